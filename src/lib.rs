@@ -1,1 +1,9 @@
-//! t
+//! Starts the backing services that production declares, proves each by logging in, and writes the matching `.env`.
+//!
+//! The way of the data: `manifest` reads files into a [`model::Stack`]; `plan` compares it with what the engine
+//! runs; `apply` carries the plan out and proves each service; `dotenv` writes the variables last. Only `docker`
+//! talks to the engine, only `ui` prints.
+
+pub mod kinds;
+pub mod model;
+pub mod protocol;

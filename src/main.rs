@@ -1,1 +1,3 @@
-fn main(){}
+//! The `devenv` program.
+
+fn main() {}

@@ -217,10 +217,7 @@ impl Kind {
 
     /// The family of that name, else the official one.
     pub fn family(&self, name: &str) -> Option<&Family> {
-        self.families
-            .iter()
-            .find(|family| family.name == name)
-            .or_else(|| self.families.first())
+        self.families.iter().find(|family| family.name == name).or_else(|| self.families.first())
     }
 }
 
@@ -232,11 +229,7 @@ impl Family {
 }
 
 fn highest<T>(pairs: &[(u64, T)], major: u64) -> Option<&T> {
-    pairs
-        .iter()
-        .filter(|(from, _)| *from <= major)
-        .max_by_key(|(from, _)| *from)
-        .map(|(_, value)| value)
+    pairs.iter().filter(|(from, _)| *from <= major).max_by_key(|(from, _)| *from).map(|(_, value)| value)
 }
 
 /// All kinds that are known in a project.
@@ -282,29 +275,22 @@ impl Kinds {
 
     /// The kind that a word means (`postgresql` is `postgres`).
     pub fn named(&self, word: &str) -> Option<&Kind> {
-        self.0
-            .iter()
-            .find(|kind| kind.names.iter().any(|name| name == word))
+        self.0.iter().find(|kind| kind.names.iter().any(|name| name == word))
     }
 
     /// The kind and family whose pattern matches the image's name.
     pub fn of_image(&self, image: &ImageRef) -> Option<(&Kind, &Family)> {
         let name = image.canonical_name();
         self.0.iter().find_map(|kind| {
-            let family = kind
-                .families
-                .iter()
-                .find(|family| family.images.iter().any(|pattern| matches(pattern, &name)))?;
+            let family =
+                kind.families.iter().find(|family| family.images.iter().any(|pattern| matches(pattern, &name)))?;
             Some((kind, family))
         })
     }
 }
 
 fn read(path: &str, text: &str) -> Result<Kind, KindError> {
-    serde_saphyr::from_str(text).map_err(|error| KindError {
-        path: path.to_owned(),
-        message: error.to_string(),
-    })
+    serde_saphyr::from_str(text).map_err(|error| KindError { path: path.to_owned(), message: error.to_string() })
 }
 
 /// Whether a name matches a pattern in which `*` stands for any run of characters.
@@ -335,23 +321,16 @@ mod tests {
 
     #[test]
     fn every_built_in_kind_reads() {
-        let kinds =
-            Kinds::built_in().unwrap_or_else(|error| panic!("{}: {}", error.path, error.message));
+        let kinds = Kinds::built_in().unwrap_or_else(|error| panic!("{}: {}", error.path, error.message));
         assert!(kinds.iter().count() >= 5);
     }
 
     #[test]
     fn a_pattern_matches_its_names_only() {
-        assert!(matches(
-            "docker.io/*/postgres",
-            "docker.io/library/postgres"
-        ));
+        assert!(matches("docker.io/*/postgres", "docker.io/library/postgres"));
         assert!(matches("TZ", "TZ"));
         assert!(!matches("TZ", "TZX"));
         assert!(matches("LC_*", "LC_ALL"));
-        assert!(!matches(
-            "docker.io/*/postgres",
-            "docker.io/library/postgres-exporter"
-        ));
+        assert!(!matches("docker.io/*/postgres", "docker.io/library/postgres-exporter"));
     }
 }

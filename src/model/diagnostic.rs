@@ -103,10 +103,7 @@ impl Diagnostic {
     /// Adds a further place.
     #[must_use]
     pub fn and_at(mut self, origin: &Origin, label: impl Into<String>) -> Self {
-        self.related.push(Place {
-            origin: origin.clone(),
-            label: label.into(),
-        });
+        self.related.push(Place { origin: origin.clone(), label: label.into() });
         self
     }
 
@@ -137,10 +134,7 @@ pub struct Failure {
 impl Failure {
     /// A failure of one message.
     pub fn new(exit: Exit, diagnostic: Diagnostic) -> Self {
-        Self {
-            exit,
-            diagnostics: vec![diagnostic],
-        }
+        Self { exit, diagnostics: vec![diagnostic] }
     }
 }
 

@@ -26,11 +26,8 @@ impl fmt::Display for ImageError {
 }
 
 /// Mirrors of Docker Hub's official images: `public.ecr.aws/docker/library/x` is `docker.io/library/x`.
-const MIRRORS: &[(&str, &str)] = &[
-    ("public.ecr.aws", "docker/library/"),
-    ("mirror.gcr.io", "library/"),
-    ("quay.io", "docker-library/"),
-];
+const MIRRORS: &[(&str, &str)] =
+    &[("public.ecr.aws", "docker/library/"), ("mirror.gcr.io", "library/"), ("quay.io", "docker-library/")];
 
 impl ImageRef {
     /// Takes a reference apart.
@@ -41,34 +38,21 @@ impl ImageRef {
         };
         let last_slash = name.rfind('/').map_or(0, |at| at + 1);
         let (name, tag) = match name[last_slash..].rfind(':') {
-            Some(at) => (
-                &name[..last_slash + at],
-                Some(name[last_slash + at + 1..].to_owned()),
-            ),
+            Some(at) => (&name[..last_slash + at], Some(name[last_slash + at + 1..].to_owned())),
             None => (name, None),
         };
         let (registry, repository) = match name.split_once('/') {
-            Some((host, rest)) if host.contains(['.', ':']) || host == "localhost" => {
-                (host, rest.to_owned())
-            }
+            Some((host, rest)) if host.contains(['.', ':']) || host == "localhost" => (host, rest.to_owned()),
             _ => ("docker.io", name.to_owned()),
         };
-        let registry = if registry == "index.docker.io" {
-            "docker.io"
-        } else {
-            registry
-        }
-        .to_owned();
+        let registry = if registry == "index.docker.io" { "docker.io" } else { registry }.to_owned();
         let repository = if registry == "docker.io" && !repository.contains('/') {
             format!("library/{repository}")
         } else {
             repository
         };
         let named = |part: &str| {
-            !part.is_empty()
-                && part
-                    .chars()
-                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c))
+            !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c))
         };
         if !repository.split('/').all(named) {
             return Err(ImageError(format!(
@@ -78,22 +62,15 @@ impl ImageRef {
         let is_tag = |tag: &String| {
             !tag.is_empty()
                 && tag.len() <= 128
-                && tag
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+                && tag.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
                 && !tag.starts_with(['.', '-'])
         };
         if tag.as_ref().is_some_and(|tag| !is_tag(tag)) {
-            return Err(ImageError(format!(
-                "`{text}` has no valid tag after the colon"
-            )));
+            return Err(ImageError(format!("`{text}` has no valid tag after the colon")));
         }
         let is_digest = |digest: &String| {
             digest.strip_prefix("sha256:").is_some_and(|hex| {
-                hex.len() == 64
-                    && hex
-                        .bytes()
-                        .all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase())
+                hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase())
             })
         };
         if digest.as_ref().is_some_and(|digest| !is_digest(digest)) {
@@ -101,12 +78,7 @@ impl ImageRef {
                 "`{text}` has no valid digest after the @: it is `sha256:` and 64 hexadecimal digits"
             )));
         }
-        Ok(Self {
-            registry,
-            repository,
-            tag,
-            digest,
-        })
+        Ok(Self { registry, repository, tag, digest })
     }
 
     /// `docker.io/library/postgres`: registry and repository, with Docker Hub's mirrors read as Docker Hub.
@@ -166,15 +138,7 @@ mod tests {
 
     #[test]
     fn bad_names_are_refused() {
-        for text in [
-            "",
-            "Postgres",
-            "postgres:",
-            "a//b",
-            "postgres@sha256:12",
-            "x:ta g",
-            "postgres:-x",
-        ] {
+        for text in ["", "Postgres", "postgres:", "a//b", "postgres@sha256:12", "x:ta g", "postgres:-x"] {
             assert!(ImageRef::parse(text).is_err(), "{text}");
         }
     }

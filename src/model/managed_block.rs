@@ -3,8 +3,7 @@
 //! Here, and not in `dotenv/`, because readers of manifests must skip the block too: Compose reads `.env`.
 
 /// First line of the managed block.
-pub const BLOCK_START: &str =
-    "# >>> devenv: written by `devenv up`, do not edit between these lines >>>";
+pub const BLOCK_START: &str = "# >>> devenv: written by `devenv up`, do not edit between these lines >>>";
 /// Last line of the managed block.
 pub const BLOCK_END: &str = "# <<< devenv <<<";
 
@@ -38,9 +37,6 @@ mod tests {
 
     #[test]
     fn an_unclosed_block_reaches_to_the_end() {
-        assert_eq!(
-            without_managed_block(&format!("A=1\n{BLOCK_START}\nB=2")),
-            "A=1\n\n"
-        );
+        assert_eq!(without_managed_block(&format!("A=1\n{BLOCK_START}\nB=2")), "A=1\n\n");
     }
 }

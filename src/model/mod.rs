@@ -15,8 +15,8 @@ mod template;
 mod version;
 
 pub use container::{
-    ContainerSpec, File, FileContent, LocalImage, Mount, Observed, ObservedContainer,
-    ObservedNetwork, ObservedVolume, Publish, label,
+    ContainerSpec, File, FileContent, LocalImage, Mount, Observed, ObservedContainer, ObservedNetwork, ObservedVolume,
+    Publish, label,
 };
 pub use diagnostic::{Diagnostic, Exit, Failure, Place, Severity, did_you_mean};
 pub use endpoint::Endpoint;
@@ -26,8 +26,7 @@ pub use managed_block::{BLOCK_END, BLOCK_START, without_managed_block};
 pub use origin::{Located, Origin, SourceFile};
 pub use secret::Secret;
 pub use stack::{
-    App, Credential, Database, InitFile, Key, Service, Setting, Source, Stack, Support, User,
-    Value, Variable,
+    App, Credential, Database, InitFile, Key, Service, Setting, Source, Stack, Support, User, Value, Variable,
 };
 pub use template::{Piece, Template};
 pub use version::{Version, VersionClass};

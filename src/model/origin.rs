@@ -29,12 +29,7 @@ pub struct Origin {
 impl Origin {
     /// The place of a whole file, where no line is to blame.
     pub fn start_of(file: &Arc<SourceFile>) -> Self {
-        Self {
-            file: Arc::clone(file),
-            line: 1,
-            column: 1,
-            length: 1,
-        }
+        Self { file: Arc::clone(file), line: 1, column: 1, length: 1 }
     }
 
     /// The file's path as messages show it.
@@ -45,13 +40,7 @@ impl Origin {
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}:{}:{}",
-            self.file.path.display(),
-            self.line,
-            self.column
-        )
+        write!(f, "{}:{}:{}", self.file.path.display(), self.line, self.column)
     }
 }
 
@@ -79,9 +68,6 @@ impl<T> Located<T> {
 
     /// The same place with another value.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Located<U> {
-        Located {
-            value: change(self.value),
-            origin: self.origin,
-        }
+        Located { value: change(self.value), origin: self.origin }
     }
 }

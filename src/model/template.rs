@@ -24,11 +24,7 @@ pub struct Template(pub Vec<Piece>);
 impl Template {
     /// A template of one field and nothing else.
     pub fn field(service: &str, field: &str) -> Self {
-        Self(vec![Piece::Field {
-            service: service.to_owned(),
-            field: field.to_owned(),
-            encoded: false,
-        }])
+        Self(vec![Piece::Field { service: service.to_owned(), field: field.to_owned(), encoded: false }])
     }
 
     /// Adds plain text, joined to text that already ends the template.
@@ -45,11 +41,7 @@ impl Template {
 
     /// Adds a field in its percent-encoded form.
     pub fn push_encoded(&mut self, service: &str, field: &str) {
-        self.0.push(Piece::Field {
-            service: service.to_owned(),
-            field: field.to_owned(),
-            encoded: true,
-        });
+        self.0.push(Piece::Field { service: service.to_owned(), field: field.to_owned(), encoded: true });
     }
 
     /// The services and fields it names, in order.

@@ -61,12 +61,7 @@ impl Version {
     /// The version that a tag or version text declares. `exact_parts` says how many numbers a full release of the
     /// product has (2 for Postgres 10 and later, 3 for most). A leading word of the image's family is skipped
     /// (`pg14-v0.2.0` is 14), a leading `v` too; suffixes (`-alpine`, `-management`, `-rds.2024`) are no part of it.
-    pub fn parse(
-        text: &str,
-        has_digest: bool,
-        exact_parts: impl Fn(&[u64]) -> usize,
-        origin: Origin,
-    ) -> Self {
+    pub fn parse(text: &str, has_digest: bool, exact_parts: impl Fn(&[u64]) -> usize, origin: Origin) -> Self {
         let number = number_in(text);
         let class = match &number {
             _ if has_digest => VersionClass::Digest,
@@ -74,27 +69,15 @@ impl Version {
             Some(number) => {
                 let parts = parts_of(number);
                 let complete = !number.ends_with('x') && parts.len() >= exact_parts(&parts);
-                if complete {
-                    VersionClass::Exact
-                } else {
-                    VersionClass::Series
-                }
+                if complete { VersionClass::Exact } else { VersionClass::Series }
             }
         };
-        Self {
-            text: text.to_owned(),
-            number,
-            class,
-            origin,
-        }
+        Self { text: text.to_owned(), number, class, origin }
     }
 }
 
 fn parts_of(number: &str) -> Vec<u64> {
-    number
-        .split('.')
-        .map_while(|part| part.parse().ok())
-        .collect()
+    number.split('.').map_while(|part| part.parse().ok()).collect()
 }
 
 /// `16-alpine` → `16`, `v1.19.1` → `1.19.1`, `6.x` → `6.x`, `pg14-v0.2.0` → `14`, `alpine3.20` → none.
@@ -102,15 +85,10 @@ fn number_in(text: &str) -> Option<String> {
     let text = text.trim();
     let after_word = ["pg", "postgres", "postgresql", "PG"]
         .iter()
-        .find_map(|word| {
-            text.strip_prefix(word)
-                .map(|rest| rest.trim_start_matches(['-', '_']))
-        });
+        .find_map(|word| text.strip_prefix(word).map(|rest| rest.trim_start_matches(['-', '_'])));
     let text = after_word.unwrap_or(text);
     let text = text.strip_prefix(['v', 'V']).unwrap_or(text);
-    let end = text
-        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
     let (number, rest) = text.split_at(end);
     let number = match (number.strip_suffix('.'), rest.strip_prefix(['x', 'X'])) {
         (Some(prefix), Some(after)) if after.is_empty() || after.starts_with('-') => {
@@ -119,9 +97,7 @@ fn number_in(text: &str) -> Option<String> {
         (Some(prefix), _) => prefix.to_owned(),
         (None, _) => number.to_owned(),
     };
-    number
-        .starts_with(|c: char| c.is_ascii_digit())
-        .then_some(number)
+    number.starts_with(|c: char| c.is_ascii_digit()).then_some(number)
 }
 
 #[cfg(test)]
@@ -131,10 +107,7 @@ mod tests {
     use std::sync::Arc;
 
     fn parse(text: &str, exact_parts: usize) -> (Option<String>, &'static str) {
-        let origin = Origin::start_of(&Arc::new(SourceFile {
-            path: "x".into(),
-            text: String::new(),
-        }));
+        let origin = Origin::start_of(&Arc::new(SourceFile { path: "x".into(), text: String::new() }));
         let version = Version::parse(text, false, |_| exact_parts, origin);
         (version.number, version.class.name())
     }
@@ -154,11 +127,7 @@ mod tests {
             ("16.4.0-debian-12-r0", 2, Some("16.4.0"), "exact"),
             ("", 3, None, "floating"),
         ] {
-            assert_eq!(
-                parse(text, parts),
-                (number.map(str::to_owned), class),
-                "{text}"
-            );
+            assert_eq!(parse(text, parts), (number.map(str::to_owned), class), "{text}");
         }
     }
 }

@@ -20,7 +20,9 @@ impl Key {
                 Exit::Failed,
                 Diagnostic::error("machine-key", format!("cannot {what} this machine's key, {}", path.display()))
                     .because(error.to_string())
-                    .help("passwords of local services are derived from it; make the folder writable, or remove the file"),
+                    .help(
+                        "passwords of local services are derived from it; make the folder writable, or remove the file",
+                    ),
             )
         };
         match read(&path) {
@@ -38,9 +40,10 @@ impl Key {
         // Another run may have made it meanwhile: the first one counts for both.
         match file.persist_noclobber(&path) {
             Ok(_) => Ok(Self(bytes)),
-            Err(error) if error.error.kind() == ErrorKind::AlreadyExists => {
-                read(&path).map_err(|error| refuse("read", &error))?.map(Self).ok_or_else(|| refuse("read", &"it is gone"))
-            }
+            Err(error) if error.error.kind() == ErrorKind::AlreadyExists => read(&path)
+                .map_err(|error| refuse("read", &error))?
+                .map(Self)
+                .ok_or_else(|| refuse("read", &"it is gone")),
             Err(error) => Err(refuse("write", &error)),
         }
     }
@@ -70,7 +73,9 @@ impl Key {
     pub fn password(&self, environment: &str, source: &str) -> Secret {
         const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
         let mac = self.mac(&[b"password", environment.as_bytes(), source.as_bytes()]);
-        Secret::new(mac[..24].iter().map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()])).collect::<String>())
+        Secret::new(
+            mac[..24].iter().map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()])).collect::<String>(),
+        )
     }
 }
 

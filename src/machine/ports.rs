@@ -30,8 +30,10 @@ pub fn holder_of(port: u16) -> Option<Holder> {
 }
 
 fn lsof(port: u16) -> Option<Holder> {
-    let output =
-        std::process::Command::new("lsof").args(["-nP", "-sTCP:LISTEN", "-Fpc", &format!("-iTCP:{port}")]).output().ok()?;
+    let output = std::process::Command::new("lsof")
+        .args(["-nP", "-sTCP:LISTEN", "-Fpc", &format!("-iTCP:{port}")])
+        .output()
+        .ok()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let field = |letter| text.lines().find_map(|line| line.strip_prefix(letter)).map(str::to_owned);
     Some(Holder { pid: field('p')?.parse().ok()?, program: field('c')? })

@@ -13,6 +13,7 @@ mod secret;
 mod stack;
 mod template;
 mod version;
+mod wanted;
 
 pub use container::{
     ContainerSpec, File, FileContent, LocalImage, Mount, Observed, ObservedContainer, ObservedNetwork, ObservedVolume,
@@ -30,3 +31,4 @@ pub use stack::{
 };
 pub use template::{Piece, Template};
 pub use version::{Version, VersionClass};
+pub use wanted::{Wanted, WantedDatabase, WantedUser};

@@ -7,4 +7,5 @@
 pub mod kinds;
 pub mod machine;
 pub mod model;
+pub mod plan;
 pub mod protocol;

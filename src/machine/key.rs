@@ -61,7 +61,8 @@ impl Key {
     /// HMAC-SHA256 over the parts, each with its length, so that no two lists of parts read the same.
     pub fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
         // HMAC takes keys of any length, so this cannot fail; an empty key would be the fallback.
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).unwrap_or_else(|_| Hmac::new(&Default::default()));
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.0)
+            .unwrap_or_else(|_| Hmac::new(&hmac::digest::Key::<Hmac<Sha256>>::default()));
         for part in parts {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part);

@@ -9,6 +9,7 @@ mod event;
 mod image;
 mod managed_block;
 mod origin;
+mod protocol;
 mod secret;
 mod stack;
 mod template;
@@ -25,6 +26,7 @@ pub use event::{Event, PullProgress, ServiceState};
 pub use image::{ImageError, ImageRef};
 pub use managed_block::{BLOCK_END, BLOCK_START, without_managed_block};
 pub use origin::{Located, Origin, SourceFile};
+pub use protocol::Protocol;
 pub use secret::Secret;
 pub use stack::{
     App, Credential, Database, InitFile, Key, Service, Setting, Source, Stack, Support, User, Value, Variable,

@@ -12,7 +12,7 @@ pub type Fields = BTreeMap<String, BTreeMap<String, String>>;
 pub fn render_fields(kind: &Kind, endpoint: &Endpoint) -> Result<BTreeMap<String, String>, String> {
     let jinja = templates();
     let values = context! {
-        host => endpoint.host,
+        host => endpoint.host.as_str(),
         port => endpoint.port.to_string(),
         user => endpoint.user.as_deref().unwrap_or_default(),
         password => endpoint.password.as_ref().map(crate::model::Secret::reveal).unwrap_or_default(),
@@ -34,7 +34,6 @@ pub fn render_fields(kind: &Kind, endpoint: &Endpoint) -> Result<BTreeMap<String
 pub(super) fn templates() -> Environment<'static> {
     let mut jinja = Environment::new();
     jinja.set_undefined_behavior(UndefinedBehavior::Strict);
-    jinja.set_keep_trailing_newline(true);
     jinja
 }
 

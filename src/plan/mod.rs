@@ -7,6 +7,7 @@ mod desired;
 mod diff;
 mod endpoint;
 mod identity;
+mod logins;
 mod overrides;
 mod ports;
 

@@ -33,7 +33,8 @@ impl<'a> Ports<'a> {
         observed: &'a Observed,
         is_free: &'a dyn Fn(IpAddr, u16) -> bool,
     ) -> Self {
-        let others = observed.containers.iter().filter(|container| container.label(label::ENVIRONMENT) != identity.name);
+        let others =
+            observed.containers.iter().filter(|container| container.label(label::ENVIRONMENT) != identity.name);
         let of_containers = others.flat_map(|container| container.publish.iter().map(|publish| publish.host_port));
         let of_volumes = observed
             .volumes
@@ -57,11 +58,11 @@ impl<'a> Ports<'a> {
             return Ok(wanted.value);
         }
         let had = running.or_else(|| self.of_volume(service));
-        let hashed = u16::try_from(self.identity.number(&format!("port {service}")) % u64::from(COUNT)).unwrap_or_default();
+        let hashed =
+            u16::try_from(self.identity.number(&format!("port {service}")) % u64::from(COUNT)).unwrap_or_default();
         let candidates = (0..COUNT).map(|step| FIRST + (hashed + step) % COUNT);
-        let usable = |port: &u16| {
-            !self.taken.contains(port) && (running == Some(*port) || (self.is_free)(loopback, *port))
-        };
+        let usable =
+            |port: &u16| !self.taken.contains(port) && (running == Some(*port) || (self.is_free)(loopback, *port));
         // With every port of the range taken the hashed one is tried all the same, and the engine says what is wrong.
         let port = had.into_iter().chain(candidates).find(usable).unwrap_or(FIRST + hashed);
         self.taken.insert(port);

@@ -4,6 +4,7 @@
 //! runs; `apply` carries the plan out and proves each service; `dotenv` writes the variables last. Only `docker`
 //! talks to the engine, only `ui` prints.
 
+pub mod cli;
 pub mod kinds;
 pub mod machine;
 pub mod model;

@@ -201,14 +201,7 @@ fn desired_service(
             .map_err(|error| kind_fault(format!("the kind `{}` does not render `{template}`: {error}", kind.name)))
     };
 
-    let image = if let Some(image) = &service.image {
-        image.value.clone()
-    } else {
-        let tag = render(&kind.tag)?;
-        ImageRef::parse(&format!("{}:{tag}", kind.image)).map_err(|error| {
-            Diagnostic::error("image-name", error.0).at(&service.version.origin, "this version gives no image tag")
-        })?
-    };
+    let image = image_of(service, kind)?;
     let environment = environment(service, family, &render)?;
     let command = command(service, family, &jinja, &kind_fault)?;
     let mut files = Vec::new();
@@ -297,6 +290,19 @@ fn desired_service(
         shell: (kind.shell.clone(), shell_environment),
         settings: service.settings.clone(),
         config,
+    })
+}
+
+/// The image that a service runs: production's, or its kind's at the declared version.
+pub fn image_of(service: &Service, kind: &Kind) -> Result<ImageRef, Diagnostic> {
+    if let Some(image) = &service.image {
+        return Ok(image.value.clone());
+    }
+    let version = service.version.number.as_deref().unwrap_or("latest");
+    let tag = templates().render_str(&kind.tag, context! { version => version, major => service.version.major() });
+    let name = tag.map_err(|error| error.to_string()).map(|tag| format!("{}:{tag}", kind.image));
+    name.and_then(|name| ImageRef::parse(&name).map_err(|error| error.0)).map_err(|fault| {
+        Diagnostic::error("image-name", fault).at(&service.version.origin, "this version gives no image tag")
     })
 }
 

@@ -5,5 +5,6 @@
 //! talks to the engine, only `ui` prints.
 
 pub mod kinds;
+pub mod manifest;
 pub mod model;
 pub mod protocol;

@@ -1,0 +1,11 @@
+//! From the files that production deploys from to one [`Stack`](crate::model::Stack).
+//!
+//! Only this module knows a dialect's syntax, and reading changes nothing: text in, stack and diagnostics out.
+
+mod compose;
+mod dialect;
+mod environment;
+mod files;
+mod services_yaml;
+mod tree;
+mod yaml;

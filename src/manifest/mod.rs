@@ -5,6 +5,7 @@
 mod compose;
 mod dialect;
 mod environment;
+mod expect;
 mod files;
 mod services_yaml;
 mod tree;

@@ -4,7 +4,11 @@
 //! runs; `apply` carries the plan out and proves each service; `dotenv` writes the variables last. Only `docker`
 //! talks to the engine, only `ui` prints.
 
+pub mod cli;
+pub mod dotenv;
 pub mod kinds;
+pub mod machine;
 pub mod manifest;
 pub mod model;
+pub mod plan;
 pub mod protocol;

@@ -3,30 +3,16 @@
 //! A kind says what each dialect calls it, what its images want, and what an endpoint's fields look like. What is
 //! done with that is the business of `manifest/` (reading) and `plan/` (starting).
 
+mod rabbitmq;
+
+pub use crate::model::Protocol;
 use crate::model::{ImageRef, Support};
+pub use rabbitmq::rabbitmq_definitions;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
 /// File name and text of every built-in kind, listed by the build script.
 const BUILT_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/kinds.rs"));
-
-/// How a service is spoken to. Each has one file in `src/protocol/`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Protocol {
-    /// Postgres' frontend/backend protocol, version 3.
-    Postgres,
-    /// RESP.
-    Redis,
-    /// AMQP 0-9-1.
-    Amqp,
-    /// Memcached's text protocol.
-    Memcached,
-    /// An HTTP request that is answered with a status below 500.
-    Http,
-    /// A connection that is accepted and stays open.
-    Tcp,
-}
 
 /// A sort of backing service. Strings with `{{ }}` are minijinja templates; `plan/` documents their variables.
 #[derive(Clone, Debug, Deserialize)]
@@ -116,6 +102,9 @@ pub struct Kind {
     /// Variables for `devenv shell`, as templates.
     #[serde(default)]
     pub shell_environment: BTreeMap<String, String>,
+    /// A release of it, to show how a pin looks.
+    #[serde(default)]
+    pub example: Option<String>,
 }
 
 fn version_as_it_is() -> String {

@@ -8,9 +8,6 @@ use super::{generic, service_facts};
 use crate::kinds::{Kind, Kinds};
 use crate::model::{Diagnostic, ImageRef, Located, Origin, Service, Version, VersionClass, did_you_mean};
 
-/// The `kind:` of an image that no kind knows.
-pub(crate) const GENERIC: &str = "generic";
-
 const KEYS: &[&str] = &[
     "kind",
     "version",
@@ -106,16 +103,15 @@ fn kind<'k>(
             return Some(kind);
         }
         let place = image.map_or(&name.origin, |image| &image.origin);
-        let help = format!("add `kind: postgres`, say, or `kind: {GENERIC}` with the `port` that it listens on");
         expect.diagnostics.push(
             Diagnostic::error("kind-missing", format!("nothing says what kind of service `{}` is", name.value))
                 .at(place, if image.is_some() { "an image of no known kind" } else { "has no `kind`" })
-                .help(help),
+                .help("add `kind: postgres`, say, or `kind: generic` with the `port` that it listens on"),
         );
         return None;
     };
     let word = expect.text(said, &format!("the kind of `{}`", name.value))?;
-    if word.value == GENERIC {
+    if word.value == generic::TCP {
         if image.is_none() {
             expect.diagnostics.push(
                 Diagnostic::error("image-missing", format!("nothing says which image `{}` runs", name.value))
@@ -124,8 +120,7 @@ fn kind<'k>(
             );
             return None;
         }
-        // Not there where its port could not be read, and that has been said.
-        return kinds.get(&generic::kind_name(&name.value));
+        return kinds.get(generic::read(node, name, expect)?.kind);
     }
     let found = kinds.named(&word.value);
     if found.is_none() {
@@ -134,9 +129,9 @@ fn kind<'k>(
             .at(&word.origin, "not known");
         expect.diagnostics.push(match did_you_mean(&word.value, known) {
             Some(meant) => unknown.help(format!("did you mean `{meant}`?")),
-            None => unknown.help(format!(
-                "`devenv kinds` lists them; for any other image, `kind: {GENERIC}` with `image` and `port`"
-            )),
+            None => {
+                unknown.help("`devenv kinds` lists them; for any other image, `kind: generic` with `image` and `port`")
+            }
         });
     }
     found

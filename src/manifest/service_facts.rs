@@ -4,7 +4,6 @@
 
 use super::expect::{Expect, list};
 use super::generic;
-use super::service_entry::GENERIC;
 use super::tree::Node;
 use crate::kinds::{Family, Kind, Login, Protocol, matches};
 use crate::model::{
@@ -13,6 +12,13 @@ use crate::model::{
 
 /// Fills a service with what its entry says, and with its kind's own where nothing is said.
 pub(crate) fn read(service: &mut Service, node: &Node, kind: &Kind, expect: &mut Expect) {
+    if generic::is_generic(&kind.name) {
+        let name = Located::new(service.name.clone(), service.origin.clone());
+        // What is wrong with it was said when the kind was chosen.
+        if let Some(generic) = generic::read(node, &name, &mut Expect::default()) {
+            generic.describe(service);
+        }
+    }
     let mut reader = Reader { what: format!("`{}`", service.name), service, kind, expect };
     let databases = reader.databases(node.get("databases"));
     reader.users(node.get("users"), databases);
@@ -58,7 +64,7 @@ impl Reader<'_> {
     fn entry(&mut self, key: &Located<String>, node: &Node) {
         let name = key.value.as_str();
         let of = format!("`{name}` of {}", self.what);
-        let generic = self.kind.name == generic::kind_name(&self.service.name);
+        let generic = generic::is_generic(&self.kind.name);
         let carried_out = match name {
             "kind" | "version" | "image" => true,
             "databases" => self.has_databases(),
@@ -89,7 +95,7 @@ impl Reader<'_> {
             }
             "command" | "protocol" | "path" if !generic => {
                 self.expect.diagnostics.push(
-                    Diagnostic::error("key-of-generic", format!("`{name}` is for services of the kind `{GENERIC}`"))
+                    Diagnostic::error("key-of-generic", format!("`{name}` is for services of the kind `generic`"))
                         .at(&key.origin, format!("{} has its own", self.kind.title))
                         .help("settings of the server go under `settings`"),
                 );

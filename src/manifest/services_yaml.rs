@@ -26,12 +26,12 @@
 
 use super::dialect::{Dialect, Input, ManifestFile};
 use super::expect::Expect;
+use super::files::Project;
 use super::service_entry;
-use super::tree::{Entry, Node};
+use super::tree::Entry;
 use super::variables::{Names, value};
-use super::{files::Project, generic};
 use crate::kinds::Kinds;
-use crate::model::{Diagnostic, Located, Source, Stack, Variable};
+use crate::model::{Diagnostic, Origin, Source, Stack, Variable};
 use std::path::Path;
 
 /// This dialect's line in the table.
@@ -48,48 +48,43 @@ fn recognises(file: &ManifestFile) -> bool {
     named || services.is_some_and(|services| services.entries().any(|entry| entry.value.get("kind").is_some()))
 }
 
-/// Adds the kinds that the files declare, before they are read: those of `kinds:`, and one for each generic service.
+/// Adds the kinds that the files declare, before they are read: those of `kinds:`.
 pub(crate) fn declare_kinds(files: &[ManifestFile], project: &Project, kinds: &mut Kinds) -> Vec<Diagnostic> {
     let mut expect = Expect::default();
     for file in files {
         let Some(document) = file.documents.first() else { continue };
         if let Some(node) = document.get("kinds") {
             for path in expect.texts(node, "`kinds`") {
-                add_kind(&file.folder.join(&path.value), &path, project, kinds, &mut expect.diagnostics);
-            }
-        }
-        for entry in document.get("services").into_iter().flat_map(Node::entries) {
-            if entry.value.get("kind").and_then(Node::as_str) == Some(service_entry::GENERIC)
-                && let Some(generic) = generic::read(&entry.value, &entry.key, &mut expect)
-                && let Err(diagnostic) = generic::declare(kinds, &entry.key.value, &generic)
-            {
-                expect.diagnostics.push(*diagnostic);
+                add_kind(&file.folder.join(&path.value), Some(&path.origin), project, kinds, &mut expect.diagnostics);
             }
         }
     }
     expect.diagnostics
 }
 
-/// Adds a kind's file that a manifest names.
+/// Adds a kind's file, which a manifest names or which lies in `.devenv/kinds/`.
 pub(crate) fn add_kind(
     path: &Path,
-    named: &Located<String>,
+    named: Option<&Origin>,
     project: &Project,
     kinds: &mut Kinds,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
+    let at_its_name = |diagnostic: Diagnostic| match named {
+        Some(origin) => diagnostic.at(origin, "named here"),
+        None => diagnostic,
+    };
     match project.read(path) {
         Ok(source) => {
             if let Err(error) = kinds.add(&source.path.display().to_string(), &source.text) {
-                diagnostics.push(
+                diagnostics.push(at_its_name(
                     Diagnostic::error("kind-file", format!("`{}` describes no kind", error.path))
-                        .at(&named.origin, "named here")
                         .because(error.message)
-                        .help("`devenv kinds` shows the form"),
-                );
+                        .help("take the form from a built-in kind"),
+                ));
             }
         }
-        Err(error) => diagnostics.push(error.named_at(&named.origin)),
+        Err(error) => diagnostics.push(at_its_name(*error.diagnostic)),
     }
 }
 

@@ -9,10 +9,12 @@ mod event;
 mod image;
 mod managed_block;
 mod origin;
+mod protocol;
 mod secret;
 mod stack;
 mod template;
 mod version;
+mod wanted;
 
 pub use container::{
     ContainerSpec, File, FileContent, LocalImage, Mount, Observed, ObservedContainer, ObservedNetwork, ObservedVolume,
@@ -24,9 +26,11 @@ pub use event::{Event, PullProgress, ServiceState};
 pub use image::{ImageError, ImageRef};
 pub use managed_block::{BLOCK_END, BLOCK_START, without_managed_block};
 pub use origin::{Located, Origin, SourceFile};
+pub use protocol::Protocol;
 pub use secret::Secret;
 pub use stack::{
     App, Credential, Database, InitFile, Key, Service, Setting, Source, Stack, Support, User, Value, Variable,
 };
 pub use template::{Piece, Template};
 pub use version::{Version, VersionClass};
+pub use wanted::{Wanted, WantedDatabase, WantedUser};

@@ -1,6 +1,6 @@
 //! The canonical model: what all manifests together declare.
 
-use super::{ImageRef, Located, Origin, Secret, Template, Version};
+use super::{ImageRef, Located, Origin, Protocol, Secret, Template, Version};
 use std::path::PathBuf;
 
 /// Services, apps and variables of one project.
@@ -94,6 +94,14 @@ pub struct Service {
     pub command: Option<Vec<String>>,
     /// The port the user wants on 127.0.0.1; never swapped for another.
     pub port: Option<Located<u16>>,
+    /// Whether a variable names its host and no port anywhere, so that apps will use the kind's own port.
+    pub needs_own_port: bool,
+    /// The port inside the container, where an included app has another than its kind.
+    pub container_port: Option<u16>,
+    /// How an included app is proven, where it is not its kind's way.
+    pub protocol: Option<Protocol>,
+    /// The path to ask, where an included app that speaks HTTP has another than its kind.
+    pub probe_path: Option<String>,
     /// Other names that apps reach it by: `container_name`, network aliases, `hostname`.
     pub aliases: Vec<String>,
     /// What became of each declared key.
@@ -126,6 +134,10 @@ impl Service {
             init_files: Vec::new(),
             command: None,
             port: None,
+            needs_own_port: false,
+            container_port: None,
+            protocol: None,
+            probe_path: None,
             aliases: Vec::new(),
             keys: Vec::new(),
             support: Support::Reproduced,

@@ -9,6 +9,7 @@ pub mod docker;
 pub mod dotenv;
 pub mod kinds;
 pub mod machine;
+pub mod manifest;
 pub mod model;
 pub mod plan;
 pub mod protocol;

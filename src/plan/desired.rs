@@ -261,7 +261,7 @@ fn desired_service(
         password: login.password.clone(),
         database: database.cloned(),
         vhost: vhost.cloned(),
-        path: kind.probe_path.clone(),
+        path: service.probe_path.clone().or_else(|| kind.probe_path.clone()),
     };
     let shell_environment = kind
         .shell_environment

@@ -11,3 +11,4 @@ pub mod machine;
 pub mod model;
 pub mod plan;
 pub mod protocol;
+pub mod ui;

@@ -233,11 +233,11 @@ fn on_pull(row: &mut Row, image: &str, progress: &PullProgress) -> bool {
             let first = row.state != "pulling" && row.state != "retrying";
             row.set("pulling", Style::Busy, image);
             row.image = match total {
-                0 if *done == 0 => String::new(),
+                _ if *done == 0 => String::new(),
                 0 => bytes(*done),
                 _ => format!("{}%", done.saturating_mul(100) / total),
             };
-            if *total > 0 {
+            if *done > 0 && *total > 0 {
                 row.tail = format!("{} of {} · {}", bytes(*done), bytes(*total), row.tail);
             }
             first

@@ -1,0 +1,24 @@
+//! Lists the kinds' files, so that adding a kind is adding a file.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::{env, fs, io};
+
+fn main() -> io::Result<()> {
+    let folder = Path::new("templates/kinds");
+    println!("cargo::rerun-if-changed={}", folder.display());
+    let mut files: Vec<_> =
+        fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<io::Result<_>>()?;
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    files.sort();
+    let root = env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?;
+    let mut table = String::from("&[\n");
+    for file in files {
+        let path = file.display();
+        writeln!(table, "    ({path:?}, include_str!(concat!({root:?}, \"/\", {path:?}))),", path = path.to_string())
+            .map_err(io::Error::other)?;
+    }
+    table.push(']');
+    let out = env::var("OUT_DIR").map_err(io::Error::other)?;
+    fs::write(Path::new(&out).join("kinds.rs"), table)
+}

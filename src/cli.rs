@@ -1,0 +1,286 @@
+//! The command line, and nothing else.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Production's backing services, on this machine.
+///
+/// Reads what production deploys from, starts the same services at the same versions in Docker, proves each by
+/// logging in, and writes the matching `.env`.
+#[derive(Debug, Parser)]
+#[command(name = "devenv", version, propagate_version = true, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What every command knows.
+    #[command(flatten)]
+    pub global: Global,
+    // Not global: `devenv logs -f` follows, as everywhere, so the commands that read manifests have their own `-f`.
+    /// Manifests named before the command.
+    #[command(flatten)]
+    pub manifests: Manifests,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// Work as if started in this folder.
+    #[arg(short = 'C', long = "directory", value_name = "DIR", global = true)]
+    pub directory: Option<PathBuf>,
+    /// The engine to use, as in `DOCKER_HOST`.
+    #[arg(long, value_name = "URL", global = true)]
+    pub host: Option<String>,
+    /// Colours and progress bars.
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN", global = true)]
+    pub color: Color,
+    /// Say nothing but what went wrong.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+}
+
+/// Which manifests to read.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Manifests {
+    /// A manifest to read; may be given several times, `-` is standard input.
+    #[arg(short, long = "file", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Start what production declares, prove each service by logging in, write `.env`.
+    Up(Up),
+    /// Show the steps that `up` would take, and their causes; change nothing.
+    Plan(Plan),
+    /// Show what production declares.
+    Manifest(Show),
+    /// Stop and remove the containers; keep the data.
+    Down(Down),
+    /// Show the environment's services.
+    Status(Show),
+    /// Print the variables that `up` writes into `.env`.
+    Env(Env),
+    /// Show the services' logs.
+    Logs(Logs),
+    /// Open a service's own client in its container.
+    Shell(Shell),
+    /// Bring the services up, then run a command with the variables set.
+    Run(Run),
+    /// Write a starter `services.yaml`, or say which manifest is there already.
+    Init,
+    /// Check the engine, the registry mirror, `.env` and the rest of what `up` needs.
+    Doctor(Show),
+    /// List the kinds of services.
+    Kinds(Show),
+    /// Print completions for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// A command that only shows something.
+#[derive(Clone, Debug, Args)]
+pub struct Show {
+    /// Manifests.
+    #[command(flatten)]
+    pub manifests: Manifests,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Options of whatever starts services.
+#[derive(Clone, Debug, Args)]
+pub struct Start {
+    /// Manifests.
+    #[command(flatten)]
+    pub manifests: Manifests,
+    /// Go on where production does not say which version it runs.
+    #[arg(long)]
+    pub allow_floating: bool,
+    /// How long until every service must be ready: `90`, `90s`, `3m`. A pull is bounded by its own standstill.
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub timeout: Duration,
+    /// Start this service on new data beside its old data, which is kept.
+    #[arg(long, value_name = "SERVICE")]
+    pub fresh: Vec<String>,
+}
+
+/// `devenv up`.
+#[derive(Clone, Debug, Args)]
+pub struct Up {
+    /// Starting.
+    #[command(flatten)]
+    pub start: Start,
+    /// Write the variables here instead of `.env`.
+    #[arg(long, value_name = "PATH")]
+    pub env_file: Option<PathBuf>,
+    /// Print the outcome as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `devenv plan`.
+#[derive(Clone, Debug, Args)]
+pub struct Plan {
+    /// Starting.
+    #[command(flatten)]
+    pub start: Start,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `devenv down`.
+#[derive(Clone, Debug, Args)]
+pub struct Down {
+    /// Manifests.
+    #[command(flatten)]
+    pub manifests: Manifests,
+    /// Also delete this environment's data.
+    #[arg(long)]
+    pub volumes: bool,
+    /// Do not ask.
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// `devenv env`.
+#[derive(Clone, Debug, Args)]
+pub struct Env {
+    /// Manifests.
+    #[command(flatten)]
+    pub manifests: Manifests,
+    /// How to write them.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// Whether the app runs on this machine or in a container of the environment's network.
+    #[arg(long, value_enum, default_value_t)]
+    pub view: View,
+    /// Print nothing; exit with 7 when `.env` is stale.
+    #[arg(long)]
+    pub check: bool,
+    /// The file to check instead of `.env`.
+    #[arg(long, value_name = "PATH")]
+    pub env_file: Option<PathBuf>,
+    /// Go on where production does not say which version it runs.
+    #[arg(long)]
+    pub allow_floating: bool,
+}
+
+/// Forms of variables.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// As in `.env`.
+    #[default]
+    Dotenv,
+    /// `export NAME='…'`, for `eval`.
+    Shell,
+    /// One object.
+    Json,
+    /// For `>> "$GITHUB_ENV"`.
+    Github,
+    /// For `docker run --env-file`.
+    Docker,
+}
+
+/// Where the app runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum View {
+    /// On this machine: loopback and the published port.
+    #[default]
+    Host,
+    /// In a container of the environment's network: the service's name and its own port.
+    Network,
+}
+
+/// `devenv logs`.
+#[derive(Clone, Debug, Args)]
+pub struct Logs {
+    /// A manifest to read; may be given several times.
+    #[arg(long = "file", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Go on as new lines come.
+    #[arg(short, long)]
+    pub follow: bool,
+    /// How many lines to begin with.
+    #[arg(short = 'n', long, value_name = "LINES", default_value_t = 100)]
+    pub tail: usize,
+    /// Only these services.
+    pub services: Vec<String>,
+}
+
+/// `devenv shell`.
+#[derive(Clone, Debug, Args)]
+pub struct Shell {
+    /// Manifests.
+    #[command(flatten)]
+    pub manifests: Manifests,
+    /// The service.
+    pub service: String,
+    /// Another program to run in the container instead of the service's client.
+    #[arg(last = true)]
+    pub command: Vec<String>,
+}
+
+/// `devenv run`.
+#[derive(Clone, Debug, Args)]
+pub struct Run {
+    /// Starting.
+    #[command(flatten)]
+    pub start: Start,
+    /// Fresh data, free ports, an identity of its own, and everything removed at the end.
+    #[arg(long)]
+    pub ephemeral: bool,
+    /// The command and its arguments.
+    #[arg(last = true, required = true)]
+    pub command: Vec<String>,
+}
+
+/// `90`, `90s`, `3m`, `500ms`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| "a time is a number with `ms`, `s` or `m` behind it: `90s`".to_owned())?;
+    match unit {
+        "" | "s" => Ok(Duration::from_secs(number)),
+        "ms" => Ok(Duration::from_millis(number)),
+        "m" => Ok(Duration::from_secs(number.saturating_mul(60))),
+        _ => Err(format!("`{unit}` is no unit of time here: use `ms`, `s` or `m`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_are_read() {
+        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("3m"), Ok(Duration::from_secs(180)));
+        assert!(duration("soon").is_err());
+        assert!(duration("3h").unwrap_err().contains("`h`"));
+    }
+}

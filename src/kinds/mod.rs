@@ -1,0 +1,322 @@
+//! The kinds of backing services: facts from `templates/kinds/`, one file each, and the user's own in the same form.
+//!
+//! A kind says what each dialect calls it, what its images want, and what an endpoint's fields look like. What is
+//! done with that is the business of `manifest/` (reading) and `plan/` (starting).
+
+mod rabbitmq;
+
+pub use crate::model::Protocol;
+use crate::model::{ImageRef, Support};
+pub use rabbitmq::rabbitmq_definitions;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// File name and text of every built-in kind, listed by the build script.
+const BUILT_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/kinds.rs"));
+
+/// A sort of backing service. Strings with `{{ }}` are minijinja templates; `plan/` documents their variables.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kind {
+    /// The canonical product: `postgres`.
+    pub name: String,
+    /// The name for people: `Postgres`.
+    pub title: String,
+    /// How it is spoken to.
+    pub protocol: Protocol,
+    /// The image that stands for it where a manifest names only kind and version, without a tag.
+    pub image: String,
+    /// The tag for a version, `{{ version }}` where nothing is said.
+    #[serde(default = "version_as_it_is")]
+    pub tag: String,
+    /// The port it listens on inside its container.
+    pub port: u16,
+    /// How many numbers a full release has; `[from major, parts]` pairs, the highest that fits counts.
+    pub exact_parts: Vec<(u64, usize)>,
+    /// Whether a new major version cannot run over the old one's data.
+    #[serde(default)]
+    pub data_follows_major: bool,
+    /// The signal for a clean stop, where the image's own is not right.
+    #[serde(default)]
+    pub stop_signal: Option<String>,
+    /// Seconds that a clean stop may take.
+    #[serde(default = "ten")]
+    pub grace: u64,
+    /// Whether it can be proven in full (`reproduced`) or only as far as HTTP or TCP go.
+    #[serde(default)]
+    pub support: Support,
+    /// What a person should know of every service of this kind.
+    #[serde(default)]
+    pub note: String,
+    /// Words that mean it in `kind:` and in other dialects, the name itself included.
+    pub names: Vec<String>,
+    /// Words in the last part of an unknown image's name that make it a derived image of this kind.
+    #[serde(default)]
+    pub derived: Vec<String>,
+    /// Programs that are the server: an entrypoint or command that runs none of them is a job, not a service.
+    #[serde(default)]
+    pub servers: Vec<String>,
+    /// Image families by name; the first is the official one, whose contract unknown derived images get.
+    pub families: Vec<Family>,
+    /// How a manifest's `command` writes settings.
+    #[serde(default)]
+    pub arguments: ArgumentStyle,
+    /// Short names of settings in arguments: `m` is `memory-limit`.
+    #[serde(default)]
+    pub short_settings: BTreeMap<String, String>,
+    /// Names of mounted configuration files that hold settings: `postgresql.conf`.
+    #[serde(default)]
+    pub setting_files: Vec<String>,
+    /// Settings that are a login: `requirepass` is `password`.
+    #[serde(default)]
+    pub setting_logins: BTreeMap<String, Login>,
+    /// Settings that `devenv` decides itself, each with the reason: never passed on, reported as unsupported.
+    #[serde(default)]
+    pub own_settings: BTreeMap<String, String>,
+    /// The login that apps use where nothing is said (`guest` names no such thing: it is refused over a network).
+    #[serde(default)]
+    pub default_user: Option<String>,
+    /// The database where nothing is said; a template over `user`.
+    #[serde(default)]
+    pub default_database: Option<String>,
+    /// The virtual host where nothing is said.
+    #[serde(default)]
+    pub default_vhost: Option<String>,
+    /// The path to ask, for the protocol `http`.
+    #[serde(default)]
+    pub probe_path: Option<String>,
+    /// Fields of an endpoint, as templates over `host`, `port`, `user`, `password`, `database`, `vhost`.
+    pub fields: BTreeMap<String, String>,
+    /// URL schemes by which apps name it, the usual one first.
+    #[serde(default)]
+    pub schemes: Vec<String>,
+    /// Schemes that mean TLS, with the plain one that stands in: `rediss: redis`.
+    #[serde(default)]
+    pub tls_schemes: BTreeMap<String, String>,
+    /// Query parameters of its URLs that ask for TLS, and are taken out.
+    #[serde(default)]
+    pub tls_parameters: Vec<String>,
+    /// What `devenv shell` runs in the container, as templates over the administrator's login.
+    #[serde(default)]
+    pub shell: Vec<String>,
+    /// Variables for `devenv shell`, as templates.
+    #[serde(default)]
+    pub shell_environment: BTreeMap<String, String>,
+}
+
+fn version_as_it_is() -> String {
+    "{{ version }}".to_owned()
+}
+
+fn ten() -> u64 {
+    10
+}
+
+/// What a container variable or a setting means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Login {
+    /// The app's login.
+    User,
+    /// Its password.
+    Password,
+    /// A database to be there (several, divided by commas, where the image allows it).
+    Database,
+    /// A virtual host to be there.
+    Vhost,
+    /// The administrator's password or name; ours stands in.
+    Admin,
+    /// Plugins to be enabled, divided by commas or spaces.
+    Plugins,
+}
+
+/// Images that share a contract: variables, data folder, user.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Family {
+    /// `official`, `bitnami`.
+    pub name: String,
+    /// Canonical names of its images (`docker.io/library/postgres`); `*` stands for any run of characters.
+    pub images: Vec<String>,
+    /// Extensions that come with images of these names, by image pattern: made in every database.
+    #[serde(default)]
+    pub extensions: BTreeMap<String, Vec<String>>,
+    /// Where the data lies; `[from major, path]` pairs, the highest that fits counts. Empty: it keeps none.
+    #[serde(default)]
+    pub data: Vec<(u64, String)>,
+    /// What its variables mean in a manifest. `X_FILE` means what `X` means.
+    #[serde(default)]
+    pub variables: BTreeMap<String, Login>,
+    /// Variables that are passed on as the manifest has them; `*` stands for any run of characters.
+    #[serde(default)]
+    pub passed: Vec<String>,
+    /// Variables that are settings: `mongodb`'s none, `elasticsearch`'s `discovery.type`; pattern → kept as they are.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
+    /// The container's arguments before those of the settings.
+    #[serde(default)]
+    pub command: Vec<String>,
+    /// Arguments for each setting, as templates over `name` and `value`.
+    #[serde(default)]
+    pub setting_arguments: Vec<String>,
+    /// Files put into the container, as templates.
+    #[serde(default)]
+    pub files: Vec<FileTemplate>,
+    /// The folder whose files the server runs at its first start.
+    #[serde(default)]
+    pub init_folder: Option<String>,
+}
+
+/// A file for the container.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileTemplate {
+    /// Where it goes.
+    pub path: String,
+    /// Its text; a file whose text renders empty is not written.
+    pub content: String,
+}
+
+/// How a manifest's `command` writes settings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ArgumentStyle {
+    /// Arguments hold none.
+    #[default]
+    None,
+    /// `-c name=value`, `-cname=value`, `--name=value`, with `-` read as `_`.
+    Assign,
+    /// `--name value…` up to the next `--`, as `redis-server` has it.
+    Words,
+    /// `-m 256`, `-m256`, `--memory-limit=256`, as memcached has it.
+    Short,
+    /// `--name=value` and `--name value`, as mysqld has it.
+    Long,
+}
+
+impl Kind {
+    /// How many numbers a full release of that major has.
+    pub fn exact_parts(&self, parts: &[u64]) -> usize {
+        let major = parts.first().copied().unwrap_or_default();
+        highest(&self.exact_parts, major).copied().unwrap_or(3)
+    }
+
+    /// The family of that name, else the official one.
+    pub fn family(&self, name: &str) -> Option<&Family> {
+        self.families.iter().find(|family| family.name == name).or_else(|| self.families.first())
+    }
+}
+
+impl Family {
+    /// Where data of that major lies.
+    pub fn data_folder(&self, major: Option<u64>) -> Option<&str> {
+        highest(&self.data, major.unwrap_or(u64::MAX)).map(String::as_str)
+    }
+}
+
+fn highest<T>(pairs: &[(u64, T)], major: u64) -> Option<&T> {
+    pairs.iter().filter(|(from, _)| *from <= major).max_by_key(|(from, _)| *from).map(|(_, value)| value)
+}
+
+/// All kinds that are known in a project.
+#[derive(Clone, Debug)]
+pub struct Kinds(Vec<Kind>);
+
+/// A kind's file that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KindError {
+    /// The file.
+    pub path: String,
+    /// What is wrong, with line and column.
+    pub message: String,
+}
+
+impl Kinds {
+    /// The built-in kinds. They are checked by tests, so an error here is a mistake of a build.
+    pub fn built_in() -> Result<Self, KindError> {
+        let mut kinds = Vec::with_capacity(BUILT_IN.len());
+        for (path, text) in BUILT_IN {
+            kinds.push(read(path, text)?);
+        }
+        Ok(Self(kinds))
+    }
+
+    /// Adds a kind of the user's own; one of the same name replaces the built-in one.
+    pub fn add(&mut self, path: &str, text: &str) -> Result<(), KindError> {
+        let kind = read(path, text)?;
+        self.0.retain(|known| known.name != kind.name);
+        self.0.insert(0, kind);
+        Ok(())
+    }
+
+    /// Every kind, in the order of its file's name.
+    pub fn iter(&self) -> impl Iterator<Item = &Kind> {
+        self.0.iter()
+    }
+
+    /// The kind of that very name.
+    pub fn get(&self, name: &str) -> Option<&Kind> {
+        self.0.iter().find(|kind| kind.name == name)
+    }
+
+    /// The kind that a word means (`postgresql` is `postgres`).
+    pub fn named(&self, word: &str) -> Option<&Kind> {
+        self.0.iter().find(|kind| kind.names.iter().any(|name| name == word))
+    }
+
+    /// The kind and family whose pattern matches the image's name.
+    pub fn of_image(&self, image: &ImageRef) -> Option<(&Kind, &Family)> {
+        let name = image.canonical_name();
+        self.0.iter().find_map(|kind| {
+            let family =
+                kind.families.iter().find(|family| family.images.iter().any(|pattern| matches(pattern, &name)))?;
+            Some((kind, family))
+        })
+    }
+}
+
+fn read(path: &str, text: &str) -> Result<Kind, KindError> {
+    serde_saphyr::from_str(text).map_err(|error| KindError { path: path.to_owned(), message: error.to_string() })
+}
+
+/// Whether a name matches a pattern in which `*` stands for any run of characters.
+pub fn matches(pattern: &str, name: &str) -> bool {
+    let mut parts = pattern.split('*');
+    let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else {
+        return false;
+    };
+    let mut parts = parts.peekable();
+    if parts.peek().is_none() {
+        return rest.is_empty();
+    }
+    while let Some(part) = parts.next() {
+        if parts.peek().is_none() {
+            return rest.ends_with(part);
+        }
+        let Some(at) = rest.find(part) else {
+            return false;
+        };
+        rest = &rest[at + part.len()..];
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_built_in_kind_reads() {
+        let kinds = Kinds::built_in().unwrap_or_else(|error| panic!("{}: {}", error.path, error.message));
+        assert!(kinds.iter().count() >= 5);
+    }
+
+    #[test]
+    fn a_pattern_matches_its_names_only() {
+        assert!(matches("docker.io/*/postgres", "docker.io/library/postgres"));
+        assert!(matches("TZ", "TZ"));
+        assert!(!matches("TZ", "TZX"));
+        assert!(matches("LC_*", "LC_ALL"));
+        assert!(!matches("docker.io/*/postgres", "docker.io/library/postgres-exporter"));
+    }
+}

@@ -1,0 +1,13 @@
+//! Starts the backing services that production declares, proves each by logging in, and writes the matching `.env`.
+//!
+//! The way of the data: `manifest` reads files into a [`model::Stack`]; `plan` compares it with what the engine
+//! runs; `apply` carries the plan out and proves each service; `dotenv` writes the variables last. Only `docker`
+//! talks to the engine, only `ui` prints.
+
+pub mod cli;
+pub mod dotenv;
+pub mod kinds;
+pub mod machine;
+pub mod model;
+pub mod plan;
+pub mod protocol;

@@ -1,0 +1,13 @@
+//! What belongs to this machine and not to a project: its key, the user's configuration, locks, ports in use.
+//!
+//! Nothing here is state of an environment; losing the key makes new passwords, which the next `up` carries out.
+
+mod key;
+mod lock;
+mod ports;
+mod settings;
+
+pub use key::Key;
+pub use lock::{CheckoutLock, is_held};
+pub use ports::{Holder, holder_of, is_free};
+pub use settings::Settings;

@@ -1,0 +1,3 @@
+//! The `devenv` program.
+
+fn main() {}

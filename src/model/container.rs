@@ -1,0 +1,191 @@
+//! What an environment is made of on the engine: plain data that `plan/` decides and `docker/` carries out.
+
+use super::{ImageRef, Secret};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+/// Label keys on everything of ours. No label ever holds a secret.
+pub mod label {
+    /// The environment's identity (`shop-3f9a12bc`).
+    pub const ENVIRONMENT: &str = "dev.devenv.environment";
+    /// The project's root folder on this machine.
+    pub const ROOT: &str = "dev.devenv.root";
+    /// The service's name.
+    pub const SERVICE: &str = "dev.devenv.service";
+    /// The service's kind.
+    pub const KIND: &str = "dev.devenv.kind";
+    /// The declared version's number.
+    pub const VERSION: &str = "dev.devenv.version";
+    /// A keyed hash of everything that decides a container's configuration.
+    pub const CONFIG: &str = "dev.devenv.config";
+    /// The published port on loopback, on volumes too, so that it survives `down`.
+    pub const PORT: &str = "dev.devenv.port";
+    /// On everything of `devenv run --ephemeral`.
+    pub const EPHEMERAL: &str = "dev.devenv.ephemeral";
+}
+
+/// A container to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerSpec {
+    /// Its name on the engine.
+    pub name: String,
+    /// The image to run.
+    pub image: ImageRef,
+    /// `linux/amd64`, where production says it.
+    pub platform: Option<String>,
+    /// Variables; values may be secret.
+    pub environment: Vec<(String, Secret)>,
+    /// Arguments for the image's entrypoint; none leaves the image's own.
+    pub command: Vec<String>,
+    /// Replaces the image's entrypoint.
+    pub entrypoint: Option<Vec<String>>,
+    /// The host name inside; fixed, because some servers keep data under it.
+    pub hostname: String,
+    /// Volumes and where they go.
+    pub mounts: Vec<Mount>,
+    /// Files put in before the first start.
+    pub files: Vec<File>,
+    /// Ports published on loopback.
+    pub publish: Vec<Publish>,
+    /// The environment's network.
+    pub network: String,
+    /// Names by which containers of the network reach it.
+    pub aliases: Vec<String>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// The signal that stops it cleanly; none leaves the image's own.
+    pub stop_signal: Option<String>,
+    /// How long a clean stop may take before it is killed.
+    pub grace: Duration,
+}
+
+/// A named volume in a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mount {
+    /// The volume's name on the engine.
+    pub volume: String,
+    /// Where it goes in the container.
+    pub target: String,
+}
+
+/// A file to be put into a container before it starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// Absolute path in the container; folders that lack are made (mode 0755).
+    pub path: String,
+    /// Permission bits; the owner is root.
+    pub mode: u32,
+    /// Its content, which may be secret.
+    pub content: FileContent,
+}
+
+/// A file's bytes; never shown by a debug print.
+#[derive(Clone, PartialEq, Eq)]
+pub struct FileContent(pub Vec<u8>);
+
+impl std::fmt::Debug for FileContent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "[{} bytes]", self.0.len())
+    }
+}
+
+/// A port published on loopback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Publish {
+    /// The server's port in the container.
+    pub container_port: u16,
+    /// A loopback address.
+    pub host_ip: IpAddr,
+    /// The port on it.
+    pub host_port: u16,
+}
+
+/// What the engine has, asked once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// Containers of every environment of ours, running or not.
+    pub containers: Vec<ObservedContainer>,
+    /// Volumes of every environment of ours.
+    pub volumes: Vec<ObservedVolume>,
+    /// Networks of every environment of ours.
+    pub networks: Vec<ObservedNetwork>,
+    /// The images that were asked for and are here, by the reference asked for (its full form).
+    pub images: BTreeMap<String, LocalImage>,
+    /// The engine's own platform: `linux/amd64`.
+    pub platform: String,
+}
+
+/// One container of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObservedContainer {
+    /// The engine's id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// `created`, `running`, `exited`, `restarting`, `paused`, `dead`.
+    pub state: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// The image's id.
+    pub image_id: String,
+    /// The image as it was named at creation.
+    pub image: String,
+    /// When it was created, seconds since 1970.
+    pub created: i64,
+    /// As the engine tells people: `Up 3 minutes`.
+    pub status: String,
+    /// Published ports.
+    pub publish: Vec<Publish>,
+    /// Names of mounted volumes.
+    pub volumes: Vec<String>,
+}
+
+impl ObservedContainer {
+    /// A label's value, empty where there is none.
+    pub fn label(&self, key: &str) -> &str {
+        self.labels.get(key).map_or("", String::as_str)
+    }
+}
+
+/// One volume of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObservedVolume {
+    /// Its name.
+    pub name: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl ObservedVolume {
+    /// A label's value, empty where there is none.
+    pub fn label(&self, key: &str) -> &str {
+        self.labels.get(key).map_or("", String::as_str)
+    }
+}
+
+/// One network of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObservedNetwork {
+    /// The engine's id; names are not unique on old engines.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// An image that the engine has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LocalImage {
+    /// The image's id (`sha256:…` of its configuration).
+    pub id: String,
+    /// Registry digests by which it is known: `docker.io/library/postgres@sha256:…` as the engine lists them.
+    pub repo_digests: Vec<String>,
+    /// `linux/amd64`, `linux/arm64/v8`.
+    pub platform: String,
+    /// Paths that it declares as volumes.
+    pub volumes: Vec<String>,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+}

@@ -1,0 +1,36 @@
+//! What production declares and what can be said about it: plain data, no IO.
+//!
+//! Everything may import this module; it imports nothing of the crate.
+
+mod container;
+mod diagnostic;
+mod endpoint;
+mod event;
+mod image;
+mod managed_block;
+mod origin;
+mod protocol;
+mod secret;
+mod stack;
+mod template;
+mod version;
+mod wanted;
+
+pub use container::{
+    ContainerSpec, File, FileContent, LocalImage, Mount, Observed, ObservedContainer, ObservedNetwork, ObservedVolume,
+    Publish, label,
+};
+pub use diagnostic::{Diagnostic, Exit, Failure, Place, Severity, did_you_mean};
+pub use endpoint::Endpoint;
+pub use event::{Event, PullProgress, ServiceState};
+pub use image::{ImageError, ImageRef};
+pub use managed_block::{BLOCK_END, BLOCK_START, without_managed_block};
+pub use origin::{Located, Origin, SourceFile};
+pub use protocol::Protocol;
+pub use secret::Secret;
+pub use stack::{
+    App, Credential, Database, InitFile, Key, Service, Setting, Source, Stack, Support, User, Value, Variable,
+};
+pub use template::{Piece, Template};
+pub use version::{Version, VersionClass};
+pub use wanted::{Wanted, WantedDatabase, WantedUser};

@@ -1,0 +1,73 @@
+//! Where a value was declared.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// One file as it was read: what an [`Origin`] points into.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SourceFile {
+    /// As messages show it: relative to the project's root where it lies inside, `<stdin>` for standard input.
+    pub path: PathBuf,
+    /// The whole text, for showing the line beside a message.
+    pub text: String,
+}
+
+/// A place in a file. Every value of a stack carries one.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The file.
+    pub file: Arc<SourceFile>,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+    /// How many characters the value takes on that line (at least 1 where shown).
+    pub length: u32,
+}
+
+impl Origin {
+    /// The place of a whole file, where no line is to blame.
+    pub fn start_of(file: &Arc<SourceFile>) -> Self {
+        Self { file: Arc::clone(file), line: 1, column: 1, length: 1 }
+    }
+
+    /// The file's path as messages show it.
+    pub fn path(&self) -> &Path {
+        &self.file.path
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file.path.display(), self.line, self.column)
+    }
+}
+
+/// As short as Display: a file's text has no place in a debug print.
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A value and where it was declared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located<T> {
+    /// The value.
+    pub value: T,
+    /// Its place.
+    pub origin: Origin,
+}
+
+impl<T> Located<T> {
+    /// A value at a place.
+    pub fn new(value: T, origin: Origin) -> Self {
+        Self { value, origin }
+    }
+
+    /// The same place with another value.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Located<U> {
+        Located { value: change(self.value), origin: self.origin }
+    }
+}

@@ -1,0 +1,19 @@
+//! How services are spoken to.
+
+/// A protocol. Each has one file in `src/protocol/`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// Postgres' frontend/backend protocol, version 3.
+    Postgres,
+    /// RESP.
+    Redis,
+    /// AMQP 0-9-1.
+    Amqp,
+    /// Memcached's text protocol.
+    Memcached,
+    /// An HTTP request that is answered with a status below 500.
+    Http,
+    /// A connection that is accepted and stays open.
+    Tcp,
+}

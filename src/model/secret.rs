@@ -1,0 +1,25 @@
+//! A value that no log, message or debug print may show.
+
+use std::fmt;
+
+/// A password or token. It prints as `[secret]`; [`Secret::reveal`] is the one way to its text.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a secret text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself: for logging in and for `.env`, never for a message.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}

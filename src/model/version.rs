@@ -1,0 +1,133 @@
+//! The six classes of declared versions.
+
+use super::Origin;
+
+/// How much a declared version settles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VersionClass {
+    /// The image's content is named: `postgres:16@sha256:…`.
+    Digest,
+    /// A full patch release of that product: `16.4`, redis `7.2.5`.
+    Exact,
+    /// A prefix: `16`, `8.0`, `6.x`.
+    Series,
+    /// `latest`, `alpine`, no tag.
+    Floating,
+    /// The format, operator or module fills it in.
+    Absent,
+    /// A variable or template that the files do not settle.
+    Unresolved,
+}
+
+impl VersionClass {
+    /// The class's name in lower case, as `--json` has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Digest => "digest",
+            Self::Exact => "exact",
+            Self::Series => "series",
+            Self::Floating => "floating",
+            Self::Absent => "absent",
+            Self::Unresolved => "unresolved",
+        }
+    }
+}
+
+/// A version as it was declared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// As written: `16-alpine`, `${PG_VERSION}`, empty where absent.
+    pub text: String,
+    /// The product's own number without suffixes (`16`, `7.2.5`), where there is one.
+    pub number: Option<String>,
+    /// How much it settles.
+    pub class: VersionClass,
+    /// Where it was declared; of an absent one, where it was looked for.
+    pub origin: Origin,
+}
+
+impl Version {
+    /// The numbers between the dots (`16.4` is `[16, 4]`); stops at the first part that is no number.
+    pub fn parts(&self) -> Vec<u64> {
+        parts_of(self.number.as_deref().unwrap_or_default())
+    }
+
+    /// The first number.
+    pub fn major(&self) -> Option<u64> {
+        self.parts().first().copied()
+    }
+
+    /// The version that a tag or version text declares. `exact_parts` says how many numbers a full release of the
+    /// product has (2 for Postgres 10 and later, 3 for most). A leading word of the image's family is skipped
+    /// (`pg14-v0.2.0` is 14), a leading `v` too; suffixes (`-alpine`, `-management`, `-rds.2024`) are no part of it.
+    pub fn parse(text: &str, has_digest: bool, exact_parts: impl Fn(&[u64]) -> usize, origin: Origin) -> Self {
+        let number = number_in(text);
+        let class = match &number {
+            _ if has_digest => VersionClass::Digest,
+            None => VersionClass::Floating,
+            Some(number) => {
+                let parts = parts_of(number);
+                let complete = !number.ends_with('x') && parts.len() >= exact_parts(&parts);
+                if complete { VersionClass::Exact } else { VersionClass::Series }
+            }
+        };
+        Self { text: text.to_owned(), number, class, origin }
+    }
+}
+
+fn parts_of(number: &str) -> Vec<u64> {
+    number.split('.').map_while(|part| part.parse().ok()).collect()
+}
+
+/// `16-alpine` → `16`, `v1.19.1` → `1.19.1`, `6.x` → `6.x`, `pg14-v0.2.0` → `14`, `alpine3.20` → none.
+fn number_in(text: &str) -> Option<String> {
+    let text = text.trim();
+    let after_word = ["pg", "postgres", "postgresql", "PG"]
+        .iter()
+        .find_map(|word| text.strip_prefix(word).map(|rest| rest.trim_start_matches(['-', '_'])));
+    let text = after_word.unwrap_or(text);
+    let text = text.strip_prefix(['v', 'V']).unwrap_or(text);
+    let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let (number, rest) = text.split_at(end);
+    let number = match (number.strip_suffix('.'), rest.strip_prefix(['x', 'X'])) {
+        (Some(prefix), Some(after)) if after.is_empty() || after.starts_with('-') => {
+            format!("{prefix}.x")
+        }
+        (Some(prefix), _) => prefix.to_owned(),
+        (None, _) => number.to_owned(),
+    };
+    number.starts_with(|c: char| c.is_ascii_digit()).then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::SourceFile;
+    use std::sync::Arc;
+
+    fn parse(text: &str, exact_parts: usize) -> (Option<String>, &'static str) {
+        let origin = Origin::start_of(&Arc::new(SourceFile { path: "x".into(), text: String::new() }));
+        let version = Version::parse(text, false, |_| exact_parts, origin);
+        (version.number, version.class.name())
+    }
+
+    #[test]
+    fn suffixes_and_prefixes_are_no_part_of_the_number() {
+        for (text, parts, number, class) in [
+            ("16", 2, Some("16"), "series"),
+            ("16.4-alpine3.20", 2, Some("16.4"), "exact"),
+            ("7.2.5", 3, Some("7.2.5"), "exact"),
+            ("3.8-management-alpine", 3, Some("3.8"), "series"),
+            ("v1.19.1", 3, Some("1.19.1"), "exact"),
+            ("pg14-v0.2.0", 2, Some("14"), "series"),
+            ("6.x", 3, Some("6.x"), "series"),
+            ("latest", 3, None, "floating"),
+            ("alpine3.20", 3, None, "floating"),
+            ("16.4.0-debian-12-r0", 2, Some("16.4.0"), "exact"),
+            ("", 3, None, "floating"),
+        ] {
+            assert_eq!(parse(text, parts), (number.map(str::to_owned), class), "{text}");
+        }
+    }
+}

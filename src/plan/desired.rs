@@ -1,0 +1,426 @@
+//! What the engine should run for a stack: every name, port, password, file and argument decided.
+
+use super::endpoint::templates;
+use super::logins::{ADMIN, Login, Logins};
+use super::ports::{PortTaken, Ports, own_address};
+use super::{Fields, Identity, render_fields};
+use crate::kinds::{Family, Kind, Kinds};
+use crate::model::{
+    ContainerSpec, Diagnostic, Endpoint, File, FileContent, ImageRef, Mount, Observed, Origin, Protocol, Publish,
+    Secret, Service, Setting, Stack, Wanted, label,
+};
+use minijinja::{Environment, context};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+/// What decides beside the stack.
+pub struct Request<'a> {
+    /// What is known of kinds.
+    pub kinds: &'a Kinds,
+    /// Which environment.
+    pub identity: &'a Identity,
+    /// What the engine has.
+    pub observed: &'a Observed,
+    /// Passwords that the user's own lines in `.env` set, by service.
+    pub passwords: &'a BTreeMap<String, Secret>,
+    /// Asks the machine whether a port could be listened on.
+    pub is_free: &'a dyn Fn(IpAddr, u16) -> bool,
+}
+
+/// What should run.
+#[derive(Clone, Debug)]
+pub struct Desired {
+    /// The environment's name, which its network has too.
+    pub environment: String,
+    /// Labels of everything of the environment.
+    pub labels: BTreeMap<String, String>,
+    /// Its services, in the stack's order.
+    pub services: Vec<DesiredService>,
+    /// Ports that the user set and something else has.
+    pub taken: Vec<PortTaken>,
+}
+
+/// One service that should run.
+#[derive(Clone, Debug)]
+pub struct DesiredService {
+    /// Its name in the stack.
+    pub name: String,
+    /// Its kind's name for people.
+    pub title: String,
+    /// The kind's name.
+    pub kind: String,
+    /// The declared version's number, or its text where there is none.
+    pub version: String,
+    /// The major version, where data of one major cannot be used by another.
+    pub data_major: Option<u64>,
+    /// How it is spoken to.
+    pub protocol: Protocol,
+    /// Where it was declared.
+    pub origin: Origin,
+    /// Where the image was declared.
+    pub image_origin: Origin,
+    /// Its container.
+    pub container: ContainerSpec,
+    /// Its volumes.
+    pub volumes: Vec<VolumeSpec>,
+    /// Every login that apps have, the default one first, as the host sees it.
+    pub endpoints: Vec<Endpoint>,
+    /// Our administrator's login, where the server has such a thing.
+    pub admin: Option<Endpoint>,
+    /// What must be there before an app can log in.
+    pub wanted: Wanted,
+    /// What `devenv shell` runs, and with which variables.
+    pub shell: (Vec<String>, Vec<(String, Secret)>),
+    /// The settings it runs with, and where they were declared.
+    pub settings: Vec<Setting>,
+    /// Each part of the configuration as a keyed hash, so that a change can be named without being shown.
+    pub config: BTreeMap<String, String>,
+}
+
+/// A volume to be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VolumeSpec {
+    /// Its name on the engine.
+    pub name: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Desired {
+    /// The fields of every endpoint as seen from the host, or by containers of the environment's network.
+    pub fn fields(&self, kinds: &Kinds, network: bool) -> Result<Fields, Vec<Diagnostic>> {
+        let mut all = Fields::new();
+        let mut faults = Vec::new();
+        for service in &self.services {
+            let Some(kind) = kinds.get(&service.kind) else { continue };
+            let fields = all.entry(service.name.clone()).or_default();
+            for (index, endpoint) in service.endpoints.iter().enumerate() {
+                let endpoint = if network { service.on_network(endpoint, kind) } else { endpoint.clone() };
+                match render_fields(kind, &endpoint) {
+                    Ok(rendered) => add_fields(fields, &rendered, &endpoint, index == 0),
+                    Err(fault) => faults.push(Diagnostic::error("kind-field", fault).at(&service.origin, "used here")),
+                }
+            }
+        }
+        if faults.is_empty() { Ok(all) } else { Err(faults) }
+    }
+}
+
+/// The default endpoint's fields by their own names, and each one's under its database, user and vhost.
+fn add_fields(
+    all: &mut BTreeMap<String, String>,
+    rendered: &BTreeMap<String, String>,
+    endpoint: &Endpoint,
+    default: bool,
+) {
+    if default {
+        all.extend(rendered.clone());
+    }
+    let groups = [("databases", &endpoint.database), ("users", &endpoint.user), ("vhosts", &endpoint.vhost)];
+    for (group, name) in groups {
+        let Some(name) = name else { continue };
+        for (field, value) in rendered {
+            all.entry(format!("{group}.{name}.{field}")).or_insert_with(|| value.clone());
+        }
+    }
+}
+
+impl DesiredService {
+    /// The same login as containers of the environment's network reach it.
+    fn on_network(&self, endpoint: &Endpoint, kind: &Kind) -> Endpoint {
+        Endpoint { host: self.name.clone(), port: kind.port, ..endpoint.clone() }
+    }
+}
+
+/// Decides what should run. Faults are mistakes of a kind's file or of a version that its templates cannot use.
+pub fn desired(stack: &Stack, request: &Request<'_>) -> Result<Desired, Vec<Diagnostic>> {
+    let identity = request.identity;
+    let mut labels = BTreeMap::from([
+        (label::ENVIRONMENT.to_owned(), identity.name.clone()),
+        (label::ROOT.to_owned(), identity.root.display().to_string()),
+    ]);
+    if identity.ephemeral {
+        labels.insert(label::EPHEMERAL.to_owned(), "true".to_owned());
+    }
+    let mut ports = Ports::new(identity, request.observed, request.is_free);
+    let (mut services, mut taken, mut faults) = (Vec::new(), Vec::new(), Vec::new());
+    for service in &stack.services {
+        let address = match choose_address(service, request, &mut ports) {
+            Ok(address) => address,
+            Err(fault) => {
+                taken.push(fault);
+                continue;
+            }
+        };
+        match desired_service(service, address, &labels, request) {
+            Ok(service) => services.push(service),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    let desired = Desired { environment: identity.name.clone(), labels, services, taken };
+    if faults.is_empty() { Ok(desired) } else { Err(faults) }
+}
+
+fn choose_address(service: &Service, request: &Request<'_>, ports: &mut Ports<'_>) -> Result<(IpAddr, u16), PortTaken> {
+    let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let kind_port = request.kinds.get(&service.kind).map(|kind| kind.port);
+    match kind_port {
+        // Production's variables name the host alone, so the app will use the kind's own port.
+        Some(port) if service.needs_own_port && service.port.is_none() && port != 0 => {
+            let address = if cfg!(target_os = "linux") { own_address(request.identity) } else { loopback };
+            Ok((address, port))
+        }
+        _ => ports.choose(&service.name, service.port.as_ref()).map(|port| (loopback, port)),
+    }
+}
+
+fn desired_service(
+    service: &Service,
+    (host, port): (IpAddr, u16),
+    labels: &BTreeMap<String, String>,
+    request: &Request<'_>,
+) -> Result<DesiredService, Diagnostic> {
+    let kind_fault = |what: String| {
+        Diagnostic::error("kind", what)
+            .at(&service.origin, "declared here")
+            .help("`devenv kinds` lists the kinds; a kind of your own lies in `.devenv/kinds/`")
+    };
+    let kind =
+        request.kinds.get(&service.kind).ok_or_else(|| kind_fault(format!("no kind is called `{}`", service.kind)))?;
+    let family = kind
+        .family(&service.family)
+        .ok_or_else(|| kind_fault(format!("the kind `{}` names no image family", kind.name)))?;
+    let major = service.version.major();
+    let logins = Logins::of(service, kind, request).map_err(&kind_fault)?;
+    let jinja = templates();
+    let values = logins.values(service, kind);
+    let render = |template: &str| {
+        jinja
+            .render_str(template, &values)
+            .map_err(|error| kind_fault(format!("the kind `{}` does not render `{template}`: {error}", kind.name)))
+    };
+
+    let image = if let Some(image) = &service.image {
+        image.value.clone()
+    } else {
+        let tag = render(&kind.tag)?;
+        ImageRef::parse(&format!("{}:{tag}", kind.image)).map_err(|error| {
+            Diagnostic::error("image-name", error.0).at(&service.version.origin, "this version gives no image tag")
+        })?
+    };
+    let environment = environment(service, family, &render)?;
+    let command = command(service, family, &jinja, &kind_fault)?;
+    let mut files = Vec::new();
+    for file in &family.files {
+        let content = render(&file.content)?;
+        if !content.trim().is_empty() {
+            files.push(File { path: file.path.clone(), mode: 0o644, content: FileContent(content.into_bytes()) });
+        }
+    }
+    if let Some(folder) = &family.init_folder {
+        files.extend(service.init_files.iter().map(|file| File {
+            path: format!("{folder}/{}", file.name),
+            mode: 0o755,
+            content: FileContent(file.content.clone()),
+        }));
+    }
+
+    let data_major = if kind.data_follows_major { major } else { None };
+    let volumes = volumes(service, family, data_major, port, labels, request);
+    let publish = Publish { container_port: kind_port(kind, service), host_ip: host, host_port: port };
+    let mut container = ContainerSpec {
+        name: format!("{}-{}", request.identity.name, service.name),
+        image,
+        platform: service.platform.as_ref().map(|platform| platform.value.clone()),
+        environment,
+        command,
+        entrypoint: None,
+        hostname: super::identity::slug(&service.name),
+        mounts: volumes
+            .iter()
+            .map(|(volume, target)| Mount { volume: volume.name.clone(), target: target.clone() })
+            .collect(),
+        files,
+        publish: vec![publish],
+        network: request.identity.name.clone(),
+        aliases: std::iter::once(service.name.clone()).chain(service.aliases.iter().cloned()).collect(),
+        labels: BTreeMap::new(),
+        stop_signal: kind.stop_signal.clone(),
+        grace: Duration::from_secs(kind.grace),
+    };
+    let config = config_hashes(&container, request.identity);
+    container.labels = labels.clone();
+    for (key, value) in [
+        (label::SERVICE, service.name.clone()),
+        (label::KIND, kind.name.clone()),
+        (label::VERSION, service.version.text.clone()),
+        (label::PORT, port.to_string()),
+        (label::CONFIG, joined(&config)),
+    ] {
+        container.labels.insert(key.to_owned(), value);
+    }
+
+    let endpoint = |login: &Login, database: Option<&String>, vhost: Option<&String>| Endpoint {
+        host: host.to_string(),
+        port,
+        user: login.name.clone(),
+        password: login.password.clone(),
+        database: database.cloned(),
+        vhost: vhost.cloned(),
+        path: kind.probe_path.clone(),
+    };
+    let shell_environment = kind
+        .shell_environment
+        .iter()
+        .map(|(name, template)| Ok((name.clone(), Secret::new(render(template)?))))
+        .filter(|entry| !matches!(entry, Ok((_, value)) if value.reveal().is_empty()))
+        .collect::<Result<_, Diagnostic>>()?;
+    Ok(DesiredService {
+        name: service.name.clone(),
+        title: kind.title.clone(),
+        kind: kind.name.clone(),
+        version: service.version.number.clone().unwrap_or_else(|| service.version.text.clone()),
+        data_major,
+        protocol: service.protocol.unwrap_or(kind.protocol),
+        origin: service.origin.clone(),
+        image_origin: service.image.as_ref().map_or(&service.version.origin, |image| &image.origin).clone(),
+        container,
+        volumes: volumes.into_iter().map(|(volume, _)| volume).collect(),
+        endpoints: logins.endpoints(endpoint),
+        admin: (kind.protocol == Protocol::Postgres).then(|| Endpoint {
+            user: Some(ADMIN.to_owned()),
+            password: Some(logins.admin.clone()),
+            ..endpoint(&logins.users[0], logins.databases.first().map(|database| &database.name), None)
+        }),
+        wanted: logins.wanted(service),
+        shell: (kind.shell.clone(), shell_environment),
+        settings: service.settings.clone(),
+        config,
+    })
+}
+
+/// An included app says its own port; a kind knows it.
+fn kind_port(kind: &Kind, service: &Service) -> u16 {
+    service.container_port.unwrap_or(kind.port)
+}
+
+fn environment(
+    service: &Service,
+    family: &Family,
+    render: &dyn Fn(&str) -> Result<String, Diagnostic>,
+) -> Result<Vec<(String, Secret)>, Diagnostic> {
+    let mut environment = Vec::new();
+    for (name, value) in &service.environment {
+        environment.push((name.clone(), Secret::new(value.value.clone())));
+    }
+    for (name, template) in &family.environment {
+        let value = render(template)?;
+        if !value.is_empty() {
+            environment.retain(|(known, _)| known != name);
+            environment.push((name.clone(), Secret::new(value)));
+        }
+    }
+    environment.sort_by(|one, other| one.0.cmp(&other.0));
+    Ok(environment)
+}
+
+fn command(
+    service: &Service,
+    family: &Family,
+    jinja: &Environment<'_>,
+    fault: &dyn Fn(String) -> Diagnostic,
+) -> Result<Vec<String>, Diagnostic> {
+    if let Some(command) = &service.command {
+        return Ok(command.clone());
+    }
+    let mut command = family.command.clone();
+    for setting in &service.settings {
+        for template in &family.setting_arguments {
+            let argument = jinja
+                .render_str(template, context! { name => setting.name.as_str(), value => setting.value.value.as_str() })
+                .map_err(|error| fault(format!("the setting `{}` does not render: {error}", setting.name)))?;
+            command.push(argument);
+        }
+    }
+    Ok(command)
+}
+
+fn volumes(
+    service: &Service,
+    family: &Family,
+    data_major: Option<u64>,
+    port: u16,
+    labels: &BTreeMap<String, String>,
+    request: &Request<'_>,
+) -> Vec<(VolumeSpec, String)> {
+    let spec = |name: String| {
+        let mut labels = labels.clone();
+        for (key, value) in [
+            (label::SERVICE, service.name.clone()),
+            (label::KIND, service.kind.clone()),
+            (label::VERSION, data_major.map_or_else(String::new, |major| major.to_string())),
+            (label::PORT, port.to_string()),
+        ] {
+            labels.insert(key.to_owned(), value);
+        }
+        VolumeSpec { name, labels }
+    };
+    let base = format!("{}-{}", request.identity.name, service.name);
+    let mut volumes = Vec::new();
+    if let Some(folder) = family.data_folder(service.version.major()) {
+        let name = data_major.map_or_else(|| base.clone(), |major| format!("{base}-{major}"));
+        volumes.push((spec(name), folder.to_owned()));
+    } else if let Some(image) =
+        service.image.as_ref().and_then(|image| request.observed.images.get(&image.value.to_string()))
+    {
+        // An included app keeps its data where its image says.
+        for (index, folder) in image.volumes.iter().enumerate() {
+            volumes.push((spec(format!("{base}-{index}")), folder.clone()));
+        }
+    }
+    volumes
+}
+
+/// A keyed hash of each part of a container's configuration.
+fn config_hashes(container: &ContainerSpec, identity: &Identity) -> BTreeMap<String, String> {
+    let mut parts: BTreeMap<&str, Vec<Vec<u8>>> = BTreeMap::new();
+    let mut add = |part: &'static str, bytes: &[u8]| parts.entry(part).or_default().push(bytes.to_vec());
+    add("image", container.image.to_string().as_bytes());
+    add("image", container.platform.as_deref().unwrap_or_default().as_bytes());
+    for (name, value) in &container.environment {
+        add("variables", format!("{name}={}", value.reveal()).as_bytes());
+    }
+    for argument in &container.command {
+        add("settings", argument.as_bytes());
+    }
+    for file in &container.files {
+        add("files", format!("{} {:o}", file.path, file.mode).as_bytes());
+        add("files", &file.content.0);
+    }
+    for mount in &container.mounts {
+        add("volumes", format!("{}:{}", mount.volume, mount.target).as_bytes());
+    }
+    for publish in &container.publish {
+        add("port", format!("{}:{}:{}", publish.host_ip, publish.host_port, publish.container_port).as_bytes());
+    }
+    add("names", container.hostname.as_bytes());
+    add("names", container.network.as_bytes());
+    for alias in &container.aliases {
+        add("names", alias.as_bytes());
+    }
+    add("stop", container.stop_signal.as_deref().unwrap_or_default().as_bytes());
+    let hash = |(part, bytes): (&str, Vec<Vec<u8>>)| {
+        let mut all: Vec<&[u8]> = vec![b"config", part.as_bytes()];
+        all.extend(bytes.iter().map(Vec::as_slice));
+        let mac = identity.key.mac(&all);
+        let hex = mac[..6].iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+        (part.to_owned(), hex)
+    };
+    parts.into_iter().map(hash).collect()
+}
+
+/// `files=…,image=…`: the form of the label.
+pub(super) fn joined(config: &BTreeMap<String, String>) -> String {
+    config.iter().map(|(part, hash)| format!("{part}={hash}")).collect::<Vec<_>>().join(",")
+}

@@ -1,0 +1,309 @@
+//! From what the engine runs to what the stack wants: the steps, each with its cause.
+
+use super::desired::joined;
+use super::{Desired, DesiredService, Identity, VolumeSpec};
+use crate::model::{ContainerSpec, Diagnostic, ImageRef, Observed, ObservedContainer, label};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// Steps and what each waits for. Steps that wait for nothing of each other are carried out side by side.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// The steps; `after` names earlier ones only.
+    pub steps: Vec<Step>,
+}
+
+/// One call on the engine, or one proof.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// What is done.
+    pub action: Action,
+    /// The service it is for; empty for what the whole environment shares.
+    pub service: String,
+    /// Why, for people.
+    pub cause: String,
+    /// Indices of the steps that come before it.
+    pub after: Vec<usize>,
+}
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Downloads an image.
+    Pull {
+        /// Which.
+        image: ImageRef,
+        /// For which platform, where production says it.
+        platform: Option<String>,
+    },
+    /// Makes the environment's network.
+    CreateNetwork {
+        /// Its name.
+        name: String,
+        /// Its labels.
+        labels: BTreeMap<String, String>,
+    },
+    /// Makes a volume.
+    CreateVolume(VolumeSpec),
+    /// Stops a container cleanly and removes it; its named volumes stay.
+    Remove {
+        /// The engine's id.
+        id: String,
+        /// Its name.
+        name: String,
+        /// How long the clean stop may take.
+        grace: Duration,
+    },
+    /// Makes a container and puts its files in.
+    Create(Box<ContainerSpec>),
+    /// Starts a container: that of the id, or the one made by the step before.
+    Start {
+        /// The engine's id, where it was there before.
+        id: Option<String>,
+    },
+    /// Logs in and does one round trip, after what it needs was carried out.
+    Prove {
+        /// The container's id, where it was there before.
+        id: Option<String>,
+    },
+    /// Removes a volume and its data, because the user asked for exactly that.
+    RemoveVolume {
+        /// Its name.
+        name: String,
+    },
+    /// Removes the environment's network.
+    RemoveNetwork {
+        /// The engine's id.
+        id: String,
+        /// Its name.
+        name: String,
+    },
+}
+
+impl Plan {
+    fn add(&mut self, service: &str, action: Action, cause: impl Into<String>, after: Vec<usize>) -> usize {
+        self.steps.push(Step { action, service: service.to_owned(), cause: cause.into(), after });
+        self.steps.len() - 1
+    }
+
+    /// Whether nothing changes on the engine: every service runs as it should and only needs to be proven.
+    pub fn changes_nothing(&self) -> bool {
+        self.steps.iter().all(|step| matches!(step.action, Action::Prove { .. }))
+    }
+}
+
+/// Decides every step of `up`. `fresh` names services that are to start on new data beside their old data.
+/// Refuses, with all reasons at once, what would touch data that the wanted version cannot read.
+pub fn diff(desired: &Desired, observed: &Observed, fresh: &BTreeSet<String>) -> Result<Plan, Vec<Diagnostic>> {
+    let refusals: Vec<_> =
+        desired.services.iter().filter_map(|service| old_data(service, desired, observed, fresh)).collect();
+    if !refusals.is_empty() {
+        return Err(refusals);
+    }
+    let mut plan = Plan::default();
+    let mut ours: Vec<&ObservedContainer> = observed
+        .containers
+        .iter()
+        .filter(|container| container.label(label::ENVIRONMENT) == desired.environment)
+        .collect();
+    ours.sort_by(|one, other| one.name.cmp(&other.name));
+
+    // Whatever the manifest no longer declares goes first, so that its port and name are free.
+    for container in &ours {
+        let service = container.label(label::SERVICE);
+        if !desired.services.iter().any(|wanted| wanted.name == service) {
+            remove(&mut plan, container, "no manifest declares it any more; its data is kept");
+        }
+    }
+    let network = (!observed.networks.iter().any(|network| network.name == desired.environment)).then(|| {
+        let action = Action::CreateNetwork { name: desired.environment.clone(), labels: desired.labels.clone() };
+        plan.add("", action, "the environment has no network yet", Vec::new())
+    });
+    let mut pulls: BTreeMap<String, usize> = BTreeMap::new();
+    for service in &desired.services {
+        let existing: Vec<&ObservedContainer> =
+            ours.iter().copied().filter(|container| container.label(label::SERVICE) == service.name).collect();
+        plan_service(&mut plan, service, &existing, observed, network, &mut pulls);
+    }
+    Ok(plan)
+}
+
+/// Stops and removes everything of an environment; with `volumes` its data too.
+pub fn teardown(identity: &Identity, observed: &Observed, volumes: bool) -> Plan {
+    let mut plan = Plan::default();
+    let is_ours = |labels: &BTreeMap<String, String>| labels.get(label::ENVIRONMENT) == Some(&identity.name);
+    let containers: Vec<usize> = observed
+        .containers
+        .iter()
+        .filter(|container| is_ours(&container.labels))
+        .map(|container| remove(&mut plan, container, "the environment goes down"))
+        .collect();
+    for network in observed.networks.iter().filter(|network| is_ours(&network.labels)) {
+        let action = Action::RemoveNetwork { id: network.id.clone(), name: network.name.clone() };
+        plan.add("", action, "the environment goes down", containers.clone());
+    }
+    for volume in observed.volumes.iter().filter(|volume| volumes && is_ours(&volume.labels)) {
+        let action = Action::RemoveVolume { name: volume.name.clone() };
+        plan.add(volume.label(label::SERVICE), action, "its data is to be deleted", containers.clone());
+    }
+    plan
+}
+
+fn remove(plan: &mut Plan, container: &ObservedContainer, cause: &str) -> usize {
+    // A stop may take as long as the kind says; the engine's own default of ten seconds would cut a checkpoint short.
+    let action =
+        Action::Remove { id: container.id.clone(), name: container.name.clone(), grace: Duration::from_secs(60) };
+    plan.add(container.label(label::SERVICE), action, cause, Vec::new())
+}
+
+fn plan_service(
+    plan: &mut Plan,
+    service: &DesiredService,
+    existing: &[&ObservedContainer],
+    observed: &Observed,
+    network: Option<usize>,
+    pulls: &mut BTreeMap<String, usize>,
+) {
+    let name = service.name.as_str();
+    if let [container] = existing {
+        let kept = change(service, container, observed, network.is_some());
+        match (kept, container.state.as_str()) {
+            (None, "running") => {
+                plan.add(name, Action::Prove { id: Some(container.id.clone()) }, "it runs as declared", Vec::new());
+                return;
+            }
+            (None, "exited") => {
+                let id = Some(container.id.clone());
+                let started = plan.add(name, Action::Start { id: id.clone() }, "it is stopped", Vec::new());
+                plan.add(name, Action::Prove { id }, "it was started", vec![started]);
+                return;
+            }
+            _ => {}
+        }
+    }
+    let mut before_create: Vec<usize> = Vec::new();
+    let mut cause = "it does not run yet".to_owned();
+    for container in existing {
+        let why = if existing.len() > 1 {
+            "it is there more than once".to_owned()
+        } else {
+            change(service, container, observed, network.is_some())
+                .unwrap_or_else(|| "an earlier start did not finish".to_owned())
+        };
+        before_create.push(remove(plan, container, &why));
+        cause = why;
+    }
+    let image = service.container.image.to_string();
+    if !observed.images.contains_key(&image) {
+        let pull = *pulls.entry(image).or_insert_with(|| {
+            let action =
+                Action::Pull { image: service.container.image.clone(), platform: service.container.platform.clone() };
+            plan.add(name, action, "the engine does not have the image", Vec::new())
+        });
+        before_create.push(pull);
+    }
+    for volume in &service.volumes {
+        if !observed.volumes.iter().any(|known| known.name == volume.name) {
+            let action = Action::CreateVolume(volume.clone());
+            before_create.push(plan.add(name, action, "its data has no volume yet", Vec::new()));
+        }
+    }
+    let created = plan.add(name, Action::Create(Box::new(service.container.clone())), cause, before_create);
+    let before_start = std::iter::once(created).chain(network).collect();
+    let started = plan.add(name, Action::Start { id: None }, "it was made", before_start);
+    plan.add(name, Action::Prove { id: None }, "it was started", vec![started]);
+}
+
+/// What about a container is no longer as declared; none if it can stay.
+fn change(
+    service: &DesiredService,
+    container: &ObservedContainer,
+    observed: &Observed,
+    new_network: bool,
+) -> Option<String> {
+    if new_network {
+        return Some("its network is gone".to_owned());
+    }
+    if let Some(local) = observed.images.get(&service.container.image.to_string())
+        && local.id != container.image_id
+    {
+        return Some(match container.label(label::VERSION) {
+            before if before == version_text(service) => {
+                format!("{} is another image now", service.container.image)
+            }
+            before => version_change(before, service),
+        });
+    }
+    if container.label(label::CONFIG) == joined(&service.config) {
+        return None;
+    }
+    let before = container.label(label::VERSION);
+    if before != version_text(service) {
+        return Some(version_change(before, service));
+    }
+    let changed: Vec<&str> = service
+        .config
+        .iter()
+        .filter(|(part, hash)| {
+            !container.label(label::CONFIG).split(',').any(|known| known == format!("{part}={hash}"))
+        })
+        .map(|(part, _)| part.as_str())
+        .collect();
+    Some(if changed.is_empty() {
+        "its configuration has fewer parts than before".to_owned()
+    } else {
+        format!("changed: {}", changed.join(", "))
+    })
+}
+
+fn version_text(service: &DesiredService) -> &str {
+    service.container.labels.get(label::VERSION).map_or("", String::as_str)
+}
+
+fn version_change(before: &str, service: &DesiredService) -> String {
+    format!("version {before} → {}", version_text(service))
+}
+
+/// The refusal for a service whose data was written by another major version.
+fn old_data(
+    service: &DesiredService,
+    desired: &Desired,
+    observed: &Observed,
+    fresh: &BTreeSet<String>,
+) -> Option<Diagnostic> {
+    let major = service.data_major?;
+    if fresh.contains(&service.name) {
+        return None;
+    }
+    let mut olds: Vec<u64> = Vec::new();
+    for volume in &observed.volumes {
+        let ours = volume.label(label::ENVIRONMENT) == desired.environment
+            && volume.label(label::SERVICE) == service.name
+            && volume.label(label::KIND) == service.kind;
+        if ours && let Ok(found) = volume.label(label::VERSION).parse() {
+            olds.push(found);
+        }
+    }
+    if olds.is_empty() || olds.contains(&major) {
+        return None;
+    }
+    let old = olds.into_iter().max()?;
+    let (name, title) = (&service.name, &service.title);
+    let dump = match service.kind.as_str() {
+        "postgres" => format!("devenv shell {name} -- pg_dumpall > {name}.sql"),
+        _ => format!("devenv shell {name} > {name}.sql"),
+    };
+    let load = match service.kind.as_str() {
+        "postgres" => format!("devenv shell {name} -- psql postgres < {name}.sql"),
+        _ => format!("devenv shell {name} < {name}.sql"),
+    };
+    Some(
+        Diagnostic::error("data-of-another-major", format!("the data of {name} was written by {title} {old}, and {title} {major} cannot read it"))
+            .at(&service.image_origin, format!("{title} {major} here"))
+            .because(format!("a new major version of {title} keeps its data in another form; the old data is untouched"))
+            .help(format!("start fresh beside it (the old data is kept): `devenv up --fresh {name}`"))
+            .help(format!(
+                "or take the data along: put version {old} back, `devenv up`, `{dump}`, then version {major} again, `devenv up --fresh {name}`, `{load}`"
+            )),
+    )
+}

@@ -1,0 +1,91 @@
+//! Which environment this is: one for each machine and checkout.
+
+use crate::machine::Key;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// An environment's name and the key from which its passwords come.
+#[derive(Clone)]
+pub struct Identity {
+    /// Project and hash: `shop-3f9a12bc`. The prefix of every name on the engine.
+    pub name: String,
+    /// The canonical root folder.
+    pub root: PathBuf,
+    /// Whether it is thrown away at the end (`devenv run --ephemeral`).
+    pub ephemeral: bool,
+    /// The machine's key.
+    pub key: Key,
+}
+
+impl Identity {
+    /// The environment of a checkout. `root` is canonical, so that two ways to one folder are one environment.
+    pub fn of_checkout(project: &str, root: &Path, key: Key) -> Self {
+        let name = named(project, &key, &[root.as_os_str().as_encoded_bytes()]);
+        Self { name, root: root.to_owned(), ephemeral: false, key }
+    }
+
+    /// An environment of its own beside the checkout's, told apart by `token`.
+    pub fn ephemeral(project: &str, root: &Path, key: Key, token: &str) -> Self {
+        let name = named(project, &key, &[root.as_os_str().as_encoded_bytes(), token.as_bytes()]);
+        Self { name, root: root.to_owned(), ephemeral: true, key }
+    }
+
+    /// A stable number for something of this environment, for choosing ports and addresses.
+    pub fn number(&self, what: &str) -> u64 {
+        let mac = self.key.mac(&[b"number", self.name.as_bytes(), what.as_bytes()]);
+        mac[..8].iter().fold(0, |number, byte| (number << 8) | u64::from(*byte))
+    }
+}
+
+fn named(project: &str, key: &Key, parts: &[&[u8]]) -> String {
+    let id = key.public_id();
+    let mut all: Vec<&[u8]> = vec![b"environment", &id];
+    all.extend(parts);
+    let mac = key.mac(&all);
+    let mut name = slug(project);
+    name.push('-');
+    for byte in &mac[..4] {
+        let _ = write!(name, "{byte:02x}");
+    }
+    name
+}
+
+/// Lower-case letters, digits and single dashes, at most 40 of them: fit for names on the engine and for host names.
+pub(crate) fn slug(text: &str) -> String {
+    let mut slug = String::new();
+    for c in text.chars() {
+        if c.is_ascii_alphanumeric() {
+            slug.push(c.to_ascii_lowercase());
+        } else if !slug.is_empty() && !slug.ends_with('-') {
+            slug.push('-');
+        }
+        if slug.len() == 40 {
+            break;
+        }
+    }
+    let slug = slug.trim_end_matches('-');
+    if slug.is_empty() { "project".to_owned() } else { slug.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_checkouts_of_one_project_have_two_names() {
+        let key = Key::from_bytes([7; 32]);
+        let one = Identity::of_checkout("Shop & Co", Path::new("/a"), key.clone());
+        let two = Identity::of_checkout("Shop & Co", Path::new("/b"), key.clone());
+        let again = Identity::of_checkout("Shop & Co", Path::new("/a"), key.clone());
+        assert_ne!(one.name, two.name);
+        assert_eq!(one.name, again.name);
+        assert!(one.name.starts_with("shop-co-"), "{}", one.name);
+        assert_ne!(one.name, Identity::ephemeral("Shop & Co", Path::new("/a"), key, "1").name);
+    }
+
+    #[test]
+    fn a_name_without_letters_still_gives_a_name() {
+        assert_eq!(slug("…"), "project");
+        assert_eq!(slug("-My_App.2-"), "my-app-2");
+    }
+}

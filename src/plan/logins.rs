@@ -1,0 +1,163 @@
+//! Which logins a service has: passwords, databases and vhosts settled.
+
+use super::desired::Request;
+use super::endpoint::templates;
+use crate::kinds::{Kind, rabbitmq_definitions};
+use crate::model::{Credential, Endpoint, Protocol, Secret, Service, User, Wanted, WantedDatabase, WantedUser};
+use minijinja::context;
+use minijinja::value::Value as Jinja;
+
+/// The administrator's login that is ours, in servers that have such a thing.
+pub(super) const ADMIN: &str = "devenv_admin";
+
+/// A login with its password settled.
+pub(super) struct Login {
+    pub(super) name: Option<String>,
+    pub(super) password: Option<Secret>,
+    superuser: bool,
+    databases: Vec<String>,
+}
+
+/// All logins of a service, and what they need.
+pub(super) struct Logins {
+    pub(super) admin: Secret,
+    pub(super) users: Vec<Login>,
+    pub(super) databases: Vec<WantedDatabase>,
+    vhosts: Vec<String>,
+}
+
+impl Logins {
+    pub(super) fn of(service: &Service, kind: &Kind, request: &Request<'_>) -> Result<Self, String> {
+        let environment = request.identity.name.as_str();
+        let password = |source: &str| request.identity.key.password(environment, source);
+        let mut users: Vec<Login> = Vec::new();
+        for user in &service.users {
+            let own = request.passwords.get(&service.name).filter(|_| user.bound);
+            users.push(Login {
+                name: (!user.name.value.is_empty()).then(|| user.name.value.clone()),
+                password: own.cloned().or_else(|| password_of(user, &password)),
+                superuser: user.superuser,
+                databases: Vec::new(),
+            });
+        }
+        if users.is_empty() {
+            let name = kind.default_user.clone();
+            let password = name.as_ref().map(|_| password(&format!("service {}", service.name)));
+            users.push(Login { name, password, superuser: false, databases: Vec::new() });
+        }
+        let first = users[0].name.clone().unwrap_or_default();
+        let mut databases: Vec<WantedDatabase> = service
+            .databases
+            .iter()
+            .map(|database| WantedDatabase {
+                name: database.name.value.clone(),
+                owner: database.owner.clone().unwrap_or_else(|| first.clone()),
+            })
+            .collect();
+        if let (true, Some(template)) = (databases.is_empty(), &kind.default_database) {
+            let name = templates().render_str(template, context! { user => first.as_str() }).map_err(|error| {
+                format!("the default database of the kind `{}` does not render: {error}", kind.name)
+            })?;
+            databases.push(WantedDatabase { name, owner: first.clone() });
+        }
+        for database in &databases {
+            if !users.iter().any(|user| user.name.as_deref() == Some(&database.owner)) && !database.owner.is_empty() {
+                let password = password(&format!("service {} user {}", service.name, database.owner));
+                users.push(Login {
+                    name: Some(database.owner.clone()),
+                    password: Some(password),
+                    superuser: false,
+                    databases: Vec::new(),
+                });
+            }
+        }
+        for user in &mut users {
+            let owned = |database: &&WantedDatabase| Some(database.owner.as_str()) == user.name.as_deref();
+            user.databases = databases.iter().filter(owned).map(|database| database.name.clone()).collect();
+        }
+        let mut vhosts: Vec<String> = service.vhosts.iter().map(|vhost| vhost.value.clone()).collect();
+        if let (true, Some(vhost)) = (vhosts.is_empty(), &kind.default_vhost) {
+            vhosts.push(vhost.clone());
+        }
+        Ok(Self { admin: password(&format!("administrator of {}", service.name)), users, databases, vhosts })
+    }
+
+    /// What a kind's templates may name.
+    pub(super) fn values(&self, service: &Service, kind: &Kind) -> Jinja {
+        let reveal =
+            |password: &Option<Secret>| password.as_ref().map(|secret| secret.reveal().to_owned()).unwrap_or_default();
+        let definitions = if kind.protocol == Protocol::Amqp {
+            let users: Vec<_> = self
+                .users
+                .iter()
+                .filter_map(|user| Some((user.name.clone()?, user.password.clone(), user.superuser)))
+                .collect();
+            rabbitmq_definitions(&users, &self.vhosts)
+        } else {
+            String::new()
+        };
+        context! {
+            service => service.name.as_str(),
+            version => service.version.number.clone().unwrap_or_else(|| "latest".to_owned()),
+            major => service.version.major(),
+            admin => context! { user => ADMIN, password => self.admin.reveal() },
+            user => self.users[0].name.clone().unwrap_or_default(),
+            password => reveal(&self.users[0].password),
+            database => self.databases.first().map(|database| database.name.clone()).unwrap_or_default(),
+            vhost => self.vhosts.first().cloned().unwrap_or_default(),
+            vhosts => self.vhosts.clone(),
+            plugins => service.plugins.iter().map(|plugin| plugin.value.clone()).collect::<Vec<_>>(),
+            settings => service.settings.iter()
+                .map(|setting| context! { name => setting.name.as_str(), value => setting.value.value.as_str() })
+                .collect::<Vec<_>>(),
+            rabbitmq_definitions => definitions,
+        }
+    }
+
+    /// The default login on the first database and vhost comes first; every other one follows.
+    pub(super) fn endpoints(
+        &self,
+        endpoint: impl Fn(&Login, Option<&String>, Option<&String>) -> Endpoint,
+    ) -> Vec<Endpoint> {
+        let mut endpoints: Vec<Endpoint> = Vec::new();
+        for user in &self.users {
+            // A login that owns no database uses the first one.
+            let own: Vec<Option<&String>> = if user.databases.is_empty() {
+                vec![self.databases.first().map(|database| &database.name)]
+            } else {
+                user.databases.iter().map(Some).collect()
+            };
+            let vhosts: Vec<Option<&String>> =
+                if self.vhosts.is_empty() { vec![None] } else { self.vhosts.iter().map(Some).collect() };
+            for database in own {
+                endpoints.extend(vhosts.iter().map(|vhost| endpoint(user, database, *vhost)));
+            }
+        }
+        endpoints
+    }
+
+    pub(super) fn wanted(&self, service: &Service) -> Wanted {
+        let user = |login: &Login| {
+            let name = login.name.clone()?;
+            Some(WantedUser { name, password: login.password.clone(), superuser: login.superuser })
+        };
+        Wanted {
+            users: self.users.iter().filter_map(user).collect(),
+            databases: self.databases.clone(),
+            extensions: service.extensions.iter().map(|extension| extension.value.clone()).collect(),
+            adopt: !service.init_files.is_empty(),
+        }
+    }
+}
+
+/// A bound credential is ours, named after its source in production; a literal that no variable carries is kept.
+fn password_of(user: &User, password: &dyn Fn(&str) -> Secret) -> Option<Secret> {
+    match &user.credential {
+        Credential::None => None,
+        Credential::Literal(literal) if !user.bound => Some(literal.clone()),
+        Credential::Literal(literal) => Some(password(&format!("literal {}", literal.reveal()))),
+        Credential::Variable(name) => Some(password(&format!("variable {name}"))),
+        Credential::Secret(name) => Some(password(&format!("secret {name}"))),
+        Credential::Own(name) => Some(password(&format!("service {name}"))),
+    }
+}

@@ -1,0 +1,19 @@
+//! From what production declares and what the engine runs to the steps between them.
+//!
+//! Everything here is pure: the same stack, observation and machine key give the same plan, and every decision of
+//! `up` is made here.
+
+mod desired;
+mod diff;
+mod endpoint;
+mod identity;
+mod logins;
+mod overrides;
+mod ports;
+
+pub use desired::{Desired, DesiredService, Request, VolumeSpec, desired};
+pub use diff::{Action, Plan, Step, diff, teardown};
+pub use endpoint::{Fields, render_fields, render_value};
+pub use identity::Identity;
+pub use overrides::{Override, overrides};
+pub use ports::PortTaken;

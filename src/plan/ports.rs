@@ -1,0 +1,149 @@
+//! Which loopback port each service is published on.
+
+use super::Identity;
+use crate::model::{Located, Observed, label};
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// Below the ports that Linux and macOS give to outgoing connections, above most servers' own.
+const FIRST: u16 = 20_000;
+const COUNT: u16 = 12_000;
+
+/// A port that the user set, and that something else has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortTaken {
+    /// The port and where it was set.
+    pub port: Located<u16>,
+    /// The service it was set for.
+    pub service: String,
+}
+
+/// Chooses ports one service after the other, so that no two of them meet.
+pub(super) struct Ports<'a> {
+    identity: &'a Identity,
+    observed: &'a Observed,
+    is_free: &'a dyn Fn(IpAddr, u16) -> bool,
+    taken: BTreeSet<u16>,
+}
+
+impl<'a> Ports<'a> {
+    /// `is_free` asks the machine whether a port could be listened on now.
+    pub(super) fn new(
+        identity: &'a Identity,
+        observed: &'a Observed,
+        is_free: &'a dyn Fn(IpAddr, u16) -> bool,
+    ) -> Self {
+        let others =
+            observed.containers.iter().filter(|container| container.label(label::ENVIRONMENT) != identity.name);
+        let of_containers = others.flat_map(|container| container.publish.iter().map(|publish| publish.host_port));
+        let of_volumes = observed
+            .volumes
+            .iter()
+            .filter(|volume| volume.label(label::ENVIRONMENT) != identity.name)
+            .filter_map(|volume| volume.label(label::PORT).parse().ok());
+        let taken = of_containers.chain(of_volumes).collect();
+        Self { identity, observed, is_free, taken }
+    }
+
+    /// The port of a service: the user's, else the one it had, else the next free one after its stable hash.
+    pub(super) fn choose(&mut self, service: &str, wanted: Option<&Located<u16>>) -> Result<u16, PortTaken> {
+        let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let running = self.running(service);
+        if let Some(wanted) = wanted {
+            let ours = running == Some(wanted.value);
+            if !ours && !(self.is_free)(loopback, wanted.value) {
+                return Err(PortTaken { port: wanted.clone(), service: service.to_owned() });
+            }
+            self.taken.insert(wanted.value);
+            return Ok(wanted.value);
+        }
+        let had = running.or_else(|| self.of_volume(service));
+        let hashed =
+            u16::try_from(self.identity.number(&format!("port {service}")) % u64::from(COUNT)).unwrap_or_default();
+        let candidates = (0..COUNT).map(|step| FIRST + (hashed + step) % COUNT);
+        let usable =
+            |port: &u16| !self.taken.contains(port) && (running == Some(*port) || (self.is_free)(loopback, *port));
+        // With every port of the range taken the hashed one is tried all the same, and the engine says what is wrong.
+        let port = had.into_iter().chain(candidates).find(usable).unwrap_or(FIRST + hashed);
+        self.taken.insert(port);
+        Ok(port)
+    }
+
+    /// The port on which our running container already publishes the service.
+    fn running(&self, service: &str) -> Option<u16> {
+        self.observed
+            .containers
+            .iter()
+            .find(|container| {
+                container.label(label::ENVIRONMENT) == self.identity.name
+                    && container.label(label::SERVICE) == service
+                    && container.state == "running"
+            })
+            .and_then(|container| container.label(label::PORT).parse().ok())
+    }
+
+    fn of_volume(&self, service: &str) -> Option<u16> {
+        self.observed
+            .volumes
+            .iter()
+            .find(|volume| {
+                volume.label(label::ENVIRONMENT) == self.identity.name && volume.label(label::SERVICE) == service
+            })
+            .and_then(|volume| volume.label(label::PORT).parse().ok())
+    }
+}
+
+/// A loopback address of the environment's own, for servers that must keep their usual port: 127.88.x.y.
+pub(super) fn own_address(identity: &Identity) -> IpAddr {
+    let number = identity.number("address");
+    let [.., third, fourth] = number.to_be_bytes();
+    IpAddr::V4(Ipv4Addr::new(127, 88, third, fourth.clamp(1, 254)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::Key;
+    use crate::model::{ObservedVolume, Origin, SourceFile};
+    use std::path::Path;
+    use std::sync::Arc;
+
+    fn identity() -> Identity {
+        Identity::of_checkout("shop", Path::new("/a"), Key::from_bytes([7; 32]))
+    }
+
+    #[test]
+    fn a_port_is_the_same_each_time_and_no_two_services_share_one() {
+        let (identity, observed) = (identity(), Observed::default());
+        let choose = || {
+            let mut ports = Ports::new(&identity, &observed, &|_, _| true);
+            (ports.choose("db", None).unwrap(), ports.choose("cache", None).unwrap())
+        };
+        assert_eq!(choose(), choose());
+        assert_ne!(choose().0, choose().1);
+    }
+
+    #[test]
+    fn a_taken_port_is_passed_over_and_a_kept_volume_keeps_its_port() {
+        let (identity, mut observed) = (identity(), Observed::default());
+        let first = Ports::new(&identity, &observed, &|_, _| true).choose("db", None).unwrap();
+        let next = Ports::new(&identity, &observed, &|_, port| port != first).choose("db", None).unwrap();
+        assert_ne!(first, next);
+        observed.volumes.push(ObservedVolume {
+            name: "v".into(),
+            labels: [(label::ENVIRONMENT, identity.name.as_str()), (label::SERVICE, "db"), (label::PORT, "20123")]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
+        });
+        assert_eq!(Ports::new(&identity, &observed, &|_, _| true).choose("db", None).unwrap(), 20123);
+    }
+
+    #[test]
+    fn a_port_that_the_user_set_is_never_swapped() {
+        let (identity, observed) = (identity(), Observed::default());
+        let file = Arc::new(SourceFile { path: "services.local.yaml".into(), text: String::new() });
+        let wanted = Located::new(5432, Origin::start_of(&file));
+        let taken = Ports::new(&identity, &observed, &|_, _| false).choose("db", Some(&wanted)).unwrap_err();
+        assert_eq!(taken.port.value, 5432);
+    }
+}

@@ -7,7 +7,7 @@ use crate::docker::{self, Engine};
 use crate::machine::CheckoutLock;
 use crate::model::{Diagnostic, Exit, Failure, Observed};
 use crate::plan::{self, Action, Desired, Identity};
-use crate::ui::Printer;
+use crate::ui::{Printer, confirm};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -61,7 +61,7 @@ fn agree_to_delete(volumes: &[&str], down: &Down, printer: &Printer) -> Result<(
     let refusal = |why: &str, help: &str| {
         Failure::new(Exit::Usage, Diagnostic::error("not-confirmed", "nothing was deleted").because(why).help(help))
     };
-    match printer.confirm("delete it?") {
+    match confirm(printer, "delete it?") {
         Some(true) => Ok(()),
         Some(false) => Err(refusal("you did not agree", "`devenv down` without --volumes keeps the data")),
         None => Err(refusal(
@@ -72,10 +72,19 @@ fn agree_to_delete(volumes: &[&str], down: &Down, printer: &Printer) -> Result<(
 }
 
 /// Carries a teardown out.
-pub(crate) async fn tear_down(engine: &Engine, identity: &Identity, observed: &Observed, volumes: bool) -> Result<(), Failure> {
+pub(crate) async fn tear_down(
+    engine: &Engine,
+    identity: &Identity,
+    observed: &Observed,
+    volumes: bool,
+) -> Result<(), Failure> {
     let plan = plan::teardown(identity, observed, volumes);
-    let desired =
-        Desired { environment: identity.name.clone(), labels: BTreeMap::new(), services: Vec::new(), taken: Vec::new() };
+    let desired = Desired {
+        environment: identity.name.clone(),
+        labels: BTreeMap::new(),
+        services: Vec::new(),
+        taken: Vec::new(),
+    };
     let run = apply::Run {
         engine,
         desired: &desired,

@@ -40,7 +40,9 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], env: &Env, printer: 
         }
         return Err(Failure::new(
             Exit::Differs,
-            Diagnostic::error("env-stale", "the variables are stale").because(stale.join("\n")).help("`devenv up` writes them again"),
+            Diagnostic::error("env-stale", "the variables are stale")
+                .because(stale.join("\n"))
+                .help("`devenv up` writes them again"),
         ));
     }
     let all: Vec<_> = project.reading.stack.variables.iter().collect();
@@ -55,13 +57,12 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], env: &Env, printer: 
     };
     let text = dotenv::render(&rendered.entries, format).map_err(|refusals| refused(&refusals, &all))?;
     if env.format == Format::Github {
-        // The step's own output, where the runner reads commands, is not the file that the lines go to.
+        // The runner reads commands in the step's whole output; standard output goes to the file.
         for mask in dotenv::masks(&rendered.entries) {
-            printer.runner_command(&mask);
+            printer.always(&mask);
         }
     }
-    printer.data(&text);
-    Ok(0)
+    printer.data(&text).map(|()| 0)
 }
 
 fn words(difference: &Difference) -> String {

@@ -13,7 +13,12 @@ const STARTER: &str = include_str!("../../templates/manifests/services.yaml");
 /// Runs the command.
 pub(crate) fn run(global: &Global, printer: &Printer) -> Result<(), Failure> {
     if let Ok(reading) = read(global, &[]) {
-        let found: Vec<String> = reading.stack.sources.iter().map(|source| format!("{} ({})", source.path.display(), source.format)).collect();
+        let found: Vec<String> = reading
+            .stack
+            .sources
+            .iter()
+            .map(|source| format!("{} ({})", source.path.display(), source.format))
+            .collect();
         printer.line(&format!("there is a manifest already: {}", found.join(", ")));
         printer.line("`devenv manifest` shows what it declares, `devenv up` starts it");
         return Ok(());
@@ -21,7 +26,11 @@ pub(crate) fn run(global: &Global, printer: &Printer) -> Result<(), Failure> {
     let folder = global.directory.as_deref().unwrap_or(Path::new("."));
     let path = folder.join("services.yaml");
     // Never over a file that is there: it may be the very manifest that could not be read.
-    let written = OpenOptions::new().write(true).create_new(true).open(&path).and_then(|mut file| file.write_all(STARTER.as_bytes()));
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&path)
+        .and_then(|mut file| file.write_all(STARTER.as_bytes()));
     written.map_err(|error| {
         Failure::new(
             Exit::Failed,

@@ -2,13 +2,16 @@
 
 use crate::kinds::Kinds;
 use crate::model::{Diagnostic, Exit, Failure, Support};
-use crate::ui::{Printer, table};
+use crate::ui::{Printer, Table};
 use serde_json::json;
 
 /// Runs the command.
 pub(crate) fn run(as_json: bool, printer: &Printer) -> Result<(), Failure> {
     let kinds = Kinds::built_in().map_err(|error| {
-        Failure::new(Exit::Failed, Diagnostic::error("kind", format!("cannot read the kind {}", error.path)).because(error.message))
+        Failure::new(
+            Exit::Failed,
+            Diagnostic::error("kind", format!("cannot read the kind {}", error.path)).because(error.message),
+        )
     })?;
     if as_json {
         let all: Vec<_> = kinds
@@ -21,20 +24,17 @@ pub(crate) fn run(as_json: bool, printer: &Printer) -> Result<(), Failure> {
                 })
             })
             .collect();
-        printer.data(&json!({ "kinds": all }).to_string());
-        return Ok(());
+        return printer.json(&json!({ "kinds": all }));
     }
-    let rows: Vec<Vec<String>> = kinds
-        .iter()
-        .map(|kind| {
-            let support = match kind.support {
-                Support::Reproduced => "in full",
-                Support::Approximated => "approximated",
-                Support::Unsupported => "unsupported",
-            };
-            vec![kind.name.clone(), support.to_owned(), kind.image.clone(), kind.fields.keys().cloned().collect::<Vec<_>>().join(" ")]
-        })
-        .collect();
-    printer.data(&table(&rows));
-    Ok(())
+    let mut table = Table::new(["kind", "proven", "image", "fields"]);
+    for kind in kinds.iter() {
+        let support = match kind.support {
+            Support::Reproduced => "in full",
+            Support::Approximated => "approximated",
+            Support::Unsupported => "unsupported",
+        };
+        let fields = kind.fields.keys().cloned().collect::<Vec<_>>().join(" ");
+        table.row([kind.name.as_str(), support, &kind.image, &fields]);
+    }
+    printer.data(&table.render(printer))
 }

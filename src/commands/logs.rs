@@ -25,7 +25,8 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], logs: &Logs, printer
     if ours.is_empty() {
         return Err(Failure::new(
             Exit::Failed,
-            Diagnostic::error("not-running", "this environment has no containers, and so no logs").help("`devenv up` starts it"),
+            Diagnostic::error("not-running", "this environment has no containers, and so no logs")
+                .help("`devenv up` starts it"),
         ));
     }
     for name in &logs.services {
@@ -40,9 +41,12 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], logs: &Logs, printer
     while let Some(line) = lines.next().await {
         let (service, line) = line.map_err(|error| docker::failure(&error))?;
         if wanted.len() == 1 {
-            printer.data(&format!("{line}\n"));
+            printer.data(&format!("{line}\n"))?;
         } else {
-            printer.data(&format!("{service:width$}  {line}\n"));
+            printer.data(&format!("{service:width$}  {line}\n"))?;
+        }
+        if printer.is_closed() {
+            break;
         }
     }
     Ok(())

@@ -41,8 +41,7 @@ pub async fn run(cli: Cli, printer: &Printer) -> Result<u8, Failure> {
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "devenv", &mut text);
-            printer.data(&String::from_utf8_lossy(&text));
-            Ok(0)
+            printer.data(&String::from_utf8_lossy(&text)).map(done)
         }
     }
 }

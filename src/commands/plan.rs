@@ -6,11 +6,16 @@ use crate::cli::{Global, Plan as Arguments};
 use crate::dotenv;
 use crate::model::Failure;
 use crate::plan::{Action, Step};
-use crate::ui::{Printer, table};
+use crate::ui::{Printer, Table};
 use std::path::PathBuf;
 
 /// Runs the command.
-pub(crate) async fn run(global: &Global, files: &[PathBuf], arguments: &Arguments, printer: &Printer) -> Result<(), Failure> {
+pub(crate) async fn run(
+    global: &Global,
+    files: &[PathBuf],
+    arguments: &Arguments,
+    printer: &Printer,
+) -> Result<(), Failure> {
     let project = Project::load(global, files, arguments.start.allow_floating, None, printer)?;
     let target = dotenv::git::choose(&project.reading.root, None)?;
     let user_lines = dotenv::user_lines(&dotenv::file::read(&target.path)?);
@@ -29,17 +34,17 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], arguments: &Argument
                 })
             })
             .collect();
-        printer.data(&serde_json::json!({"environment": project.identity.name, "steps": steps}).to_string());
-    } else if plan.changes_nothing() {
-        printer.data("nothing to change: every service runs as declared\n");
-    } else {
-        let rows = plan.steps.iter().map(|step| {
-            let (verb, what) = words(step);
-            vec![step.service.clone(), verb.to_owned(), what, step.cause.clone()]
-        });
-        printer.data(&table(&rows.collect::<Vec<_>>()));
+        return printer.json(&serde_json::json!({"environment": project.identity.name, "steps": steps}));
     }
-    Ok(())
+    if plan.changes_nothing() {
+        return printer.data("nothing to change: every service runs as declared\n");
+    }
+    let mut table = Table::new(["service", "step", "", "cause"]);
+    for step in &plan.steps {
+        let (verb, what) = words(step);
+        table.row([step.service.as_str(), verb, &what, &step.cause]);
+    }
+    printer.data(&table.render(printer))
 }
 
 /// What a step does, in a verb and its object.

@@ -2,7 +2,7 @@
 
 use super::down::tear_down;
 use super::session::{Project, connect};
-use super::up::{self, Ready};
+use super::up::{self, Ready, Starting};
 use super::variables;
 use crate::cli::{Global, Run};
 use crate::docker::{self, Engine};
@@ -10,7 +10,7 @@ use crate::dotenv::{self, UserLine};
 use crate::machine::is_held;
 use crate::model::{Diagnostic, Exit, Failure, SourceFile, label};
 use crate::plan::Identity;
-use crate::ui::{Printer, Reporter};
+use crate::ui::Printer;
 use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -36,10 +36,10 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
     let user_lines = dotenv::user_lines(&existing);
     let ready = {
         let _lock = project.lock(printer)?;
-        let reporter = Reporter::new(printer, false);
-        let ready = up::bring_up(&project, &engine, &run.start, &user_lines, &reporter, began).await?;
-        up::write_variables(&project, &ready, &target.path, &existing)?;
-        reporter.end();
+        let starting = Starting { engine: &engine, start: &run.start, printer, silent: false, began };
+        let ready = up::bring_up(&project, &starting, &user_lines).await?;
+        let written = up::write_variables(&project, &ready, &target.path, &existing)?;
+        printer.diagnostics(&written.notes);
         ready
     };
     let mut signals = Signals::new()?;
@@ -59,14 +59,9 @@ async fn ephemeral(global: &Global, files: &[PathBuf], run: &Run, printer: &Prin
     let _lock = project.lock(printer)?;
     remove_leftovers(&project, &engine, printer).await?;
     let outcome = {
-        let reporter = Reporter::new(printer, false);
-        let work = async {
-            let ready = up::bring_up(&project, &engine, &run.start, &[], &reporter, began).await?;
-            reporter.end();
-            Ok(ready)
-        };
+        let starting = Starting { engine: &engine, start: &run.start, printer, silent: false, began };
         tokio::select! {
-            ready = work => ready.map_err(Ended::With),
+            ready = up::bring_up(&project, &starting, &[]) => ready.map_err(Ended::With),
             signal = signals.next() => {
                 printer.line(&format!("{} came: removing everything", name_of(signal)));
                 Err(Ended::By(signal))
@@ -146,7 +141,11 @@ fn variables_for(project: &Project, ready: &Ready, user_lines: &[UserLine]) -> V
 }
 
 /// Runs the command; signals that come meanwhile are passed on to it.
-async fn with_variables(command: &[String], variables: Vec<(String, String)>, signals: &mut Signals) -> Result<u8, Failure> {
+async fn with_variables(
+    command: &[String],
+    variables: Vec<(String, String)>,
+    signals: &mut Signals,
+) -> Result<u8, Failure> {
     let mut words = command.iter().map(OsString::from);
     let program = words.next().unwrap_or_default();
     let mut child = Command::new(&program).args(words).envs(variables).spawn().map_err(|error| {
@@ -192,7 +191,10 @@ impl Signals {
     fn new() -> Result<Self, Failure> {
         let listen = |kind| {
             unix::signal(kind).map_err(|error| {
-                Failure::new(Exit::Failed, Diagnostic::error("signals", "cannot listen for signals").because(error.to_string()))
+                Failure::new(
+                    Exit::Failed,
+                    Diagnostic::error("signals", "cannot listen for signals").because(error.to_string()),
+                )
             })
         };
         Ok(Self {

@@ -9,8 +9,8 @@ use crate::model::{Diagnostic, Exit, Failure, ImageRef, Observed};
 use crate::plan::{self, Desired, Identity, Plan};
 use crate::ui::Printer;
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
 use std::path::PathBuf;
-use std::time::Instant;
 
 /// The machine's side: folders, key, configuration.
 pub(crate) struct Machine {
@@ -28,7 +28,8 @@ impl Machine {
         let no_home = || {
             Failure::new(
                 Exit::Failed,
-                Diagnostic::error("home", "this user has no home folder, so there is no place for the machine's key").help("set HOME"),
+                Diagnostic::error("home", "this user has no home folder, so there is no place for the machine's key")
+                    .help("set HOME"),
             )
         };
         let folder = dirs::data_local_dir().ok_or_else(no_home)?.join("devenv");
@@ -36,7 +37,10 @@ impl Machine {
             Some(folder) => Settings::load(&folder)?,
             None => Settings::default(),
         };
-        let mirror = std::env::var("DEVENV_REGISTRY_MIRROR").ok().filter(|mirror| !mirror.is_empty()).or(settings.registry_mirror);
+        let mirror = std::env::var("DEVENV_REGISTRY_MIRROR")
+            .ok()
+            .filter(|mirror| !mirror.is_empty())
+            .or(settings.registry_mirror);
         Ok(Self { key: Key::load_or_create(&folder)?, folder, mirror })
     }
 }
@@ -48,13 +52,29 @@ pub(crate) fn config_folder() -> Option<PathBuf> {
 
 /// Reads the manifests of this folder, or those that were named. What is to be said beside is printed.
 pub(crate) fn read(global: &Global, files: &[PathBuf]) -> Result<Reading, Failure> {
+    let unreadable = |what: &str, error: &dyn std::fmt::Display| {
+        Failure::new(
+            Exit::Failed,
+            Diagnostic::error("folder", format!("cannot read {what}")).because(error.to_string()),
+        )
+    };
+    let here = global.directory.clone().unwrap_or_else(|| PathBuf::from("."));
+    let folder = here.canonicalize().map_err(|error| unreadable(&here.display().to_string(), &error))?;
+    let mut stdin = None;
+    if files.iter().any(|file| file.as_os_str() == "-") {
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes).map_err(|error| unreadable("standard input", &error))?;
+        stdin = Some(bytes);
+    }
     manifest::read(&manifest::Request {
-        folder: global.directory.clone().unwrap_or_else(|| PathBuf::from(".")),
+        folder,
         folder_is_root: global.directory.is_some(),
         files: files.to_vec(),
+        stdin,
         environment: std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect(),
+        profiles: Vec::new(),
     })
 }
 
@@ -78,9 +98,13 @@ impl Project {
         printer: &Printer,
     ) -> Result<Self, Failure> {
         let reading = read(global, files)?;
-        let refusals = manifest::refusals(&reading.stack, allow_floating);
-        let (errors, mut notes): (Vec<_>, Vec<_>) =
-            reading.diagnostics.iter().cloned().chain(refusals).partition(|one| one.severity == crate::model::Severity::Error);
+        let refusals = manifest::refusals(&reading.stack, &reading.kinds, allow_floating);
+        let (errors, mut notes): (Vec<_>, Vec<_>) = reading
+            .diagnostics
+            .iter()
+            .cloned()
+            .chain(refusals)
+            .partition(|one| one.severity == crate::model::Severity::Error);
         notes.retain(|note| note.severity != crate::model::Severity::Note);
         printer.diagnostics(&notes);
         if !errors.is_empty() {
@@ -130,11 +154,15 @@ impl Project {
             passwords: &passwords,
             is_free: &crate::machine::is_free,
         };
-        let desired = plan::desired(&self.reading.stack, &request).map_err(|diagnostics| Failure { exit: Exit::Manifest, diagnostics })?;
+        let desired = plan::desired(&self.reading.stack, &request)
+            .map_err(|diagnostics| Failure { exit: Exit::Manifest, diagnostics })?;
         if desired.taken.is_empty() {
             return Ok(desired);
         }
-        Err(Failure { exit: Exit::Failed, diagnostics: desired.taken.iter().map(|taken| port_taken(taken, observed)).collect() })
+        Err(Failure {
+            exit: Exit::Failed,
+            diagnostics: desired.taken.iter().map(|taken| port_taken(taken, observed)).collect(),
+        })
     }
 
     /// The steps from what there is to what should be.
@@ -152,16 +180,20 @@ impl Project {
 /// A port that the user set is never swapped for another.
 fn port_taken(taken: &plan::PortTaken, observed: &Observed) -> Diagnostic {
     let port = taken.port.value;
-    let diagnostic = Diagnostic::error("port-taken", format!("port {port} on 127.0.0.1 is taken, and {} is to have it", taken.service))
-        .at(&taken.port.origin, "set here");
-    let container = observed.containers.iter().find(|container| container.publish.iter().any(|publish| publish.host_port == port));
+    let diagnostic = Diagnostic::error(
+        "port-taken",
+        format!("port {port} on 127.0.0.1 is taken, and {} is to have it", taken.service),
+    )
+    .at(&taken.port.origin, "set here");
+    let container =
+        observed.containers.iter().find(|container| container.publish.iter().any(|publish| publish.host_port == port));
     match (container, crate::machine::holder_of(port)) {
         (Some(container), _) => diagnostic
             .because(format!("the container {} has it", container.name))
             .help(format!("`devenv down` in {}, or set another port", container.label(crate::model::label::ROOT))),
-        (None, Some(holder)) => {
-            diagnostic.because(format!("{holder} listens on it")).help("stop it, set another port, or leave `port` out to have one chosen")
-        }
+        (None, Some(holder)) => diagnostic
+            .because(format!("{holder} listens on it"))
+            .help("stop it, set another port, or leave `port` out to have one chosen"),
         (None, None) => diagnostic
             .because("the system does not tell this user which process listens on it")
             .help("set another port, or leave `port` out to have one chosen"),
@@ -182,9 +214,4 @@ pub(crate) fn unknown_service<'a>(name: &str, known: impl Iterator<Item = &'a st
 /// Connects to the engine by the first rule that holds.
 pub(crate) async fn connect(global: &Global) -> Result<Engine, Failure> {
     docker::connect(&docker::Surroundings::of_process(global.host.clone())).await
-}
-
-/// When the command began.
-pub(crate) fn now() -> Instant {
-    Instant::now()
 }

@@ -5,7 +5,7 @@ use crate::cli::Global;
 use crate::docker;
 use crate::model::{Failure, LocalImage, Observed, ObservedContainer, label};
 use crate::plan::Identity;
-use crate::ui::{Printer, table};
+use crate::ui::{Printer, Table};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -15,7 +15,12 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], as_json: bool, print
     let machine = Machine::load()?;
     let identity = Identity::of_checkout(&reading.stack.project, &reading.root, machine.key.clone());
     let engine = connect(global).await?;
-    let images: Vec<_> = reading.stack.services.iter().filter_map(|service| crate::plan::image_of(service, reading.kinds.get(&service.kind)?).ok()).collect();
+    let images: Vec<_> = reading
+        .stack
+        .services
+        .iter()
+        .filter_map(|service| crate::plan::image_of(service, reading.kinds.get(&service.kind)?).ok())
+        .collect();
     let observed = engine.observe(&images).await.map_err(|error| docker::failure(&error))?;
     let mut names: Vec<&str> = reading.stack.services.iter().map(|service| service.name.as_str()).collect();
     let ours: Vec<&ObservedContainer> =
@@ -27,14 +32,17 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], as_json: bool, print
         }
     }
     let of = |name: &str| ours.iter().copied().find(|container| container.label(label::SERVICE) == name);
+    let kind_of = |name: &str| {
+        let service = reading.stack.service(name);
+        service.map(|service| format!("{} {}", service.kind, service.version.text)).unwrap_or_default()
+    };
     if as_json {
         let services: Vec<Value> = names.iter().map(|name| entry(name, of(name), &observed)).collect();
-        printer.data(&json!({"environment": identity.name, "root": reading.root, "services": services}).to_string());
-        return Ok(());
+        return printer.json(&json!({"environment": identity.name, "root": reading.root, "services": services}));
     }
-    let rows: Vec<Vec<String>> = names
-        .iter()
-        .map(|name| match of(name) {
+    let mut table = Table::new(["service", "kind", "state", "endpoint", "image", "digest"]);
+    for name in &names {
+        table.row(match of(name) {
             Some(container) => vec![
                 (*name).to_owned(),
                 format!("{} {}", container.label(label::KIND), container.label(label::VERSION)),
@@ -43,11 +51,10 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], as_json: bool, print
                 container.image.clone(),
                 digest(container, &observed).map(|digest| digest.chars().take(19).collect()).unwrap_or_default(),
             ],
-            None => vec![(*name).to_owned(), String::new(), "not made yet: `devenv up`".to_owned()],
-        })
-        .collect();
-    printer.data(&table(&rows));
-    Ok(())
+            None => vec![(*name).to_owned(), kind_of(name), "not made yet: `devenv up`".to_owned()],
+        });
+    }
+    printer.data(&table.render(printer))
 }
 
 fn entry(name: &str, container: Option<&ObservedContainer>, observed: &Observed) -> Value {

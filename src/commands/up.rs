@@ -8,7 +8,7 @@ use crate::docker::Engine;
 use crate::dotenv::{self, UserLine};
 use crate::model::{Diagnostic, Event, Failure, Severity, SourceFile};
 use crate::plan::{self, Desired, Fields, Plan};
-use crate::ui::{Printer, Reporter, Row};
+use crate::ui::{Layout, Printer, Reporter, ServiceRow, env_line, production_line, ready_line};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,17 +26,18 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
     let existing = dotenv::file::read(&target.path)?;
     let _lock = project.lock(printer)?;
     let engine = connect(global).await?;
-    let reporter = Reporter::new(printer, up.json);
-    reporter.sources(&project.reading.stack);
-    let ready = bring_up(&project, &engine, &up.start, &dotenv::user_lines(&existing), &reporter, began).await?;
+    let start = Starting { engine: &engine, start: &up.start, printer, silent: up.json, began };
+    let ready = bring_up(&project, &start, &dotenv::user_lines(&existing)).await?;
     let written = write_variables(&project, &ready, &target.path, &existing)?;
     printer.diagnostics(&written.notes);
     if up.json {
-        printer.data(&outcome_json(&project, &ready, &written).to_string());
-    } else {
-        reporter.written(&written.path, written.count, &written.to_fill_in);
-        reporter.ready(began.elapsed(), ready.desired.services.first().map(|service| service.name.as_str()));
+        return printer.json(&outcome_json(&project, &ready, &written));
     }
+    let shown = written.path.strip_prefix(&project.reading.root).unwrap_or(&written.path).display().to_string();
+    printer.line(&env_line(ready.layout, &shown, written.count, written.changed, &written.to_fill_in));
+    let shell = ready.desired.services.first().map(|service| format!("devenv shell {}", service.name));
+    let next: Vec<&str> = ["devenv status", "devenv logs"].into_iter().chain(shell.as_deref()).collect();
+    printer.line(&ready_line(began.elapsed(), &next));
     Ok(())
 }
 
@@ -46,43 +47,66 @@ pub(crate) struct Ready {
     pub(crate) desired: Desired,
     /// The endpoints' fields as the host sees them.
     pub(crate) fields: Fields,
+    /// The columns of the report.
+    pub(crate) layout: Layout,
+}
+
+/// With what an environment is brought up.
+pub(crate) struct Starting<'a> {
+    /// The engine.
+    pub(crate) engine: &'a Engine,
+    /// What the command line says.
+    pub(crate) start: &'a Start,
+    /// The terminal.
+    pub(crate) printer: &'a Printer,
+    /// Whether only messages are shown.
+    pub(crate) silent: bool,
+    /// When the command began.
+    pub(crate) began: Instant,
 }
 
 /// Observes, plans and applies; tries again with other ports where one was lost to another program meanwhile.
 pub(crate) async fn bring_up(
     project: &Project,
-    engine: &Engine,
-    start: &Start,
+    starting: &Starting<'_>,
     user_lines: &[UserLine],
-    reporter: &Reporter<'_>,
-    began: Instant,
 ) -> Result<Ready, Failure> {
+    let stack = &project.reading.stack;
     let mut lost = 0;
     loop {
-        let (desired, plan) = prepare(project, engine, start, user_lines).await?;
-        reporter.services(desired.services.iter().map(|service| Row {
-            name: service.name.clone(),
-            what: format!("{} {}", service.kind, service.version),
-        }));
+        let (desired, plan) = prepare(project, starting.engine, starting.start, user_lines).await?;
+        let rows: Vec<ServiceRow> = desired
+            .services
+            .iter()
+            .map(|service| ServiceRow {
+                name: service.name.clone(),
+                what: format!("{} {}", service.kind, service.version),
+            })
+            .collect();
+        let layout = Layout::of(&rows);
+        if !starting.silent && lost == 0 {
+            starting.printer.line(&production_line(layout, &stack.sources, rows.len(), stack.apps.len()));
+        }
+        let reporter =
+            if starting.silent { Reporter::silent(starting.printer) } else { Reporter::new(starting.printer, &rows) };
         let emit = |event: Event| reporter.event(&event);
         let run = apply::Run {
-            engine,
+            engine: starting.engine,
             desired: &desired,
             mirror: project.machine.mirror.as_deref(),
-            began,
-            timeout: start.timeout,
+            began: starting.began,
+            timeout: starting.start.timeout,
             emit: &emit,
         };
-        match apply::apply(&plan, &run).await {
+        let applied = apply::apply(&plan, &run).await;
+        reporter.finish();
+        match applied {
             Ok(()) => {
                 let fields = desired.fields(project.kinds(), false).map_err(manifest_failure)?;
-                return Ok(Ready { desired, fields });
+                return Ok(Ready { desired, fields, layout });
             }
-            Err(failure) if lost < PORT_RETRIES && apply::may_be_mended_by_another_port(&failure, &desired) => lost += 1,
-            Err(failure) => {
-                reporter.end();
-                return Err(failure);
-            }
+            Err(failure) if lost < PORT_RETRIES && apply::lost_a_chosen_port(&failure) => lost += 1,
+            Err(failure) => return Err(failure),
         }
     }
 }
@@ -109,6 +133,8 @@ pub(crate) async fn prepare(
 pub(crate) struct Written {
     /// The main file.
     pub(crate) path: PathBuf,
+    /// Whether anything in it changed.
+    pub(crate) changed: bool,
     /// How many variables it holds.
     pub(crate) count: usize,
     /// The names that are left to the user.
@@ -118,10 +144,16 @@ pub(crate) struct Written {
 }
 
 /// Renders and replaces the env file, and those of apps that have one of their own.
-pub(crate) fn write_variables(project: &Project, ready: &Ready, path: &Path, existing: &str) -> Result<Written, Failure> {
-    let mut written = Written { path: path.to_owned(), count: 0, to_fill_in: Vec::new(), notes: Vec::new() };
+pub(crate) fn write_variables(
+    project: &Project,
+    ready: &Ready,
+    path: &Path,
+    existing: &str,
+) -> Result<Written, Failure> {
+    let mut written =
+        Written { path: path.to_owned(), changed: false, count: 0, to_fill_in: Vec::new(), notes: Vec::new() };
     for group in groups(project, &ready.fields, path, existing)? {
-        dotenv::file::write(&group.path, &dotenv::merge(&group.existing, &group.block))?;
+        written.changed |= dotenv::file::write(&group.path, &dotenv::merge(&group.existing, &group.block))?;
         written.count += group.rendered.entries.len();
         for name in group.rendered.to_fill_in {
             if !written.to_fill_in.contains(&name) {
@@ -148,8 +180,14 @@ pub(crate) struct Group {
 /// Every env file of the project as it should be: the main one first.
 pub(crate) fn groups(project: &Project, fields: &Fields, main: &Path, existing: &str) -> Result<Vec<Group>, Failure> {
     let stack = &project.reading.stack;
+    let env_files: BTreeMap<String, PathBuf> = project
+        .reading
+        .env_files
+        .iter()
+        .map(|(app, file)| (app.clone(), project.reading.root.join(&file.value)))
+        .collect();
     let mut groups = Vec::new();
-    for (path, variables) in variables::by_file(stack, &project.reading.app_env_files) {
+    for (path, variables) in variables::by_file(stack, &env_files) {
         let existing = match &path {
             None => existing.to_owned(),
             Some(path) => dotenv::file::read(path)?,

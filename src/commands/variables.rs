@@ -18,7 +18,12 @@ pub(crate) struct Rendered {
 }
 
 /// The entries of the given variables. A name that the user sets outside the block is left out and reported.
-pub(crate) fn render(variables: &[&Variable], fields: &Fields, user_lines: &[UserLine], file: &Arc<SourceFile>) -> Rendered {
+pub(crate) fn render(
+    variables: &[&Variable],
+    fields: &Fields,
+    user_lines: &[UserLine],
+    file: &Arc<SourceFile>,
+) -> Rendered {
     let mut rendered = Rendered::default();
     for variable in variables {
         if rendered.entries.iter().any(|entry| entry.name == variable.name) {
@@ -56,7 +61,9 @@ fn value_of(variable: &Variable, fields: &Fields) -> (EntryValue, Option<String>
             Err(field) => (EntryValue::Empty, Some(format!("{field} is not running here"))),
         },
         Value::Secret(source) => (EntryValue::Empty, Some(format!("to fill in; production: {source}"))),
-        Value::Unresolved(source) => (EntryValue::Empty, Some(format!("to fill in; the manifest does not say it: {source}"))),
+        Value::Unresolved(source) => {
+            (EntryValue::Empty, Some(format!("to fill in; the manifest does not say it: {source}")))
+        }
     }
 }
 
@@ -65,34 +72,41 @@ fn holds_secret(template: &Template, fields: &Fields) -> bool {
     template.fields().any(|(service, field)| {
         let Some(fields) = fields.get(service) else { return false };
         let (Some(value), password) = (fields.get(field), fields.get("password")) else { return false };
-        field.ends_with("password") || password.is_some_and(|password| !password.is_empty() && value.contains(password.as_str()))
+        field.ends_with("password")
+            || password.is_some_and(|password| !password.is_empty() && value.contains(password.as_str()))
     })
 }
 
 /// What the user's own line means, where it decides what the app reaches.
 fn own_line(variable: &Variable, value: &EntryValue, line: &UserLine, file: &Arc<SourceFile>) -> Option<Diagnostic> {
-    let origin =
-        Origin { file: Arc::clone(file), line: line.line, column: line.column, length: line.length };
+    let origin = Origin { file: Arc::clone(file), line: line.line, column: line.column, length: line.length };
     let name = &line.name;
     let bound = matches!(variable.value, Value::Bound { .. });
     let same = line.value.as_ref().map(crate::model::Secret::reveal) == value.text();
     Some(match (bound, same) {
         (false, _) => Diagnostic::note("own-line", format!("`{name}` is set by your own line, which wins"))
             .at(&origin, "outside devenv's block"),
-        (true, true) => Diagnostic::note("own-line", format!("`{name}` is set by your own line, which wins; it was proven"))
-            .at(&origin, "outside devenv's block"),
-        (true, false) => {
-            Diagnostic::warning("own-line-unproven", format!("`{name}` is set by your own line, which wins; what it reaches was not proven"))
+        (true, true) => {
+            Diagnostic::note("own-line", format!("`{name}` is set by your own line, which wins; it was proven"))
                 .at(&origin, "outside devenv's block")
-                .and_at(&variable.origin, "production's value, which devenv binds to a local service")
-                .help("remove the line to get the proven value")
         }
+        (true, false) => Diagnostic::warning(
+            "own-line-unproven",
+            format!("`{name}` is set by your own line, which wins; what it reaches was not proven"),
+        )
+        .at(&origin, "outside devenv's block")
+        .and_at(&variable.origin, "production's value, which devenv binds to a local service")
+        .help("remove the line to get the proven value"),
     })
 }
 
 /// The variables that go into the one `.env`, and those of apps that have a file of their own.
-pub(crate) fn by_file<'a>(stack: &'a Stack, files: &std::collections::BTreeMap<String, PathBuf>) -> Vec<(Option<PathBuf>, Vec<&'a Variable>)> {
-    let mut groups = vec![(None, stack.variables.iter().filter(|variable| !files.contains_key(&variable.app)).collect())];
+pub(crate) fn by_file<'a>(
+    stack: &'a Stack,
+    files: &std::collections::BTreeMap<String, PathBuf>,
+) -> Vec<(Option<PathBuf>, Vec<&'a Variable>)> {
+    let mut groups =
+        vec![(None, stack.variables.iter().filter(|variable| !files.contains_key(&variable.app)).collect())];
     for (app, path) in files {
         // Variables of no app are for every app.
         let of_app = |variable: &&Variable| variable.app == *app || variable.app.is_empty();

@@ -6,8 +6,8 @@ use super::ports::{PortTaken, Ports, own_address};
 use super::{Fields, Identity, render_fields};
 use crate::kinds::{Family, Kind, Kinds};
 use crate::model::{
-    ContainerSpec, Diagnostic, Endpoint, File, FileContent, ImageRef, Mount, Observed, Origin, Protocol, Publish,
-    Secret, Service, Setting, Stack, Wanted, label,
+    ContainerSpec, Diagnostic, Endpoint, File, FileContent, ImageRef, Located, Mount, Observed, Origin, Protocol,
+    Publish, Secret, Service, Setting, Stack, Wanted, label,
 };
 use minijinja::{Environment, context};
 use std::collections::BTreeMap;
@@ -72,6 +72,8 @@ pub struct DesiredService {
     pub wanted: Wanted,
     /// What `devenv shell` runs, and with which variables.
     pub shell: (Vec<String>, Vec<(String, Secret)>),
+    /// Its extensions, and where they were declared.
+    pub extensions: Vec<Located<String>>,
     /// The settings it runs with, and where they were declared.
     pub settings: Vec<Setting>,
     /// Each part of the configuration as a keyed hash, so that a change can be named without being shown.
@@ -288,6 +290,7 @@ fn desired_service(
         }),
         wanted: logins.wanted(service),
         shell: (kind.shell.clone(), shell_environment),
+        extensions: service.extensions.clone(),
         settings: service.settings.clone(),
         config,
     })

@@ -3,6 +3,7 @@
 //! A connection lives as long as the work over it, and is ended by the protocol's own rules.
 
 mod adopt;
+mod password;
 mod quote;
 mod reconcile;
 

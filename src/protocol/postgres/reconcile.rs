@@ -4,9 +4,10 @@
 //! do it at once. Nothing is ever dropped.
 
 use super::adopt::{PUBLIC_OF_ADMINISTRATOR, adoptable};
+use super::password::{is_ours, verifier};
 use super::quote::{identifier, kept, literal};
 use super::{LIMIT, LIMIT_OF_LISTS, session};
-use crate::model::{Endpoint, Wanted, WantedDatabase, WantedUser};
+use crate::model::{Endpoint, Secret, Wanted, WantedDatabase, WantedUser};
 use crate::protocol::{Done, ProbeError, ReconcileError, Subject};
 use futures_util::future::{join_all, try_join_all};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,27 +17,77 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 /// The advisory lock that reconciling holds while it writes; advisory locks count in one database only.
 const LOCK: i64 = 0x6465_7665_6e76_0001;
 
-/// Creates and alters what differs. The administrator's own login is never touched.
+/// Creates and alters what differs. The administrator's own login is never touched, and needs to be a superuser.
+///
+/// It logs in to the administrator's database, which spares a connection where that is the wanted one; where it is not
+/// there, to `postgres`.
 pub(in crate::protocol) async fn reconcile(admin: &Endpoint, wanted: &Wanted) -> Result<Vec<Done>, ReconcileError> {
+    match over(admin, wanted).await {
+        Err(refusal) if refusal.subject.is_none() && refusal.is(NO_SUCH_DATABASE) => {
+            over(&Endpoint { database: Some("postgres".to_owned()), ..admin.clone() }, wanted).await
+        }
+        result => result,
+    }
+    .map_err(|Refusal { subject, error, .. }| ReconcileError { subject, error })
+}
+
+async fn over(admin: &Endpoint, wanted: &Wanted) -> Result<Vec<Done>, Refusal> {
+    let at_hand = |database: &WantedDatabase| admin.database.as_deref() == Some(database.name.as_str());
     let (mut done, major) = session(admin, LIMIT_OF_LISTS, async |client, version| {
-        let plan = async || Ok(cluster_changes(wanted, admin, version, &read(client, admin, wanted).await?));
-        Ok::<_, ReconcileError>((settle(client, plan).await?, major(version)))
+        let major = major(version);
+        let plan = async || Ok(cluster_changes(wanted, admin, major, &read(client, admin, wanted).await?));
+        let mut done = settle(client, plan).await?;
+        if let Some(database) = wanted.databases.iter().find(|database| at_hand(database)) {
+            done.extend(inside(client, admin, wanted, database, major).await?);
+        }
+        Ok::<_, Refusal>((done, major))
     })
     .await?;
-    // A connection for each database, but only where there is something to look at in it.
-    if wanted.adopt || !wanted.extensions.is_empty() || major < OWNERS_HAVE_PUBLIC {
-        let inside = wanted.databases.iter().map(|database| inside(admin, wanted, database, major));
-        done.extend(try_join_all(inside).await?.into_iter().flatten());
-    }
+    let others = wanted.databases.iter().filter(|database| !at_hand(database));
+    let others = others.filter(|database| has_wishes(admin, wanted, database, major)).map(async |database| {
+        let endpoint = Endpoint { database: Some(database.name.clone()), ..admin.clone() };
+        session(&endpoint, LIMIT_OF_LISTS, async |client, _| inside(client, admin, wanted, database, major).await)
+            .await
+            .map_err(|refusal| refusal.about(Subject::Database(database.name.clone())))
+    });
+    done.extend(try_join_all(others).await?.into_iter().flatten());
     Ok(done)
 }
 
 /// From this version on, whoever owns a database owns its schema `public`.
 const OWNERS_HAVE_PUBLIC: u32 = 15;
+const NO_SUCH_DATABASE: &str = "3D000";
+const WRONG_PASSWORD: &str = "28P01";
 
-impl From<tokio_postgres::Error> for ReconcileError {
+/// A fault with its SQLSTATE: the words depend on the server's language.
+struct Refusal {
+    sqlstate: Option<String>,
+    subject: Option<Subject>,
+    error: ProbeError,
+}
+
+impl Refusal {
+    fn is(&self, sqlstate: &str) -> bool {
+        self.sqlstate.as_deref() == Some(sqlstate)
+    }
+
+    /// Says what it is about, unless that is known more closely.
+    fn about(mut self, subject: Subject) -> Self {
+        self.subject.get_or_insert(subject);
+        self
+    }
+}
+
+impl From<ProbeError> for Refusal {
+    fn from(error: ProbeError) -> Self {
+        Self { sqlstate: None, subject: None, error }
+    }
+}
+
+impl From<tokio_postgres::Error> for Refusal {
     fn from(error: tokio_postgres::Error) -> Self {
-        ProbeError::from(error).into()
+        let sqlstate = error.code().map(|code| code.code().to_owned());
+        Self { sqlstate, subject: None, error: error.into() }
     }
 }
 
@@ -49,10 +100,7 @@ struct Change {
 }
 
 /// Carries out what `plan` finds, after asking it again under the lock: another could have done it meanwhile.
-async fn settle(
-    client: &Client,
-    plan: impl AsyncFn() -> Result<Vec<Change>, ReconcileError>,
-) -> Result<Vec<Done>, ReconcileError> {
+async fn settle(client: &Client, plan: impl AsyncFn() -> Result<Vec<Change>, Refusal>) -> Result<Vec<Done>, Refusal> {
     if plan().await?.is_empty() {
         return Ok(Vec::new());
     }
@@ -64,7 +112,7 @@ async fn settle(
             Ok(()) => done.push(change.done),
             // Someone else made it between our look and our statement: it is there.
             Err(error) if matches!(error.code().map(SqlState::code), Some("42710" | "42P04" | "23505")) => {}
-            Err(error) => return Err(ReconcileError { subject: Some(change.subject), error: error.into() }),
+            Err(error) => return Err(Refusal::from(error).about(change.subject)),
         }
     }
     Ok(done)
@@ -88,24 +136,30 @@ struct Role {
     bootstrap: bool,
 }
 
-async fn read(client: &Client, admin: &Endpoint, wanted: &Wanted) -> Result<Cluster, ProbeError> {
+async fn read(client: &Client, admin: &Endpoint, wanted: &Wanted) -> Result<Cluster, Refusal> {
     let mut cluster = Cluster::default();
-    let lists = "SELECT 'role', rolname, rolsuper, rolcanlogin, oid = 10 FROM pg_catalog.pg_roles; \
+    let mut stored = BTreeMap::new();
+    let lists = "SELECT 'role', rolname, rolsuper, rolcanlogin, oid = 10, rolpassword FROM pg_catalog.pg_authid; \
                  SELECT 'database', datname, pg_catalog.pg_get_userbyid(datdba) FROM pg_catalog.pg_database";
     for message in client.simple_query(lists).await? {
         let SimpleQueryMessage::Row(row) = message else { continue };
         let text = |column: usize| row.get(column).unwrap_or_default();
         if text(0) == "role" {
             let role = Role { superuser: text(2) == "t", can_login: text(3) == "t", bootstrap: text(4) == "t" };
+            stored.insert(text(1).to_owned(), text(5).to_owned());
             cluster.roles.insert(text(1).to_owned(), role);
         } else {
             cluster.databases.insert(text(1).to_owned(), text(2).to_owned());
         }
     }
     // Only logins that are there are tried: a refused one would stand in the server's log as an error.
-    let known = wanted.users.iter().filter(|user| cluster.roles.contains_key(kept(&user.name)));
-    let tried = join_all(known.map(async |user| (kept(&user.name), password_fits(admin, user).await))).await;
-    for (name, fits) in tried {
+    let unsure = wanted.users.iter().filter(|user| {
+        let password = user.password.as_ref().map(Secret::reveal);
+        let stored = stored.get(kept(&user.name));
+        password.zip(stored).is_some_and(|(password, stored)| !is_ours(stored, kept(&user.name), password))
+            && !is_admin(admin, user)
+    });
+    for (name, fits) in join_all(unsure.map(async |user| (kept(&user.name), accepts(admin, user).await))).await {
         if !fits? {
             cluster.refused.insert(name.to_owned());
         }
@@ -114,33 +168,12 @@ async fn read(client: &Client, admin: &Endpoint, wanted: &Wanted) -> Result<Clus
 }
 
 /// Whether the server takes the wanted password. That the database refuses the login for another reason is no matter.
-async fn password_fits(admin: &Endpoint, user: &WantedUser) -> Result<bool, ProbeError> {
-    if user.password.is_none() || is_admin(admin, user) {
-        return Ok(true);
-    }
+async fn accepts(admin: &Endpoint, user: &WantedUser) -> Result<bool, Refusal> {
     let endpoint = Endpoint { user: Some(user.name.clone()), password: user.password.clone(), ..admin.clone() };
     match session(&endpoint, LIMIT, async |_, _| Ok::<_, Refusal>(())).await {
         Ok(()) => Ok(true),
-        Err(Refusal { sqlstate: Some(code), .. }) => Ok(code != "28P01"),
-        Err(Refusal { error, .. }) => Err(error),
-    }
-}
-
-/// A failed login with its SQLSTATE: the words depend on the server's language.
-struct Refusal {
-    sqlstate: Option<String>,
-    error: ProbeError,
-}
-
-impl From<ProbeError> for Refusal {
-    fn from(error: ProbeError) -> Self {
-        Self { sqlstate: None, error }
-    }
-}
-
-impl From<tokio_postgres::Error> for Refusal {
-    fn from(error: tokio_postgres::Error) -> Self {
-        Self { sqlstate: error.code().map(|code| code.code().to_owned()), error: error.into() }
+        Err(refusal) if refusal.sqlstate.is_some() => Ok(!refusal.is(WRONG_PASSWORD)),
+        Err(refusal) => Err(refusal),
     }
 }
 
@@ -148,12 +181,12 @@ fn is_admin(admin: &Endpoint, user: &WantedUser) -> bool {
     admin.user.as_deref() == Some(user.name.as_str())
 }
 
-fn cluster_changes(wanted: &Wanted, admin: &Endpoint, version: &str, cluster: &Cluster) -> Vec<Change> {
+fn cluster_changes(wanted: &Wanted, admin: &Endpoint, major: u32, cluster: &Cluster) -> Vec<Change> {
     let mut changes = Vec::new();
     for user in wanted.users.iter().filter(|user| !is_admin(admin, user)) {
         let name = identifier(&user.name);
         let rights = if user.superuser { "SUPERUSER" } else { "NOSUPERUSER" };
-        let password = || user.password.as_ref().map(|password| verifier(version, &user.name, password.reveal()));
+        let password = || user.password.as_ref().map(|password| verifier(major, kept(&user.name), password.reveal()));
         let mut change = |done: fn(String) -> Done, sql: String| {
             changes.push(Change { done: done(user.name.clone()), subject: Subject::User(user.name.clone()), sql });
         };
@@ -190,50 +223,36 @@ fn cluster_changes(wanted: &Wanted, admin: &Endpoint, version: &str, cluster: &C
     changes
 }
 
-/// What a server stores for a password: the text itself would stand in the server's log if the statement failed, or
-/// where it logs statements.
-fn verifier(version: &str, user: &str, password: &str) -> String {
-    match major(version) {
-        0..10 => postgres_protocol::password::md5(password.as_bytes(), user),
-        _ => postgres_protocol::password::scram_sha_256(password.as_bytes()),
-    }
-}
-
 fn major(version: &str) -> u32 {
     let digits: String = version.chars().take_while(char::is_ascii_digit).collect();
     digits.parse().unwrap_or(u32::MAX)
 }
 
-/// What is wanted inside one database.
+/// Whether there is anything to look at in a database.
+fn has_wishes(admin: &Endpoint, wanted: &Wanted, database: &WantedDatabase, major: u32) -> bool {
+    let owned = !database.owner.is_empty() && admin.user.as_ref() != Some(&database.owner);
+    !wanted.extensions.is_empty() || owned && (wanted.adopt || major < OWNERS_HAVE_PUBLIC)
+}
+
+/// What is wanted inside one database, over a connection to it.
 async fn inside(
+    client: &Client,
     admin: &Endpoint,
     wanted: &Wanted,
     database: &WantedDatabase,
     major: u32,
-) -> Result<Vec<Done>, ReconcileError> {
-    let endpoint = Endpoint { database: Some(database.name.clone()), ..admin.clone() };
-    let result = session(&endpoint, LIMIT_OF_LISTS, async |client, _| {
-        settle(client, async || {
-            let mut changes = extensions(client, wanted, database).await?;
-            if !database.owner.is_empty() && admin.user.as_ref() != Some(&database.owner) {
-                changes.extend(ownership(client, wanted.adopt, database, major).await?);
-            }
-            Ok(changes)
-        })
-        .await
+) -> Result<Vec<Done>, Refusal> {
+    settle(client, async || {
+        let mut changes = extensions(client, wanted, database).await?;
+        if !database.owner.is_empty() && admin.user.as_ref() != Some(&database.owner) {
+            changes.extend(ownership(client, wanted.adopt, database, major).await?);
+        }
+        Ok(changes)
     })
-    .await;
-    result.map_err(|mut error: ReconcileError| {
-        error.subject.get_or_insert_with(|| Subject::Database(database.name.clone()));
-        error
-    })
+    .await
 }
 
-async fn extensions(
-    client: &Client,
-    wanted: &Wanted,
-    database: &WantedDatabase,
-) -> Result<Vec<Change>, ReconcileError> {
+async fn extensions(client: &Client, wanted: &Wanted, database: &WantedDatabase) -> Result<Vec<Change>, Refusal> {
     if wanted.extensions.is_empty() {
         return Ok(Vec::new());
     }
@@ -254,7 +273,7 @@ async fn ownership(
     adopt: bool,
     database: &WantedDatabase,
     major: u32,
-) -> Result<Vec<Change>, ReconcileError> {
+) -> Result<Vec<Change>, Refusal> {
     let owner = identifier(&database.owner);
     let mut changes = Vec::new();
     let mut change = |done: Done, objects: &[String]| {
@@ -276,7 +295,7 @@ async fn ownership(
     Ok(changes)
 }
 
-async fn first_column(client: &Client, sql: &str) -> Result<Vec<String>, ProbeError> {
+async fn first_column(client: &Client, sql: &str) -> Result<Vec<String>, Refusal> {
     let messages = client.simple_query(sql).await?;
     let rows = messages.into_iter().filter_map(|message| match message {
         SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),

@@ -1,4 +1,5 @@
 //! Scenarios on a real engine with real servers. They fail, and say what they lack, where there is none.
 
+mod env_format;
 mod protocol;
 mod server;

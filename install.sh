@@ -141,8 +141,8 @@ provide_rust() {
     else
       have curl || apt_install curl ca-certificates
       say 'installing Rust with its own installer, rustup, into ~/.cargo and ~/.rustup'
-      curl --proto '=https' --fail --silent --show-error https://sh.rustup.rs |
-        sh -s -- -y --quiet --profile minimal --default-toolchain none --no-modify-path ||
+      { curl --proto '=https' --fail --silent --show-error --output "$scratch/rustup" https://sh.rustup.rs &&
+        sh "$scratch/rustup" -y --quiet --profile minimal --default-toolchain none --no-modify-path; } ||
         fail 'rustup could not be installed' 'install Rust from https://rustup.rs and run this again'
       # shellcheck source=/dev/null
       . "$HOME/.cargo/env"
@@ -216,16 +216,16 @@ main() {
       here=$(cd "$(dirname "$0")" && pwd)
       if grep -qs '^name = "devenv"$' "$here/Cargo.toml"; then checkout=$here; fi ;;
   esac
+  scratch=$(mktemp -d)
+  trap 'rm -rf "$scratch"' EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
   if $demo; then
     [ -n "$checkout" ] || fail 'the demo needs the example project' "git clone $PROJECT, then ./install.sh --demo there"
     provide_rust
     provide_engine
   fi
 
-  scratch=$(mktemp -d)
-  trap 'rm -rf "$scratch"' EXIT
-  trap 'exit 130' INT
-  trap 'exit 143' TERM
   if [ -n "$checkout" ] && [ -z "$version" ]; then build; else download; fi
   put
   if $demo; then demo; fi

@@ -123,6 +123,8 @@ put() {
 
 # --- the demo --------------------------------------------------------------------------------------
 
+in_debian() { apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [0-9]'; }
+
 apt_install() {
   say "installing from Debian: $*"
   apt-get update -qq
@@ -136,7 +138,7 @@ provide_rust() {
   if ! have cargo; then
     { is_root && have apt-get; } || fail 'Rust is not installed' 'install it from https://rustup.rs and run this again'
     apt-get update -qq
-    if apt-cache show rustup >/dev/null 2>&1; then
+    if in_debian rustup; then
       apt_install rustup
     else
       have curl || apt_install curl ca-certificates
@@ -155,8 +157,9 @@ provide_rust() {
 provide_engine() {
   if ! have docker; then
     { is_root && have apt-get; } || fail 'no container engine is installed' 'install Docker Engine, or run this as root on Debian'
+    apt-get update -qq
     # From trixie on the client is a package of its own.
-    if apt-cache show docker-cli >/dev/null 2>&1; then apt_install docker.io docker-cli; else apt_install docker.io; fi
+    if in_debian docker-cli; then apt_install docker.io docker-cli; else apt_install docker.io; fi
   fi
   docker info >/dev/null 2>&1 && return
   is_root || fail 'the container engine does not answer' 'docker info says why; a user needs to be in the group docker'

@@ -4,10 +4,15 @@
 //! runs; `apply` carries the plan out and proves each service; `dotenv` writes the variables last. Only `docker`
 //! talks to the engine, only `ui` prints.
 
+pub mod apply;
 pub mod cli;
+pub mod commands;
+pub mod docker;
 pub mod dotenv;
 pub mod kinds;
 pub mod machine;
+pub mod manifest;
 pub mod model;
 pub mod plan;
 pub mod protocol;
+pub mod ui;

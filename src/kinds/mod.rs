@@ -3,10 +3,12 @@
 //! A kind says what each dialect calls it, what its images want, and what an endpoint's fields look like. What is
 //! done with that is the business of `manifest/` (reading) and `plan/` (starting).
 
+mod base64;
 mod rabbitmq;
 
 pub use crate::model::Protocol;
 use crate::model::{ImageRef, Support};
+pub(crate) use base64::base64;
 pub use rabbitmq::rabbitmq_definitions;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -102,6 +104,9 @@ pub struct Kind {
     /// Variables for `devenv shell`, as templates.
     #[serde(default)]
     pub shell_environment: BTreeMap<String, String>,
+    /// A release of it, to show how a pin looks.
+    #[serde(default)]
+    pub example: Option<String>,
 }
 
 fn version_as_it_is() -> String {

@@ -3,6 +3,7 @@
 //! A kind says what each dialect calls it, what its images want, and what an endpoint's fields look like. What is
 //! done with that is the business of `manifest/` (reading) and `plan/` (starting).
 
+pub mod arguments;
 mod rabbitmq;
 
 pub use crate::model::Protocol;
@@ -64,6 +65,9 @@ pub struct Kind {
     /// Short names of settings in arguments: `m` is `memory-limit`.
     #[serde(default)]
     pub short_settings: BTreeMap<String, String>,
+    /// Letters that are whole settings in arguments: `F` is `fsync=off`.
+    #[serde(default)]
+    pub short_flags: BTreeMap<String, String>,
     /// Names of mounted configuration files that hold settings: `postgresql.conf`.
     #[serde(default)]
     pub setting_files: Vec<String>,

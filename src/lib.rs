@@ -7,6 +7,7 @@
 pub mod cli;
 pub mod kinds;
 pub mod machine;
+pub mod manifest;
 pub mod model;
 pub mod plan;
 pub mod protocol;

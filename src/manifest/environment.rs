@@ -1,0 +1,79 @@
+//! The variables that manifests may read: those of the process, and never our own output.
+//!
+//! direnv and the like load `.env` into the shell; what the managed block put there must not come back as an input.
+
+use crate::model::{BLOCK_END, BLOCK_START};
+use std::collections::BTreeMap;
+
+/// The process' variables, without what came out of the managed block of the project's `.env`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// Takes out every variable whose name and value stand in the managed block.
+    pub(crate) fn new(process: &BTreeMap<String, String>, dotenv: Option<&str>) -> Self {
+        let ours = dotenv.map(managed_entries).unwrap_or_default();
+        let is_ours = |name: &String, value: &String| ours.get(name) == Some(value);
+        Self(
+            process
+                .iter()
+                .filter(|(name, value)| !is_ours(name, value))
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+        )
+    }
+
+    /// A variable's value.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+}
+
+/// Names and values of the managed block, in the quoting that `devenv up` writes.
+fn managed_entries(text: &str) -> BTreeMap<String, String> {
+    let Some((_, block)) = text.split_once(BLOCK_START) else { return BTreeMap::new() };
+    let block = block.split_once(BLOCK_END).map_or(block, |(block, _)| block);
+    let mut entries = BTreeMap::new();
+    let mut rest = block;
+    while !rest.is_empty() {
+        let (line, after) = rest.split_once('\n').unwrap_or((rest, ""));
+        let Some((name, value)) = rest.split_once('=').filter(|(name, _)| is_name(name)) else {
+            rest = after;
+            continue;
+        };
+        let quoted = value.chars().next().filter(|quote| matches!(quote, '\'' | '"')).and_then(|quote| {
+            // A quoted value may hold newlines, so it ends at its quote and not at its line.
+            value[1..].split_once(quote)
+        });
+        if let Some((value, after)) = quoted {
+            entries.insert(name.to_owned(), value.to_owned());
+            rest = after.split_once('\n').map_or("", |(_, after)| after);
+        } else {
+            entries.insert(name.to_owned(), line[name.len() + 1..].trim_end().to_owned());
+            rest = after;
+        }
+    }
+    entries
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_managed_block_wrote_is_no_input() {
+        let dotenv = format!("TAG=15\n{BLOCK_START}\n# note\nURL='a b'\nTWO='x\ny'\nPLAIN=1\n{BLOCK_END}\nC=3\n");
+        let process = [("URL", "a b"), ("TWO", "x\ny"), ("PLAIN", "2"), ("TAG", "15"), ("C", "3")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let environment = Environment::new(&process.into(), Some(&dotenv));
+        assert_eq!(environment.get("URL"), None);
+        assert_eq!(environment.get("TWO"), None);
+        assert_eq!(environment.get("PLAIN"), Some("2"), "the user changed it, so it is the user's");
+        assert_eq!(environment.get("TAG"), Some("15"));
+        assert_eq!(environment.get("C"), Some("3"));
+    }
+}

@@ -1,0 +1,126 @@
+//! The located syntax tree that every dialect's reader walks.
+//!
+//! Every node and every key knows its place, and a scalar keeps its source text (`3.10` stays `3.10`). A mapping never
+//! holds the same key twice.
+
+use crate::model::{Located, Origin};
+
+/// One value of a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Node {
+    /// Where it was written; inside an alias, where the anchor was.
+    pub(crate) origin: Origin,
+    /// A tag as written (`!reset`, `!Ref`); YAML's own (`!!str`) are carried out and left out.
+    pub(crate) tag: Option<Box<str>>,
+    /// What it is.
+    pub(crate) kind: NodeKind,
+}
+
+/// The three shapes of a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NodeKind {
+    /// A single value.
+    Scalar {
+        /// Its text: of a plain one as it was written, of a quoted one what the quotes hold.
+        text: String,
+        /// Whether it was written in quotes or as a block, and so is text whatever it looks like.
+        quoted: bool,
+    },
+    /// A list.
+    Sequence(Vec<Node>),
+    /// A map, in the order it was written; what merge keys bring comes last.
+    Mapping(Vec<Entry>),
+}
+
+/// One key of a map with its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// The key.
+    pub(crate) key: Located<String>,
+    /// The value.
+    pub(crate) value: Node,
+}
+
+impl Node {
+    /// A plain or quoted scalar made by a reader, not by a file.
+    pub(crate) fn scalar(text: impl Into<String>, quoted: bool, origin: Origin) -> Self {
+        Self { origin, tag: None, kind: NodeKind::Scalar { text: text.into(), quoted } }
+    }
+
+    /// Whether it says nothing: empty, `~` or `null`, not in quotes.
+    pub(crate) fn is_null(&self) -> bool {
+        match &self.kind {
+            NodeKind::Scalar { text, quoted: false } => matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"),
+            _ => false,
+        }
+    }
+
+    /// The text of a scalar that is not null.
+    pub(crate) fn as_str(&self) -> Option<&str> {
+        match &self.kind {
+            NodeKind::Scalar { text, .. } if !self.is_null() => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A plain `true` or `false`, or the older spellings `yes`, `no`, `on` and `off`.
+    pub(crate) fn as_bool(&self) -> Option<bool> {
+        match &self.kind {
+            NodeKind::Scalar { text, quoted: false } => match text.to_ascii_lowercase().as_str() {
+                "true" | "yes" | "on" => Some(true),
+                "false" | "no" | "off" => Some(false),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The items of a list.
+    pub(crate) fn as_sequence(&self) -> Option<&[Node]> {
+        match &self.kind {
+            NodeKind::Sequence(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// The entries of a map.
+    pub(crate) fn as_mapping(&self) -> Option<&[Entry]> {
+        match &self.kind {
+            NodeKind::Mapping(entries) => Some(entries),
+            _ => None,
+        }
+    }
+
+    /// The value of a map's key.
+    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
+        self.entry(key).map(|entry| &entry.value)
+    }
+
+    /// A map's key with its value.
+    pub(crate) fn entry(&self, key: &str) -> Option<&Entry> {
+        self.entries().find(|entry| entry.key.value == key)
+    }
+
+    /// The entries of a map; of anything else, none.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.as_mapping().unwrap_or_default().iter()
+    }
+
+    /// The items of a list; of anything else, none.
+    pub(crate) fn items(&self) -> impl Iterator<Item = &Node> {
+        self.as_sequence().unwrap_or_default().iter()
+    }
+
+    /// What it is, in words for a message: `a list`, `a map`, `text`, `nothing`.
+    pub(crate) fn shape(&self) -> &'static str {
+        match &self.kind {
+            NodeKind::Sequence(_) => "a list",
+            NodeKind::Mapping(_) => "a map",
+            NodeKind::Scalar { .. } if self.is_null() => "nothing",
+            NodeKind::Scalar { quoted: true, .. } => "text",
+            NodeKind::Scalar { text, .. } if self.as_bool().is_some() && text.len() > 2 => "true or false",
+            NodeKind::Scalar { text, .. } if text.parse::<f64>().is_ok() => "a number",
+            NodeKind::Scalar { .. } => "text",
+        }
+    }
+}

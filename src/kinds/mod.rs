@@ -100,6 +100,9 @@ pub struct Kind {
     /// Query parameters of its URLs that ask for TLS, and are taken out.
     #[serde(default)]
     pub tls_parameters: Vec<String>,
+    /// Words in names of variables that are about such a service, beside the kind's names: `DB`, `DATABASE`.
+    #[serde(default)]
+    pub variable_words: Vec<String>,
     /// What `devenv shell` runs in the container, as templates over the administrator's login.
     #[serde(default)]
     pub shell: Vec<String>,

@@ -257,7 +257,8 @@ pub struct Run {
 fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().map_err(|_| "a time is a number with `ms`, `s` or `m` behind it: `90s`".to_owned())?;
+    let number: u64 =
+        number.parse().map_err(|_| "a time is a number with `ms`, `s` or `m` behind it: `90s`".to_owned())?;
     match unit {
         "" | "s" => Ok(Duration::from_secs(number)),
         "ms" => Ok(Duration::from_millis(number)),

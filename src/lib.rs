@@ -5,6 +5,7 @@
 //! talks to the engine, only `ui` prints.
 
 pub mod cli;
+pub mod dotenv;
 pub mod kinds;
 pub mod machine;
 pub mod manifest;

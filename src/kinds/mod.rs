@@ -109,6 +109,9 @@ pub struct Kind {
     /// Variables for `devenv shell`, as templates.
     #[serde(default)]
     pub shell_environment: BTreeMap<String, String>,
+    /// A release of it, to show how a pin looks.
+    #[serde(default)]
+    pub example: Option<String>,
 }
 
 fn version_as_it_is() -> String {

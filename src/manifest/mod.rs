@@ -1,4 +1,4 @@
-//! From the files that production deploys from to one [`Stack`](crate::model::Stack).
+//! From the files that production deploys from to one [`Stack`].
 //!
 //! Only this module knows a dialect's syntax, and reading changes nothing: text in, stack and diagnostics out.
 
@@ -6,12 +6,242 @@ mod bind;
 mod classify;
 mod compose;
 mod dialect;
+mod discover;
 mod dockerfile;
 mod env_file;
 mod environment;
 mod expect;
 mod files;
+mod generic;
 mod interpolate;
+mod local;
+mod merge;
+mod overlay;
+mod refusals;
+mod report;
+mod service_entry;
+mod service_facts;
 mod services_yaml;
 mod tree;
+mod variables;
 mod yaml;
+
+pub use refusals::refusals;
+pub use report::{json, lines};
+
+use crate::kinds::Kinds;
+use crate::model::{Diagnostic, Exit, Failure, Located, Severity, Stack};
+use dialect::{DIALECTS, Dialect, Input, ManifestFile};
+use discover::Found;
+use environment::Environment;
+use expect::Expect;
+use files::Project;
+use local::Local;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What is to be read. Nothing is taken from the process itself, so that tests can say all of it.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// The folder that the user works in (`-C`, else the process' own): absolute.
+    pub folder: PathBuf,
+    /// Whether that folder is the root whatever lies above it (`-C`).
+    pub folder_is_root: bool,
+    /// Manifests that the user names, relative to the folder; `-` is standard input.
+    pub files: Vec<PathBuf>,
+    /// Standard input's bytes, where `-` is among the files.
+    pub stdin: Option<Vec<u8>>,
+    /// The process' variables.
+    pub environment: BTreeMap<String, String>,
+    /// Profiles given on the command line.
+    pub profiles: Vec<String>,
+}
+
+/// What was read.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// The project's root: the folder that its environment belongs to.
+    pub root: PathBuf,
+    /// What all manifests declare together, with `services.local.yaml` laid over it.
+    pub stack: Stack,
+    /// Every kind, the user's own included.
+    pub kinds: Kinds,
+    /// By app, the file that its variables go to instead of `.env`, relative to the root.
+    pub env_files: BTreeMap<String, Located<String>>,
+    /// What is wrong or worth knowing, in the order of reading.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Reading {
+    /// Whether some file could not be read at all or in part: then even showing the stack ends with
+    /// [`Exit::Manifest`].
+    pub fn has_unreadable(&self) -> bool {
+        let unreadable = |diagnostic: &Diagnostic| {
+            diagnostic.severity == Severity::Error
+                && (diagnostic.code.starts_with("yaml-") || diagnostic.code.starts_with("file-"))
+        };
+        self.diagnostics.iter().any(unreadable)
+    }
+
+    /// Whether something is wrong that keeps a plan from being made.
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+    }
+}
+
+/// Finds and reads the manifests. Fails where there is none; whatever else is wrong is in the reading's diagnostics.
+pub fn read(request: &Request) -> Result<Reading, Failure> {
+    let mut diagnostics = Vec::new();
+    let project = project(request)?;
+    let mut kinds = kinds(&project, &mut diagnostics)?;
+    let dotenv = fs::read_to_string(project.root.join(".env")).ok();
+    let environment = Environment::new(&request.environment, dotenv.as_deref());
+    diagnostics.extend(discover::other_tool(&project.root));
+    let local = local::open(&project, &mut kinds, &mut diagnostics);
+    let found = manifests(request, &project, &local, &environment);
+    diagnostics.extend(found.diagnostics);
+    if found.files.is_empty() && !diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+        return Err(no_manifest(&project, &found.looked));
+    }
+
+    let mut stack = Stack::default();
+    let included = local.kinds_of_included();
+    for (dialect, files) in by_dialect(found.files, &mut diagnostics) {
+        if dialect.name == services_yaml::DIALECT.name {
+            diagnostics.extend(services_yaml::declare_kinds(&files, &project, &mut kinds));
+        }
+        let (part, found) = (dialect.read)(&Input {
+            files: &files,
+            project: &project,
+            environment: &environment,
+            kinds: &kinds,
+            profiles: &request.profiles,
+            included: &included,
+        });
+        diagnostics.extend(found);
+        merge::merge(&mut stack, part, &local, &mut diagnostics);
+    }
+    let mut expect = Expect::default();
+    let env_files = overlay::lay_over(&local, &mut stack, &kinds, &mut expect);
+    diagnostics.append(&mut expect.diagnostics);
+    if stack.project.is_empty() {
+        stack.project = name_of(&project.root);
+    }
+    Ok(Reading { root: project.root, stack, kinds, env_files, diagnostics })
+}
+
+/// The project's root: the nearest folder upwards that holds a manifest, or the folder that the user says.
+fn project(request: &Request) -> Result<Project, Failure> {
+    let refuse = |folder: &Path, error: &std::io::Error| {
+        let message = format!("the folder {} cannot be read: {error}", folder.display());
+        Failure::new(
+            Exit::Manifest,
+            Diagnostic::error("file-unreadable", message).help("check the path and its permissions"),
+        )
+    };
+    let folder = fs::canonicalize(&request.folder).map_err(|error| refuse(&request.folder, &error))?;
+    let root = if request.folder_is_root {
+        folder
+    } else {
+        // Files that are named where no manifest lies belong to the checkout.
+        let checkout = || files::git_top_level(&folder).map(Path::to_path_buf).filter(|_| !request.files.is_empty());
+        discover::root_above(&folder).or_else(checkout).unwrap_or_else(|| folder.clone())
+    };
+    Project::at(&root).map_err(|error| refuse(&root, &error))
+}
+
+/// The built-in kinds, and those of `.devenv/kinds/`.
+fn kinds(project: &Project, diagnostics: &mut Vec<Diagnostic>) -> Result<Kinds, Failure> {
+    let mut kinds = Kinds::built_in().map_err(|error| {
+        let message = format!("the built-in kind {} does not read: {}", error.path, error.message);
+        Failure::new(Exit::Failed, Diagnostic::error("kind-file", message).help("this is a mistake of this build"))
+    })?;
+    let folder = Path::new(".devenv/kinds");
+    if !project.is_folder(folder) {
+        return Ok(kinds);
+    }
+    let names = project.list(folder).unwrap_or_default();
+    for name in names.iter().filter(|name| name.ends_with(".yaml") || name.ends_with(".yml")) {
+        services_yaml::add_kind(&folder.join(name), None, project, &mut kinds, diagnostics);
+    }
+    Ok(kinds)
+}
+
+/// The manifests that the user names, else those of `from:`, else those that are found.
+fn manifests(request: &Request, project: &Project, local: &Local, environment: &Environment) -> Found {
+    let mut found = Found::default();
+    for path in &request.files {
+        if path.as_os_str() == "-" {
+            let bytes = request.stdin.clone().unwrap_or_default();
+            let source = files::source_of(Path::new("<stdin>"), bytes);
+            found.take_from(&project.root.join(&request.folder), source, "standard input");
+        } else {
+            found.take(project, project.read_asked(&request.folder.join(path)), "-f");
+        }
+    }
+    if !request.files.is_empty() {
+        found.looked.push("the files given with -f".to_owned());
+        return found;
+    }
+    for path in &local.from {
+        match project.read(Path::new(&path.value)) {
+            Ok(source) => found.take(project, Ok(source), "from:"),
+            Err(error) => found.diagnostics.push(error.named_at(&path.origin)),
+        }
+    }
+    if local.from.is_empty() { discover::discover(project, environment, &request.folder) } else { found }
+}
+
+/// Files of one dialect that follow each other are read together; a file of none is reported.
+fn by_dialect(
+    files: Vec<ManifestFile>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<(&'static Dialect, Vec<ManifestFile>)> {
+    let mut groups: Vec<(&'static Dialect, Vec<ManifestFile>)> = Vec::new();
+    for file in files {
+        let path = file.source.path.display();
+        let Some(dialect) = DIALECTS.iter().find(|dialect| (dialect.recognises)(&file)) else {
+            let broken = diagnostics
+                .iter()
+                .any(|diagnostic| diagnostic.origin.as_ref().is_some_and(|origin| origin.path() == file.source.path));
+            if !broken {
+                let titles: Vec<&str> = DIALECTS.iter().map(|dialect| dialect.title).collect();
+                diagnostics.push(
+                    Diagnostic::error("file-format", format!("`{path}` is of no format that devenv reads"))
+                        .because(format!("it reads {}", titles.join(", ")))
+                        .help("name another file with -f, or write a services.yaml (`devenv init`)"),
+                );
+            }
+            continue;
+        };
+        match groups.last_mut() {
+            Some((last, files)) if last.name == dialect.name => files.push(file),
+            _ => groups.push((dialect, vec![file])),
+        }
+    }
+    groups
+}
+
+fn no_manifest(project: &Project, looked: &[String]) -> Failure {
+    let message = format!("no manifest was found in {} or above it", project.root.display());
+    let mut diagnostic = Diagnostic::error("no-manifest", message);
+    for place in looked {
+        diagnostic = diagnostic.because(format!("looked for {place}"));
+    }
+    Failure::new(
+        Exit::Manifest,
+        diagnostic
+            .help("name the file that production deploys from: `devenv -f FILE up`")
+            .help("or write a starter services.yaml: `devenv init`"),
+    )
+}
+
+/// A project's name from its folder's: letters, digits and dashes.
+fn name_of(root: &Path) -> String {
+    let folder = root.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let words: Vec<&str> = folder.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let name: String = words.join("-").chars().take(40).collect();
+    let name = name.trim_end_matches('-');
+    if name.is_empty() { "project".to_owned() } else { name.to_owned() }
+}

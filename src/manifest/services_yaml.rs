@@ -1,23 +1,179 @@
 //! Our own dialect, `services.yaml`.
 //!
-//! Every key that it does not know is an error: what a file says is carried out or reported.
+//! ```yaml
+//! name: shop
+//! services:
+//!   db:
+//!     kind: postgres                  # or `image:` alone, where it says the kind
+//!     version: "16.4"
+//!     databases: [shop]               # or {shop: {owner: shop}}
+//!     users: {shop: {databases: [shop]}, report: {}}
+//!     extensions: [pg_trgm]
+//!     settings: {max_connections: 200}
+//!   mail:
+//!     kind: generic                   # any image; proven by a connection or an HTTP answer
+//!     image: axllent/mailpit:v1.20
+//!     port: 8025
+//!     protocol: http
+//! variables:
+//!   DATABASE_URL: ${db.url}
+//!   REPORT_URL: ${db.users.report.url}
+//! kinds: [deploy/kinds/thing.yaml]    # kinds of one's own, in the form of `templates/kinds/`
+//! ```
+//!
+//! Every key that it does not know is an error: what a file says is carried out or reported. Keys that begin with
+//! `x-` are for anchors and are not read.
 
 use super::dialect::{Dialect, Input, ManifestFile};
-use crate::model::{Diagnostic, Stack};
+use super::expect::Expect;
+use super::files::Project;
+use super::service_entry;
+use super::tree::Entry;
+use super::variables::{Names, value};
+use crate::kinds::Kinds;
+use crate::model::{Diagnostic, Origin, Source, Stack, Variable};
+use std::path::Path;
 
 /// This dialect's line in the table.
 pub(crate) const DIALECT: Dialect = Dialect { name: "services.yaml", title: "services.yaml", recognises, read };
 
+/// The file's name, as discovery looks for it.
+pub(crate) const FILE_NAMES: &[&str] = &["services.yaml", "services.yml"];
+
+const KEYS: &[&str] = &["name", "services", "variables", "kinds"];
+
 fn recognises(file: &ManifestFile) -> bool {
-    let by_name = file.source.path.file_name().is_some_and(|name| name == "services.yaml" || name == "services.yml");
-    by_name
-        || file
-            .documents
-            .first()
-            .and_then(|document| document.get("services"))
-            .is_some_and(|services| services.entries().any(|entry| entry.value.get("kind").is_some()))
+    let named = file.source.path.file_name().is_some_and(|name| FILE_NAMES.iter().any(|known| name == *known));
+    let services = file.documents.first().and_then(|document| document.get("services"));
+    named || services.is_some_and(|services| services.entries().any(|entry| entry.value.get("kind").is_some()))
 }
 
-fn read(_input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
-    (Stack::default(), Vec::new())
+/// Adds the kinds that the files declare, before they are read: those of `kinds:`.
+pub(crate) fn declare_kinds(files: &[ManifestFile], project: &Project, kinds: &mut Kinds) -> Vec<Diagnostic> {
+    let mut expect = Expect::default();
+    for file in files {
+        let Some(document) = file.documents.first() else { continue };
+        if let Some(node) = document.get("kinds") {
+            for path in expect.texts(node, "`kinds`") {
+                add_kind(&file.folder.join(&path.value), Some(&path.origin), project, kinds, &mut expect.diagnostics);
+            }
+        }
+    }
+    expect.diagnostics
+}
+
+/// Adds a kind's file, which a manifest names or which lies in `.devenv/kinds/`.
+pub(crate) fn add_kind(
+    path: &Path,
+    named: Option<&Origin>,
+    project: &Project,
+    kinds: &mut Kinds,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let at_its_name = |diagnostic: Diagnostic| match named {
+        Some(origin) => diagnostic.at(origin, "named here"),
+        None => diagnostic,
+    };
+    match project.read(path) {
+        Ok(source) => {
+            if let Err(error) = kinds.add(&source.path.display().to_string(), &source.text) {
+                diagnostics.push(at_its_name(
+                    Diagnostic::error("kind-file", format!("`{}` describes no kind", error.path))
+                        .because(error.message)
+                        .help("take the form from a built-in kind"),
+                ));
+            }
+        }
+        Err(error) => diagnostics.push(at_its_name(*error.diagnostic)),
+    }
+}
+
+fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
+    let mut stack = Stack::default();
+    let mut expect = Expect::default();
+    for file in input.files {
+        stack.sources.push(Source { path: file.source.path.clone(), format: DIALECT.name });
+        read_file(file, input, &mut stack, &mut expect);
+    }
+    (stack, expect.diagnostics)
+}
+
+fn read_file(file: &ManifestFile, input: &Input<'_>, stack: &mut Stack, expect: &mut Expect) {
+    let Some(document) = file.documents.first() else { return };
+    for second in file.documents.iter().skip(1) {
+        expect.diagnostics.push(
+            Diagnostic::error(
+                "second-document",
+                format!("`{}` holds more than one document", file.source.path.display()),
+            )
+            .at(&second.origin, "not read")
+            .help("put everything into one, without `---` between"),
+        );
+    }
+    let extension = |entry: &&Entry| entry.key.value.starts_with("x-");
+    for entry in expect.map(document, "`services.yaml`").iter().filter(|entry| !extension(entry)) {
+        expect.is_known(entry, "`services.yaml`", KEYS);
+    }
+    if let Some(node) = document.get("name")
+        && let Some(name) = expect.text(node, "the project's name")
+    {
+        if is_project_name(&name.value) {
+            stack.project = name.value;
+        } else {
+            expect.diagnostics.push(
+                Diagnostic::error("project-name", format!("`{}` cannot be a project's name", name.value))
+                    .at(&name.origin, "names containers and volumes")
+                    .help("use lower-case letters, digits and dashes, beginning with a letter or digit, 40 at most"),
+            );
+        }
+    }
+    let mut broken = Vec::new();
+    if let Some(node) = document.get("services") {
+        for entry in expect.map(node, "`services`") {
+            match service_entry::read(entry, input.kinds, expect) {
+                Some(service) => stack.services.push(service),
+                None => broken.push(entry.key.value.clone()),
+            }
+        }
+    }
+    if let Some(node) = document.get("variables") {
+        let names = Names { services: &stack.services, broken: &broken, kinds: input.kinds };
+        let (read, wrong) = variables(expect.map(node, "`variables`"), &names);
+        stack.variables.extend(read);
+        expect.diagnostics.extend(wrong);
+    }
+}
+
+/// The variables of a map, each for every app.
+pub(crate) fn variables(entries: &[Entry], names: &Names<'_>) -> (Vec<Variable>, Vec<Diagnostic>) {
+    let (mut read, mut wrong) = (Vec::new(), Vec::new());
+    for entry in entries {
+        let name = &entry.key.value;
+        if !is_variable_name(name) {
+            wrong.push(
+                Diagnostic::error("variable-name", format!("`{name}` cannot be a variable's name"))
+                    .at(&entry.key.origin, "no shell could read it")
+                    .help("use letters, digits and `_`, not beginning with a digit"),
+            );
+            continue;
+        }
+        match value(&entry.value, names) {
+            Ok(value) => {
+                read.push(Variable { name: name.clone(), app: String::new(), value, origin: entry.key.origin.clone() })
+            }
+            Err(diagnostic) => wrong.push(diagnostic),
+        }
+    }
+    (read, wrong)
+}
+
+fn is_variable_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+fn is_project_name(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+        && name.len() <= 40
+        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }

@@ -100,6 +100,8 @@ pub struct Service {
     pub container_port: Option<u16>,
     /// How an included app is proven, where it is not its kind's way.
     pub protocol: Option<Protocol>,
+    /// The path to ask, where an included app that speaks HTTP has another than its kind.
+    pub probe_path: Option<String>,
     /// Other names that apps reach it by: `container_name`, network aliases, `hostname`.
     pub aliases: Vec<String>,
     /// What became of each declared key.
@@ -135,6 +137,7 @@ impl Service {
             needs_own_port: false,
             container_port: None,
             protocol: None,
+            probe_path: None,
             aliases: Vec::new(),
             keys: Vec::new(),
             support: Support::Reproduced,

@@ -7,7 +7,7 @@ use super::{Fields, Identity, render_fields};
 use crate::kinds::{Family, Kind, Kinds};
 use crate::model::{
     ContainerSpec, Diagnostic, Endpoint, File, FileContent, ImageRef, Mount, Observed, Origin, Protocol, Publish,
-    Secret, Service, Stack, Wanted, label,
+    Secret, Service, Setting, Stack, Wanted, label,
 };
 use minijinja::{Environment, context};
 use std::collections::BTreeMap;
@@ -72,6 +72,8 @@ pub struct DesiredService {
     pub wanted: Wanted,
     /// What `devenv shell` runs, and with which variables.
     pub shell: (Vec<String>, Vec<(String, Secret)>),
+    /// The settings it runs with, and where they were declared.
+    pub settings: Vec<Setting>,
     /// Each part of the configuration as a keyed hash, so that a change can be named without being shown.
     pub config: BTreeMap<String, String>,
 }
@@ -266,7 +268,7 @@ fn desired_service(
         password: login.password.clone(),
         database: database.cloned(),
         vhost: vhost.cloned(),
-        path: kind.probe_path.clone(),
+        path: service.probe_path.clone().or_else(|| kind.probe_path.clone()),
     };
     let shell_environment = kind
         .shell_environment
@@ -293,6 +295,7 @@ fn desired_service(
         }),
         wanted: logins.wanted(service),
         shell: (kind.shell.clone(), shell_environment),
+        settings: service.settings.clone(),
         config,
     })
 }

@@ -1,0 +1,172 @@
+//! What went wrong while a plan was carried out, said to a person: with the manifest's line and what to do next.
+
+use crate::docker::{EngineError, ErrorKind, PullFault, PullFaultKind};
+use crate::machine::holder_of;
+use crate::model::{Diagnostic, Exit, Failure, ImageRef};
+use crate::plan::DesiredService;
+use crate::protocol::ProbeError;
+use std::time::Duration;
+
+/// The engine refused a call.
+pub(super) fn of_engine(error: &EngineError, service: Option<&DesiredService>) -> Failure {
+    let (exit, code) = match error.kind {
+        ErrorKind::Gone => (Exit::Engine, "engine-gone"),
+        ErrorKind::PortTaken => (Exit::Failed, PORT_LOST),
+        ErrorKind::NoSpace => (Exit::Failed, "disk-full"),
+        ErrorKind::NotFound | ErrorKind::Conflict | ErrorKind::Other => (Exit::Failed, "engine"),
+    };
+    let mut diagnostic = Diagnostic::error(code, format!("the engine could not {}", error.operation)).because(error.message.clone());
+    if let Some(service) = service {
+        diagnostic = diagnostic.at(&service.origin, "for this service");
+    }
+    Failure::new(
+        exit,
+        match error.kind {
+            ErrorKind::Gone => diagnostic.help("start the engine again, then `devenv up`: it goes on where this run stopped"),
+            ErrorKind::PortTaken => match service.and_then(|service| service.container.publish.first()) {
+                Some(publish) => port_taken(diagnostic, publish.host_port),
+                None => diagnostic,
+            },
+            ErrorKind::NoSpace => diagnostic
+                .help("make room where the engine keeps its data (`docker system df` shows what takes it), then `devenv up` again"),
+            ErrorKind::NotFound | ErrorKind::Conflict | ErrorKind::Other => diagnostic.help("`devenv up` again goes on where this run stopped"),
+        },
+    )
+}
+
+/// The code of a failure that another plan, with another port, may mend.
+pub(crate) const PORT_LOST: &str = "port-taken-meanwhile";
+
+fn port_taken(diagnostic: Diagnostic, port: u16) -> Diagnostic {
+    match holder_of(port) {
+        Some(holder) => diagnostic.because(format!("port {port} is held by {holder}")),
+        None => diagnostic,
+    }
+    .help("stop what holds the port, or set another for the service in services.local.yaml: `services: {NAME: {port: N}}`")
+}
+
+/// An image cannot be had.
+pub(super) fn of_pull(image: &ImageRef, fault: &PullFault, service: Option<&DesiredService>, mirror: Option<&str>) -> Failure {
+    let (what, help) = match fault.kind {
+        PullFaultKind::NotFound => (
+            format!("there is no image {image}"),
+            "check the name and tag where production declares it; a private registry says the same to whoever is not logged in: `docker login`",
+        ),
+        PullFaultKind::Unauthorized => (
+            format!("the registry does not let us have {image}"),
+            "log in with `docker login REGISTRY`: devenv uses Docker's own credentials and helpers",
+        ),
+        PullFaultKind::TooManyRequests => (
+            format!("the registry has had enough requests for now and does not give {image}"),
+            "wait, log in with `docker login` for a higher limit, or name a mirror with DEVENV_REGISTRY_MIRROR",
+        ),
+        PullFaultKind::Server => (format!("the registry failed while giving {image}"), "try again later, or name a mirror with DEVENV_REGISTRY_MIRROR"),
+        PullFaultKind::Short => (
+            format!("{image} came incomplete"),
+            "the connection or the registry cut it short each time; `devenv up` again goes on with the layers that are there",
+        ),
+        PullFaultKind::NoSpace => (
+            format!("there is no room for {image}"),
+            "make room where the engine keeps its data: `docker system df` shows what takes it",
+        ),
+        PullFaultKind::Network => (
+            format!("the registry of {image} cannot be reached"),
+            "check the network and proxy of the engine, or name a mirror with DEVENV_REGISTRY_MIRROR",
+        ),
+        PullFaultKind::Platform => (
+            format!("{image} is not made for the platform that production names"),
+            "check `platform:` in the manifest, or leave it out in services.local.yaml",
+        ),
+        PullFaultKind::Other => (format!("the engine could not pull {image}"), "`devenv doctor` checks the engine and the mirror"),
+    };
+    let mut diagnostic = Diagnostic::error("image", what).because(fault.message.clone());
+    if let Some(service) = service {
+        diagnostic = diagnostic.at(&service.image_origin, format!("{} wants it", service.name));
+    }
+    if let Some(mirror) = mirror.filter(|_| image.registry == "docker.io") {
+        diagnostic = diagnostic.because(format!("{mirror} stands in for docker.io (DEVENV_REGISTRY_MIRROR or the configuration file)"));
+    }
+    Failure::new(Exit::Image, diagnostic.help(help))
+}
+
+/// Nothing has come for too long.
+pub(super) fn pull_stands_still(image: &ImageRef, timeout: Duration, service: Option<&DesiredService>) -> Failure {
+    let mut diagnostic = Diagnostic::error("image", format!("the pull of {image} stands still: nothing came for {}", words(timeout)));
+    if let Some(service) = service {
+        diagnostic = diagnostic.at(&service.image_origin, format!("{} wants it", service.name));
+    }
+    Failure::new(Exit::Image, diagnostic.help("check the network, or allow more with `--timeout`"))
+}
+
+/// A container ended instead of serving.
+pub(super) fn exited(service: &DesiredService, code: i64, log: &[String]) -> Failure {
+    let mut diagnostic = Diagnostic::error("container-exited", format!("{} stopped before anyone could log in: exit code {code}", service.name))
+        .at(&service.origin, format!("runs {}", service.container.image));
+    // A server that refuses a setting names it: point at the line that sets it.
+    for setting in &service.settings {
+        if log.iter().any(|line| names(line, &setting.name)) {
+            diagnostic = diagnostic.and_at(&setting.value.origin, format!("the log names `{}`, set here", setting.name));
+        }
+    }
+    Failure::new(
+        Exit::Failed,
+        with_log(diagnostic, service, log)
+            .help(format!("`devenv logs {}` shows the whole log; mend the cause and `devenv up` again", service.name)),
+    )
+}
+
+/// The time is over.
+pub(super) fn not_ready(service: &DesiredService, timeout: Duration, last: &ProbeError, log: &[String]) -> Failure {
+    let diagnostic = Diagnostic::error("not-ready", format!("{} was not ready within {}", service.name, words(timeout)))
+        .at(&service.origin, format!("runs {}", service.container.image))
+        .because(format!("the last try to log in: {}", last.message));
+    Failure::new(
+        Exit::NotReady,
+        with_log(diagnostic, service, log).help(format!("allow more with `--timeout`, or see `devenv logs {}`", service.name)),
+    )
+}
+
+/// The server answers, and will not have it.
+pub(super) fn refused(service: &DesiredService, last: &ProbeError, log: &[String]) -> Failure {
+    let diagnostic = Diagnostic::error("login-refused", format!("{} is up but refuses what the app needs", service.name))
+        .at(&service.origin, format!("runs {}", service.container.image))
+        .because(last.message.clone());
+    Failure::new(
+        Exit::NotReady,
+        with_log(diagnostic, service, log).help(format!(
+            "if its data is from before this machine's key was made anew, start it on new data: `devenv up --fresh {}`",
+            service.name
+        )),
+    )
+}
+
+fn with_log(diagnostic: Diagnostic, service: &DesiredService, log: &[String]) -> Diagnostic {
+    if log.is_empty() {
+        return diagnostic.because(format!("{} has logged nothing", service.name));
+    }
+    diagnostic.because(format!("the last lines of its log:\n{}", log.join("\n")))
+}
+
+/// Whether a log line names a setting as a word of its own.
+fn names(line: &str, setting: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+    line.match_indices(setting).any(|(at, found)| {
+        !line[..at].ends_with(is_part) && !line[at + found.len()..].starts_with(is_part)
+    })
+}
+
+fn words(time: Duration) -> String {
+    if time.subsec_millis() == 0 { format!("{} s", time.as_secs()) } else { format!("{} ms", time.as_millis()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_setting_is_found_in_a_log_only_as_a_word() {
+        assert!(names("FATAL: unrecognized configuration parameter \"max_conns\"", "max_conns"));
+        assert!(names("*** FATAL CONFIG FILE ERROR *** 'maxmemory-policy nonsense'", "maxmemory-policy"));
+        assert!(!names("maxmemory-policy", "maxmemory"));
+    }
+}

@@ -1,0 +1,145 @@
+//! Walks a plan, as far side by side as its steps allow, and proves each service as it comes up.
+//!
+//! It holds no decision: which steps there are and in which order is settled in `plan/`.
+
+mod faults;
+mod prove;
+
+use crate::docker::{Engine, EngineError};
+use crate::model::{Event, Failure, PullProgress, ServiceState};
+use crate::plan::{Action, Desired, DesiredService, Plan, Step};
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// What a run needs beside its plan.
+pub struct Run<'a> {
+    /// The engine.
+    pub engine: &'a Engine,
+    /// What the plan is to reach; empty for a teardown.
+    pub desired: &'a Desired,
+    /// A registry that stands in for `docker.io`.
+    pub mirror: Option<&'a str>,
+    /// When the command began: what "took" counts from.
+    pub began: Instant,
+    /// How long until every service must be ready, from the first step that is no pull; also how long a pull may
+    /// stand still.
+    pub timeout: Duration,
+    /// Where events go.
+    pub emit: &'a dyn Fn(Event),
+}
+
+/// Carries out every step, or ends with the first that fails.
+pub async fn apply(plan: &Plan, run: &Run<'_>) -> Result<(), Failure> {
+    let walk = Walk { run, containers: RefCell::default() };
+    let mut waiting: Vec<Option<usize>> = plan.steps.iter().map(|step| Some(step.after.len())).collect();
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        for (index, step) in plan.steps.iter().enumerate() {
+            if waiting[index] == Some(0) {
+                waiting[index] = None;
+                under_way.push(async { (index, walk.carry_out(plan, step).await) });
+            }
+        }
+        let Some((done, outcome)) = under_way.next().await else { return Ok(()) };
+        if let Err(failure) = outcome {
+            if let Some(name) = run.desired.services.iter().map(|service| &service.name).find(|name| **name == plan.steps[done].service) {
+                (run.emit)(Event::Service { name: name.clone(), state: ServiceState::Failed });
+            }
+            return Err(failure);
+        }
+        for (index, step) in plan.steps.iter().enumerate() {
+            if step.after.contains(&done) {
+                waiting[index] = waiting[index].map(|left| left - 1);
+            }
+        }
+    }
+}
+
+struct Walk<'a> {
+    run: &'a Run<'a>,
+    /// The ids of containers that this run made, by service.
+    containers: RefCell<BTreeMap<String, String>>,
+}
+
+impl Walk<'_> {
+    async fn carry_out(&self, plan: &Plan, step: &Step) -> Result<(), Failure> {
+        let engine = self.run.engine;
+        let service = self.run.desired.services.iter().find(|service| service.name == step.service);
+        let state = |state| {
+            if service.is_some() {
+                (self.run.emit)(Event::Service { name: step.service.clone(), state });
+            }
+        };
+        let made = || self.containers.borrow().get(&step.service).cloned().unwrap_or_default();
+        let fault = |error: EngineError| faults::of_engine(&error, service);
+        match &step.action {
+            Action::Pull { image, platform } => self.pull(plan, image, platform.as_deref()).await,
+            Action::CreateNetwork { name, labels } => engine.create_network(name, labels).await.map(drop).map_err(fault),
+            Action::CreateVolume(volume) => engine.create_volume(&volume.name, &volume.labels).await.map_err(fault),
+            Action::Remove { id, grace, .. } => {
+                state(ServiceState::Replacing(step.cause.clone()));
+                engine.stop(id, *grace).await.map_err(fault)?;
+                engine.remove_container(id).await.map_err(fault)
+            }
+            Action::Create(spec) => {
+                state(ServiceState::Starting);
+                let id = engine.create_container(spec).await.map_err(fault)?;
+                self.containers.borrow_mut().insert(step.service.clone(), id);
+                Ok(())
+            }
+            Action::Start { id } => {
+                state(ServiceState::Starting);
+                engine.start(&id.clone().unwrap_or_else(made)).await.map_err(fault)
+            }
+            Action::Prove { id } => {
+                let Some(service) = service else { return Ok(()) };
+                let unchanged = step.after.is_empty();
+                let proof = prove::prove(service, &id.clone().unwrap_or_else(made), self.run).await?;
+                state(ServiceState::Ready {
+                    took: self.run.began.elapsed(),
+                    address: address(service),
+                    proof: proof.to_owned(),
+                    unchanged,
+                });
+                Ok(())
+            }
+            Action::RemoveVolume { name } => engine.remove_volume(name).await.map_err(fault),
+            Action::RemoveNetwork { id, .. } => engine.remove_network(id).await.map_err(fault),
+        }
+    }
+
+    /// A pull fails when nothing moves for as long as the timeout: how long a download takes is not ours to bound.
+    async fn pull(&self, plan: &Plan, image: &crate::model::ImageRef, platform: Option<&str>) -> Result<(), Failure> {
+        let waiting: Vec<&DesiredService> =
+            self.run.desired.services.iter().filter(|service| service.container.image == *image && starts(plan, service)).collect();
+        let names: Vec<String> = waiting.iter().map(|service| service.name.clone()).collect();
+        let moved = RefCell::new(Instant::now());
+        let show = |progress: PullProgress| {
+            *moved.borrow_mut() = Instant::now();
+            (self.run.emit)(Event::Pull { image: image.to_string(), services: names.clone(), progress });
+        };
+        let mut pull = std::pin::pin!(self.run.engine.pull(image, platform, self.run.mirror, &show));
+        loop {
+            let until = *moved.borrow() + self.run.timeout;
+            tokio::select! {
+                pulled = &mut pull => return pulled.map_err(|fault| faults::of_pull(image, &fault, waiting.first().copied(), self.run.mirror)),
+                () = tokio::time::sleep_until(until.into()) => {
+                    if moved.borrow().elapsed() >= self.run.timeout {
+                        return Err(faults::pull_stands_still(image, self.run.timeout, waiting.first().copied()));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn starts(plan: &Plan, service: &DesiredService) -> bool {
+    plan.steps.iter().any(|step| step.service == service.name && matches!(step.action, Action::Create(_)))
+}
+
+/// `127.0.0.1:24310`.
+fn address(service: &DesiredService) -> String {
+    service.endpoints.first().map(|endpoint| format!("{}:{}", endpoint.host, endpoint.port)).unwrap_or_default()
+}

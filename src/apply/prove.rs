@@ -1,0 +1,77 @@
+//! Proves one service: what it needs is carried out, then each of its logins is used for one round trip.
+
+use super::{Run, faults};
+use crate::model::{Event, ServiceState};
+use crate::model::{Failure};
+use crate::plan::DesiredService;
+use crate::protocol::{self, Fault, ProbeError};
+use futures_util::future::try_join_all;
+use std::time::{Duration, Instant};
+
+/// How long a server may refuse a login before that is taken for its answer: it may still be loading its users.
+const LOGIN_PATIENCE: Duration = Duration::from_secs(5);
+/// Between two tries while a server comes up; a try on loopback costs next to nothing.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Tries until the service is proven, its container ends, or the time is over. The words say what was proven.
+pub(super) async fn prove(service: &DesiredService, id: &str, run: &Run<'_>) -> Result<&'static str, Failure> {
+    let began = Instant::now();
+    let mut last = match try_once(service).await {
+        Ok(proof) => return Ok(proof),
+        Err(error) => error,
+    };
+    let mut refused_since = None;
+    let mut said = String::new();
+    let mut exit = std::pin::pin!(run.engine.wait_exit(id));
+    let until = tokio::time::Instant::from(began + run.timeout);
+    loop {
+        match last.fault {
+            Fault::NotYet => refused_since = None,
+            Fault::Login => {
+                let since: &mut Instant = refused_since.get_or_insert_with(Instant::now);
+                if since.elapsed() > LOGIN_PATIENCE {
+                    return Err(faults::refused(service, &last, &log_tail(run, id).await));
+                }
+            }
+            Fault::Other => return Err(faults::refused(service, &last, &log_tail(run, id).await)),
+        }
+        if said != last.message {
+            said.clone_from(&last.message);
+            (run.emit)(Event::Service { name: service.name.clone(), state: ServiceState::LoggingIn(said.clone()) });
+        }
+        let next = async {
+            tokio::time::sleep(PAUSE).await;
+            try_once(service).await
+        };
+        tokio::select! {
+            biased;
+            outcome = next => match outcome {
+                Ok(proof) => return Ok(proof),
+                Err(error) => last = error,
+            },
+            code = &mut exit => {
+                let log = log_tail(run, id).await;
+                return Err(match code {
+                    Ok(code) => faults::exited(service, code, &log),
+                    Err(error) => faults::of_engine(&error, Some(service)),
+                });
+            }
+            () = tokio::time::sleep_until(until) => {
+                return Err(faults::not_ready(service, run.timeout, &last, &log_tail(run, id).await));
+            }
+        }
+    }
+}
+
+async fn try_once(service: &DesiredService) -> Result<&'static str, ProbeError> {
+    if let Some(admin) = &service.admin {
+        protocol::reconcile(service.protocol, admin, &service.wanted).await?;
+    }
+    let proofs = try_join_all(service.endpoints.iter().map(|endpoint| protocol::prove(service.protocol, endpoint))).await?;
+    Ok(proofs.first().map_or("runs", |proof| proof.words))
+}
+
+/// The last lines of the container's log; an engine that does not give them must not hide the fault itself.
+async fn log_tail(run: &Run<'_>, id: &str) -> Vec<String> {
+    run.engine.log_tail(id, 20).await.unwrap_or_default()
+}

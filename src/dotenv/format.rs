@@ -1,0 +1,170 @@
+//! The formats of `devenv env`.
+//!
+//! A variable that is left for the user to fill in is never set by a format that a program evaluates: the value that
+//! the shell or the CI system already has would be lost.
+
+use super::block::{push_comment, render_lines};
+use super::entry::check_name;
+use super::{Entry, EntryValue, Refusal};
+use serde::ser::{SerializeMap, Serializer};
+use std::fmt::Write as _;
+
+/// Lines longer than this are refused by Docker's `--env-file` (the buffer of Go's `bufio.Scanner`).
+const DOCKER_LINE: usize = 64 * 1024;
+
+/// How the variables are printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// As in `.env`.
+    #[default]
+    Dotenv,
+    /// `export NAME='value'`, for a POSIX shell's `eval`.
+    Shell,
+    /// One object; `null` for what is left to fill in.
+    Json,
+    /// Lines for the file that `$GITHUB_ENV` names.
+    Github,
+    /// Lines for `docker run --env-file`, which knows no quotes.
+    Docker,
+}
+
+/// The variables in a format, or every one that it cannot carry.
+pub fn render(entries: &[Entry], format: Format) -> Result<String, Vec<Refusal>> {
+    if format == Format::Dotenv {
+        return render_lines(entries);
+    }
+    let refusals: Vec<Refusal> = entries.iter().filter_map(|entry| refusal(entry, format)).collect();
+    if !refusals.is_empty() {
+        return Err(refusals);
+    }
+    Ok(match format {
+        Format::Json => json(entries),
+        Format::Github => entries.iter().filter_map(github).collect(),
+        Format::Shell => lines(entries, |name, value| format!("export {name}='{}'", value.replace('\'', "'\\''"))),
+        Format::Docker | Format::Dotenv => lines(entries, |name, value| format!("{name}={value}")),
+    })
+}
+
+/// Commands by which a GitHub step hides the secrets in its log: for the step's own output, not for `$GITHUB_ENV`.
+pub fn masks(entries: &[Entry]) -> Vec<String> {
+    let mut masks = Vec::new();
+    for entry in entries {
+        let EntryValue::Secret(secret) = &entry.value else { continue };
+        for line in secret.reveal().lines().filter(|line| !line.trim().is_empty()) {
+            let mask = format!("::add-mask::{}", line.replace('%', "%25").replace('\r', "%0D"));
+            if !masks.contains(&mask) {
+                masks.push(mask);
+            }
+        }
+    }
+    masks
+}
+
+fn refusal(entry: &Entry, format: Format) -> Option<Refusal> {
+    if let Err(refusal) = check_name(&entry.name) {
+        return Some(refusal);
+    }
+    let value = entry.value.text()?;
+    let docker = format == Format::Docker;
+    let reason = if value.contains('\0') {
+        "it holds a NUL character, which no variable can"
+    } else if docker && value.contains('\n') {
+        "it has several lines, and Docker's `--env-file` takes one line a variable"
+    } else if docker && value.ends_with('\r') {
+        "it ends with a carriage return, which Docker's `--env-file` drops"
+    } else if docker && entry.name.len() + 1 + value.len() >= DOCKER_LINE {
+        "it is longer than the 64 KiB that Docker's `--env-file` takes"
+    } else {
+        return None;
+    };
+    Some(Refusal::new(&entry.name, reason))
+}
+
+fn lines(entries: &[Entry], line: impl Fn(&str, &str) -> String) -> String {
+    let mut text = String::new();
+    for entry in entries {
+        push_comment(&mut text, entry.comment.as_deref());
+        let _ = match entry.value.text() {
+            Some(value) => writeln!(text, "{}", line(&entry.name, value)),
+            None => writeln!(text, "# {}=", entry.name),
+        };
+    }
+    text
+}
+
+fn json(entries: &[Entry]) -> String {
+    let mut text = Vec::new();
+    let mut serializer = serde_json::Serializer::pretty(&mut text);
+    // A map of serde_json's own would lose the order.
+    let written = serializer.serialize_map(Some(entries.len())).and_then(|mut map| {
+        entries.iter().try_for_each(|entry| map.serialize_entry(&entry.name, &entry.value.text()))?;
+        map.end()
+    });
+    debug_assert!(written.is_ok(), "text as a key and text or nothing as a value can always be written");
+    text.push(b'\n');
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+fn github(entry: &Entry) -> Option<String> {
+    let (name, value) = (&entry.name, entry.value.text()?);
+    if !value.contains(['\n', '\r']) {
+        return Some(format!("{name}={value}\n"));
+    }
+    let mut delimiter = "END_OF_VALUE".to_owned();
+    while value.split(['\n', '\r']).any(|line| line == delimiter) {
+        delimiter.push('_');
+    }
+    Some(format!("{name}<<{delimiter}\n{value}\n{delimiter}\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Secret;
+
+    fn entries() -> Vec<Entry> {
+        vec![
+            Entry { name: "B".into(), value: EntryValue::Plain("it's $5 \\\\".into()), comment: None },
+            Entry {
+                name: "A".into(),
+                value: EntryValue::Secret(Secret::new("two\n100%")),
+                comment: Some("why".into()),
+            },
+            Entry { name: "KEY".into(), value: EntryValue::Empty, comment: Some("a secret".into()) },
+        ]
+    }
+
+    #[test]
+    fn a_shell_gets_exports_and_nothing_for_what_is_to_fill_in() {
+        let text = render(&entries(), Format::Shell).unwrap();
+        assert_eq!(text, "export B='it'\\''s $5 \\\\'\n# why\nexport A='two\n100%'\n# a secret\n# KEY=\n");
+    }
+
+    #[test]
+    fn json_keeps_the_order() {
+        let text = render(&entries(), Format::Json).unwrap();
+        assert_eq!(text, "{\n  \"B\": \"it's $5 \\\\\\\\\",\n  \"A\": \"two\\n100%\",\n  \"KEY\": null\n}\n");
+    }
+
+    #[test]
+    fn github_gets_a_delimiter_that_is_no_line_of_the_value() {
+        let mut entries = entries();
+        entries[1].value = EntryValue::Plain("a\nEND_OF_VALUE\nb".into());
+        let text = render(&entries, Format::Github).unwrap();
+        assert_eq!(text, "B=it's $5 \\\\\nA<<END_OF_VALUE_\na\nEND_OF_VALUE\nb\nEND_OF_VALUE_\n");
+    }
+
+    #[test]
+    fn masks_are_for_secrets_line_by_line() {
+        assert_eq!(masks(&entries()), ["::add-mask::two", "::add-mask::100%25"]);
+    }
+
+    #[test]
+    fn docker_refuses_what_a_line_cannot_hold_and_quotes_nothing() {
+        let refusals = render(&entries(), Format::Docker).unwrap_err();
+        assert_eq!(refusals.iter().map(|refusal| refusal.name.as_str()).collect::<Vec<_>>(), ["A"]);
+        let long = Entry { name: "L".into(), value: EntryValue::Plain("x".repeat(DOCKER_LINE)), comment: None };
+        assert!(render(&[long], Format::Docker).is_err());
+        assert_eq!(render(&entries()[..1], Format::Docker).unwrap(), "B=it's $5 \\\\\n");
+    }
+}

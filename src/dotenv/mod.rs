@@ -1,0 +1,18 @@
+//! The variables as text: the managed block of `.env`, what surrounds it, and the other formats of `devenv env`.
+//!
+//! Whatever is written here is read back the same by python-dotenv, Node's dotenv, Ruby's dotenv, dotenvy and a POSIX
+//! shell; a value for which that cannot be had is refused with the reason. What a user wrote outside the block is never
+//! changed. Only [`file`] touches the disk, and only [`git`] asks git.
+
+mod block;
+mod entry;
+pub mod file;
+mod format;
+pub mod git;
+mod quote;
+mod reader;
+
+pub use block::{Difference, check, merge, render_block};
+pub use entry::{Entry, EntryValue, Refusal};
+pub use format::{Format, masks, render};
+pub use reader::{UserLine, user_lines};

@@ -1,0 +1,172 @@
+//! `services.local.yaml`: local matters, laid over whatever the manifests declare. It is for this checkout, and may be
+//! kept out of git.
+//!
+//! ```yaml
+//! from: [deploy/compose.prod.yaml]     # which manifests to read, instead of finding them
+//! services:
+//!   db:
+//!     version: "16.4"                  # a pin: settles a version of any class
+//!     port: 5433                       # the port on 127.0.0.1; never swapped for another
+//!     settings: {max_connections: 50}  # over the declared ones
+//!     extensions: [pg_stat_statements] # added
+//! leave_out: [mailpit]                 # declared, but not started here
+//! include:                             # apps, and images of no known kind, to be started all the same
+//!   jaeger: {port: 16686, protocol: http, path: /}
+//!   mail: {image: "axllent/mailpit:v1.20", port: 8025}
+//! variables:                           # bound by hand
+//!   CACHE_URL: ${cache.url}
+//! apps:
+//!   web: {env_file: web/.env}          # this app's variables go to a file of their own
+//! kinds: [kinds/thing.yaml]            # kinds of one's own
+//! ```
+//!
+//! What it names has to be there: a service that no manifest declares is an error, not a wish.
+
+use super::dialect::ManifestFile;
+use super::expect::{Expect, list};
+use super::files::Project;
+use super::generic::{self, Generic};
+use super::services_yaml;
+use super::tree::Node;
+use crate::kinds::Kinds;
+use crate::model::{Diagnostic, ImageRef, Located, Origin};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The file's name, as it is looked for in the root.
+pub(crate) const FILE_NAMES: &[&str] = &["services.local.yaml", "services.local.yml"];
+
+const KEYS: &[&str] = &["from", "services", "leave_out", "include", "variables", "apps", "kinds"];
+
+/// What the file says, as far as it is needed before the manifests are read.
+#[derive(Debug, Default)]
+pub(crate) struct Local {
+    /// The whole document, for `overlay`.
+    pub(crate) document: Option<Node>,
+    /// Manifests to read, relative to the root.
+    pub(crate) from: Vec<Located<String>>,
+    /// Services to be started although they would be apps, by name.
+    pub(crate) included: BTreeMap<String, Included>,
+}
+
+/// A service that is included.
+#[derive(Clone, Debug)]
+pub(crate) struct Included {
+    /// Where it is included.
+    pub(crate) origin: Origin,
+    /// How it is reached and proven; none where its image's own kind says it.
+    pub(crate) generic: Option<Generic>,
+    /// Its image, where no manifest declares it.
+    pub(crate) image: Option<Located<ImageRef>>,
+}
+
+impl Local {
+    /// Included services as dialects' readers want them: the kind that stands for each.
+    pub(crate) fn kinds_of_included(&self) -> BTreeMap<String, Located<Option<String>>> {
+        let kind = |included: &Included| included.generic.as_ref().map(|generic| generic.kind.to_owned());
+        self.included
+            .iter()
+            .map(|(name, included)| (name.clone(), Located::new(kind(included), included.origin.clone())))
+            .collect()
+    }
+
+    /// Whether the file has a value at that path (`services`, `db`, `version`), which then wins over the manifests'.
+    pub(crate) fn settles(&self, path: &[&str]) -> bool {
+        let mut node = self.document.as_ref();
+        for key in path {
+            node = node.and_then(|node| node.get(key));
+        }
+        node.is_some()
+    }
+}
+
+/// Reads `services.local.yaml` of a project, if there is one, and adds its kinds.
+pub(crate) fn open(project: &Project, kinds: &mut Kinds, diagnostics: &mut Vec<Diagnostic>) -> Local {
+    let Some(name) = FILE_NAMES.iter().find(|name| project.root.join(name).is_file()) else { return Local::default() };
+    let file = match project.read(Path::new(name)) {
+        Ok(source) => super::discover::parsed(source, project.root.clone(), diagnostics),
+        Err(error) => {
+            diagnostics.push(*error.diagnostic);
+            return Local::default();
+        }
+    };
+    let mut expect = Expect::default();
+    let local = read(file, project, kinds, &mut expect);
+    diagnostics.append(&mut expect.diagnostics);
+    local
+}
+
+fn read(file: ManifestFile, project: &Project, kinds: &mut Kinds, expect: &mut Expect) -> Local {
+    let mut local = Local::default();
+    let Some(document) = file.documents.into_iter().next() else { return local };
+    for entry in expect.map(&document, "`services.local.yaml`") {
+        if !entry.key.value.starts_with("x-") {
+            expect.is_known(entry, "`services.local.yaml`", KEYS);
+        }
+    }
+    if let Some(node) = document.get("from") {
+        local.from = expect.texts(node, "`from`");
+    }
+    if let Some(node) = document.get("kinds") {
+        for path in expect.texts(node, "`kinds`") {
+            services_yaml::add_kind(
+                Path::new(&path.value),
+                Some(&path.origin),
+                project,
+                kinds,
+                &mut expect.diagnostics,
+            );
+        }
+    }
+    match document.get("include") {
+        Some(node) if node.as_mapping().is_some() => {
+            for entry in node.entries() {
+                if let Some(included) = included(&entry.key, &entry.value, kinds, expect) {
+                    local.included.insert(entry.key.value.clone(), included);
+                }
+            }
+        }
+        Some(node) => {
+            for name in expect.texts(node, "`include`") {
+                local.included.insert(name.value, Included { origin: name.origin, generic: None, image: None });
+            }
+        }
+        None => {}
+    }
+    local.document = Some(document);
+    local
+}
+
+/// One entry of `include`.
+fn included(name: &Located<String>, node: &Node, kinds: &Kinds, expect: &mut Expect) -> Option<Included> {
+    let mut included = Included { origin: name.origin.clone(), generic: None, image: None };
+    if node.is_null() {
+        return Some(included);
+    }
+    let mut known = generic::KEYS.to_vec();
+    known.push("image");
+    if expect.known(node, &format!("`include` of `{}`", name.value), &known).is_empty() {
+        return None;
+    }
+    if let Some(image) = node.get("image") {
+        let text = expect.text(image, &format!("the image of `{}`", name.value))?;
+        match ImageRef::parse(&text.value) {
+            Ok(image) => included.image = Some(Located::new(image, text.origin)),
+            Err(error) => {
+                let wrong = Diagnostic::error("image-name", error.to_string()).at(&text.origin, "no image's name");
+                expect.diagnostics.push(wrong);
+                return None;
+            }
+        }
+    }
+    let has_kind = included.image.as_ref().is_some_and(|image| kinds.of_image(&image.value).is_some());
+    if node.get("port").is_some() || !has_kind {
+        included.generic = Some(generic::read(node, name, expect)?);
+    }
+    Some(included)
+}
+
+/// `a`, `b` and `c`; `none` of none.
+pub(crate) fn names(words: &[&str]) -> String {
+    if words.is_empty() { "none".to_owned() } else { list(words) }
+}

@@ -1,0 +1,283 @@
+//! Laying `services.local.yaml` over the stack that the manifests declare.
+//!
+//! Every change names its place in that file, so that messages lead there and not to production's line.
+
+use super::expect::Expect;
+use super::local::{Local, names};
+use super::service_facts;
+use super::tree::{Entry, Node};
+use super::variables::Names;
+use super::{generic, services_yaml};
+use crate::kinds::{Kind, Kinds};
+use crate::model::{
+    App, Diagnostic, ImageRef, Located, Origin, Service, Stack, Value, Variable, Version, VersionClass, did_you_mean,
+};
+use std::collections::BTreeMap;
+
+const SERVICE_KEYS: &[&str] =
+    &["version", "image", "port", "settings", "environment", "extensions", "plugins", "platform"];
+
+/// Lays the file's services, inclusions and variables over a stack; gives back each app's own variable file.
+pub(crate) fn lay_over(
+    local: &Local,
+    stack: &mut Stack,
+    kinds: &Kinds,
+    expect: &mut Expect,
+) -> BTreeMap<String, Located<String>> {
+    let Some(document) = &local.document else { return BTreeMap::new() };
+    include(local, stack, kinds, expect);
+    if let Some(node) = document.get("services") {
+        for entry in expect.map(node, "`services`") {
+            service(entry, stack, kinds, expect);
+        }
+    }
+    if let Some(node) = document.get("leave_out") {
+        for name in expect.texts(node, "`leave_out`") {
+            leave_out(&name, stack, expect);
+        }
+    }
+    if let Some(node) = document.get("variables") {
+        let entries = expect.map(node, "`variables`");
+        let names = Names { services: &stack.services, broken: &[], kinds };
+        let (variables, wrong) = services_yaml::variables(entries, &names);
+        expect.diagnostics.extend(wrong);
+        variables.into_iter().for_each(|variable| bind(variable, stack));
+    }
+    document.get("apps").map(|node| env_files(node, stack, expect)).unwrap_or_default()
+}
+
+/// Replaces a variable's value wherever it is declared; one of no app's is for every app.
+fn bind(variable: Variable, stack: &mut Stack) {
+    let mut declared = false;
+    for other in stack.variables.iter_mut().filter(|other| other.name == variable.name) {
+        other.value = variable.value.clone();
+        other.origin = variable.origin.clone();
+        declared = true;
+    }
+    if !declared {
+        stack.variables.push(variable);
+    }
+}
+
+/// Services that are to be started although they would be apps, or that no manifest declares.
+fn include(local: &Local, stack: &mut Stack, kinds: &Kinds, expect: &mut Expect) {
+    for (name, included) in &local.included {
+        if let Some(service) = stack.services.iter_mut().find(|service| service.name == *name) {
+            if let Some(generic) = included.generic.as_ref().filter(|_| generic::is_generic(&service.kind)) {
+                generic.describe(service);
+            }
+            continue;
+        }
+        let app = stack.apps.iter().position(|app| app.name == *name);
+        let of_app = app.and_then(|at| {
+            let app = &stack.apps[at];
+            Some(Located::new(ImageRef::parse(app.image.as_ref()?).ok()?, app.origin.clone()))
+        });
+        let image = included.image.clone().or(of_app);
+        let found = match &included.generic {
+            Some(generic) => kinds.get(generic.kind),
+            None => image.as_ref().and_then(|image| kinds.of_image(&image.value)).map(|(kind, _)| kind),
+        };
+        let (Some(image), Some(kind)) = (image, found) else {
+            expect.diagnostics.push(cannot_include(name, &included.origin, app.map(|at| &stack.apps[at]), stack));
+            continue;
+        };
+        let origin = app.map_or_else(|| included.origin.clone(), |at| stack.apps.remove(at).origin);
+        let mut service = Service::new(name, &kind.name, "official", version_of(&image, kind), origin);
+        service.support = kind.support;
+        if !kind.note.is_empty() {
+            service.notes.push(kind.note.clone());
+        }
+        if let Some(generic) = &included.generic {
+            generic.describe(&mut service);
+        }
+        service.image = Some(image);
+        stack.services.push(service);
+    }
+}
+
+fn cannot_include(name: &str, origin: &Origin, app: Option<&App>, stack: &Stack) -> Diagnostic {
+    match app {
+        Some(App { image: Some(image), .. }) => {
+            Diagnostic::error("include-port", format!("nothing says which port `{name}` listens on"))
+                .at(origin, format!("`{image}` is of no known kind"))
+                .help(format!("say it: `include: {{{name}: {{port: 8080, protocol: http}}}}`"))
+        }
+        Some(app) => Diagnostic::error("include-image", format!("`{name}` has no image that could be started"))
+            .at(origin, "included here")
+            .and_at(&app.origin, "declared here")
+            .help(format!("name one: `include: {{{name}: {{image: NAME:TAG, port: 8080}}}}`")),
+        None => {
+            let known: Vec<&str> = stack.apps.iter().map(|app| app.name.as_str()).collect();
+            let unknown = Diagnostic::error("include-unknown", format!("no manifest declares `{name}`"))
+                .at(origin, "included here");
+            match did_you_mean(name, known.iter().copied()) {
+                Some(meant) => unknown.help(format!("did you mean `{meant}`?")),
+                None => unknown
+                    .help(format!("the apps that can be included are {}", names(&known)))
+                    .help("for a service of your own, name its image: `{image: NAME:TAG, port: 8080}`"),
+            }
+        }
+    }
+}
+
+fn version_of(image: &Located<ImageRef>, kind: &Kind) -> Version {
+    let tag = image.value.tag.as_deref().unwrap_or_default();
+    Version::parse(tag, image.value.digest.is_some(), |parts| kind.exact_parts(parts), image.origin.clone())
+}
+
+fn service(entry: &Entry, stack: &mut Stack, kinds: &Kinds, expect: &mut Expect) {
+    let name = &entry.key;
+    let Some(at) = stack.services.iter().position(|service| service.name == name.value) else {
+        expect.diagnostics.push(no_such_service(name, stack));
+        return;
+    };
+    let service = &mut stack.services[at];
+    let Some(kind) = kinds.get(&service.kind) else { return };
+    let what = format!("`{}`", name.value);
+    for entry in expect.known(&entry.value, &what, SERVICE_KEYS) {
+        let (key, node) = (entry.key.value.as_str(), &entry.value);
+        let of = format!("`{key}` of {what}");
+        match key {
+            "version" => {
+                if let Some(text) = expect.text(node, &of) {
+                    pin(service, text, kind, expect);
+                }
+            }
+            "image" => {
+                if let Some(text) = expect.text(node, &of) {
+                    match ImageRef::parse(&text.value) {
+                        Ok(image) => {
+                            let image = Located::new(image, text.origin);
+                            service.version = version_of(&image, kind);
+                            if let Some((known, family)) = kinds.of_image(&image.value)
+                                && known.name == kind.name
+                            {
+                                service.family.clone_from(&family.name);
+                            }
+                            service.notes.push(format!("another image than production's: {}", image.value));
+                            service.image = Some(image);
+                        }
+                        Err(error) => expect.diagnostics.push(
+                            Diagnostic::error("image-name", error.to_string()).at(&text.origin, "no image's name"),
+                        ),
+                    }
+                }
+            }
+            "port" => service.port = expect.port(node, &of),
+            "settings" => service_facts::settings(service, node, kind, expect),
+            "environment" => service_facts::environment(service, node, kind, expect),
+            "extensions" => add(&mut service.extensions, expect.texts(node, &of)),
+            "plugins" => add(&mut service.plugins, expect.texts(node, &of)),
+            "platform" => {
+                if let Some(platform) = service_facts::platform(node, &of, expect) {
+                    service.platform = Some(platform);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn add(known: &mut Vec<Located<String>>, more: Vec<Located<String>>) {
+    for name in more {
+        if !known.iter().any(|other| other.value == name.value) {
+            known.push(name);
+        }
+    }
+}
+
+/// A version that the user pins: a tag, or a tag and a digest.
+fn pin(service: &mut Service, text: Located<String>, kind: &Kind, expect: &mut Expect) {
+    let name = service.image.as_ref().map_or_else(|| kind.image.clone(), |image| image.value.name());
+    let image = match ImageRef::parse(&format!("{name}:{}", text.value)) {
+        Ok(image) => image,
+        Err(_) => {
+            expect.diagnostics.push(
+                Diagnostic::error("version-text", format!("`{}` is no version", text.value))
+                    .at(&text.origin, "becomes the image's tag")
+                    .help("write it as the image's tags are: `\"16.4\"`, `16.4-alpine`, `16.4@sha256:…`"),
+            );
+            return;
+        }
+    };
+    let pinned = version_of(&Located::new(image.clone(), text.origin.clone()), kind);
+    let said = match (&service.version.class, service.version.text.as_str()) {
+        (VersionClass::Absent, _) | (_, "") => "says none".to_owned(),
+        (_, said) => format!("says {said}"),
+    };
+    if service.version.text != text.value {
+        service.notes.push(format!("pinned to {} by services.local.yaml; the manifest {said}", text.value));
+    }
+    service.version = pinned;
+    if service.image.is_some() || image.digest.is_some() {
+        service.image = Some(Located::new(image, text.origin));
+    }
+}
+
+fn no_such_service(name: &Located<String>, stack: &Stack) -> Diagnostic {
+    let known: Vec<&str> = stack.services.iter().map(|service| service.name.as_str()).collect();
+    let unknown = Diagnostic::error("unknown-service", format!("no manifest declares a service `{}`", name.value))
+        .at(&name.origin, "not declared");
+    if stack.apps.iter().any(|app| app.name == name.value) {
+        return unknown
+            .because("it is an app of the project, or an image of no known kind")
+            .help(format!("to start it here: `include: {{{}: {{port: 8080}}}}`", name.value));
+    }
+    match did_you_mean(&name.value, known.iter().copied()) {
+        Some(meant) => unknown.help(format!("did you mean `{meant}`?")),
+        None => unknown.help(format!("the services are {}", names(&known))),
+    }
+}
+
+/// A service becomes an app that is not started; variables that are bound to it have no value here.
+fn leave_out(name: &Located<String>, stack: &mut Stack, expect: &mut Expect) {
+    let Some(at) = stack.services.iter().position(|service| service.name == name.value) else {
+        if !stack.apps.iter().any(|app| app.name == name.value) {
+            expect.diagnostics.push(no_such_service(name, stack));
+        }
+        return;
+    };
+    let service = stack.services.remove(at);
+    stack.apps.push(App {
+        name: service.name,
+        image: service.image.map(|image| image.value.to_string()),
+        note: "left out by services.local.yaml".to_owned(),
+        origin: service.origin,
+    });
+    for variable in &mut stack.variables {
+        if let Value::Bound { template, .. } = &variable.value
+            && template.fields().any(|(service, _)| service == name.value)
+        {
+            variable.value = Value::Unresolved(format!("{}, which services.local.yaml leaves out", name.value));
+        }
+    }
+}
+
+/// `apps: {web: {env_file: web/.env}}`.
+fn env_files(node: &Node, stack: &Stack, expect: &mut Expect) -> BTreeMap<String, Located<String>> {
+    let mut files = BTreeMap::new();
+    let mut known: Vec<&str> = stack.apps.iter().map(|app| app.name.as_str()).collect();
+    known.extend(stack.variables.iter().map(|variable| variable.app.as_str()).filter(|app| !app.is_empty()));
+    known.sort_unstable();
+    known.dedup();
+    for entry in expect.map(node, "`apps`") {
+        let name = &entry.key;
+        if !known.contains(&name.value.as_str()) {
+            let unknown = Diagnostic::error("unknown-app", format!("no manifest declares an app `{}`", name.value))
+                .at(&name.origin, "not declared");
+            expect.diagnostics.push(match did_you_mean(&name.value, known.iter().copied()) {
+                Some(meant) => unknown.help(format!("did you mean `{meant}`?")),
+                None => unknown.help(format!("the apps are {}", names(&known))),
+            });
+            continue;
+        }
+        let what = format!("app `{}`", name.value);
+        for fact in expect.known(&entry.value, &what, &["env_file"]) {
+            if let Some(path) = expect.text(&fact.value, &format!("`env_file` of {what}")) {
+                files.insert(name.value.clone(), path);
+            }
+        }
+    }
+    files
+}

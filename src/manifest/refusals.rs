@@ -1,0 +1,101 @@
+//! Which declared versions `plan` and `up` refuse, and what to write instead.
+//!
+//! Nothing is guessed in silence: a version that the files do not settle is refused with the line that would settle it.
+
+use crate::kinds::{Kind, Kinds};
+use crate::model::{Diagnostic, Service, Severity, Stack, VersionClass};
+
+/// An error for each service whose version is floating, absent or unresolved, and a warning for each series. With
+/// `allow_floating` the errors are warnings.
+pub fn refusals(stack: &Stack, kinds: &Kinds, allow_floating: bool) -> Vec<Diagnostic> {
+    let refuse = |service: &Service| {
+        let kind = kinds.get(&service.kind)?;
+        let title = if kind.port == 0 { service.name.as_str() } else { kind.title.as_str() };
+        let mut refused = match service.version.class {
+            VersionClass::Digest | VersionClass::Exact => return None,
+            VersionClass::Series => return series(service, title),
+            VersionClass::Floating => {
+                Diagnostic::error("version-floating", format!("production does not say which {title} it runs"))
+                    .at(&service.version.origin, floating(service))
+            }
+            VersionClass::Absent => {
+                Diagnostic::error("version-absent", format!("production does not say which {title} it runs"))
+                    .at(&service.version.origin, "no version: whatever the platform fills in")
+            }
+            VersionClass::Unresolved => Diagnostic::error(
+                "version-unresolved",
+                format!("the files do not settle which {title} production runs"),
+            )
+            .at(&service.version.origin, format!("`{}` is filled in elsewhere", service.version.text)),
+        };
+        if let Some(variable) = variable_of(&service.version.text) {
+            refused = refused.help(format!("set it as production does: `{variable}=… devenv up`, or in .env"));
+        }
+        let example = example(service, kind);
+        if let Some(there) = there(service, kind, &example) {
+            refused = refused.help(format!("pin it there: {there}"));
+        }
+        refused = refused.help(format!(
+            "or here, in services.local.yaml: `services: {{{}: {{version: \"{example}\"}}}}`",
+            service.name
+        ));
+        if allow_floating {
+            refused.severity = Severity::Warning;
+            refused.notes.push("it goes on because of --allow-floating".to_owned());
+        } else {
+            refused.help.push("or go on with whatever the image is today: `--allow-floating`".to_owned());
+        }
+        Some(refused)
+    };
+    stack.services.iter().filter_map(refuse).collect()
+}
+
+fn series(service: &Service, title: &str) -> Option<Diagnostic> {
+    let number = service.version.number.as_deref()?.trim_end_matches(".x");
+    Some(
+        Diagnostic::warning("version-series", format!("production may run any {title} {number}.x"))
+            .at(&service.version.origin, "a series, not one release")
+            .help(format!(
+                "pin the release that production runs in services.local.yaml: `services: {{{}: {{version: …}}}}`",
+                service.name
+            )),
+    )
+}
+
+fn floating(service: &Service) -> String {
+    match service.version.text.as_str() {
+        "" => "no tag: the registry's newest on the day of each deploy".to_owned(),
+        text => format!("`{text}`: the registry's newest on the day of each deploy"),
+    }
+}
+
+/// A release to show how a pin looks: one of the kind's shape, with the declared tag's suffix.
+fn example(service: &Service, kind: &Kind) -> String {
+    let number = kind.example.clone().unwrap_or_else(|| "VERSION".to_owned());
+    match service.version.text.as_str() {
+        "" | "latest" | "stable" | "edge" | "main" => number,
+        suffix if service.version.class == VersionClass::Floating => format!("{number}-{suffix}"),
+        _ => number,
+    }
+}
+
+/// How the version would be written in the manifest itself.
+fn there(service: &Service, kind: &Kind, example: &str) -> Option<String> {
+    match (&service.image, service.version.class) {
+        (_, VersionClass::Unresolved) => None,
+        (Some(image), _) => {
+            let name = image.value.name();
+            let name =
+                name.strip_prefix("docker.io/library/").or_else(|| name.strip_prefix("docker.io/")).unwrap_or(&name);
+            Some(format!("`image: {name}:{example}`"))
+        }
+        (None, _) => Some(format!("`version: \"{example}\"` of kind `{}`", kind.name)),
+    }
+}
+
+/// The variable that an unresolved version waits for: `${PG_VERSION}`.
+fn variable_of(text: &str) -> Option<&str> {
+    let name = text.split_once("${")?.1;
+    let end = name.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(name.len());
+    Some(&name[..end]).filter(|name| !name.is_empty())
+}

@@ -1,0 +1,171 @@
+//! What `devenv manifest` shows: a value for machines and rows for people.
+//!
+//! No secret is in either: a variable shows its class, never its value.
+
+use super::Reading;
+use crate::model::{Diagnostic, Origin, Service, Support, VersionClass};
+use serde_json::{Map, Value as Json, json};
+
+/// Everything that was read, as `--json` prints it; `more` are diagnostics besides the reading's own.
+pub fn json(reading: &Reading, more: &[Diagnostic]) -> Json {
+    let stack = &reading.stack;
+    let app = |app: &crate::model::App| json!({"name": app.name, "image": app.image, "note": app.note, "origin": origin(&app.origin)});
+    let variable = |variable: &crate::model::Variable| {
+        let first = match &variable.value {
+            crate::model::Value::Bound { template, .. } => template.fields().next(),
+            _ => None,
+        };
+        json!({
+            "name": variable.name,
+            "app": variable.app,
+            "service": first.map(|(service, _)| service),
+            "field": first.map(|(_, field)| field),
+            "value_class": variable.value.class(),
+            "origin": origin(&variable.origin),
+        })
+    };
+    json!({
+        "project": stack.project,
+        "sources": stack.sources,
+        "services": stack.services.iter().map(service).collect::<Vec<_>>(),
+        "apps": stack.apps.iter().map(app).collect::<Vec<_>>(),
+        "variables": stack.variables.iter().map(variable).collect::<Vec<_>>(),
+        "diagnostics": reading.diagnostics.iter().chain(more).map(diagnostic).collect::<Vec<_>>(),
+    })
+}
+
+fn service(service: &Service) -> Json {
+    let settings: Map<String, Json> = service
+        .settings
+        .iter()
+        .map(|setting| (setting.name.clone(), Json::String(setting.value.value.clone())))
+        .collect();
+    json!({
+        "name": service.name,
+        "kind": service.kind,
+        "version": {
+            "text": service.version.text,
+            "number": service.version.number,
+            "class": service.version.class,
+        },
+        "image": service.image.as_ref().map(|image| image.value.to_string()),
+        "settings": settings,
+        "databases": service.databases.iter().map(|database| &database.name.value).collect::<Vec<_>>(),
+        "users": service.users.iter().map(|user| &user.name.value).filter(|name| !name.is_empty()).collect::<Vec<_>>(),
+        "vhosts": service.vhosts.iter().map(|vhost| &vhost.value).collect::<Vec<_>>(),
+        "extensions": service.extensions.iter().map(|extension| &extension.value).collect::<Vec<_>>(),
+        "keys": service.keys.iter().map(|key| json!({"path": key.path, "support": key.support, "note": key.note})).collect::<Vec<_>>(),
+        "origin": origin(&service.origin),
+        "support": service.support,
+        "notes": service.notes,
+    })
+}
+
+fn origin(origin: &Origin) -> Json {
+    json!({"path": origin.path(), "line": origin.line, "column": origin.column})
+}
+
+fn diagnostic(diagnostic: &Diagnostic) -> Json {
+    json!({
+        "severity": diagnostic.severity,
+        "code": diagnostic.code,
+        "message": diagnostic.message,
+        "origin": diagnostic.origin.as_ref().map(origin),
+        "help": diagnostic.help,
+    })
+}
+
+/// The reading for people, as lines: what was read, the services, what is left alone, the variables by class.
+pub fn lines(reading: &Reading) -> Vec<String> {
+    let stack = &reading.stack;
+    let mut rows = Vec::new();
+    for service in &stack.services {
+        rows.push(service_row(service));
+        let pointed = service.keys.iter().filter(|key| key.support != Support::Reproduced);
+        let of_keys = pointed.map(|key| format!("{} {}: {}", key.path, carried_out(key.support), key.note));
+        let notes = service.notes.iter().cloned().chain(of_keys);
+        rows.extend(notes.map(|note| vec![String::new(), note]));
+    }
+    let mut lines = Vec::new();
+    let sources = stack.sources.iter().map(|source| format!("{} ({})", source.path.display(), source.format));
+    lines.push(format!("production  {}", sources.collect::<Vec<_>>().join(", ")));
+    lines.push(String::new());
+    if rows.is_empty() {
+        lines.push("no backing services".to_owned());
+    }
+    lines.extend(aligned(&rows));
+    let mut foot = Vec::new();
+    if !stack.apps.is_empty() {
+        let named = |app: &crate::model::App| match app.note.as_str() {
+            "" => app.name.clone(),
+            note => format!("{} ({note})", app.name),
+        };
+        foot.push(vec!["left alone".to_owned(), stack.apps.iter().map(named).collect::<Vec<_>>().join(", ")]);
+    }
+    if !stack.variables.is_empty() {
+        foot.push(vec!["variables".to_owned(), by_class(reading)]);
+    }
+    if !foot.is_empty() {
+        lines.push(String::new());
+        lines.extend(aligned(&foot));
+    }
+    lines
+}
+
+fn service_row(service: &Service) -> Vec<String> {
+    let version = match service.version.class {
+        VersionClass::Exact | VersionClass::Series => {
+            service.version.number.as_deref().unwrap_or(&service.version.text)
+        }
+        _ => &service.version.text,
+    };
+    let mut holds = Vec::new();
+    let mut hold = |word: &str, names: Vec<&str>| {
+        if !names.is_empty() {
+            holds.push(format!("{word} {}", names.join(", ")));
+        }
+    };
+    hold("databases", service.databases.iter().map(|database| database.name.value.as_str()).collect());
+    let users = service.users.iter().map(|user| user.name.value.as_str());
+    hold("users", users.filter(|name| !name.is_empty()).collect());
+    hold("vhosts", service.vhosts.iter().map(|vhost| vhost.value.as_str()).collect());
+    hold("extensions", service.extensions.iter().map(|extension| extension.value.as_str()).collect());
+    hold("settings", service.settings.iter().map(|setting| setting.name.as_str()).collect());
+    vec![
+        service.name.clone(),
+        format!("{} {version}", service.kind).trim_end().to_owned(),
+        service.version.class.name().to_owned(),
+        format!("{}:{}", service.origin.path().display(), service.origin.line),
+        holds.join(" · "),
+    ]
+}
+
+fn carried_out(support: Support) -> &'static str {
+    match support {
+        Support::Reproduced => "as in production",
+        Support::Approximated => "is approximated",
+        Support::Unsupported => "is not carried out",
+    }
+}
+
+fn by_class(reading: &Reading) -> String {
+    let count = |class: &str| reading.stack.variables.iter().filter(|variable| variable.value.class() == class).count();
+    let classes = ["plain", "bound", "secret", "unresolved"].map(|class| (class, count(class)));
+    let said = classes.iter().filter(|(_, count)| *count > 0).map(|(class, count)| format!("{count} {class}"));
+    said.collect::<Vec<_>>().join(", ")
+}
+
+/// Rows as lines: columns two spaces apart, as wide as their widest cell; a row's last cell has no say in that.
+fn aligned(rows: &[Vec<String>]) -> Vec<String> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
+    let width = |column: usize| {
+        let cells = rows.iter().filter(|row| column + 1 < row.len()).filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}

@@ -1,0 +1,132 @@
+//! What is read from manifests: a folder for each case under `tests/manifests/`.
+//!
+//! `input/` is a project, copied to a folder of its own before it is read. `request.json`, where there is one, says how:
+//! `folder`, `files`, `stdin`, `environment`, `profiles`. `expected.json` is what `devenv manifest --json` prints, and
+//! `expected.txt` the messages in full. With `UPDATE_EXPECTED=1` both are written instead of compared; read the
+//! difference before committing it.
+
+use devenv::manifest::{self, Request};
+use devenv::model::{Diagnostic, Origin};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Asked {
+    folder: PathBuf,
+    files: Vec<PathBuf>,
+    stdin: Option<String>,
+    environment: BTreeMap<String, String>,
+    profiles: Vec<String>,
+    allow_floating: bool,
+}
+
+#[test]
+fn every_case_reads_as_expected() {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/manifests");
+    let update = std::env::var_os("UPDATE_EXPECTED").is_some();
+    let mut names: Vec<PathBuf> = fs::read_dir(&cases).unwrap().map(|entry| entry.unwrap().path()).collect();
+    names.sort();
+    assert!(names.len() > 20, "the cases are missing: {}", cases.display());
+    let mut wrong = String::new();
+    for case in names {
+        for (file, read) in read_case(&case) {
+            let expected = case.join(file);
+            if update {
+                fs::write(&expected, read).unwrap();
+            } else if fs::read_to_string(&expected).ok().as_ref() != Some(&read) {
+                let name = expected.strip_prefix(&cases).unwrap().display().to_string();
+                write!(wrong, "\n{name} differs; this was read:\n{read}").unwrap();
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+fn read_case(case: &Path) -> [(&'static str, String); 2] {
+    let asked: Asked = match fs::read(case.join("request.json")) {
+        Ok(text) => serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{}: {error}", case.display())),
+        Err(_) => Asked::default(),
+    };
+    let folder = tempfile::tempdir().unwrap();
+    // The folder's name becomes the project's where nothing else says it.
+    let root = folder.path().join("checkout");
+    copy(&case.join("input"), &root);
+    let request = Request {
+        folder: root.join(&asked.folder),
+        folder_is_root: false,
+        files: asked.files,
+        stdin: asked.stdin.map(String::into_bytes),
+        environment: asked.environment,
+        profiles: asked.profiles,
+    };
+    let (json, text) = match manifest::read(&request) {
+        Ok(reading) => {
+            let refused = manifest::refusals(&reading.stack, &reading.kinds, asked.allow_floating);
+            let json = manifest::json(&reading, &refused);
+            let mut text = manifest::lines(&reading).join("\n") + "\n";
+            for (app, file) in &reading.env_files {
+                writeln!(text, "variables of {app} go to {}", file.value).unwrap();
+            }
+            for diagnostic in reading.diagnostics.iter().chain(&refused) {
+                text += &plain(diagnostic);
+            }
+            writeln!(text, "\nunreadable: {}, errors: {}", reading.has_unreadable(), reading.has_errors()).unwrap();
+            (serde_json::to_string_pretty(&json).unwrap() + "\n", text)
+        }
+        Err(failure) => {
+            let text: String = failure.diagnostics.iter().map(plain).collect();
+            ("null\n".to_owned(), format!("exit {}\n{text}", failure.exit as i32))
+        }
+    };
+    let real = fs::canonicalize(folder.path()).unwrap();
+    let hide = |text: String| text.replace(&real.display().to_string(), "/tmp");
+    [("expected.json", hide(json)), ("expected.txt", hide(text))]
+}
+
+/// A message as plain text, with the marked line.
+fn plain(diagnostic: &Diagnostic) -> String {
+    let severity = format!("{:?}", diagnostic.severity).to_lowercase();
+    let mut text = format!("\n{severity}[{}]: {}\n", diagnostic.code, diagnostic.message);
+    if let Some(origin) = &diagnostic.origin {
+        text += &place(origin, &diagnostic.label);
+    }
+    for related in &diagnostic.related {
+        text += &place(&related.origin, &related.label);
+    }
+    for note in &diagnostic.notes {
+        writeln!(text, "  because {note}").unwrap();
+    }
+    for help in &diagnostic.help {
+        writeln!(text, "  help: {help}").unwrap();
+    }
+    text
+}
+
+fn place(origin: &Origin, label: &str) -> String {
+    let line = origin.file.text.lines().nth(origin.line as usize - 1).unwrap_or_default();
+    let line: String = line.chars().take(100).collect();
+    let (before, marks) = (" ".repeat(origin.column as usize - 1), "^".repeat(origin.length as usize));
+    format!("  --> {origin}\n   | {line}\n   | {before}{marks} {label}\n").replace(" \n", "\n")
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    // A case about an empty project has no input folder, because git keeps none.
+    for entry in fs::read_dir(from).into_iter().flatten() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            copy(&entry.path(), &target);
+        } else if kind.is_symlink() {
+            #[cfg(unix)]
+            std::os::unix::fs::symlink(fs::read_link(entry.path()).unwrap(), target).unwrap();
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}

@@ -138,6 +138,19 @@ pub enum Login {
     Admin,
     /// Plugins to be enabled, divided by commas or spaces.
     Plugins,
+    /// Lets everybody in without a password, where its value is `trust`, `yes`, `true` or `1`.
+    Open,
+}
+
+/// The login that an image makes by itself.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DefaultLogin {
+    /// Its name.
+    pub user: String,
+    /// Its password, where the image has one of its own.
+    #[serde(default)]
+    pub password: Option<String>,
 }
 
 /// Images that share a contract: variables, data folder, user.
@@ -157,6 +170,9 @@ pub struct Family {
     /// What its variables mean in a manifest. `X_FILE` means what `X` means.
     #[serde(default)]
     pub variables: BTreeMap<String, Login>,
+    /// The login that its images make where none of the variables names one.
+    #[serde(default)]
+    pub default_login: Option<DefaultLogin>,
     /// Variables that are passed on as the manifest has them; `*` stands for any run of characters.
     #[serde(default)]
     pub passed: Vec<String>,

@@ -226,6 +226,8 @@ pub(crate) fn simple_commands(script: &str) -> Vec<String> {
                 last.push(c);
             }
             (None, '#') if before.is_whitespace() => while chars.next_if(|c| *c != '\n').is_some() {},
+            // What `$(…)` gives is one word of the command around it.
+            (None, '$') if chars.peek() == Some(&'(') => last.push_str(&substitution(&mut chars)),
             // `2>&1` and `>|` are redirections.
             (None, '&' | '|') if before == '>' => last.push(c),
             (None, ';' | '&' | '|' | '\n' | '(' | ')') => commands.push(String::new()),
@@ -235,6 +237,24 @@ pub(crate) fn simple_commands(script: &str) -> Vec<String> {
     }
     commands.retain(|command| !command.trim().is_empty());
     commands
+}
+
+/// `(…)` up to its closing parenthesis, as a quoted word.
+fn substitution(chars: &mut std::iter::Peekable<std::str::Chars<'_>>) -> String {
+    let mut text = String::from("$");
+    let mut open = 0_usize;
+    for c in chars.by_ref() {
+        text.push(c);
+        match c {
+            '(' => open += 1,
+            ')' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        if open == 0 {
+            break;
+        }
+    }
+    format!("\"{}\"", text.replace('"', ""))
 }
 
 #[cfg(test)]
@@ -345,8 +365,8 @@ mod tests {
 
     #[test]
     fn scripts_are_cut_into_commands_outside_of_quotes_only() {
-        let script = "a 'x;y' && b # c; d\ne \"f|g\" | h 2>&1; (i)";
+        let script = "a 'x;y' && b # c; d\ne \"f|g\" | h 2>&1; (i); j $(k \"l\"; m)";
         let commands: Vec<_> = simple_commands(script).iter().map(|command| command.trim().to_owned()).collect();
-        assert_eq!(commands, ["a 'x;y'", "b", "e \"f|g\"", "h 2>&1", "i"]);
+        assert_eq!(commands, ["a 'x;y'", "b", "e \"f|g\"", "h 2>&1", "i", "j \"$(k l; m)\""]);
     }
 }

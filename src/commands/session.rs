@@ -110,6 +110,11 @@ impl Project {
         if !errors.is_empty() {
             return Err(Failure { exit: Exit::Manifest, diagnostics: errors });
         }
+        let shared = reading.stack.variables.iter().filter(|variable| !reading.env_files.contains_key(&variable.app));
+        let conflicts = manifest::conflicts(shared);
+        if !conflicts.is_empty() {
+            return Err(Failure { exit: Exit::Manifest, diagnostics: conflicts });
+        }
         let machine = Machine::load()?;
         let key = machine.key.clone();
         let identity = match token {

@@ -4,6 +4,7 @@
 //! runs; `apply` carries the plan out and proves each service; `dotenv` writes the variables last. Only `docker`
 //! talks to the engine, only `ui` prints.
 
+pub mod docker;
 pub mod kinds;
 pub mod model;
 pub mod protocol;

@@ -43,14 +43,15 @@ impl Answer {
 pub(crate) struct FakeEngine {
     socket: PathBuf,
     requests: Arc<Mutex<Vec<Request>>>,
-    _folder: Option<tempfile::TempDir>,
+    folder: Option<tempfile::TempDir>,
 }
 
 impl FakeEngine {
     pub(crate) fn start(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let engine = Self::start_at(&folder.path().join("engine.sock"), answer);
-        Self { _folder: Some(folder), ..engine }
+        let mut engine = Self::start_at(&folder.path().join("engine.sock"), answer);
+        engine.folder = Some(folder);
+        engine
     }
 
     pub(crate) fn start_at(socket: &Path, answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
@@ -68,7 +69,7 @@ impl FakeEngine {
                 });
             }
         });
-        Self { socket: socket.to_owned(), requests, _folder: None }
+        Self { socket: socket.to_owned(), requests, folder: None }
     }
 
     pub(crate) fn host(&self) -> String {
@@ -83,7 +84,9 @@ impl FakeEngine {
 impl Drop for FakeEngine {
     fn drop(&mut self) {
         // The thread keeps its listener for as long as the tests run; without its path nobody finds it.
-        let _ = fs::remove_file(&self.socket);
+        if self.folder.is_none() {
+            let _ = fs::remove_file(&self.socket);
+        }
     }
 }
 

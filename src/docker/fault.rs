@@ -144,6 +144,10 @@ fn by_message(message: &str) -> Option<EngineFault> {
 
 /// The first input/output error among an error's causes.
 pub(super) fn io_kind(error: &Error) -> Option<io::ErrorKind> {
+    // This variant passes for its cause, and is none itself.
+    if let Error::IOError { err } = error {
+        return Some(err.kind());
+    }
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = cause {
         if let Some(io) = error.downcast_ref::<io::Error>() {

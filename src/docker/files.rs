@@ -32,7 +32,7 @@ mod tests {
 
     #[test]
     fn files_keep_path_mode_and_bytes_and_bring_no_folders() {
-        let long = format!("/etc/{}/x.conf", "deep/".repeat(40));
+        let long = format!("/etc/{}x.conf", "deep/".repeat(40));
         let files = [
             File { path: "/etc/app/a.conf".into(), mode: 0o600, content: FileContent(b"a\0b".to_vec()) },
             File { path: long.clone(), mode: 0o755, content: FileContent(Vec::new()) },
@@ -49,7 +49,7 @@ mod tests {
         }
         let expected = [
             ("etc/app/a.conf".to_owned(), 0o600, b"a\0b".to_vec()),
-            (long.trim_start_matches('/').replace("//", "/"), 0o755, Vec::new()),
+            (long.trim_start_matches('/').to_owned(), 0o755, Vec::new()),
         ];
         assert_eq!(seen, expected);
     }

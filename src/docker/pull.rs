@@ -35,7 +35,8 @@ impl Mirror {
         // A name of the same grammar tells whether host and path are well formed.
         let probe = ImageRef::parse(&format!("{text}/x")).ok()?;
         let host = text.split('/').next()?;
-        (probe.registry == host).then(|| {
+        let is_host = host.chars().all(|c| c.is_ascii_alphanumeric() || ".-:[]".contains(c));
+        (is_host && probe.registry == host).then(|| {
             let prefix = probe.repository.strip_suffix('x').unwrap_or_default().to_owned();
             Self { registry: probe.registry, prefix }
         })

@@ -83,7 +83,11 @@ impl Engine {
                     break;
                 }
             }
-            let _ = input.shutdown().await;
+            // Without a terminal the end of the input is told by closing it. With one a key tells it (Ctrl-D), and an
+            // engine takes the closing for the end of the whole session.
+            if !request.tty {
+                let _ = input.shutdown().await;
+            }
             future::pending::<()>().await;
         };
         let resize = async {

@@ -1,1 +1,7 @@
-//! x
+//! Scenarios on a real engine, one intent each. They run side by side: every name is the process's own, and everything
+//! a scenario makes goes with its sandbox.
+
+mod docker;
+mod pull;
+mod sandbox;
+mod tiny_registry;

@@ -1,6 +1,6 @@
 //! An engine's address, as `DOCKER_HOST` and Docker's contexts write it. Only engines of this machine pass.
 
-use crate::model::Diagnostic;
+use crate::model::{Diagnostic, Exit, Failure};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -31,7 +31,7 @@ impl TlsFiles {
 }
 
 /// Reads an address; `said_by` is what said it, for the message.
-pub(super) fn parse(host: &str, tls: Option<TlsFiles>, said_by: &str) -> Result<Address, Diagnostic> {
+pub(super) fn parse(host: &str, tls: Option<TlsFiles>, said_by: &str) -> Result<Address, Failure> {
     let host = host.trim();
     let Some((scheme, rest)) = host.split_once("://") else {
         return Err(unreadable(host, said_by));
@@ -98,20 +98,25 @@ fn is_here(name: &str) -> bool {
     }
 }
 
-fn unreadable(host: &str, said_by: &str) -> Diagnostic {
-    Diagnostic::error("engine-address", format!("{said_by} gives no engine's address: `{}`", shown(host)))
+fn unreadable(host: &str, said_by: &str) -> Failure {
+    let diagnostic = Diagnostic::error("engine-address", format!("{said_by} gives no engine's address: `{}`", shown(host)))
         .because("an address is `unix:///path/of/docker.sock`, `tcp://127.0.0.1:2375` or, on Windows, `npipe:////./pipe/docker_engine`")
-        .help("`docker context ls` shows the addresses that Docker itself uses")
+        .help("`docker context ls` shows the addresses that Docker itself uses");
+    Failure::new(Exit::Engine, diagnostic)
 }
 
-fn remote(host: &str, said_by: &str) -> Diagnostic {
-    Diagnostic::error("engine-remote", format!("{said_by} names an engine on another machine: `{}`", shown(host)))
-        .because(
-            "services are published on 127.0.0.1 of the engine's machine, where apps on this machine cannot reach them; \
+fn remote(host: &str, said_by: &str) -> Failure {
+    let diagnostic = Diagnostic::error(
+        "engine-remote",
+        format!("{said_by} names an engine on another machine: `{}`", shown(host)),
+    )
+    .because(
+        "services are published on 127.0.0.1 of the engine's machine, where apps on this machine cannot reach them; \
              remote engines are not supported until devenv can tunnel to them",
-        )
-        .help("use an engine on this machine: `devenv --host unix:///var/run/docker.sock …`")
-        .help("`docker context use default` changes it for Docker and devenv alike, where no DOCKER_HOST is set")
+    )
+    .help("use an engine on this machine: `devenv --host unix:///var/run/docker.sock …`")
+    .help("`docker context use default` changes it for Docker and devenv alike, where no DOCKER_HOST is set");
+    Failure::new(Exit::Engine, diagnostic)
 }
 
 #[cfg(test)]
@@ -119,7 +124,7 @@ mod tests {
     use super::*;
 
     fn code(host: &str) -> &'static str {
-        parse(host, None, "DOCKER_HOST").unwrap_err().code
+        parse(host, None, "DOCKER_HOST").unwrap_err().diagnostics[0].code
     }
 
     #[test]
@@ -151,7 +156,8 @@ mod tests {
 
     #[test]
     fn a_password_in_an_address_is_not_shown() {
-        let message = parse("ssh://me:hunter2@build.example/x", None, "DOCKER_HOST").unwrap_err().message;
+        let message =
+            parse("ssh://me:hunter2@build.example/x", None, "DOCKER_HOST").unwrap_err().diagnostics.remove(0).message;
         assert!(message.contains("ssh://me@build.example/x"), "{message}");
         assert!(!message.contains("hunter2"));
     }

@@ -10,7 +10,7 @@ mod context;
 mod credentials;
 mod exec;
 mod facts;
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod fake_engine;
 mod fault;
 mod files;
@@ -23,6 +23,7 @@ mod pull_fault;
 mod pull_progress;
 mod source;
 mod terminal;
+mod unusable;
 
 pub use connect::{Engine, connect, install_tls_provider};
 pub use containers::ContainerState;

@@ -29,14 +29,14 @@ impl Engine {
     }
 
     async fn containers_of_ours(&self) -> Result<Vec<ObservedContainer>, EngineError> {
-        let options = ListContainersOptions { all: true, filters: ours(), ..Default::default() };
+        let options = ListContainersOptions { all: true, filters: Some(ours()), ..Default::default() };
         let listed = self.docker.list_containers(Some(options)).await;
         let listed = listed.map_err(|error| EngineError::read("list the containers", &error))?;
         Ok(sorted(listed.into_iter().map(observed_container), |container| &container.name))
     }
 
     async fn volumes_of_ours(&self) -> Result<Vec<ObservedVolume>, EngineError> {
-        let listed = self.docker.list_volumes(Some(ListVolumesOptions { filters: ours() })).await;
+        let listed = self.docker.list_volumes(Some(ListVolumesOptions { filters: Some(ours()) })).await;
         let listed = listed.map_err(|error| EngineError::read("list the volumes", &error))?;
         let volumes = listed.volumes.unwrap_or_default().into_iter();
         Ok(sorted(
@@ -46,7 +46,7 @@ impl Engine {
     }
 
     async fn networks_of_ours(&self) -> Result<Vec<ObservedNetwork>, EngineError> {
-        let listed = self.docker.list_networks(Some(ListNetworksOptions { filters: ours() })).await;
+        let listed = self.docker.list_networks(Some(ListNetworksOptions { filters: Some(ours()) })).await;
         let listed = listed.map_err(|error| EngineError::read("list the networks", &error))?;
         let networks = listed.into_iter().map(|network| ObservedNetwork {
             id: network.id.unwrap_or_default(),
@@ -57,8 +57,8 @@ impl Engine {
     }
 }
 
-fn ours() -> Option<HashMap<String, Vec<String>>> {
-    Some(HashMap::from([("label".to_owned(), vec![label::ENVIRONMENT.to_owned()])]))
+fn ours() -> HashMap<String, Vec<String>> {
+    HashMap::from([("label".to_owned(), vec![label::ENVIRONMENT.to_owned()])])
 }
 
 /// Engines list by age; a plan reads better, and compares equal, by name.

@@ -17,7 +17,7 @@ pub(super) enum News {
 #[derive(Default)]
 pub(super) struct Layers {
     /// Bytes done and in all, by layer; those that were here already are left out.
-    layers: BTreeMap<String, (u64, u64)>,
+    downloads: BTreeMap<String, (u64, u64)>,
     /// The digest that the registry gave.
     pub(super) digest: Option<String>,
     /// Whether the engine has tried a layer again.
@@ -48,11 +48,11 @@ impl Layers {
                 let detail = said.progress_detail.as_ref()?;
                 let number = |count: Option<i64>| count.and_then(|count| u64::try_from(count).ok()).unwrap_or_default();
                 let (done, total) = (number(detail.current), number(detail.total));
-                self.layers.insert(id.to_owned(), (done, total.max(done)));
+                self.downloads.insert(id.to_owned(), (done, total.max(done)));
             }
             "Verifying Checksum" | "Download complete" | "Pull complete" => {
                 self.waiting = false;
-                if let Some((done, total)) = self.layers.get_mut(id) {
+                if let Some((done, total)) = self.downloads.get_mut(id) {
                     *done = *total;
                 }
             }
@@ -64,11 +64,11 @@ impl Layers {
 
     /// Bytes of all layers that had to be downloaded.
     pub(super) fn bytes(&self) -> u64 {
-        self.layers.values().map(|(_, total)| total).sum()
+        self.downloads.values().map(|(_, total)| total).sum()
     }
 
     fn done(&self) -> u64 {
-        self.layers.values().map(|(done, _)| done).sum()
+        self.downloads.values().map(|(done, _)| done).sum()
     }
 }
 

@@ -156,8 +156,7 @@ pub(super) fn choose(host: Option<&str>, around: &Surroundings) -> Result<Choice
 }
 
 fn said(rule: Rule, host: &str, tls: Option<TlsFiles>) -> Result<Choice, Failure> {
-    let address =
-        address::parse(host, tls, &rule.to_string()).map_err(|diagnostic| Failure::new(Exit::Engine, diagnostic))?;
+    let address = address::parse(host, tls, &rule.to_string())?;
     Ok(Choice::Said(Candidate { source: EngineSource { rule, host: address::shown(host) }, address }))
 }
 

@@ -1,0 +1,36 @@
+//! The engine: finding it, observing what it has, and carrying out single operations. The only user of bollard.
+//!
+//! Nothing is decided here. Every function asks the engine for one thing, and every fault names the operation and holds
+//! what the engine said, which is never a secret.
+
+mod address;
+mod connect;
+mod containers;
+mod context;
+mod credentials;
+mod exec;
+mod facts;
+#[cfg(test)]
+mod fake_engine;
+mod fault;
+mod files;
+mod images;
+mod logs;
+mod networks;
+mod observe;
+mod pull;
+mod pull_fault;
+mod pull_progress;
+mod source;
+mod terminal;
+mod unusable;
+
+pub use connect::{Engine, connect, install_tls_provider};
+pub use containers::ContainerState;
+pub use exec::{ExecRequest, Streams};
+pub use facts::EngineFacts;
+pub use fault::{EngineError, EngineFault};
+pub use logs::{LogLine, LogRequest};
+pub use pull::{Mirror, PullRequest, Pulled};
+pub use pull_fault::{PullFault, PullFaultKind};
+pub use source::{EngineSource, Rule, Surroundings};

@@ -157,8 +157,10 @@ fn kinds(project: &Project, diagnostics: &mut Vec<Diagnostic>) -> Result<Kinds, 
         return Ok(kinds);
     }
     let names = project.list(folder).unwrap_or_default();
-    for name in names.iter().filter(|name| name.ends_with(".yaml") || name.ends_with(".yml")) {
-        services_yaml::add_kind(&folder.join(name), None, project, &mut kinds, diagnostics);
+    for path in names.iter().map(|name| folder.join(name)) {
+        if path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml") {
+            services_yaml::add_kind(&path, None, project, &mut kinds, diagnostics);
+        }
     }
     Ok(kinds)
 }

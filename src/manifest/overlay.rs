@@ -41,7 +41,9 @@ pub(crate) fn lay_over(
         let names = Names { services: &stack.services, broken: &[], kinds };
         let (variables, wrong) = services_yaml::variables(entries, &names);
         expect.diagnostics.extend(wrong);
-        variables.into_iter().for_each(|variable| bind(variable, stack));
+        for variable in variables {
+            bind(variable, stack);
+        }
     }
     document.get("apps").map(|node| env_files(node, stack, expect)).unwrap_or_default()
 }
@@ -182,16 +184,13 @@ fn service(entry: &Entry, stack: &mut Stack, kinds: &Kinds, expect: &mut Expect)
 /// A version that the user pins: a tag, or a tag and a digest.
 fn pin(service: &mut Service, text: Located<String>, kind: &Kind, expect: &mut Expect) {
     let name = service.image.as_ref().map_or_else(|| kind.image.clone(), |image| image.value.name());
-    let image = match ImageRef::parse(&format!("{name}:{}", text.value)) {
-        Ok(image) => image,
-        Err(_) => {
-            expect.diagnostics.push(
-                Diagnostic::error("version-text", format!("`{}` is no version", text.value))
-                    .at(&text.origin, "becomes the image's tag")
-                    .help("write it as the image's tags are: `\"16.4\"`, `16.4-alpine`, `16.4@sha256:…`"),
-            );
-            return;
-        }
+    let Ok(image) = ImageRef::parse(&format!("{name}:{}", text.value)) else {
+        expect.diagnostics.push(
+            Diagnostic::error("version-text", format!("`{}` is no version", text.value))
+                .at(&text.origin, "becomes the image's tag")
+                .help("write it as the image's tags are: `\"16.4\"`, `16.4-alpine`, `16.4@sha256:…`"),
+        );
+        return;
     };
     let pinned = version_of(&Located::new(image.clone(), text.origin.clone()), kind);
     let said = match (&service.version.class, service.version.text.as_str()) {

@@ -4,10 +4,12 @@
 //! done with that is the business of `manifest/` (reading) and `plan/` (starting).
 
 pub mod arguments;
+mod base64;
 mod rabbitmq;
 
 pub use crate::model::Protocol;
 use crate::model::{ImageRef, Support};
+pub(crate) use base64::base64;
 pub use rabbitmq::rabbitmq_definitions;
 use serde::Deserialize;
 use std::collections::BTreeMap;

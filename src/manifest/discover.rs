@@ -71,7 +71,7 @@ fn holds_manifest(folder: &Path) -> bool {
 pub(crate) fn discover(project: &Project, environment: &Environment, working: &Path) -> Found {
     let mut found = Found::default();
     let own = services_yaml::FILE_NAMES.iter().find(|name| project.root.join(name).is_file());
-    found.looked.push("services.yaml".to_owned());
+    found.looked.push("looked for services.yaml".to_owned());
     if let Some(own) = own {
         found.read(project, Path::new(own));
         if let Some(other) = compose_places(&project.root).next().and_then(|place| place.into_iter().next()) {
@@ -85,22 +85,22 @@ pub(crate) fn discover(project: &Project, environment: &Environment, working: &P
         }
         return found;
     }
-    found.looked.push("the files of COMPOSE_FILE".to_owned());
+    found.looked.push("COMPOSE_FILE is not set, nor is it in .env".to_owned());
     if let Some(files) = environment.get("COMPOSE_FILE").filter(|files| !files.is_empty()) {
         let separator = separator(environment.get("COMPOSE_PATH_SEPARATOR"));
         for path in files.split(separator.as_str()).filter(|path| !path.is_empty()) {
-            found.take(project, project.read_asked(&working.join(path)), "COMPOSE_FILE of the environment");
+            found.take(project, project.read_asked(&working.join(path)), Some("COMPOSE_FILE of the environment"));
         }
         return found;
     }
     if let Some(files) = dotenv_compose_file(&project.root) {
         for path in &files {
-            found.take(project, project.read(Path::new(path)), "COMPOSE_FILE of .env");
+            found.take(project, project.read(Path::new(path)), Some("COMPOSE_FILE of .env"));
         }
         return found;
     }
     found.looked.push(format!(
-        "compose.prod.yaml, docker-compose.prod.yml, docker-stack.yml, compose.yaml, docker-compose.yml and the like, \
+        "looked for compose.prod.yaml, docker-compose.prod.yml, docker-stack.yml, compose.yaml, docker-compose.yml and the like, \
          here and in {}",
         FOLDERS.iter().map(|folder| format!("{folder}/")).collect::<Vec<_>>().join(", ")
     ));
@@ -135,11 +135,11 @@ pub(crate) fn parsed(source: Arc<SourceFile>, folder: PathBuf, diagnostics: &mut
 
 impl Found {
     fn read(&mut self, project: &Project, path: &Path) {
-        self.take(project, project.read(path), "discovery");
+        self.take(project, project.read(path), None);
     }
 
     /// Keeps a file that could be read; of one that could not, says who named it.
-    pub(crate) fn take(&mut self, project: &Project, read: Result<Arc<SourceFile>, FileError>, named: &str) {
+    pub(crate) fn take(&mut self, project: &Project, read: Result<Arc<SourceFile>, FileError>, named: Option<&str>) {
         match read {
             Ok(source) => {
                 let folder = project.root.join(&source.path).parent().unwrap_or(&project.root).to_path_buf();
@@ -150,13 +150,16 @@ impl Found {
     }
 
     /// The same, where relative paths in the file start from that folder.
-    pub(crate) fn take_from(&mut self, folder: &Path, read: Result<Arc<SourceFile>, FileError>, named: &str) {
+    pub(crate) fn take_from(&mut self, folder: &Path, read: Result<Arc<SourceFile>, FileError>, named: Option<&str>) {
         match read {
             Ok(source) => {
                 let file = parsed(source, folder.to_path_buf(), &mut self.diagnostics);
                 self.files.push(file);
             }
-            Err(error) => self.diagnostics.push(error.diagnostic.because(format!("{named} names it"))),
+            Err(error) => self.diagnostics.push(match named {
+                Some(named) => error.diagnostic.because(format!("{named} names it")),
+                None => *error.diagnostic,
+            }),
         }
     }
 

@@ -26,6 +26,7 @@ mod tree;
 mod variables;
 mod yaml;
 
+pub use bind::conflicts;
 pub use refusals::refusals;
 pub use report::{json, lines};
 
@@ -175,18 +176,17 @@ fn manifests(request: &Request, project: &Project, local: &Local, environment: &
         if path.as_os_str() == "-" {
             let bytes = request.stdin.clone().unwrap_or_default();
             let source = files::source_of(Path::new("<stdin>"), bytes);
-            found.take_from(&project.root.join(&request.folder), source, "standard input");
+            found.take_from(&project.root.join(&request.folder), source, Some("standard input"));
         } else {
-            found.take(project, project.read_asked(&request.folder.join(path)), "-f");
+            found.take(project, project.read_asked(&request.folder.join(path)), Some("-f"));
         }
     }
     if !request.files.is_empty() {
-        found.looked.push("the files given with -f".to_owned());
         return found;
     }
     for path in &local.from {
         match project.read(Path::new(&path.value)) {
-            Ok(source) => found.take(project, Ok(source), "from:"),
+            Ok(source) => found.take(project, Ok(source), None),
             Err(error) => found.diagnostics.push(error.named_at(&path.origin)),
         }
     }
@@ -227,7 +227,7 @@ fn no_manifest(project: &Project, looked: &[String]) -> Failure {
     let message = format!("no manifest was found in {} or above it", project.root.display());
     let mut diagnostic = Diagnostic::error("no-manifest", message);
     for place in looked {
-        diagnostic = diagnostic.because(format!("looked for {place}"));
+        diagnostic = diagnostic.because(place.clone());
     }
     Failure::new(
         Exit::Manifest,

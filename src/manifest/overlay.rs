@@ -167,22 +167,14 @@ fn service(entry: &Entry, stack: &mut Stack, kinds: &Kinds, expect: &mut Expect)
             "port" => service.port = expect.port(node, &of),
             "settings" => service_facts::settings(service, node, kind, expect),
             "environment" => service_facts::environment(service, node, kind, expect),
-            "extensions" => add(&mut service.extensions, expect.texts(node, &of)),
-            "plugins" => add(&mut service.plugins, expect.texts(node, &of)),
+            "extensions" => service_facts::add(&mut service.extensions, expect.texts(node, &of)),
+            "plugins" => service_facts::add(&mut service.plugins, expect.texts(node, &of)),
             "platform" => {
                 if let Some(platform) = service_facts::platform(node, &of, expect) {
                     service.platform = Some(platform);
                 }
             }
             _ => {}
-        }
-    }
-}
-
-fn add(known: &mut Vec<Located<String>>, more: Vec<Located<String>>) {
-    for name in more {
-        if !known.iter().any(|other| other.value == name.value) {
-            known.push(name);
         }
     }
 }

@@ -32,7 +32,7 @@ pub fn refusals(stack: &Stack, kinds: &Kinds, allow_floating: bool) -> Vec<Diagn
             refused = refused.help(format!("set it as production does: `{variable}=… devenv up`, or in .env"));
         }
         let example = example(service, kind);
-        if let Some(there) = there(service, kind, &example) {
+        if let Some(there) = there(service, &example) {
             refused = refused.help(format!("pin it there: {there}"));
         }
         refused = refused.help(format!(
@@ -80,7 +80,7 @@ fn example(service: &Service, kind: &Kind) -> String {
 }
 
 /// How the version would be written in the manifest itself.
-fn there(service: &Service, kind: &Kind, example: &str) -> Option<String> {
+fn there(service: &Service, example: &str) -> Option<String> {
     match (&service.image, service.version.class) {
         (_, VersionClass::Unresolved) => None,
         (Some(image), _) => {
@@ -89,7 +89,7 @@ fn there(service: &Service, kind: &Kind, example: &str) -> Option<String> {
                 name.strip_prefix("docker.io/library/").or_else(|| name.strip_prefix("docker.io/")).unwrap_or(&name);
             Some(format!("`image: {name}:{example}`"))
         }
-        (None, _) => Some(format!("`version: \"{example}\"` of kind `{}`", kind.name)),
+        (None, _) => Some(format!("`version: \"{example}\"`")),
     }
 }
 

@@ -87,8 +87,12 @@ pub fn lines(reading: &Reading) -> Vec<String> {
         rows.extend(notes.map(|note| vec![String::new(), note]));
     }
     let mut lines = Vec::new();
-    let sources = stack.sources.iter().map(|source| format!("{} ({})", source.path.display(), source.format));
-    lines.push(format!("production  {}", sources.collect::<Vec<_>>().join(", ")));
+    let sources = stack.sources.iter().map(|source| match source.path.display().to_string() {
+        path if path.ends_with(source.format) => path,
+        path => format!("{path} ({})", source.format),
+    });
+    let sources = sources.collect::<Vec<_>>().join(", ");
+    lines.push(format!("production  {}", if sources.is_empty() { "nothing could be read" } else { &sources }));
     lines.push(String::new());
     if rows.is_empty() {
         lines.push("no backing services".to_owned());

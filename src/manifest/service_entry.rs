@@ -5,7 +5,7 @@
 use super::expect::Expect;
 use super::tree::{Entry, Node};
 use super::{generic, service_facts};
-use crate::kinds::{Kind, Kinds};
+use crate::kinds::{Kind, Kinds, matches};
 use crate::model::{Diagnostic, ImageRef, Located, Origin, Service, Version, VersionClass, did_you_mean};
 
 const KEYS: &[&str] = &[
@@ -60,7 +60,14 @@ pub(crate) fn read(entry: &Entry, kinds: &Kinds, expect: &mut Expect) -> Option<
     }
     if let Some(mut image) = image {
         match kinds.of_image(&image.value).filter(|(known, _)| known.name == kind.name) {
-            Some((_, family)) => service.family.clone_from(&family.name),
+            Some((_, family)) => {
+                service.family.clone_from(&family.name);
+                let name = image.value.canonical_name();
+                let of_image = family.extensions.iter().filter(|(pattern, _)| matches(pattern, &name));
+                for extension in of_image.flat_map(|(_, extensions)| extensions) {
+                    service.extensions.push(Located::new(extension.clone(), image.origin.clone()));
+                }
+            }
             None if kind.families.iter().any(|family| !family.images.is_empty()) => {
                 service.notes.push(format!("an image of its own, run as {} is: `{}`", kind.image, image.value.name()))
             }

@@ -70,7 +70,7 @@ impl Reader<'_> {
             "databases" => self.has_databases(),
             "users" => self.has_users(),
             "extensions" => {
-                self.service.extensions = self.expect.texts(node, &of);
+                add(&mut self.service.extensions, self.expect.texts(node, &of));
                 self.kind.protocol == Protocol::Postgres
             }
             "vhosts" => {
@@ -309,6 +309,15 @@ impl Reader<'_> {
             && let Ok(name) = minijinja::Environment::new().render_str(template, minijinja::context! { user })
         {
             self.service.databases.push(Database { name: Located::new(name, origin), owner: None });
+        }
+    }
+}
+
+/// Adds the names that are not there yet.
+pub(crate) fn add(known: &mut Vec<Located<String>>, more: Vec<Located<String>>) {
+    for name in more {
+        if !known.iter().any(|other| other.value == name.value) {
+            known.push(name);
         }
     }
 }

@@ -79,7 +79,9 @@ pub(crate) fn add_kind(
             if let Err(error) = kinds.add(&source.path.display().to_string(), &source.text) {
                 diagnostics.push(at_its_name(
                     Diagnostic::error("kind-file", format!("`{}` describes no kind", error.path))
-                        .because(error.message)
+                        .because(
+                            error.message.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned(),
+                        )
                         .help("take the form from a built-in kind"),
                 ));
             }

@@ -5,7 +5,7 @@
 
 use super::tree::{Entry, Node, NodeKind};
 use crate::model::{Diagnostic, Located, Origin, SourceFile};
-use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, StructureStyle, Tag, options};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span, StructureStyle, Tag, options};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -58,9 +58,29 @@ pub(crate) fn parse(source: &Arc<SourceFile>) -> Documents {
 fn syntax(builder: &Builder<'_>, error: &ScanError) -> Diagnostic {
     let mark = error.marker();
     let origin = builder.place(mark.line(), mark.col(), 1);
+    if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
+        return too_deep(&origin);
+    }
     Diagnostic::error("yaml-syntax", format!("`{}` is not valid YAML here", origin.path().display()))
         .at(&origin, error.info())
         .help("quote the value if it is meant as text, or mend the indentation above this line")
+}
+
+impl Documents {
+    /// Once for each line: `{{ name }}` is a map as the key of a map as a key.
+    fn key_is_no_text(&mut self, origin: &Origin) {
+        let said = |last: &Diagnostic| {
+            last.code == "yaml-key" && last.origin.as_ref().is_some_and(|place| place.line == origin.line)
+        };
+        if !self.diagnostics.last().is_some_and(said) {
+            self.diagnostics.push(
+                Diagnostic::error("yaml-key", "a map's key is a list or a map")
+                    .at(origin, "a key has to be text")
+                    .because("a `{{ … }}` of a template reads like this when it is not in quotes")
+                    .help("put the key in quotes, or render the template first"),
+            );
+        }
+    }
 }
 
 struct Builder<'s> {
@@ -94,7 +114,15 @@ enum Content {
 
 struct Key {
     name: Located<String>,
-    is_merge: bool,
+    is: KeyIs,
+}
+
+enum KeyIs {
+    Name,
+    /// `<<`, not in quotes.
+    Merge,
+    /// A list or a map; its entry is left out.
+    NoText,
 }
 
 /// Boxed, because it is rare and large.
@@ -122,7 +150,10 @@ impl<'s> Builder<'s> {
                 let origin = self.origin(span);
                 let mut quoted = style != ScalarStyle::Plain;
                 let tag = tag.and_then(|tag| own_tag(&tag, &mut quoted));
-                let node = Node { origin, tag, kind: NodeKind::Scalar { text: text.into_owned(), quoted } };
+                // The parser writes `~` for a value that is not there.
+                let text =
+                    if !quoted && span.start.index() >= span.end.index() { String::new() } else { text.into_owned() };
+                let node = Node { origin, tag, kind: NodeKind::Scalar { text, quoted } };
                 return self.finish(node, anchor, !quoted);
             }
             Event::SequenceStart(style, anchor, tag) => {
@@ -238,24 +269,19 @@ impl<'s> Builder<'s> {
                     frame.origin.length = node.origin.length;
                 }
                 let NodeKind::Scalar { text, .. } = node.kind else {
-                    self.read.diagnostics.push(
-                        Diagnostic::error("yaml-key", "a map's key is a list or a map")
-                            .at(&node.origin, "a key has to be text")
-                            .because("a `{{ … }}` of a template reads like this when it is not in quotes")
-                            .help("put the key in quotes, or render the template first"),
-                    );
-                    *key = Some(Key { name: Located::new(String::new(), node.origin), is_merge: false });
+                    self.read.key_is_no_text(&node.origin);
+                    *key = Some(Key { name: Located::new(String::new(), node.origin), is: KeyIs::NoText });
                     return Ok(());
                 };
-                let is_merge = may_be_merge && text == "<<";
-                *key = Some(Key { name: Located::new(text, node.origin), is_merge });
+                let is = if may_be_merge && text == "<<" { KeyIs::Merge } else { KeyIs::Name };
+                *key = Some(Key { name: Located::new(text, node.origin), is });
             }
             Content::Mapping { entries, key, merged } => {
-                let Some(Key { name, is_merge }) = key.take() else { return Ok(()) };
-                if is_merge {
-                    merged.push(node);
-                } else {
-                    entries.push(Entry { key: name, value: node });
+                let Some(Key { name, is }) = key.take() else { return Ok(()) };
+                match is {
+                    KeyIs::Name => entries.push(Entry { key: name, value: node }),
+                    KeyIs::Merge => merged.push(node),
+                    KeyIs::NoText => {}
                 }
             }
         }
@@ -409,3 +435,6 @@ fn own_tag(tag: &Tag, quoted: &mut bool) -> Option<Box<str>> {
         None => Some(tag.original().into_boxed_str()),
     }
 }
+
+#[cfg(test)]
+mod tests;

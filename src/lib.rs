@@ -4,7 +4,10 @@
 //! runs; `apply` carries the plan out and proves each service; `dotenv` writes the variables last. Only `docker`
 //! talks to the engine, only `ui` prints.
 
+pub mod apply;
 pub mod cli;
+pub mod commands;
+pub mod docker;
 pub mod dotenv;
 pub mod kinds;
 pub mod machine;
@@ -12,3 +15,4 @@ pub mod manifest;
 pub mod model;
 pub mod plan;
 pub mod protocol;
+pub mod ui;

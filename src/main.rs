@@ -1,3 +1,33 @@
-//! The `devenv` program.
+//! The `devenv` program: parse, run, exit code.
 
-fn main() {}
+use clap::Parser;
+use devenv::cli::{Cli, Color};
+use devenv::model::{Diagnostic, Exit, Failure};
+use devenv::ui::{ColorChoice, Printer};
+use devenv::{commands, docker};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let color = match cli.global.color {
+        Color::Auto => ColorChoice::Auto,
+        Color::Always => ColorChoice::Always,
+        Color::Never => ColorChoice::Never,
+    };
+    let printer = Printer::new(cli.global.quiet, color);
+    docker::install_tls();
+    let outcome = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(commands::run(cli, &printer)),
+        Err(error) => Err(Failure::new(
+            Exit::Failed,
+            Diagnostic::error("runtime", "cannot start the event loop").because(error.to_string()),
+        )),
+    };
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            printer.failure(&failure);
+            ExitCode::from(failure.exit as u8)
+        }
+    }
+}

@@ -4,7 +4,7 @@ use crate::docker::{EngineError, ErrorKind, PullFault, PullFaultKind};
 use crate::machine::holder_of;
 use crate::model::{Diagnostic, Exit, Failure, ImageRef};
 use crate::plan::DesiredService;
-use crate::protocol::ProbeError;
+use crate::protocol::{ReconcileError, Subject};
 use std::time::Duration;
 
 /// The engine refused a call.
@@ -15,7 +15,8 @@ pub(super) fn of_engine(error: &EngineError, service: Option<&DesiredService>) -
         ErrorKind::NoSpace => (Exit::Failed, "disk-full"),
         ErrorKind::NotFound | ErrorKind::Conflict | ErrorKind::Other => (Exit::Failed, "engine"),
     };
-    let mut diagnostic = Diagnostic::error(code, format!("the engine could not {}", error.operation)).because(error.message.clone());
+    let mut diagnostic =
+        Diagnostic::error(code, format!("the engine could not {}", error.operation)).because(error.message.clone());
     if let Some(service) = service {
         diagnostic = diagnostic.at(&service.origin, "for this service");
     }
@@ -46,7 +47,12 @@ fn port_taken(diagnostic: Diagnostic, port: u16) -> Diagnostic {
 }
 
 /// An image cannot be had.
-pub(super) fn of_pull(image: &ImageRef, fault: &PullFault, service: Option<&DesiredService>, mirror: Option<&str>) -> Failure {
+pub(super) fn of_pull(
+    image: &ImageRef,
+    fault: &PullFault,
+    service: Option<&DesiredService>,
+    mirror: Option<&str>,
+) -> Failure {
     let (what, help) = match fault.kind {
         PullFaultKind::NotFound => (
             format!("there is no image {image}"),
@@ -60,7 +66,10 @@ pub(super) fn of_pull(image: &ImageRef, fault: &PullFault, service: Option<&Desi
             format!("the registry has had enough requests for now and does not give {image}"),
             "wait, log in with `docker login` for a higher limit, or name a mirror with DEVENV_REGISTRY_MIRROR",
         ),
-        PullFaultKind::Server => (format!("the registry failed while giving {image}"), "try again later, or name a mirror with DEVENV_REGISTRY_MIRROR"),
+        PullFaultKind::Server => (
+            format!("the registry failed while giving {image}"),
+            "try again later, or name a mirror with DEVENV_REGISTRY_MIRROR",
+        ),
         PullFaultKind::Short => (
             format!("{image} came incomplete"),
             "the connection or the registry cut it short each time; `devenv up` again goes on with the layers that are there",
@@ -77,21 +86,25 @@ pub(super) fn of_pull(image: &ImageRef, fault: &PullFault, service: Option<&Desi
             format!("{image} is not made for the platform that production names"),
             "check `platform:` in the manifest, or leave it out in services.local.yaml",
         ),
-        PullFaultKind::Other => (format!("the engine could not pull {image}"), "`devenv doctor` checks the engine and the mirror"),
+        PullFaultKind::Other => {
+            (format!("the engine could not pull {image}"), "`devenv doctor` checks the engine and the mirror")
+        }
     };
     let mut diagnostic = Diagnostic::error("image", what).because(fault.message.clone());
     if let Some(service) = service {
         diagnostic = diagnostic.at(&service.image_origin, format!("{} wants it", service.name));
     }
     if let Some(mirror) = mirror.filter(|_| image.registry == "docker.io") {
-        diagnostic = diagnostic.because(format!("{mirror} stands in for docker.io (DEVENV_REGISTRY_MIRROR or the configuration file)"));
+        diagnostic = diagnostic
+            .because(format!("{mirror} stands in for docker.io (DEVENV_REGISTRY_MIRROR or the configuration file)"));
     }
     Failure::new(Exit::Image, diagnostic.help(help))
 }
 
 /// Nothing has come for too long.
 pub(super) fn pull_stands_still(image: &ImageRef, timeout: Duration, service: Option<&DesiredService>) -> Failure {
-    let mut diagnostic = Diagnostic::error("image", format!("the pull of {image} stands still: nothing came for {}", words(timeout)));
+    let mut diagnostic =
+        Diagnostic::error("image", format!("the pull of {image} stands still: nothing came for {}", words(timeout)));
     if let Some(service) = service {
         diagnostic = diagnostic.at(&service.image_origin, format!("{} wants it", service.name));
     }
@@ -100,12 +113,16 @@ pub(super) fn pull_stands_still(image: &ImageRef, timeout: Duration, service: Op
 
 /// A container ended instead of serving.
 pub(super) fn exited(service: &DesiredService, code: i64, log: &[String]) -> Failure {
-    let mut diagnostic = Diagnostic::error("container-exited", format!("{} stopped before anyone could log in: exit code {code}", service.name))
-        .at(&service.origin, format!("runs {}", service.container.image));
+    let mut diagnostic = Diagnostic::error(
+        "container-exited",
+        format!("{} stopped before anyone could log in: exit code {code}", service.name),
+    )
+    .at(&service.origin, format!("runs {}", service.container.image));
     // A server that refuses a setting names it: point at the line that sets it.
     for setting in &service.settings {
         if log.iter().any(|line| names(line, &setting.name)) {
-            diagnostic = diagnostic.and_at(&setting.value.origin, format!("the log names `{}`, set here", setting.name));
+            diagnostic =
+                diagnostic.and_at(&setting.value.origin, format!("the log names `{}`, set here", setting.name));
         }
     }
     Failure::new(
@@ -116,21 +133,28 @@ pub(super) fn exited(service: &DesiredService, code: i64, log: &[String]) -> Fai
 }
 
 /// The time is over.
-pub(super) fn not_ready(service: &DesiredService, timeout: Duration, last: &ProbeError, log: &[String]) -> Failure {
-    let diagnostic = Diagnostic::error("not-ready", format!("{} was not ready within {}", service.name, words(timeout)))
-        .at(&service.origin, format!("runs {}", service.container.image))
-        .because(format!("the last try to log in: {}", last.message));
+pub(super) fn not_ready(service: &DesiredService, timeout: Duration, last: &ReconcileError, log: &[String]) -> Failure {
+    let diagnostic =
+        Diagnostic::error("not-ready", format!("{} was not ready within {}", service.name, words(timeout)))
+            .at(&service.origin, format!("runs {}", service.container.image))
+            .because(format!("the last try to log in: {}", last.error.message));
     Failure::new(
         Exit::NotReady,
-        with_log(diagnostic, service, log).help(format!("allow more with `--timeout`, or see `devenv logs {}`", service.name)),
+        with_log(diagnostic, service, log)
+            .help(format!("allow more with `--timeout`, or see `devenv logs {}`", service.name)),
     )
 }
 
 /// The server answers, and will not have it.
-pub(super) fn refused(service: &DesiredService, last: &ProbeError, log: &[String]) -> Failure {
-    let diagnostic = Diagnostic::error("login-refused", format!("{} is up but refuses what the app needs", service.name))
-        .at(&service.origin, format!("runs {}", service.container.image))
-        .because(last.message.clone());
+pub(super) fn refused(service: &DesiredService, last: &ReconcileError, log: &[String]) -> Failure {
+    let diagnostic =
+        Diagnostic::error("login-refused", format!("{} is up but refuses what the app needs", service.name))
+            .at(&service.origin, format!("runs {}", service.container.image))
+            .because(last.error.message.clone());
+    // What could not be made was declared somewhere: point there, the log has nothing to add.
+    if let Some(subject) = &last.subject {
+        return Failure::new(Exit::Failed, missing(diagnostic, service, subject));
+    }
     Failure::new(
         Exit::NotReady,
         with_log(diagnostic, service, log).help(format!(
@@ -138,6 +162,23 @@ pub(super) fn refused(service: &DesiredService, last: &ProbeError, log: &[String
             service.name
         )),
     )
+}
+
+fn missing(diagnostic: Diagnostic, service: &DesiredService, subject: &Subject) -> Diagnostic {
+    match subject {
+        Subject::User(name) => diagnostic.because(format!("the login `{name}` cannot be made")),
+        Subject::Database(name) => diagnostic.because(format!("the database `{name}` cannot be made")),
+        Subject::Extension(name) => {
+            let diagnostic =
+                diagnostic.because(format!("the extension `{name}` cannot be made in {}", service.container.image));
+            let declared = service.extensions.iter().find(|extension| extension.value == *name);
+            match declared {
+                Some(extension) => diagnostic.and_at(&extension.origin, "declared here"),
+                None => diagnostic,
+            }
+            .help("name an image that has it, as production does, or leave it out")
+        }
+    }
 }
 
 fn with_log(diagnostic: Diagnostic, service: &DesiredService, log: &[String]) -> Diagnostic {
@@ -150,9 +191,8 @@ fn with_log(diagnostic: Diagnostic, service: &DesiredService, log: &[String]) ->
 /// Whether a log line names a setting as a word of its own.
 fn names(line: &str, setting: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
-    line.match_indices(setting).any(|(at, found)| {
-        !line[..at].ends_with(is_part) && !line[at + found.len()..].starts_with(is_part)
-    })
+    line.match_indices(setting)
+        .any(|(at, found)| !line[..at].ends_with(is_part) && !line[at + found.len()..].starts_with(is_part))
 }
 
 fn words(time: Duration) -> String {

@@ -39,12 +39,15 @@ pub async fn apply(plan: &Plan, run: &Run<'_>) -> Result<(), Failure> {
         for (index, step) in plan.steps.iter().enumerate() {
             if waiting[index] == Some(0) {
                 waiting[index] = None;
-                under_way.push(async { (index, walk.carry_out(plan, step).await) });
+                let walk = &walk;
+                under_way.push(async move { (index, walk.carry_out(plan, step).await) });
             }
         }
         let Some((done, outcome)) = under_way.next().await else { return Ok(()) };
         if let Err(failure) = outcome {
-            if let Some(name) = run.desired.services.iter().map(|service| &service.name).find(|name| **name == plan.steps[done].service) {
+            if let Some(name) =
+                run.desired.services.iter().map(|service| &service.name).find(|name| **name == plan.steps[done].service)
+            {
                 (run.emit)(Event::Service { name: name.clone(), state: ServiceState::Failed });
             }
             return Err(failure);
@@ -55,6 +58,11 @@ pub async fn apply(plan: &Plan, run: &Run<'_>) -> Result<(), Failure> {
             }
         }
     }
+}
+
+/// Whether the run ended because another program took a port that we had chosen: another plan has another port.
+pub fn lost_a_chosen_port(failure: &Failure) -> bool {
+    failure.diagnostics.iter().any(|diagnostic| diagnostic.code == faults::PORT_LOST)
 }
 
 struct Walk<'a> {
@@ -76,7 +84,9 @@ impl Walk<'_> {
         let fault = |error: EngineError| faults::of_engine(&error, service);
         match &step.action {
             Action::Pull { image, platform } => self.pull(plan, image, platform.as_deref()).await,
-            Action::CreateNetwork { name, labels } => engine.create_network(name, labels).await.map(drop).map_err(fault),
+            Action::CreateNetwork { name, labels } => {
+                engine.create_network(name, labels).await.map(drop).map_err(fault)
+            }
             Action::CreateVolume(volume) => engine.create_volume(&volume.name, &volume.labels).await.map_err(fault),
             Action::Remove { id, grace, .. } => {
                 state(ServiceState::Replacing(step.cause.clone()));
@@ -112,8 +122,13 @@ impl Walk<'_> {
 
     /// A pull fails when nothing moves for as long as the timeout: how long a download takes is not ours to bound.
     async fn pull(&self, plan: &Plan, image: &crate::model::ImageRef, platform: Option<&str>) -> Result<(), Failure> {
-        let waiting: Vec<&DesiredService> =
-            self.run.desired.services.iter().filter(|service| service.container.image == *image && starts(plan, service)).collect();
+        let waiting: Vec<&DesiredService> = self
+            .run
+            .desired
+            .services
+            .iter()
+            .filter(|service| service.container.image == *image && starts(plan, service))
+            .collect();
         let names: Vec<String> = waiting.iter().map(|service| service.name.clone()).collect();
         let moved = RefCell::new(Instant::now());
         let show = |progress: PullProgress| {

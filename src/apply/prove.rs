@@ -1,10 +1,9 @@
 //! Proves one service: what it needs is carried out, then each of its logins is used for one round trip.
 
 use super::{Run, faults};
-use crate::model::{Event, ServiceState};
-use crate::model::{Failure};
+use crate::model::{Event, Failure, ServiceState};
 use crate::plan::DesiredService;
-use crate::protocol::{self, Fault, ProbeError};
+use crate::protocol::{self, Fault, ReconcileError};
 use futures_util::future::try_join_all;
 use std::time::{Duration, Instant};
 
@@ -25,7 +24,7 @@ pub(super) async fn prove(service: &DesiredService, id: &str, run: &Run<'_>) -> 
     let mut exit = std::pin::pin!(run.engine.wait_exit(id));
     let until = tokio::time::Instant::from(began + run.timeout);
     loop {
-        match last.fault {
+        match last.error.fault {
             Fault::NotYet => refused_since = None,
             Fault::Login => {
                 let since: &mut Instant = refused_since.get_or_insert_with(Instant::now);
@@ -35,8 +34,8 @@ pub(super) async fn prove(service: &DesiredService, id: &str, run: &Run<'_>) -> 
             }
             Fault::Other => return Err(faults::refused(service, &last, &log_tail(run, id).await)),
         }
-        if said != last.message {
-            said.clone_from(&last.message);
+        if said != last.error.message {
+            said.clone_from(&last.error.message);
             (run.emit)(Event::Service { name: service.name.clone(), state: ServiceState::LoggingIn(said.clone()) });
         }
         let next = async {
@@ -63,11 +62,12 @@ pub(super) async fn prove(service: &DesiredService, id: &str, run: &Run<'_>) -> 
     }
 }
 
-async fn try_once(service: &DesiredService) -> Result<&'static str, ProbeError> {
+async fn try_once(service: &DesiredService) -> Result<&'static str, ReconcileError> {
     if let Some(admin) = &service.admin {
         protocol::reconcile(service.protocol, admin, &service.wanted).await?;
     }
-    let proofs = try_join_all(service.endpoints.iter().map(|endpoint| protocol::prove(service.protocol, endpoint))).await?;
+    let proofs = try_join_all(service.endpoints.iter().map(|endpoint| protocol::prove(service.protocol, endpoint)));
+    let proofs = proofs.await?;
     Ok(proofs.first().map_or("runs", |proof| proof.words))
 }
 

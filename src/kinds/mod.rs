@@ -3,10 +3,13 @@
 //! A kind says what each dialect calls it, what its images want, and what an endpoint's fields look like. What is
 //! done with that is the business of `manifest/` (reading) and `plan/` (starting).
 
+pub mod arguments;
+mod base64;
 mod rabbitmq;
 
 pub use crate::model::Protocol;
 use crate::model::{ImageRef, Support};
+pub(crate) use base64::base64;
 pub use rabbitmq::rabbitmq_definitions;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -64,6 +67,9 @@ pub struct Kind {
     /// Short names of settings in arguments: `m` is `memory-limit`.
     #[serde(default)]
     pub short_settings: BTreeMap<String, String>,
+    /// Letters that are whole settings in arguments: `F` is `fsync=off`.
+    #[serde(default)]
+    pub short_flags: BTreeMap<String, String>,
     /// Names of mounted configuration files that hold settings: `postgresql.conf`.
     #[serde(default)]
     pub setting_files: Vec<String>,
@@ -96,6 +102,9 @@ pub struct Kind {
     /// Query parameters of its URLs that ask for TLS, and are taken out.
     #[serde(default)]
     pub tls_parameters: Vec<String>,
+    /// Words in names of variables that are about such a service, beside the kind's names: `DB`, `DATABASE`.
+    #[serde(default)]
+    pub variable_words: Vec<String>,
     /// What `devenv shell` runs in the container, as templates over the administrator's login.
     #[serde(default)]
     pub shell: Vec<String>,
@@ -131,6 +140,19 @@ pub enum Login {
     Admin,
     /// Plugins to be enabled, divided by commas or spaces.
     Plugins,
+    /// Lets everybody in without a password, where its value is `trust`, `yes`, `true` or `1`.
+    Open,
+}
+
+/// The login that an image makes by itself.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DefaultLogin {
+    /// Its name.
+    pub user: String,
+    /// Its password, where the image has one of its own.
+    #[serde(default)]
+    pub password: Option<String>,
 }
 
 /// Images that share a contract: variables, data folder, user.
@@ -150,6 +172,9 @@ pub struct Family {
     /// What its variables mean in a manifest. `X_FILE` means what `X` means.
     #[serde(default)]
     pub variables: BTreeMap<String, Login>,
+    /// The login that its images make where none of the variables names one.
+    #[serde(default)]
+    pub default_login: Option<DefaultLogin>,
     /// Variables that are passed on as the manifest has them; `*` stands for any run of characters.
     #[serde(default)]
     pub passed: Vec<String>,

@@ -2,13 +2,18 @@
 //!
 //! Only this module knows a dialect's syntax, and reading changes nothing: text in, stack and diagnostics out.
 
+mod bind;
+mod classify;
 mod compose;
 mod dialect;
 mod discover;
+mod dockerfile;
+mod env_file;
 mod environment;
 mod expect;
 mod files;
 mod generic;
+mod interpolate;
 mod local;
 mod merge;
 mod overlay;
@@ -21,6 +26,7 @@ mod tree;
 mod variables;
 mod yaml;
 
+pub use bind::conflicts;
 pub use refusals::refusals;
 pub use report::{json, lines};
 

@@ -270,7 +270,7 @@ impl Reader<'_> {
             }
             Login::Database => self.service.databases.push(Database { name: value, owner: None }),
             Login::Plugins => self.service.plugins.push(value),
-            Login::Admin => {}
+            Login::Admin | Login::Open => {}
         }
     }
 
@@ -279,7 +279,8 @@ impl Reader<'_> {
         for entry in self.expect.map(node, &format!("`environment` of {}", self.what)) {
             let name = &entry.key.value;
             let path = format!("environment.{name}");
-            if family.variables.contains_key(name) || family.environment.contains_key(name) {
+            let is_login = family.variables.get(name).is_some_and(|login| *login != Login::Open);
+            if is_login || family.environment.contains_key(name) {
                 let reason = "devenv sets it itself: say it with `users`, `databases` or `vhosts`";
                 self.key(&path, Support::Unsupported, reason);
                 continue;

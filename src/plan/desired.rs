@@ -6,8 +6,8 @@ use super::ports::{PortTaken, Ports, own_address};
 use super::{Fields, Identity, render_fields};
 use crate::kinds::{Family, Kind, Kinds};
 use crate::model::{
-    ContainerSpec, Diagnostic, Endpoint, File, FileContent, ImageRef, Mount, Observed, Origin, Protocol, Publish,
-    Secret, Service, Setting, Stack, Wanted, label,
+    ContainerSpec, Diagnostic, Endpoint, File, FileContent, ImageRef, Located, Mount, Observed, Origin, Protocol,
+    Publish, Secret, Service, Setting, Stack, Wanted, label,
 };
 use minijinja::{Environment, context};
 use std::collections::BTreeMap;
@@ -72,6 +72,8 @@ pub struct DesiredService {
     pub wanted: Wanted,
     /// What `devenv shell` runs, and with which variables.
     pub shell: (Vec<String>, Vec<(String, Secret)>),
+    /// Its extensions, and where they were declared.
+    pub extensions: Vec<Located<String>>,
     /// The settings it runs with, and where they were declared.
     pub settings: Vec<Setting>,
     /// Each part of the configuration as a keyed hash, so that a change can be named without being shown.
@@ -201,14 +203,7 @@ fn desired_service(
             .map_err(|error| kind_fault(format!("the kind `{}` does not render `{template}`: {error}", kind.name)))
     };
 
-    let image = if let Some(image) = &service.image {
-        image.value.clone()
-    } else {
-        let tag = render(&kind.tag)?;
-        ImageRef::parse(&format!("{}:{tag}", kind.image)).map_err(|error| {
-            Diagnostic::error("image-name", error.0).at(&service.version.origin, "this version gives no image tag")
-        })?
-    };
+    let image = image_of(service, kind)?;
     let environment = environment(service, family, &render)?;
     let command = command(service, family, &jinja, &kind_fault)?;
     let mut files = Vec::new();
@@ -295,8 +290,22 @@ fn desired_service(
         }),
         wanted: logins.wanted(service),
         shell: (kind.shell.clone(), shell_environment),
+        extensions: service.extensions.clone(),
         settings: service.settings.clone(),
         config,
+    })
+}
+
+/// The image that a service runs: production's, or its kind's at the declared version.
+pub fn image_of(service: &Service, kind: &Kind) -> Result<ImageRef, Diagnostic> {
+    if let Some(image) = &service.image {
+        return Ok(image.value.clone());
+    }
+    let version = service.version.number.as_deref().unwrap_or("latest");
+    let tag = templates().render_str(&kind.tag, context! { version => version, major => service.version.major() });
+    let name = tag.map_err(|error| error.to_string()).map(|tag| format!("{}:{tag}", kind.image));
+    name.and_then(|name| ImageRef::parse(&name).map_err(|error| error.0)).map_err(|fault| {
+        Diagnostic::error("image-name", fault).at(&service.version.origin, "this version gives no image tag")
     })
 }
 

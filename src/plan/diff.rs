@@ -6,6 +6,9 @@ use crate::model::{ContainerSpec, Diagnostic, ImageRef, Observed, ObservedContai
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+/// How long a clean stop may take; the engine's own ten seconds would cut a checkpoint short.
+const GRACE: Duration = Duration::from_secs(60);
+
 /// Steps and what each waits for. Steps that wait for nothing of each other are carried out side by side.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -136,7 +139,12 @@ pub fn teardown(identity: &Identity, observed: &Observed, volumes: bool) -> Plan
         .containers
         .iter()
         .filter(|container| is_ours(&container.labels))
-        .map(|container| remove(&mut plan, container, "the environment goes down"))
+        .map(|container| {
+            // What is deleted anyway need not be stopped cleanly.
+            let grace = if volumes { Duration::ZERO } else { GRACE };
+            let action = Action::Remove { id: container.id.clone(), name: container.name.clone(), grace };
+            plan.add(container.label(label::SERVICE), action, "the environment goes down", Vec::new())
+        })
         .collect();
     for network in observed.networks.iter().filter(|network| is_ours(&network.labels)) {
         let action = Action::RemoveNetwork { id: network.id.clone(), name: network.name.clone() };
@@ -150,9 +158,7 @@ pub fn teardown(identity: &Identity, observed: &Observed, volumes: bool) -> Plan
 }
 
 fn remove(plan: &mut Plan, container: &ObservedContainer, cause: &str) -> usize {
-    // A stop may take as long as the kind says; the engine's own default of ten seconds would cut a checkpoint short.
-    let action =
-        Action::Remove { id: container.id.clone(), name: container.name.clone(), grace: Duration::from_secs(60) };
+    let action = Action::Remove { id: container.id.clone(), name: container.name.clone(), grace: GRACE };
     plan.add(container.label(label::SERVICE), action, cause, Vec::new())
 }
 

@@ -10,8 +10,10 @@ mod identity;
 mod logins;
 mod overrides;
 mod ports;
+#[cfg(test)]
+mod tests;
 
-pub use desired::{Desired, DesiredService, Request, VolumeSpec, desired};
+pub use desired::{Desired, DesiredService, Request, VolumeSpec, desired, image_of};
 pub use diff::{Action, Plan, Step, diff, teardown};
 pub use endpoint::{Fields, render_fields, render_value};
 pub use identity::Identity;

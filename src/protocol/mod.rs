@@ -3,22 +3,77 @@
 //! One file a protocol. Every function is bounded by its caller's deadline; none of them waits for a server to come up:
 //! a refused connection is an error at once, and trying again is the business of `apply/`.
 
-/// Why a login or round trip failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProbeError {
-    /// What kind of fault it is, as far as it decides what to do next.
-    pub fault: Fault,
-    /// The server's own words or the connection's error; holds no secret.
-    pub message: String,
+mod amqp;
+mod http;
+mod memcached;
+#[cfg(test)]
+mod peer;
+mod postgres;
+mod probe;
+mod reconciled;
+mod redis;
+mod tcp;
+mod wire;
+
+use crate::model::{Endpoint, Protocol, Wanted};
+pub use probe::{Fault, ProbeError, Proof};
+pub use reconciled::{Done, ReconcileError, Subject};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long one try may take, so that a peer that says nothing does not use up the whole deadline.
+const TRY: Duration = Duration::from_secs(5);
+
+/// Logs in over the endpoint with exactly its credentials, and does one round trip.
+///
+/// Takes at most 5 s. A fault of [`Fault::NotYet`] is worth another try; while a server sets itself up for the first
+/// time, so may one of [`Fault::Login`] be.
+pub async fn prove(protocol: Protocol, endpoint: &Endpoint) -> Result<Proof, ProbeError> {
+    prove_within(TRY, protocol, endpoint).await
 }
 
-/// What to make of a failed probe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// The server is not there yet, or still starting: worth another try.
-    NotYet,
-    /// It refused the login: name, password, or a missing database or vhost.
-    Login,
-    /// Something else that another try will not mend.
-    Other,
+async fn prove_within(bound: Duration, protocol: Protocol, endpoint: &Endpoint) -> Result<Proof, ProbeError> {
+    let proof = async {
+        match protocol {
+            Protocol::Postgres => postgres::prove(endpoint).await,
+            Protocol::Redis => redis::prove(endpoint).await,
+            Protocol::Amqp => amqp::prove(endpoint).await,
+            Protocol::Memcached => memcached::prove(endpoint).await,
+            Protocol::Http => http::prove(endpoint).await,
+            Protocol::Tcp => tcp::prove(endpoint).await,
+        }
+    };
+    within(bound, proof).await
+}
+
+/// Makes what the apps' logins need, through the administrator's login, and says what it did; nothing to do is an
+/// empty list. Nothing is ever dropped, and several may do it at once.
+///
+/// Postgres only: `RabbitMQ` imports its definitions on every boot (`kinds::rabbitmq_definitions`), Redis reads its
+/// configuration, and the others know no logins.
+pub async fn reconcile(protocol: Protocol, admin: &Endpoint, wanted: &Wanted) -> Result<Vec<Done>, ReconcileError> {
+    match protocol {
+        Protocol::Postgres => postgres::reconcile(admin, wanted).await,
+        Protocol::Redis | Protocol::Amqp | Protocol::Memcached | Protocol::Http | Protocol::Tcp => Ok(Vec::new()),
+    }
+}
+
+async fn within<T, E: From<ProbeError>>(bound: Duration, probe: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    let silence = || ProbeError::not_yet(format!("no answer within {} s", bound.as_secs_f32()));
+    timeout(bound, probe).await.unwrap_or_else(|_| Err(silence().into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::peer::{Peer, endpoint_of};
+    use super::*;
+
+    #[tokio::test]
+    async fn a_silent_peer_is_given_up_and_worth_another_try() {
+        let peer = Peer::silent().await;
+        for protocol in [Protocol::Postgres, Protocol::Redis, Protocol::Amqp, Protocol::Memcached, Protocol::Http] {
+            let error = prove_within(Duration::from_millis(50), protocol, &endpoint_of(&peer)).await.unwrap_err();
+            assert_eq!(error, ProbeError::not_yet("no answer within 0.05 s"), "{protocol:?}");
+        }
+    }
 }

@@ -2,13 +2,28 @@
 //!
 //! Nothing that a Compose file declares is dropped in silence: what is not carried out is said.
 
+mod backing;
+mod keys;
+mod load;
+mod merge;
+mod mounts;
+mod service;
+mod value;
+mod variables;
+mod words;
+
+use super::bind::{Sources, bind};
 use super::dialect::{Dialect, Input, ManifestFile};
-use crate::model::{Diagnostic, Source, Stack};
+use crate::model::{Diagnostic, Stack};
+use load::Loader;
+use service::Read;
+use std::collections::BTreeMap;
+use value::Value;
 
 /// This dialect's line in the table.
 pub(crate) const DIALECT: Dialect = Dialect { name: "compose", title: "Compose", recognises, read };
 
-/// A top-level map `services` whose entries are maps.
+/// A top-level map `services` whose entries are maps, or files that `include` names.
 fn recognises(file: &ManifestFile) -> bool {
     file.documents.first().is_some_and(|document| {
         document.get("services").is_some_and(|services| services.as_mapping().is_some())
@@ -18,7 +33,64 @@ fn recognises(file: &ManifestFile) -> bool {
 
 /// What the files declare together.
 pub(crate) fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
-    let source = |file: &ManifestFile| Source { path: file.source.path.clone(), format: DIALECT.name };
-    let stack = Stack { sources: input.files.iter().map(source).collect(), ..Stack::default() };
-    (stack, Vec::new())
+    let mut loader = Loader::new(input);
+    let mut stack = Stack::default();
+    if let Some(whole) = loader.load() {
+        stack.project = project_name(&loader, &whole);
+        let mut sources: BTreeMap<String, Sources> = BTreeMap::new();
+        let mut declared = Vec::new();
+        for (name, value) in whole.get("services").map(Value::entries).unwrap_or_default() {
+            if value.entries().is_empty() && !value.is_null() {
+                loader.diagnostics.push(
+                    Diagnostic::error("wrong-type", format!("the service `{}` has to be a map", name.value))
+                        .at(&value.origin, "found something else"),
+                );
+                continue;
+            }
+            match service::read(&mut loader, &whole, name, value) {
+                Read::Backing(service, source) => {
+                    sources.insert(service.name.clone(), source);
+                    stack.services.push(*service);
+                }
+                Read::App(app, with_variables) => {
+                    if with_variables {
+                        declared.extend(variables::declared(&mut loader, &app.name, value));
+                    }
+                    add_links(&mut stack, value);
+                    stack.apps.push(app);
+                }
+            }
+        }
+        for (_, value) in whole.get("services").map(Value::entries).unwrap_or_default() {
+            add_links(&mut stack, value);
+        }
+        stack.variables = bind(input.kinds, &mut stack.services, &sources, &declared);
+    }
+    stack.sources = loader.sources;
+    (stack, loader.diagnostics)
+}
+
+/// `links: ["db:database"]` gives a service another name.
+fn add_links(stack: &mut Stack, value: &Value) {
+    for link in value.get("links").map(Value::items).unwrap_or_default() {
+        let Some((service, alias)) = link.as_str().and_then(|link| link.split_once(':')) else { continue };
+        if let Some(service) = stack.services.iter_mut().find(|known| known.name == service)
+            && service.name != alias
+            && !service.aliases.iter().any(|known| known == alias)
+        {
+            service.aliases.push(alias.to_owned());
+        }
+    }
+}
+
+/// `COMPOSE_PROJECT_NAME`, else `name:`; empty where neither is said.
+fn project_name(loader: &Loader<'_>, whole: &Value) -> String {
+    let said = loader
+        .project_variable("COMPOSE_PROJECT_NAME")
+        .filter(|name| !name.is_empty())
+        .or_else(|| whole.get("name").and_then(Value::as_str).map(str::to_owned))
+        .unwrap_or_default()
+        .to_lowercase();
+    let words: Vec<&str> = said.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    words.join("-")
 }

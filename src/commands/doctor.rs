@@ -1,0 +1,118 @@
+//! `devenv doctor`: everything that `up` needs, checked one by one.
+
+use super::session::{Machine, config_folder, connect, read};
+use crate::cli::Global;
+use crate::dotenv::git::{self, Standing};
+use crate::model::Failure;
+use crate::ui::{Check, CheckState, Printer};
+use std::path::PathBuf;
+
+/// Runs the command; the exit code is 1 when something is wrong.
+pub(crate) async fn run(global: &Global, files: &[PathBuf], as_json: bool, printer: &Printer) -> Result<u8, Failure> {
+    let mut checks = engine(global).await;
+    checks.push(machine());
+    checks.extend(project(global, files));
+    if as_json {
+        printer.json(&serde_json::json!({ "checks": checks }))?;
+    } else {
+        printer.data(&Check::render(&checks, printer))?;
+    }
+    Ok(u8::from(checks.iter().any(|check| check.state == CheckState::Fail)))
+}
+
+async fn engine(global: &Global) -> Vec<Check> {
+    let failed = |failure: &Failure| {
+        let diagnostic = failure.diagnostics.first();
+        let words = diagnostic
+            .map(|one| [vec![one.message.clone()], one.notes.clone()].concat().join("; "))
+            .unwrap_or_default();
+        let help = diagnostic.map(|one| one.help.join("; ")).unwrap_or_default();
+        vec![Check::new("engine", CheckState::Fail, words).help(help)]
+    };
+    let engine = match connect(global).await {
+        Ok(engine) => engine,
+        Err(failure) => return failed(&failure),
+    };
+    let facts = match engine.facts().await {
+        Ok(facts) => facts,
+        Err(error) => return failed(&crate::docker::failure(&error)),
+    };
+    let rootless = if facts.rootless { ", rootless" } else { "" };
+    vec![
+        Check::new(
+            "engine",
+            CheckState::Ok,
+            format!("{} (API {}{rootless}) on {}, {}", facts.version, facts.api, facts.system, facts.platform),
+        ),
+        Check::new("found by", CheckState::Ok, format!("{}: {}", engine.source.rule, engine.source.host)),
+        disk(&facts.root, &facts.storage),
+    ]
+}
+
+/// How much room the engine has, where its folder is on this machine.
+fn disk(root: &str, storage: &str) -> Check {
+    const LITTLE: u64 = 2_000_000_000;
+    match rustix::fs::statvfs(root) {
+        Ok(found) => {
+            let free = found.f_bavail.saturating_mul(found.f_frsize);
+            let words = format!("{} free in {root} ({storage})", crate::ui::bytes(free));
+            if free < LITTLE {
+                Check::new("disk", CheckState::Warn, words).help("`docker system df` shows what takes it")
+            } else {
+                Check::new("disk", CheckState::Ok, words)
+            }
+        }
+        Err(_) => Check::new(
+            "disk",
+            CheckState::Ok,
+            format!("the engine keeps its data in {root} ({storage}), which is not to be seen from here"),
+        ),
+    }
+}
+
+fn machine() -> Check {
+    match Machine::load() {
+        Ok(machine) => {
+            let config =
+                config_folder().map(|folder| folder.join("config.yaml").display().to_string()).unwrap_or_default();
+            let words = match machine.mirror {
+                Some(mirror) => format!("{mirror} stands in for docker.io"),
+                None => format!("none (DEVENV_REGISTRY_MIRROR, or registry_mirror in {config})"),
+            };
+            Check::new("mirror", CheckState::Ok, words)
+        }
+        Err(failure) => {
+            let words = failure.diagnostics.iter().map(|one| one.message.clone()).collect::<Vec<_>>().join("; ");
+            let help = failure.diagnostics.iter().flat_map(|one| one.help.clone()).collect::<Vec<_>>().join("; ");
+            Check::new("machine", CheckState::Fail, words).help(help)
+        }
+    }
+}
+
+fn project(global: &Global, files: &[PathBuf]) -> Vec<Check> {
+    let reading = match read(global, files) {
+        Ok(reading) => reading,
+        Err(failure) => {
+            let words = failure.diagnostics.iter().map(|one| one.message.clone()).collect::<Vec<_>>().join("; ");
+            let help = failure.diagnostics.iter().flat_map(|one| one.help.clone()).collect::<Vec<_>>().join("; ");
+            return vec![Check::new("manifest", CheckState::Warn, words).help(help)];
+        }
+    };
+    let sources: Vec<String> =
+        reading.stack.sources.iter().map(|source| format!("{} ({})", source.path.display(), source.format)).collect();
+    let mut checks = vec![Check::new("manifest", CheckState::Ok, sources.join(", "))];
+    for diagnostic in reading.diagnostics.iter().filter(|one| one.code == "other-tool") {
+        checks.push(Check::new("other tool", CheckState::Ok, diagnostic.message.clone()));
+    }
+    let env = reading.root.join(".env");
+    checks.push(match git::standing(&env) {
+        Standing::Ignored => Check::new(".env", CheckState::Ok, "git ignores it"),
+        Standing::Unknown => Check::new(".env", CheckState::Ok, "no git repository here"),
+        Standing::Tracked => Check::new(".env", CheckState::Warn, "git tracks it, so `.env.local` is written")
+            .help("make your app read `.env.local` after `.env`, or `git rm --cached .env`"),
+        Standing::NotIgnored => {
+            Check::new(".env", CheckState::Warn, "git does not ignore it").help("add `.env` to .gitignore")
+        }
+    });
+    checks
+}

@@ -1,0 +1,74 @@
+//! `devenv env`: the variables that `up` writes, in the form that is asked for.
+
+use super::session::{Project, connect};
+use super::up::{groups, manifest_failure, prepare, refused};
+use super::variables;
+use crate::cli::{Env, Format, Global, Manifests, Start, View};
+use crate::dotenv::{self, Difference};
+use crate::model::{Diagnostic, Exit, Failure, SourceFile};
+use crate::ui::Printer;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Runs the command.
+pub(crate) async fn run(global: &Global, files: &[PathBuf], env: &Env, printer: &Printer) -> Result<u8, Failure> {
+    let project = Project::load(global, files, env.allow_floating, None, printer)?;
+    let target = dotenv::git::choose(&project.reading.root, env.env_file.as_deref())?;
+    let existing = dotenv::file::read(&target.path)?;
+    let user_lines = dotenv::user_lines(&existing);
+    let engine = connect(global).await?;
+    let start = Start {
+        manifests: Manifests::default(),
+        allow_floating: env.allow_floating,
+        timeout: Duration::ZERO,
+        // Which data a service would start on does not change its variables.
+        fresh: project.reading.stack.services.iter().map(|service| service.name.clone()).collect(),
+    };
+    let (desired, _) = prepare(&project, &engine, &start, &user_lines).await?;
+    let fields = desired.fields(project.kinds(), env.view == View::Network).map_err(manifest_failure)?;
+    if env.check {
+        let mut stale = Vec::new();
+        for group in groups(&project, &fields, &target.path, &existing)? {
+            for difference in dotenv::check(&group.existing, &group.block) {
+                stale.push(format!("{} {}", group.path.display(), words(&difference)));
+            }
+        }
+        if stale.is_empty() {
+            printer.line(&format!("{} is up to date", target.path.display()));
+            return Ok(0);
+        }
+        return Err(Failure::new(
+            Exit::Differs,
+            Diagnostic::error("env-stale", "the variables are stale")
+                .because(stale.join("\n"))
+                .help("`devenv up` writes them again"),
+        ));
+    }
+    let all: Vec<_> = project.reading.stack.variables.iter().collect();
+    let file = Arc::new(SourceFile { path: target.path.clone(), text: String::new() });
+    let rendered = variables::render(&all, &fields, &[], &file);
+    let format = match env.format {
+        Format::Dotenv => dotenv::Format::Dotenv,
+        Format::Shell => dotenv::Format::Shell,
+        Format::Json => dotenv::Format::Json,
+        Format::Github => dotenv::Format::Github,
+        Format::Docker => dotenv::Format::Docker,
+    };
+    let text = dotenv::render(&rendered.entries, format).map_err(|refusals| refused(&refusals, &all))?;
+    if env.format == Format::Github {
+        // The runner reads commands in the step's whole output; standard output goes to the file.
+        for mask in dotenv::masks(&rendered.entries) {
+            printer.always(&mask);
+        }
+    }
+    printer.data(&text).map(|()| 0)
+}
+
+fn words(difference: &Difference) -> String {
+    match difference {
+        Difference::Missing(name) => format!("lacks {name}"),
+        Difference::Changed(name) => format!("has another value of {name}"),
+        Difference::Superfluous(name) => format!("still has {name}"),
+    }
+}

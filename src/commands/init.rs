@@ -1,0 +1,44 @@
+//! `devenv init`: a starter `services.yaml`, where nothing says yet what production runs.
+
+use super::session::read;
+use crate::cli::Global;
+use crate::model::{Diagnostic, Exit, Failure};
+use crate::ui::Printer;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::Path;
+
+const STARTER: &str = include_str!("../../templates/manifests/services.yaml");
+
+/// Runs the command.
+pub(crate) fn run(global: &Global, printer: &Printer) -> Result<(), Failure> {
+    if let Ok(reading) = read(global, &[]) {
+        let found: Vec<String> = reading
+            .stack
+            .sources
+            .iter()
+            .map(|source| format!("{} ({})", source.path.display(), source.format))
+            .collect();
+        printer.line(&format!("there is a manifest already: {}", found.join(", ")));
+        printer.line("`devenv manifest` shows what it declares, `devenv up` starts it");
+        return Ok(());
+    }
+    let folder = global.directory.as_deref().unwrap_or(Path::new("."));
+    let path = folder.join("services.yaml");
+    // Never over a file that is there: it may be the very manifest that could not be read.
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(&path)
+        .and_then(|mut file| file.write_all(STARTER.as_bytes()));
+    written.map_err(|error| {
+        Failure::new(
+            Exit::Failed,
+            Diagnostic::error("init", format!("cannot write {}", path.display()))
+                .because(error.to_string())
+                .help("`devenv manifest` says what is wrong with a manifest that is there already"),
+        )
+    })?;
+    printer.line(&format!("{} written: edit it to what production runs, then `devenv up`", path.display()));
+    Ok(())
+}

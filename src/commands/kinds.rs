@@ -1,0 +1,40 @@
+//! `devenv kinds`: the kinds of services, and how far each is proven.
+
+use crate::kinds::Kinds;
+use crate::model::{Diagnostic, Exit, Failure, Support};
+use crate::ui::{Printer, Table};
+use serde_json::json;
+
+/// Runs the command.
+pub(crate) fn run(as_json: bool, printer: &Printer) -> Result<(), Failure> {
+    let kinds = Kinds::built_in().map_err(|error| {
+        Failure::new(
+            Exit::Failed,
+            Diagnostic::error("kind", format!("cannot read the kind {}", error.path)).because(error.message),
+        )
+    })?;
+    if as_json {
+        let all: Vec<_> = kinds
+            .iter()
+            .map(|kind| {
+                json!({
+                    "name": kind.name, "title": kind.title, "protocol": kind.protocol, "image": kind.image,
+                    "port": kind.port, "support": kind.support, "note": kind.note, "names": kind.names,
+                    "fields": kind.fields.keys().collect::<Vec<_>>(),
+                })
+            })
+            .collect();
+        return printer.json(&json!({ "kinds": all }));
+    }
+    let mut table = Table::new(["kind", "proven", "image", "fields"]);
+    for kind in kinds.iter() {
+        let support = match kind.support {
+            Support::Reproduced => "in full",
+            Support::Approximated => "approximated",
+            Support::Unsupported => "unsupported",
+        };
+        let fields = kind.fields.keys().cloned().collect::<Vec<_>>().join(" ");
+        table.row([kind.name.as_str(), support, &kind.image, &fields]);
+    }
+    printer.data(&table.render(printer))
+}

@@ -1,0 +1,47 @@
+//! One file a command; each reads as a story of the verbs: read, resolve, observe, diff, apply, prove, render.
+
+mod doctor;
+mod down;
+mod env;
+mod init;
+mod kinds;
+mod logs;
+mod manifest;
+mod plan;
+mod run;
+mod session;
+mod shell;
+mod status;
+mod up;
+mod variables;
+
+use crate::cli::{Cli, Command};
+use crate::model::Failure;
+use crate::ui::Printer;
+use clap::CommandFactory;
+
+/// Carries the command out. The number is the exit code of what it ran (`devenv run`, `devenv shell`), else 0.
+pub async fn run(cli: Cli, printer: &Printer) -> Result<u8, Failure> {
+    let global = &cli.global;
+    let files = |of_command: &[std::path::PathBuf]| [cli.manifests.files.as_slice(), of_command].concat();
+    let done = |()| 0;
+    match &cli.command {
+        Command::Up(up) => up::run(global, &files(&up.start.manifests.files), up, printer).await.map(done),
+        Command::Plan(plan) => plan::run(global, &files(&plan.start.manifests.files), plan, printer).await.map(done),
+        Command::Manifest(show) => manifest::run(global, &files(&show.manifests.files), show.json, printer).map(done),
+        Command::Down(down) => down::run(global, &files(&down.manifests.files), down, printer).await.map(done),
+        Command::Status(show) => status::run(global, &files(&show.manifests.files), show.json, printer).await.map(done),
+        Command::Env(env) => env::run(global, &files(&env.manifests.files), env, printer).await,
+        Command::Logs(logs) => logs::run(global, &files(&logs.files), logs, printer).await.map(done),
+        Command::Shell(shell) => shell::run(global, &files(&shell.manifests.files), shell, printer).await,
+        Command::Run(run) => run::run(global, &files(&run.start.manifests.files), run, printer).await,
+        Command::Init => init::run(global, printer).map(done),
+        Command::Doctor(show) => doctor::run(global, &files(&show.manifests.files), show.json, printer).await,
+        Command::Kinds(show) => kinds::run(show.json, printer).map(done),
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "devenv", &mut text);
+            printer.data(&String::from_utf8_lossy(&text)).map(done)
+        }
+    }
+}

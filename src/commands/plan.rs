@@ -1,0 +1,63 @@
+//! `devenv plan`: the steps of `up` and their causes; changes nothing.
+
+use super::session::{Project, connect};
+use super::up::prepare;
+use crate::cli::{Global, Plan as Arguments};
+use crate::dotenv;
+use crate::model::Failure;
+use crate::plan::{Action, Step};
+use crate::ui::{Printer, Table};
+use std::path::PathBuf;
+
+/// Runs the command.
+pub(crate) async fn run(
+    global: &Global,
+    files: &[PathBuf],
+    arguments: &Arguments,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let project = Project::load(global, files, arguments.start.allow_floating, None, printer)?;
+    let target = dotenv::git::choose(&project.reading.root, None)?;
+    let user_lines = dotenv::user_lines(&dotenv::file::read(&target.path)?);
+    let engine = connect(global).await?;
+    let (_, plan) = prepare(&project, &engine, &arguments.start, &user_lines).await?;
+    if arguments.json {
+        let steps: Vec<_> = plan
+            .steps
+            .iter()
+            .enumerate()
+            .map(|(index, step)| {
+                let (verb, what) = words(step);
+                serde_json::json!({
+                    "step": index, "service": step.service, "action": verb, "what": what,
+                    "cause": step.cause, "after": step.after,
+                })
+            })
+            .collect();
+        return printer.json(&serde_json::json!({"environment": project.identity.name, "steps": steps}));
+    }
+    if plan.changes_nothing() {
+        return printer.data("nothing to change: every service runs as declared\n");
+    }
+    let mut table = Table::new(["service", "step", "", "cause"]);
+    for step in &plan.steps {
+        let (verb, what) = words(step);
+        table.row([step.service.as_str(), verb, &what, &step.cause]);
+    }
+    printer.data(&table.render(printer))
+}
+
+/// What a step does, in a verb and its object.
+fn words(step: &Step) -> (&'static str, String) {
+    match &step.action {
+        Action::Pull { image, .. } => ("pull", image.to_string()),
+        Action::CreateNetwork { name, .. } => ("create network", name.clone()),
+        Action::CreateVolume(volume) => ("create volume", volume.name.clone()),
+        Action::Remove { name, .. } => ("remove container", name.clone()),
+        Action::Create(spec) => ("create container", spec.name.clone()),
+        Action::Start { .. } => ("start", String::new()),
+        Action::Prove { .. } => ("prove by logging in", String::new()),
+        Action::RemoveVolume { name } => ("delete volume", name.clone()),
+        Action::RemoveNetwork { name, .. } => ("remove network", name.clone()),
+    }
+}

@@ -1,0 +1,217 @@
+//! What most commands begin with: the machine, the manifest, the environment's identity, the engine.
+
+use crate::cli::{Global, Start};
+use crate::docker::{self, Engine};
+use crate::kinds::Kinds;
+use crate::machine::{CheckoutLock, Key, Settings};
+use crate::manifest::{self, Reading};
+use crate::model::{Diagnostic, Exit, Failure, ImageRef, Observed};
+use crate::plan::{self, Desired, Identity, Plan};
+use crate::ui::Printer;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read as _;
+use std::path::PathBuf;
+
+/// The machine's side: folders, key, configuration.
+pub(crate) struct Machine {
+    /// Where key and locks lie.
+    pub(crate) folder: PathBuf,
+    /// The key.
+    pub(crate) key: Key,
+    /// A registry that stands in for `docker.io`.
+    pub(crate) mirror: Option<String>,
+}
+
+impl Machine {
+    /// Reads the machine's key and the user's configuration.
+    pub(crate) fn load() -> Result<Self, Failure> {
+        let no_home = || {
+            Failure::new(
+                Exit::Failed,
+                Diagnostic::error("home", "this user has no home folder, so there is no place for the machine's key")
+                    .help("set HOME"),
+            )
+        };
+        let folder = dirs::data_local_dir().ok_or_else(no_home)?.join("devenv");
+        let settings = match config_folder() {
+            Some(folder) => Settings::load(&folder)?,
+            None => Settings::default(),
+        };
+        let mirror = std::env::var("DEVENV_REGISTRY_MIRROR")
+            .ok()
+            .filter(|mirror| !mirror.is_empty())
+            .or(settings.registry_mirror);
+        Ok(Self { key: Key::load_or_create(&folder)?, folder, mirror })
+    }
+}
+
+/// Where the user's configuration lies.
+pub(crate) fn config_folder() -> Option<PathBuf> {
+    dirs::config_dir().map(|folder| folder.join("devenv"))
+}
+
+/// Reads the manifests of this folder, or those that were named. What is to be said beside is printed.
+pub(crate) fn read(global: &Global, files: &[PathBuf]) -> Result<Reading, Failure> {
+    let unreadable = |what: &str, error: &dyn std::fmt::Display| {
+        Failure::new(
+            Exit::Failed,
+            Diagnostic::error("folder", format!("cannot read {what}")).because(error.to_string()),
+        )
+    };
+    let here = global.directory.clone().unwrap_or_else(|| PathBuf::from("."));
+    let folder = here.canonicalize().map_err(|error| unreadable(&here.display().to_string(), &error))?;
+    let mut stdin = None;
+    if files.iter().any(|file| file.as_os_str() == "-") {
+        let mut bytes = Vec::new();
+        std::io::stdin().read_to_end(&mut bytes).map_err(|error| unreadable("standard input", &error))?;
+        stdin = Some(bytes);
+    }
+    manifest::read(&manifest::Request {
+        folder,
+        folder_is_root: global.directory.is_some(),
+        files: files.to_vec(),
+        stdin,
+        environment: std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect(),
+        profiles: Vec::new(),
+    })
+}
+
+/// A project that can be started: its manifest says enough.
+pub(crate) struct Project {
+    /// What was read.
+    pub(crate) reading: Reading,
+    /// The machine.
+    pub(crate) machine: Machine,
+    /// Which environment.
+    pub(crate) identity: Identity,
+}
+
+impl Project {
+    /// Reads everything; refuses what production leaves open. `token` makes an ephemeral environment.
+    pub(crate) fn load(
+        global: &Global,
+        files: &[PathBuf],
+        allow_floating: bool,
+        token: Option<&str>,
+        printer: &Printer,
+    ) -> Result<Self, Failure> {
+        let reading = read(global, files)?;
+        let refusals = manifest::refusals(&reading.stack, &reading.kinds, allow_floating);
+        let (errors, mut notes): (Vec<_>, Vec<_>) = reading
+            .diagnostics
+            .iter()
+            .cloned()
+            .chain(refusals)
+            .partition(|one| one.severity == crate::model::Severity::Error);
+        notes.retain(|note| note.severity != crate::model::Severity::Note);
+        printer.diagnostics(&notes);
+        if !errors.is_empty() {
+            return Err(Failure { exit: Exit::Manifest, diagnostics: errors });
+        }
+        let machine = Machine::load()?;
+        let key = machine.key.clone();
+        let identity = match token {
+            Some(token) => Identity::ephemeral(&reading.stack.project, &reading.root, key, token),
+            None => Identity::of_checkout(&reading.stack.project, &reading.root, key),
+        };
+        Ok(Self { reading, machine, identity })
+    }
+
+    /// The known kinds.
+    pub(crate) fn kinds(&self) -> &Kinds {
+        &self.reading.kinds
+    }
+
+    /// Waits for another `devenv` that is changing this environment.
+    pub(crate) fn lock(&self, printer: &Printer) -> Result<CheckoutLock, Failure> {
+        CheckoutLock::acquire(&self.machine.folder, &self.identity.name, || {
+            printer.line("another devenv is changing this environment; waiting for it to end");
+        })
+    }
+
+    /// Asks the engine what there is, and decides what should be.
+    pub(crate) async fn observe(&self, engine: &Engine) -> Result<Observed, Failure> {
+        let mut images = BTreeSet::new();
+        for service in &self.reading.stack.services {
+            images.extend(self.kinds().get(&service.kind).and_then(|kind| plan::image_of(service, kind).ok()));
+        }
+        let images: Vec<ImageRef> = images.into_iter().collect();
+        engine.observe(&images).await.map_err(|error| docker::failure(&error))
+    }
+
+    /// What should run, given what there is.
+    pub(crate) fn desired(&self, observed: &Observed, overrides: &[plan::Override]) -> Result<Desired, Failure> {
+        let mut passwords = BTreeMap::new();
+        for found in overrides {
+            passwords.extend(found.passwords.clone());
+        }
+        let request = plan::Request {
+            kinds: self.kinds(),
+            identity: &self.identity,
+            observed,
+            passwords: &passwords,
+            is_free: &crate::machine::is_free,
+        };
+        let desired = plan::desired(&self.reading.stack, &request)
+            .map_err(|diagnostics| Failure { exit: Exit::Manifest, diagnostics })?;
+        if desired.taken.is_empty() {
+            return Ok(desired);
+        }
+        Err(Failure {
+            exit: Exit::Failed,
+            diagnostics: desired.taken.iter().map(|taken| port_taken(taken, observed)).collect(),
+        })
+    }
+
+    /// The steps from what there is to what should be.
+    pub(crate) fn plan(&self, desired: &Desired, observed: &Observed, start: &Start) -> Result<Plan, Failure> {
+        for name in &start.fresh {
+            if !desired.services.iter().any(|service| service.name == *name) {
+                return Err(unknown_service(name, desired.services.iter().map(|service| service.name.as_str())));
+            }
+        }
+        let fresh = start.fresh.iter().cloned().collect();
+        plan::diff(desired, observed, &fresh).map_err(|diagnostics| Failure { exit: Exit::Failed, diagnostics })
+    }
+}
+
+/// A port that the user set is never swapped for another.
+fn port_taken(taken: &plan::PortTaken, observed: &Observed) -> Diagnostic {
+    let port = taken.port.value;
+    let diagnostic = Diagnostic::error(
+        "port-taken",
+        format!("port {port} on 127.0.0.1 is taken, and {} is to have it", taken.service),
+    )
+    .at(&taken.port.origin, "set here");
+    let container =
+        observed.containers.iter().find(|container| container.publish.iter().any(|publish| publish.host_port == port));
+    match (container, crate::machine::holder_of(port)) {
+        (Some(container), _) => diagnostic
+            .because(format!("the container {} has it", container.name))
+            .help(format!("`devenv down` in {}, or set another port", container.label(crate::model::label::ROOT))),
+        (None, Some(holder)) => diagnostic
+            .because(format!("{holder} listens on it"))
+            .help("stop it, set another port, or leave `port` out to have one chosen"),
+        (None, None) => diagnostic
+            .because("the system does not tell this user which process listens on it")
+            .help("set another port, or leave `port` out to have one chosen"),
+    }
+}
+
+/// No service of that name.
+pub(crate) fn unknown_service<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Failure {
+    let list = known.clone().collect::<Vec<_>>().join(", ");
+    let mut diagnostic = Diagnostic::error("unknown-service", format!("no service is called `{name}`"))
+        .because(if list.is_empty() { "there are none".to_owned() } else { format!("there are: {list}") });
+    if let Some(near) = crate::model::did_you_mean(name, known) {
+        diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
+    }
+    Failure::new(Exit::Usage, diagnostic)
+}
+
+/// Connects to the engine by the first rule that holds.
+pub(crate) async fn connect(global: &Global) -> Result<Engine, Failure> {
+    docker::connect(&docker::Surroundings::of_process(global.host.clone())).await
+}

@@ -1,0 +1,42 @@
+//! `devenv shell SERVICE`: the service's own client in its container.
+
+use super::session::{Project, connect, unknown_service};
+use crate::cli::{Global, Shell};
+use crate::docker::{self, ExecRequest};
+use crate::model::{Diagnostic, Exit, Failure, label};
+use crate::ui::Printer;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+/// Runs the command; its exit code is the client's.
+pub(crate) async fn run(global: &Global, files: &[PathBuf], shell: &Shell, printer: &Printer) -> Result<u8, Failure> {
+    let project = Project::load(global, files, true, None, printer)?;
+    let engine = connect(global).await?;
+    let observed = project.observe(&engine).await?;
+    let desired = project.desired(&observed, &[])?;
+    let Some(service) = desired.services.iter().find(|service| service.name == shell.service) else {
+        return Err(unknown_service(&shell.service, desired.services.iter().map(|service| service.name.as_str())));
+    };
+    let container = observed.containers.iter().find(|container| {
+        container.label(label::ENVIRONMENT) == project.identity.name
+            && container.label(label::SERVICE) == service.name
+            && container.state == "running"
+    });
+    let Some(container) = container else {
+        return Err(Failure::new(
+            Exit::Failed,
+            Diagnostic::error("not-running", format!("{} does not run", service.name)).help("`devenv up` starts it"),
+        ));
+    };
+    let (client, environment) = service.shell.clone();
+    let command = if !shell.command.is_empty() {
+        shell.command.clone()
+    } else if client.is_empty() {
+        vec!["sh".to_owned()]
+    } else {
+        client
+    };
+    let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let request = ExecRequest { container: container.id.clone(), command, environment, terminal };
+    engine.exec_interactive(&request).await.map_err(|error| docker::failure(&error))
+}

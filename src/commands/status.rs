@@ -1,0 +1,90 @@
+//! `devenv status`: what of this environment runs.
+
+use super::session::{Machine, connect, read};
+use crate::cli::Global;
+use crate::docker;
+use crate::model::{Failure, LocalImage, Observed, ObservedContainer, label};
+use crate::plan::Identity;
+use crate::ui::{Printer, Table};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// Runs the command.
+pub(crate) async fn run(global: &Global, files: &[PathBuf], as_json: bool, printer: &Printer) -> Result<(), Failure> {
+    let reading = read(global, files)?;
+    let machine = Machine::load()?;
+    let identity = Identity::of_checkout(&reading.stack.project, &reading.root, machine.key.clone());
+    let engine = connect(global).await?;
+    let images: Vec<_> = reading
+        .stack
+        .services
+        .iter()
+        .filter_map(|service| crate::plan::image_of(service, reading.kinds.get(&service.kind)?).ok())
+        .collect();
+    let observed = engine.observe(&images).await.map_err(|error| docker::failure(&error))?;
+    let mut names: Vec<&str> = reading.stack.services.iter().map(|service| service.name.as_str()).collect();
+    let ours: Vec<&ObservedContainer> =
+        observed.containers.iter().filter(|container| container.label(label::ENVIRONMENT) == identity.name).collect();
+    for container in &ours {
+        let service = container.label(label::SERVICE);
+        if !names.contains(&service) {
+            names.push(service);
+        }
+    }
+    let of = |name: &str| ours.iter().copied().find(|container| container.label(label::SERVICE) == name);
+    let kind_of = |name: &str| {
+        let service = reading.stack.service(name);
+        service.map(|service| format!("{} {}", service.kind, service.version.text)).unwrap_or_default()
+    };
+    if as_json {
+        let services: Vec<Value> = names.iter().map(|name| entry(name, of(name), &observed)).collect();
+        return printer.json(&json!({"environment": identity.name, "root": reading.root, "services": services}));
+    }
+    let mut table = Table::new(["service", "kind", "state", "endpoint", "image", "digest"]);
+    for name in &names {
+        table.row(match of(name) {
+            Some(container) => vec![
+                (*name).to_owned(),
+                format!("{} {}", container.label(label::KIND), container.label(label::VERSION)),
+                container.status.clone(),
+                address(container).unwrap_or_default(),
+                container.image.clone(),
+                digest(container, &observed).map(|digest| digest.chars().take(19).collect()).unwrap_or_default(),
+            ],
+            None => vec![(*name).to_owned(), kind_of(name), "not made yet: `devenv up`".to_owned()],
+        });
+    }
+    printer.data(&table.render(printer))
+}
+
+fn entry(name: &str, container: Option<&ObservedContainer>, observed: &Observed) -> Value {
+    match container {
+        None => json!({"name": name, "state": "absent"}),
+        Some(container) => json!({
+            "name": name,
+            "kind": container.label(label::KIND),
+            "version": container.label(label::VERSION),
+            "state": container.state,
+            "status": container.status,
+            "image": container.image,
+            "digest": digest(container, observed),
+            "image_id": container.image_id,
+            "endpoint": address(container),
+            "created": container.created,
+            "container": container.name,
+        }),
+    }
+}
+
+/// The endpoint without its login.
+fn address(container: &ObservedContainer) -> Option<String> {
+    let publish = container.publish.first()?;
+    Some(format!("{}:{}", publish.host_ip, publish.host_port))
+}
+
+/// The registry's digest of the image; one that was built here has none.
+fn digest(container: &ObservedContainer, observed: &Observed) -> Option<String> {
+    let same = |image: &&LocalImage| image.id == container.image_id;
+    let digest = observed.images.values().find(same)?.repo_digests.first()?;
+    Some(digest.rsplit_once('@')?.1.to_owned())
+}

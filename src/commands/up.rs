@@ -1,0 +1,241 @@
+//! `devenv up`: read, observe, diff, apply and prove, write `.env`.
+
+use super::session::{Project, connect};
+use super::variables;
+use crate::apply;
+use crate::cli::{Global, Start, Up};
+use crate::docker::Engine;
+use crate::dotenv::{self, UserLine};
+use crate::model::{Diagnostic, Event, Failure, Severity, SourceFile};
+use crate::plan::{self, Desired, Fields, Plan};
+use crate::ui::{Layout, Printer, Reporter, ServiceRow, env_line, production_line, ready_line};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// How often a plan is made again because another program took a chosen port meanwhile.
+const PORT_RETRIES: usize = 5;
+
+/// Runs the command.
+pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &Printer) -> Result<(), Failure> {
+    let began = Instant::now();
+    let project = Project::load(global, files, up.start.allow_floating, None, printer)?;
+    let target = dotenv::git::choose(&project.reading.root, up.env_file.as_deref())?;
+    printer.diagnostics(&target.notes);
+    let existing = dotenv::file::read(&target.path)?;
+    let _lock = project.lock(printer)?;
+    let engine = connect(global).await?;
+    let start = Starting { engine: &engine, start: &up.start, printer, silent: up.json, began };
+    let ready = bring_up(&project, &start, &dotenv::user_lines(&existing)).await?;
+    let written = write_variables(&project, &ready, &target.path, &existing)?;
+    printer.diagnostics(&written.notes);
+    if up.json {
+        return printer.json(&outcome_json(&project, &ready, &written));
+    }
+    let shown = written.path.strip_prefix(&project.reading.root).unwrap_or(&written.path).display().to_string();
+    printer.line(&env_line(ready.layout, &shown, written.count, written.changed, &written.to_fill_in));
+    let shell = ready.desired.services.first().map(|service| format!("devenv shell {}", service.name));
+    let next: Vec<&str> = ["devenv status", "devenv logs"].into_iter().chain(shell.as_deref()).collect();
+    printer.line(&ready_line(began.elapsed(), &next));
+    Ok(())
+}
+
+/// A running environment, proven.
+pub(crate) struct Ready {
+    /// What runs.
+    pub(crate) desired: Desired,
+    /// The endpoints' fields as the host sees them.
+    pub(crate) fields: Fields,
+    /// The columns of the report.
+    pub(crate) layout: Layout,
+}
+
+/// With what an environment is brought up.
+pub(crate) struct Starting<'a> {
+    /// The engine.
+    pub(crate) engine: &'a Engine,
+    /// What the command line says.
+    pub(crate) start: &'a Start,
+    /// The terminal.
+    pub(crate) printer: &'a Printer,
+    /// Whether only messages are shown.
+    pub(crate) silent: bool,
+    /// When the command began.
+    pub(crate) began: Instant,
+}
+
+/// Observes, plans and applies; tries again with other ports where one was lost to another program meanwhile.
+pub(crate) async fn bring_up(
+    project: &Project,
+    starting: &Starting<'_>,
+    user_lines: &[UserLine],
+) -> Result<Ready, Failure> {
+    let stack = &project.reading.stack;
+    let mut lost = 0;
+    loop {
+        let (desired, plan) = prepare(project, starting.engine, starting.start, user_lines).await?;
+        let rows: Vec<ServiceRow> = desired
+            .services
+            .iter()
+            .map(|service| ServiceRow {
+                name: service.name.clone(),
+                what: format!("{} {}", service.kind, service.version),
+            })
+            .collect();
+        let layout = Layout::of(&rows);
+        if !starting.silent && lost == 0 {
+            starting.printer.line(&production_line(layout, &stack.sources, rows.len(), stack.apps.len()));
+        }
+        let reporter =
+            if starting.silent { Reporter::silent(starting.printer) } else { Reporter::new(starting.printer, &rows) };
+        let emit = |event: Event| reporter.event(&event);
+        let run = apply::Run {
+            engine: starting.engine,
+            desired: &desired,
+            mirror: project.machine.mirror.as_deref(),
+            began: starting.began,
+            timeout: starting.start.timeout,
+            emit: &emit,
+        };
+        let applied = apply::apply(&plan, &run).await;
+        reporter.finish();
+        match applied {
+            Ok(()) => {
+                let fields = desired.fields(project.kinds(), false).map_err(manifest_failure)?;
+                return Ok(Ready { desired, fields, layout });
+            }
+            Err(failure) if lost < PORT_RETRIES && apply::lost_a_chosen_port(&failure) => lost += 1,
+            Err(failure) => return Err(failure),
+        }
+    }
+}
+
+/// What should run and the steps to it.
+pub(crate) async fn prepare(
+    project: &Project,
+    engine: &Engine,
+    start: &Start,
+    user_lines: &[UserLine],
+) -> Result<(Desired, Plan), Failure> {
+    let observed = project.observe(engine).await?;
+    let values: BTreeMap<String, String> = user_lines
+        .iter()
+        .filter_map(|line| Some((line.name.clone(), line.value.as_ref()?.reveal().to_owned())))
+        .collect();
+    let overrides = plan::overrides(&project.reading.stack.variables, &values);
+    let desired = project.desired(&observed, &overrides)?;
+    let plan = project.plan(&desired, &observed, start)?;
+    Ok((desired, plan))
+}
+
+/// What came out of writing the variables.
+pub(crate) struct Written {
+    /// The main file.
+    pub(crate) path: PathBuf,
+    /// Whether anything in it changed.
+    pub(crate) changed: bool,
+    /// How many variables it holds.
+    pub(crate) count: usize,
+    /// The names that are left to the user.
+    pub(crate) to_fill_in: Vec<String>,
+    /// What is to be said.
+    pub(crate) notes: Vec<Diagnostic>,
+}
+
+/// Renders and replaces the env file, and those of apps that have one of their own.
+pub(crate) fn write_variables(
+    project: &Project,
+    ready: &Ready,
+    path: &Path,
+    existing: &str,
+) -> Result<Written, Failure> {
+    let mut written =
+        Written { path: path.to_owned(), changed: false, count: 0, to_fill_in: Vec::new(), notes: Vec::new() };
+    for group in groups(project, &ready.fields, path, existing)? {
+        written.changed |= dotenv::file::write(&group.path, &dotenv::merge(&group.existing, &group.block))?;
+        written.count += group.rendered.entries.len();
+        for name in group.rendered.to_fill_in {
+            if !written.to_fill_in.contains(&name) {
+                written.to_fill_in.push(name);
+            }
+        }
+        written.notes.extend(group.rendered.notes.into_iter().filter(|note| note.severity != Severity::Note));
+    }
+    Ok(written)
+}
+
+/// One env file as it should be.
+pub(crate) struct Group {
+    /// Where it lies.
+    pub(crate) path: PathBuf,
+    /// What it holds now.
+    pub(crate) existing: String,
+    /// The block that it should have.
+    pub(crate) block: String,
+    /// What the block is made of.
+    pub(crate) rendered: variables::Rendered,
+}
+
+/// Every env file of the project as it should be: the main one first.
+pub(crate) fn groups(project: &Project, fields: &Fields, main: &Path, existing: &str) -> Result<Vec<Group>, Failure> {
+    let stack = &project.reading.stack;
+    let env_files: BTreeMap<String, PathBuf> = project
+        .reading
+        .env_files
+        .iter()
+        .map(|(app, file)| (app.clone(), project.reading.root.join(&file.value)))
+        .collect();
+    let mut groups = Vec::new();
+    for (path, variables) in variables::by_file(stack, &env_files) {
+        let existing = match &path {
+            None => existing.to_owned(),
+            Some(path) => dotenv::file::read(path)?,
+        };
+        let path = path.unwrap_or_else(|| main.to_owned());
+        let shown = path.strip_prefix(&project.reading.root).unwrap_or(&path).to_owned();
+        let file = Arc::new(SourceFile { path: shown, text: existing.clone() });
+        let rendered = variables::render(&variables, fields, &dotenv::user_lines(&existing), &file);
+        let block = dotenv::render_block(&rendered.entries).map_err(|refusals| refused(&refusals, &variables))?;
+        groups.push(Group { path, existing, block, rendered });
+    }
+    Ok(groups)
+}
+
+/// Values that no env file can carry, each at its place in the manifest.
+pub(crate) fn refused(refusals: &[dotenv::Refusal], variables: &[&crate::model::Variable]) -> Failure {
+    let diagnostics = refusals
+        .iter()
+        .map(|refusal| {
+            let diagnostic = refusal.diagnostic();
+            match variables.iter().find(|variable| variable.name == refusal.name) {
+                Some(variable) => diagnostic.at(&variable.origin, "declared here"),
+                None => diagnostic,
+            }
+        })
+        .collect();
+    manifest_failure(diagnostics)
+}
+
+pub(crate) fn manifest_failure(diagnostics: Vec<Diagnostic>) -> Failure {
+    Failure { exit: crate::model::Exit::Manifest, diagnostics }
+}
+
+fn outcome_json(project: &Project, ready: &Ready, written: &Written) -> serde_json::Value {
+    let services: Vec<_> = ready
+        .desired
+        .services
+        .iter()
+        .filter_map(|service| {
+            let endpoint = service.endpoints.first()?;
+            Some(serde_json::json!({
+                "name": service.name, "kind": service.kind, "version": service.version,
+                "image": service.container.image.to_string(), "host": endpoint.host, "port": endpoint.port,
+            }))
+        })
+        .collect();
+    serde_json::json!({
+        "environment": project.identity.name, "services": services,
+        "env_file": written.path, "variables": written.count, "to_fill_in": written.to_fill_in,
+    })
+}

@@ -1,0 +1,116 @@
+//! From a stack's variables and the endpoints' fields to what is written.
+
+use crate::dotenv::{Entry, EntryValue, UserLine};
+use crate::model::{Diagnostic, Origin, SourceFile, Stack, Template, Value, Variable};
+use crate::plan::{Fields, render_value};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What is written, what is left to the user, and what is to be said.
+#[derive(Debug, Default)]
+pub(crate) struct Rendered {
+    /// One for each name, in the manifests' order.
+    pub(crate) entries: Vec<Entry>,
+    /// Names whose values the user has to fill in.
+    pub(crate) to_fill_in: Vec<String>,
+    /// Warnings and notes.
+    pub(crate) notes: Vec<Diagnostic>,
+}
+
+/// The entries of the given variables. A name that the user sets outside the block is left out and reported.
+pub(crate) fn render(
+    variables: &[&Variable],
+    fields: &Fields,
+    user_lines: &[UserLine],
+    file: &Arc<SourceFile>,
+) -> Rendered {
+    let mut rendered = Rendered::default();
+    for variable in variables {
+        if rendered.entries.iter().any(|entry| entry.name == variable.name) {
+            continue;
+        }
+        let (value, comment) = value_of(variable, fields);
+        if let Some(line) = user_lines.iter().find(|line| line.name == variable.name) {
+            if !rendered.notes.iter().any(|note| note.message.contains(&format!("`{}`", line.name))) {
+                rendered.notes.extend(own_line(variable, &value, line, file));
+            }
+            continue;
+        }
+        if matches!(value, EntryValue::Empty) {
+            rendered.to_fill_in.push(variable.name.clone());
+        }
+        rendered.entries.push(Entry { name: variable.name.clone(), value, comment });
+    }
+    rendered
+}
+
+fn value_of(variable: &Variable, fields: &Fields) -> (EntryValue, Option<String>) {
+    match &variable.value {
+        Value::Plain(text) => (EntryValue::Plain(text.clone()), None),
+        Value::Bound { template, dropped } => match render_value(template, fields) {
+            Ok(text) => {
+                let comment = (!dropped.is_empty())
+                    .then(|| format!("production also has {}: a local server offers no TLS", dropped.join(", ")));
+                let value = if holds_secret(template, fields) {
+                    EntryValue::Secret(crate::model::Secret::new(text))
+                } else {
+                    EntryValue::Plain(text)
+                };
+                (value, comment)
+            }
+            Err(field) => (EntryValue::Empty, Some(format!("{field} is not running here"))),
+        },
+        Value::Secret(source) => (EntryValue::Empty, Some(format!("to fill in; production: {source}"))),
+        Value::Unresolved(source) => {
+            (EntryValue::Empty, Some(format!("to fill in; the manifest does not say it: {source}")))
+        }
+    }
+}
+
+/// Whether a rendered value contains a password of its services.
+fn holds_secret(template: &Template, fields: &Fields) -> bool {
+    template.fields().any(|(service, field)| {
+        let Some(fields) = fields.get(service) else { return false };
+        let (Some(value), password) = (fields.get(field), fields.get("password")) else { return false };
+        field.ends_with("password")
+            || password.is_some_and(|password| !password.is_empty() && value.contains(password.as_str()))
+    })
+}
+
+/// What the user's own line means, where it decides what the app reaches.
+fn own_line(variable: &Variable, value: &EntryValue, line: &UserLine, file: &Arc<SourceFile>) -> Option<Diagnostic> {
+    let origin = Origin { file: Arc::clone(file), line: line.line, column: line.column, length: line.length };
+    let name = &line.name;
+    let bound = matches!(variable.value, Value::Bound { .. });
+    let same = line.value.as_ref().map(crate::model::Secret::reveal) == value.text();
+    Some(match (bound, same) {
+        (false, _) => Diagnostic::note("own-line", format!("`{name}` is set by your own line, which wins"))
+            .at(&origin, "outside devenv's block"),
+        (true, true) => {
+            Diagnostic::note("own-line", format!("`{name}` is set by your own line, which wins; it was proven"))
+                .at(&origin, "outside devenv's block")
+        }
+        (true, false) => Diagnostic::warning(
+            "own-line-unproven",
+            format!("`{name}` is set by your own line, which wins; what it reaches was not proven"),
+        )
+        .at(&origin, "outside devenv's block")
+        .and_at(&variable.origin, "production's value, which devenv binds to a local service")
+        .help("remove the line to get the proven value"),
+    })
+}
+
+/// The variables that go into the one `.env`, and those of apps that have a file of their own.
+pub(crate) fn by_file<'a>(
+    stack: &'a Stack,
+    files: &std::collections::BTreeMap<String, PathBuf>,
+) -> Vec<(Option<PathBuf>, Vec<&'a Variable>)> {
+    let mut groups =
+        vec![(None, stack.variables.iter().filter(|variable| !files.contains_key(&variable.app)).collect())];
+    for (app, path) in files {
+        // Variables of no app are for every app.
+        let of_app = |variable: &&Variable| variable.app == *app || variable.app.is_empty();
+        groups.push((Some(path.clone()), stack.variables.iter().filter(of_app).collect()));
+    }
+    groups
+}

@@ -1,0 +1,139 @@
+//! What becomes of each key of a backing service, so that nothing is dropped in silence.
+//!
+//! A service as a whole is as well supported as the worst key that changes how the server answers; keys about the
+//! container around it (restarts, limits, logging) are told and do not count.
+
+use crate::model::{Key, Support};
+
+/// Keys and what became of them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Keys {
+    /// Each key, in order.
+    pub(super) all: Vec<Key>,
+    /// The worst of those that count.
+    pub(super) worst: Support,
+}
+
+impl Keys {
+    /// A key that changes how the server answers.
+    pub(super) fn add(&mut self, path: impl Into<String>, support: Support, note: impl Into<String>) {
+        if support != Support::Reproduced {
+            self.worst = self.worst.max(Support::Approximated);
+        }
+        self.aside(path, support, note);
+    }
+
+    /// A key that does not.
+    pub(super) fn aside(&mut self, path: impl Into<String>, support: Support, note: impl Into<String>) {
+        let path = path.into();
+        if !self.all.iter().any(|key| key.path == path) {
+            self.all.push(Key { path, support, note: note.into() });
+        }
+    }
+}
+
+/// What is said of a key that is about the container and not about its server. None for a key that Compose does not
+/// know, or that is accounted for elsewhere.
+pub(super) fn of_container(key: &str) -> Option<(Support, &'static str)> {
+    use Support::{Approximated, Reproduced, Unsupported};
+    Some(match key {
+        "container_name" | "hostname" | "links" => (Reproduced, "apps reach it by this name too"),
+        "networks" | "expose" => (Approximated, "the environment has one network of its own"),
+        "ports" => (Approximated, "published on loopback, at a port of the environment's own"),
+        "healthcheck" => (Reproduced, "a login over the published port stands in for it"),
+        "depends_on" => (Approximated, "services start side by side, and each is proven by itself"),
+        "restart" => (Unsupported, "a local server is started by `devenv up`"),
+        "deploy" | "scale" => (Unsupported, "one server runs, without production's limits and replicas"),
+        "mem_limit" | "mem_reservation" | "memswap_limit" | "mem_swappiness" | "cpus" | "cpu_shares" | "cpu_count"
+        | "cpu_percent" | "cpu_period" | "cpu_quota" | "cpu_rt_period" | "cpu_rt_runtime" | "cpuset" | "pids_limit"
+        | "blkio_config" | "oom_kill_disable" | "oom_score_adj" | "ulimits" | "cgroup" | "cgroup_parent" | "gpus" => {
+            (Unsupported, "a local server runs without production's limits")
+        }
+        "shm_size" => (Unsupported, "the engine's own size of shared memory holds"),
+        "logging" | "log_driver" | "log_opt" => (Unsupported, "`devenv logs` reads the engine's own log"),
+        "labels" | "label_file" | "annotations" | "attach" | "develop" | "tty" | "stdin_open" | "pull_policy"
+        | "storage_opt" | "credential_spec" | "provider" | "post_start" | "pre_stop" | "use_api_socket" => {
+            (Unsupported, "of no use to a local server")
+        }
+        "cap_add"
+        | "cap_drop"
+        | "security_opt"
+        | "read_only"
+        | "userns_mode"
+        | "group_add"
+        | "sysctls"
+        | "tmpfs"
+        | "init"
+        | "uts"
+        | "runtime"
+        | "isolation"
+        | "device_cgroup_rules" => (Unsupported, "the container runs with the engine's own rules"),
+        "user" => (Unsupported, "the image chooses the user, whom the environment's volume belongs to"),
+        "working_dir" => (Unsupported, "the image chooses its folder"),
+        "dns" | "dns_opt" | "dns_search" | "domainname" | "extra_hosts" | "mac_address" | "external_links" => {
+            (Unsupported, "the environment has one network of its own")
+        }
+        "stop_signal" | "stop_grace_period" => (Approximated, "its kind says how it is stopped cleanly"),
+        "profiles" => (Reproduced, "the profile is active"),
+        "privileged" | "devices" => (Unsupported, "refused: a manifest gets no rights over this machine"),
+        "network_mode" | "pid" | "ipc" => (Unsupported, "refused: a manifest does not share this machine's own"),
+        "volumes_from" => (Unsupported, "volumes of other containers are not shared"),
+        _ => return None,
+    })
+}
+
+/// Keys of a service that are accounted for one by one.
+pub(super) const READ: &[&str] = &[
+    "image",
+    "build",
+    "environment",
+    "env_file",
+    "command",
+    "entrypoint",
+    "volumes",
+    "configs",
+    "secrets",
+    "platform",
+    "extends",
+];
+
+/// Every key of a service, for telling a mistyped one.
+pub(super) const COMMON: &[&str] = &[
+    "image",
+    "build",
+    "environment",
+    "env_file",
+    "command",
+    "entrypoint",
+    "volumes",
+    "configs",
+    "secrets",
+    "platform",
+    "extends",
+    "container_name",
+    "hostname",
+    "networks",
+    "expose",
+    "ports",
+    "healthcheck",
+    "depends_on",
+    "restart",
+    "deploy",
+    "ulimits",
+    "logging",
+    "labels",
+    "user",
+    "profiles",
+    "privileged",
+    "network_mode",
+    "working_dir",
+    "tmpfs",
+    "stop_signal",
+    "stop_grace_period",
+    "shm_size",
+    "links",
+    "read_only",
+    "security_opt",
+    "cap_add",
+    "cap_drop",
+];

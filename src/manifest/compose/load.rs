@@ -1,0 +1,383 @@
+//! From Compose files to one tree: `.env`, `extends`, `include`, and files laid over each other.
+//!
+//! Every relative path of a file starts from that file's own project folder, wherever it was included from.
+
+use super::merge::{merge, settled};
+use super::value::{Content, Value};
+use crate::manifest::dialect::{Input, ManifestFile};
+use crate::manifest::env_file::{self, Format};
+use crate::manifest::files::{FileFault, tidy};
+use crate::manifest::tree::Node;
+use crate::manifest::yaml;
+use crate::model::{Diagnostic, Located, Origin, Source, SourceFile, without_managed_block};
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How deep `include` and `extends` may go.
+const DEEPEST: usize = 50;
+
+/// Variables for interpolation: the process' over those of `.env`.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Variables(BTreeMap<String, String>);
+
+/// Reads and joins files.
+pub(super) struct Loader<'a> {
+    pub(super) input: &'a Input<'a>,
+    pub(super) diagnostics: Vec<Diagnostic>,
+    /// Every file that took part, in order.
+    pub(super) sources: Vec<Source>,
+    /// The project folder of each file, by the path shown.
+    folders: HashMap<PathBuf, PathBuf>,
+    /// The variables of each file, by the path shown.
+    variables: HashMap<PathBuf, Variables>,
+}
+
+/// One file of a group that is laid over each other.
+struct Part {
+    source: Arc<SourceFile>,
+    document: Node,
+    /// The file's own absolute path, for finding cycles.
+    path: PathBuf,
+}
+
+/// Who includes whom, from the outermost file.
+type Chain = Vec<(PathBuf, Option<Origin>)>;
+
+impl<'a> Loader<'a> {
+    pub(super) fn new(input: &'a Input<'a>) -> Self {
+        Self { input, diagnostics: Vec::new(), sources: Vec::new(), folders: HashMap::new(), variables: HashMap::new() }
+    }
+
+    /// The variable as Compose sees it in a file's project.
+    pub(super) fn lookup(&self, origin: &Origin, name: &str) -> Option<String> {
+        let own = self.variables.get(origin.path());
+        self.input.environment.get(name).map(str::to_owned).or_else(|| own?.0.get(name).cloned())
+    }
+
+    /// A variable of the outermost project.
+    pub(super) fn project_variable(&self, name: &str) -> Option<String> {
+        let file = self.input.files.first()?;
+        self.lookup(&Origin::start_of(&file.source), name)
+    }
+
+    /// The absolute path that a path in a file means.
+    pub(super) fn path_in(&self, origin: &Origin, path: &str) -> PathBuf {
+        let folder = self.folders.get(origin.path()).cloned().unwrap_or_else(|| self.input.project.root.clone());
+        tidy(&folder.join(path))
+    }
+
+    /// Everything that the input's files declare.
+    pub(super) fn load(&mut self) -> Option<Value> {
+        let files: &[ManifestFile] = self.input.files;
+        let first = files.first()?;
+        let folder = first.folder.clone();
+        let variables = self.dotenv(&folder.join(".env"), None, &Variables::default());
+        let parts = files
+            .iter()
+            .filter_map(|file| {
+                let document = file.documents.first()?.clone();
+                let path = file.folder.join(file.source.path.file_name().unwrap_or_default());
+                Some(Part { source: Arc::clone(&file.source), document, path })
+            })
+            .collect();
+        self.group(parts, &folder, &variables, &Chain::new())
+    }
+
+    /// The variables of a `.env` file over those given; one that is missing adds nothing unless it was named.
+    fn dotenv(&mut self, path: &Path, named: Option<&Origin>, outer: &Variables) -> Variables {
+        let mut variables = outer.clone();
+        match self.input.project.read(path) {
+            Ok(file) => {
+                let text = without_managed_block(&file.text);
+                let file = Arc::new(SourceFile { path: file.path.clone(), text });
+                let environment = self.input.environment;
+                let lookup = |name: &str| environment.get(name).map(str::to_owned);
+                let (entries, diagnostics) = env_file::read(&file, Format::Compose, &lookup);
+                self.diagnostics.extend(diagnostics);
+                for entry in entries {
+                    if let Some(value) = entry.value {
+                        variables.0.insert(entry.name, value.text);
+                    }
+                }
+            }
+            Err(error) => {
+                if let Some(origin) = named {
+                    self.diagnostics.push(error.named_at(origin));
+                } else if error.fault != FileFault::Missing {
+                    self.diagnostics.push(*error.diagnostic);
+                }
+            }
+        }
+        variables
+    }
+
+    /// Files laid over each other, with what they include.
+    fn group(&mut self, parts: Vec<Part>, folder: &Path, variables: &Variables, chain: &Chain) -> Option<Value> {
+        let mut whole: Option<Value> = None;
+        let mut chain = chain.clone();
+        for part in parts {
+            if let Some(first) = chain.iter().position(|(path, _)| *path == part.path) {
+                self.include_cycle(&chain[first..], &part.path);
+                return whole;
+            }
+            chain.push((part.path.clone(), None));
+            let value = self.file(&part, folder, variables);
+            whole = Some(match whole {
+                Some(base) => merge(base, value, &[]),
+                None => settled(value),
+            });
+        }
+        let whole = whole?;
+        Some(self.with_included(whole, folder, variables, &chain))
+    }
+
+    /// One file with its variables replaced and its `extends` followed.
+    fn file(&mut self, part: &Part, folder: &Path, variables: &Variables) -> Value {
+        let shown = part.source.path.clone();
+        if !self.sources.iter().any(|source| source.path == shown) {
+            self.sources.push(Source { path: shown.clone(), format: super::DIALECT.name });
+        }
+        let value = self.interpolated(&part.source, &part.document, folder, variables);
+        let mut entries = Vec::new();
+        for (key, value) in value.entries() {
+            if key.value.starts_with("x-") {
+                continue;
+            }
+            let value_of =
+                if key.value == "services" { self.extended_services(value, &part.path) } else { value.clone() };
+            entries.push((key.clone(), value_of));
+        }
+        Value { origin: value.origin, tag: None, content: Content::Map(entries) }
+    }
+
+    fn interpolated(&mut self, source: &Arc<SourceFile>, node: &Node, folder: &Path, variables: &Variables) -> Value {
+        self.folders.insert(source.path.clone(), folder.to_path_buf());
+        self.variables.insert(source.path.clone(), variables.clone());
+        let environment = self.input.environment;
+        let lookup = |name: &str| environment.get(name).map(str::to_owned).or_else(|| variables.0.get(name).cloned());
+        let mut entries = Vec::new();
+        for entry in node.entries() {
+            // What lies under `x-` is for anchors, and was read where they are used.
+            if !entry.key.value.starts_with("x-") {
+                let value = Value::from_node(&entry.value, &lookup, &mut self.diagnostics);
+                entries.push((entry.key.clone(), value));
+            }
+        }
+        Value { origin: node.origin.clone(), tag: None, content: Content::Map(entries) }
+    }
+
+    fn extended_services(&mut self, services: &Value, file: &Path) -> Value {
+        let entries = services
+            .entries()
+            .iter()
+            .map(|(name, service)| {
+                let mut chain = vec![(file.to_path_buf(), name.value.clone(), name.origin.clone())];
+                (name.clone(), self.extended(service.clone(), services, file, &mut chain))
+            })
+            .collect();
+        Value { origin: services.origin.clone(), tag: services.tag.clone(), content: Content::Map(entries) }
+    }
+
+    /// A service laid over the one that it extends.
+    fn extended(
+        &mut self,
+        service: Value,
+        siblings: &Value,
+        file: &Path,
+        chain: &mut Vec<(PathBuf, String, Origin)>,
+    ) -> Value {
+        let Some(extends) = service.get("extends").cloned() else { return service };
+        let named = extends.get("service").unwrap_or(&extends);
+        let Some(name) = named.as_str().map(str::to_owned) else {
+            self.diagnostics.push(
+                Diagnostic::error("wrong-type", "`extends` does not say which service")
+                    .at(&extends.origin, "a service's name, or a map with `service` and `file`, belongs here"),
+            );
+            return service;
+        };
+        let (path, other) = match extends.get("file").and_then(Value::text).filter(|text| !text.text.is_empty()) {
+            Some(text) => {
+                let path = self.path_in(&extends.origin, &text.text);
+                let at = extends.get("file").map_or(&extends.origin, |file| &file.origin).clone();
+                let Some(other) = self.other_file(&path, &at, &extends.origin) else { return service };
+                (path, Some(other))
+            }
+            None => (file.to_path_buf(), None),
+        };
+        let siblings = other.as_ref().and_then(|other| other.get("services")).unwrap_or(siblings);
+        if let Some(first) = chain.iter().position(|(known, known_name, _)| *known == path && *known_name == name) {
+            let mut cycle = Diagnostic::error("extends-cycle", "services extend each other in a circle")
+                .at(&extends.origin, format!("leads back to `{name}`"));
+            for (_, name, origin) in &chain[first..] {
+                cycle = cycle.and_at(origin, format!("`{name}` is part of the circle"));
+            }
+            let cycle = cycle.help("take one of the `extends` out");
+            if !self.diagnostics.iter().any(|known| known.code == "extends-cycle") {
+                self.diagnostics.push(cycle);
+            }
+            return without(service, "extends");
+        }
+        let Some(base) = siblings.get(&name).cloned() else {
+            self.diagnostics.push(
+                Diagnostic::error("extends-missing", format!("no service `{name}` is there to extend"))
+                    .at(&named.origin, "named here")
+                    .help("check the name, or the `file:` beside it"),
+            );
+            return without(service, "extends");
+        };
+        if chain.len() >= DEEPEST {
+            return without(service, "extends");
+        }
+        chain.push((path.clone(), name, extends.origin.clone()));
+        let siblings = siblings.clone();
+        let base = self.extended(base, &siblings, &path, chain);
+        chain.pop();
+        merge(settled(base), without(service, "extends"), &["services", "*"])
+    }
+
+    /// A file that `extends` names, with its variables replaced.
+    fn other_file(&mut self, path: &Path, at: &Origin, by: &Origin) -> Option<Value> {
+        let document = self.parsed(path, at)?;
+        let variables = self.variables.get(by.path()).cloned().unwrap_or_default();
+        let folder = path.parent().unwrap_or(path).to_path_buf();
+        Some(self.interpolated(&document.0, &document.1, &folder, &variables))
+    }
+
+    fn parsed(&mut self, path: &Path, at: &Origin) -> Option<(Arc<SourceFile>, Node)> {
+        let source = match self.input.project.read(path) {
+            Ok(source) => source,
+            Err(error) => {
+                self.diagnostics.push(error.named_at(at));
+                return None;
+            }
+        };
+        let read = yaml::parse(&source);
+        self.diagnostics.extend(read.diagnostics);
+        read.documents.into_iter().next().map(|document| (source, document))
+    }
+
+    /// What `include` names, each as a project of its own, joined with the file's own services.
+    fn with_included(&mut self, whole: Value, folder: &Path, variables: &Variables, chain: &Chain) -> Value {
+        let Some(include) = whole.get("include").cloned() else { return whole };
+        let mut whole = without(whole, "include");
+        if chain.len() > DEEPEST {
+            return whole;
+        }
+        for entry in include.one_or_more() {
+            let paths: Vec<Value> = match entry.get("path") {
+                Some(paths) => paths.one_or_more().to_vec(),
+                None => entry.one_or_more().to_vec(),
+            };
+            let Some(first) = paths.first().and_then(|path| path.as_str()) else {
+                self.diagnostics.push(
+                    Diagnostic::error("wrong-type", "an entry of `include` does not say which file")
+                        .at(&entry.origin, "a path, or a map with `path`, belongs here"),
+                );
+                continue;
+            };
+            let first = tidy(&folder.join(first));
+            let own_folder = match entry.get("project_directory").and_then(|folder| folder.as_str()) {
+                Some(path) => tidy(&folder.join(path)),
+                None => first.parent().unwrap_or(folder).to_path_buf(),
+            };
+            // The including project's variables win over those of the included one's `.env`.
+            let mut own = Variables::default();
+            match entry.get("env_file") {
+                Some(files) => {
+                    for file in files.one_or_more() {
+                        if let Some(path) = file.as_str().filter(|path| *path != "/dev/null") {
+                            own = self.dotenv(&tidy(&folder.join(path)), Some(&file.origin), &own);
+                        }
+                    }
+                }
+                None => own = self.dotenv(&own_folder.join(".env"), None, &own),
+            }
+            own.0.extend(variables.0.clone());
+            let mut parts = Vec::new();
+            for path in &paths {
+                let Some(text) = path.as_str() else { continue };
+                let file = tidy(&folder.join(text));
+                if let Some(at) = chain.iter().position(|(known, _)| *known == file) {
+                    self.cycle_at(&chain[at..], &path.origin);
+                    continue;
+                }
+                if let Some((source, document)) = self.parsed(&file, &path.origin) {
+                    parts.push(Part { source, document, path: file });
+                }
+            }
+            let mut inner: Chain = chain.clone();
+            if let Some(last) = inner.last_mut() {
+                last.1 = Some(entry.origin.clone());
+            }
+            if let Some(included) = self.group(parts, &own_folder, &own, &inner) {
+                whole = self.joined(whole, included);
+            }
+        }
+        whole
+    }
+
+    /// Two projects side by side: what both declare under one name is an error.
+    fn joined(&mut self, whole: Value, included: Value) -> Value {
+        let Content::Map(mut entries) = whole.content else { return whole };
+        let Content::Map(more) = included.content else { return Value { content: Content::Map(entries), ..whole } };
+        for (key, value) in more {
+            let Some(at) = entries.iter().position(|(known, _)| known.value == key.value) else {
+                entries.push((key, value));
+                continue;
+            };
+            let Content::Map(added) = value.content else { continue };
+            let Content::Map(known) = &mut entries[at].1.content else { continue };
+            for (name, value) in added {
+                match known.iter().find(|(known, _)| known.value == name.value) {
+                    None => known.push((name, value)),
+                    Some((first, _)) if key.value == "services" && first.origin != name.origin => {
+                        self.diagnostics.push(
+                            Diagnostic::error(
+                                "service-twice",
+                                format!("the service `{}` is declared by two files that are not laid over each other", name.value),
+                            )
+                            .at(&name.origin, "declared here")
+                            .and_at(&first.origin, "and here")
+                            .help("rename one, or name both files in one `include` entry, so that one lies over the other"),
+                        );
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+        Value { content: Content::Map(entries), ..whole }
+    }
+
+    fn include_cycle(&mut self, chain: &[(PathBuf, Option<Origin>)], path: &Path) {
+        if let Some(origin) = chain.last().and_then(|(_, origin)| origin.clone()) {
+            self.cycle_at(chain, &origin);
+        } else {
+            let shown = self.input.project.shown(path);
+            self.diagnostics.push(
+                Diagnostic::error("include-cycle", format!("`{}` is named twice", shown.display()))
+                    .help("name each file once"),
+            );
+        }
+    }
+
+    fn cycle_at(&mut self, chain: &[(PathBuf, Option<Origin>)], origin: &Origin) {
+        let mut cycle = Diagnostic::error("include-cycle", "files include each other in a circle")
+            .at(origin, "leads back to a file that leads here");
+        for place in chain.iter().filter_map(|(_, origin)| origin.as_ref()) {
+            cycle = cycle.and_at(place, "part of the circle");
+        }
+        self.diagnostics.push(cycle.help("take one of the `include` entries out"));
+    }
+}
+
+/// A map without one of its keys.
+pub(super) fn without(value: Value, key: &str) -> Value {
+    let content = match value.content {
+        Content::Map(entries) => {
+            Content::Map(entries.into_iter().filter(|(name, _): &(Located<String>, Value)| name.value != key).collect())
+        }
+        content => content,
+    };
+    Value { content, ..value }
+}

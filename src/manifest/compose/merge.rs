@@ -1,0 +1,170 @@
+//! One Compose value laid over another, as the Compose specification merges files.
+//!
+//! Maps merge and lists append, but for commands, which replace, and for lists whose items have a name of their own:
+//! variables by name, mounts by target, ports by what they publish.
+
+use super::value::{Content, Value};
+use crate::model::Located;
+
+/// Lays `over` over `base`. `path` is the keys from the top; a service's name stands as `*`.
+pub(super) fn merge(base: Value, over: Value, path: &[&str]) -> Value {
+    match over.tag.as_deref() {
+        Some("!override") => return Value { tag: None, ..over },
+        Some("!reset") => return Value { tag: None, content: Content::Null, ..over },
+        _ => {}
+    }
+    if over.is_null() {
+        // A key without a value says nothing new.
+        return base;
+    }
+    let (base, over) = if named_by_key(path) { (base.into_map(), over.into_map()) } else { (base, over) };
+    let (base, over) = (as_map(base, path), as_map(over, path));
+    match (base.content, over.content) {
+        (Content::Map(base_entries), Content::Map(over_entries)) => Value {
+            origin: base.origin,
+            tag: None,
+            content: Content::Map(merge_maps(base_entries, over_entries, path)),
+        },
+        (Content::List(mut items), Content::List(more)) if !replaces(path) => {
+            for item in more {
+                match identity(&item, path) {
+                    Some(name) => match items.iter_mut().find(|known| identity(known, path).as_ref() == Some(&name)) {
+                        Some(known) => *known = item,
+                        None => items.push(item),
+                    },
+                    None => items.push(item),
+                }
+            }
+            Value { origin: base.origin, tag: None, content: Content::List(items) }
+        }
+        // `env_file` and the like: a text beside a list is a list of one.
+        (Content::Text { text, raw }, Content::List(more)) if appends_text(path) => {
+            let first = Value { origin: base.origin.clone(), tag: None, content: Content::Text { text, raw } };
+            let items = std::iter::once(first).chain(more).collect();
+            Value { origin: base.origin, tag: None, content: Content::List(items) }
+        }
+        (base_content @ (Content::List(_) | Content::Text { .. }), Content::Text { text, raw })
+            if appends_text(path) =>
+        {
+            let mut items = match base_content {
+                Content::List(items) => items,
+                content => vec![Value { origin: base.origin.clone(), tag: None, content }],
+            };
+            items.push(Value { origin: over.origin, tag: None, content: Content::Text { text, raw } });
+            Value { origin: base.origin, tag: None, content: Content::List(items) }
+        }
+        (_, content) => Value { origin: over.origin, tag: None, content },
+    }
+}
+
+type Entries = Vec<(Located<String>, Value)>;
+
+fn merge_maps(mut base: Entries, over: Entries, path: &[&str]) -> Entries {
+    for (key, value) in over {
+        let is_service = path == ["services"];
+        let inner: Vec<&str> =
+            path.iter().copied().chain(std::iter::once(if is_service { "*" } else { key.value.as_str() })).collect();
+        let at = base.iter().position(|(known, _)| known.value == key.value);
+        match (at, value.tag.as_deref()) {
+            (Some(at), Some("!reset")) => drop(base.remove(at)),
+            (None, Some("!reset")) => {}
+            (Some(at), _) => {
+                let (known, earlier) = base.remove(at);
+                // The later place is the one that decides; where both say something, the first names the key.
+                base.insert(at, (known, merge(earlier, value, &inner)));
+            }
+            (None, _) => base.push((key, settled(value))),
+        }
+    }
+    base
+}
+
+/// A value without anything under it: `!reset` keys are gone, and tags have done their work.
+pub(super) fn settled(value: Value) -> Value {
+    let content = match value.content {
+        Content::Map(entries) => Content::Map(
+            entries
+                .into_iter()
+                .filter(|(_, value)| value.tag.as_deref() != Some("!reset"))
+                .map(|(key, value)| (key, settled(value)))
+                .collect(),
+        ),
+        Content::List(items) => Content::List(items.into_iter().map(settled).collect()),
+        content => content,
+    };
+    Value { tag: None, content, ..value }
+}
+
+/// Lists of `NAME=value` that are maps in another spelling.
+fn named_by_key(path: &[&str]) -> bool {
+    matches!(path, ["services", "*", "environment" | "labels" | "annotations" | "sysctls" | "extra_hosts"])
+        || matches!(path, ["services", "*", "build", "args" | "labels" | "additional_contexts"])
+}
+
+/// Short forms that stand for a map: `build: .`, `depends_on: [db]`, `networks: [back]`.
+fn as_map(value: Value, path: &[&str]) -> Value {
+    match (path, &value.content) {
+        (["services", "*", "build"], Content::Text { .. }) => {
+            let key = Located::new("context".to_owned(), value.origin.clone());
+            Value { origin: value.origin.clone(), tag: None, content: Content::Map(vec![(key, value)]) }
+        }
+        (["services", "*", "depends_on" | "networks"], Content::List(items)) => {
+            let entries = items
+                .iter()
+                .filter_map(|item| {
+                    let key = Located::new(item.as_str()?.to_owned(), item.origin.clone());
+                    Some((key, Value { origin: item.origin.clone(), tag: None, content: Content::Null }))
+                })
+                .collect();
+            Value { origin: value.origin.clone(), tag: None, content: Content::Map(entries) }
+        }
+        _ => value,
+    }
+}
+
+fn replaces(path: &[&str]) -> bool {
+    matches!(path, ["services", "*", "command" | "entrypoint"] | ["services", "*", "healthcheck", "test"])
+}
+
+fn appends_text(path: &[&str]) -> bool {
+    matches!(path, ["services", "*", "env_file" | "dns" | "dns_search" | "tmpfs" | "label_file"] | ["include"])
+}
+
+/// What makes two items of a list the same one.
+fn identity(item: &Value, path: &[&str]) -> Option<String> {
+    match path {
+        ["services", "*", "volumes"] => target_of_mount(item),
+        ["services", "*", "ports"] => Some(match &item.content {
+            Content::Map(_) => {
+                let part = |key: &str| item.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+                format!("{}:{}:{}/{}", part("host_ip"), part("published"), part("target"), part("protocol"))
+            }
+            _ => item.as_str()?.to_owned(),
+        }),
+        ["services", "*", "secrets" | "configs"] => Some(
+            item.get("target")
+                .or_else(|| item.get("source"))
+                .and_then(Value::as_str)
+                .or_else(|| item.as_str())?
+                .to_owned(),
+        ),
+        ["services", "*", "expose" | "profiles" | "cap_add" | "cap_drop" | "security_opt" | "env_file"] => {
+            Some(item.as_str()?.to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// Where a mount goes in the container, in its short or long form.
+pub(super) fn target_of_mount(item: &Value) -> Option<String> {
+    if let Some(target) = item.get("target") {
+        return target.as_str().map(str::to_owned);
+    }
+    let parts: Vec<&str> = item.as_str()?.split(':').collect();
+    let target = match parts.as_slice() {
+        [only] => only,
+        [_, target, ..] => target,
+        [] => return None,
+    };
+    Some((*target).to_owned())
+}

@@ -1,0 +1,227 @@
+//! One Compose service: a backing service with everything it declares, or an app.
+
+use super::backing::Backing;
+use super::load::Loader;
+use super::value::Value;
+use super::words::{marked_words, plain_words};
+use crate::kinds::{Family, Kind};
+use crate::manifest::bind::Sources;
+use crate::manifest::classify::{Class, Runs, classify};
+use crate::manifest::dockerfile;
+use crate::model::{App, Diagnostic, ImageRef, Located, Origin, Service, SourceFile, Version, VersionClass};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What a Compose service is.
+pub(super) enum Read {
+    /// A server, with what its model cannot hold.
+    Backing(Box<Service>, Sources),
+    /// An app; whether its variables are of interest.
+    App(App, bool),
+}
+
+/// The image that a service runs, and how that is known.
+struct Image {
+    name: Located<ImageRef>,
+    /// As it was written, where a variable in it is not set.
+    unresolved: Option<String>,
+    /// The Dockerfile that adds to it.
+    dockerfile: Option<String>,
+    /// What a Dockerfile says it runs.
+    entrypoint: Option<Vec<String>>,
+    command: Option<Vec<String>>,
+}
+
+/// Reads one service.
+pub(super) fn read(loader: &mut Loader<'_>, whole: &Value, name: &Located<String>, value: &Value) -> Read {
+    let written = value.get("image").and_then(Value::as_str).filter(|image| !image.is_empty()).map(str::to_owned);
+    let app = |note: String, image: Option<String>| App {
+        name: name.value.clone(),
+        image,
+        note,
+        origin: name.origin.clone(),
+    };
+    let image = image_of(loader, value);
+    let Some(image) = image else { return Read::App(app(String::new(), written), is_active(loader, value)) };
+
+    let shown = image.name.value.to_string();
+    let entrypoint =
+        value.get("entrypoint").and_then(marked_words).map(|words| plain_words(&words)).or(image.entrypoint.clone());
+    let command =
+        value.get("command").and_then(marked_words).map(|words| plain_words(&words)).or(image.command.clone());
+    let looks_served = ["ports", "expose", "healthcheck"].iter().any(|key| value.get(key).is_some());
+    let runs = Runs { entrypoint: entrypoint.as_deref(), command: command.as_deref(), looks_served };
+    let found = match classify(loader.input.kinds, &image.name.value, &runs) {
+        Class::Backing { kind, family, derived } => Some((kind, family, derived)),
+        Class::App { note } => match included(loader, &name.value, &image.name.value) {
+            Some((kind, family)) => Some((kind, family, false)),
+            None => return Read::App(app(note.clone(), Some(shown)), note.is_empty() && is_active(loader, value)),
+        },
+    };
+    let found = match included(loader, &name.value, &image.name.value) {
+        Some((kind, family)) => Some((kind, family, false)),
+        None => found,
+    };
+    let Some((kind, family, derived)) = found else { return Read::App(app(String::new(), Some(shown)), true) };
+    if !is_active(loader, value) {
+        let profiles: Vec<&str> = profiles_of(value).collect();
+        let note = format!("behind the profile `{}`, which is not active", profiles.join("`, `"));
+        return Read::App(app(note, Some(shown)), false);
+    }
+    let version = version(&image, kind);
+    let mut service = Service::new(&name.value, &kind.name, &family.name, version, name.origin.clone());
+    service.image = Some(image.name.clone());
+    let mut backing = Backing::new(loader, whole, value, kind, family, service);
+    backing.read(derived, image.dockerfile.as_deref());
+    let (service, sources) = backing.finish();
+    Read::Backing(Box::new(service), sources)
+}
+
+/// The profiles that a service belongs to.
+fn profiles_of(value: &Value) -> impl Iterator<Item = &str> {
+    value.get("profiles").map(Value::items).unwrap_or_default().iter().filter_map(Value::as_str)
+}
+
+/// Whether a service is started: it has no profile, or one of its profiles is active.
+pub(super) fn is_active(loader: &Loader<'_>, value: &Value) -> bool {
+    let mut profiles = profiles_of(value).peekable();
+    if profiles.peek().is_none() {
+        return true;
+    }
+    let from_variable = loader.project_variable("COMPOSE_PROFILES").unwrap_or_default();
+    let active: Vec<&str> = from_variable
+        .split(',')
+        .map(str::trim)
+        .filter(|profile| !profile.is_empty())
+        .chain(loader.input.profiles.iter().map(String::as_str))
+        .collect();
+    profiles.any(|profile| active.contains(&profile) || active.contains(&"*"))
+}
+
+/// The kind by which the user includes a service that would be an app.
+fn included<'a>(loader: &Loader<'a>, name: &str, image: &ImageRef) -> Option<(&'a Kind, &'a Family)> {
+    loader.input.included.get(name)?;
+    loader.input.kind_of(name, Some(image))
+}
+
+fn version(image: &Image, kind: &Kind) -> Version {
+    let origin = image.name.origin.clone();
+    if let Some(text) = &image.unresolved {
+        return Version { text: text.clone(), number: None, class: VersionClass::Unresolved, origin };
+    }
+    let tag = image.name.value.tag.as_deref().unwrap_or_default();
+    Version::parse(tag, image.name.value.digest.is_some(), |parts| kind.exact_parts(parts), origin)
+}
+
+/// The image by `image:`, or what the Dockerfile of `build:` stands on where the image's own name says nothing.
+fn image_of(loader: &mut Loader<'_>, value: &Value) -> Option<Image> {
+    let named = value.get("image").filter(|image| !image.is_null()).and_then(|image| named_image(loader, image));
+    let is_known = named.as_ref().is_some_and(|image| loader.input.kinds.of_image(&image.name.value).is_some());
+    match value.get("build").filter(|_| !is_known) {
+        Some(build) => built_image(loader, build).or(named),
+        None => named,
+    }
+}
+
+fn named_image(loader: &mut Loader<'_>, value: &Value) -> Option<Image> {
+    let text = value.text()?;
+    let unset: Vec<&str> = text.unset.iter().map(|unset| unset.name.as_str()).collect();
+    let name = text.text.trim();
+    // What is left of a name of which a part is not set: `postgres:`, `/postgres:16`, `postgres@`.
+    let left = if unset.is_empty() { name } else { name.trim_start_matches('/').trim_end_matches([':', '@', '-']) };
+    if left.is_empty() {
+        if !unset.is_empty() {
+            loader.diagnostics.push(
+                Diagnostic::warning(
+                    "image-unresolved",
+                    format!("`{}` is not set, so nothing says what this service is", unset.join("`, `")),
+                )
+                .at(&value.origin, "the image's name")
+                .help(format!(
+                    "if it is a database or the like, set it as production does: `{}=… devenv manifest`, or in .env",
+                    unset[0]
+                )),
+            );
+        }
+        return None;
+    }
+    match ImageRef::parse(left) {
+        Ok(image) => Some(Image {
+            name: Located::new(image, value.origin.clone()),
+            unresolved: (!unset.is_empty()).then(|| written_tag(value.raw())),
+            dockerfile: None,
+            entrypoint: None,
+            command: None,
+        }),
+        Err(error) => {
+            loader.diagnostics.push(
+                Diagnostic::error("image-name", error.to_string())
+                    .at(&value.origin, "no image's name")
+                    .help("write it as `name:tag`, as the registry has it"),
+            );
+            None
+        }
+    }
+}
+
+/// What is written after the name: `${PG_VERSION:?}-alpine` of `postgres:${PG_VERSION:?}-alpine`. All of it where the
+/// name itself has a variable.
+fn written_tag(raw: &str) -> String {
+    let before_variable = raw.split('$').next().unwrap_or_default();
+    match before_variable.rfind(':') {
+        Some(at) if !before_variable[at..].contains('/') => raw[at + 1..].to_owned(),
+        _ => raw.to_owned(),
+    }
+}
+
+fn built_image(loader: &mut Loader<'_>, build: &Value) -> Option<Image> {
+    let at = |key: &str| build.get(key).filter(|value| !value.is_null());
+    let context = at("context").unwrap_or(build);
+    let context_text = context.as_str().unwrap_or(".");
+    let source = if let Some(inline) = at("dockerfile_inline") {
+        let file = &inline.origin.file;
+        Arc::new(SourceFile { path: file.path.clone(), text: inline.as_str()?.to_owned() })
+    } else {
+        let folder = loader.path_in(&context.origin, context_text);
+        let path = folder.join(at("dockerfile").and_then(Value::as_str).unwrap_or("Dockerfile"));
+        // An app's Dockerfile may well lie elsewhere; only what can be read is of interest.
+        loader.input.project.read(&path).ok()?
+    };
+    let mut arguments = HashMap::new();
+    if let Some(given) = build.get("args") {
+        for (name, value) in given.clone().into_map().entries() {
+            let text = match value.text() {
+                Some(text) => Some(text.text.clone()),
+                None => loader.lookup(&name.origin, &name.value),
+            };
+            if let Some(text) = text {
+                arguments.insert(name.value.clone(), text);
+            }
+        }
+    }
+    let base = dockerfile::base(&source.text, &arguments, at("target").and_then(Value::as_str))?;
+    let origin = match at("dockerfile_inline") {
+        Some(inline) => inline.origin.clone(),
+        None => Origin {
+            file: Arc::clone(&source),
+            line: base.line,
+            column: 1,
+            length: source
+                .text
+                .lines()
+                .nth(base.line as usize - 1)
+                .map_or(1, |line| u32::try_from(line.chars().count()).unwrap_or(1))
+                .max(1),
+        },
+    };
+    let left = base.image.trim_end_matches([':', '@', '-']);
+    let image = ImageRef::parse(left).ok()?;
+    let unresolved = base.unset.first().map(|name| format!("${{{name}}}"));
+    Some(Image {
+        name: Located::new(image, origin),
+        unresolved,
+        dockerfile: Some(source.path.display().to_string()),
+        entrypoint: base.entrypoint,
+        command: base.command,
+    })
+}

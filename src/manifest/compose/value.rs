@@ -1,0 +1,158 @@
+//! Compose's tree after interpolation: every scalar knows which variables it came from.
+
+use crate::manifest::interpolate::{Interpolated, interpolate};
+use crate::manifest::tree::{Node, NodeKind};
+use crate::model::{Diagnostic, Located, Origin};
+
+/// A value with its variables replaced.
+#[derive(Clone, Debug)]
+pub(super) struct Value {
+    /// Where it was written.
+    pub(super) origin: Origin,
+    /// `!reset` or `!override`.
+    pub(super) tag: Option<Box<str>>,
+    /// What it is.
+    pub(super) content: Content,
+}
+
+/// The shapes of a value.
+#[derive(Clone, Debug)]
+pub(super) enum Content {
+    /// Nothing is said.
+    Null,
+    /// Text, number, or truth value.
+    Text {
+        /// With variables replaced.
+        text: Interpolated,
+        /// As it was written.
+        raw: String,
+    },
+    /// A list.
+    List(Vec<Value>),
+    /// A map in the order it was written.
+    Map(Vec<(Located<String>, Value)>),
+}
+
+impl Value {
+    /// Replaces the variables of a whole tree.
+    pub(super) fn from_node(
+        node: &Node,
+        lookup: &dyn Fn(&str) -> Option<String>,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Self {
+        let content = match &node.kind {
+            _ if node.is_null() => Content::Null,
+            NodeKind::Scalar { text, .. } => {
+                let read = interpolate(text, lookup).unwrap_or_else(|error| {
+                    diagnostics.push(
+                        Diagnostic::error("interpolation", "a value's `${…}` cannot be read")
+                            .at(&node.origin, error.message)
+                            .help("write `$$` for a dollar that begins no variable"),
+                    );
+                    Interpolated::literal(text.clone())
+                });
+                Content::Text { text: read, raw: text.clone() }
+            }
+            NodeKind::Sequence(items) => {
+                Content::List(items.iter().map(|item| Self::from_node(item, lookup, diagnostics)).collect())
+            }
+            NodeKind::Mapping(entries) => Content::Map(
+                entries
+                    .iter()
+                    .map(|entry| (entry.key.clone(), Self::from_node(&entry.value, lookup, diagnostics)))
+                    .collect(),
+            ),
+        };
+        Self { origin: node.origin.clone(), tag: node.tag.clone(), content }
+    }
+
+    /// A map with nothing in it.
+    pub(super) fn empty_map(origin: Origin) -> Self {
+        Self { origin, tag: None, content: Content::Map(Vec::new()) }
+    }
+
+    /// A text at a place.
+    pub(super) fn text_of(text: Interpolated, origin: Origin) -> Self {
+        let raw = text.text.clone();
+        Self { origin, tag: None, content: Content::Text { text, raw } }
+    }
+
+    /// A map's value.
+    pub(super) fn get(&self, key: &str) -> Option<&Self> {
+        self.entries().iter().find(|(name, _)| name.value == key).map(|(_, value)| value)
+    }
+
+    /// A map's entries; of anything else, none.
+    pub(super) fn entries(&self) -> &[(Located<String>, Self)] {
+        match &self.content {
+            Content::Map(entries) => entries,
+            _ => &[],
+        }
+    }
+
+    /// A list's items; of anything else, none.
+    pub(super) fn items(&self) -> &[Self] {
+        match &self.content {
+            Content::List(items) => items,
+            _ => &[],
+        }
+    }
+
+    /// A list's items; of a text, that text alone.
+    pub(super) fn one_or_more(&self) -> &[Self] {
+        match &self.content {
+            Content::Text { .. } => std::slice::from_ref(self),
+            _ => self.items(),
+        }
+    }
+
+    /// A text with the variables it came from.
+    pub(super) fn text(&self) -> Option<&Interpolated> {
+        match &self.content {
+            Content::Text { text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A text.
+    pub(super) fn as_str(&self) -> Option<&str> {
+        self.text().map(|text| text.text.as_str())
+    }
+
+    /// A text as it was written.
+    pub(super) fn raw(&self) -> &str {
+        match &self.content {
+            Content::Text { raw, .. } => raw,
+            _ => "",
+        }
+    }
+
+    /// Whether it says nothing.
+    pub(super) fn is_null(&self) -> bool {
+        matches!(self.content, Content::Null)
+    }
+
+    /// Whether it is true.
+    pub(super) fn is_true(&self) -> bool {
+        self.as_str().is_some_and(|text| matches!(text.to_ascii_lowercase().as_str(), "true" | "yes" | "on"))
+    }
+
+    /// A map from a map or from a list of `NAME=value`; a bare name has no value.
+    pub(super) fn into_map(self) -> Self {
+        let Content::List(items) = self.content else { return self };
+        let mut entries: Vec<(Located<String>, Self)> = Vec::new();
+        for item in items {
+            let Some(text) = item.text() else { continue };
+            let (name, value) = match text.text.find('=') {
+                Some(at) => (
+                    text.text[..at].to_owned(),
+                    Self::text_of(text.slice(at + 1..text.text.len()), item.origin.clone()),
+                ),
+                None => (text.text.clone(), Self { origin: item.origin.clone(), tag: None, content: Content::Null }),
+            };
+            entries.retain(|(known, _)| known.value != name);
+            entries.push((Located::new(name, item.origin.clone()), value));
+        }
+        Self { origin: self.origin, tag: self.tag, content: Content::Map(entries) }
+    }
+}

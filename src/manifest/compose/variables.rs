@@ -1,0 +1,127 @@
+//! The variables that a service's container gets: `env_file` under `environment`.
+
+use super::load::Loader;
+use super::value::{Content, Value};
+use super::words::Sourced;
+use crate::manifest::bind::Declared;
+use crate::manifest::env_file::{self, Format};
+use crate::manifest::files::FileFault;
+use crate::manifest::interpolate::{Interpolated, Span, Unset};
+use crate::model::{Diagnostic, Origin, Severity, SourceFile, without_managed_block};
+use std::sync::Arc;
+
+/// One variable of a container.
+#[derive(Clone, Debug)]
+pub(super) struct Given {
+    /// Its name.
+    pub(super) name: String,
+    /// Its value, with the variable that it came from.
+    pub(super) text: Sourced,
+    /// The same with every part's source.
+    pub(super) whole: Interpolated,
+    /// Whether it comes from an `env_file`.
+    pub(super) from_file: bool,
+    /// Where it was declared.
+    pub(super) origin: Origin,
+}
+
+/// Every variable of a service; `environment` wins over `env_file`, and a later file over an earlier one.
+pub(super) fn environment(loader: &mut Loader<'_>, service: &Value) -> Vec<Given> {
+    let mut found: Vec<Given> = Vec::new();
+    let mut put = |given: Given| match found.iter_mut().find(|known| known.name == given.name) {
+        Some(known) => *known = given,
+        None => found.push(given),
+    };
+    for entry in service.get("env_file").map(Value::one_or_more).unwrap_or_default() {
+        for given in file_of(loader, entry) {
+            put(given);
+        }
+    }
+    let Some(declared) = service.get("environment") else { return found };
+    for (name, value) in declared.clone().into_map().entries() {
+        let (text, origin) = match &value.content {
+            Content::Text { text, .. } => (text.clone(), value.origin.clone()),
+            // A bare name takes its value from where Compose runs.
+            Content::Null => (passed_through(loader, &name.value, &name.origin), name.origin.clone()),
+            _ => {
+                loader.diagnostics.push(
+                    Diagnostic::error("wrong-type", format!("the variable `{}` has to be text", name.value))
+                        .at(&value.origin, "found a list or a map"),
+                );
+                continue;
+            }
+        };
+        put(Given { name: name.value.clone(), text: sourced(&text), whole: text, from_file: false, origin });
+    }
+    found
+}
+
+/// The same as what an app declares.
+pub(super) fn declared(loader: &mut Loader<'_>, app: &str, service: &Value) -> Vec<Declared> {
+    environment(loader, service)
+        .into_iter()
+        .map(|given| Declared {
+            name: given.name,
+            app: app.to_owned(),
+            text: given.whole,
+            secret: None,
+            origin: given.origin,
+        })
+        .collect()
+}
+
+fn passed_through(loader: &Loader<'_>, name: &str, origin: &Origin) -> Interpolated {
+    let value = loader.lookup(origin, name);
+    let unset = if value.is_none() { vec![Unset { name: name.to_owned(), required: None }] } else { Vec::new() };
+    let text = value.unwrap_or_default();
+    Interpolated { spans: vec![Span { range: 0..text.len(), variable: name.to_owned() }], text, unset }
+}
+
+fn sourced(text: &Interpolated) -> Sourced {
+    let variable = text.sole_variable().or_else(|| text.unset.first().map(|unset| unset.name.as_str()));
+    Sourced { text: text.text.clone(), variable: variable.map(str::to_owned), unset: !text.unset.is_empty() }
+}
+
+/// A file of variables; one that is missing is told once, unless it need not be there.
+fn file_of(loader: &mut Loader<'_>, entry: &Value) -> Vec<Given> {
+    let named = entry.get("path").unwrap_or(entry);
+    let Some(path) = named.as_str() else { return Vec::new() };
+    let required = entry.get("required").is_none_or(Value::is_true);
+    let format = match entry.get("format").and_then(Value::as_str) {
+        Some("raw") => Format::Raw,
+        _ => Format::Compose,
+    };
+    let path = loader.path_in(&named.origin, path);
+    let file = match loader.input.project.read(&path) {
+        Ok(file) => file,
+        Err(error) if error.fault == FileFault::Missing && !required => return Vec::new(),
+        Err(error) => {
+            let mut diagnostic = error.named_at(&named.origin);
+            if diagnostic.code == "file-missing" {
+                diagnostic.code = "env-file-missing";
+                diagnostic.notes.push("variables that only production's file holds are not known here".to_owned());
+            }
+            diagnostic.severity = Severity::Warning;
+            if !loader.diagnostics.iter().any(|known| known.message == diagnostic.message) {
+                loader.diagnostics.push(diagnostic);
+            }
+            return Vec::new();
+        }
+    };
+    let file = Arc::new(SourceFile { path: file.path.clone(), text: without_managed_block(&file.text) });
+    let origin = named.origin.clone();
+    let (entries, diagnostics) = env_file::read(&file, format, &|name| loader.lookup(&origin, name));
+    for diagnostic in diagnostics {
+        if !loader.diagnostics.contains(&diagnostic) {
+            loader.diagnostics.push(diagnostic);
+        }
+    }
+    entries
+        .into_iter()
+        .filter_map(|entry| {
+            let whole = entry.value?;
+            let text = sourced(&whole);
+            Some(Given { name: entry.name, text, whole, from_file: true, origin: entry.origin })
+        })
+        .collect()
+}

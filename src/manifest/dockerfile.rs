@@ -1,0 +1,219 @@
+//! A Dockerfile's last `FROM`: which image a `build:` stands on, and what it runs.
+//!
+//! Stages that stand on earlier stages are followed; build arguments are replaced; nothing is built.
+
+use super::interpolate::interpolate;
+use std::collections::HashMap;
+
+/// What a build's final stage stands on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Base {
+    /// The image's name with arguments replaced; `scratch` where there is none.
+    pub(crate) image: String,
+    /// The `FROM` line that names it, from 1.
+    pub(crate) line: u32,
+    /// Arguments without value that took part in the name.
+    pub(crate) unset: Vec<String>,
+    /// The last `ENTRYPOINT`, as words or as one shell text.
+    pub(crate) entrypoint: Option<Vec<String>>,
+    /// The last `CMD`, in the same form.
+    pub(crate) command: Option<Vec<String>>,
+}
+
+struct Stage {
+    name: Option<String>,
+    image: String,
+    line: u32,
+    unset: Vec<String>,
+    entrypoint: Option<Vec<String>>,
+    command: Option<Vec<String>>,
+}
+
+/// Follows the target stage (the last one where none is said) to the image that it stands on. None where the file has
+/// no such stage.
+pub(crate) fn base(text: &str, arguments: &HashMap<String, String>, target: Option<&str>) -> Option<Base> {
+    let stages = stages(text, arguments);
+    let named = |name: &str, before: usize| {
+        stages[..before].iter().rposition(|stage| stage.name.as_deref().is_some_and(|n| n.eq_ignore_ascii_case(name)))
+    };
+    let mut at = match target.filter(|target| !target.is_empty()) {
+        Some(target) => named(target, stages.len())
+            .or_else(|| target.parse::<usize>().ok().filter(|index| *index < stages.len()))?,
+        None => stages.len().checked_sub(1)?,
+    };
+    let (mut entrypoint, mut command) = (None, None);
+    loop {
+        let stage = &stages[at];
+        // A stage's own ENTRYPOINT drops the CMD that it inherits.
+        if command.is_none() && entrypoint.is_none() {
+            command.clone_from(&stage.command);
+        }
+        if entrypoint.is_none() {
+            entrypoint.clone_from(&stage.entrypoint);
+        }
+        match named(&stage.image, at) {
+            Some(earlier) => at = earlier,
+            None => {
+                return Some(Base {
+                    image: stage.image.clone(),
+                    line: stage.line,
+                    unset: stage.unset.clone(),
+                    entrypoint,
+                    command,
+                });
+            }
+        }
+    }
+}
+
+fn stages(text: &str, arguments: &HashMap<String, String>) -> Vec<Stage> {
+    let mut global: HashMap<String, String> = HashMap::new();
+    let mut stages: Vec<Stage> = Vec::new();
+    for (line, instruction) in instructions(text) {
+        let (word, rest) = instruction.split_once(char::is_whitespace).unwrap_or((instruction.as_str(), ""));
+        let rest = rest.trim();
+        match word.to_ascii_uppercase().as_str() {
+            "ARG" if stages.is_empty() => {
+                for argument in rest.split_whitespace() {
+                    let (name, default) = argument.split_once('=').unwrap_or((argument, ""));
+                    let default = default.trim_matches(['"', '\'']);
+                    let default = interpolate(default, &|name| global.get(name).cloned())
+                        .map_or_else(|_| default.to_owned(), |value| value.text);
+                    match arguments.get(name) {
+                        Some(value) => drop(global.insert(name.to_owned(), value.clone())),
+                        None if argument.contains('=') => drop(global.insert(name.to_owned(), default)),
+                        None => {}
+                    }
+                }
+            }
+            "FROM" => {
+                let words: Vec<&str> = rest.split_whitespace().filter(|word| !word.starts_with("--")).collect();
+                let image = words.first().copied().unwrap_or_default();
+                let name = match words.as_slice() {
+                    [_, middle, name, ..] if middle.eq_ignore_ascii_case("as") => Some((*name).to_owned()),
+                    _ => None,
+                };
+                let read = interpolate(image, &|name| global.get(name).cloned()).ok();
+                let unset = read.iter().flat_map(|read| &read.unset).map(|unset| unset.name.clone()).collect();
+                let image = read.map_or_else(|| image.to_owned(), |read| read.text);
+                stages.push(Stage { name, image, line, unset, entrypoint: None, command: None });
+            }
+            "ENTRYPOINT" => {
+                if let Some(stage) = stages.last_mut() {
+                    stage.entrypoint = Some(words(rest));
+                    stage.command = None;
+                }
+            }
+            "CMD" => {
+                if let Some(stage) = stages.last_mut() {
+                    stage.command = Some(words(rest));
+                }
+            }
+            _ => {}
+        }
+    }
+    stages
+}
+
+/// The JSON form as its words; the shell form as `sh -c` runs it.
+fn words(text: &str) -> Vec<String> {
+    serde_json::from_str(text).unwrap_or_else(|_| vec!["sh".to_owned(), "-c".to_owned(), text.to_owned()])
+}
+
+/// Instructions with their first line's number: comments dropped, continued lines joined, here-documents skipped.
+fn instructions(text: &str) -> Vec<(u32, String)> {
+    let escape = text
+        .lines()
+        .map_while(|line| line.trim().strip_prefix('#'))
+        .find_map(|directive| directive.trim().to_ascii_lowercase().strip_prefix("escape=").map(str::to_owned))
+        .map_or('\\', |escape| if escape == "`" { '`' } else { '\\' });
+    let mut found: Vec<(u32, String)> = Vec::new();
+    let mut open: Option<(u32, String)> = None;
+    let mut documents: Vec<String> = Vec::new();
+    for (number, line) in (1_u32..).zip(text.lines()) {
+        if let Some(end) = documents.first() {
+            if line.trim_start_matches('\t') == *end {
+                documents.remove(0);
+            }
+            continue;
+        }
+        let content = line.trim();
+        if content.starts_with('#') || content.is_empty() {
+            continue;
+        }
+        let (start, mut joined) = open.take().unwrap_or((number, String::new()));
+        if let Some(continued) = content.strip_suffix(escape) {
+            joined.push_str(continued);
+            joined.push(' ');
+            open = Some((start, joined));
+            continue;
+        }
+        joined.push_str(content);
+        documents = here_documents(&joined);
+        found.push((start, joined));
+    }
+    found.extend(open);
+    found
+}
+
+/// The words that end the here-documents an instruction opens.
+fn here_documents(instruction: &str) -> Vec<String> {
+    let takes_one = ["RUN", "COPY", "ADD"]
+        .iter()
+        .any(|word| instruction.get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word)));
+    if !takes_one {
+        return Vec::new();
+    }
+    instruction
+        .split("<<")
+        .skip(1)
+        .filter_map(|after| {
+            let after = after.strip_prefix('-').unwrap_or(after);
+            let word = after.split(|c: char| c.is_whitespace() || ";&|)>".contains(c)).next().unwrap_or_default();
+            let word = word.trim_matches(['"', '\'']);
+            word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_').then(|| word.to_owned())
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(text: &str, target: Option<&str>) -> Option<String> {
+        let arguments = HashMap::from([("PG".to_owned(), "16.4".to_owned())]);
+        base(text, &arguments, target).map(|base| base.image)
+    }
+
+    #[test]
+    fn the_last_stage_counts_and_earlier_stages_are_followed() {
+        let text = "FROM golang AS build\nRUN make\nFROM postgres:16 AS base\nFROM base\nCOPY --from=build /x /x\n";
+        assert_eq!(image(text, None).as_deref(), Some("postgres:16"));
+        assert_eq!(image(text, Some("build")).as_deref(), Some("golang"));
+        assert_eq!(image(text, Some("0")).as_deref(), Some("golang"));
+        assert_eq!(image(text, Some("none")), None);
+        assert_eq!(image("# nothing\n", None), None);
+    }
+
+    #[test]
+    fn build_arguments_and_their_defaults_are_replaced() {
+        assert_eq!(image("ARG PG=15\nFROM postgres:${PG}\n", None).as_deref(), Some("postgres:16.4"));
+        assert_eq!(image("ARG R=redis\nARG V=7\nFROM ${R}:$V-alpine\n", None).as_deref(), Some("redis:7-alpine"));
+        assert_eq!(base("ARG V\nFROM redis:$V\n", &HashMap::new(), None).unwrap().unset, ["V"]);
+    }
+
+    #[test]
+    fn lines_are_joined_and_here_documents_are_no_instructions() {
+        let text =
+            "# escape=`\nFROM --platform=linux/amd64 `\n  postgres:16\nRUN <<EOF\nFROM redis\nEOF\nCMD postgres\n";
+        let base = base(text, &HashMap::new(), None).unwrap();
+        assert_eq!((base.image.as_str(), base.line), ("postgres:16", 2));
+        assert_eq!(base.command.unwrap(), ["sh", "-c", "postgres"]);
+    }
+
+    #[test]
+    fn what_the_stage_runs_is_told() {
+        let base = base("FROM postgres:16\nENTRYPOINT [\"/backup.sh\"]\n", &HashMap::new(), None).unwrap();
+        assert_eq!(base.entrypoint.unwrap(), ["/backup.sh"]);
+    }
+}

@@ -1,0 +1,286 @@
+//! Compose's files of variables: `.env` and `env_file`, in the syntax that `compose-go`'s `dotenv` reads.
+//!
+//! Lines are `NAME=value`, `NAME: value`, `export NAME=value`, or a bare `NAME` that takes its value from outside. A
+//! value in single quotes is taken as it is; in double quotes and without quotes variables are replaced; both kinds of
+//! quotes reach over lines. A comment after a value begins with ` #`.
+
+use super::interpolate::{Interpolated, interpolate};
+use crate::model::{Diagnostic, Origin, SourceFile};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// One line's variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its value; none for a bare name that is not set outside.
+    pub(crate) value: Option<Interpolated>,
+    /// Where the value is written.
+    pub(crate) origin: Origin,
+}
+
+/// How values are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// With quotes, comments and interpolation.
+    Compose,
+    /// `format: raw`: everything after the `=` as it is.
+    Raw,
+}
+
+/// Reads a file's variables. `lookup` is what is set outside (it wins in interpolation over the file's own lines).
+pub(crate) fn read(
+    file: &Arc<SourceFile>,
+    format: Format,
+    lookup: &dyn Fn(&str) -> Option<String>,
+) -> (Vec<Entry>, Vec<Diagnostic>) {
+    let mut reader = Reader { file, rest: &file.text, line: 1, diagnostics: Vec::new() };
+    reader.rest = reader.rest.strip_prefix('\u{feff}').unwrap_or(reader.rest);
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut known: HashMap<String, String> = HashMap::new();
+    while !reader.rest.is_empty() {
+        let entry = reader.entry(format, &|name| lookup(name).or_else(|| known.get(name).cloned()));
+        if let Some(entry) = entry {
+            if let Some(value) = &entry.value {
+                known.insert(entry.name.clone(), value.text.clone());
+            }
+            entries.retain(|earlier| earlier.name != entry.name);
+            entries.push(entry);
+        }
+    }
+    (entries, reader.diagnostics)
+}
+
+struct Reader<'a> {
+    file: &'a Arc<SourceFile>,
+    rest: &'a str,
+    line: u32,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Reader<'_> {
+    /// Reads one line, or several where a quoted value reaches over them.
+    fn entry(&mut self, format: Format, lookup: &dyn Fn(&str) -> Option<String>) -> Option<Entry> {
+        let start = self.rest;
+        let line_number = self.line;
+        let end = start.find('\n').map_or(start.len(), |at| at + 1);
+        let line = start[..end].trim_end_matches(['\n', '\r']);
+        let content = line.trim_start();
+        if content.is_empty() || content.starts_with('#') {
+            self.skip(end);
+            return None;
+        }
+        let content = match content.strip_prefix("export") {
+            Some(after) if after.starts_with([' ', '\t']) => after.trim_start(),
+            _ => content,
+        };
+        let name_end = content.find(['=', ':']).unwrap_or(content.len());
+        let name = content[..name_end].trim().to_owned();
+        let column_of = |part: &str| line[..line.len() - part.len()].chars().count() + 1;
+        let origin = |column: usize, length: usize| Origin {
+            file: Arc::clone(self.file),
+            line: line_number,
+            column: u32::try_from(column).unwrap_or(1),
+            length: u32::try_from(length.max(1)).unwrap_or(1),
+        };
+        if name.is_empty() || name.contains(char::is_whitespace) {
+            let place = origin(column_of(content), content.chars().count().min(1));
+            self.diagnostics.push(
+                Diagnostic::warning("env-file-line", "a line of a file of variables cannot be read")
+                    .at(&place, "no variable's name")
+                    .help(
+                        "write `NAME=value`; a value with spaces at its ends or with ` #` in it goes in single quotes",
+                    ),
+            );
+            self.skip(end);
+            return None;
+        }
+        if name_end == content.len() {
+            let value = lookup(&name).map(Interpolated::literal);
+            let origin = origin(column_of(content), name.chars().count());
+            self.skip(end);
+            return Some(Entry { name, value, origin });
+        }
+        let after = &content[name_end + 1..];
+        let value = if format == Format::Raw { after } else { after.trim_start_matches([' ', '\t']) };
+        let column = column_of(value);
+        let value_start = line.len() - value.len();
+        let quote = value.chars().next().filter(|quote| format == Format::Compose && matches!(quote, '\'' | '"'));
+        if let Some(quote) = quote {
+            let body = &start[value_start + 1..];
+            if let Some(length) = closing_quote(body, quote) {
+                let raw = &body[..length];
+                let origin = origin(column, raw.lines().next().unwrap_or_default().chars().count() + 2);
+                let after = value_start + 1 + length + 1;
+                let line_end = start[after..].find('\n').map_or(start.len(), |at| after + at + 1);
+                let value = if quote == '\'' {
+                    Interpolated::literal(raw)
+                } else {
+                    self.interpolated(&unescaped(raw), &origin, lookup)
+                };
+                self.skip(line_end);
+                return Some(Entry { name, value: Some(value), origin });
+            }
+            let place = origin(column, 1);
+            self.diagnostics.push(
+                Diagnostic::warning(
+                    "env-file-line",
+                    format!("the value of `{name}` opens a quote and never closes it"),
+                )
+                .at(&place, "opened here")
+                .help("close the quote; the line is read as if it had none"),
+            );
+        }
+        let raw = match format {
+            Format::Raw => value,
+            Format::Compose => without_comment(value).trim_end(),
+        };
+        let origin = origin(column, raw.chars().count());
+        let value = match format {
+            Format::Raw => Interpolated::literal(raw),
+            Format::Compose => self.interpolated(raw, &origin, lookup),
+        };
+        self.skip(end);
+        Some(Entry { name, value: Some(value), origin })
+    }
+
+    fn interpolated(&mut self, text: &str, origin: &Origin, lookup: &dyn Fn(&str) -> Option<String>) -> Interpolated {
+        interpolate(text, lookup).unwrap_or_else(|error| {
+            self.diagnostics.push(
+                Diagnostic::warning("interpolation", "a value's `${…}` cannot be read")
+                    .at(origin, error.message)
+                    .help("write `$$` for a dollar that is no variable, or put the value in single quotes"),
+            );
+            Interpolated::literal(text)
+        })
+    }
+
+    fn skip(&mut self, bytes: usize) {
+        let lines = self.rest[..bytes].matches('\n').count();
+        self.line += u32::try_from(lines).unwrap_or_default();
+        self.rest = &self.rest[bytes..];
+    }
+}
+
+/// The byte at which the quote is closed; a backslash keeps a double quote from closing it.
+fn closing_quote(body: &str, quote: char) -> Option<usize> {
+    let mut escaped = false;
+    for (at, c) in body.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            c if c == quote => return Some(at),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Escapes of double quotes; an escaped dollar becomes `$$`, which interpolation turns into a dollar.
+fn unescaped(raw: &str) -> String {
+    let mut text = String::with_capacity(raw.len());
+    let mut chars = raw.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            text.push(c);
+            continue;
+        }
+        match chars.next() {
+            Some('n') => text.push('\n'),
+            Some('r') => text.push('\r'),
+            Some('t') => text.push('\t'),
+            Some('$') => text.push_str("$$"),
+            Some(c @ ('"' | '\\' | '\'')) => text.push(c),
+            Some(other) => text.extend(['\\', other]),
+            None => text.push('\\'),
+        }
+    }
+    text
+}
+
+/// The text before a ` #`; a value that begins with `#` is a comment as a whole.
+fn without_comment(value: &str) -> &str {
+    let mut before = ' ';
+    for (at, c) in value.char_indices() {
+        if c == '#' && before.is_whitespace() {
+            return &value[..at];
+        }
+        before = c;
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entries(text: &str) -> Vec<(String, Option<String>)> {
+        let file = Arc::new(SourceFile { path: ".env".into(), text: text.to_owned() });
+        let outside = |name: &str| (name == "OUTSIDE").then(|| "given".to_owned());
+        let (entries, _) = read(&file, Format::Compose, &outside);
+        entries.into_iter().map(|entry| (entry.name, entry.value.map(|value| value.text))).collect()
+    }
+
+    fn value(line: &str) -> String {
+        entries(line).remove(0).1.unwrap_or_default()
+    }
+
+    #[test]
+    fn values_are_read_as_compose_reads_them() {
+        for (line, expected) in [
+            ("A=b", "b"),
+            ("A = b ", "b"),
+            ("A: b", "b"),
+            ("export A=b", "b"),
+            ("A=b  # comment", "b"),
+            ("A=b#c", "b#c"),
+            ("A=# all comment", ""),
+            ("A=\"\" # empty", ""),
+            ("A=\"x y\" # comment", "x y"),
+            ("A='x $OUTSIDE'", "x $OUTSIDE"),
+            ("A=\"x $OUTSIDE\"", "x given"),
+            ("A=${NO:-d}", "d"),
+            ("A=\"a\\nb\\$c\\\"\"", "a\nb$c\""),
+            ("A='two\nlines'", "two\nlines"),
+            ("A=x=y", "x=y"),
+            ("A=b\r", "b"),
+            ("A=", ""),
+            ("A=\"open", "\"open"),
+        ] {
+            assert_eq!(value(line), expected, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_bare_name_takes_what_is_set_outside() {
+        assert_eq!(
+            entries("OUTSIDE\nNOWHERE\n"),
+            [("OUTSIDE".to_owned(), Some("given".to_owned())), ("NOWHERE".to_owned(), None),]
+        );
+    }
+
+    #[test]
+    fn a_line_may_use_the_lines_before_it_and_the_last_of_a_name_counts() {
+        assert_eq!(
+            entries("A=1\nB=${A}2\nA=3\n"),
+            [("B".to_owned(), Some("12".to_owned())), ("A".to_owned(), Some("3".to_owned())),]
+        );
+    }
+
+    #[test]
+    fn places_are_those_of_the_values_even_after_several_lines() {
+        let file = Arc::new(SourceFile { path: ".env".into(), text: "A='x\ny'\n\n  B=  c # d\nnot good\n".to_owned() });
+        let (entries, diagnostics) = read(&file, Format::Compose, &|_| None);
+        assert_eq!(entries[1].origin.to_string(), ".env:4:7");
+        assert_eq!(entries[1].origin.length, 1);
+        assert_eq!(diagnostics[0].origin.as_ref().unwrap().to_string(), ".env:5:1");
+    }
+
+    #[test]
+    fn raw_values_stay_as_they_are() {
+        let file = Arc::new(SourceFile { path: "e".into(), text: "A='x' # $Y\n".to_owned() });
+        let (entries, _) = read(&file, Format::Raw, &|_| None);
+        assert_eq!(entries[0].value.as_ref().unwrap().text, "'x' # $Y");
+    }
+}

@@ -1,0 +1,340 @@
+//! Plans, printed and compared; no engine is asked.
+
+use super::desired::joined;
+use super::*;
+use crate::kinds::Kinds;
+use crate::machine::Key;
+use crate::model::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+fn origin() -> Origin {
+    Origin::start_of(&Arc::new(SourceFile { path: "services.yaml".into(), text: "db:\n".into() }))
+}
+
+fn service(name: &str, kind: &str, version: &str) -> Service {
+    let kinds = Kinds::built_in().unwrap();
+    let known = kinds.get(kind).unwrap();
+    let version = Version::parse(version, false, |parts| known.exact_parts(parts), origin());
+    Service::new(name, kind, "official", version, origin())
+}
+
+fn setting(name: &str, value: &str) -> Setting {
+    Setting { name: name.into(), value: Located::new(value.into(), origin()) }
+}
+
+fn stack(services: Vec<Service>) -> Stack {
+    Stack { project: "shop".into(), services, ..Stack::default() }
+}
+
+fn identity() -> Identity {
+    Identity::of_checkout("shop", Path::new("/shop"), Key::from_bytes([7; 32]))
+}
+
+fn decide(stack: &Stack, observed: &Observed) -> Desired {
+    decide_with(stack, observed, &BTreeMap::new())
+}
+
+fn decide_with(stack: &Stack, observed: &Observed, passwords: &BTreeMap<String, Secret>) -> Desired {
+    let free = |_: IpAddr, _: u16| true;
+    let (kinds, identity) = (Kinds::built_in().unwrap(), identity());
+    let request = Request { kinds: &kinds, identity: &identity, observed, passwords, is_free: &free };
+    desired(stack, &request).unwrap()
+}
+
+/// What the engine has once everything desired runs.
+fn running(desired: &Desired) -> Observed {
+    let mut observed = Observed { platform: "linux/amd64".into(), ..Observed::default() };
+    observed.networks.push(ObservedNetwork {
+        id: "net".into(),
+        name: desired.environment.clone(),
+        labels: desired.labels.clone(),
+    });
+    for service in &desired.services {
+        let image = format!("id of {}", service.container.image);
+        observed
+            .images
+            .insert(service.container.image.to_string(), LocalImage { id: image.clone(), ..LocalImage::default() });
+        for volume in &service.volumes {
+            observed.volumes.push(ObservedVolume { name: volume.name.clone(), labels: volume.labels.clone() });
+        }
+        observed.containers.push(ObservedContainer {
+            id: format!("c-{}", service.name),
+            name: service.container.name.clone(),
+            state: "running".into(),
+            labels: service.container.labels.clone(),
+            image_id: image,
+            image: service.container.image.to_string(),
+            created: 0,
+            status: "Up".into(),
+            publish: service.container.publish.clone(),
+            volumes: Vec::new(),
+        });
+    }
+    observed
+}
+
+/// The plan as lines: what, for which service, why, after which lines.
+fn printed(stack: &Stack, observed: &Observed) -> Vec<String> {
+    let plan = diff(&decide(stack, observed), observed, &BTreeSet::new()).unwrap();
+    print_plan(&plan)
+}
+
+fn print_plan(plan: &Plan) -> Vec<String> {
+    plan.steps
+        .iter()
+        .enumerate()
+        .map(|(index, step)| {
+            let what = match &step.action {
+                Action::Pull { image, .. } => format!("pull {image}"),
+                Action::CreateNetwork { .. } => "network".to_owned(),
+                Action::CreateVolume(volume) => format!("volume {}", volume.name.replace(&identity().name, "ENV")),
+                Action::Remove { id, .. } => format!("remove {id}"),
+                Action::Create(_) => "create".to_owned(),
+                Action::Start { id } => format!("start {}", id.as_deref().unwrap_or("it")),
+                Action::Prove { .. } => "prove".to_owned(),
+                Action::RemoveVolume { name } => format!("delete {}", name.replace(&identity().name, "ENV")),
+                Action::RemoveNetwork { .. } => "remove network".to_owned(),
+            };
+            format!("{index} [{}] {what}: {} {:?}", step.service, step.cause, step.after)
+        })
+        .collect()
+}
+
+#[test]
+fn on_an_empty_engine_everything_is_made_side_by_side() {
+    let stack = stack(vec![service("db", "postgres", "16.4"), service("cache", "redis", "7.2.5")]);
+    assert_eq!(
+        printed(&stack, &Observed::default()),
+        [
+            "0 [] network: the environment has no network yet []",
+            "1 [db] pull docker.io/library/postgres:16.4: the engine does not have the image []",
+            "2 [db] volume ENV-db-16: its data has no volume yet []",
+            "3 [db] create: it does not run yet [1, 2]",
+            "4 [db] start it: it was made [3, 0]",
+            "5 [db] prove: it was started [4]",
+            "6 [cache] pull docker.io/library/redis:7.2.5: the engine does not have the image []",
+            "7 [cache] volume ENV-cache: its data has no volume yet []",
+            "8 [cache] create: it does not run yet [6, 7]",
+            "9 [cache] start it: it was made [8, 0]",
+            "10 [cache] prove: it was started [9]",
+        ]
+    );
+}
+
+#[test]
+fn an_image_that_two_services_share_is_pulled_once() {
+    let stack = stack(vec![service("one", "redis", "7.2.5"), service("two", "redis", "7.2.5")]);
+    let pulls = printed(&stack, &Observed::default()).iter().filter(|line| line.contains("pull")).count();
+    assert_eq!(pulls, 1);
+}
+
+#[test]
+fn what_runs_as_declared_is_only_proven() {
+    let stack = stack(vec![service("db", "postgres", "16.4")]);
+    let observed = running(&decide(&stack, &Observed::default()));
+    assert_eq!(printed(&stack, &observed), ["0 [db] prove: it runs as declared []"]);
+    let plan = diff(&decide(&stack, &observed), &observed, &BTreeSet::new()).unwrap();
+    assert!(plan.changes_nothing());
+}
+
+#[test]
+fn a_changed_setting_replaces_the_container_and_keeps_the_data() {
+    let mut stack = stack(vec![service("db", "postgres", "16.4")]);
+    let observed = running(&decide(&stack, &Observed::default()));
+    stack.services[0].settings.push(setting("max_connections", "50"));
+    assert_eq!(
+        printed(&stack, &observed),
+        [
+            "0 [db] remove c-db: changed: settings []",
+            "1 [db] create: changed: settings [0]",
+            "2 [db] start it: it was made [1]",
+            "3 [db] prove: it was started [2]",
+        ]
+    );
+}
+
+#[test]
+fn a_minor_version_change_says_both_versions() {
+    let old = stack(vec![service("db", "postgres", "16.3")]);
+    let observed = running(&decide(&old, &Observed::default()));
+    let new = stack(vec![service("db", "postgres", "16.4")]);
+    let lines = printed(&new, &observed);
+    assert_eq!(lines[0], "0 [db] remove c-db: version 16.3 → 16.4 []");
+    assert!(!lines.iter().any(|line| line.contains("volume")), "{lines:?}");
+}
+
+#[test]
+fn a_major_version_change_of_postgres_is_refused_and_names_both() {
+    let old = stack(vec![service("db", "postgres", "15")]);
+    let observed = running(&decide(&old, &Observed::default()));
+    let new = stack(vec![service("db", "postgres", "17")]);
+    let refusals = diff(&decide(&new, &observed), &observed, &BTreeSet::new()).unwrap_err();
+    assert_eq!(refusals[0].message, "the data of db was written by Postgres 15, and Postgres 17 cannot read it");
+    assert!(refusals[0].help[0].contains("devenv up --fresh db"), "{:?}", refusals[0].help);
+    assert!(refusals[0].help[1].contains("pg_dumpall"), "{:?}", refusals[0].help);
+
+    let fresh = diff(&decide(&new, &observed), &observed, &BTreeSet::from(["db".to_owned()])).unwrap();
+    assert!(print_plan(&fresh).iter().any(|line| line.contains("volume ENV-db-17")), "{:?}", print_plan(&fresh));
+}
+
+#[test]
+fn a_container_that_was_made_and_never_started_is_made_again() {
+    let stack = stack(vec![service("db", "postgres", "16.4")]);
+    let mut observed = running(&decide(&stack, &Observed::default()));
+    observed.containers[0].state = "created".into();
+    assert_eq!(printed(&stack, &observed)[0], "0 [db] remove c-db: an earlier start did not finish []");
+}
+
+#[test]
+fn a_stopped_container_is_started_again() {
+    let stack = stack(vec![service("db", "postgres", "16.4")]);
+    let mut observed = running(&decide(&stack, &Observed::default()));
+    observed.containers[0].state = "exited".into();
+    assert_eq!(printed(&stack, &observed), ["0 [db] start c-db: it is stopped []", "1 [db] prove: it was started [0]"]);
+}
+
+#[test]
+fn what_is_no_longer_declared_goes_and_its_data_stays() {
+    let both = stack(vec![service("db", "postgres", "16.4"), service("cache", "redis", "7.2.5")]);
+    let observed = running(&decide(&both, &Observed::default()));
+    let one = stack(vec![service("db", "postgres", "16.4")]);
+    assert_eq!(
+        printed(&one, &observed),
+        [
+            "0 [cache] remove c-cache: no manifest declares it any more; its data is kept []",
+            "1 [db] prove: it runs as declared []",
+        ]
+    );
+}
+
+#[test]
+fn other_environments_are_never_touched() {
+    let stack = stack(vec![service("db", "postgres", "16.4")]);
+    let mut observed = running(&decide(&stack, &Observed::default()));
+    for labels in observed.containers.iter_mut().map(|container| &mut container.labels) {
+        labels.insert(label::ENVIRONMENT.to_owned(), "other-12345678".to_owned());
+    }
+    for labels in observed.volumes.iter_mut().map(|volume| &mut volume.labels) {
+        labels.insert(label::ENVIRONMENT.to_owned(), "other-12345678".to_owned());
+    }
+    let lines = printed(&stack, &observed);
+    assert!(!lines.iter().any(|line| line.contains("remove") || line.contains("delete")), "{lines:?}");
+    assert_eq!(
+        print_plan(&teardown(&identity(), &observed, true)),
+        ["0 [] remove network: the environment goes down []"]
+    );
+}
+
+#[test]
+fn a_teardown_keeps_the_data_unless_asked() {
+    let stack = stack(vec![service("db", "postgres", "16.4")]);
+    let observed = running(&decide(&stack, &Observed::default()));
+    assert_eq!(
+        print_plan(&teardown(&identity(), &observed, false)),
+        ["0 [db] remove c-db: the environment goes down []", "1 [] remove network: the environment goes down [0]"]
+    );
+    assert_eq!(
+        print_plan(&teardown(&identity(), &observed, true))[2],
+        "2 [db] delete ENV-db-16: its data is to be deleted [0]"
+    );
+}
+
+#[test]
+fn postgres_18_keeps_its_data_in_another_folder() {
+    for (version, folder) in [("17", "/var/lib/postgresql/data"), ("18", "/var/lib/postgresql")] {
+        let desired = decide(&stack(vec![service("db", "postgres", version)]), &Observed::default());
+        assert_eq!(desired.services[0].container.mounts[0].target, folder);
+    }
+}
+
+#[test]
+fn no_secret_is_in_a_label_or_an_argument() {
+    let mut cache = service("cache", "redis", "7.2.5");
+    cache.users.push(User {
+        name: Located::new(String::new(), origin()),
+        credential: Credential::Variable("REDIS_PASSWORD".into()),
+        bound: true,
+        superuser: false,
+    });
+    let all = stack(vec![service("db", "postgres", "16.4"), cache, service("queue", "rabbitmq", "3.13.7")]);
+    let desired = decide(&all, &Observed::default());
+    for service in &desired.services {
+        let secrets = service.endpoints.iter().chain(&service.admin).filter_map(|endpoint| endpoint.password.as_ref());
+        let mut count = 0;
+        for secret in secrets {
+            count += 1;
+            let shown =
+                format!("{:?} {:?} {:?}", service.container.labels, service.container.command, service.container);
+            assert!(!shown.contains(secret.reveal()), "{}", service.name);
+        }
+        assert!(count > 0, "{} has a password", service.name);
+    }
+}
+
+#[test]
+fn a_password_of_the_users_own_reaches_the_server() {
+    let mut db = service("db", "postgres", "16.4");
+    db.users.push(User {
+        name: Located::new("shop".into(), origin()),
+        credential: Credential::Variable("DB_PASSWORD".into()),
+        bound: true,
+        superuser: false,
+    });
+    let passwords = BTreeMap::from([("db".to_owned(), Secret::new("mine"))]);
+    let desired = decide_with(&stack(vec![db]), &Observed::default(), &passwords);
+    assert_eq!(desired.services[0].endpoints[0].password, Some(Secret::new("mine")));
+    assert_eq!(desired.services[0].wanted.users[0].password, Some(Secret::new("mine")));
+}
+
+#[test]
+fn credentials_follow_their_source_in_production() {
+    let user =
+        |credential, bound| User { name: Located::new("shop".into(), origin()), credential, bound, superuser: false };
+    let password = |user: User| {
+        let mut db = service("db", "postgres", "16.4");
+        db.users.push(user);
+        decide(&stack(vec![db]), &Observed::default()).services[0].endpoints[0].password.clone()
+    };
+    let literal = || Credential::Literal(Secret::new("paperless"));
+    assert_eq!(password(user(literal(), false)), Some(Secret::new("paperless")));
+    assert_ne!(password(user(literal(), true)), Some(Secret::new("paperless")));
+    assert_eq!(password(user(Credential::None, false)), None);
+    let shared = || user(Credential::Variable("PASSWORD".into()), true);
+    assert_eq!(password(shared()), password(shared()));
+    assert_ne!(password(shared()), password(user(Credential::Variable("OTHER".into()), true)));
+}
+
+#[test]
+fn every_login_and_database_has_fields_of_its_own() {
+    let mut db = service("db", "postgres", "16.4");
+    for name in ["shop", "audit"] {
+        db.databases.push(Database { name: Located::new(name.into(), origin()), owner: Some(name.into()) });
+    }
+    let desired = decide(&stack(vec![db]), &Observed::default());
+    let fields = desired.fields(&Kinds::built_in().unwrap(), false).unwrap();
+    let (default, audit) = (&fields["db"]["url"], &fields["db"]["databases.audit.url"]);
+    assert!(default.ends_with("/shop") && audit.ends_with("/audit"), "{default} {audit}");
+    let network = desired.fields(&Kinds::built_in().unwrap(), true).unwrap();
+    assert!(network["db"]["url"].contains("@db:5432/"), "{}", network["db"]["url"]);
+}
+
+#[test]
+fn a_variable_that_names_the_host_alone_gets_the_kinds_own_port() {
+    let mut db = service("db", "postgres", "16.4");
+    db.needs_own_port = true;
+    let desired = decide(&stack(vec![db]), &Observed::default());
+    let endpoint = &desired.services[0].endpoints[0];
+    assert_eq!(endpoint.port, 5432);
+    assert!(endpoint.host.parse::<IpAddr>().unwrap().is_loopback());
+}
+
+#[test]
+fn the_label_names_each_part_of_the_configuration() {
+    let desired = decide(&stack(vec![service("db", "postgres", "16.4")]), &Observed::default());
+    let service = &desired.services[0];
+    assert_eq!(service.container.labels[label::CONFIG], joined(&service.config));
+    assert!(service.config.contains_key("settings") && service.config.contains_key("port"), "{:?}", service.config);
+}

@@ -1,0 +1,112 @@
+//! `RabbitMQ`: AMQP 0-9-1, as far as opening a vhost and closing again.
+//!
+//! The connection is always closed by the protocol's own rules, so that the broker's log shows no broken one.
+
+mod frame;
+
+use super::wire::Conversation;
+use super::{Fault, ProbeError, Proof};
+use crate::model::Endpoint;
+use frame::Method;
+
+/// Bytes that a server may send in all.
+const LIMIT: u64 = 256 * 1024;
+
+/// Logs in by PLAIN and opens the vhost (`/` where there is none).
+///
+/// Where an endpoint has no login, it is `guest`, as AMQP's clients have it.
+pub(super) async fn prove(endpoint: &Endpoint) -> Result<Proof, ProbeError> {
+    let user = endpoint.user.as_deref().unwrap_or("guest");
+    let password = endpoint.password.as_ref().map_or("guest", |password| password.reveal());
+    let vhost = endpoint.vhost.as_deref().unwrap_or("/");
+
+    let mut conversation = Conversation::open(endpoint, LIMIT).await?;
+    conversation.send(frame::PROTOCOL_HEADER).await?;
+    let Method::Start { mechanisms, version } = next(&mut conversation).await? else {
+        return Err(out_of_order());
+    };
+    if !mechanisms.split(' ').any(|mechanism| mechanism == "PLAIN") {
+        return Err(ProbeError::other("the broker does not offer the login mechanism PLAIN"));
+    }
+    conversation.send(&frame::start_ok(user, password)).await?;
+    let Method::Tune { channel_max, frame_max } = next(&mut conversation).await? else {
+        return Err(out_of_order());
+    };
+    conversation.send(&[frame::tune_ok(channel_max, frame_max), frame::open(vhost)].concat()).await?;
+    let Method::OpenOk = next(&mut conversation).await? else {
+        return Err(out_of_order());
+    };
+    conversation.send(&frame::close()).await?;
+    // The vhost was opened: how the goodbye goes does not change the proof.
+    let _ = next(&mut conversation).await;
+    Ok(Proof { words: "logged in", server_version: version })
+}
+
+/// The next method; the server's `close` is an error, and agreed to.
+async fn next(conversation: &mut Conversation) -> Result<Method, ProbeError> {
+    loop {
+        match conversation.receive(frame::parse).await? {
+            Method::Heartbeat => {}
+            Method::Close { code, text } => {
+                let error = ProbeError::new(fault(code), text);
+                // It has said why; whether it hears our answer does not matter.
+                let _ = conversation.send(&frame::close_ok()).await;
+                return Err(error);
+            }
+            method => return Ok(method),
+        }
+    }
+}
+
+/// What a reply code means here (`amqp0-9-1.xml`, constants).
+fn fault(code: u16) -> Fault {
+    match code {
+        // connection-forced (it stops), internal-error (a vhost that is not up yet)
+        320 | 541 => Fault::NotYet,
+        // access-refused; invalid-path and not-allowed (no such vhost, or not for this user)
+        402 | 403 | 530 => Fault::Login,
+        _ => Fault::Other,
+    }
+}
+
+fn out_of_order() -> ProbeError {
+    ProbeError::foreign("AMQP 0-9-1")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::peer::{Peer, endpoint_of};
+    use crate::protocol::prove as prove_any;
+
+    #[test]
+    fn reply_codes_are_told_apart() {
+        assert_eq!(fault(403), Fault::Login);
+        assert_eq!(fault(530), Fault::Login);
+        assert_eq!(fault(320), Fault::NotYet);
+        assert_eq!(fault(541), Fault::NotYet);
+        assert_eq!(fault(501), Fault::Other);
+    }
+
+    #[tokio::test]
+    async fn a_broker_that_closes_before_it_starts_is_not_there_yet() {
+        let error = prove(&endpoint_of(&Peer::closes().await)).await.unwrap_err();
+        assert_eq!(error.fault, Fault::NotYet);
+    }
+
+    #[tokio::test]
+    async fn a_method_out_of_order_is_refused() {
+        // `open-ok` where `start` is due.
+        let peer = Peer::answers(b"\x01\0\0\0\0\0\x05\0\x0a\0\x29\0\xce").await;
+        let error = prove(&endpoint_of(&peer)).await.unwrap_err();
+        assert_eq!(error, ProbeError::foreign("AMQP 0-9-1"));
+    }
+
+    #[tokio::test]
+    async fn hostile_peers_end_in_an_error() {
+        crate::protocol::peer::assert_hostile_peers_end(|endpoint| async move {
+            prove_any(crate::model::Protocol::Amqp, &endpoint).await
+        })
+        .await;
+    }
+}

@@ -1,0 +1,141 @@
+//! HTTP/1.1: one request, of whose answer only the status counts (RFC 9112).
+//!
+//! A status below 500 is a proof: a server that answers 404 is up. With a login, 401 and 403 are refusals.
+
+use super::wire::{Conversation, Parsed};
+use super::{ProbeError, Proof};
+use crate::kinds::base64;
+use crate::model::Endpoint;
+use std::fmt::Write as _;
+
+/// Bytes of an answer that are looked at.
+const LIMIT: u64 = 64 * 1024;
+
+/// Asks for the endpoint's path (`/` where there is none).
+pub(super) async fn prove(endpoint: &Endpoint) -> Result<Proof, ProbeError> {
+    let mut conversation = Conversation::open(endpoint, LIMIT).await?;
+    conversation.send(request(endpoint).as_bytes()).await?;
+    let (status, line) = conversation.receive(parse).await?;
+    match status {
+        401 | 403 if endpoint.password.is_some() => Err(ProbeError::login(line)),
+        500.. => Err(ProbeError::not_yet(line)),
+        _ => Ok(Proof {
+            words: if endpoint.password.is_some() { "logged in" } else { "answers HTTP" },
+            server_version: None,
+        }),
+    }
+}
+
+fn request(endpoint: &Endpoint) -> String {
+    let host = match endpoint.host.as_str() {
+        address if address.contains(':') && !address.starts_with('[') => format!("[{address}]"),
+        name => name.to_owned(),
+    };
+    let login = endpoint.password.as_ref().map_or_else(String::new, |password| {
+        let login = format!("{}:{}", endpoint.user.as_deref().unwrap_or_default(), password.reveal());
+        format!("Authorization: Basic {}\r\n", base64(login.as_bytes()))
+    });
+    let path = target(endpoint.path.as_deref().unwrap_or_default());
+    let port = endpoint.port;
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nUser-Agent: devenv\r\nAccept: */*\r\n{login}Connection: close\r\n\r\n"
+    )
+}
+
+/// A path as a request may carry it: with a leading slash, and nothing that would end the line.
+fn target(path: &str) -> String {
+    let mut target = String::from(if path.starts_with('/') { "" } else { "/" });
+    for byte in path.bytes() {
+        if byte.is_ascii_graphic() {
+            target.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(target, "%{byte:02X}");
+        }
+    }
+    target
+}
+
+/// The status and its line, and the line's length.
+fn parse(bytes: &[u8]) -> Parsed<(u16, String)> {
+    let foreign = || ProbeError::foreign("HTTP");
+    if !bytes.iter().zip(b"HTTP/1.").all(|(is, should)| is == should) {
+        return Err(foreign());
+    }
+    let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else { return Ok(None) };
+    let line = String::from_utf8_lossy(&bytes[..end]).trim_end().to_owned();
+    let status = line.split(' ').nth(1).filter(|status| status.len() == 3).and_then(|status| status.parse().ok());
+    let status = status.filter(|status| (200..600).contains(status)).ok_or_else(foreign)?;
+    Ok(Some(((status, line), end + 1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Secret;
+    use crate::protocol::peer::{Peer, endpoint_of};
+    use crate::protocol::{Fault, prove as prove_any};
+
+    #[test]
+    fn a_path_cannot_add_lines_to_the_request() {
+        assert_eq!(target(""), "/");
+        assert_eq!(target("/_cluster/health?local=true"), "/_cluster/health?local=true");
+        assert_eq!(target("a b\r\nX: y"), "/a%20b%0D%0AX:%20y");
+        assert_eq!(target("/é"), "/%C3%A9");
+    }
+
+    #[test]
+    fn the_request_names_host_and_login() {
+        let endpoint = Endpoint {
+            host: "::1".to_owned(),
+            port: 9200,
+            user: Some("elastic".to_owned()),
+            password: Some(Secret::new("pw")),
+            database: None,
+            vhost: None,
+            path: Some("/health".to_owned()),
+        };
+        let request = request(&endpoint);
+        assert!(request.starts_with("GET /health HTTP/1.1\r\nHost: [::1]:9200\r\n"), "{request}");
+        assert!(request.contains("\r\nAuthorization: Basic ZWxhc3RpYzpwdw==\r\n"), "{request}");
+        assert!(request.ends_with("\r\n\r\n"), "{request}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_below_500_is_a_proof() {
+        for status in ["200 OK", "404 Not Found", "401 Unauthorized", "302 Found"] {
+            let peer = Peer::answers(format!("HTTP/1.1 {status}\r\n\r\n").as_bytes()).await;
+            assert_eq!(prove(&endpoint_of(&peer)).await.unwrap().words, "answers HTTP", "{status}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_says_it_is_unavailable_is_not_there_yet() {
+        let peer = Peer::answers(b"HTTP/1.1 503 Service Unavailable\r\n\r\n").await;
+        let error = prove(&endpoint_of(&peer)).await.unwrap_err();
+        assert_eq!(error, ProbeError::not_yet("HTTP/1.1 503 Service Unavailable"));
+    }
+
+    #[tokio::test]
+    async fn a_refused_login_is_told() {
+        let peer = Peer::answers(b"HTTP/1.1 401 Unauthorized\r\n\r\n").await;
+        let endpoint = Endpoint { password: Some(Secret::new("pw")), ..endpoint_of(&peer) };
+        assert_eq!(prove(&endpoint).await.unwrap_err().fault, Fault::Login);
+    }
+
+    #[test]
+    fn what_is_no_status_line_is_refused_at_once() {
+        for bytes in [&b"-ERR unknown"[..], b"HTTP/2", b"HTTP/1.1 abc\r\n", b"HTTP/1.1 99\r\n", b"HTTP/1.1\r\n"] {
+            assert_eq!(parse(bytes).unwrap_err().fault, Fault::Other, "{bytes:?}");
+        }
+        assert_eq!(parse(b"HTTP/1.1 20").unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn hostile_peers_end_in_an_error() {
+        crate::protocol::peer::assert_hostile_peers_end(|endpoint| async move {
+            prove_any(crate::model::Protocol::Http, &endpoint).await
+        })
+        .await;
+    }
+}

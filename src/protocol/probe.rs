@@ -1,0 +1,98 @@
+//! What a probe says: the proof, or why there is none.
+
+use std::io;
+
+/// A round trip that was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// What was done, for people: `logged in`, `answers`, `answers HTTP`, `accepts connections`.
+    pub words: &'static str,
+    /// The server's version as it says itself (`15.18`), where the protocol tells it.
+    pub server_version: Option<String>,
+}
+
+/// Why a login or round trip failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbeError {
+    /// What kind of fault it is, as far as it decides what to do next.
+    pub fault: Fault,
+    /// The server's own words or the connection's error: one line, no control characters, no secret.
+    pub message: String,
+}
+
+/// What to make of a failed probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The server is not there yet, or still starting: worth another try.
+    NotYet,
+    /// It refused the login: name, password, or a missing database or vhost.
+    Login,
+    /// Something else that another try will not mend.
+    Other,
+}
+
+/// Longest message taken over from a server, in characters.
+const LONGEST: usize = 300;
+
+impl ProbeError {
+    /// A fault with the server's words, made fit to be shown: a peer could send anything.
+    pub(super) fn new(fault: Fault, words: impl AsRef<str>) -> Self {
+        let printable = |letter: char| if letter.is_control() { ' ' } else { letter };
+        let message: String = words.as_ref().chars().take(LONGEST).map(printable).collect();
+        Self { fault, message: message.trim().to_owned() }
+    }
+
+    pub(super) fn not_yet(words: impl AsRef<str>) -> Self {
+        Self::new(Fault::NotYet, words)
+    }
+
+    pub(super) fn login(words: impl AsRef<str>) -> Self {
+        Self::new(Fault::Login, words)
+    }
+
+    pub(super) fn other(words: impl AsRef<str>) -> Self {
+        Self::new(Fault::Other, words)
+    }
+
+    /// The peer's bytes make no sense in the protocol. They are not quoted: what echoes would show a password.
+    pub(super) fn foreign(protocol: &str) -> Self {
+        Self::other(format!("what answers there does not speak {protocol}"))
+    }
+
+    /// The connection ended where an answer was due.
+    pub(super) fn closed() -> Self {
+        Self::not_yet("the connection was closed before the server answered")
+    }
+}
+
+impl From<io::Error> for ProbeError {
+    /// Whatever ends a connection may be a server that is starting or stopping.
+    fn from(error: io::Error) -> Self {
+        let fault = match error.kind() {
+            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::PermissionDenied => Fault::Other,
+            _ => Fault::NotYet,
+        };
+        Self::new(fault, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_servers_words_cannot_steer_the_terminal_or_fill_it() {
+        let error = ProbeError::other(format!("\u{1b}[31mred\nline{}", "x".repeat(1000)));
+        assert!(error.message.starts_with("[31mred line"), "{}", error.message);
+        assert!(error.message.chars().count() <= LONGEST);
+        assert!(!error.message.contains(char::is_control));
+    }
+
+    #[test]
+    fn a_connection_that_breaks_is_worth_another_try() {
+        for kind in [io::ErrorKind::ConnectionRefused, io::ErrorKind::ConnectionReset, io::ErrorKind::UnexpectedEof] {
+            assert_eq!(ProbeError::from(io::Error::from(kind)).fault, Fault::NotYet);
+        }
+        assert_eq!(ProbeError::from(io::Error::from(io::ErrorKind::InvalidInput)).fault, Fault::Other);
+    }
+}

@@ -1,0 +1,223 @@
+//! Redis and Valkey: RESP, version 2 (<https://redis.io/docs/latest/develop/reference/protocol-spec/>).
+//!
+//! All commands go out at once, so a login and its round trip cost one trip; the first refusal counts.
+
+use super::wire::{Conversation, Parsed};
+use super::{Fault, ProbeError, Proof};
+use crate::model::Endpoint;
+
+/// Bytes that a server may answer: `INFO server` is below 2 kB.
+const LIMIT: u64 = 64 * 1024;
+
+/// `AUTH` where there is a password, `SELECT` where the database is another than 0, then `PING`.
+pub(super) async fn prove(endpoint: &Endpoint) -> Result<Proof, ProbeError> {
+    let commands = commands(endpoint);
+    let mut conversation = Conversation::open(endpoint, LIMIT).await?;
+    conversation.send(&commands.iter().flat_map(|command| encode(command)).collect::<Vec<u8>>()).await?;
+    for command in &commands {
+        let reply = conversation.receive(parse).await?;
+        check(command[0], &reply)?;
+    }
+    // Asked last and alone: a login may be forbidden to ask, and is proven all the same.
+    conversation.send(&encode(&["INFO", "server"])).await?;
+    let server_version = match conversation.receive(parse).await {
+        Ok(Reply::Text(text)) => version(&text),
+        _ => None,
+    };
+    let words = if endpoint.password.is_some() { "logged in" } else { "answers" };
+    Ok(Proof { words, server_version })
+}
+
+fn commands(endpoint: &Endpoint) -> Vec<Vec<&str>> {
+    let mut commands = Vec::new();
+    if let Some(password) = &endpoint.password {
+        let user = endpoint.user.as_deref().filter(|user| !user.is_empty());
+        commands.push(["AUTH"].into_iter().chain(user).chain([password.reveal()]).collect());
+    }
+    if let Some(database) = endpoint.database.as_deref().filter(|database| !matches!(*database, "" | "0")) {
+        commands.push(vec!["SELECT", database]);
+    }
+    commands.push(vec!["PING"]);
+    commands
+}
+
+fn encode(command: &[&str]) -> Vec<u8> {
+    let mut bytes = format!("*{}\r\n", command.len()).into_bytes();
+    for word in command {
+        bytes.extend_from_slice(format!("${}\r\n{word}\r\n", word.len()).as_bytes());
+    }
+    bytes
+}
+
+/// One answer of the server.
+#[derive(Debug, PartialEq, Eq)]
+enum Reply {
+    /// A status (`+OK`) or a bulk string.
+    Text(String),
+    /// An error (`-WRONGPASS …`).
+    Error(String),
+    /// A number.
+    Number,
+    /// A bulk string that is not there.
+    Nothing,
+}
+
+/// The reply that the bytes begin with, and its length; none while it is not whole.
+fn parse(bytes: &[u8]) -> Parsed<Reply> {
+    let Some(sort) = bytes.first() else { return Ok(None) };
+    if !b"+-:$".contains(sort) {
+        return Err(ProbeError::foreign("Redis' protocol"));
+    }
+    let Some(end) = bytes.windows(2).position(|pair| pair == b"\r\n") else { return Ok(None) };
+    let line = String::from_utf8_lossy(&bytes[1..end]).into_owned();
+    let after = end + 2;
+    let reply = match sort {
+        b'+' => Reply::Text(line),
+        b'-' => Reply::Error(line),
+        b':' => Reply::Number,
+        _ if line == "-1" => Reply::Nothing,
+        _ => {
+            let length: usize = line.parse().map_err(|_| ProbeError::foreign("Redis' protocol"))?;
+            let Some(text) = after.checked_add(length).and_then(|end| bytes.get(after..end)) else { return Ok(None) };
+            return match bytes.get(after + length..after + length + 2) {
+                Some(b"\r\n") => {
+                    Ok(Some((Reply::Text(String::from_utf8_lossy(text).into_owned()), after + length + 2)))
+                }
+                Some(_) => Err(ProbeError::foreign("Redis' protocol")),
+                None => Ok(None),
+            };
+        }
+    };
+    Ok(Some((reply, after)))
+}
+
+fn check(command: &str, reply: &Reply) -> Result<(), ProbeError> {
+    let expected = if command == "PING" { "PONG" } else { "OK" };
+    match reply {
+        Reply::Text(text) if text == expected => Ok(()),
+        Reply::Error(error) => Err(ProbeError::new(fault(command, error), without_arguments(error))),
+        _ => Err(ProbeError::foreign("Redis' protocol")),
+    }
+}
+
+fn fault(command: &str, error: &str) -> Fault {
+    let starts = |words: &[&str]| words.iter().any(|word| error.starts_with(word));
+    if starts(&["LOADING", "BUSY", "MASTERDOWN", "ERR max number of clients"]) {
+        Fault::NotYet
+    } else if starts(&["WRONGPASS", "NOAUTH", "NOPERM", "ERR invalid password"]) || matches!(command, "AUTH" | "SELECT")
+    {
+        Fault::Login
+    } else {
+        Fault::Other
+    }
+}
+
+/// A server that does not know a command (a renamed `AUTH`) repeats its arguments, the password among them.
+fn without_arguments(error: &str) -> &str {
+    error.split(", with args").next().unwrap_or_default()
+}
+
+fn version(text: &str) -> Option<String> {
+    let line = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(|found| found.trim().to_owned());
+    line("valkey_version:").or_else(|| line("redis_version:"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Secret;
+    use crate::protocol::peer::{Peer, endpoint_of};
+    use crate::protocol::prove as prove_any;
+
+    fn with_password(peer: &Peer) -> Endpoint {
+        Endpoint { password: Some(Secret::new("s3cret")), ..endpoint_of(peer) }
+    }
+
+    #[test]
+    fn replies_are_read_whole_or_not_yet() {
+        assert_eq!(parse(b"").unwrap(), None);
+        assert_eq!(parse(b"+PO").unwrap(), None);
+        assert_eq!(parse(b"+PONG\r\n+OK\r\n").unwrap(), Some((Reply::Text("PONG".to_owned()), 7)));
+        assert_eq!(parse(b"$5\r\nhel").unwrap(), None);
+        assert_eq!(parse(b"$5\r\nhello\r").unwrap(), None);
+        assert_eq!(parse(b"$5\r\nhello\r\n").unwrap(), Some((Reply::Text("hello".to_owned()), 11)));
+        assert_eq!(parse(b"$-1\r\n").unwrap(), Some((Reply::Nothing, 5)));
+        assert_eq!(parse(b":12\r\n").unwrap(), Some((Reply::Number, 5)));
+    }
+
+    #[test]
+    fn what_is_no_reply_is_refused_at_once() {
+        for bytes in [&b"HTTP/1.1 400"[..], b"$x\r\n", b"$18446744073709551616\r\n", b"$2\r\nabcd", b"\0"] {
+            assert_eq!(parse(bytes).unwrap_err().fault, Fault::Other, "{bytes:?}");
+        }
+        assert_eq!(parse(b"$18446744073709551615\r\nx").unwrap(), None);
+    }
+
+    #[test]
+    fn a_command_says_each_words_length_in_bytes() {
+        assert_eq!(encode(&["AUTH", "é x"]), "*2\r\n$4\r\nAUTH\r\n$4\r\né x\r\n".as_bytes());
+    }
+
+    #[test]
+    fn the_commands_follow_from_the_endpoint() {
+        let mut endpoint = Endpoint {
+            host: String::new(),
+            port: 0,
+            user: None,
+            password: None,
+            database: Some("0".to_owned()),
+            vhost: None,
+            path: None,
+        };
+        assert_eq!(commands(&endpoint), [vec!["PING"]]);
+        endpoint.password = Some(Secret::new("p"));
+        endpoint.database = Some("3".to_owned());
+        assert_eq!(commands(&endpoint), [vec!["AUTH", "p"], vec!["SELECT", "3"], vec!["PING"]]);
+        endpoint.user = Some("app".to_owned());
+        assert_eq!(commands(&endpoint)[0], ["AUTH", "app", "p"]);
+    }
+
+    #[test]
+    fn refusals_are_told_apart() {
+        assert_eq!(fault("PING", "LOADING Redis is loading the dataset in memory"), Fault::NotYet);
+        assert_eq!(fault("AUTH", "LOADING Redis is loading the dataset in memory"), Fault::NotYet);
+        assert_eq!(fault("AUTH", "WRONGPASS invalid username-password pair or user is disabled."), Fault::Login);
+        assert_eq!(fault("AUTH", "ERR AUTH <password> called without any password configured"), Fault::Login);
+        assert_eq!(fault("PING", "NOAUTH Authentication required."), Fault::Login);
+        assert_eq!(fault("SELECT", "ERR DB index is out of range"), Fault::Login);
+        assert_eq!(fault("PING", "DENIED Redis is running in protected mode"), Fault::Other);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_repeats_the_password_does_not_get_it_into_the_message() {
+        let peer = Peer::answers(b"-ERR unknown command 'AUTH', with args beginning with: 's3cret' \r\n").await;
+        let error = prove(&with_password(&peer)).await.unwrap_err();
+        assert_eq!(error, ProbeError::login("ERR unknown command 'AUTH'"));
+        let echo = Peer::echoes().await;
+        let error = prove(&with_password(&echo)).await.unwrap_err();
+        assert_eq!(error, ProbeError::foreign("Redis' protocol"));
+    }
+
+    #[tokio::test]
+    async fn a_login_that_may_not_ask_for_the_version_is_proven() {
+        let peer = Peer::answers(b"+OK\r\n+PONG\r\n-NOPERM this user has no permissions\r\n").await;
+        let proof = prove(&with_password(&peer)).await.unwrap();
+        assert_eq!(proof, Proof { words: "logged in", server_version: None });
+    }
+
+    #[tokio::test]
+    async fn the_version_is_the_products_own() {
+        let info = "# Server\r\nredis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.1.1\r\n";
+        let peer = Peer::answers(format!("+PONG\r\n${}\r\n{info}\r\n", info.len()).as_bytes()).await;
+        let proof = prove(&endpoint_of(&peer)).await.unwrap();
+        assert_eq!(proof, Proof { words: "answers", server_version: Some("8.1.1".to_owned()) });
+    }
+
+    #[tokio::test]
+    async fn hostile_peers_end_in_an_error() {
+        crate::protocol::peer::assert_hostile_peers_end(|endpoint| async move {
+            prove_any(crate::model::Protocol::Redis, &endpoint).await
+        })
+        .await;
+    }
+}

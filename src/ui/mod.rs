@@ -1,0 +1,24 @@
+//! What a person sees: messages, progress, tables and questions. The only place that prints.
+//!
+//! Data goes to standard output, everything else to standard error; nothing that a manifest or a server says reaches
+//! the terminal as an escape sequence.
+
+mod checks;
+mod confirm;
+mod diagnostic;
+mod paint;
+mod printer;
+mod progress;
+mod reporter;
+mod summary;
+mod table;
+mod visible;
+
+pub use checks::{Check, CheckState};
+pub use confirm::confirm;
+pub use paint::{ColorChoice, Style};
+pub use printer::Printer;
+pub use reporter::{Layout, Reporter, ServiceRow};
+pub use summary::{bytes, env_line, production_line, ready_line, seconds};
+pub use table::{Table, columns};
+pub use visible::visible;

@@ -1,0 +1,160 @@
+//! The one gate to the terminal.
+//!
+//! A reader that goes away (`devenv env | head -1`) ends the output, not the command.
+
+use super::diagnostic;
+use super::paint::{ColorChoice, Style};
+use crate::model::{Diagnostic, Exit, Failure, Severity};
+use indicatif::{MultiProgress, ProgressDrawTarget};
+use serde::Serialize;
+use std::env;
+use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Columns where the terminal does not say, or there is none: wide enough for a log.
+const WIDTH: usize = 120;
+/// Narrower than this nothing can be shown well; the terminal may wrap.
+const NARROWEST: usize = 40;
+
+/// Writes data to standard output and everything else to standard error.
+#[derive(Debug)]
+pub struct Printer {
+    quiet: bool,
+    out_color: bool,
+    err_color: bool,
+    /// Lines that change in place, where standard error is a terminal.
+    progress: Option<MultiProgress>,
+    /// Whether the reader of standard output has gone.
+    out_closed: AtomicBool,
+}
+
+impl Printer {
+    /// A printer for this process. `quiet` leaves data and errors only.
+    pub fn new(quiet: bool, color: ColorChoice) -> Self {
+        let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let live = io::stderr().is_terminal() && !quiet && !dumb;
+        Self {
+            quiet,
+            out_color: color.applies_to(&io::stdout()),
+            err_color: color.applies_to(&io::stderr()),
+            progress: live.then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr())),
+            out_closed: AtomicBool::new(false),
+        }
+    }
+
+    /// Data for standard output, as it is. Fails where it cannot be written; a reader that has gone is no failure.
+    pub fn data(&self, text: &str) -> Result<(), Failure> {
+        if self.out_closed.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let written = self.without_progress(|| {
+            let mut out = io::stdout().lock();
+            out.write_all(text.as_bytes()).and_then(|()| out.flush())
+        });
+        match written {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+                self.out_closed.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(error) => Err(Failure::new(
+                Exit::Failed,
+                Diagnostic::error("output", "standard output cannot be written").because(error.to_string()),
+            )),
+        }
+    }
+
+    /// A value for standard output as indented JSON.
+    pub fn json(&self, value: &impl Serialize) -> Result<(), Failure> {
+        let text = serde_json::to_string_pretty(value).map_err(|error| {
+            Failure::new(
+                Exit::Failed,
+                Diagnostic::error("output", "the result cannot be written as JSON").because(error.to_string()),
+            )
+        })?;
+        self.data(&(text + "\n"))
+    }
+
+    /// Whether the reader of standard output has gone, so that there is no use in going on.
+    pub fn is_closed(&self) -> bool {
+        self.out_closed.load(Ordering::Relaxed)
+    }
+
+    /// A line on standard error, unless quiet.
+    pub fn line(&self, text: &str) {
+        if !self.quiet {
+            self.error_text(&format!("{text}\n"));
+        }
+    }
+
+    /// A line on standard error, also when quiet: what a program waits for there.
+    pub fn always(&self, text: &str) {
+        self.error_text(&format!("{text}\n"));
+    }
+
+    /// A question on standard error; the cursor stays behind it.
+    pub(super) fn prompt(&self, text: &str) {
+        self.error_text(text);
+    }
+
+    /// A message on standard error; when quiet only an error.
+    pub fn diagnostic(&self, diagnostic: &Diagnostic) {
+        if !self.quiet || diagnostic.severity == Severity::Error {
+            let width = terminal_width().unwrap_or(WIDTH).max(NARROWEST);
+            self.error_text(&diagnostic::render(diagnostic, self.err_color, width));
+        }
+    }
+
+    /// Several messages, each as [`Printer::diagnostic`] has it.
+    pub fn diagnostics<'a>(&self, diagnostics: impl IntoIterator<Item = &'a Diagnostic>) {
+        for diagnostic in diagnostics {
+            self.diagnostic(diagnostic);
+        }
+    }
+
+    /// All messages of a failure.
+    pub fn failure(&self, failure: &Failure) {
+        self.diagnostics(&failure.diagnostics);
+    }
+
+    /// A text in a style, for [`Printer::line`].
+    pub fn paint(&self, style: Style, text: &str) -> String {
+        style.paint(text, self.err_color)
+    }
+
+    /// A text in a style, for [`Printer::data`].
+    pub fn paint_data(&self, style: Style, text: &str) -> String {
+        style.paint(text, self.out_color)
+    }
+
+    /// Whether only data and errors are wanted.
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    pub(super) fn progress(&self) -> Option<&MultiProgress> {
+        self.progress.as_ref()
+    }
+
+    pub(super) fn colors(&self) -> bool {
+        self.err_color
+    }
+
+    /// Takes the lines that change in place off the terminal while something is written.
+    fn without_progress<T>(&self, write: impl FnOnce() -> T) -> T {
+        match &self.progress {
+            Some(progress) => progress.suspend(write),
+            None => write(),
+        }
+    }
+
+    fn error_text(&self, text: &str) {
+        // Where standard error is gone there is nobody left to tell.
+        let _ = self.without_progress(|| io::stderr().lock().write_all(text.as_bytes()));
+    }
+}
+
+/// Columns of the terminal behind standard error, if there is one.
+pub(super) fn terminal_width() -> Option<usize> {
+    console::Term::stderr().size_checked().map(|(_, columns)| usize::from(columns))
+}

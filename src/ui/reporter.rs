@@ -1,0 +1,324 @@
+//! Shows the events of a run: on a terminal one line a service that changes in place, elsewhere a line for each state
+//! that matters.
+//!
+//! Data goes elsewhere: nothing of this reaches standard output.
+
+use super::paint::Style;
+use super::printer::Printer;
+use super::progress::Live;
+use super::summary::{bytes, seconds};
+use super::table::padded;
+use super::visible::one_line;
+use crate::model::{Event, PullProgress, ServiceState, Severity};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// After how long a service's last error is shown beside it: sooner it is only a server that starts.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// Columns of where the image came from, and of the state; both fit their usual words.
+const IMAGE: usize = 13;
+const STATE: usize = 12;
+
+/// A service as the report names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceRow {
+    /// Its name.
+    pub name: String,
+    /// Kind and version: `postgres 16.4`.
+    pub what: String,
+}
+
+/// Columns of the report, so that the lines before and after the services stand in line with them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Of the first column: names and labels.
+    pub name: usize,
+    /// Of kind and version.
+    pub what: usize,
+}
+
+impl Layout {
+    /// Wide enough for these services and for the label `production`.
+    pub fn of(services: &[ServiceRow]) -> Self {
+        let widest = |texts: &mut dyn Iterator<Item = &String>| {
+            texts.map(|text| console::measure_text_width(&one_line(text))).max().unwrap_or_default()
+        };
+        Self {
+            name: widest(&mut services.iter().map(|row| &row.name)).max("production".len()),
+            what: widest(&mut services.iter().map(|row| &row.what)),
+        }
+    }
+
+    /// A line of its own with a label in the first column.
+    pub fn line(&self, label: &str, text: &str) -> String {
+        format!(" {}  {text}", padded(label, self.name))
+    }
+}
+
+/// One service's line.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    service: ServiceRow,
+    image: String,
+    state: String,
+    style: Style,
+    /// Set once it is ready.
+    took: Option<Duration>,
+    /// Address, or what is to be known of the state.
+    tail: String,
+    /// Shown beside the state when it lasts.
+    last_error: String,
+    over: bool,
+}
+
+impl Row {
+    fn new(service: ServiceRow) -> Self {
+        Self {
+            service,
+            image: String::new(),
+            state: "waiting".to_owned(),
+            style: Style::Dim,
+            took: None,
+            tail: String::new(),
+            last_error: String::new(),
+            over: false,
+        }
+    }
+
+    fn set(&mut self, state: &str, style: Style, tail: &str) {
+        state.clone_into(&mut self.state);
+        self.style = style;
+        self.tail = one_line(tail);
+        self.last_error.clear();
+    }
+
+    /// The line, without a line end. `elapsed` stands for the time while the service is on its way.
+    pub(super) fn text(&self, layout: Layout, elapsed: Option<Duration>, color: bool) -> String {
+        let time = self.took.or(elapsed.filter(|_| !self.over)).map(seconds).unwrap_or_default();
+        let patient = elapsed.is_some_and(|elapsed| elapsed < PATIENCE);
+        let tail = if self.tail.is_empty() && !patient { &self.last_error } else { &self.tail };
+        let dim_tail = if self.took.is_some() { Style::Plain } else { Style::Dim };
+        let line = format!(
+            " {}  {}   {}   {}   {time:>6}   {}",
+            Style::Bold.paint(&padded(&one_line(&self.service.name), layout.name), color),
+            padded(&one_line(&self.service.what), layout.what),
+            Style::Dim.paint(&padded(&self.image, IMAGE), color),
+            self.style.paint(&padded(&self.state, STATE), color),
+            dim_tail.paint(tail, color),
+        );
+        line.trim_end().to_owned()
+    }
+}
+
+/// Shows events as they come.
+pub struct Reporter<'a> {
+    printer: &'a Printer,
+    layout: Layout,
+    start: Instant,
+    rows: Vec<Arc<Mutex<Row>>>,
+    live: Option<Live>,
+    silent: bool,
+}
+
+impl<'a> Reporter<'a> {
+    /// A reporter for these services, in this order.
+    pub fn new(printer: &'a Printer, services: &[ServiceRow]) -> Self {
+        let layout = Layout::of(services);
+        let start = Instant::now();
+        let rows: Vec<_> = services.iter().map(|service| Arc::new(Mutex::new(Row::new(service.clone())))).collect();
+        let live = printer.progress().map(|progress| Live::start(progress, &rows, layout, start, printer.colors()));
+        Self { printer, layout, start, rows, live, silent: printer.is_quiet() }
+    }
+
+    /// A reporter that shows messages only: for output that a machine reads.
+    pub fn silent(printer: &'a Printer) -> Self {
+        let layout = Layout::of(&[]);
+        Self { printer, layout, start: Instant::now(), rows: Vec::new(), live: None, silent: true }
+    }
+
+    /// The columns of its lines.
+    pub fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// Shows one event.
+    pub fn event(&self, event: &Event) {
+        match event {
+            Event::Message(diagnostic) => {
+                if !self.silent || diagnostic.severity == Severity::Error {
+                    self.printer.diagnostic(diagnostic);
+                }
+            }
+            Event::Service { name, state } => self.change(name, |row| on_service(row, state)),
+            Event::Pull { image, services, progress } => {
+                for name in services {
+                    self.change(name, |row| on_pull(row, image, progress));
+                }
+            }
+        }
+    }
+
+    /// Leaves the last state of every service on the terminal, as plain lines in the services' order.
+    pub fn finish(mut self) {
+        let Some(live) = self.live.take() else { return };
+        live.clear();
+        for row in &self.rows {
+            let row = row.lock().unwrap_or_else(PoisonError::into_inner);
+            self.printer.line(&row.text(self.layout, None, self.printer.colors()));
+        }
+    }
+
+    /// Changes a service's row; `change` says whether a plain line is due.
+    fn change(&self, name: &str, change: impl FnOnce(&mut Row) -> bool) {
+        let found = self.rows.iter().enumerate().find_map(|(index, row)| {
+            let row = row.lock().unwrap_or_else(PoisonError::into_inner);
+            (row.service.name == name).then_some((index, row))
+        });
+        let Some((index, mut row)) = found else { return };
+        let due = change(&mut row);
+        let line = row.text(self.layout, None, self.printer.colors());
+        let over = row.over;
+        // The drawing thread takes the same lock.
+        drop(row);
+        match &self.live {
+            Some(lines) => lines.redraw(index, over),
+            None if due && !self.silent => self.printer.line(&line),
+            None => {}
+        }
+    }
+
+    /// Time since the start.
+    pub fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+}
+
+fn on_service(row: &mut Row, state: &ServiceState) -> bool {
+    match state {
+        ServiceState::Replacing(why) => {
+            row.set("replacing", Style::Busy, why);
+            true
+        }
+        ServiceState::Starting => {
+            row.set("starting", Style::Busy, "");
+            false
+        }
+        ServiceState::LoggingIn(error) => {
+            row.set("logging in", Style::Busy, "");
+            row.last_error = one_line(error);
+            false
+        }
+        ServiceState::Ready { took, address, proof, unchanged } => {
+            row.set(&one_line(proof), Style::Good, address);
+            row.took = Some(*took);
+            row.over = true;
+            if *unchanged {
+                "unchanged".clone_into(&mut row.image);
+            } else if row.image.is_empty() {
+                "local image".clone_into(&mut row.image);
+            }
+            true
+        }
+        ServiceState::Failed => {
+            row.set("failed", Style::Bad, "");
+            row.over = true;
+            true
+        }
+    }
+}
+
+fn on_pull(row: &mut Row, image: &str, progress: &PullProgress) -> bool {
+    match progress {
+        PullProgress::Bytes { done, total } => {
+            let first = row.state != "pulling" && row.state != "retrying";
+            row.set("pulling", Style::Busy, image);
+            row.image = match total {
+                _ if *done == 0 => String::new(),
+                0 => bytes(*done),
+                _ => format!("{}%", done.saturating_mul(100) / total),
+            };
+            if *done > 0 && *total > 0 {
+                row.tail = format!("{} of {} · {}", bytes(*done), bytes(*total), row.tail);
+            }
+            first
+        }
+        PullProgress::Retry { error, wait } => {
+            row.image.clear();
+            row.set("retrying", Style::Warn, &format!("{error}; again in {}", seconds(*wait)));
+            true
+        }
+        PullProgress::Done { bytes: pulled } => {
+            row.set("pulled", Style::Busy, "");
+            row.image = format!("pulled {}", bytes(*pulled));
+            false
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use insta::assert_snapshot;
+
+    fn layout() -> Layout {
+        Layout { name: 10, what: 13 }
+    }
+
+    fn row() -> Row {
+        Row::new(ServiceRow { name: "db".into(), what: "postgres 16.4".into() })
+    }
+
+    #[test]
+    fn a_plain_line_is_due_for_states_that_matter() {
+        let mut row = row();
+        let pull = |done, total| PullProgress::Bytes { done, total };
+        let mut said = Vec::new();
+        let mut say = |due: bool, row: &Row| {
+            if due {
+                said.push(row.text(layout(), None, false));
+            }
+        };
+        say(on_pull(&mut row, "postgres:16.4", &pull(0, 0)), &row);
+        say(on_pull(&mut row, "postgres:16.4", &pull(1_000_000, 148_000_000)), &row);
+        let error = "connection \u{1b}reset".to_owned();
+        say(on_pull(&mut row, "postgres:16.4", &PullProgress::Retry { error, wait: Duration::from_secs(2) }), &row);
+        say(on_pull(&mut row, "postgres:16.4", &pull(2_000_000, 148_000_000)), &row);
+        say(on_pull(&mut row, "postgres:16.4", &PullProgress::Done { bytes: 148_000_000 }), &row);
+        say(on_service(&mut row, &ServiceState::Replacing("its settings changed".into())), &row);
+        say(on_service(&mut row, &ServiceState::Starting), &row);
+        say(on_service(&mut row, &ServiceState::LoggingIn("connection refused".into())), &row);
+        let ready = ServiceState::Ready {
+            took: Duration::from_millis(2_130),
+            address: "127.0.0.1:24310".into(),
+            proof: "logged in".into(),
+            unchanged: false,
+        };
+        say(on_service(&mut row, &ready), &row);
+        assert_snapshot!(said.join("\n"), @r#"
+        db          postgres 16.4                   pulling                 postgres:16.4
+        db          postgres 16.4                   retrying                connection ␛reset; again in 2.0 s
+        db          postgres 16.4   pulled 148 MB   replacing               its settings changed
+        db          postgres 16.4   pulled 148 MB   logged in       2.1 s   127.0.0.1:24310
+        "#);
+    }
+
+    #[test]
+    fn a_line_on_the_terminal_shows_the_last_error_only_when_it_lasts() {
+        let mut row = row();
+        on_service(&mut row, &ServiceState::LoggingIn("connection refused".into()));
+        let early = row.text(layout(), Some(Duration::from_secs(1)), false);
+        let late = row.text(layout(), Some(Duration::from_secs(4)), false);
+        assert!(!early.contains("refused"), "{early}");
+        assert!(late.ends_with("4.0 s   connection refused"), "{late}");
+    }
+
+    #[test]
+    fn pulling_shows_how_far_it_is() {
+        let mut row = row();
+        on_pull(&mut row, "postgres:16.4", &PullProgress::Bytes { done: 37_000_000, total: 148_000_000 });
+        assert_eq!(
+            row.text(layout(), Some(Duration::from_millis(900)), false),
+            " db          postgres 16.4   25%             pulling         0.9 s   37 MB of 148 MB · postgres:16.4"
+        );
+    }
+}

@@ -1,0 +1,117 @@
+//! The lines around the services: what was read, what was written, and what to try next. Text from plain data.
+
+use super::reporter::Layout;
+use super::visible::one_line;
+use crate::model::Source;
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// More names than these are counted, not listed.
+const NAMES: usize = 8;
+
+/// `production  compose.prod.yaml (Compose) · 3 services, 2 apps left alone`.
+pub fn production_line(layout: Layout, sources: &[Source], services: usize, apps: usize) -> String {
+    let files: Vec<String> = sources
+        .iter()
+        .map(|source| {
+            let path = one_line(&source.path.display().to_string());
+            // `services.yaml (services.yaml)` says nothing.
+            if path.ends_with(source.format) { path } else { format!("{path} ({})", title(source.format)) }
+        })
+        .collect();
+    let mut text = format!("{} · {}", files.join(", "), counted(services, "service"));
+    if apps > 0 {
+        let _ = write!(text, ", {} left alone", counted(apps, "app"));
+    }
+    layout.line("production", &text)
+}
+
+/// `.env  9 variables written · 2 secrets to fill in: STRIPE_KEY, SENTRY_DSN`.
+pub fn env_line(layout: Layout, file: &str, variables: usize, changed: bool, to_fill_in: &[String]) -> String {
+    let mut text = counted(variables, "variable");
+    text += if changed { " written" } else { ", unchanged" };
+    if !to_fill_in.is_empty() {
+        let mut names = to_fill_in.iter().take(NAMES).map(|name| one_line(name)).collect::<Vec<_>>().join(", ");
+        if to_fill_in.len() > NAMES {
+            let _ = write!(names, " and {} more", to_fill_in.len() - NAMES);
+        }
+        let _ = write!(text, " · {} to fill in: {names}", counted(to_fill_in.len(), "secret"));
+    }
+    layout.line(&one_line(file), &text)
+}
+
+/// `ready in 8.0 s · devenv status, devenv logs, devenv shell db`.
+pub fn ready_line(took: Duration, next: &[&str]) -> String {
+    let hints = if next.is_empty() { String::new() } else { format!(" · {}", next.join(", ")) };
+    format!(" ready in {}{hints}", seconds(took))
+}
+
+/// `0.4 s`, `2.1 s`, `1 min 5 s`.
+pub fn seconds(duration: Duration) -> String {
+    let whole = duration.as_secs();
+    if whole >= 60 {
+        format!("{} min {} s", whole / 60, whole % 60)
+    } else {
+        format!("{:.1} s", duration.as_secs_f64())
+    }
+}
+
+/// `731 B`, `12 kB`, `148 MB`, `1.4 GB`.
+pub fn bytes(count: u64) -> String {
+    match count {
+        0..1_000 => format!("{count} B"),
+        1_000..1_000_000 => format!("{} kB", count / 1_000),
+        1_000_000..1_000_000_000 => format!("{} MB", count / 1_000_000),
+        _ => format!("{}.{} GB", count / 1_000_000_000, count / 100_000_000 % 10),
+    }
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A dialect's name for people: `compose` is `Compose`.
+fn title(format: &str) -> String {
+    let mut chars = format.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ui::ServiceRow;
+
+    #[test]
+    fn the_lines_around_the_services_stand_in_line() {
+        let layout = Layout::of(&[ServiceRow { name: "db".into(), what: "postgres 16.4".into() }]);
+        let compose = [Source { path: "compose.prod.yaml".into(), format: "compose" }];
+        assert_eq!(
+            production_line(layout, &compose, 3, 2),
+            " production  compose.prod.yaml (Compose) · 3 services, 2 apps left alone"
+        );
+        let own = [Source { path: "services.yaml".into(), format: "services.yaml" }];
+        assert_eq!(production_line(layout, &own, 1, 0), " production  services.yaml · 1 service");
+        let names = ["STRIPE_KEY".to_owned(), "SENTRY_DSN".to_owned()];
+        assert_eq!(
+            env_line(layout, ".env", 9, true, &names),
+            " .env        9 variables written · 2 secrets to fill in: STRIPE_KEY, SENTRY_DSN"
+        );
+        assert_eq!(env_line(layout, ".env", 1, false, &[]), " .env        1 variable, unchanged");
+        assert_eq!(ready_line(Duration::from_millis(8_040), &["devenv status"]), " ready in 8.0 s · devenv status");
+    }
+
+    #[test]
+    fn many_secrets_are_counted() {
+        let names: Vec<String> = (0..11).map(|number| format!("S{number}")).collect();
+        assert!(env_line(Layout { name: 4, what: 0 }, ".env", 1, true, &names).ends_with("S7 and 3 more"));
+    }
+
+    #[test]
+    fn sizes_and_times_are_short() {
+        assert_eq!(
+            [0, 999, 12_400, 148_900_000, 1_480_000_000].map(bytes),
+            ["0 B", "999 B", "12 kB", "148 MB", "1.4 GB"]
+        );
+        assert_eq!(seconds(Duration::from_secs(65)), "1 min 5 s");
+    }
+}

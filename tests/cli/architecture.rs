@@ -1,0 +1,97 @@
+//! The rules of ARCHITECTURE.md that can be read off the sources.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Modules that stand beside each other: none imports another.
+const SIBLINGS: &[&str] = &["manifest", "plan", "docker", "protocol", "dotenv", "ui"];
+/// What every module may import.
+const SHARED: &[&str] = &["model", "kinds"];
+
+/// Every Rust file below `src`, with its path from there and its text without comments.
+fn sources() -> Vec<(PathBuf, String)> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).expect("a folder of sources") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(path);
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut paths = Vec::new();
+    walk(&root, &mut paths);
+    assert!(paths.len() > 50, "the sources were found");
+    paths
+        .into_iter()
+        .map(|path| {
+            let text = fs::read_to_string(&path).expect("a source");
+            let code = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+            (path.strip_prefix(&root).expect("a path below src").to_owned(), code)
+        })
+        .collect()
+}
+
+fn module_of(path: &Path) -> String {
+    let first = path.components().next().expect("a path").as_os_str().to_string_lossy();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+#[test]
+fn only_docker_names_bollard() {
+    for (path, code) in sources() {
+        assert!(module_of(&path) == "docker" || !code.contains("bollard"), "{}", path.display());
+    }
+}
+
+#[test]
+fn only_ui_prints() {
+    for (path, code) in sources() {
+        let prints = ["println!(", "print!(", "eprintln!(", "eprint!(", "io::stdout().lock", "io::stderr().lock"];
+        let found = prints.iter().find(|word| code.contains(**word));
+        assert!(module_of(&path) == "ui" || found.is_none(), "{} has {found:?}", path.display());
+    }
+}
+
+#[test]
+fn siblings_do_not_import_each_other() {
+    for (path, code) in sources() {
+        let module = module_of(&path);
+        if !SIBLINGS.contains(&module.as_str()) {
+            continue;
+        }
+        for other in SIBLINGS.iter().filter(|other| **other != module) {
+            assert!(!code.contains(&format!("crate::{other}")), "{} imports {other}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_model_imports_nothing_of_the_crate_and_kinds_only_the_model() {
+    for (path, code) in sources() {
+        let module = module_of(&path);
+        if !SHARED.contains(&module.as_str()) {
+            continue;
+        }
+        for other in SIBLINGS.iter().chain(&["apply", "commands", "cli", "machine"]) {
+            assert!(!code.contains(&format!("crate::{other}")), "{} imports {other}", path.display());
+        }
+        assert!(module != "model" || !code.contains("crate::kinds"), "{} imports kinds", path.display());
+    }
+}
+
+#[test]
+fn only_the_edges_are_async() {
+    for (path, code) in sources() {
+        let may = ["docker", "protocol", "apply", "commands"].contains(&module_of(&path).as_str());
+        assert!(may || !code.contains("async fn"), "{} is async", path.display());
+    }
+}
+
+#[test]
+fn main_stays_small() {
+    let main = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/main.rs")).expect("main.rs");
+    assert!(main.lines().count() < 40, "{} lines", main.lines().count());
+}

@@ -1,0 +1,62 @@
+//! What the command line itself says.
+
+use crate::sandbox::Sandbox;
+
+#[test]
+fn the_version_is_told() {
+    let outcome = Sandbox::new(&[]).succeed(&["--version"]);
+    assert_eq!(outcome.stdout, format!("devenv {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn an_unknown_command_is_a_matter_of_usage() {
+    let outcome = Sandbox::new(&[]).fail(2, &["upp"]);
+    assert!(outcome.stderr.contains("'up'"), "{}", outcome.stderr);
+}
+
+#[test]
+fn completions_are_printed_for_each_shell() {
+    for shell in ["bash", "zsh", "fish"] {
+        let outcome = Sandbox::new(&[]).succeed(&["completions", shell]);
+        assert!(outcome.stdout.contains("devenv"), "{shell}");
+    }
+}
+
+#[test]
+fn the_kinds_are_listed_with_how_far_they_are_proven() {
+    let outcome = Sandbox::new(&[]).succeed(&["kinds", "--json"]);
+    let kinds = outcome.json()["kinds"].as_array().expect("a list").clone();
+    let support = |name: &str| kinds.iter().find(|kind| kind["name"] == name).map(|kind| kind["support"].clone());
+    for name in ["postgres", "redis", "valkey", "rabbitmq", "memcached"] {
+        assert_eq!(support(name), Some("reproduced".into()), "{name}");
+    }
+    assert_eq!(support("elasticsearch"), Some("approximated".into()));
+}
+
+#[test]
+fn init_writes_a_starter_that_reads_and_never_writes_over_anything() {
+    let sandbox = Sandbox::new(&[]);
+    sandbox.succeed(&["init"]);
+    sandbox.succeed(&["manifest", "--json"]);
+    sandbox.write("services.yaml", "name: mine\n");
+    let outcome = sandbox.succeed(&["init"]);
+    assert!(outcome.stderr.contains("there is a manifest already: services.yaml"), "{}", outcome.stderr);
+    assert_eq!(sandbox.read("services.yaml"), "name: mine\n");
+}
+
+#[test]
+fn without_an_engine_the_places_looked_at_are_listed() {
+    let sandbox = Sandbox::new(&[("services.yaml", "services:\n  cache: {kind: redis, version: \"7.0.15\"}\n")]);
+    let output = sandbox.command(&["up", "--host", "unix:///nowhere/docker.sock"]).output().expect("the program");
+    let outcome = crate::sandbox::Outcome::of(&output);
+    assert_eq!(outcome.code, 4, "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("unix:///nowhere/docker.sock"), "{}", outcome.stderr);
+    assert!(!sandbox.path(".env").exists());
+}
+
+#[test]
+fn a_command_with_nothing_wrong_says_nothing_when_quiet() {
+    let sandbox = Sandbox::new(&[("services.yaml", "services:\n  cache: {kind: redis, version: \"7\"}\n")]);
+    let outcome = sandbox.succeed(&["--quiet", "manifest"]);
+    assert_eq!(outcome.stderr, "");
+}

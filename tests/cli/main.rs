@@ -1,0 +1,9 @@
+//! Commands that need no engine, run as a user runs them.
+
+#[path = "../sandbox/mod.rs"]
+#[allow(dead_code, reason = "each test binary uses its own part of it")]
+mod sandbox;
+
+mod architecture;
+mod commands;
+mod manifests;

@@ -10,12 +10,13 @@ use super::variables::Names;
 use super::{generic, services_yaml};
 use crate::kinds::{Kind, Kinds};
 use crate::model::{
-    App, Diagnostic, ImageRef, Located, Origin, Service, Stack, Value, Variable, Version, VersionClass, did_you_mean,
+    App, Credential, Diagnostic, ImageRef, Located, Origin, Service, Stack, User, Value, Variable, Version,
+    VersionClass, did_you_mean,
 };
 use std::collections::BTreeMap;
 
 const SERVICE_KEYS: &[&str] =
-    &["version", "image", "port", "settings", "environment", "extensions", "plugins", "platform"];
+    &["version", "image", "port", "users", "settings", "environment", "extensions", "plugins", "platform"];
 
 /// Lays the file's services, inclusions and variables over a stack; gives back each app's own variable file.
 pub(crate) fn lay_over(
@@ -167,6 +168,7 @@ fn service(entry: &Entry, stack: &mut Stack, kinds: &Kinds, expect: &mut Expect)
                 }
             }
             "port" => service.port = expect.port(node, &of),
+            "users" => users(service, node, expect),
             "settings" => service_facts::settings(service, node, kind, expect),
             "environment" => service_facts::environment(service, node, kind, expect),
             "extensions" => service_facts::add(&mut service.extensions, expect.texts(node, &of)),
@@ -177,6 +179,23 @@ fn service(entry: &Entry, stack: &mut Stack, kinds: &Kinds, expect: &mut Expect)
                 }
             }
             _ => {}
+        }
+    }
+}
+
+/// Further logins, and which of all logins is the server's superuser.
+fn users(service: &mut Service, node: &Node, expect: &mut Expect) {
+    for entry in expect.map(node, &format!("`users` of `{}`", service.name)) {
+        let name = &entry.key;
+        let what = format!("user `{}`", name.value);
+        let facts = expect.known(&entry.value, &what, &["superuser"]);
+        let said = facts.first().and_then(|fact| expect.boolean(&fact.value, &format!("`superuser` of {what}")));
+        let superuser = said.is_some_and(|said| said.value);
+        if let Some(user) = service.users.iter_mut().find(|user| user.name.value == name.value) {
+            user.superuser = superuser;
+        } else {
+            let credential = Credential::Own(format!("{}/{}", service.name, name.value));
+            service.users.push(User { name: name.clone(), credential, bound: true, superuser });
         }
     }
 }

@@ -81,10 +81,7 @@ pub fn lines(reading: &Reading) -> Vec<String> {
     let mut rows = Vec::new();
     for service in &stack.services {
         rows.push(service_row(service));
-        let pointed = service.keys.iter().filter(|key| key.support != Support::Reproduced);
-        let of_keys = pointed.map(|key| format!("{} {}: {}", key.path, carried_out(key.support), key.note));
-        let notes = service.notes.iter().cloned().chain(of_keys);
-        rows.extend(notes.map(|note| vec![String::new(), note]));
+        rows.extend(service.notes.iter().map(|note| vec![String::new(), note.clone()]));
     }
     let mut lines = Vec::new();
     let sources = stack.sources.iter().map(|source| match source.path.display().to_string() {
@@ -98,6 +95,14 @@ pub fn lines(reading: &Reading) -> Vec<String> {
         lines.push("no backing services".to_owned());
     }
     lines.extend(aligned(&rows));
+    for support in [Support::Approximated, Support::Unsupported] {
+        let keys = keys(reading, support);
+        if !keys.is_empty() {
+            lines.push(String::new());
+            lines.push(carried_out(support).to_owned());
+            lines.extend(aligned(&keys));
+        }
+    }
     let mut foot = Vec::new();
     if !stack.apps.is_empty() {
         let named = |app: &crate::model::App| match app.note.as_str() {
@@ -147,9 +152,26 @@ fn service_row(service: &Service) -> Vec<String> {
 fn carried_out(support: Support) -> &'static str {
     match support {
         Support::Reproduced => "as in production",
-        Support::Approximated => "is approximated",
-        Support::Unsupported => "is not carried out",
+        Support::Approximated => "approximated",
+        Support::Unsupported => "not carried out",
     }
+}
+
+/// The keys of that support: what is the same for several services is one row.
+fn keys(reading: &Reading, support: Support) -> Vec<Vec<String>> {
+    let mut found: Vec<(&str, &str, Vec<&str>)> = Vec::new();
+    for service in &reading.stack.services {
+        for key in service.keys.iter().filter(|key| key.support == support) {
+            match found.iter_mut().find(|(path, note, _)| *path == key.path && *note == key.note) {
+                Some((_, _, services)) => services.push(&service.name),
+                None => found.push((&key.path, &key.note, vec![&service.name])),
+            }
+        }
+    }
+    let row = |(path, note, services): (&str, &str, Vec<&str>)| {
+        vec![format!("  {path}"), services.join(", "), note.to_owned()]
+    };
+    found.into_iter().map(row).collect()
 }
 
 fn by_class(reading: &Reading) -> String {

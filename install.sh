@@ -123,6 +123,8 @@ put() {
 
 # --- the demo --------------------------------------------------------------------------------------
 
+in_debian() { apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [0-9]'; }
+
 apt_install() {
   say "installing from Debian: $*"
   apt-get update -qq
@@ -136,13 +138,13 @@ provide_rust() {
   if ! have cargo; then
     { is_root && have apt-get; } || fail 'Rust is not installed' 'install it from https://rustup.rs and run this again'
     apt-get update -qq
-    if apt-cache show rustup >/dev/null 2>&1; then
+    if in_debian rustup; then
       apt_install rustup
     else
       have curl || apt_install curl ca-certificates
       say 'installing Rust with its own installer, rustup, into ~/.cargo and ~/.rustup'
-      curl --proto '=https' --fail --silent --show-error https://sh.rustup.rs |
-        sh -s -- -y --quiet --profile minimal --default-toolchain none --no-modify-path ||
+      { curl --proto '=https' --fail --silent --show-error --output "$scratch/rustup" https://sh.rustup.rs &&
+        sh "$scratch/rustup" -y --quiet --profile minimal --default-toolchain none --no-modify-path; } ||
         fail 'rustup could not be installed' 'install Rust from https://rustup.rs and run this again'
       # shellcheck source=/dev/null
       . "$HOME/.cargo/env"
@@ -155,8 +157,9 @@ provide_rust() {
 provide_engine() {
   if ! have docker; then
     { is_root && have apt-get; } || fail 'no container engine is installed' 'install Docker Engine, or run this as root on Debian'
+    apt-get update -qq
     # From trixie on the client is a package of its own.
-    if apt-cache show docker-cli >/dev/null 2>&1; then apt_install docker.io docker-cli; else apt_install docker.io; fi
+    if in_debian docker-cli; then apt_install docker.io docker-cli; else apt_install docker.io; fi
   fi
   docker info >/dev/null 2>&1 && return
   is_root || fail 'the container engine does not answer' 'docker info says why; a user needs to be in the group docker'
@@ -216,16 +219,16 @@ main() {
       here=$(cd "$(dirname "$0")" && pwd)
       if grep -qs '^name = "devenv"$' "$here/Cargo.toml"; then checkout=$here; fi ;;
   esac
+  scratch=$(mktemp -d)
+  trap 'rm -rf "$scratch"' EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
   if $demo; then
     [ -n "$checkout" ] || fail 'the demo needs the example project' "git clone $PROJECT, then ./install.sh --demo there"
     provide_rust
     provide_engine
   fi
 
-  scratch=$(mktemp -d)
-  trap 'rm -rf "$scratch"' EXIT
-  trap 'exit 130' INT
-  trap 'exit 143' TERM
   if [ -n "$checkout" ] && [ -z "$version" ]; then build; else download; fi
   put
   if $demo; then demo; fi

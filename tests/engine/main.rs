@@ -2,5 +2,6 @@
 
 #![expect(clippy::expect_used, reason = "a scenario fails by panicking, in its steps too")]
 
+mod env_format;
 mod protocol;
 mod server;

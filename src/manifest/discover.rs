@@ -110,6 +110,7 @@ pub(crate) fn discover(project: &Project, environment: &Environment, working: &P
         return found;
     }
     found.note_ambiguous(project);
+    found.note_candidates(project);
     found
 }
 
@@ -173,6 +174,17 @@ impl Found {
         if let Some(base) = base.filter(|_| partial) {
             self.read(project, base);
             self.files.rotate_right(1);
+        }
+    }
+
+    /// What lies about that could be meant: said, never taken.
+    fn note_candidates(&mut self, project: &Project) {
+        let mut deeper = Vec::new();
+        compose_files_below(&project.root, 3, &mut deeper);
+        deeper.retain(|path| path.parent() != Some(&project.root));
+        if !deeper.is_empty() {
+            let shown: Vec<String> = deeper.iter().map(|path| project.shown(path).display().to_string()).collect();
+            self.looked.push(format!("found {} and left it alone: deeper folders are not searched", shown.join(", ")));
         }
     }
 
@@ -240,6 +252,27 @@ fn other_compose_files(folder: &Path) -> Vec<PathBuf> {
         .collect();
     files.sort();
     files
+}
+
+/// Compose files in deeper folders, five at most; hidden folders and those of packages are passed over.
+fn compose_files_below(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    let mut entries: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    entries.sort();
+    for path in entries {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if found.len() == 5 || name.starts_with('.') || matches!(name, "node_modules" | "target" | "vendor") {
+            continue;
+        }
+        if path.is_symlink() {
+            continue;
+        }
+        if path.is_dir() && depth > 0 {
+            compose_files_below(&path, depth - 1, found);
+        } else if is_compose_name(name) && path.is_file() {
+            found.push(path);
+        }
+    }
 }
 
 fn is_compose_name(name: &str) -> bool {

@@ -62,15 +62,6 @@ pub(crate) struct Included {
 }
 
 impl Local {
-    /// Included services as dialects' readers want them: the kind that stands for each.
-    pub(crate) fn kinds_of_included(&self) -> BTreeMap<String, Located<Option<String>>> {
-        let kind = |included: &Included| included.generic.as_ref().map(|generic| generic.kind.to_owned());
-        self.included
-            .iter()
-            .map(|(name, included)| (name.clone(), Located::new(kind(included), included.origin.clone())))
-            .collect()
-    }
-
     /// Whether the file has a value at that path (`services`, `db`, `version`), which then wins over the manifests'.
     pub(crate) fn settles(&self, path: &[&str]) -> bool {
         let mut node = self.document.as_ref();

@@ -107,7 +107,6 @@ pub fn read(request: &Request) -> Result<Reading, Failure> {
     }
 
     let mut stack = Stack::default();
-    let included = local.kinds_of_included();
     for (dialect, files) in by_dialect(found.files, &mut diagnostics) {
         if dialect.name == services_yaml::DIALECT.name {
             diagnostics.extend(services_yaml::declare_kinds(&files, &project, &mut kinds));
@@ -118,7 +117,7 @@ pub fn read(request: &Request) -> Result<Reading, Failure> {
             environment: &environment,
             kinds: &kinds,
             profiles: &request.profiles,
-            included: &included,
+            included: &local.included,
         });
         diagnostics.extend(found);
         merge::merge(&mut stack, part, &local, &mut diagnostics);

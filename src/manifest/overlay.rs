@@ -5,13 +5,13 @@
 use super::expect::Expect;
 use super::local::{Local, names};
 use super::service_facts;
+use super::services_yaml;
 use super::tree::{Entry, Node};
 use super::variables::Names;
-use super::{generic, services_yaml};
-use crate::kinds::{Kind, Kinds};
+use crate::kinds::{Kind, Kinds, Login};
 use crate::model::{
-    App, Credential, Diagnostic, ImageRef, Located, Origin, Service, Stack, User, Value, Variable, Version,
-    VersionClass, did_you_mean,
+    App, Credential, Diagnostic, ImageRef, Key, Located, Origin, Service, Stack, Support, User, Value, Variable,
+    Version, VersionClass, did_you_mean,
 };
 use std::collections::BTreeMap;
 
@@ -65,10 +65,7 @@ fn bind(variable: Variable, stack: &mut Stack) {
 /// Services that are to be started although they would be apps, or that no manifest declares.
 fn include(local: &Local, stack: &mut Stack, kinds: &Kinds, expect: &mut Expect) {
     for (name, included) in &local.included {
-        if let Some(service) = stack.services.iter_mut().find(|service| service.name == *name) {
-            if let Some(generic) = included.generic.as_ref().filter(|_| generic::is_generic(&service.kind)) {
-                generic.describe(service);
-            }
+        if stack.service(name).is_some() {
             continue;
         }
         let app = stack.apps.iter().position(|app| app.name == *name);
@@ -168,7 +165,7 @@ fn service(entry: &Entry, stack: &mut Stack, kinds: &Kinds, expect: &mut Expect)
                 }
             }
             "port" => service.port = expect.port(node, &of),
-            "users" => users(service, node, expect),
+            "users" => users(service, kind, node, expect),
             "settings" => service_facts::settings(service, node, kind, expect),
             "environment" => service_facts::environment(service, node, kind, expect),
             "extensions" => service_facts::add(&mut service.extensions, expect.texts(node, &of)),
@@ -184,7 +181,7 @@ fn service(entry: &Entry, stack: &mut Stack, kinds: &Kinds, expect: &mut Expect)
 }
 
 /// Further logins, and which of all logins is the server's superuser.
-fn users(service: &mut Service, node: &Node, expect: &mut Expect) {
+fn users(service: &mut Service, kind: &Kind, node: &Node, expect: &mut Expect) {
     for entry in expect.map(node, &format!("`users` of `{}`", service.name)) {
         let name = &entry.key;
         let what = format!("user `{}`", name.value);
@@ -193,6 +190,16 @@ fn users(service: &mut Service, node: &Node, expect: &mut Expect) {
         let superuser = said.is_some_and(|said| said.value);
         if let Some(user) = service.users.iter_mut().find(|user| user.name.value == name.value) {
             user.superuser = superuser;
+            if superuser && let Some(family) = kind.family(&service.family) {
+                // What the reader said of this login is no longer so.
+                let of_user = |key: &Key| {
+                    let variable = key.path.strip_prefix("environment.");
+                    variable.and_then(|name| family.variables.get(name)) == Some(&Login::User)
+                };
+                for key in service.keys.iter_mut().filter(|key| of_user(key)) {
+                    *key = Key { path: key.path.clone(), support: Support::Reproduced, note: String::new() };
+                }
+            }
         } else {
             let credential = Credential::Own(format!("{}/{}", service.name, name.value));
             service.users.push(User { name: name.clone(), credential, bound: true, superuser });

@@ -3,16 +3,21 @@
 //! No secret is in either: a variable shows its class, never its value.
 
 use super::Reading;
-use crate::model::{Diagnostic, Origin, Service, Support, VersionClass};
+use crate::model::{App, Diagnostic, Origin, Piece, Service, Support, Value, Variable, VersionClass};
 use serde_json::{Map, Value as Json, json};
 
 /// Everything that was read, as `--json` prints it; `more` are diagnostics besides the reading's own.
 pub fn json(reading: &Reading, more: &[Diagnostic]) -> Json {
     let stack = &reading.stack;
-    let app = |app: &crate::model::App| json!({"name": app.name, "image": app.image, "note": app.note, "origin": origin(&app.origin)});
-    let variable = |variable: &crate::model::Variable| {
+    let app =
+        |app: &App| json!({"name": app.name, "image": app.image, "note": app.note, "origin": origin(&app.origin)});
+    let variable = |variable: &Variable| {
         let first = match &variable.value {
-            crate::model::Value::Bound { template, .. } => template.fields().next(),
+            Value::Bound { template, .. } => template.fields().next().map(|(service, field)| {
+                // A URL that is put together from user, password and the rest is a URL all the same.
+                let in_url = |piece: &Piece| matches!(piece, Piece::Text(text) if text.contains("://"));
+                (service, if template.0.iter().any(in_url) { "url" } else { field })
+            }),
             _ => None,
         };
         json!({
@@ -105,7 +110,7 @@ pub fn lines(reading: &Reading) -> Vec<String> {
     }
     let mut foot = Vec::new();
     if !stack.apps.is_empty() {
-        let named = |app: &crate::model::App| match app.note.as_str() {
+        let named = |app: &App| match app.note.as_str() {
             "" => app.name.clone(),
             note => format!("{} ({note})", app.name),
         };

@@ -301,9 +301,10 @@ mod tests {
 
     #[test]
     fn words_are_split_as_a_shell_does() {
-        assert_eq!(split_words(r#"a 'b c' "d \"e\" $f" g\ h '' x"y"z"#).unwrap(), [
-            "a", "b c", "d \"e\" $f", "g h", "", "xyz"
-        ]);
+        assert_eq!(
+            split_words(r#"a 'b c' "d \"e\" $f" g\ h '' x"y"z"#).unwrap(),
+            ["a", "b c", "d \"e\" $f", "g h", "", "xyz"]
+        );
         assert_eq!(split_words("a 'open"), None);
     }
 

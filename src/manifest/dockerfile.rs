@@ -204,7 +204,8 @@ mod tests {
 
     #[test]
     fn lines_are_joined_and_here_documents_are_no_instructions() {
-        let text = "# escape=`\nFROM --platform=linux/amd64 `\n  postgres:16\nRUN <<EOF\nFROM redis\nEOF\nCMD postgres\n";
+        let text =
+            "# escape=`\nFROM --platform=linux/amd64 `\n  postgres:16\nRUN <<EOF\nFROM redis\nEOF\nCMD postgres\n";
         let base = base(text, &HashMap::new(), None).unwrap();
         assert_eq!((base.image.as_str(), base.line), ("postgres:16", 2));
         assert_eq!(base.command.unwrap(), ["sh", "-c", "postgres"]);

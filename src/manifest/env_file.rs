@@ -89,7 +89,9 @@ impl Reader<'_> {
             self.diagnostics.push(
                 Diagnostic::warning("env-file-line", "a line of a file of variables cannot be read")
                     .at(&place, "no variable's name")
-                    .help("write `NAME=value`; a value with spaces at its ends or with ` #` in it goes in single quotes"),
+                    .help(
+                        "write `NAME=value`; a value with spaces at its ends or with ` #` in it goes in single quotes",
+                    ),
             );
             self.skip(end);
             return None;
@@ -122,9 +124,12 @@ impl Reader<'_> {
             }
             let place = origin(column, 1);
             self.diagnostics.push(
-                Diagnostic::warning("env-file-line", format!("the value of `{name}` opens a quote and never closes it"))
-                    .at(&place, "opened here")
-                    .help("close the quote; the line is read as if it had none"),
+                Diagnostic::warning(
+                    "env-file-line",
+                    format!("the value of `{name}` opens a quote and never closes it"),
+                )
+                .at(&place, "opened here")
+                .help("close the quote; the line is read as if it had none"),
             );
         }
         let raw = match format {
@@ -249,18 +254,18 @@ mod tests {
 
     #[test]
     fn a_bare_name_takes_what_is_set_outside() {
-        assert_eq!(entries("OUTSIDE\nNOWHERE\n"), [
-            ("OUTSIDE".to_owned(), Some("given".to_owned())),
-            ("NOWHERE".to_owned(), None),
-        ]);
+        assert_eq!(
+            entries("OUTSIDE\nNOWHERE\n"),
+            [("OUTSIDE".to_owned(), Some("given".to_owned())), ("NOWHERE".to_owned(), None),]
+        );
     }
 
     #[test]
     fn a_line_may_use_the_lines_before_it_and_the_last_of_a_name_counts() {
-        assert_eq!(entries("A=1\nB=${A}2\nA=3\n"), [
-            ("B".to_owned(), Some("12".to_owned())),
-            ("A".to_owned(), Some("3".to_owned())),
-        ]);
+        assert_eq!(
+            entries("A=1\nB=${A}2\nA=3\n"),
+            [("B".to_owned(), Some("12".to_owned())), ("A".to_owned(), Some("3".to_owned())),]
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The forms in which variables name a server: URLs, lists of addresses, `key=value` strings, Go's MySQL form.
+//! The forms in which variables name a server: URLs, lists of addresses, `key=value` strings, Go's `MySQL` form.
 //!
 //! What is found are ranges of the text, so that everything else in it can be kept as it is.
 
@@ -164,9 +164,9 @@ fn hosts(text: &str, range: Range<usize>) -> Vec<(Range<usize>, Option<Range<usi
     let mut found = Vec::new();
     for item in text[range].split(',') {
         let end = start + item.len();
-        let port = item.rfind(':').filter(|at| {
-            !item[at + 1..].is_empty() && item[at + 1..].bytes().all(|byte| byte.is_ascii_digit())
-        });
+        let port = item
+            .rfind(':')
+            .filter(|at| !item[at + 1..].is_empty() && item[at + 1..].bytes().all(|byte| byte.is_ascii_digit()));
         found.push(match port {
             Some(at) => (start..start + at, Some(start + at + 1..end)),
             None => (start..end, None),
@@ -209,9 +209,10 @@ mod tests {
 
     #[test]
     fn urls_fall_into_their_parts() {
-        assert_eq!(parts("postgresql+psycopg://u:p%40@db:5432/shop?sslmode=require&x=1"), [
-            "postgresql+psycopg", "u", "p%40", "db|5432", "shop", "sslmode", "x"
-        ]);
+        assert_eq!(
+            parts("postgresql+psycopg://u:p%40@db:5432/shop?sslmode=require&x=1"),
+            ["postgresql+psycopg", "u", "p%40", "db|5432", "shop", "sslmode", "x"]
+        );
         assert_eq!(parts("jdbc:postgresql://db/shop"), ["jdbc:postgresql", "-", "-", "db|-", "shop"]);
         assert_eq!(parts("redis://:pw@cache"), ["redis", "", "pw", "cache|-", "-"]);
         assert_eq!(parts("mongodb://a:1,b:2/x"), ["mongodb", "-", "-", "a|1", "b|2", "x"]);
@@ -221,9 +222,10 @@ mod tests {
     #[test]
     fn other_forms_fall_into_the_same_parts() {
         assert_eq!(parts("u:p@tcp(db:3306)/shop?parseTime=true"), ["-", "u", "p", "db|3306", "shop", "parseTime"]);
-        assert_eq!(parts("host=db port=5432 user=u password=p dbname=shop sslmode=require"), [
-            "-", "u", "p", "db|5432", "shop", "sslmode"
-        ]);
+        assert_eq!(
+            parts("host=db port=5432 user=u password=p dbname=shop sslmode=require"),
+            ["-", "u", "p", "db|5432", "shop", "sslmode"]
+        );
         assert_eq!(parts("Server=db;Database=shop;User Id=u;Password=p"), ["-", "u", "p", "db|-", "shop"]);
         assert_eq!(parts("cache:6379,password=p,ssl=True"), ["-", "-", "p", "cache|6379", "-", "ssl"]);
         assert_eq!(parts("a:1, b:2"), ["-", "-", "-", "a|1", "b|2", "-"]);

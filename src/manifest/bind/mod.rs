@@ -325,9 +325,10 @@ impl Binder<'_> {
         let target = &mut self.services[service];
         let knows_names = kind.default_user.is_some()
             || target.users.iter().any(|user| !user.name.value.is_empty())
-            || kind.families.iter().any(|family| {
-                family.variables.values().any(|login| *login == crate::kinds::Login::User)
-            });
+            || kind
+                .families
+                .iter()
+                .any(|family| family.variables.values().any(|login| *login == crate::kinds::Login::User));
         let said = password.filter(|(text, source)| !text.is_empty() || source.is_some());
         let credential = |otherwise: String| match said {
             Some((_, Some(variable))) => Credential::Variable(variable.clone()),
@@ -440,9 +441,7 @@ impl Binder<'_> {
             (text.text.clone(), text.sole_variable().map(str::to_owned))
         };
         let name = self.services[service].name.clone();
-        let bound = |field: &str| {
-            Some(Value::Bound { template: Template::field(&name, field), dropped: Vec::new() })
-        };
+        let bound = |field: &str| Some(Value::Bound { template: Template::field(&name, field), dropped: Vec::new() });
         if let Some(index) = sibling(Part::Port, values) {
             let (text, _) = part(index);
             match text.trim().parse() {
@@ -471,7 +470,13 @@ impl Binder<'_> {
                 part.as_ref().is_some_and(|(text, source)| !text.is_empty() || source.is_some())
             };
             if filled(&user) || filled(&password) {
-                login = self.login(service, &kind, user.as_ref(), password.as_ref(), &self.place(declared, user_at, password_at));
+                login = self.login(
+                    service,
+                    &kind,
+                    user.as_ref(),
+                    password.as_ref(),
+                    &self.place(declared, user_at, password_at),
+                );
             }
         }
         if let Some(login) = login {
@@ -535,8 +540,9 @@ impl Binder<'_> {
                     candidates.push((index, at, "password", u8::from(about)));
                 }
                 let known = self.sources.get(&service.name);
-                let same_user = (source.is_some() && known.and_then(|known| known.user.as_deref()) == source && at == 0)
-                    || (about && variable.text.text == user.name.value);
+                let same_user =
+                    (source.is_some() && known.and_then(|known| known.user.as_deref()) == source && at == 0)
+                        || (about && variable.text.text == user.name.value);
                 if same_user && part == Some(Part::User) && !user.name.value.is_empty() {
                     candidates.push((index, at, "user", u8::from(about)));
                 }
@@ -566,7 +572,11 @@ impl Binder<'_> {
             return false;
         }
         let is_product = self.kinds.iter().any(|kind| {
-            kind.names.iter().chain(&kind.schemes).chain(&kind.variable_words).any(|word| word.eq_ignore_ascii_case(value))
+            kind.names
+                .iter()
+                .chain(&kind.schemes)
+                .chain(&kind.variable_words)
+                .any(|word| word.eq_ignore_ascii_case(value))
         });
         let words = names::words(name);
         let says_product = words.len() == 1 && self.kind(service).is_some_and(|kind| names::is_about_kind(name, kind));
@@ -629,7 +639,8 @@ impl Binder<'_> {
             }
         }
         let connects = names::is_connection(&variable.name)
-            && (connection.scheme.is_none() || self.kinds.iter().any(|kind| names::is_about_kind(&variable.name, kind)));
+            && (connection.scheme.is_none()
+                || self.kinds.iter().any(|kind| names::is_about_kind(&variable.name, kind)));
         if connects && hosts().any(|host| is_host(host) && !secrets::is_local_host(host)) {
             return Some("a host of production".to_owned());
         }

@@ -19,9 +19,29 @@ pub(super) enum Part {
 
 /// Ends of names that carry a server's address; the longer of two comes first.
 const ADDRESS_ENDS: &[&str] = &[
-    "BOOTSTRAP_SERVERS", "CONTACT_POINTS", "CONNECTION_STRING", "HOSTNAME", "HOST_NAME", "ADDRESSES", "ENDPOINTS", "ENDPOINT", "ADDRESS",
-    "LOCATION", "SERVERS", "SERVER", "BROKERS", "HOSTS", "HOST", "ADDR", "NODES", "NODE", "SERVICE", "URLS", "URL",
-    "URI", "DSN",
+    "BOOTSTRAP_SERVERS",
+    "CONTACT_POINTS",
+    "CONNECTION_STRING",
+    "HOSTNAME",
+    "HOST_NAME",
+    "ADDRESSES",
+    "ENDPOINTS",
+    "ENDPOINT",
+    "ADDRESS",
+    "LOCATION",
+    "SERVERS",
+    "SERVER",
+    "BROKERS",
+    "HOSTS",
+    "HOST",
+    "ADDR",
+    "NODES",
+    "NODE",
+    "SERVICE",
+    "URLS",
+    "URL",
+    "URI",
+    "DSN",
 ];
 
 /// Ends of names that carry one part of a connection.
@@ -33,6 +53,9 @@ const PART_ENDS: &[(&str, Part)] = &[
     ("USER", Part::User),
     ("USR", Part::User),
     ("LOGIN", Part::User),
+    ("ACCESS_KEY_ID", Part::User),
+    ("ACCESS_KEY", Part::User),
+    ("SECRET_ACCESS_KEY", Part::Password),
     ("PASSWORD", Part::Password),
     ("PASSWD", Part::Password),
     ("PASS", Part::Password),
@@ -51,25 +74,99 @@ const PART_ENDS: &[(&str, Part)] = &[
 
 /// Last words of names whose value is a choice or a name, never an address.
 const NO_ADDRESS: &[&str] = &[
-    "DRIVER", "PROVIDER", "CONNECTION", "ENGINE", "TYPE", "BACKEND", "ADAPTER", "STORE", "KIND", "DIALECT", "USER",
-    "USERNAME", "DB", "DATABASE", "NAME", "PASS", "PASSWORD", "MODE", "CLIENT", "FORMAT", "PREFIX", "ENV", "VHOST",
-    "SCHEME", "PROTOCOL", "STRATEGY", "IMPLEMENTATION", "HANDLER", "LABEL", "ROLE", "SCHEMA", "BUCKET", "QUEUE", "TOPIC",
+    "DRIVER",
+    "PROVIDER",
+    "CONNECTION",
+    "ENGINE",
+    "TYPE",
+    "BACKEND",
+    "ADAPTER",
+    "STORE",
+    "KIND",
+    "DIALECT",
+    "USER",
+    "USERNAME",
+    "DB",
+    "DATABASE",
+    "NAME",
+    "PASS",
+    "PASSWORD",
+    "MODE",
+    "CLIENT",
+    "FORMAT",
+    "PREFIX",
+    "ENV",
+    "VHOST",
+    "SCHEME",
+    "PROTOCOL",
+    "STRATEGY",
+    "IMPLEMENTATION",
+    "HANDLER",
+    "LABEL",
+    "ROLE",
+    "SCHEMA",
+    "BUCKET",
+    "QUEUE",
+    "TOPIC",
 ];
 
 /// Words that make a value a secret by its name.
 const SECRET_WORDS: &[&str] = &[
-    "SECRET", "SECRETS", "TOKEN", "TOKENS", "KEY", "KEYS", "PASSWORD", "PASSWORDS", "PASSWD", "PASS", "PWD", "PASSPHRASE", "DSN",
-    "CREDENTIAL", "CREDENTIALS", "COOKIE", "APIKEY", "SALT", "SIGNATURE", "PRIVATE", "AUTH", "PIN",
+    "SECRET",
+    "SECRETS",
+    "TOKEN",
+    "TOKENS",
+    "KEY",
+    "KEYS",
+    "PASSWORD",
+    "PASSWORDS",
+    "PASSWD",
+    "PASS",
+    "PWD",
+    "PASSPHRASE",
+    "DSN",
+    "CREDENTIAL",
+    "CREDENTIALS",
+    "COOKIE",
+    "APIKEY",
+    "SALT",
+    "SIGNATURE",
+    "PRIVATE",
+    "AUTH",
+    "PIN",
 ];
 
 /// Words that say a value is meant to be seen.
-const PUBLIC_WORDS: &[&str] = &["PUBLIC", "PUBLISHABLE", "PATH", "HEADER", "ALGORITHM", "TTL", "EXPIRY", "LIFETIME", "PREFIX"];
+const PUBLIC_WORDS: &[&str] =
+    &["PUBLIC", "PUBLISHABLE", "PATH", "HEADER", "ALGORITHM", "TTL", "EXPIRY", "LIFETIME", "PREFIX"];
 
 /// Words of names that list addresses the app answers to, not addresses it connects to.
 const OWN_ADDRESS_WORDS: &[&str] = &[
-    "ALLOWED", "CORS", "TRUSTED", "PUBLIC", "VIRTUAL", "LETSENCRYPT", "ORIGIN", "ORIGINS", "DOMAIN", "CSRF", "SITE",
-    "EXTERNAL", "CANONICAL", "CDN", "FRONTEND", "APP", "WEBSITE", "BASE", "DOCS", "HOMEPAGE", "CALLBACK", "REDIRECT",
-    "LISTEN", "BIND", "SERVER_NAME",
+    "ALLOWED",
+    "CORS",
+    "TRUSTED",
+    "PUBLIC",
+    "VIRTUAL",
+    "LETSENCRYPT",
+    "ORIGIN",
+    "ORIGINS",
+    "DOMAIN",
+    "CSRF",
+    "SITE",
+    "EXTERNAL",
+    "CANONICAL",
+    "CDN",
+    "FRONTEND",
+    "APP",
+    "WEBSITE",
+    "BASE",
+    "DOCS",
+    "HOMEPAGE",
+    "CALLBACK",
+    "REDIRECT",
+    "LISTEN",
+    "BIND",
+    "SERVER_NAME",
 ];
 
 /// The name's words in upper case: `smtpHost`, `SMTP_HOST` and `smtp.host` have the same.
@@ -133,7 +230,9 @@ fn normal(name: &str) -> String {
 /// Whether a name says that its value is a secret.
 pub(super) fn is_secret(name: &str) -> bool {
     let words = words(name);
-    words.iter().any(|word| SECRET_WORDS.contains(&word.as_str()) || word.ends_with("PASSWORD") || word.ends_with("PASS"))
+    words
+        .iter()
+        .any(|word| SECRET_WORDS.contains(&word.as_str()) || word.ends_with("PASSWORD") || word.ends_with("PASS"))
         && !words.iter().any(|word| PUBLIC_WORDS.contains(&word.as_str()))
 }
 

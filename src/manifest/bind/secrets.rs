@@ -2,8 +2,31 @@
 
 /// Starts of tokens that are secrets wherever they stand, as their issuers document them.
 const TOKEN_STARTS: &[&str] = &[
-    "sk_live_", "sk_test_", "rk_live_", "whsec_", "ghp_", "gho_", "ghs_", "github_pat_", "glpat-", "xoxb-", "xoxp-",
-    "xapp-", "AKIA", "ASIA", "SG.", "sk-", "pk-lf-", "shpat_", "dop_v1_", "npm_", "pypi-", "AIza", "ya29.", "hvs.", "EAA",
+    "sk_live_",
+    "sk_test_",
+    "rk_live_",
+    "whsec_",
+    "ghp_",
+    "gho_",
+    "ghs_",
+    "github_pat_",
+    "glpat-",
+    "xoxb-",
+    "xoxp-",
+    "xapp-",
+    "AKIA",
+    "ASIA",
+    "SG.",
+    "sk-",
+    "pk-lf-",
+    "shpat_",
+    "dop_v1_",
+    "npm_",
+    "pypi-",
+    "AIza",
+    "ya29.",
+    "hvs.",
+    "EAA",
 ];
 
 /// Whether a value is a secret by its look: a key block, a token of a known form, or a long random text.
@@ -61,7 +84,10 @@ fn class(byte: u8) -> u8 {
 pub(super) fn is_harmless(value: &str) -> bool {
     let value = value.trim();
     value.is_empty()
-        || matches!(value.to_ascii_lowercase().as_str(), "true" | "false" | "yes" | "no" | "on" | "off" | "none" | "null")
+        || matches!(
+            value.to_ascii_lowercase().as_str(),
+            "true" | "false" | "yes" | "no" | "on" | "off" | "none" | "null"
+        )
         || (value.len() <= 6 && value.chars().all(|c| c.is_ascii_digit()))
 }
 
@@ -72,7 +98,7 @@ pub(super) fn is_local_host(host: &str) -> bool {
     host.is_empty()
         || host == "localhost"
         || host.ends_with(".localhost")
-        || host.ends_with(".local")
+        || host.rsplit('.').next() == Some("local")
         || host.ends_with(".internal") && host.starts_with("host.")
         || host.starts_with("127.")
         || host == "::1"

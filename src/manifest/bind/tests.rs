@@ -68,11 +68,10 @@ fn bound(variables: &[(&str, &str)]) -> (Vec<String>, Vec<Service>) {
             origin: origin(5),
         })
         .collect();
-    let sources = BTreeMap::from([("db".to_owned(), Sources {
-        user: Some("DB_USER".to_owned()),
-        database: Some("DB_NAME".to_owned()),
-        ..Sources::default()
-    })]);
+    let sources = BTreeMap::from([(
+        "db".to_owned(),
+        Sources { user: Some("DB_USER".to_owned()), database: Some("DB_NAME".to_owned()), ..Sources::default() },
+    )]);
     let kinds = Kinds::built_in().unwrap();
     let variables = bind(&kinds, &mut services, &sources, &declared);
     (variables.iter().map(|variable| shown(&variable.value)).collect(), services)
@@ -85,14 +84,26 @@ fn one(name: &str, text: &str) -> String {
 #[test]
 fn urls_keep_everything_but_the_connection() {
     for (text, expected) in [
-        ("postgres://shop:${DB_PASSWORD}@db:5432/shop", "postgres://<db.user%>:<db.password%>@<db.host%>:<db.port%>/<db.database%>"),
-        ("postgresql+psycopg://shop:x@db/shop?pool=5", "postgresql+psycopg://<db.user%>:<db.password%>@<db.host%>:<db.port%>/<db.database%>?pool=5"),
-        ("jdbc:postgresql://db:5432/shop?user=shop&password=x", "jdbc:postgresql://<db.host%>:<db.port%>/<db.database%>?user=<db.user%>&password=<db.password%>"),
+        (
+            "postgres://shop:${DB_PASSWORD}@db:5432/shop",
+            "postgres://<db.user%>:<db.password%>@<db.host%>:<db.port%>/<db.database%>",
+        ),
+        (
+            "postgresql+psycopg://shop:x@db/shop?pool=5",
+            "postgresql+psycopg://<db.user%>:<db.password%>@<db.host%>:<db.port%>/<db.database%>?pool=5",
+        ),
+        (
+            "jdbc:postgresql://db:5432/shop?user=shop&password=x",
+            "jdbc:postgresql://<db.host%>:<db.port%>/<db.database%>?user=<db.user%>&password=<db.password%>",
+        ),
         ("postgres://shop@db", "postgres://<db.user%>@<db.host%>:<db.port%>"),
         ("redis://:hunter2@cache:6379/1", "redis://:<cache.password%>@<cache.host%>:<cache.port%>/1"),
         ("redis://default:hunter2@cache", "redis://default:<cache.password%>@<cache.host%>:<cache.port%>"),
         ("redis://redis", "redis://<redis.host%>:<redis.port%>"),
-        ("amqp://shop:x@queue:5672/shop", "amqp://<queue.user%>:<queue.password%>@<queue.host%>:<queue.port%>/<queue.vhost%>"),
+        (
+            "amqp://shop:x@queue:5672/shop",
+            "amqp://<queue.user%>:<queue.password%>@<queue.host%>:<queue.port%>/<queue.vhost%>",
+        ),
         ("amqp://shop:x@queue//", "amqp://<queue.user%>:<queue.password%>@<queue.host%>:<queue.port%>//"),
         ("amqp://shop:x@queue", "amqp://<queue.user%>:<queue.password%>@<queue.host%>:<queue.port%>"),
         ("http://search:9200/products", "http://<search.host%>:<search.port%>/products"),
@@ -105,12 +116,27 @@ fn urls_keep_everything_but_the_connection() {
 #[test]
 fn what_asks_for_tls_is_taken_out_and_told() {
     for (text, expected) in [
-        ("postgres://shop:x@db/shop?sslmode=require", "postgres://<db.user%>:<db.password%>@<db.host%>:<db.port%>/<db.database%> -sslmode=require"),
-        ("postgres://shop:x@db/shop?sslmode=require&sslrootcert=/ca&a=1", "postgres://<db.user%>:<db.password%>@<db.host%>:<db.port%>/<db.database%>?a=1 -sslmode=require -sslrootcert=/ca"),
-        ("postgres://shop:x@db/shop?a=1&sslmode=require&b=2", "postgres://<db.user%>:<db.password%>@<db.host%>:<db.port%>/<db.database%>?a=1&b=2 -sslmode=require"),
-        ("postgres://shop:x@db/shop?sslmode=disable", "postgres://<db.user%>:<db.password%>@<db.host%>:<db.port%>/<db.database%>?sslmode=disable"),
+        (
+            "postgres://shop:x@db/shop?sslmode=require",
+            "postgres://<db.user%>:<db.password%>@<db.host%>:<db.port%>/<db.database%> -sslmode=require",
+        ),
+        (
+            "postgres://shop:x@db/shop?sslmode=require&sslrootcert=/ca&a=1",
+            "postgres://<db.user%>:<db.password%>@<db.host%>:<db.port%>/<db.database%>?a=1 -sslmode=require -sslrootcert=/ca",
+        ),
+        (
+            "postgres://shop:x@db/shop?a=1&sslmode=require&b=2",
+            "postgres://<db.user%>:<db.password%>@<db.host%>:<db.port%>/<db.database%>?a=1&b=2 -sslmode=require",
+        ),
+        (
+            "postgres://shop:x@db/shop?sslmode=disable",
+            "postgres://<db.user%>:<db.password%>@<db.host%>:<db.port%>/<db.database%>?sslmode=disable",
+        ),
         ("rediss://:hunter2@cache:6380", "redis://:<cache.password%>@<cache.host%>:<cache.port%> -rediss://"),
-        ("amqps://shop:x@queue:5671/shop", "amqp://<queue.user%>:<queue.password%>@<queue.host%>:<queue.port%>/<queue.vhost%> -amqps://"),
+        (
+            "amqps://shop:x@queue:5671/shop",
+            "amqp://<queue.user%>:<queue.password%>@<queue.host%>:<queue.port%>/<queue.vhost%> -amqps://",
+        ),
     ] {
         assert_eq!(one("X_URL", text), expected);
     }
@@ -122,8 +148,14 @@ fn addresses_lists_and_key_value_strings_are_bound() {
         ("cache:6379", "<cache.host>:<cache.port>"),
         ("cache:6379,redis:6379", "<cache.host>:<cache.port>,<redis.host>:<redis.port>"),
         ("cache:6379,password=hunter2,ssl=True", "<cache.host>:<cache.port>,password=<cache.password> -ssl=True"),
-        ("host=db user=shop password=x dbname=shop sslmode=require", "host=<db.host> port=<db.port> user=<db.user> password=<db.password> dbname=<db.database> -sslmode=require"),
-        ("Server=db;Port=5432;Database=shop;User Id=shop;Password=x;", "Server=<db.host>;Port=<db.port>;Database=<db.database>;User Id=<db.user>;Password=<db.password>;"),
+        (
+            "host=db user=shop password=x dbname=shop sslmode=require",
+            "host=<db.host> port=<db.port> user=<db.user> password=<db.password> dbname=<db.database> -sslmode=require",
+        ),
+        (
+            "Server=db;Port=5432;Database=shop;User Id=shop;Password=x;",
+            "Server=<db.host>;Port=<db.port>;Database=<db.database>;User Id=<db.user>;Password=<db.password>;",
+        ),
     ] {
         assert_eq!(one("X_SERVERS", text), expected);
     }
@@ -151,10 +183,19 @@ fn siblings_of_a_host_are_bound_with_it() {
         ("RABBIT_HOST", "queue"),
         ("RABBIT_VHOST", "shop"),
     ]);
-    assert_eq!(values, [
-        "<db.host>", "<db.port>", "<db.user>", "<db.password>", "<db.database>", "plain 5", "<queue.host>",
-        "<queue.vhost>"
-    ]);
+    assert_eq!(
+        values,
+        [
+            "<db.host>",
+            "<db.port>",
+            "<db.user>",
+            "<db.password>",
+            "<db.database>",
+            "plain 5",
+            "<queue.host>",
+            "<queue.vhost>"
+        ]
+    );
     assert!(!services[0].needs_own_port && services[3].needs_own_port);
     assert!(services[0].users[0].bound && !services[3].users[0].bound);
 }
@@ -170,15 +211,18 @@ fn values_of_the_same_source_are_bound() {
         ("FTP_USER", "shop"),
         ("POSTGRES_NOT_USER", "shop"),
     ]);
-    assert_eq!(values, [
-        "<db.password>",
-        "<queue.password>",
-        "<cache.password>",
-        "secret it is written in compose.yaml",
-        "<db.user>",
-        "plain shop",
-        "<db.user>",
-    ]);
+    assert_eq!(
+        values,
+        [
+            "<db.password>",
+            "<queue.password>",
+            "<cache.password>",
+            "secret it is written in compose.yaml",
+            "<db.user>",
+            "plain shop",
+            "<db.user>",
+        ]
+    );
 }
 
 #[test]
@@ -195,7 +239,10 @@ fn users_and_databases_that_only_an_app_names_are_added() {
 
 #[test]
 fn another_port_of_a_service_is_not_settled() {
-    assert_eq!(one("MQ_ADMIN_URL", "http://queue:15672"), "unresolved port 15672 of queue, of which only port 5672 is published");
+    assert_eq!(
+        one("MQ_ADMIN_URL", "http://queue:15672"),
+        "unresolved port 15672 of queue, of which only port 5672 is published"
+    );
 }
 
 #[test]
@@ -207,9 +254,17 @@ fn secrets_and_ways_to_production_are_never_copied() {
         ("SECRET_KEY", "changeme", "secret it is written in compose.yaml"),
         ("COLOUR", "sk_live_4eC39HqLyjWDarjtT1zdp7dc", "secret it is written in compose.yaml"),
         ("REPORT_DB", "postgres://u:p@db.example.com/x", "secret it is written in compose.yaml"),
-        ("REPORT_DB", "postgres://db.example.com/x", "secret it is written in compose.yaml; a Postgres that no manifest declares"),
+        (
+            "REPORT_DB",
+            "postgres://db.example.com/x",
+            "secret it is written in compose.yaml; a Postgres that no manifest declares",
+        ),
         ("SMTP_HOST", "smtp.example.com", "secret it is written in compose.yaml; a host of production"),
-        ("ELASTICSEARCH_URL", "https://es.example.com:9200", "secret it is written in compose.yaml; a host of production"),
+        (
+            "ELASTICSEARCH_URL",
+            "https://es.example.com:9200",
+            "secret it is written in compose.yaml; a host of production",
+        ),
         ("DB_PASSWORD_FILE", "/run/secrets/db", "secret a file with the secret db, at /run/secrets/db"),
         ("LOG_LEVEL", "${LOG_LEVEL}", "unresolved ${LOG_LEVEL}"),
         ("LOG_LEVEL", "${LOG_LEVEL:-info}", "plain info"),

@@ -120,7 +120,8 @@ impl<'l, 'a> Backing<'l, 'a> {
                 self.service.extensions.extend(located);
             }
         }
-        let is_management = image.value.tag.as_deref().is_some_and(|tag| tag.split('-').any(|word| word == "management"));
+        let is_management =
+            image.value.tag.as_deref().is_some_and(|tag| tag.split('-').any(|word| word == "management"));
         if self.kind.name == "rabbitmq" && is_management {
             self.service.plugins.push(Located::new("rabbitmq_management".to_owned(), image.origin));
         }
@@ -173,6 +174,10 @@ impl<'l, 'a> Backing<'l, 'a> {
 
     /// A variable that the kind's file says nothing about.
     fn other_variable(&mut self, name: &str, path: &str) {
+        let left_out = self.family.left_out.iter().find(|(pattern, _)| matches(pattern, name));
+        if let Some((_, reason)) = left_out {
+            return self.keys.aside(path, Support::Unsupported, reason.clone());
+        }
         let used = self.script_text().is_some_and(|script| script.contains(name));
         if self.family.environment.contains_key(name) {
             self.keys.aside(path, Support::Reproduced, "set by devenv itself");
@@ -218,7 +223,8 @@ impl<'l, 'a> Backing<'l, 'a> {
             Login::User => {
                 self.login.user = Some(value.clone());
                 if self.kind.data_follows_major && self.kind.protocol == crate::model::Protocol::Postgres {
-                    let note = "in production this login is the server's superuser; here it owns its databases and no more";
+                    let note =
+                        "in production this login is the server's superuser; here it owns its databases and no more";
                     let way = "`users: {NAME: {superuser: true}}` in services.local.yaml restores that";
                     self.keys.aside(path, Support::Approximated, format!("{note}; {way}"));
                 } else {
@@ -251,8 +257,7 @@ impl<'l, 'a> Backing<'l, 'a> {
                 self.keys.aside(path, Support::Reproduced, "");
             }
             Login::Open => {
-                self.login.open |=
-                    matches!(text.text.to_ascii_lowercase().as_str(), "trust" | "yes" | "true" | "1");
+                self.login.open |= matches!(text.text.to_ascii_lowercase().as_str(), "trust" | "yes" | "true" | "1");
                 self.keys.aside(path, Support::Reproduced, "");
             }
         }
@@ -261,10 +266,13 @@ impl<'l, 'a> Backing<'l, 'a> {
     fn unset_matters(&mut self, text: &Sourced, origin: &Origin, what: &str) {
         let name = unset_name(text);
         self.loader.diagnostics.push(
-            Diagnostic::error("variable-unset", format!("{what} of `{}` comes from `{name}`, which is not set here", self.service.name))
-                .at(origin, format!("`{name}` is not set"))
-                .because("it stands neither in the environment nor in .env beside the file")
-                .help(format!("set it as production does: `{name}=… devenv up`, or in .env")),
+            Diagnostic::error(
+                "variable-unset",
+                format!("{what} of `{}` comes from `{name}`, which is not set here", self.service.name),
+            )
+            .at(origin, format!("`{name}` is not set"))
+            .because("it stands neither in the environment nor in .env beside the file")
+            .help(format!("set it as production does: `{name}=… devenv up`, or in .env")),
         );
     }
 
@@ -288,9 +296,14 @@ impl<'l, 'a> Backing<'l, 'a> {
             }
             None if meaning == Login::Database => {
                 self.loader.diagnostics.push(
-                    Diagnostic::error("variable-unset", format!("the database's name of `{}` lies in a file that is not here", self.service.name))
-                        .at(&value.origin, format!("{target} in the container"))
-                        .help("add the database in services.local.yaml, or put the secret's file where the manifest names it"),
+                    Diagnostic::error(
+                        "variable-unset",
+                        format!("the database's name of `{}` lies in a file that is not here", self.service.name),
+                    )
+                    .at(&value.origin, format!("{target} in the container"))
+                    .help(
+                        "add the database in services.local.yaml, or put the secret's file where the manifest names it",
+                    ),
                 );
                 self.keys.add(path, Support::Unsupported, "the file is not here");
             }
@@ -355,7 +368,11 @@ impl<'l, 'a> Backing<'l, 'a> {
         let origin = command.or(entrypoint).map_or(&self.service.origin, |value| &value.origin).clone();
         let Some(found) = server_arguments(&words, &self.kind.servers) else {
             for key in keys {
-                self.keys.add(key, Support::Approximated, "what this script does cannot be read; the image's own start stands in");
+                self.keys.add(
+                    key,
+                    Support::Approximated,
+                    "what this script does cannot be read; the image's own start stands in",
+                );
             }
             return Vec::new();
         };
@@ -371,7 +388,8 @@ impl<'l, 'a> Backing<'l, 'a> {
             }
         }
         for argument in read.settings {
-            let origin = argument_origin(command, argument.at, words.len() - found.words.len()).unwrap_or_else(|| origin.clone());
+            let origin = argument_origin(command, argument.at, words.len() - found.words.len())
+                .unwrap_or_else(|| origin.clone());
             if matches!(argument.name.as_str(), "config_file" | "config" | "defaults_file") {
                 named_files.push(plain(&argument.value).text);
             }
@@ -379,9 +397,15 @@ impl<'l, 'a> Backing<'l, 'a> {
         }
         for key in &keys {
             if found.in_script {
-                self.keys.add(*key, Support::Approximated, "of this script only the server's own arguments are carried over");
+                self.keys.add(
+                    *key,
+                    Support::Approximated,
+                    "of this script only the server's own arguments are carried over",
+                );
             } else if !unread.is_empty() {
-                let note = if self.kind.arguments == ArgumentStyle::None && self.kind.protocol == crate::model::Protocol::Http {
+                let note = if self.kind.arguments == ArgumentStyle::None
+                    && self.kind.protocol == crate::model::Protocol::Http
+                {
                     "the image's own start stands in".to_owned()
                 } else {
                     format!("not read: {}", unread.join(" "))
@@ -444,7 +468,8 @@ impl<'l, 'a> Backing<'l, 'a> {
         if !REPEATED.contains(&name.as_str()) {
             self.service.settings.retain(|known| known.name != name);
         }
-        let takes_none = self.family.setting_arguments.is_empty() && self.family.files.iter().all(|file| !file.content.contains("setting"));
+        let takes_none = self.family.setting_arguments.is_empty()
+            && self.family.files.iter().all(|file| !file.content.contains("setting"));
         if takes_none {
             self.keys.add(path, Support::Unsupported, "settings of this image are not carried over");
         } else {
@@ -489,13 +514,27 @@ impl<'l, 'a> Backing<'l, 'a> {
                 }
             } else {
                 match mount.source {
-                    MountSource::Host(_) if mount.target.starts_with("/etc/localtime") || mount.target.starts_with("/etc/timezone") => {
+                    MountSource::Host(_)
+                        if mount.target.starts_with("/etc/localtime") || mount.target.starts_with("/etc/timezone") =>
+                    {
                         self.keys.aside(key, Support::Unsupported, "a manifest cannot mount a host path here");
                     }
-                    MountSource::Host(_) => self.keys.add(key, Support::Unsupported, "a manifest cannot mount a host path here"),
-                    MountSource::Temporary => self.keys.aside(key, Support::Unsupported, "the container's own file system holds it"),
-                    MountSource::Volume => self.keys.aside(key, Support::Unsupported, "only the server's data folder is kept"),
-                    _ => self.keys.add(key, Support::Unsupported, "what this file means to the server is not known here"),
+                    MountSource::Host(_) => {
+                        self.keys.add(key, Support::Unsupported, "a manifest cannot mount a host path here");
+                    }
+                    MountSource::Temporary => {
+                        self.keys.aside(key, Support::Unsupported, "the container's own file system holds it");
+                    }
+                    MountSource::Volume => {
+                        self.keys.aside(key, Support::Unsupported, "only the server's data folder is kept");
+                    }
+                    _ => {
+                        self.keys.add(
+                            key,
+                            Support::Unsupported,
+                            "what this file means to the server is not known here",
+                        );
+                    }
                 }
             }
         }
@@ -508,7 +547,9 @@ impl<'l, 'a> Backing<'l, 'a> {
     }
 
     fn is_data(&self, target: &str) -> bool {
-        let contains = |outer: &str, inner: &str| inner == outer || inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'));
+        let contains = |outer: &str, inner: &str| {
+            inner == outer || inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'))
+        };
         self.family.data.iter().any(|(_, folder)| contains(target, folder) || contains(folder, target)) && target != "/"
     }
 
@@ -520,9 +561,12 @@ impl<'l, 'a> Backing<'l, 'a> {
 
     fn is_setting_file(&self, mount: &Mount, named: &[String]) -> bool {
         let name = mount.target.rsplit('/').next().unwrap_or_default();
-        let is_named = named.iter().any(|file| *file == mount.target || file.starts_with(&format!("{}/", mount.target)));
-        let is_folder = name.ends_with(".d") && mount.target.starts_with("/etc/");
-        is_named || self.kind.setting_files.iter().any(|known| known == name) || (is_folder && !self.kind.setting_files.is_empty())
+        let is_named =
+            named.iter().any(|file| *file == mount.target || file.starts_with(&format!("{}/", mount.target)));
+        let is_folder = name.rsplit_once('.').is_some_and(|(_, end)| end == "d") && mount.target.starts_with("/etc/");
+        is_named
+            || self.kind.setting_files.iter().any(|known| known == name)
+            || (is_folder && !self.kind.setting_files.is_empty())
     }
 
     fn init_files(&mut self, mount: &Mount, key: &str) {
@@ -537,7 +581,11 @@ impl<'l, 'a> Backing<'l, 'a> {
                     self.service.extensions.push(Located::new(name, mount.origin.clone()));
                 }
             }
-            self.service.init_files.push(InitFile { name: file.name, content: file.content, origin: mount.origin.clone() });
+            self.service.init_files.push(InitFile {
+                name: file.name,
+                content: file.content,
+                origin: mount.origin.clone(),
+            });
         }
         self.service.init_files.sort_by(|one, other| one.name.cmp(&other.name));
         self.keys.aside(key, Support::Reproduced, "run at the first start");
@@ -711,13 +759,12 @@ fn credential(text: &Sourced) -> Option<Credential> {
 /// Names after `CREATE EXTENSION` in an SQL file.
 fn extensions_in(text: &str) -> Vec<String> {
     let mut found = Vec::new();
-    let mut words = text
-        .lines()
-        .map(|line| line.split("--").next().unwrap_or_default())
-        .flat_map(str::split_whitespace)
-        .peekable();
+    let mut words =
+        text.lines().map(|line| line.split("--").next().unwrap_or_default()).flat_map(str::split_whitespace).peekable();
     while let Some(word) = words.next() {
-        if !word.eq_ignore_ascii_case("create") || !words.peek().is_some_and(|next| next.eq_ignore_ascii_case("extension")) {
+        if !word.eq_ignore_ascii_case("create")
+            || !words.peek().is_some_and(|next| next.eq_ignore_ascii_case("extension"))
+        {
             continue;
         }
         words.next();
@@ -742,7 +789,8 @@ mod tests {
 
     #[test]
     fn extensions_are_found_in_sql() {
-        let text = "-- create extension no;\nCREATE EXTENSION IF NOT EXISTS \"uuid-ossp\";\ncreate extension pg_trgm;\n";
+        let text =
+            "-- create extension no;\nCREATE EXTENSION IF NOT EXISTS \"uuid-ossp\";\ncreate extension pg_trgm;\n";
         assert_eq!(extensions_in(text), ["uuid-ossp", "pg_trgm"]);
     }
 }

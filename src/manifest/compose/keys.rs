@@ -55,10 +55,19 @@ pub(super) fn of_container(key: &str) -> Option<(Support, &'static str)> {
         | "storage_opt" | "credential_spec" | "provider" | "post_start" | "pre_stop" | "use_api_socket" => {
             (Unsupported, "of no use to a local server")
         }
-        "cap_add" | "cap_drop" | "security_opt" | "read_only" | "userns_mode" | "group_add" | "sysctls" | "tmpfs"
-        | "init" | "uts" | "runtime" | "isolation" | "device_cgroup_rules" => {
-            (Unsupported, "the container runs with the engine's own rules")
-        }
+        "cap_add"
+        | "cap_drop"
+        | "security_opt"
+        | "read_only"
+        | "userns_mode"
+        | "group_add"
+        | "sysctls"
+        | "tmpfs"
+        | "init"
+        | "uts"
+        | "runtime"
+        | "isolation"
+        | "device_cgroup_rules" => (Unsupported, "the container runs with the engine's own rules"),
         "user" => (Unsupported, "the image chooses the user, whom the environment's volume belongs to"),
         "working_dir" => (Unsupported, "the image chooses its folder"),
         "dns" | "dns_opt" | "dns_search" | "domainname" | "extra_hosts" | "mac_address" | "external_links" => {
@@ -75,14 +84,56 @@ pub(super) fn of_container(key: &str) -> Option<(Support, &'static str)> {
 
 /// Keys of a service that are accounted for one by one.
 pub(super) const READ: &[&str] = &[
-    "image", "build", "environment", "env_file", "command", "entrypoint", "volumes", "configs", "secrets", "platform",
+    "image",
+    "build",
+    "environment",
+    "env_file",
+    "command",
+    "entrypoint",
+    "volumes",
+    "configs",
+    "secrets",
+    "platform",
     "extends",
 ];
 
 /// Every key of a service, for telling a mistyped one.
 pub(super) const COMMON: &[&str] = &[
-    "image", "build", "environment", "env_file", "command", "entrypoint", "volumes", "configs", "secrets", "platform",
-    "extends", "container_name", "hostname", "networks", "expose", "ports", "healthcheck", "depends_on", "restart",
-    "deploy", "ulimits", "logging", "labels", "user", "profiles", "privileged", "network_mode", "working_dir", "tmpfs",
-    "stop_signal", "stop_grace_period", "shm_size", "links", "read_only", "security_opt", "cap_add", "cap_drop",
+    "image",
+    "build",
+    "environment",
+    "env_file",
+    "command",
+    "entrypoint",
+    "volumes",
+    "configs",
+    "secrets",
+    "platform",
+    "extends",
+    "container_name",
+    "hostname",
+    "networks",
+    "expose",
+    "ports",
+    "healthcheck",
+    "depends_on",
+    "restart",
+    "deploy",
+    "ulimits",
+    "logging",
+    "labels",
+    "user",
+    "profiles",
+    "privileged",
+    "network_mode",
+    "working_dir",
+    "tmpfs",
+    "stop_signal",
+    "stop_grace_period",
+    "shm_size",
+    "links",
+    "read_only",
+    "security_opt",
+    "cap_add",
+    "cap_drop",
 ];

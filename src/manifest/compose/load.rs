@@ -46,13 +46,7 @@ type Chain = Vec<(PathBuf, Option<Origin>)>;
 
 impl<'a> Loader<'a> {
     pub(super) fn new(input: &'a Input<'a>) -> Self {
-        Self {
-            input,
-            diagnostics: Vec::new(),
-            sources: Vec::new(),
-            folders: HashMap::new(),
-            variables: HashMap::new(),
-        }
+        Self { input, diagnostics: Vec::new(), sources: Vec::new(), folders: HashMap::new(), variables: HashMap::new() }
     }
 
     /// The variable as Compose sees it in a file's project.
@@ -150,7 +144,8 @@ impl<'a> Loader<'a> {
             if key.value.starts_with("x-") {
                 continue;
             }
-            let value_of = if key.value == "services" { self.extended_services(value, &part.path) } else { value.clone() };
+            let value_of =
+                if key.value == "services" { self.extended_services(value, &part.path) } else { value.clone() };
             entries.push((key.clone(), value_of));
         }
         Value { origin: value.origin, tag: None, content: Content::Map(entries) }
@@ -160,8 +155,7 @@ impl<'a> Loader<'a> {
         self.folders.insert(source.path.clone(), folder.to_path_buf());
         self.variables.insert(source.path.clone(), variables.clone());
         let environment = self.input.environment;
-        let lookup =
-            |name: &str| environment.get(name).map(str::to_owned).or_else(|| variables.0.get(name).cloned());
+        let lookup = |name: &str| environment.get(name).map(str::to_owned).or_else(|| variables.0.get(name).cloned());
         let mut entries = Vec::new();
         for entry in node.entries() {
             // What lies under `x-` is for anchors, and was read where they are used.

@@ -43,7 +43,9 @@ pub(super) fn merge(base: Value, over: Value, path: &[&str]) -> Value {
             let items = std::iter::once(first).chain(more).collect();
             Value { origin: base.origin, tag: None, content: Content::List(items) }
         }
-        (base_content @ (Content::List(_) | Content::Text { .. }), Content::Text { text, raw }) if appends_text(path) => {
+        (base_content @ (Content::List(_) | Content::Text { .. }), Content::Text { text, raw })
+            if appends_text(path) =>
+        {
             let mut items = match base_content {
                 Content::List(items) => items,
                 content => vec![Value { origin: base.origin.clone(), tag: None, content }],

@@ -96,7 +96,8 @@ fn host(loader: &Loader<'_>, source: Option<&Value>) -> MountSource {
 }
 
 fn config(loader: &Loader<'_>, declared: Option<&Value>, name: &str) -> MountSource {
-    let part = |key: &str| declared.and_then(|declared| declared.get(key)).and_then(|value| Some((value, value.as_str()?)));
+    let part =
+        |key: &str| declared.and_then(|declared| declared.get(key)).and_then(|value| Some((value, value.as_str()?)));
     if let Some((_, content)) = part("content") {
         return MountSource::Text(content.to_owned());
     }
@@ -117,9 +118,7 @@ impl Mount {
         let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let target_name = name(Path::new(&self.target));
         match &self.source {
-            MountSource::Text(text) => {
-                Ok(vec![MountedFile { name: target_name, content: text.clone().into_bytes() }])
-            }
+            MountSource::Text(text) => Ok(vec![MountedFile { name: target_name, content: text.clone().into_bytes() }]),
             MountSource::Host(path) => {
                 let project = loader.input.project;
                 let as_warning = |error: crate::manifest::files::FileError| {
@@ -135,12 +134,15 @@ impl Mount {
                 for entry in project.list(path).map_err(as_warning)? {
                     let path = path.join(&entry);
                     if !project.is_folder(&path) {
-                        files.push(MountedFile { name: entry, content: project.read_bytes(&path).map_err(as_warning)? });
+                        files
+                            .push(MountedFile { name: entry, content: project.read_bytes(&path).map_err(as_warning)? });
                     }
                 }
                 Ok(files)
             }
-            MountSource::Volume | MountSource::Secret(_) | MountSource::Temporary | MountSource::External(_) => Err(None),
+            MountSource::Volume | MountSource::Secret(_) | MountSource::Temporary | MountSource::External(_) => {
+                Err(None)
+            }
         }
     }
 }

@@ -35,13 +35,20 @@ struct Image {
 /// Reads one service.
 pub(super) fn read(loader: &mut Loader<'_>, whole: &Value, name: &Located<String>, value: &Value) -> Read {
     let written = value.get("image").and_then(Value::as_str).filter(|image| !image.is_empty()).map(str::to_owned);
-    let app = |note: String, image: Option<String>| App { name: name.value.clone(), image, note, origin: name.origin.clone() };
+    let app = |note: String, image: Option<String>| App {
+        name: name.value.clone(),
+        image,
+        note,
+        origin: name.origin.clone(),
+    };
     let image = image_of(loader, value);
     let Some(image) = image else { return Read::App(app(String::new(), written), is_active(loader, value)) };
 
     let shown = image.name.value.to_string();
-    let entrypoint = value.get("entrypoint").and_then(marked_words).map(|words| plain_words(&words)).or(image.entrypoint.clone());
-    let command = value.get("command").and_then(marked_words).map(|words| plain_words(&words)).or(image.command.clone());
+    let entrypoint =
+        value.get("entrypoint").and_then(marked_words).map(|words| plain_words(&words)).or(image.entrypoint.clone());
+    let command =
+        value.get("command").and_then(marked_words).map(|words| plain_words(&words)).or(image.command.clone());
     let looks_served = ["ports", "expose", "healthcheck"].iter().any(|key| value.get(key).is_some());
     let runs = Runs { entrypoint: entrypoint.as_deref(), command: command.as_deref(), looks_served };
     let found = match classify(loader.input.kinds, &image.name.value, &runs) {
@@ -125,9 +132,15 @@ fn named_image(loader: &mut Loader<'_>, value: &Value) -> Option<Image> {
     if left.is_empty() {
         if !unset.is_empty() {
             loader.diagnostics.push(
-                Diagnostic::warning("image-unresolved", format!("`{}` is not set, so nothing says what this service is", unset.join("`, `")))
-                    .at(&value.origin, "the image's name")
-                    .help(format!("if it is a database or the like, set it as production does: `{}=… devenv manifest`, or in .env", unset[0])),
+                Diagnostic::warning(
+                    "image-unresolved",
+                    format!("`{}` is not set, so nothing says what this service is", unset.join("`, `")),
+                )
+                .at(&value.origin, "the image's name")
+                .help(format!(
+                    "if it is a database or the like, set it as production does: `{}=… devenv manifest`, or in .env",
+                    unset[0]
+                )),
             );
         }
         return None;
@@ -193,7 +206,12 @@ fn built_image(loader: &mut Loader<'_>, build: &Value) -> Option<Image> {
             file: Arc::clone(&source),
             line: base.line,
             column: 1,
-            length: source.text.lines().nth(base.line as usize - 1).map_or(1, |line| u32::try_from(line.chars().count()).unwrap_or(1)).max(1),
+            length: source
+                .text
+                .lines()
+                .nth(base.line as usize - 1)
+                .map_or(1, |line| u32::try_from(line.chars().count()).unwrap_or(1))
+                .max(1),
         },
     };
     let left = base.image.trim_end_matches([':', '@', '-']);

@@ -66,11 +66,6 @@ impl Value {
         Self { origin: node.origin.clone(), tag: node.tag.clone(), content }
     }
 
-    /// A map with nothing in it.
-    pub(super) fn empty_map(origin: Origin) -> Self {
-        Self { origin, tag: None, content: Content::Map(Vec::new()) }
-    }
-
     /// A text at a place.
     pub(super) fn text_of(text: Interpolated, origin: Origin) -> Self {
         let raw = text.text.clone();
@@ -148,10 +143,7 @@ impl Value {
                     text.text[..at].to_owned(),
                     Self::text_of(text.slice(at + 1..text.text.len()), item.origin.clone()),
                 ),
-                None => (
-                    text.text.clone(),
-                    Self { origin: item.origin.clone(), tag: None, content: Content::Null },
-                ),
+                None => (text.text.clone(), Self { origin: item.origin.clone(), tag: None, content: Content::Null }),
             };
             entries.retain(|(known, _)| known.value != name);
             entries.push((Located::new(name, item.origin.clone()), value));

@@ -115,7 +115,9 @@ pub(super) fn server_arguments(words: &[String], servers: &[String]) -> Option<S
     let script_at = words
         .iter()
         .position(|word| word.starts_with('-') && !word.starts_with("--") && word.contains('c'))
-        .filter(|at| words[..*at].iter().any(|word| matches!(word.rsplit('/').next(), Some("sh" | "bash" | "ash" | "dash"))));
+        .filter(|at| {
+            words[..*at].iter().any(|word| matches!(word.rsplit('/').next(), Some("sh" | "bash" | "ash" | "dash")))
+        });
     if let Some(at) = script_at {
         let script = words.get(at + 1)?;
         let commands = simple_commands(script);
@@ -147,7 +149,8 @@ pub(super) enum Reference {
 /// Reads a value that a shell would fill in; none for a plain one.
 pub(super) fn reference(value: &str) -> Option<Reference> {
     let name = |text: &str| {
-        let name = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')).or_else(|| text.strip_prefix('$'))?;
+        let name =
+            text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')).or_else(|| text.strip_prefix('$'))?;
         let valid = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
         valid.then(|| name.to_owned())
     };

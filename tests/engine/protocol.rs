@@ -210,15 +210,20 @@ async fn what_init_files_made_goes_over_to_the_owner() {
         CREATE FUNCTION on_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
         CREATE TRIGGER changed BEFORE UPDATE ON plain FOR EACH ROW EXECUTE FUNCTION on_change();
         INSERT INTO plain (name) VALUES ('kept');
+        CREATE TABLE granted (a int);
+        ALTER TABLE granted OWNER TO app;
         \connect reports
         CREATE TABLE monthly (month date);
     "#;
     for (image, _) in POSTGRES {
-        let server = postgres(image, &[], &[("/docker-entrypoint-initdb.d/10-schema.sql", INIT)]);
+        let login = ("/docker-entrypoint-initdb.d/000000-devenv.sql", "CREATE ROLE \"app\" LOGIN;\n");
+        let server = postgres(image, &[], &[("/docker-entrypoint-initdb.d/10-schema.sql", INIT), login]);
         server.ready(&administrator(&server)).await;
         let mut wanted = wanted(&[("app", "pw")], &[("shop", "app")]);
         wanted.adopt = true;
         let done = reconciled(&server, &wanted).await;
+        assert!(done.contains(&Done::PasswordSet("app".to_owned())), "{done:?}");
+        assert!(!server.log().contains("password authentication failed"));
         assert!(done.iter().any(|done| matches!(done, Done::Adopted { objects: 15, .. })), "{done:?}");
         assert!(done.contains(&Done::Adopted { database: "reports".to_owned(), objects: 1 }), "{done:?}");
         assert_eq!(reconciled(&server, &wanted).await, []);
@@ -252,23 +257,24 @@ fn redis(image: &str, configuration: &str) -> Server {
 
 #[tokio::test]
 async fn redis_takes_its_password_from_a_file_and_refuses_any_other() {
+    const PASSWORD: &str = r#"s3 #"\cret"#;
     for (image, version) in REDIS {
-        let server = redis(image, "maxmemory 64mb\nrequirepass \"s3cret\"\n");
-        let proof = server.ready(&server.endpoint(None, Some("s3cret"))).await;
+        let server = redis(image, "maxmemory 64mb\nsave \"\"\nrequirepass \"s3 #\\\"\\\\cret\"\n");
+        let proof = server.ready(&server.endpoint(None, Some(PASSWORD))).await;
         assert_eq!(proof.words, "logged in");
         assert!(proof.server_version.is_some_and(|found| found.starts_with(version)), "{image}");
-        server.ready(&server.endpoint(Some("default"), Some("s3cret"))).await;
+        server.ready(&server.endpoint(Some("default"), Some(PASSWORD))).await;
 
         let error = refused(Protocol::Redis, &server.endpoint(None, Some("wrong"))).await;
         assert!(error.message.starts_with("WRONGPASS"), "{error:?}");
-        let error = refused(Protocol::Redis, &server.endpoint(Some("nobody"), Some("s3cret"))).await;
+        let error = refused(Protocol::Redis, &server.endpoint(Some("nobody"), Some(PASSWORD))).await;
         assert!(error.message.starts_with("WRONGPASS"), "{error:?}");
         let error = refused(Protocol::Redis, &server.endpoint(None, None)).await;
         assert!(error.message.starts_with("NOAUTH"), "{error:?}");
-        let sixteen = on_database(server.endpoint(None, Some("s3cret")), "16");
+        let sixteen = on_database(server.endpoint(None, Some(PASSWORD)), "16");
         let error = refused(Protocol::Redis, &sixteen).await;
         assert!(error.message.contains("out of range"), "{error:?}");
-        server.ready(&on_database(server.endpoint(None, Some("s3cret")), "15")).await;
+        server.ready(&on_database(server.endpoint(None, Some(PASSWORD)), "15")).await;
     }
 }
 

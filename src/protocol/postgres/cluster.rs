@@ -71,13 +71,13 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Whether only a login can tell if a password fits. A login that is not there is not tried: the refusal would
-    /// stand in the server's log as an error.
+    /// Whether only a login can tell if a password fits. A login that is not there, or has no password, is not tried:
+    /// the refusal would stand in the server's log as an error.
     fn is_unsure(&self, user: &WantedUser) -> bool {
         let name = kept(&user.name);
-        let stored = self.roles.get(name).map(|role| role.password.as_str());
+        let stored = self.roles.get(name).map_or("", |role| &role.password);
         let password = user.password.as_ref().map(Secret::reveal);
-        stored.zip(password).is_some_and(|(stored, password)| !is_ours(stored, name, password))
+        !stored.is_empty() && password.is_some_and(|password| !is_ours(stored, name, password))
     }
 }
 
@@ -139,7 +139,7 @@ fn user_changes(user: &WantedUser, major: u32, cluster: &Cluster) -> Vec<Change>
         let rights = if role.bootstrap { "" } else { rights };
         changes.push(change(Done::UserChanged, format!("ALTER ROLE {quoted} LOGIN{rights}")));
     }
-    if cluster.refused.contains(name) {
+    if user.password.is_some() && (role.password.is_empty() || cluster.refused.contains(name)) {
         changes.push(change(Done::PasswordSet, format!("ALTER ROLE {quoted}{}", password())));
     }
     changes
@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     fn role(superuser: bool, can_login: bool, bootstrap: bool) -> Role {
-        Role { superuser, can_login, bootstrap, password: String::new() }
+        Role { superuser, can_login, bootstrap, password: "md5…".to_owned() }
     }
 
     fn user(name: &str) -> WantedUser {
@@ -210,6 +210,10 @@ mod tests {
         assert_eq!(user_changes(&user("app"), 15, &cluster), []);
         cluster.refused.insert("app".to_owned());
         assert_eq!(user_changes(&user("app"), 15, &cluster)[0].done, Done::PasswordSet("app".to_owned()));
+        cluster.refused.clear();
+        cluster.roles.insert("app".to_owned(), Role { password: String::new(), ..role(false, true, false) });
+        assert_eq!(user_changes(&user("app"), 15, &cluster)[0].done, Done::PasswordSet("app".to_owned()));
+        assert!(!cluster.is_unsure(&user("app")));
     }
 
     #[test]

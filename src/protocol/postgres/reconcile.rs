@@ -16,8 +16,9 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 /// The advisory lock that reconciling holds while it writes; advisory locks count in one database only.
 const LOCK: i64 = 0x6465_7665_6e76_0001;
 
-/// Production's settings that would end or forbid statements of ours.
-const OPTIONS: &str = "-c statement_timeout=0 -c lock_timeout=0 -c default_transaction_read_only=off";
+/// In place of production's settings, which could end or forbid statements of ours. A lock that an app holds does not
+/// keep us waiting without a word: that is a fault worth another try.
+const OPTIONS: &str = "-c statement_timeout=0 -c lock_timeout=5s -c default_transaction_read_only=off";
 
 /// Creates and alters what differs. The administrator must be a superuser; its own login is never touched.
 ///

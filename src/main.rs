@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         Color::Never => ColorChoice::Never,
     };
     let printer = Printer::new(cli.global.quiet, color);
-    docker::install_tls();
+    docker::install_tls_provider();
     let outcome = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(commands::run(cli, &printer)),
         Err(error) => Err(Failure::new(

@@ -1,6 +1,6 @@
 //! What went wrong while a plan was carried out, said to a person: with the manifest's line and what to do next.
 
-use crate::docker::{EngineError, ErrorKind, PullFault, PullFaultKind};
+use crate::docker::{EngineError, EngineFault, PullFault, PullFaultKind};
 use crate::machine::holder_of;
 use crate::model::{Diagnostic, Exit, Failure, ImageRef};
 use crate::plan::DesiredService;
@@ -9,50 +9,29 @@ use std::time::Duration;
 
 /// The engine refused a call.
 pub(super) fn of_engine(error: &EngineError, service: Option<&DesiredService>) -> Failure {
-    let (exit, code) = match error.kind {
-        ErrorKind::Gone => (Exit::Engine, "engine-gone"),
-        ErrorKind::PortTaken => (Exit::Failed, PORT_LOST),
-        ErrorKind::NoSpace => (Exit::Failed, "disk-full"),
-        ErrorKind::NotFound | ErrorKind::Conflict | ErrorKind::Other => (Exit::Failed, "engine"),
-    };
-    let mut diagnostic =
-        Diagnostic::error(code, format!("the engine could not {}", error.operation)).because(error.message.clone());
-    if let Some(service) = service {
-        diagnostic = diagnostic.at(&service.origin, "for this service");
+    let mut failure = error.clone().into_failure();
+    for diagnostic in &mut failure.diagnostics {
+        if let Some(service) = service {
+            *diagnostic = diagnostic.clone().at(&service.origin, "for this service");
+        }
+        if error.kind == EngineFault::PortTaken {
+            diagnostic.code = PORT_LOST;
+            let publish = service.and_then(|service| service.container.publish.first());
+            if let Some((port, holder)) =
+                publish.and_then(|publish| Some((publish.host_port, holder_of(publish.host_port)?)))
+            {
+                *diagnostic = diagnostic.clone().because(format!("port {port} is held by {holder}"));
+            }
+        }
     }
-    Failure::new(
-        exit,
-        match error.kind {
-            ErrorKind::Gone => diagnostic.help("start the engine again, then `devenv up`: it goes on where this run stopped"),
-            ErrorKind::PortTaken => match service.and_then(|service| service.container.publish.first()) {
-                Some(publish) => port_taken(diagnostic, publish.host_port),
-                None => diagnostic,
-            },
-            ErrorKind::NoSpace => diagnostic
-                .help("make room where the engine keeps its data (`docker system df` shows what takes it), then `devenv up` again"),
-            ErrorKind::NotFound | ErrorKind::Conflict | ErrorKind::Other => diagnostic.help("`devenv up` again goes on where this run stopped"),
-        },
-    )
+    failure
 }
 
 /// The code of a failure that another plan, with another port, may mend.
 pub(crate) const PORT_LOST: &str = "port-taken-meanwhile";
 
-fn port_taken(diagnostic: Diagnostic, port: u16) -> Diagnostic {
-    match holder_of(port) {
-        Some(holder) => diagnostic.because(format!("port {port} is held by {holder}")),
-        None => diagnostic,
-    }
-    .help("stop what holds the port, or set another for the service in services.local.yaml: `services: {NAME: {port: N}}`")
-}
-
 /// An image cannot be had.
-pub(super) fn of_pull(
-    image: &ImageRef,
-    fault: &PullFault,
-    service: Option<&DesiredService>,
-    mirror: Option<&str>,
-) -> Failure {
+pub(super) fn of_pull(image: &ImageRef, fault: &PullFault, service: Option<&DesiredService>) -> Failure {
     let (what, help) = match fault.kind {
         PullFaultKind::NotFound => (
             format!("there is no image {image}"),
@@ -86,6 +65,10 @@ pub(super) fn of_pull(
             format!("{image} is not made for the platform that production names"),
             "check `platform:` in the manifest, or leave it out in services.local.yaml",
         ),
+        PullFaultKind::Engine => (
+            format!("the engine went away while it pulled {image}"),
+            "look whether Docker still runs (`docker info`), then `devenv up` again",
+        ),
         PullFaultKind::Other => {
             (format!("the engine could not pull {image}"), "`devenv doctor` checks the engine and the mirror")
         }
@@ -94,11 +77,16 @@ pub(super) fn of_pull(
     if let Some(service) = service {
         diagnostic = diagnostic.at(&service.image_origin, format!("{} wants it", service.name));
     }
-    if let Some(mirror) = mirror.filter(|_| image.registry == "docker.io") {
-        diagnostic = diagnostic
-            .because(format!("{mirror} stands in for docker.io (DEVENV_REGISTRY_MIRROR or the configuration file)"));
+    if !fault.asked.contains(&image.repository)
+        || fault.asked.starts_with("docker.io") == (image.registry != "docker.io")
+    {
+        diagnostic = diagnostic.because(format!("asked for as {}: a mirror stands in for docker.io", fault.asked));
     }
-    Failure::new(Exit::Image, diagnostic.help(help))
+    for note in &fault.notes {
+        diagnostic = diagnostic.because(note.clone());
+    }
+    let exit = if fault.kind == PullFaultKind::Engine { Exit::Engine } else { Exit::Image };
+    Failure::new(exit, diagnostic.help(help))
 }
 
 /// Nothing has come for too long.

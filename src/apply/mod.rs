@@ -5,12 +5,13 @@
 mod faults;
 mod prove;
 
-use crate::docker::{Engine, EngineError};
+use crate::docker::{Engine, EngineError, Mirror, PullRequest};
 use crate::model::{Event, Failure, PullProgress, ServiceState};
 use crate::plan::{Action, Desired, DesiredService, Plan, Step};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What a run needs beside its plan.
@@ -20,14 +21,14 @@ pub struct Run<'a> {
     /// What the plan is to reach; empty for a teardown.
     pub desired: &'a Desired,
     /// A registry that stands in for `docker.io`.
-    pub mirror: Option<&'a str>,
+    pub mirror: Option<&'a Mirror>,
     /// When the command began: what "took" counts from.
     pub began: Instant,
     /// How long until every service must be ready, from the first step that is no pull; also how long a pull may
     /// stand still.
     pub timeout: Duration,
     /// Where events go.
-    pub emit: &'a dyn Fn(Event),
+    pub emit: &'a (dyn Fn(Event) + Sync),
 }
 
 /// Carries out every step, or ends with the first that fails.
@@ -130,19 +131,21 @@ impl Walk<'_> {
             .filter(|service| service.container.image == *image && starts(plan, service))
             .collect();
         let names: Vec<String> = waiting.iter().map(|service| service.name.clone()).collect();
-        let moved = RefCell::new(Instant::now());
-        let show = |progress: PullProgress| {
-            *moved.borrow_mut() = Instant::now();
+        let moved = Mutex::new(Instant::now());
+        let last_moved = || *moved.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut show = |progress: PullProgress| {
+            *moved.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
             (self.run.emit)(Event::Pull { image: image.to_string(), services: names.clone(), progress });
         };
-        let mut pull = std::pin::pin!(self.run.engine.pull(image, platform, self.run.mirror, &show));
+        let request = PullRequest { image, platform, mirror: self.run.mirror };
+        let service = waiting.first().copied();
+        let mut pull = std::pin::pin!(self.run.engine.pull(request, &mut show));
         loop {
-            let until = *moved.borrow() + self.run.timeout;
             tokio::select! {
-                pulled = &mut pull => return pulled.map_err(|fault| faults::of_pull(image, &fault, waiting.first().copied(), self.run.mirror)),
-                () = tokio::time::sleep_until(until.into()) => {
-                    if moved.borrow().elapsed() >= self.run.timeout {
-                        return Err(faults::pull_stands_still(image, self.run.timeout, waiting.first().copied()));
+                pulled = &mut pull => return pulled.map(drop).map_err(|fault| faults::of_pull(image, &fault, service)),
+                () = tokio::time::sleep_until((last_moved() + self.run.timeout).into()) => {
+                    if last_moved().elapsed() >= self.run.timeout {
+                        return Err(faults::pull_stands_still(image, self.run.timeout, service));
                     }
                 }
             }

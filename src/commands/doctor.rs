@@ -35,18 +35,19 @@ async fn engine(global: &Global) -> Vec<Check> {
     };
     let facts = match engine.facts().await {
         Ok(facts) => facts,
-        Err(error) => return failed(&crate::docker::failure(&error)),
+        Err(error) => return failed(&error.into_failure()),
     };
     let rootless = if facts.rootless { ", rootless" } else { "" };
-    vec![
-        Check::new(
-            "engine",
-            CheckState::Ok,
-            format!("{} (API {}{rootless}) on {}, {}", facts.version, facts.api, facts.system, facts.platform),
-        ),
-        Check::new("found by", CheckState::Ok, format!("{}: {}", engine.source.rule, engine.source.host)),
-        disk(&facts.root, &facts.storage),
-    ]
+    let words = format!(
+        "{} {} (API {}{rootless}) on {}, {}",
+        facts.product, facts.version, facts.agreed_api, facts.operating_system, facts.platform
+    );
+    let mut found =
+        Check::new("found by", CheckState::Ok, format!("{}: {}", engine.source().rule, engine.source().host));
+    if !engine.passed_over().is_empty() {
+        found = found.help(format!("passed over: {}", engine.passed_over().join("; ")));
+    }
+    vec![Check::new("engine", CheckState::Ok, words), found, disk(&facts.root_folder, &facts.storage_driver)]
 }
 
 /// How much room the engine has, where its folder is on this machine.

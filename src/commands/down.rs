@@ -3,7 +3,7 @@
 use super::session::{Machine, connect, read};
 use crate::apply;
 use crate::cli::{Down, Global};
-use crate::docker::{self, Engine};
+use crate::docker::{Engine, EngineError};
 use crate::machine::CheckoutLock;
 use crate::model::{Diagnostic, Exit, Failure, Observed};
 use crate::plan::{self, Action, Desired, Identity};
@@ -21,7 +21,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], down: &Down, printer
         printer.line("another devenv is changing this environment; waiting for it to end");
     })?;
     let engine = connect(global).await?;
-    let observed = engine.observe(&[]).await.map_err(|error| docker::failure(&error))?;
+    let observed = engine.observe(&[]).await.map_err(EngineError::into_failure)?;
     let plan = plan::teardown(&identity, &observed, down.volumes);
     if plan.steps.is_empty() {
         printer.line("nothing to take down: this environment does not run");

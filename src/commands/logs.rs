@@ -2,7 +2,7 @@
 
 use super::session::{Machine, connect, read, unknown_service};
 use crate::cli::{Global, Logs};
-use crate::docker;
+use crate::docker::{EngineError, LogLine, LogRequest};
 use crate::model::{Diagnostic, Exit, Failure, label};
 use crate::plan::Identity;
 use crate::ui::Printer;
@@ -15,7 +15,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], logs: &Logs, printer
     let machine = Machine::load()?;
     let identity = Identity::of_checkout(&reading.stack.project, &reading.root, machine.key.clone());
     let engine = connect(global).await?;
-    let observed = engine.observe(&[]).await.map_err(|error| docker::failure(&error))?;
+    let observed = engine.observe(&[]).await.map_err(EngineError::into_failure)?;
     let ours: Vec<(String, String)> = observed
         .containers
         .iter()
@@ -37,9 +37,10 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], logs: &Logs, printer
     let wanted: Vec<(String, String)> =
         ours.into_iter().filter(|(service, _)| logs.services.is_empty() || logs.services.contains(service)).collect();
     let width = wanted.iter().map(|(service, _)| service.len()).max().unwrap_or_default();
-    let mut lines = std::pin::pin!(engine.logs(&wanted, logs.tail, logs.follow));
+    let request = LogRequest { follow: logs.follow, tail: Some(logs.tail) };
+    let mut lines = engine.logs(&wanted, request);
     while let Some(line) = lines.next().await {
-        let (service, line) = line.map_err(|error| docker::failure(&error))?;
+        let LogLine { service, text: line, .. } = line.map_err(EngineError::into_failure)?;
         if wanted.len() == 1 {
             printer.data(&format!("{line}\n"))?;
         } else {

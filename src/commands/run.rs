@@ -5,7 +5,7 @@ use super::session::{Project, connect};
 use super::up::{self, Ready, Starting};
 use super::variables;
 use crate::cli::{Global, Run};
-use crate::docker::{self, Engine};
+use crate::docker::{Engine, EngineError};
 use crate::dotenv::{self, UserLine};
 use crate::machine::is_held;
 use crate::model::{Diagnostic, Exit, Failure, SourceFile, label};
@@ -77,7 +77,7 @@ async fn ephemeral(global: &Global, files: &[PathBuf], run: &Run, printer: &Prin
         Err(Ended::With(failure)) => Err(failure),
     };
     let removed = async {
-        let observed = engine.observe(&[]).await.map_err(|error| docker::failure(&error))?;
+        let observed = engine.observe(&[]).await.map_err(EngineError::into_failure)?;
         tear_down(&engine, &project.identity, &observed, true).await
     };
     match (outcome, removed.await) {
@@ -98,7 +98,7 @@ enum Ended {
 
 /// Ephemeral environments of this checkout whose run was killed: nobody holds their lock.
 async fn remove_leftovers(project: &Project, engine: &Engine, printer: &Printer) -> Result<(), Failure> {
-    let observed = engine.observe(&[]).await.map_err(|error| docker::failure(&error))?;
+    let observed = engine.observe(&[]).await.map_err(EngineError::into_failure)?;
     let root = project.identity.root.display().to_string();
     let all = observed
         .containers

@@ -1,7 +1,7 @@
 //! What most commands begin with: the machine, the manifest, the environment's identity, the engine.
 
 use crate::cli::{Global, Start};
-use crate::docker::{self, Engine};
+use crate::docker::{self, Engine, EngineError, Mirror, Surroundings};
 use crate::kinds::Kinds;
 use crate::machine::{CheckoutLock, Key, Settings};
 use crate::manifest::{self, Reading};
@@ -19,7 +19,7 @@ pub(crate) struct Machine {
     /// The key.
     pub(crate) key: Key,
     /// A registry that stands in for `docker.io`.
-    pub(crate) mirror: Option<String>,
+    pub(crate) mirror: Option<Mirror>,
 }
 
 impl Machine {
@@ -41,6 +41,17 @@ impl Machine {
             .ok()
             .filter(|mirror| !mirror.is_empty())
             .or(settings.registry_mirror);
+        let mirror = match mirror {
+            Some(text) => Some(Mirror::parse(&text).ok_or_else(|| {
+                Failure::new(
+                    Exit::Failed,
+                    Diagnostic::error("mirror", format!("`{text}` is no registry that could stand in for docker.io"))
+                        .because("DEVENV_REGISTRY_MIRROR or the configuration file names it")
+                        .help("write HOST[:PORT][/PATH]: `mirror.example.com`, `127.0.0.1:5000/hub`"),
+                )
+            })?),
+            None => None,
+        };
         Ok(Self { key: Key::load_or_create(&folder)?, folder, mirror })
     }
 }
@@ -110,6 +121,11 @@ impl Project {
         if !errors.is_empty() {
             return Err(Failure { exit: Exit::Manifest, diagnostics: errors });
         }
+        let shared = reading.stack.variables.iter().filter(|variable| !reading.env_files.contains_key(&variable.app));
+        let conflicts = manifest::conflicts(shared);
+        if !conflicts.is_empty() {
+            return Err(Failure { exit: Exit::Manifest, diagnostics: conflicts });
+        }
         let machine = Machine::load()?;
         let key = machine.key.clone();
         let identity = match token {
@@ -138,7 +154,7 @@ impl Project {
             images.extend(self.kinds().get(&service.kind).and_then(|kind| plan::image_of(service, kind).ok()));
         }
         let images: Vec<ImageRef> = images.into_iter().collect();
-        engine.observe(&images).await.map_err(|error| docker::failure(&error))
+        engine.observe(&images).await.map_err(EngineError::into_failure)
     }
 
     /// What should run, given what there is.
@@ -213,5 +229,5 @@ pub(crate) fn unknown_service<'a>(name: &str, known: impl Iterator<Item = &'a st
 
 /// Connects to the engine by the first rule that holds.
 pub(crate) async fn connect(global: &Global) -> Result<Engine, Failure> {
-    docker::connect(&docker::Surroundings::of_process(global.host.clone())).await
+    docker::connect(global.host.as_deref(), &Surroundings::of_process()).await
 }

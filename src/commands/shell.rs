@@ -2,7 +2,7 @@
 
 use super::session::{Project, connect, unknown_service};
 use crate::cli::{Global, Shell};
-use crate::docker::{self, ExecRequest};
+use crate::docker::{EngineError, ExecRequest};
 use crate::model::{Diagnostic, Exit, Failure, label};
 use crate::ui::Printer;
 use std::io::IsTerminal;
@@ -37,6 +37,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], shell: &Shell, print
         client
     };
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    let request = ExecRequest { container: container.id.clone(), command, environment, terminal };
-    engine.exec_interactive(&request).await.map_err(|error| docker::failure(&error))
+    let request = ExecRequest { command, environment, tty: terminal };
+    let code = engine.exec_interactive(&container.id, &request).await.map_err(EngineError::into_failure)?;
+    Ok(u8::try_from(code).unwrap_or(1))
 }

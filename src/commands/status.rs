@@ -2,7 +2,7 @@
 
 use super::session::{Machine, connect, read};
 use crate::cli::Global;
-use crate::docker;
+use crate::docker::EngineError;
 use crate::model::{Failure, LocalImage, Observed, ObservedContainer, label};
 use crate::plan::Identity;
 use crate::ui::{Printer, Table};
@@ -21,7 +21,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], as_json: bool, print
         .iter()
         .filter_map(|service| crate::plan::image_of(service, reading.kinds.get(&service.kind)?).ok())
         .collect();
-    let observed = engine.observe(&images).await.map_err(|error| docker::failure(&error))?;
+    let observed = engine.observe(&images).await.map_err(EngineError::into_failure)?;
     let mut names: Vec<&str> = reading.stack.services.iter().map(|service| service.name.as_str()).collect();
     let ours: Vec<&ObservedContainer> =
         observed.containers.iter().filter(|container| container.label(label::ENVIRONMENT) == identity.name).collect();

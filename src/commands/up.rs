@@ -93,7 +93,7 @@ pub(crate) async fn bring_up(
         let run = apply::Run {
             engine: starting.engine,
             desired: &desired,
-            mirror: project.machine.mirror.as_deref(),
+            mirror: project.machine.mirror.as_ref(),
             began: starting.began,
             timeout: starting.start.timeout,
             emit: &emit,

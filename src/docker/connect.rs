@@ -1,328 +1,337 @@
-//! Finds the engine: the first rule that holds wins, and says so.
+//! Finds the engine and agrees on a version of its interface.
 
-use super::context;
-use super::fault::words;
-use crate::model::{Diagnostic, Exit, Failure};
-use bollard::{API_DEFAULT_VERSION, Docker};
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use super::address::{Address, TlsFiles};
+use super::fault::{innermost, io_kind};
+use super::source::{self, Candidate, Choice, EngineSource, Surroundings};
+use super::unusable::{Fault, lines_of, none_answered, not_answered};
+use crate::model::Failure;
+use bollard::errors::Error;
+use bollard::{API_DEFAULT_VERSION, BollardRequest, ClientVersion, Docker};
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::time::Duration;
 
-/// Seconds that one call may take; creating and starting are quick, and a clean stop has its own bound.
-const CALL_SECONDS: u64 = 120;
-/// The oldest API that has what is needed: engine 19.03.
-const OLDEST_API: (usize, usize) = (1, 40);
+/// The oldest interface that does what is needed: that of Docker Engine 19.03.
+pub(super) const OLDEST_API: (usize, usize) = (1, 40);
 
-/// Where the engine was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EngineSource {
-    /// The rule that won, for people: `DOCKER_HOST`, `the default socket`.
-    pub rule: String,
-    /// The address: `unix:///var/run/docker.sock`.
-    pub host: String,
-    /// The folder with client certificates, where TLS is used.
-    pub tls: Option<PathBuf>,
-}
+/// An engine that is silent this long is taken for broken.
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
-/// What decides where the engine is looked for.
-#[derive(Clone, Debug, Default)]
-pub struct Surroundings {
-    /// `--host`.
-    pub host: Option<String>,
-    /// The process's variables.
-    pub environment: BTreeMap<String, String>,
-    /// The user's home folder.
-    pub home: Option<PathBuf>,
-    /// Where `/var/run` and `/run` are looked for; `/` outside tests.
-    pub system_root: PathBuf,
-}
+/// Longest wait for the start of an answer to one request; requests that take longer by nature set their own.
+const REQUEST_TIMEOUT_SECONDS: u64 = 120;
 
-impl Surroundings {
-    /// Those of this process.
-    pub fn of_process(host: Option<String>) -> Self {
-        let variables =
-            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        Self { host, environment: variables.collect(), home: dirs::home_dir(), system_root: PathBuf::from("/") }
-    }
-
-    fn variable(&self, name: &str) -> Option<&str> {
-        self.environment.get(name).map(String::as_str).filter(|value| !value.is_empty())
-    }
-
-    /// Docker's configuration folder.
-    pub fn docker_config(&self) -> Option<PathBuf> {
-        self.variable("DOCKER_CONFIG").map(PathBuf::from).or_else(|| Some(self.home.as_ref()?.join(".docker")))
-    }
-}
-
-/// A connection to the engine.
-#[derive(Clone)]
+/// A connection to an engine of this machine that has answered once. Cheap to clone.
+#[derive(Clone, Debug)]
 pub struct Engine {
     pub(super) docker: Docker,
-    /// Where it was found.
-    pub source: EngineSource,
-    /// Docker's configuration folder, for credentials.
+    pub(super) source: EngineSource,
+    pub(super) greeting: Greeting,
+    pub(super) passed_over: Vec<String>,
     pub(super) docker_config: Option<PathBuf>,
 }
 
-/// What the engine says of itself.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
-pub struct EngineFacts {
-    /// Its version: `28.2.2`.
-    pub version: String,
-    /// Its API: `1.41`.
-    pub api: String,
-    /// Its operating system's name.
-    pub system: String,
-    /// `linux/amd64`.
-    pub platform: String,
-    /// How images and containers are stored.
-    pub storage: String,
-    /// Where it keeps its data.
-    pub root: String,
-    /// Whether it runs without root.
-    pub rootless: bool,
-}
-
-/// Chooses the provider of TLS for the whole process; bollard's client needs one before its first use.
-pub fn install_tls() {
-    // A second call finds one installed, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-}
-
-/// Finds the engine and agrees on an API version with it.
-pub async fn connect(surroundings: &Surroundings) -> Result<Engine, Failure> {
-    let mut tried: Vec<String> = Vec::new();
-    for source in candidates(surroundings)? {
-        if let Some(socket) = source.host.strip_prefix("unix://") {
-            // A rule that the user set must lead somewhere; a place where an engine might be need not.
-            if source.is_place() && !Path::new(socket).exists() {
-                tried.push(format!("{}: {socket} is not there", source.rule));
-                continue;
-            }
-        }
-        let docker = client(&source)?;
-        match docker.version().await {
-            Ok(version) => {
-                let docker = negotiated(docker, version.api_version.as_deref(), &source)?;
-                return Ok(Engine { docker, source, docker_config: surroundings.docker_config() });
-            }
-            Err(error) => {
-                let failure = unreachable_engine(&source, &words(&error));
-                if !source.is_place() || is_permission(&words(&error)) {
-                    return Err(failure);
-                }
-                tried.push(format!("{}: {} does not answer: {}", source.rule, source.host, words(&error)));
-            }
-        }
-    }
-    Err(Failure::new(
-        Exit::Engine,
-        Diagnostic::error("no-engine", "no Docker engine answers")
-            .because(format!("looked for one here, in this order:\n{}", tried.join("\n")))
-            .help("start Docker (or Colima, OrbStack, Rancher Desktop, Podman), or name the engine with `--host` or DOCKER_HOST"),
-    ))
-}
-
-impl EngineSource {
-    fn new(rule: impl Into<String>, host: impl Into<String>) -> Self {
-        Self { rule: rule.into(), host: host.into(), tls: None }
-    }
-
-    /// Whether this is a place where an engine might be, and not one that somebody named.
-    fn is_place(&self) -> bool {
-        self.rule.starts_with("the ")
-    }
-}
-
-/// Every place to look, in order. A rule that the user set is the only one.
-fn candidates(surroundings: &Surroundings) -> Result<Vec<EngineSource>, Failure> {
-    if let Some(host) = &surroundings.host {
-        return Ok(vec![with_tls(EngineSource::new("--host", host), surroundings)]);
-    }
-    if let Some(host) = surroundings.variable("DOCKER_HOST") {
-        return Ok(vec![with_tls(EngineSource::new("DOCKER_HOST", host), surroundings)]);
-    }
-    let docker_config = surroundings.docker_config();
-    let from_variable = surroundings.variable("DOCKER_CONTEXT").map(|name| ("DOCKER_CONTEXT", name.to_owned()));
-    let from_config = || Some(("the current Docker context", context::current(docker_config.as_deref()?)?));
-    if let Some((rule, name)) = from_variable.or_else(from_config)
-        && name != "default"
-    {
-        let found = docker_config.as_deref().and_then(|folder| context::named(folder, &name));
-        let found = found.ok_or_else(|| {
-            Failure::new(
-                Exit::Engine,
-                Diagnostic::error("no-context", format!("there is no Docker context called `{name}`"))
-                    .because(format!("{rule} names it"))
-                    .help("`docker context ls` lists them; `docker context use default` goes back to the default"),
-            )
-        })?;
-        return Ok(vec![EngineSource {
-            rule: format!("{} ({name})", rule.trim_start_matches("the ")),
-            host: found.host,
-            tls: found.tls,
-        }]);
-    }
-    Ok(places(surroundings))
-}
-
-fn places(surroundings: &Surroundings) -> Vec<EngineSource> {
-    let unix =
-        |rule: &str, path: PathBuf| EngineSource::new(format!("the {rule}"), format!("unix://{}", path.display()));
-    let system = |path: &str| surroundings.system_root.join(path);
-    let mut places = vec![unix("default socket", system("var/run/docker.sock"))];
-    let runtime = surroundings.variable("XDG_RUNTIME_DIR").map(PathBuf::from);
-    if let Some(runtime) = &runtime {
-        places.push(unix("rootless engine's socket", runtime.join("docker.sock")));
-    }
-    if let Some(home) = &surroundings.home {
-        places.push(unix("socket of Docker Desktop", home.join(".docker/run/docker.sock")));
-        places.push(unix("socket of Docker Desktop", home.join(".docker/desktop/docker.sock")));
-        places.push(unix("socket of Colima", home.join(".colima/default/docker.sock")));
-        places.push(unix("socket of Colima", home.join(".config/colima/default/docker.sock")));
-        places.push(unix("socket of OrbStack", home.join(".orbstack/run/docker.sock")));
-        places.push(unix("socket of Rancher Desktop", home.join(".rd/docker.sock")));
-        places.push(unix("socket of Podman", home.join(".local/share/containers/podman/machine/podman.sock")));
-    }
-    if let Some(runtime) = &runtime {
-        places.push(unix("socket of Podman", runtime.join("podman/podman.sock")));
-    }
-    places.push(unix("socket of Podman", system("run/podman/podman.sock")));
-    places
-}
-
-/// Client certificates as `DOCKER_TLS_VERIFY` and `DOCKER_CERT_PATH` name them.
-fn with_tls(mut source: EngineSource, surroundings: &Surroundings) -> EngineSource {
-    let wanted = surroundings.variable("DOCKER_TLS_VERIFY").is_some() || source.host.starts_with("https://");
-    if wanted && (source.host.starts_with("tcp://") || source.host.starts_with("https://")) {
-        source.tls =
-            surroundings.variable("DOCKER_CERT_PATH").map(PathBuf::from).or_else(|| surroundings.docker_config());
-    }
-    source
-}
-
-/// A client for the address; nothing is sent yet.
-fn client(source: &EngineSource) -> Result<Docker, Failure> {
-    let host = source.host.as_str();
-    let refuse = |why: &str, help: &str| {
-        Failure::new(
-            Exit::Engine,
-            Diagnostic::error("engine-address", format!("cannot use the engine at {host} ({})", source.rule))
-                .because(why)
-                .help(help),
-        )
-    };
-    let made = match host.split_once("://") {
-        Some(("unix", _)) => Docker::connect_with_unix(host, CALL_SECONDS, API_DEFAULT_VERSION),
-        #[cfg(windows)]
-        Some(("npipe", _)) => Docker::connect_with_named_pipe(host, CALL_SECONDS, API_DEFAULT_VERSION),
-        Some(("tcp" | "http" | "https", address)) => {
-            if !is_loopback(address) {
-                return Err(refuse(
-                    "its published ports would be on that machine and not on this one",
-                    "tunnel it (`ssh -L`), or use an engine on this machine",
-                ));
-            }
-            match &source.tls {
-                Some(folder) => Docker::connect_with_ssl(
-                    host,
-                    &folder.join("key.pem"),
-                    &folder.join("cert.pem"),
-                    &folder.join("ca.pem"),
-                    CALL_SECONDS,
-                    API_DEFAULT_VERSION,
-                ),
-                None => Docker::connect_with_http(host, CALL_SECONDS, API_DEFAULT_VERSION),
-            }
-        }
-        Some(("ssh", _)) => {
-            return Err(refuse(
-                "its published ports would be on that machine and not on this one",
-                "forward its socket and ports with `ssh -L` and name the socket with `--host unix://…`",
-            ));
-        }
-        _ => return Err(refuse("the address has no scheme that is known", "use unix:///path or tcp://127.0.0.1:PORT")),
-    };
-    made.map_err(|error| refuse(&words(&error), "check the address and the certificates"))
-}
-
-fn is_loopback(address: &str) -> bool {
-    let host = address.split('/').next().unwrap_or(address);
-    let host = host.rsplit_once(':').map_or(host, |(host, _)| host).trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-/// Speaks the engine's API where it is older than ours, and refuses one that is too old.
-fn negotiated(docker: Docker, api: Option<&str>, source: &EngineSource) -> Result<Docker, Failure> {
-    let Some(api) = api else { return Ok(docker) };
-    let number = api.split_once('.').and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
-    let Some(number) = number else { return Ok(docker) };
-    if number < OLDEST_API {
-        return Err(Failure::new(
-            Exit::Engine,
-            Diagnostic::error("engine-too-old", format!("the engine at {} is too old", source.host))
-                .because(format!(
-                    "it speaks API {api}, and {}.{} is the oldest that has what is needed",
-                    OLDEST_API.0, OLDEST_API.1
-                ))
-                .help("update Docker to 19.03 or later"),
-        ));
-    }
-    let version = bollard::ClientVersion { major_version: number.0, minor_version: number.1 };
-    let ours = API_DEFAULT_VERSION;
-    if (ours.major_version, ours.minor_version) <= number {
-        return Ok(docker);
-    }
-    // A client made for the engine's version from the start; the address has worked before.
-    let host = source.host.as_str();
-    let made = if host.starts_with("unix://") {
-        Docker::connect_with_unix(host, CALL_SECONDS, &version)
-    } else if let Some(folder) = &source.tls {
-        Docker::connect_with_ssl(
-            host,
-            &folder.join("key.pem"),
-            &folder.join("cert.pem"),
-            &folder.join("ca.pem"),
-            CALL_SECONDS,
-            &version,
-        )
-    } else {
-        Docker::connect_with_http(host, CALL_SECONDS, &version)
-    };
-    made.map_err(|error| unreachable_engine(source, &words(&error)))
-}
-
-fn is_permission(message: &str) -> bool {
-    message.to_ascii_lowercase().contains("permission denied")
-}
-
-fn unreachable_engine(source: &EngineSource, message: &str) -> Failure {
-    let diagnostic = if is_permission(message) {
-        Diagnostic::error("engine-permission", format!("you may not use the Docker engine at {}", source.host)).help(
-            "add yourself to its group (`sudo usermod -aG docker $USER`) and log in again, or use a rootless engine",
-        )
-    } else {
-        Diagnostic::error("engine-unreachable", format!("the Docker engine at {} does not answer", source.host))
-            .help("start it, or choose another with `--host`, DOCKER_HOST or `docker context use`")
-    };
-    Failure::new(Exit::Engine, diagnostic.because(message.to_owned()).because(format!("{} names it", source.rule)))
+/// What the engine says of itself when it is first asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Greeting {
+    pub(super) product: String,
+    pub(super) version: String,
+    pub(super) newest_api: String,
+    pub(super) agreed_api: String,
+    pub(super) platform: String,
 }
 
 impl Engine {
-    /// What the engine says of itself.
-    pub async fn facts(&self) -> Result<EngineFacts, super::EngineError> {
-        let fault = |error| super::EngineError::new("tell about itself", &error);
-        let (version, info) = tokio::try_join!(self.docker.version(), self.docker.info()).map_err(fault)?;
-        let system = version.os.clone().unwrap_or_default();
-        let machine = version.arch.clone().unwrap_or_default();
-        Ok(EngineFacts {
-            version: version.version.unwrap_or_default(),
-            api: version.api_version.unwrap_or_default(),
-            platform: format!("{system}/{machine}"),
-            system: info.operating_system.unwrap_or_default(),
-            storage: info.driver.unwrap_or_default(),
-            root: info.docker_root_dir.unwrap_or_default(),
-            rootless: info.security_options.unwrap_or_default().iter().any(|option| option.contains("rootless")),
-        })
+    /// Where the engine is and which rule found it.
+    pub fn source(&self) -> &EngineSource {
+        &self.source
+    }
+
+    /// Engines that were looked at before and did not answer, each with the reason.
+    pub fn passed_over(&self) -> &[String] {
+        &self.passed_over
+    }
+
+    /// The platform on which the engine runs containers: `linux/amd64`.
+    pub fn platform(&self) -> &str {
+        &self.greeting.platform
+    }
+
+    /// Whether it is Podman, which answers as Docker does but for some corners.
+    pub fn is_podman(&self) -> bool {
+        self.greeting.product.contains("Podman")
+    }
+}
+
+/// Makes ring the one TLS provider of the process. To be called first thing in `main`; calling it again does nothing.
+pub fn install_tls_provider() {
+    // An error only says that there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// Finds the engine: `host` (the option `--host`), `DOCKER_HOST`, `DOCKER_CONTEXT`, the current Docker context, else
+/// the first of the usual sockets that answers. One that was said and does not answer is a failure.
+pub async fn connect(host: Option<&str>, around: &Surroundings) -> Result<Engine, Failure> {
+    let docker_config = around.docker_config();
+    match source::choose(host, around)? {
+        Choice::Said(candidate) => match ask(&candidate, docker_config).await {
+            Ok(engine) => Ok(engine),
+            Err(fault) => Err(not_answered(&candidate.source, &fault)),
+        },
+        Choice::FirstOf(candidates) => {
+            let mut tried = Vec::new();
+            for candidate in candidates {
+                match ask(&candidate, docker_config.clone()).await {
+                    Ok(engine) => return Ok(Engine { passed_over: lines_of(&tried, false), ..engine }),
+                    Err(fault) => tried.push((candidate.source, fault)),
+                }
+            }
+            Err(none_answered(&tried))
+        }
+    }
+}
+
+async fn ask(candidate: &Candidate, docker_config: Option<PathBuf>) -> Result<Engine, Fault> {
+    if let Address::Socket(path) = &candidate.address {
+        // A path that may not be looked at exists as far as we know.
+        match path.symlink_metadata() {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(Fault::Absent),
+            _ => {}
+        }
+    }
+    let docker = open(&candidate.address)?;
+    let probe = docker.clone().with_request_modifier(|request| adjust(request, None));
+    let version = match tokio::time::timeout(ANSWER_WITHIN, probe.version()).await {
+        Ok(Ok(version)) => version,
+        Ok(Err(error)) => return Err(read_fault(&error)),
+        Err(_) => return Err(Fault::Silent),
+    };
+    let release = version.version.unwrap_or_default();
+    let newest_api = version.api_version.unwrap_or_default();
+    let newest = numbers(&newest_api).ok_or_else(|| {
+        Fault::Strange(format!("what answers there is no Docker engine: its API version is `{newest_api}`"))
+    })?;
+    if newest < OLDEST_API {
+        return Err(Fault::TooOld { version: release, api: newest_api });
+    }
+    let ours = (API_DEFAULT_VERSION.major_version, API_DEFAULT_VERSION.minor_version);
+    if let Some(api) = version.min_api_version
+        && numbers(&api).is_some_and(|least| least > ours)
+    {
+        return Err(Fault::TooNew { version: release, api });
+    }
+    let agreed = newest.min(ours);
+    let greeting = Greeting {
+        product: version
+            .components
+            .and_then(|components| components.into_iter().next())
+            .map_or_else(|| "Engine".to_owned(), |component| component.name),
+        version: release,
+        newest_api,
+        agreed_api: format!("{}.{}", agreed.0, agreed.1),
+        platform: format!("{}/{}", version.os.unwrap_or_default(), version.arch.unwrap_or_default()),
+    };
+    Ok(Engine {
+        docker: docker.with_request_modifier(move |request| adjust(request, Some(agreed))),
+        source: candidate.source.clone(),
+        greeting,
+        passed_over: Vec::new(),
+        docker_config,
+    })
+}
+
+fn open(address: &Address) -> Result<Docker, Fault> {
+    let timeout = REQUEST_TIMEOUT_SECONDS;
+    let version: &ClientVersion = API_DEFAULT_VERSION;
+    let opened = match address {
+        #[cfg(unix)]
+        Address::Socket(path) => Docker::connect_with_unix(&path.to_string_lossy(), timeout, version),
+        #[cfg(windows)]
+        Address::Pipe(path) => Docker::connect_with_named_pipe(path, timeout, version),
+        Address::Tcp(authority, None) => Docker::connect_with_http(authority, timeout, version),
+        Address::Tcp(authority, Some(TlsFiles { ca, certificate, key })) => {
+            install_tls_provider();
+            if let Some(missing) = [ca, certificate, key].into_iter().find(|path| !path.is_file()) {
+                return Err(Fault::Tls(format!("TLS is asked for, and {} is no file", missing.display())));
+            }
+            Docker::connect_with_ssl(authority, key, certificate, ca, timeout, version)
+        }
+        #[cfg(unix)]
+        Address::Pipe(_) => return Err(Fault::Strange("named pipes are Windows' own".to_owned())),
+        #[cfg(windows)]
+        Address::Socket(_) => return Err(Fault::Strange("Unix sockets cannot be used on Windows".to_owned())),
+    };
+    opened.map_err(|error| read_fault(&error))
+}
+
+fn read_fault(error: &Error) -> Fault {
+    match io_kind(error) {
+        Some(ErrorKind::NotFound) => Fault::Absent,
+        Some(ErrorKind::PermissionDenied) => Fault::Denied,
+        Some(ErrorKind::ConnectionRefused) => Fault::NobodyListens,
+        _ => match error {
+            Error::RequestTimeoutError => Fault::Silent,
+            Error::DockerResponseServerError { status_code, message } => {
+                Fault::Strange(format!("it answers with status {status_code}: {}", message.trim()))
+            }
+            other => Fault::Strange(format!("its answer cannot be read: {}", innermost(other))),
+        },
+    }
+}
+
+fn numbers(version: &str) -> Option<(usize, usize)> {
+    let (major, minor) = version.split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
+/// Mends two things that bollard 0.21 gets wrong: the agreed version is missing from the path, and registry
+/// credentials are not in the URL-safe alphabet that engines decode.
+fn adjust(mut request: BollardRequest, api: Option<(usize, usize)>) -> BollardRequest {
+    let uri = request.uri().to_string();
+    let path_and_query = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
+    let before = uri.strip_suffix(&path_and_query).unwrap_or_default();
+    let unversioned = without_version(&path_and_query);
+    let versioned = match api {
+        Some((major, minor)) => format!("{before}/v{major}.{minor}{unversioned}"),
+        None => format!("{before}{unversioned}"),
+    };
+    if let Ok(uri) = versioned.parse() {
+        *request.uri_mut() = uri;
+    }
+    for name in ["X-Registry-Auth", "X-Registry-Config"] {
+        if let Some(header) = request.headers_mut().get_mut(name)
+            && let Ok(text) = header.to_str()
+            && let Ok(safe) = text.replace('+', "-").replace('/', "_").parse()
+        {
+            *header = safe;
+            header.set_sensitive(true);
+        }
+    }
+    request
+}
+
+/// `/v1.41/info` is `/info`.
+fn without_version(path: &str) -> &str {
+    let versioned = path.strip_prefix("/v").and_then(|rest| rest.split_once('/'));
+    match versioned {
+        Some((version, rest)) if numbers(version).is_some() => &path[path.len() - rest.len() - 1..],
+        _ => path,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::docker::fake_engine::{Answer, FakeEngine, VERSION};
+    use crate::model::Exit;
+    use std::collections::BTreeMap;
+
+    async fn connect_to(engine: &FakeEngine) -> Result<Engine, Failure> {
+        connect(Some(&engine.host()), &Surroundings::default()).await
+    }
+
+    fn because(failure: &Failure) -> String {
+        failure.diagnostics[0].notes.join("\n")
+    }
+
+    #[tokio::test]
+    async fn the_agreed_version_is_the_engine_s_own_and_goes_into_every_path() {
+        let engine = FakeEngine::start(|request| match request.path.as_str() {
+            "/version" => Answer::json(VERSION),
+            "/v1.41/info" => Answer::json(r#"{"Driver":"overlay2"}"#),
+            other => Answer::status(404, &format!(r#"{{"message":"no {other}"}}"#)),
+        });
+        let connected = connect_to(&engine).await.unwrap();
+        assert_eq!(connected.platform(), "linux/amd64");
+        assert_eq!(connected.facts().await.unwrap().storage_driver, "overlay2");
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_is_too_old_is_refused_with_both_versions() {
+        let engine =
+            FakeEngine::start(|_| Answer::json(r#"{"Version":"18.09.9","ApiVersion":"1.39","MinAPIVersion":"1.12"}"#));
+        let failure = connect_to(&engine).await.unwrap_err();
+        assert_eq!((failure.exit, failure.diagnostics[0].code), (Exit::Engine, "engine-too-old"));
+        assert!(because(&failure).contains("engine 18.09.9 is too old: it speaks API 1.39"), "{}", because(&failure));
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_asks_for_more_than_we_know_is_refused() {
+        let engine =
+            FakeEngine::start(|_| Answer::json(r#"{"Version":"99.1","ApiVersion":"1.999","MinAPIVersion":"1.998"}"#));
+        assert_eq!(connect_to(&engine).await.unwrap_err().diagnostics[0].code, "engine-too-new");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_engine_is_named_as_such() {
+        for answer in [Answer::json("{}"), Answer::json("<html>"), Answer::status(500, "broken"), Answer::Hangup] {
+            let engine = FakeEngine::start(move |_| answer.clone());
+            let failure = connect_to(&engine).await.unwrap_err();
+            assert_eq!((failure.exit, failure.diagnostics[0].code), (Exit::Engine, "engine-unreachable"));
+        }
+    }
+
+    #[tokio::test]
+    async fn without_any_engine_everything_tried_is_listed() {
+        let folder = tempfile::tempdir().unwrap();
+        let around = Surroundings {
+            variables: BTreeMap::new(),
+            home: Some(folder.path().join("home")),
+            system_root: folder.path().to_owned(),
+        };
+        let failure = connect(None, &around).await.unwrap_err();
+        assert_eq!(failure.diagnostics[0].message, "no Docker engine was found on this machine");
+        for part in ["var/run/docker.sock (the default socket): there is no such socket", ".orbstack", ".rd", ".colima"]
+        {
+            assert!(because(&failure).contains(part), "{part}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_nobody_serves_is_passed_over_and_remembered() {
+        let folder = tempfile::tempdir().unwrap();
+        let dead = folder.path().join("var/run/docker.sock");
+        std::fs::create_dir_all(dead.parent().unwrap()).unwrap();
+        drop(std::os::unix::net::UnixListener::bind(&dead).unwrap());
+        let engine =
+            FakeEngine::start_at(&folder.path().join("home/.orbstack/run/docker.sock"), |_| Answer::json(VERSION));
+        let around = Surroundings {
+            variables: BTreeMap::new(),
+            home: Some(folder.path().join("home")),
+            system_root: folder.path().to_owned(),
+        };
+        let connected = connect(None, &around).await.unwrap();
+        assert_eq!(connected.source().rule, source::Rule::OrbStack);
+        assert_eq!(connected.passed_over().len(), 1);
+        assert!(connected.passed_over()[0].contains("nobody listens"), "{:?}", connected.passed_over());
+        drop(engine);
+        let failure = connect(None, &around).await.unwrap_err();
+        assert_eq!(failure.diagnostics[0].message, "no Docker engine answers on this machine");
+    }
+
+    #[test]
+    fn a_socket_that_may_not_be_opened_is_told_from_an_absent_one() {
+        let denied = Error::IOError { err: ErrorKind::PermissionDenied.into() };
+        assert_eq!(read_fault(&denied), Fault::Denied);
+        let source = EngineSource { rule: source::Rule::DefaultSocket, host: "unix:///var/run/docker.sock".to_owned() };
+        let failure = none_answered(&[(source, read_fault(&denied))]);
+        assert_eq!(failure.diagnostics[0].message, "this user may not talk to the Docker engine");
+        assert!(failure.diagnostics[0].help[0].contains("usermod -aG docker"));
+    }
+
+    #[tokio::test]
+    async fn tls_without_its_files_is_refused_before_anything_is_sent() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut around = Surroundings::default();
+        around.variables.insert("DOCKER_TLS_VERIFY".to_owned(), "1".to_owned());
+        around.variables.insert("DOCKER_CERT_PATH".to_owned(), folder.path().display().to_string());
+        let failure = connect(Some("tcp://127.0.0.1:1"), &around).await.unwrap_err();
+        assert!(because(&failure).contains("ca.pem is no file"), "{}", because(&failure));
+    }
+
+    #[test]
+    fn a_path_s_version_is_replaced_and_nothing_else() {
+        assert_eq!(without_version("/v1.41/info?x=/v1.2/"), "/info?x=/v1.2/");
+        assert_eq!(without_version("/version"), "/version");
+        assert_eq!(without_version("/volumes/create"), "/volumes/create");
     }
 }

@@ -1,160 +1,191 @@
-//! The single calls of a plan's steps.
+//! One container: made, started, stopped, removed, looked at.
 
-use super::Engine;
-use super::fault::{EngineError, ErrorKind};
-use super::observe::reference;
-use crate::model::{ContainerSpec, File};
+use super::images::engine_name;
+use super::networks::gone;
+use super::{Engine, EngineError, EngineFault, files};
+use crate::model::{ContainerSpec, Publish};
 use bollard::errors::Error;
 use bollard::models::{
-    ContainerCreateBody, EndpointSettings, HostConfig, Mount, MountType, NetworkCreateRequest, NetworkingConfig,
-    PortBinding, VolumeCreateRequest,
+    ContainerCreateBody, EndpointSettings, HostConfig, Mount, MountType, NetworkingConfig, PortBinding,
 };
 use bollard::query_parameters::{
-    CreateContainerOptions, RemoveContainerOptions, StartContainerOptions, StopContainerOptions,
-    UploadToContainerOptions, WaitContainerOptions,
+    CreateContainerOptions, RemoveContainerOptions, StopContainerOptions, UploadToContainerOptions,
+    WaitContainerOptions,
 };
-use futures_util::StreamExt;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use bollard::{body_full, models};
+use futures_util::{StreamExt as _, pin_mut};
+use std::collections::HashMap;
 use std::time::Duration;
 
+/// How much longer than its grace a stop may take before the engine counts as stuck.
+const STOP_MARGIN: Duration = Duration::from_secs(30);
+
+/// How long a removal that is under way already may take.
+const REMOVAL_WITHIN: Duration = Duration::from_secs(30);
+
+/// How a container is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContainerState {
+    /// `created`, `running`, `exited`, `restarting`, `paused`, `dead`.
+    pub status: String,
+    /// Whether its process runs.
+    pub running: bool,
+    /// The exit code of its last run; 0 where it has not run yet.
+    pub exit_code: i64,
+    /// Whether the kernel killed it for want of memory.
+    pub out_of_memory: bool,
+    /// What the engine says of a start that failed; empty otherwise.
+    pub error: String,
+    /// When it was started last, as RFC 3339.
+    pub started_at: String,
+}
+
 impl Engine {
-    /// Makes a network and gives its id. Names are not unique on old engines, so whoever asks has looked before.
-    pub async fn create_network(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<String, EngineError> {
-        let request = NetworkCreateRequest {
-            name: name.to_owned(),
-            driver: Some("bridge".to_owned()),
-            labels: Some(hash_map(labels)),
-            ..Default::default()
-        };
-        let made = self.docker.create_network(request).await;
-        made.map(|made| made.id).map_err(|error| EngineError::new(format!("create the network {name}"), &error))
-    }
-
-    /// Removes a network; one that is gone is as good.
-    pub async fn remove_network(&self, id: &str) -> Result<(), EngineError> {
-        gone_is_good(
-            self.docker.remove_network(id).await.map_err(|error| EngineError::new("remove the network", &error)),
-        )
-    }
-
-    /// Makes a volume; one of that name that is there already is kept as it is.
-    pub async fn create_volume(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<(), EngineError> {
-        let request = VolumeCreateRequest {
-            name: Some(name.to_owned()),
-            driver: Some("local".to_owned()),
-            labels: Some(hash_map(labels)),
-            ..Default::default()
-        };
-        let made = self.docker.create_volume(request).await;
-        made.map(drop).map_err(|error| EngineError::new(format!("create the volume {name}"), &error))
-    }
-
-    /// Removes a volume and the data in it; one that is gone is as good.
-    pub async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
-        let removed = self.docker.remove_volume(name, None::<bollard::query_parameters::RemoveVolumeOptions>).await;
-        gone_is_good(removed.map_err(|error| EngineError::new(format!("remove the volume {name}"), &error)))
-    }
-
-    /// Makes a container, puts its files in, and gives its id.
+    /// Makes a container with its files in it, and gives its id. It is not started. Where its files cannot be put in,
+    /// it is removed again; after a kill in between, one in the state `created` may lack them.
     pub async fn create_container(&self, spec: &ContainerSpec) -> Result<String, EngineError> {
-        let fault = |error: Error| EngineError::new(format!("create the container {}", spec.name), &error);
+        let operation = format!("make the container {}", spec.name);
+        check(&operation, spec)?;
+        let archive = match spec.files.as_slice() {
+            [] => None,
+            files => Some(
+                files::archive(files)
+                    .map_err(|error| EngineError::new(&operation, EngineFault::Other, error.to_string()))?,
+            ),
+        };
         let options = CreateContainerOptions {
             name: Some(spec.name.clone()),
             platform: spec.platform.clone().unwrap_or_default(),
         };
-        let made = self.docker.create_container(Some(options), body(spec)).await.map_err(fault)?;
-        if !spec.files.is_empty() {
-            let archive = archive(&spec.files).map_err(|error| fault(Error::IOError { err: error }))?;
+        let mut made = self.docker.create_container(Some(options.clone()), body(spec, engine_name(&spec.image))).await;
+        if spec.image.digest.is_some()
+            && let Err(Error::DockerResponseServerError { status_code: 404, .. }) = &made
+            && let Some(image) = self.local_image(&spec.image).await?
+        {
+            // It came through a mirror and has another name here; its content is what the digest says.
+            made = self.docker.create_container(Some(options), body(spec, image.id)).await;
+        }
+        let id = made.map_err(|error| EngineError::read(operation, &error))?.id;
+        if let Some(archive) = archive {
             let options = UploadToContainerOptions { path: "/".to_owned(), ..Default::default() };
-            let upload = self.docker.upload_to_container(&made.id, Some(options), bollard::body_full(archive.into()));
-            upload
-                .await
-                .map_err(|error| EngineError::new(format!("put files into the container {}", spec.name), &error))?;
+            let uploaded = self.docker.upload_to_container(&id, Some(options), body_full(archive.into())).await;
+            if let Err(error) = uploaded {
+                let error = EngineError::read(format!("put files into the container {}", spec.name), &error);
+                // The first fault is the one to tell of.
+                let _ = self.remove_container(&id).await;
+                return Err(error);
+            }
         }
-        Ok(made.id)
+        Ok(id)
     }
 
-    /// Starts a container; one that runs is as good.
+    /// Starts a container; one that runs already stays as it is.
     pub async fn start(&self, id: &str) -> Result<(), EngineError> {
-        let started = self.docker.start_container(id, None::<StartContainerOptions>).await;
-        started.map_err(|error| EngineError::new("start the container", &error))
+        let started = self.docker.start_container(id, None).await;
+        started.map_err(|error| EngineError::read(format!("start the container {id}"), &error))
     }
 
-    /// Stops a container with its own signal and waits for it, at most for the grace; one that is gone is as good.
+    /// Stops a container cleanly, and kills it after the grace; one that does not run, or is not there, is left.
     pub async fn stop(&self, id: &str, grace: Duration) -> Result<(), EngineError> {
-        if grace.is_zero() {
-            return Ok(());
-        }
-        let options = StopContainerOptions { t: i32::try_from(grace.as_secs()).ok(), ..Default::default() };
-        let stopped = self.docker.stop_container(id, Some(options)).await;
-        gone_is_good(stopped.map_err(|error| EngineError::new("stop the container", &error)))
+        let seconds = i32::try_from(grace.as_secs()).unwrap_or(i32::MAX);
+        let docker = self.docker.clone().with_timeout(grace.saturating_add(STOP_MARGIN));
+        let stopped = docker.stop_container(id, Some(StopContainerOptions { t: Some(seconds), signal: None })).await;
+        gone(stopped.map_err(|error| EngineError::read(format!("stop the container {id}"), &error)))
     }
 
-    /// Removes a container with the anonymous volumes that were made for it; named volumes stay.
+    /// Removes a container, killing it if it runs, with the anonymous volumes that were made for it. Named volumes
+    /// stay. One that is not there is as good as removed.
     pub async fn remove_container(&self, id: &str) -> Result<(), EngineError> {
-        let options = RemoveContainerOptions { force: true, v: true, ..Default::default() };
-        let removed = self.docker.remove_container(id, Some(options)).await;
-        gone_is_good(removed.map_err(|error| EngineError::new("remove the container", &error)))
+        let options = RemoveContainerOptions { v: true, force: true, link: false };
+        let operation = format!("remove the container {id}");
+        match self.docker.remove_container(id, Some(options)).await {
+            Ok(()) => Ok(()),
+            Err(Error::DockerResponseServerError { status_code: 409, message }) if message.contains("in progress") => {
+                tokio::time::timeout(REMOVAL_WITHIN, self.until_removed(id))
+                    .await
+                    .unwrap_or_else(|_| Err(EngineError::new(operation, EngineFault::TimedOut, message)))
+            }
+            Err(error) => gone(Err(EngineError::read(operation, &error))),
+        }
     }
 
-    /// Resolves when the container does not run, with its exit code.
+    /// How a container is now.
+    pub async fn container_state(&self, id: &str) -> Result<ContainerState, EngineError> {
+        let inspected = self.docker.inspect_container(id, None).await;
+        let inspected = inspected.map_err(|error| EngineError::read(format!("look at the container {id}"), &error))?;
+        let state = inspected.state.unwrap_or_default();
+        Ok(ContainerState {
+            status: state.status.map(|status| status.to_string()).unwrap_or_default(),
+            running: state.running.unwrap_or_default(),
+            exit_code: state.exit_code.unwrap_or_default(),
+            out_of_memory: state.oom_killed.unwrap_or_default(),
+            error: state.error.unwrap_or_default(),
+            started_at: state.started_at.unwrap_or_default(),
+        })
+    }
+
+    /// Waits until a container does not run, and gives its exit code. To be asked once it was started: one that never
+    /// ran does not run either.
     pub async fn wait_exit(&self, id: &str) -> Result<i64, EngineError> {
         let options = WaitContainerOptions { condition: "not-running".to_owned() };
-        let mut answers = std::pin::pin!(self.docker.wait_container(id, Some(options)));
+        self.wait(id, options).await
+    }
+
+    async fn until_removed(&self, id: &str) -> Result<(), EngineError> {
+        gone(self.wait(id, WaitContainerOptions { condition: "removed".to_owned() }).await.map(drop))
+    }
+
+    async fn wait(&self, id: &str, options: WaitContainerOptions) -> Result<i64, EngineError> {
+        let operation = format!("wait for the container {id}");
+        // Some engines answer nothing at all before the container's end.
+        let docker = self.docker.clone().with_timeout(Duration::from_hours(24 * 365));
+        let answers = docker.wait_container(id, Some(options));
+        pin_mut!(answers);
         match answers.next().await {
             Some(Ok(answer)) => Ok(answer.status_code),
-            // bollard makes an error of every exit code but 0.
             Some(Err(Error::DockerContainerWaitError { code, .. })) => Ok(code),
-            Some(Err(error)) => Err(EngineError::new("wait for the container", &error)),
-            None => Err(EngineError {
-                operation: "wait for the container".to_owned(),
-                kind: ErrorKind::Gone,
-                message: "the engine closed the connection".to_owned(),
-            }),
+            Some(Err(error)) => Err(EngineError::read(operation, &error)),
+            None => Err(EngineError::new(operation, EngineFault::Gone, "the answer ended early")),
         }
     }
 }
 
-fn gone_is_good(outcome: Result<(), EngineError>) -> Result<(), EngineError> {
-    match outcome {
-        Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
-        // Another run removes it at this moment.
-        Err(error) if error.message.contains("is already in progress") => Ok(()),
-        other => other,
+/// What an engine would refuse by repeating a variable, secret value included, is refused before it is sent.
+fn check(operation: &str, spec: &ContainerSpec) -> Result<(), EngineError> {
+    for (name, value) in &spec.environment {
+        let fault = if name.is_empty() || name.contains(['=', '\0']) {
+            format!("`{}` cannot be a variable's name", name.escape_debug())
+        } else if value.reveal().contains('\0') {
+            format!("the variable {name} holds a zero byte, which no variable can carry")
+        } else {
+            continue;
+        };
+        return Err(EngineError::new(operation, EngineFault::Other, fault));
     }
+    Ok(())
 }
 
-fn hash_map(labels: &BTreeMap<String, String>) -> HashMap<String, String> {
-    labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
-}
-
-fn body(spec: &ContainerSpec) -> ContainerCreateBody {
-    let port = |publish: &crate::model::Publish| format!("{}/tcp", publish.container_port);
-    let bindings = spec.publish.iter().map(|publish| {
-        let binding =
-            PortBinding { host_ip: Some(publish.host_ip.to_string()), host_port: Some(publish.host_port.to_string()) };
-        (port(publish), Some(vec![binding]))
-    });
+fn body(spec: &ContainerSpec, image: String) -> ContainerCreateBody {
     let mounts = spec.mounts.iter().map(|mount| Mount {
-        typ: Some(MountType::VOLUME),
-        source: Some(mount.volume.clone()),
         target: Some(mount.target.clone()),
+        source: Some(mount.volume.clone()),
+        typ: Some(MountType::VOLUME),
         ..Default::default()
     });
     let endpoint = EndpointSettings { aliases: Some(spec.aliases.clone()), ..Default::default() };
     ContainerCreateBody {
-        image: Some(reference(&spec.image)),
-        hostname: Some(spec.hostname.clone()),
+        image: Some(image),
+        hostname: Some(spec.hostname.clone()).filter(|name| !name.is_empty()),
         env: Some(spec.environment.iter().map(|(name, value)| format!("{name}={}", value.reveal())).collect()),
-        cmd: (!spec.command.is_empty()).then(|| spec.command.clone()),
+        cmd: Some(spec.command.clone()).filter(|command| !command.is_empty()),
         entrypoint: spec.entrypoint.clone(),
-        labels: Some(hash_map(&spec.labels)),
-        exposed_ports: Some(spec.publish.iter().map(port).collect()),
+        labels: Some(spec.labels.clone().into_iter().collect()),
         stop_signal: spec.stop_signal.clone(),
         stop_timeout: i64::try_from(spec.grace.as_secs()).ok(),
+        exposed_ports: Some(spec.publish.iter().map(port_name).collect()),
         host_config: Some(HostConfig {
             mounts: Some(mounts.collect()),
-            port_bindings: Some(bindings.collect()),
+            port_bindings: Some(bindings(&spec.publish)),
             network_mode: Some(spec.network.clone()),
             ..Default::default()
         }),
@@ -165,28 +196,69 @@ fn body(spec: &ContainerSpec) -> ContainerCreateBody {
     }
 }
 
-/// One tar of all files, with the folders that hold them.
-fn archive(files: &[File]) -> std::io::Result<Vec<u8>> {
-    let mut archive = tar::Builder::new(Vec::new());
-    let mut folders = BTreeSet::new();
-    for file in files {
-        let path = file.path.trim_start_matches('/');
-        let mut folder = String::new();
-        for part in path.split('/').collect::<Vec<_>>().split_last().map(|(_, parents)| parents).unwrap_or_default() {
-            folder = format!("{folder}{part}/");
-            // Folders of the image keep their owner and mode: only those below the first level are named.
-            if folder.matches('/').count() > 1 && folders.insert(folder.clone()) {
-                let mut header = tar::Header::new_gnu();
-                header.set_entry_type(tar::EntryType::Directory);
-                header.set_mode(0o755);
-                header.set_size(0);
-                archive.append_data(&mut header, &folder, std::io::empty())?;
-            }
-        }
-        let mut header = tar::Header::new_gnu();
-        header.set_mode(file.mode);
-        header.set_size(file.content.0.len() as u64);
-        archive.append_data(&mut header, path, file.content.0.as_slice())?;
+fn port_name(publish: &Publish) -> String {
+    format!("{}/tcp", publish.container_port)
+}
+
+fn bindings(publish: &[Publish]) -> models::PortMap {
+    let mut map = models::PortMap::new();
+    for publish in publish {
+        let binding =
+            PortBinding { host_ip: Some(publish.host_ip.to_string()), host_port: Some(publish.host_port.to_string()) };
+        map.entry(port_name(publish)).or_default().get_or_insert_default().push(binding);
     }
-    archive.into_inner()
+    map
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ImageRef, Secret};
+    use std::collections::BTreeMap;
+
+    fn spec() -> ContainerSpec {
+        ContainerSpec {
+            name: "x".into(),
+            image: ImageRef::parse("postgres:15").unwrap(),
+            platform: None,
+            environment: Vec::new(),
+            command: Vec::new(),
+            entrypoint: None,
+            hostname: "db".into(),
+            mounts: Vec::new(),
+            files: Vec::new(),
+            publish: Vec::new(),
+            network: "net".into(),
+            aliases: vec!["db".into()],
+            labels: BTreeMap::new(),
+            stop_signal: None,
+            grace: Duration::from_secs(7),
+        }
+    }
+
+    #[test]
+    fn a_variable_that_no_engine_takes_is_refused_without_its_value() {
+        for (name, value) in [("", "hunter2"), ("A=B", "hunter2"), ("A", "hunter2\0")] {
+            let spec = ContainerSpec { environment: vec![(name.into(), Secret::new(value))], ..spec() };
+            let error = check("make it", &spec).unwrap_err();
+            assert!(!error.message.contains("hunter2"), "{}", error.message);
+        }
+    }
+
+    #[test]
+    fn ports_are_published_on_the_address_that_was_chosen() {
+        let publish =
+            [5432, 5433].map(|host_port| Publish { container_port: 5432, host_ip: [127, 0, 0, 1].into(), host_port });
+        let body = body(&ContainerSpec { publish: publish.to_vec(), ..spec() }, "image".into());
+        let map = body.host_config.unwrap().port_bindings.unwrap();
+        let ports: Vec<_> = map["5432/tcp"].as_ref().unwrap().iter().map(|b| b.host_port.clone().unwrap()).collect();
+        assert_eq!(ports, ["5432", "5433"]);
+        assert!(map["5432/tcp"].as_ref().unwrap().iter().all(|b| b.host_ip.as_deref() == Some("127.0.0.1")));
+    }
+
+    #[test]
+    fn an_image_s_own_entrypoint_command_and_signal_stay_where_nothing_is_said() {
+        let body = body(&spec(), "image".into());
+        assert_eq!((body.entrypoint, body.cmd, body.stop_signal, body.stop_timeout), (None, None, None, Some(7)));
+    }
 }

@@ -1,1 +1,137 @@
-//! stopgap
+//! Logins for registries, from Docker's own configuration and the helpers that it names.
+
+use bollard::auth::DockerCredentials;
+use docker_credential::{CredentialRetrievalError, DockerCredential, get_credential_from_reader};
+use std::fs::File;
+use std::io::{BufReader, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// A helper may ask a person to unlock a key ring; one that takes longer is left behind.
+const HELPER_WITHIN: Duration = Duration::from_secs(20);
+
+/// What Docker's configuration says of a registry.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Login {
+    /// The login, if there is one.
+    pub(super) credentials: Option<DockerCredentials>,
+    /// Why there is none although one is configured; holds no secret.
+    pub(super) fault: Option<String>,
+}
+
+/// Looks a registry's login up. A helper runs in a thread of its own, which is left behind when it hangs: the process
+/// can end all the same.
+pub(super) async fn login_for(docker_config: Option<&Path>, registry: &str) -> Login {
+    let Some(folder) = docker_config else { return Login::default() };
+    let (path, server) = (folder.join("config.json"), server_name(registry).to_owned());
+    let (sender, receiver) = oneshot::channel();
+    std::thread::spawn(move || {
+        // Nobody may be waiting any more.
+        let _ = sender.send(look_up(&path, &server));
+    });
+    match tokio::time::timeout(HELPER_WITHIN, receiver).await {
+        Ok(Ok(login)) => login,
+        _ => Login {
+            credentials: None,
+            fault: Some(format!(
+                "the credential helper for {registry} gave no answer within {} s",
+                HELPER_WITHIN.as_secs()
+            )),
+        },
+    }
+}
+
+/// The name under which Docker keeps a registry's login; Docker Hub's is a URL of old.
+fn server_name(registry: &str) -> &str {
+    if registry == "docker.io" { "https://index.docker.io/v1/" } else { registry }
+}
+
+fn look_up(path: &PathBuf, server: &str) -> Login {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Login::default(),
+        Err(error) => return without(format!("{} cannot be read: {error}", path.display())),
+    };
+    let found = match get_credential_from_reader(BufReader::new(file), server) {
+        Ok(found) => found,
+        Err(error) => return fault(path, error),
+    };
+    let mut credentials = DockerCredentials { serveraddress: Some(server.to_owned()), ..Default::default() };
+    match found {
+        DockerCredential::IdentityToken(token) => credentials.identitytoken = Some(token),
+        DockerCredential::UsernamePassword(name, password) => {
+            credentials.username = Some(name);
+            credentials.password = Some(password);
+        }
+    }
+    Login { credentials: Some(credentials), fault: None }
+}
+
+fn without(fault: String) -> Login {
+    Login { credentials: None, fault: Some(fault) }
+}
+
+/// A helper's own words may hold what it keeps: only its name is told.
+fn fault(path: &Path, error: CredentialRetrievalError) -> Login {
+    match error {
+        CredentialRetrievalError::NoCredentialConfigured | CredentialRetrievalError::ConfigNotFound => Login::default(),
+        CredentialRetrievalError::HelperFailure { stdout, .. } if stdout.contains("credentials not found") => {
+            Login::default()
+        }
+        CredentialRetrievalError::HelperFailure { helper, .. } => {
+            without(format!("the credential helper {helper} failed"))
+        }
+        CredentialRetrievalError::HelperCommunicationError => {
+            without(format!("the credential helper that {} names could not be run", path.display()))
+        }
+        CredentialRetrievalError::MalformedHelperResponse => {
+            without(format!("the credential helper that {} names gave no readable answer", path.display()))
+        }
+        _ => without(format!("the login in {} cannot be read", path.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn login(config: &str, registry: &str) -> Login {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("config.json"), config).unwrap();
+        login_for(Some(folder.path()), registry).await
+    }
+
+    #[tokio::test]
+    async fn a_login_of_the_configuration_is_found_by_registry() {
+        // `me:pass?word` and `you:other`
+        let config = r#"{"auths":{"https://index.docker.io/v1/":{"auth":"bWU6cGFzcz93b3Jk"},"registry.example:5000":{"auth":"eW91Om90aGVy"}}}"#;
+        let hub = login(config, "docker.io").await.credentials.unwrap();
+        assert_eq!((hub.username.as_deref(), hub.password.as_deref()), (Some("me"), Some("pass?word")));
+        let other = login(config, "registry.example:5000").await.credentials.unwrap();
+        assert_eq!(other.username.as_deref(), Some("you"));
+        assert!(login(config, "quay.io").await.credentials.is_none());
+    }
+
+    #[tokio::test]
+    async fn no_configuration_is_no_login_and_no_fault() {
+        let folder = tempfile::tempdir().unwrap();
+        for found in [login_for(None, "docker.io").await, login_for(Some(folder.path()), "docker.io").await] {
+            assert!(found.credentials.is_none() && found.fault.is_none());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_helper_that_is_not_there_is_told_and_does_not_stop_the_pull() {
+        let found = login(r#"{"credsStore":"of-devenv-tests-that-is-not-there"}"#, "docker.io").await;
+        assert!(found.credentials.is_none());
+        assert!(found.fault.unwrap().contains("could not be run"));
+    }
+
+    #[tokio::test]
+    async fn a_login_that_cannot_be_read_is_told_without_it() {
+        let found = login(r#"{"auths":{"https://index.docker.io/v1/":{"auth":"%%secret%%"}}}"#, "docker.io").await;
+        let fault = found.fault.unwrap();
+        assert!(fault.contains("cannot be read") && !fault.contains("secret"), "{fault}");
+    }
+}

@@ -1,115 +1,201 @@
-//! What the engine would not do, and what to make of it.
+//! What can go wrong between us and the engine: every fault names the operation and holds what the engine said.
 
 use crate::model::{Diagnostic, Exit, Failure};
 use bollard::errors::Error;
+use std::error::Error as _;
+use std::fmt;
+use std::io;
 
-/// A call that failed.
+/// An operation that the engine did not carry out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineError {
-    /// What was to be done, after "could not": `start the container of db`.
+    /// What was to be done, to follow `could not`: `start the container shop-db`.
     pub operation: String,
-    /// What to make of it.
-    pub kind: ErrorKind,
-    /// The engine's own words.
+    /// What sort of fault it is, as far as it decides what to do next.
+    pub kind: EngineFault,
+    /// The engine's own words. They hold no variable and no file's content: the engine never repeats those.
     pub message: String,
 }
 
-/// What to make of a failed call.
+/// What to make of an operation that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ErrorKind {
-    /// There is no such thing.
+pub enum EngineFault {
+    /// No such container, image, network or volume.
     NotFound,
-    /// Something of that name is there already, or is in use.
+    /// The name is taken, or the thing is in use.
     Conflict,
-    /// The port to be published is held by something else.
+    /// Another program has the port that was to be published.
     PortTaken,
-    /// The engine does not answer any more.
+    /// The engine is not there any more.
     Gone,
     /// The engine's disk is full.
     NoSpace,
-    /// Anything else.
+    /// No answer in time.
+    TimedOut,
+    /// The engine's system does not let us.
+    Denied,
+    /// Anything else; the message tells.
     Other,
 }
 
 impl EngineError {
-    pub(super) fn new(operation: impl Into<String>, error: &Error) -> Self {
-        let message = words(error);
-        let kind = match error {
-            _ if is_no_space(&message) => ErrorKind::NoSpace,
-            _ if is_port_taken(&message) => ErrorKind::PortTaken,
-            Error::DockerResponseServerError { status_code: 404, .. } => ErrorKind::NotFound,
-            Error::DockerResponseServerError { status_code: 409, .. } => ErrorKind::Conflict,
-            Error::DockerResponseServerError { .. }
-            | Error::DockerStreamError { .. }
-            | Error::DockerContainerWaitError { .. } => ErrorKind::Other,
-            Error::JsonDataError { .. } | Error::JsonSerdeError { .. } | Error::URLEncodedError { .. } => {
-                ErrorKind::Other
+    /// A fault that we see ourselves, without asking the engine.
+    pub(super) fn new(operation: impl Into<String>, kind: EngineFault, message: impl Into<String>) -> Self {
+        Self { operation: operation.into(), kind, message: message.into() }
+    }
+
+    /// Reads bollard's error.
+    pub(super) fn read(operation: impl Into<String>, error: &Error) -> Self {
+        let (kind, message) = match error {
+            Error::DockerResponseServerError { status_code, message } => {
+                (by_status(*status_code, message), message.clone())
             }
-            // What is left are faults of the connection: closed, reset, refused, timed out.
-            _ => ErrorKind::Gone,
+            Error::DockerStreamError { error } => (by_message(error).unwrap_or(EngineFault::Other), error.clone()),
+            Error::RequestTimeoutError => (EngineFault::TimedOut, "it did not answer in time".to_owned()),
+            Error::HyperLegacyError { .. } | Error::HyperResponseError { .. } | Error::IOError { .. } => {
+                let denied = io_kind(error) == Some(io::ErrorKind::PermissionDenied);
+                (if denied { EngineFault::Denied } else { EngineFault::Gone }, innermost(error))
+            }
+            other => (EngineFault::Other, innermost(other)),
         };
-        Self { operation: operation.into(), kind, message }
+        Self { operation: operation.into(), kind, message: message.trim().to_owned() }
     }
-}
 
-/// The engine's words without bollard's wrapping, with the causes behind an opaque error.
-pub(super) fn words(error: &Error) -> String {
-    match error {
-        Error::DockerResponseServerError { message, .. } => message.clone(),
-        Error::DockerStreamError { error } | Error::DockerContainerWaitError { error, .. } => error.clone(),
-        other => {
-            let mut text = other.to_string();
-            let mut cause = std::error::Error::source(other);
-            while let Some(inner) = cause {
-                let inner_text = inner.to_string();
-                if !text.contains(&inner_text) {
-                    text = format!("{text}: {inner_text}");
-                }
-                cause = inner.source();
+    /// Whether it says that the thing is not there.
+    pub fn is_not_found(&self) -> bool {
+        self.kind == EngineFault::NotFound
+    }
+
+    /// The fault as a message, where the caller has no better one.
+    pub fn into_failure(self) -> Failure {
+        let Self { operation, kind, message } = self;
+        let (exit, code, help) = match kind {
+            EngineFault::Gone => (
+                Exit::Engine,
+                "engine-gone",
+                "look whether Docker still runs (`docker info`), then run the command again: it goes on where this one stopped",
+            ),
+            EngineFault::TimedOut => (
+                Exit::Engine,
+                "engine-silent",
+                "look whether Docker still answers (`docker info`), then run the command again",
+            ),
+            EngineFault::Denied => {
+                (Exit::Engine, "engine-denied", "let this user talk to the engine: `devenv doctor` says which one")
             }
-            text
-        }
+            EngineFault::NoSpace => (
+                Exit::Failed,
+                "engine-disk-full",
+                "make room on the engine's disk: `docker system df` shows what takes it",
+            ),
+            EngineFault::PortTaken => {
+                (Exit::Failed, "port-taken", "stop the program that has the port, or choose another port")
+            }
+            EngineFault::NotFound | EngineFault::Conflict => {
+                (Exit::Failed, "engine-changed", "something else changed it meanwhile: run the command again")
+            }
+            EngineFault::Other => (Exit::Failed, "engine-refused", "`devenv doctor` shows what the engine is"),
+        };
+        let what = match kind {
+            EngineFault::Gone => format!("the engine went away when it was to {operation}"),
+            EngineFault::TimedOut => format!("the engine gave no answer when it was to {operation}"),
+            _ => format!("the engine could not {operation}"),
+        };
+        Failure::new(exit, Diagnostic::error(code, what).because(format!("the engine says: {message}")).help(help))
     }
 }
 
-fn is_port_taken(message: &str) -> bool {
-    ["port is already allocated", "address already in use", "ports are not available"]
-        .iter()
-        .any(|words| message.contains(words))
+impl fmt::Display for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "could not {}: {}", self.operation, self.message)
+    }
 }
 
-pub(super) fn is_no_space(message: &str) -> bool {
-    message.contains("no space left on device") || message.contains("disk quota exceeded")
+impl std::error::Error for EngineError {}
+
+impl From<EngineError> for Failure {
+    fn from(error: EngineError) -> Self {
+        error.into_failure()
+    }
 }
 
-/// A failed call as the end of a command.
-pub fn failure(error: &EngineError) -> Failure {
-    let exit = if error.kind == ErrorKind::Gone { Exit::Engine } else { Exit::Failed };
-    Failure::new(
-        exit,
-        Diagnostic::error("engine", format!("the engine could not {}", error.operation))
-            .because(error.message.clone())
-            .help("`devenv doctor` checks the engine"),
-    )
+fn by_status(status: u16, message: &str) -> EngineFault {
+    by_message(message).unwrap_or(match status {
+        404 => EngineFault::NotFound,
+        409 => EngineFault::Conflict,
+        _ => EngineFault::Other,
+    })
+}
+
+/// Faults that engines report with status 500, or within a stream, and tell by words only.
+fn by_message(message: &str) -> Option<EngineFault> {
+    let words = message.to_ascii_lowercase();
+    let says = |part: &str| words.contains(part);
+    if says("port is already allocated") || says("address already in use") || says("ports are not available") {
+        Some(EngineFault::PortTaken)
+    } else if says("no space left on device") {
+        Some(EngineFault::NoSpace)
+    } else if says("volume is in use") || says("has active endpoints") || says("is already in use by") {
+        Some(EngineFault::Conflict)
+    } else {
+        None
+    }
+}
+
+/// The first input/output error among an error's causes.
+pub(super) fn io_kind(error: &Error) -> Option<io::ErrorKind> {
+    // This variant passes for its cause, and is none itself.
+    if let Error::IOError { err } = error {
+        return Some(err.kind());
+    }
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if let Some(io) = error.downcast_ref::<io::Error>() {
+            return Some(io.kind());
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// The last of an error's causes in words: the outer ones only say that there is one.
+pub(super) fn innermost(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = error.to_string();
+        cause = error.source();
+    }
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn server(status_code: u16, message: &str) -> EngineError {
-        EngineError::new("start it", &Error::DockerResponseServerError { status_code, message: message.to_owned() })
+    fn kind(status_code: u16, message: &str) -> EngineFault {
+        let error = Error::DockerResponseServerError { status_code, message: message.to_owned() };
+        EngineError::read("start the container x", &error).kind
     }
 
     #[test]
-    fn what_the_engine_says_decides_the_kind() {
-        assert_eq!(server(404, "No such container: x").kind, ErrorKind::NotFound);
-        assert_eq!(server(409, "Conflict. The name is in use").kind, ErrorKind::Conflict);
-        let taken = "driver failed programming external connectivity on endpoint x: Bind for 127.0.0.1:24310 failed: port is already allocated";
-        assert_eq!(server(500, taken).kind, ErrorKind::PortTaken);
-        assert_eq!(server(500, "write /var/lib/x: no space left on device").kind, ErrorKind::NoSpace);
-        assert_eq!(server(500, "something else").kind, ErrorKind::Other);
-        let reset = Error::IOError { err: std::io::ErrorKind::ConnectionReset.into() };
-        assert_eq!(EngineError::new("start it", &reset).kind, ErrorKind::Gone);
+    fn the_engine_s_words_decide_where_its_status_does_not() {
+        let taken = "driver failed programming external connectivity on endpoint x: Bind for 127.0.0.1:1 failed: port is already allocated";
+        let proxy = "Error starting userland proxy: listen tcp4 127.0.0.1:1: bind: address already in use";
+        let disk = "failed to register layer: write /x: no space left on device";
+        assert_eq!(kind(500, taken), EngineFault::PortTaken);
+        assert_eq!(kind(500, proxy), EngineFault::PortTaken);
+        assert_eq!(kind(500, disk), EngineFault::NoSpace);
+        assert_eq!(kind(500, "the container name \"/x\" is already in use by container 1"), EngineFault::Conflict);
+        assert_eq!(kind(404, "No such container: x"), EngineFault::NotFound);
+        assert_eq!(kind(500, "something else"), EngineFault::Other);
+    }
+
+    #[test]
+    fn an_engine_that_went_away_ends_with_the_engine_s_exit_code() {
+        let reset = Error::IOError { err: io::Error::from(io::ErrorKind::ConnectionReset) };
+        let failure = EngineError::read("list the containers", &reset).into_failure();
+        assert_eq!(failure.exit, Exit::Engine);
+        assert_eq!(failure.diagnostics[0].message, "the engine went away when it was to list the containers");
     }
 }

@@ -1,47 +1,100 @@
-//! stopgap
-use super::Engine;
-use crate::model::{ImageRef, PullProgress};
-use futures_util::StreamExt;
+//! Images that are on the engine already.
 
-/// Why a pull failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PullFault {
-    /// kind
-    pub kind: PullFaultKind,
-    /// words
-    pub message: String,
-}
-
-/// Kinds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs)]
-pub enum PullFaultKind {
-    NotFound,
-    Unauthorized,
-    TooManyRequests,
-    Server,
-    Short,
-    NoSpace,
-    Network,
-    Platform,
-    Other,
-}
+use super::{Engine, EngineError};
+use crate::model::{ImageRef, LocalImage};
+use bollard::models::ImageInspect;
+use bollard::query_parameters::{ListImagesOptions, RemoveImageOptions, TagImageOptions};
 
 impl Engine {
-    /// Pulls.
-    pub async fn pull(
-        &self,
-        image: &ImageRef,
-        _platform: Option<&str>,
-        _mirror: Option<&str>,
-        _progress: &dyn Fn(PullProgress),
-    ) -> Result<(), PullFault> {
-        let options =
-            bollard::query_parameters::CreateImageOptions { from_image: Some(image.to_string()), ..Default::default() };
-        let mut pull = std::pin::pin!(self.docker.create_image(Some(options), None, None));
-        while let Some(step) = pull.next().await {
-            step.map_err(|error| PullFault { kind: PullFaultKind::Other, message: super::fault::words(&error) })?;
+    /// The image behind a reference, if the engine has it. One with a digest is the same image under any name, so a
+    /// copy that came through a mirror counts.
+    pub async fn local_image(&self, image: &ImageRef) -> Result<Option<LocalImage>, EngineError> {
+        if let Some(found) = self.inspect(&engine_name(image)).await? {
+            return Ok(Some(found));
         }
-        Ok(())
+        match &image.digest {
+            Some(digest) => match self.name_of_digest(digest).await? {
+                Some(name) => self.inspect(&name).await,
+                None => Ok(None),
+            },
+            None => Ok(None),
+        }
+    }
+
+    /// Gives an image a further name.
+    pub async fn tag(&self, source: &str, target: &ImageRef) -> Result<(), EngineError> {
+        let options = TagImageOptions { repo: Some(target.name()), tag: Some(tag_of(target).to_owned()) };
+        let tagged = self.docker.tag_image(source, Some(options)).await;
+        tagged.map_err(|error| EngineError::read(format!("name the image {source} {target}"), &error))
+    }
+
+    /// Takes a name from an image; the image itself goes with its last name.
+    pub async fn untag(&self, name: &str) -> Result<(), EngineError> {
+        let options = RemoveImageOptions { force: false, noprune: true, ..Default::default() };
+        let removed = self.docker.remove_image(name, Some(options), None).await;
+        removed.map(drop).map_err(|error| EngineError::read(format!("take the name {name} from its image"), &error))
+    }
+
+    pub(super) async fn inspect(&self, name: &str) -> Result<Option<LocalImage>, EngineError> {
+        match self.docker.inspect_image(name).await {
+            Ok(found) => Ok(Some(read(found))),
+            Err(error) => {
+                let error = EngineError::read(format!("look at the image {name}"), &error);
+                if error.is_not_found() { Ok(None) } else { Err(error) }
+            }
+        }
+    }
+
+    async fn name_of_digest(&self, digest: &str) -> Result<Option<String>, EngineError> {
+        let options = ListImagesOptions { digests: true, ..Default::default() };
+        let listed = self.docker.list_images(Some(options)).await;
+        let listed = listed.map_err(|error| EngineError::read("list the images", &error))?;
+        let mut names = listed.into_iter().flat_map(|image| image.repo_digests);
+        Ok(names.find(|name| name.split_once('@').is_some_and(|(_, of)| of == digest)))
+    }
+}
+
+/// The name under which an engine looks an image up: by its digest where it has one, since no engine keeps both.
+pub(super) fn engine_name(image: &ImageRef) -> String {
+    match &image.digest {
+        Some(digest) => format!("{}@{digest}", image.name()),
+        None => format!("{}:{}", image.name(), tag_of(image)),
+    }
+}
+
+/// The tag; without one engines mean `latest`.
+pub(super) fn tag_of(image: &ImageRef) -> &str {
+    image.tag.as_deref().unwrap_or("latest")
+}
+
+fn read(found: ImageInspect) -> LocalImage {
+    let config = found.config.unwrap_or_default();
+    let os = found.os.filter(|os| !os.is_empty()).unwrap_or_else(|| "linux".to_owned());
+    let mut platform = format!("{os}/{}", found.architecture.unwrap_or_default());
+    if let Some(variant) = found.variant.filter(|variant| !variant.is_empty()) {
+        platform = format!("{platform}/{variant}");
+    }
+    let mut volumes = config.volumes.unwrap_or_default();
+    volumes.sort();
+    LocalImage {
+        id: found.id.unwrap_or_default(),
+        repo_digests: found.repo_digests.unwrap_or_default(),
+        platform,
+        volumes,
+        labels: config.labels.unwrap_or_default().into_iter().collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_is_asked_by_digest_where_there_is_one_and_never_without_a_tag() {
+        let name = |text: &str| engine_name(&ImageRef::parse(text).unwrap());
+        let digest = format!("sha256:{}", "a".repeat(64));
+        assert_eq!(name("postgres:16"), "docker.io/library/postgres:16");
+        assert_eq!(name("postgres"), "docker.io/library/postgres:latest");
+        assert_eq!(name(&format!("postgres:16@{digest}")), format!("docker.io/library/postgres@{digest}"));
     }
 }

@@ -1,18 +1,36 @@
-//! The engine: connect, observe, and the single calls of a plan's steps.
+//! The engine: finding it, observing what it has, and carrying out single operations. The only user of bollard.
 //!
-//! The only place that names bollard. Every error names the operation and holds what the engine said.
+//! Nothing is decided here. Every function asks the engine for one thing, and every fault names the operation and holds
+//! what the engine said, which is never a secret.
 
+mod address;
 mod connect;
 mod containers;
 mod context;
 mod credentials;
 mod exec;
+mod facts;
+#[cfg(test)]
+mod fake_engine;
 mod fault;
+mod files;
 mod images;
 mod logs;
+mod networks;
 mod observe;
+mod pull;
+mod pull_fault;
+mod pull_progress;
+mod source;
+mod terminal;
+mod unusable;
 
-pub use connect::{Engine, EngineFacts, EngineSource, Surroundings, connect, install_tls};
-pub use exec::ExecRequest;
-pub use fault::{EngineError, ErrorKind, failure};
-pub use images::{PullFault, PullFaultKind};
+pub use connect::{Engine, connect, install_tls_provider};
+pub use containers::ContainerState;
+pub use exec::{ExecRequest, Streams};
+pub use facts::EngineFacts;
+pub use fault::{EngineError, EngineFault};
+pub use logs::{LogLine, LogRequest};
+pub use pull::{Mirror, PullRequest, Pulled};
+pub use pull_fault::{PullFault, PullFaultKind};
+pub use source::{EngineSource, Rule, Surroundings};

@@ -1,113 +1,106 @@
-//! Asks the engine once what it has.
+//! What the engine has, asked once and all at the same time.
 
-use super::Engine;
-use super::fault::EngineError;
+use super::{Engine, EngineError};
 use crate::model::{
     ImageRef, LocalImage, Observed, ObservedContainer, ObservedNetwork, ObservedVolume, Publish, label,
 };
-use bollard::errors::Error;
-use bollard::models::{ContainerSummary, ImageInspect};
+use bollard::models::{ContainerSummary, MountPoint, PortSummary};
 use bollard::query_parameters::{ListContainersOptions, ListNetworksOptions, ListVolumesOptions};
 use futures_util::future::try_join_all;
 use std::collections::{BTreeMap, HashMap};
 
 impl Engine {
-    /// Everything of ours on the engine, and which of the given images it has. All calls go out at once.
+    /// Containers, volumes and networks of every environment of ours, and which of the asked images are here.
+    ///
+    /// All requests go out at once; nothing of another tool's is listed.
     pub async fn observe(&self, images: &[ImageRef]) -> Result<Observed, EngineError> {
-        let fault = |error: Error| EngineError::new("list what it runs", &error);
-        let ours = || Some(HashMap::from([("label".to_owned(), vec![label::ENVIRONMENT.to_owned()])]));
-        let containers = self.docker.list_containers(Some(ListContainersOptions {
-            all: true,
-            filters: ours(),
-            ..Default::default()
-        }));
-        let volumes = self.docker.list_volumes(Some(ListVolumesOptions { filters: ours() }));
-        let networks = self.docker.list_networks(Some(ListNetworksOptions { filters: ours() }));
-        let images =
-            try_join_all(images.iter().map(|image| async move {
-                Ok(self.local_image(image).await?.map(|local| (image.to_string(), local)))
-            }));
-        let (containers, volumes, networks, images) =
-            tokio::try_join!(containers, volumes, networks, images).map_err(fault)?;
-        Ok(Observed {
-            containers: containers.into_iter().map(container).collect(),
-            volumes: volumes
-                .volumes
-                .unwrap_or_default()
-                .into_iter()
-                .map(|volume| ObservedVolume { name: volume.name, labels: volume.labels.into_iter().collect() })
-                .collect(),
-            networks: networks
-                .into_iter()
-                .map(|network| ObservedNetwork {
-                    id: network.id.unwrap_or_default(),
-                    name: network.name.unwrap_or_default(),
-                    labels: network.labels.unwrap_or_default().into_iter().collect(),
-                })
-                .collect(),
-            images: images.into_iter().flatten().collect(),
-            platform: String::new(),
-        })
+        let (containers, volumes, networks, images) = futures_util::try_join!(
+            self.containers_of_ours(),
+            self.volumes_of_ours(),
+            self.networks_of_ours(),
+            try_join_all(images.iter().map(|image| self.with_its_name(image))),
+        )?;
+        let images = images.into_iter().filter_map(|(name, image)| Some((name, image?))).collect();
+        Ok(Observed { containers, volumes, networks, images, platform: self.platform().to_owned() })
     }
 
-    /// The image, if the engine has it.
-    pub(super) async fn local_image(&self, image: &ImageRef) -> Result<Option<LocalImage>, Error> {
-        match self.docker.inspect_image(&reference(image)).await {
-            Ok(found) => Ok(Some(local(found))),
-            Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
+    async fn with_its_name(&self, image: &ImageRef) -> Result<(String, Option<LocalImage>), EngineError> {
+        Ok((image.to_string(), self.local_image(image).await?))
+    }
+
+    async fn containers_of_ours(&self) -> Result<Vec<ObservedContainer>, EngineError> {
+        let options = ListContainersOptions { all: true, filters: Some(ours()), ..Default::default() };
+        let listed = self.docker.list_containers(Some(options)).await;
+        let listed = listed.map_err(|error| EngineError::read("list the containers", &error))?;
+        Ok(sorted(listed.into_iter().map(observed_container), |container| &container.name))
+    }
+
+    async fn volumes_of_ours(&self) -> Result<Vec<ObservedVolume>, EngineError> {
+        let listed = self.docker.list_volumes(Some(ListVolumesOptions { filters: Some(ours()) })).await;
+        let listed = listed.map_err(|error| EngineError::read("list the volumes", &error))?;
+        let volumes = listed.volumes.unwrap_or_default().into_iter();
+        Ok(sorted(
+            volumes.map(|volume| ObservedVolume { name: volume.name, labels: volume.labels.into_iter().collect() }),
+            |volume| &volume.name,
+        ))
+    }
+
+    async fn networks_of_ours(&self) -> Result<Vec<ObservedNetwork>, EngineError> {
+        let listed = self.docker.list_networks(Some(ListNetworksOptions { filters: Some(ours()) })).await;
+        let listed = listed.map_err(|error| EngineError::read("list the networks", &error))?;
+        let networks = listed.into_iter().map(|network| ObservedNetwork {
+            id: network.id.unwrap_or_default(),
+            name: network.name.unwrap_or_default(),
+            labels: network.labels.unwrap_or_default().into_iter().collect(),
+        });
+        Ok(sorted(networks, |network| &network.name))
     }
 }
 
-/// As the engine wants it: a digest names the content by itself, and an engine keeps no tag for what was pulled by one.
-pub(super) fn reference(image: &ImageRef) -> String {
-    match (&image.digest, &image.tag) {
-        (Some(digest), _) => format!("{}@{digest}", image.name()),
-        (None, Some(tag)) => format!("{}:{tag}", image.name()),
-        (None, None) => format!("{}:latest", image.name()),
-    }
+fn ours() -> HashMap<String, Vec<String>> {
+    HashMap::from([("label".to_owned(), vec![label::ENVIRONMENT.to_owned()])])
 }
 
-fn local(found: ImageInspect) -> LocalImage {
-    let system = found.os.unwrap_or_default();
-    let mut platform = format!("{system}/{}", found.architecture.unwrap_or_default());
-    if let Some(variant) = found.variant.filter(|variant| !variant.is_empty()) {
-        platform = format!("{platform}/{variant}");
-    }
-    let config = found.config.unwrap_or_default();
-    LocalImage {
-        id: found.id.unwrap_or_default(),
-        repo_digests: found.repo_digests.unwrap_or_default(),
-        platform,
-        volumes: config.volumes.unwrap_or_default().into_iter().collect(),
-        labels: config.labels.unwrap_or_default().into_iter().collect(),
-    }
+/// Engines list by age; a plan reads better, and compares equal, by name.
+fn sorted<T>(items: impl Iterator<Item = T>, name: impl Fn(&T) -> &str) -> Vec<T> {
+    let mut items: Vec<T> = items.collect();
+    items.sort_by(|a, b| name(a).cmp(name(b)));
+    items
 }
 
-fn container(summary: ContainerSummary) -> ObservedContainer {
-    let publish = |port: &bollard::models::PortSummary| {
-        Some(Publish {
-            container_port: port.private_port,
-            host_ip: port.ip.as_deref()?.parse().ok()?,
-            host_port: port.public_port?,
-        })
-    };
+fn observed_container(container: ContainerSummary) -> ObservedContainer {
+    let names = container.names.unwrap_or_default();
+    // Links of other containers appear as `/other/alias`; its own name has one slash.
+    let own = names.iter().find(|name| name.matches('/').count() <= 1).or(names.first());
     ObservedContainer {
-        id: summary.id.unwrap_or_default(),
-        name: summary
-            .names
-            .unwrap_or_default()
-            .first()
-            .map(|name| name.trim_start_matches('/').to_owned())
-            .unwrap_or_default(),
-        state: summary.state.map(|state| state.to_string()).unwrap_or_default(),
-        labels: summary.labels.unwrap_or_default().into_iter().collect::<BTreeMap<_, _>>(),
-        image_id: summary.image_id.unwrap_or_default(),
-        image: summary.image.unwrap_or_default(),
-        created: summary.created.unwrap_or_default(),
-        status: summary.status.unwrap_or_default(),
-        publish: summary.ports.unwrap_or_default().iter().filter_map(publish).collect(),
-        volumes: summary.mounts.unwrap_or_default().into_iter().filter_map(|mount| mount.name).collect(),
+        id: container.id.unwrap_or_default(),
+        name: own.map(|name| name.trim_start_matches('/').to_owned()).unwrap_or_default(),
+        state: container.state.map(|state| state.to_string()).unwrap_or_default(),
+        labels: container.labels.unwrap_or_default().into_iter().collect::<BTreeMap<_, _>>(),
+        image_id: container.image_id.unwrap_or_default(),
+        image: container.image.unwrap_or_default(),
+        created: container.created.unwrap_or_default(),
+        status: container.status.unwrap_or_default(),
+        publish: published(container.ports.unwrap_or_default()),
+        volumes: container.mounts.unwrap_or_default().into_iter().filter_map(volume_name).collect(),
     }
+}
+
+fn published(ports: Vec<PortSummary>) -> Vec<Publish> {
+    let mut publish: Vec<Publish> = ports
+        .into_iter()
+        .filter_map(|port| {
+            Some(Publish {
+                container_port: port.private_port,
+                host_ip: port.ip?.parse().ok()?,
+                host_port: port.public_port?,
+            })
+        })
+        .collect();
+    publish.sort_by_key(|publish| (publish.container_port, publish.host_ip, publish.host_port));
+    publish
+}
+
+fn volume_name(mount: MountPoint) -> Option<String> {
+    (mount.typ.as_deref() == Some("volume")).then_some(mount.name).flatten()
 }

@@ -26,6 +26,7 @@ mod tree;
 mod variables;
 mod yaml;
 
+pub use bind::conflicts;
 pub use refusals::refusals;
 pub use report::{json, lines};
 

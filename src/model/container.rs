@@ -189,3 +189,31 @@ pub struct LocalImage {
     /// Its labels.
     pub labels: BTreeMap<String, String>,
 }
+
+impl LocalImage {
+    /// Whether it is for that platform; `linux/arm64` and `linux/arm64/v8` are the same.
+    pub fn is_for(&self, platform: &str) -> bool {
+        let normal = |platform: &str| {
+            let platform = platform.to_ascii_lowercase().replace("x86_64", "amd64").replace("aarch64", "arm64");
+            match platform.strip_suffix("/v8") {
+                Some(rest) if rest.ends_with("/arm64") => rest.to_owned(),
+                _ => platform,
+            }
+        };
+        normal(&self.platform) == normal(platform)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_of_one_platform_are_the_same() {
+        let is_for = |own: &str, asked: &str| LocalImage { platform: own.into(), ..Default::default() }.is_for(asked);
+        assert!(is_for("linux/arm64/v8", "linux/arm64"));
+        assert!(is_for("linux/amd64", "linux/x86_64"));
+        assert!(!is_for("linux/arm/v7", "linux/arm64"));
+        assert!(!is_for("linux/amd64", "linux/arm64"));
+    }
+}

@@ -9,7 +9,7 @@ use super::progress::Live;
 use super::summary::{bytes, seconds};
 use super::table::padded;
 use super::visible::one_line;
-use crate::model::{Event, PullProgress, ServiceState, Severity};
+use crate::model::{Event, PullProgress, ServiceState};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -144,11 +144,7 @@ impl<'a> Reporter<'a> {
     /// Shows one event.
     pub fn event(&self, event: &Event) {
         match event {
-            Event::Message(diagnostic) => {
-                if !self.silent || diagnostic.severity == Severity::Error {
-                    self.printer.diagnostic(diagnostic);
-                }
-            }
+            Event::Message(diagnostic) => self.printer.diagnostic(diagnostic),
             Event::Service { name, state } => self.change(name, |row| on_service(row, state)),
             Event::Pull { image, services, progress } => {
                 for name in services {
@@ -159,13 +155,8 @@ impl<'a> Reporter<'a> {
     }
 
     /// Leaves the last state of every service on the terminal, as plain lines in the services' order.
-    pub fn finish(mut self) {
-        let Some(live) = self.live.take() else { return };
-        live.clear();
-        for row in &self.rows {
-            let row = row.lock().unwrap_or_else(PoisonError::into_inner);
-            self.printer.line(&row.text(self.layout, None, self.printer.colors()));
-        }
+    pub fn finish(self) {
+        drop(self);
     }
 
     /// Changes a service's row; `change` says whether a plain line is due.
@@ -190,6 +181,18 @@ impl<'a> Reporter<'a> {
     /// Time since the start.
     pub fn elapsed(&self) -> Duration {
         self.start.elapsed()
+    }
+}
+
+/// However a run ends, its lines stop changing.
+impl Drop for Reporter<'_> {
+    fn drop(&mut self) {
+        let Some(live) = self.live.take() else { return };
+        live.clear();
+        for row in &self.rows {
+            let row = row.lock().unwrap_or_else(PoisonError::into_inner);
+            self.printer.line(&row.text(self.layout, None, self.printer.colors()));
+        }
     }
 }
 

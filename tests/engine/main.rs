@@ -1,7 +1,12 @@
-//! Scenarios on a real engine with real servers. They fail, and say what they lack, where there is none.
+//! Scenarios on a real engine with real servers, one intent each. They run side by side: every name is the process's
+//! own, and everything a scenario makes goes with it. They fail, and say what they lack, where there is no engine.
 
-#![expect(clippy::expect_used, reason = "a scenario fails by panicking, in its steps too")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a scenario ends where something is not as it must be")]
 
+mod docker;
 mod env_format;
 mod protocol;
+mod pull;
+mod sandbox;
 mod server;
+mod tiny_registry;

@@ -79,7 +79,7 @@ pub(crate) fn bind(
 }
 
 /// Errors for names that several apps get with different values, for which one `.env` cannot stand.
-pub(crate) fn conflicts(variables: &[Variable]) -> Vec<Diagnostic> {
+pub fn conflicts<'a>(variables: impl IntoIterator<Item = &'a Variable>) -> Vec<Diagnostic> {
     let mut first: BTreeMap<&str, &Variable> = BTreeMap::new();
     let mut told: BTreeSet<&str> = BTreeSet::new();
     let mut found = Vec::new();

@@ -1,0 +1,54 @@
+//! What the engine is, for `devenv doctor`.
+
+use super::{Engine, EngineError};
+
+/// An engine's facts, as it tells them itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EngineFacts {
+    /// `Engine` (Docker's own), `Podman Engine`.
+    pub product: String,
+    /// Its release: `20.10.24+dfsg1`.
+    pub version: String,
+    /// The newest interface that it speaks: `1.41`.
+    pub newest_api: String,
+    /// The interface that is spoken with it.
+    pub agreed_api: String,
+    /// Where containers run: `linux/amd64`.
+    pub platform: String,
+    /// `Debian GNU/Linux 12 (bookworm)`, `Docker Desktop`.
+    pub operating_system: String,
+    /// The kernel's release.
+    pub kernel: String,
+    /// `overlay2`, `btrfs`, `overlayfs` (containerd).
+    pub storage_driver: String,
+    /// The folder with images and volumes, on the engine's own file system (in a virtual machine, not here).
+    pub root_folder: String,
+    /// Whether it runs without root, in a user's own name space.
+    pub rootless: bool,
+    /// Processors that it may use.
+    pub processors: u64,
+    /// Memory that it may use, in bytes.
+    pub memory: u64,
+}
+
+impl Engine {
+    /// Asks the engine what it is.
+    pub async fn facts(&self) -> Result<EngineFacts, EngineError> {
+        let told = self.docker.info().await.map_err(|error| EngineError::read("tell what it is", &error))?;
+        let security = told.security_options.unwrap_or_default();
+        Ok(EngineFacts {
+            product: self.greeting.product.clone(),
+            version: self.greeting.version.clone(),
+            newest_api: self.greeting.newest_api.clone(),
+            agreed_api: self.greeting.agreed_api.clone(),
+            platform: self.greeting.platform.clone(),
+            operating_system: told.operating_system.unwrap_or_default(),
+            kernel: told.kernel_version.unwrap_or_default(),
+            storage_driver: told.driver.unwrap_or_default(),
+            root_folder: told.docker_root_dir.unwrap_or_default(),
+            rootless: security.iter().any(|option| option.contains("name=rootless")),
+            processors: told.ncpu.and_then(|count| count.try_into().ok()).unwrap_or_default(),
+            memory: told.mem_total.and_then(|bytes| bytes.try_into().ok()).unwrap_or_default(),
+        })
+    }
+}

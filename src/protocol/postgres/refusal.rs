@@ -88,10 +88,9 @@ impl From<tokio_postgres::Error> for ProbeError {
 /// What an SQLSTATE means here (appendix A of Postgres' documentation).
 fn fault(code: &str) -> Fault {
     match code {
-        // starting up; shutting down; crashed and recovering; no connection left
-        "57P03" | "57P01" | "57P02" | "53300" => Fault::NotYet,
-        // another session is in the way: a template in use, a lock, a deadlock, a conflicting change
-        "55006" | "55P03" | "40P01" | "40001" => Fault::NotYet,
+        // starting up; shutting down; crashed and recovering; no connection left; another session is in the way: a
+        // template in use, a lock, a deadlock, a conflicting change
+        "57P03" | "57P01" | "57P02" | "53300" | "55006" | "55P03" | "40P01" | "40001" => Fault::NotYet,
         // wrong password; no such login, or not from here; no such database; not allowed to connect to it
         "28P01" | "28000" | "3D000" | "42501" => Fault::Login,
         _ => Fault::Other,

@@ -178,6 +178,9 @@ pub struct Family {
     /// Variables that are passed on as the manifest has them; `*` stands for any run of characters.
     #[serde(default)]
     pub passed: Vec<String>,
+    /// Variables of its images that are left out, each with the reason; `*` stands for any run of characters.
+    #[serde(default)]
+    pub left_out: BTreeMap<String, String>,
     /// Variables that are settings: `mongodb`'s none, `elasticsearch`'s `discovery.type`; pattern → kept as they are.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,

@@ -174,6 +174,10 @@ impl<'l, 'a> Backing<'l, 'a> {
 
     /// A variable that the kind's file says nothing about.
     fn other_variable(&mut self, name: &str, path: &str) {
+        let left_out = self.family.left_out.iter().find(|(pattern, _)| matches(pattern, name));
+        if let Some((_, reason)) = left_out {
+            return self.keys.aside(path, Support::Unsupported, reason.clone());
+        }
         let used = self.script_text().is_some_and(|script| script.contains(name));
         if self.family.environment.contains_key(name) {
             self.keys.aside(path, Support::Reproduced, "set by devenv itself");
@@ -516,16 +520,20 @@ impl<'l, 'a> Backing<'l, 'a> {
                         self.keys.aside(key, Support::Unsupported, "a manifest cannot mount a host path here");
                     }
                     MountSource::Host(_) => {
-                        self.keys.add(key, Support::Unsupported, "a manifest cannot mount a host path here")
+                        self.keys.add(key, Support::Unsupported, "a manifest cannot mount a host path here");
                     }
                     MountSource::Temporary => {
-                        self.keys.aside(key, Support::Unsupported, "the container's own file system holds it")
+                        self.keys.aside(key, Support::Unsupported, "the container's own file system holds it");
                     }
                     MountSource::Volume => {
-                        self.keys.aside(key, Support::Unsupported, "only the server's data folder is kept")
+                        self.keys.aside(key, Support::Unsupported, "only the server's data folder is kept");
                     }
                     _ => {
-                        self.keys.add(key, Support::Unsupported, "what this file means to the server is not known here")
+                        self.keys.add(
+                            key,
+                            Support::Unsupported,
+                            "what this file means to the server is not known here",
+                        );
                     }
                 }
             }
@@ -555,7 +563,7 @@ impl<'l, 'a> Backing<'l, 'a> {
         let name = mount.target.rsplit('/').next().unwrap_or_default();
         let is_named =
             named.iter().any(|file| *file == mount.target || file.starts_with(&format!("{}/", mount.target)));
-        let is_folder = name.ends_with(".d") && mount.target.starts_with("/etc/");
+        let is_folder = name.rsplit_once('.').is_some_and(|(_, end)| end == "d") && mount.target.starts_with("/etc/");
         is_named
             || self.kind.setting_files.iter().any(|known| known == name)
             || (is_folder && !self.kind.setting_files.is_empty())

@@ -3,11 +3,14 @@
 //! Nothing that a Compose file declares is dropped in silence: what is not carried out is said.
 
 mod backing;
+mod contents;
 mod keys;
 mod load;
+mod login;
 mod merge;
 mod mounts;
 mod service;
+mod settings;
 mod value;
 mod variables;
 mod words;

@@ -124,7 +124,7 @@ pub(super) fn server_arguments(words: &[String], servers: &[String]) -> Option<S
         let mut found = None;
         for command in &commands {
             let Some(words) = split_words(command) else { continue };
-            if let Some(at) = words.iter().rposition(|word| is_server(word)) {
+            if let Some(at) = words.iter().rposition(&is_server) {
                 found = Some(words[at + 1..].to_vec());
             }
         }

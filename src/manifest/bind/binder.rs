@@ -4,7 +4,7 @@ use super::change::Change;
 use super::connection::{self, Connection};
 use super::{Declared, Sources, names};
 use crate::kinds::{Kind, Kinds};
-use crate::model::{Service, Value};
+use crate::model::{Protocol, Service, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -131,7 +131,7 @@ impl Binder<'_> {
                 let written = &text.text[range.clone()];
                 if !nameless {
                     change.field(range, &name, &format!("{path}user"));
-                } else if !written.is_empty() && written != "default" {
+                } else if kind.protocol == Protocol::Redis && !written.is_empty() && written != "default" {
                     change.dropped.push(format!("the user {written}"));
                     change.text(range, "default".to_owned());
                 }
@@ -196,7 +196,10 @@ impl Binder<'_> {
     pub(super) fn listens_on(&self, service: usize, kind: &Kind, port: u16) -> bool {
         let service = &self.services[service];
         let known = self.sources.get(&service.name);
-        port == service.container_port.unwrap_or(kind.port) || known.is_some_and(|known| known.ports.contains(&port))
+        // The user says the port of an image of no known kind, and that is known later.
+        kind.port == 0
+            || port == service.container_port.unwrap_or(kind.port)
+            || known.is_some_and(|known| known.ports.contains(&port))
     }
 }
 

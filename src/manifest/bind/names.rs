@@ -108,6 +108,10 @@ const NO_ADDRESS: &[&str] = &[
     "BUCKET",
     "QUEUE",
     "TOPIC",
+    "KEY",
+    "ID",
+    "TOKEN",
+    "SECRET",
 ];
 
 /// Words that make a value a secret by its name.

@@ -85,7 +85,7 @@ impl<'l, 'a> Backing<'l, 'a> {
             }
         } else {
             if derived {
-                let note = format!("taken for {title} by its name, and run as {title}'s own image is run");
+                let note = format!("taken for {title} by its name, and run the way the official image is");
                 self.keys.add("image", Support::Approximated, note.clone());
                 self.service.notes.push(note);
             } else {

@@ -43,7 +43,7 @@ pub(crate) fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
         let mut sources: BTreeMap<String, Sources> = BTreeMap::new();
         let mut declared = Vec::new();
         for (name, value) in whole.get("services").map(Value::entries).unwrap_or_default() {
-            if value.entries().is_empty() && !value.is_null() {
+            if !value.is_map() && !value.is_null() {
                 loader.diagnostics.push(
                     Diagnostic::error("wrong-type", format!("the service `{}` has to be a map", name.value))
                         .at(&value.origin, "found something else"),

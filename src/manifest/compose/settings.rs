@@ -5,7 +5,7 @@ use super::login::unset_name;
 use super::mounts::{Mount, MountSource};
 use super::value::Value;
 use super::variables::Given;
-use super::words::{Reference, Sourced, marked_words, plain, reference, server_arguments};
+use super::words::{Reference, Sourced, marked_words, plain, plain_words, reference, server_arguments};
 use crate::kinds::arguments::{self, Argument};
 use crate::kinds::{ArgumentStyle, Login};
 use crate::model::{Credential, Located, Origin, Protocol, Setting, SourceFile, Support};
@@ -27,6 +27,17 @@ impl Backing<'_, '_> {
             .filter(|(_, value)| value.is_some())
             .map(|(key, _)| key)
             .collect();
+        let entry_count = entry_words.len();
+        if self.kind.port == 0 {
+            // An image of no known kind runs as it is declared.
+            self.service.command = (!command_words.is_empty()).then(|| plain_words(&command_words));
+            for key in keys {
+                let support = if key == "command" { Support::Reproduced } else { Support::Unsupported };
+                let note = if key == "command" { "" } else { "the image's own entrypoint is kept" };
+                self.keys.add(key, support, note);
+            }
+            return Vec::new();
+        }
         let words: Vec<String> = entry_words.into_iter().chain(command_words).collect();
         if words.is_empty() {
             for key in keys {
@@ -58,7 +69,10 @@ impl Backing<'_, '_> {
             }
         }
         for argument in read.settings {
-            let origin = argument_origin(command, argument.at, words.len() - found.words.len())
+            let origin = found
+                .first
+                .and_then(|first| (argument.at + first).checked_sub(entry_count))
+                .and_then(|at| item_origin(command, at))
                 .unwrap_or_else(|| origin.clone());
             if matches!(argument.name.as_str(), "config_file" | "config" | "defaults_file") {
                 named_files.push(plain(&argument.value).text);
@@ -190,7 +204,6 @@ impl Backing<'_, '_> {
 }
 
 /// The place of a word of a command that is written as a list.
-fn argument_origin(command: Option<&Value>, at: usize, before: usize) -> Option<Origin> {
-    let items = command?.items();
-    items.get(at + before).map(|item| item.origin.clone())
+fn item_origin(command: Option<&Value>, at: usize) -> Option<Origin> {
+    command?.items().get(at).map(|item| item.origin.clone())
 }

@@ -127,6 +127,11 @@ impl Value {
         matches!(self.content, Content::Null)
     }
 
+    /// Whether it is a map.
+    pub(super) fn is_map(&self) -> bool {
+        matches!(self.content, Content::Map(_))
+    }
+
     /// Whether it is true.
     pub(super) fn is_true(&self) -> bool {
         self.as_str().is_some_and(|text| matches!(text.to_ascii_lowercase().as_str(), "true" | "yes" | "on"))

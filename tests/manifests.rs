@@ -5,6 +5,8 @@
 //! `expected.txt` the messages in full. With `UPDATE_EXPECTED=1` both are written instead of compared; read the
 //! difference before committing it.
 
+#![expect(clippy::unwrap_used, reason = "a case fails by panicking, in its steps too")]
+
 use devenv::manifest::{self, Request};
 use devenv::model::{Diagnostic, Origin};
 use serde::Deserialize;

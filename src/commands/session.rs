@@ -181,17 +181,17 @@ impl Project {
             diagnostics: desired.taken.iter().map(|taken| port_taken(taken, observed)).collect(),
         })
     }
+}
 
-    /// The steps from what there is to what should be.
-    pub(crate) fn plan(&self, desired: &Desired, observed: &Observed, start: &Start) -> Result<Plan, Failure> {
-        for name in &start.fresh {
-            if !desired.services.iter().any(|service| service.name == *name) {
-                return Err(unknown_service(name, desired.services.iter().map(|service| service.name.as_str())));
-            }
+/// The steps from what there is to what should be.
+pub(crate) fn steps(desired: &Desired, observed: &Observed, start: &Start) -> Result<Plan, Failure> {
+    for name in &start.fresh {
+        if !desired.services.iter().any(|service| service.name == *name) {
+            return Err(unknown_service(name, desired.services.iter().map(|service| service.name.as_str())));
         }
-        let fresh = start.fresh.iter().cloned().collect();
-        plan::diff(desired, observed, &fresh).map_err(|diagnostics| Failure { exit: Exit::Failed, diagnostics })
     }
+    let fresh = start.fresh.iter().cloned().collect();
+    plan::diff(desired, observed, &fresh).map_err(|diagnostics| Failure { exit: Exit::Failed, diagnostics })
 }
 
 /// A port that the user set is never swapped for another.

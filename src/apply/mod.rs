@@ -7,7 +7,7 @@ mod prove;
 
 use crate::docker::{Engine, EngineError, Mirror, PullRequest};
 use crate::model::{Event, Failure, PullProgress, ServiceState};
-use crate::plan::{Action, Desired, DesiredService, Plan, Step};
+use crate::plan::{Action, Desired, DesiredService, Plan, Step, platform_mismatch};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -142,7 +142,14 @@ impl Walk<'_> {
         let mut pull = std::pin::pin!(self.run.engine.pull(request, &mut show));
         loop {
             tokio::select! {
-                pulled = &mut pull => return pulled.map(drop).map_err(|fault| faults::of_pull(image, &fault, service)),
+                pulled = &mut pull => {
+                    let pulled = pulled.map_err(|fault| faults::of_pull(image, &fault, service))?;
+                    let mismatch = |service: &&DesiredService| platform_mismatch(service, &pulled.image, self.run.engine.platform());
+                    for warning in waiting.iter().filter_map(mismatch) {
+                        (self.run.emit)(Event::Message(warning));
+                    }
+                    return Ok(());
+                }
                 () = tokio::time::sleep_until((last_moved() + self.run.timeout).into()) => {
                     if last_moved().elapsed() >= self.run.timeout {
                         return Err(faults::pull_stands_still(image, self.run.timeout, service));

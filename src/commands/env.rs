@@ -1,7 +1,7 @@
 //! `devenv env`: the variables that `up` writes, in the form that is asked for.
 
 use super::session::{Project, connect};
-use super::up::{groups, manifest_failure, prepare, refused};
+use super::up::{Prepared, groups, manifest_failure, prepare, refused};
 use super::variables;
 use crate::cli::{Env, Format, Global, Manifests, Start, View};
 use crate::dotenv::{self, Difference};
@@ -25,7 +25,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], env: &Env, printer: 
         // Which data a service would start on does not change its variables.
         fresh: project.reading.stack.services.iter().map(|service| service.name.clone()).collect(),
     };
-    let (desired, _) = prepare(&project, &engine, &start, &user_lines).await?;
+    let Prepared { desired, .. } = prepare(&project, &engine, &start, &user_lines).await?;
     let fields = desired.fields(project.kinds(), env.view == View::Network).map_err(manifest_failure)?;
     if env.check {
         let mut stale = Vec::new();

@@ -21,6 +21,6 @@ pub(crate) fn run(global: &Global, files: &[PathBuf], as_json: bool, printer: &P
     for line in manifest::lines(&reading) {
         printer.data(&format!("{line}\n"))?;
     }
-    printer.diagnostics(reading.diagnostics.iter().chain(&refusals));
+    printer.diagnostics(&manifest::gathered([reading.diagnostics, refusals].concat()));
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! `devenv plan`: the steps of `up` and their causes; changes nothing.
 
 use super::session::{Project, connect};
-use super::up::prepare;
+use super::up::{Prepared, prepare};
 use crate::cli::{Global, Plan as Arguments};
 use crate::dotenv;
 use crate::model::Failure;
@@ -20,7 +20,8 @@ pub(crate) async fn run(
     let target = dotenv::git::choose(&project.reading.root, None)?;
     let user_lines = dotenv::user_lines(&dotenv::file::read(&target.path)?);
     let engine = connect(global).await?;
-    let (_, plan) = prepare(&project, &engine, &arguments.start, &user_lines).await?;
+    let Prepared { plan, warnings, .. } = prepare(&project, &engine, &arguments.start, &user_lines).await?;
+    printer.diagnostics(&warnings);
     if arguments.json {
         let steps: Vec<_> = plan
             .steps

@@ -117,7 +117,7 @@ impl Project {
             .chain(refusals)
             .partition(|one| one.severity == crate::model::Severity::Error);
         notes.retain(|note| note.severity != crate::model::Severity::Note);
-        printer.diagnostics(&notes);
+        printer.diagnostics(&manifest::gathered(notes));
         if !errors.is_empty() {
             return Err(Failure { exit: Exit::Manifest, diagnostics: errors });
         }

@@ -23,8 +23,8 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
     let project = Project::load(global, files, up.start.allow_floating, None, printer)?;
     let target = dotenv::git::choose(&project.reading.root, up.env_file.as_deref())?;
     printer.diagnostics(&target.notes);
-    let existing = dotenv::file::read(&target.path)?;
     let _lock = project.lock(printer)?;
+    let existing = dotenv::file::read(&target.path)?;
     let engine = connect(global).await?;
     let start = Starting { engine: &engine, start: &up.start, printer, silent: up.json, began };
     let ready = bring_up(&project, &start, &dotenv::user_lines(&existing)).await?;
@@ -74,7 +74,11 @@ pub(crate) async fn bring_up(
     let stack = &project.reading.stack;
     let mut lost = 0;
     loop {
-        let (desired, plan) = prepare(project, starting.engine, starting.start, user_lines).await?;
+        let Prepared { desired, plan, warnings } =
+            prepare(project, starting.engine, starting.start, user_lines).await?;
+        if lost == 0 {
+            starting.printer.diagnostics(&warnings);
+        }
         let rows: Vec<ServiceRow> = desired
             .services
             .iter()
@@ -111,13 +115,23 @@ pub(crate) async fn bring_up(
     }
 }
 
+/// What is decided before anything is done.
+pub(crate) struct Prepared {
+    /// What should run.
+    pub(crate) desired: Desired,
+    /// The steps to it.
+    pub(crate) plan: Plan,
+    /// What a person should know.
+    pub(crate) warnings: Vec<Diagnostic>,
+}
+
 /// What should run and the steps to it.
 pub(crate) async fn prepare(
     project: &Project,
     engine: &Engine,
     start: &Start,
     user_lines: &[UserLine],
-) -> Result<(Desired, Plan), Failure> {
+) -> Result<Prepared, Failure> {
     let observed = project.observe(engine).await?;
     let values: BTreeMap<String, String> = user_lines
         .iter()
@@ -126,7 +140,8 @@ pub(crate) async fn prepare(
     let overrides = plan::overrides(&project.reading.stack.variables, &values);
     let desired = project.desired(&observed, &overrides)?;
     let plan = steps(&desired, &observed, start)?;
-    Ok((desired, plan))
+    let warnings = plan::platform_mismatches(&desired.services, &observed);
+    Ok(Prepared { desired, plan, warnings })
 }
 
 /// What came out of writing the variables.

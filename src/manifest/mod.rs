@@ -27,7 +27,7 @@ mod variables;
 mod yaml;
 
 pub use bind::conflicts;
-pub use refusals::refusals;
+pub use refusals::{gathered, refusals};
 pub use report::{json, lines};
 
 use crate::kinds::Kinds;

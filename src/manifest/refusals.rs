@@ -5,6 +5,8 @@
 use crate::kinds::{Kind, Kinds};
 use crate::model::{Diagnostic, Service, Severity, Stack, VersionClass};
 
+const SERIES: &str = "version-series";
+
 /// An error for each service whose version is floating, absent or unresolved, and a warning for each series. With
 /// `allow_floating` the errors are warnings.
 pub fn refusals(stack: &Stack, kinds: &Kinds, allow_floating: bool) -> Vec<Diagnostic> {
@@ -50,11 +52,33 @@ pub fn refusals(stack: &Stack, kinds: &Kinds, allow_floating: bool) -> Vec<Diagn
     stack.services.iter().filter_map(refuse).collect()
 }
 
+/// For people: the warnings of several series as one, with a place for each. Other messages stay as they are.
+pub fn gathered(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let (series, mut others): (Vec<_>, Vec<_>) =
+        diagnostics.into_iter().partition(|diagnostic| diagnostic.code == SERIES && diagnostic.origin.is_some());
+    let mut series = series.into_iter();
+    let Some(mut first) = series.next() else { return others };
+    let rest: Vec<Diagnostic> = series.collect();
+    if !rest.is_empty() {
+        first.message = format!("production pins no release of {} services", rest.len() + 1);
+        first.help = vec![
+            "pin the releases that production runs in services.local.yaml: `services: {NAME: {version: …}}`".to_owned(),
+        ];
+        for diagnostic in &rest {
+            if let Some(origin) = &diagnostic.origin {
+                first = first.and_at(origin, diagnostic.label.clone());
+            }
+        }
+    }
+    others.insert(0, first);
+    others
+}
+
 fn series(service: &Service, title: &str) -> Option<Diagnostic> {
     let number = service.version.number.as_deref()?.trim_end_matches(".x");
     Some(
-        Diagnostic::warning("version-series", format!("production may run any {title} {number}.x"))
-            .at(&service.version.origin, "a series, not one release")
+        Diagnostic::warning(SERIES, format!("production may run any {title} {number}.x"))
+            .at(&service.version.origin, format!("any {number}.x"))
             .help(format!(
                 "pin the release that production runs in services.local.yaml: `services: {{{}: {{version: …}}}}`",
                 service.name

@@ -9,6 +9,7 @@ mod endpoint;
 mod identity;
 mod logins;
 mod overrides;
+mod platform;
 mod ports;
 #[cfg(test)]
 mod tests;
@@ -18,4 +19,5 @@ pub use diff::{Action, Plan, Step, diff, teardown};
 pub use endpoint::{Fields, render_fields, render_value};
 pub use identity::Identity;
 pub use overrides::{Override, overrides};
+pub use platform::{platform_mismatch, platform_mismatches};
 pub use ports::PortTaken;

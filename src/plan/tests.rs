@@ -382,3 +382,18 @@ fn file(desired: &Desired, path: &str) -> String {
     let content = files.iter().find(|file| file.path == path).map(|file| file.content.0.clone());
     String::from_utf8(content.unwrap_or_default()).unwrap()
 }
+
+#[test]
+fn an_image_for_another_platform_is_told() {
+    let mut stack = stack(vec![service("db", "postgres", "16.4")]);
+    let mut observed = running(&decide(&stack, &Observed::default()));
+    for image in observed.images.values_mut() {
+        image.platform = "linux/amd64".into();
+    }
+    let told = |stack: &Stack| platform_mismatches(&decide(stack, &observed).services, &observed);
+    assert_eq!(told(&stack), []);
+    stack.services[0].platform = Some(Located::new("linux/arm64".into(), origin()));
+    let warnings = told(&stack);
+    assert_eq!(warnings[0].message, "db runs an image for linux/amd64");
+    assert_eq!(warnings[0].label, "production runs it on linux/arm64");
+}

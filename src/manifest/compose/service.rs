@@ -68,6 +68,7 @@ pub(super) fn read(loader: &mut Loader<'_>, whole: &Value, name: &Located<String
     }
     let version = version(&image, kind);
     let mut service = Service::new(&name.value, &kind.name, &family.name, version, name.origin.clone());
+    loader.input.describe(&mut service);
     service.image = Some(image.name.clone());
     let mut backing = Backing::new(loader, whole, value, kind, family, service);
     backing.read(derived, image.dockerfile.as_deref());

@@ -5,6 +5,8 @@
 //! `expected.txt` the messages in full. With `UPDATE_EXPECTED=1` both are written instead of compared; read the
 //! difference before committing it.
 
+#![expect(clippy::unwrap_used, reason = "a case fails by panicking, in its steps too")]
+
 use devenv::manifest::{self, Request};
 use devenv::model::{Diagnostic, Origin};
 use serde::Deserialize;
@@ -44,6 +46,40 @@ fn every_case_reads_as_expected() {
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(200))]
+
+    /// Lines of a good file, some left out, doubled, indented otherwise or with a part replaced.
+    #[test]
+    fn a_damaged_services_yaml_is_read_without_a_panic(
+        damage in proptest::collection::vec((0_usize..60, 0_usize..6, 0_usize..8), 0..12)
+    ) {
+        let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/manifests/services-full/input/services.yaml");
+        let good = fs::read_to_string(case).unwrap();
+        let mut lines: Vec<String> = good.lines().map(str::to_owned).collect();
+        for (line, how, what) in damage {
+            let at = line % lines.len();
+            let part = ["[]", "{}", "~", "'", "${db.url", "${db}", "- x", "<<: *common"][what];
+            match how {
+                0 => lines[at].clear(),
+                1 => lines.insert(at, lines[at].clone()),
+                2 => lines[at] = format!("  {}", lines[at]),
+                3 => lines[at] = lines[at].replacen(": ", &format!(": {part} "), 1),
+                4 => lines[at] = lines[at].split(": ").next().unwrap_or_default().to_owned() + ": " + part,
+                _ => lines[at].push_str(part),
+            }
+        }
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("services.yaml"), lines.join("\n")).unwrap();
+        let request = Request { folder: folder.path().to_path_buf(), folder_is_root: true, ..Request::default() };
+        let reading = manifest::read(&request).unwrap();
+        let refused = manifest::refusals(&reading.stack, &reading.kinds, false);
+        let json = manifest::json(&reading, &refused);
+        proptest::prop_assert!(json["services"].is_array());
+        proptest::prop_assert!(!manifest::lines(&reading).is_empty());
+    }
 }
 
 fn read_case(case: &Path) -> [(&'static str, String); 2] {

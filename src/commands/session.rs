@@ -5,7 +5,7 @@ use crate::docker::{self, Engine, EngineError, Mirror, Surroundings};
 use crate::kinds::Kinds;
 use crate::machine::{CheckoutLock, Key, Settings};
 use crate::manifest::{self, Reading};
-use crate::model::{Diagnostic, Exit, Failure, ImageRef, Observed};
+use crate::model::{Diagnostic, Exit, Failure, ImageRef, Observed, Variable};
 use crate::plan::{self, Desired, Identity, Plan};
 use crate::ui::Printer;
 use std::collections::{BTreeMap, BTreeSet};
@@ -121,8 +121,9 @@ impl Project {
         if !errors.is_empty() {
             return Err(Failure { exit: Exit::Manifest, diagnostics: errors });
         }
-        let shared = reading.stack.variables.iter().filter(|variable| !reading.env_files.contains_key(&variable.app));
-        let conflicts = manifest::conflicts(shared);
+        let of_one_file = |variable: &&Variable| !reading.env_files.contains_key(&variable.app);
+        let shared: Vec<Variable> = reading.stack.variables.iter().filter(of_one_file).cloned().collect();
+        let conflicts = manifest::conflicts(&shared);
         if !conflicts.is_empty() {
             return Err(Failure { exit: Exit::Manifest, diagnostics: conflicts });
         }
@@ -180,17 +181,17 @@ impl Project {
             diagnostics: desired.taken.iter().map(|taken| port_taken(taken, observed)).collect(),
         })
     }
+}
 
-    /// The steps from what there is to what should be.
-    pub(crate) fn plan(&self, desired: &Desired, observed: &Observed, start: &Start) -> Result<Plan, Failure> {
-        for name in &start.fresh {
-            if !desired.services.iter().any(|service| service.name == *name) {
-                return Err(unknown_service(name, desired.services.iter().map(|service| service.name.as_str())));
-            }
+/// The steps from what there is to what should be.
+pub(crate) fn steps(desired: &Desired, observed: &Observed, start: &Start) -> Result<Plan, Failure> {
+    for name in &start.fresh {
+        if !desired.services.iter().any(|service| service.name == *name) {
+            return Err(unknown_service(name, desired.services.iter().map(|service| service.name.as_str())));
         }
-        let fresh = start.fresh.iter().cloned().collect();
-        plan::diff(desired, observed, &fresh).map_err(|diagnostics| Failure { exit: Exit::Failed, diagnostics })
     }
+    let fresh = start.fresh.iter().cloned().collect();
+    plan::diff(desired, observed, &fresh).map_err(|diagnostics| Failure { exit: Exit::Failed, diagnostics })
 }
 
 /// A port that the user set is never swapped for another.

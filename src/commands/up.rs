@@ -1,6 +1,6 @@
 //! `devenv up`: read, observe, diff, apply and prove, write `.env`.
 
-use super::session::{Project, connect};
+use super::session::{Project, connect, steps};
 use super::variables;
 use crate::apply;
 use crate::cli::{Global, Start, Up};
@@ -125,7 +125,7 @@ pub(crate) async fn prepare(
         .collect();
     let overrides = plan::overrides(&project.reading.stack.variables, &values);
     let desired = project.desired(&observed, &overrides)?;
-    let plan = project.plan(&desired, &observed, start)?;
+    let plan = steps(&desired, &observed, start)?;
     Ok((desired, plan))
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn render(
         let (value, comment) = value_of(variable, fields);
         if let Some(line) = user_lines.iter().find(|line| line.name == variable.name) {
             if !rendered.notes.iter().any(|note| note.message.contains(&format!("`{}`", line.name))) {
-                rendered.notes.extend(own_line(variable, &value, line, file));
+                rendered.notes.push(own_line(variable, &value, line, file));
             }
             continue;
         }
@@ -78,12 +78,12 @@ fn holds_secret(template: &Template, fields: &Fields) -> bool {
 }
 
 /// What the user's own line means, where it decides what the app reaches.
-fn own_line(variable: &Variable, value: &EntryValue, line: &UserLine, file: &Arc<SourceFile>) -> Option<Diagnostic> {
+fn own_line(variable: &Variable, value: &EntryValue, line: &UserLine, file: &Arc<SourceFile>) -> Diagnostic {
     let origin = Origin { file: Arc::clone(file), line: line.line, column: line.column, length: line.length };
     let name = &line.name;
     let bound = matches!(variable.value, Value::Bound { .. });
     let same = line.value.as_ref().map(crate::model::Secret::reveal) == value.text();
-    Some(match (bound, same) {
+    match (bound, same) {
         (false, _) => Diagnostic::note("own-line", format!("`{name}` is set by your own line, which wins"))
             .at(&origin, "outside devenv's block"),
         (true, true) => {
@@ -97,7 +97,7 @@ fn own_line(variable: &Variable, value: &EntryValue, line: &UserLine, file: &Arc
         .at(&origin, "outside devenv's block")
         .and_at(&variable.origin, "production's value, which devenv binds to a local service")
         .help("remove the line to get the proven value"),
-    })
+    }
 }
 
 /// The variables that go into the one `.env`, and those of apps that have a file of their own.

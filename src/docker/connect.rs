@@ -1,11 +1,10 @@
 //! Finds the engine and agrees on a version of its interface.
 
 use super::address::{Address, TlsFiles};
-use super::fault::{innermost, io_kind};
+use super::greeting::{self, Greeting, numbers};
 use super::source::{self, Candidate, Choice, EngineSource, Surroundings};
 use super::unusable::{Fault, lines_of, none_answered, not_answered};
 use crate::model::Failure;
-use bollard::errors::Error;
 use bollard::{API_DEFAULT_VERSION, BollardRequest, ClientVersion, Docker};
 use std::io::ErrorKind;
 use std::path::PathBuf;
@@ -26,18 +25,9 @@ pub struct Engine {
     pub(super) docker: Docker,
     pub(super) source: EngineSource,
     pub(super) greeting: Greeting,
+    pub(super) agreed_api: (usize, usize),
     pub(super) passed_over: Vec<String>,
     pub(super) docker_config: Option<PathBuf>,
-}
-
-/// What the engine says of itself when it is first asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Greeting {
-    pub(super) product: String,
-    pub(super) version: String,
-    pub(super) newest_api: String,
-    pub(super) agreed_api: String,
-    pub(super) platform: String,
 }
 
 impl Engine {
@@ -51,14 +41,15 @@ impl Engine {
         &self.passed_over
     }
 
-    /// The platform on which the engine runs containers: `linux/amd64`.
+    /// The platform on which the engine runs containers: `linux/amd64`. Until the engine was asked
+    /// ([`Engine::observe`] does where an image is for another one), the processor is taken to be this machine's own.
     pub fn platform(&self) -> &str {
         &self.greeting.platform
     }
 
     /// Whether it is Podman, which answers as Docker does but for some corners.
     pub fn is_podman(&self) -> bool {
-        self.greeting.product.contains("Podman")
+        self.greeting.product == "Podman"
     }
 }
 
@@ -99,44 +90,27 @@ async fn ask(candidate: &Candidate, docker_config: Option<PathBuf>) -> Result<En
         }
     }
     let docker = open(&candidate.address)?;
-    let probe = docker.clone().with_request_modifier(|request| adjust(request, None));
-    let version = match tokio::time::timeout(ANSWER_WITHIN, probe.version()).await {
-        Ok(Ok(version)) => version,
-        Ok(Err(error)) => return Err(read_fault(&error)),
-        Err(_) => return Err(Fault::Silent),
-    };
-    let release = version.version.unwrap_or_default();
-    let newest_api = version.api_version.unwrap_or_default();
-    let newest = numbers(&newest_api).ok_or_else(|| {
-        Fault::Strange(format!("what answers there is no Docker engine: its API version is `{newest_api}`"))
-    })?;
-    if newest < OLDEST_API {
-        return Err(Fault::TooOld { version: release, api: newest_api });
-    }
-    let ours = (API_DEFAULT_VERSION.major_version, API_DEFAULT_VERSION.minor_version);
-    if let Some(api) = version.min_api_version
-        && numbers(&api).is_some_and(|least| least > ours)
-    {
-        return Err(Fault::TooNew { version: release, api });
-    }
-    let agreed = newest.min(ours);
-    let greeting = Greeting {
-        product: version
-            .components
-            .and_then(|components| components.into_iter().next())
-            .map_or_else(|| "Engine".to_owned(), |component| component.name),
-        version: release,
-        newest_api,
-        agreed_api: format!("{}.{}", agreed.0, agreed.1),
-        platform: format!("{}/{}", version.os.unwrap_or_default(), version.arch.unwrap_or_default()),
-    };
+    let greeting = greet(&candidate.address, &docker).await?;
+    let agreed = greeting.agree()?;
     Ok(Engine {
         docker: docker.with_request_modifier(move |request| adjust(request, Some(agreed))),
         source: candidate.source.clone(),
         greeting,
+        agreed_api: agreed,
         passed_over: Vec::new(),
         docker_config,
     })
+}
+
+async fn greet(address: &Address, docker: &Docker) -> Result<Greeting, Fault> {
+    #[cfg(unix)]
+    if let Address::Socket(path) = address
+        && let Some(greeting) = greeting::ping(path).await?
+    {
+        return Ok(greeting);
+    }
+    // The interface's version is not known yet: the path must not name one.
+    greeting::version(&docker.clone().with_request_modifier(|request| adjust(request, None))).await
 }
 
 fn open(address: &Address) -> Result<Docker, Fault> {
@@ -160,27 +134,7 @@ fn open(address: &Address) -> Result<Docker, Fault> {
         #[cfg(windows)]
         Address::Socket(_) => return Err(Fault::Strange("Unix sockets cannot be used on Windows".to_owned())),
     };
-    opened.map_err(|error| read_fault(&error))
-}
-
-fn read_fault(error: &Error) -> Fault {
-    match io_kind(error) {
-        Some(ErrorKind::NotFound) => Fault::Absent,
-        Some(ErrorKind::PermissionDenied) => Fault::Denied,
-        Some(ErrorKind::ConnectionRefused) => Fault::NobodyListens,
-        _ => match error {
-            Error::RequestTimeoutError => Fault::Silent,
-            Error::DockerResponseServerError { status_code, message } => {
-                Fault::Strange(format!("it answers with status {status_code}: {}", message.trim()))
-            }
-            other => Fault::Strange(format!("its answer cannot be read: {}", innermost(other))),
-        },
-    }
-}
-
-fn numbers(version: &str) -> Option<(usize, usize)> {
-    let (major, minor) = version.split_once('.')?;
-    Some((major.parse().ok()?, minor.parse().ok()?))
+    opened.map_err(|error| greeting::read_fault(&error))
 }
 
 /// Mends two things that bollard 0.21 gets wrong: the agreed version is missing from the path, and registry
@@ -222,7 +176,9 @@ fn without_version(path: &str) -> &str {
 mod tests {
     use super::*;
     use crate::docker::fake_engine::{Answer, FakeEngine, VERSION};
+    use crate::docker::greeting::read_fault;
     use crate::model::Exit;
+    use bollard::errors::Error;
     use std::collections::BTreeMap;
 
     async fn connect_to(engine: &FakeEngine) -> Result<Engine, Failure> {
@@ -236,13 +192,20 @@ mod tests {
     #[tokio::test]
     async fn the_agreed_version_is_the_engine_s_own_and_goes_into_every_path() {
         let engine = FakeEngine::start(|request| match request.path.as_str() {
-            "/version" => Answer::json(VERSION),
+            "/version" | "/v1.41/version" => Answer::json(VERSION),
             "/v1.41/info" => Answer::json(r#"{"Driver":"overlay2"}"#),
             other => Answer::status(404, &format!(r#"{{"message":"no {other}"}}"#)),
         });
         let connected = connect_to(&engine).await.unwrap();
         assert_eq!(connected.platform(), "linux/amd64");
         assert_eq!(connected.facts().await.unwrap().storage_driver, "overlay2");
+    }
+
+    #[tokio::test]
+    async fn a_ping_is_enough_to_connect() {
+        let engine = FakeEngine::start(|_| Answer::Ping("1.45"));
+        assert_eq!(connect_to(&engine).await.unwrap().agreed_api, (1, 45));
+        assert_eq!(engine.requests().len(), 1);
     }
 
     #[tokio::test]

@@ -1,5 +1,6 @@
 //! One container: made, started, stopped, removed, looked at.
 
+use super::fault::brief;
 use super::images::engine_name;
 use super::networks::gone;
 use super::{Engine, EngineError, EngineFault, files};
@@ -82,7 +83,7 @@ impl Engine {
     /// Starts a container; one that runs already stays as it is.
     pub async fn start(&self, id: &str) -> Result<(), EngineError> {
         let started = self.docker.start_container(id, None).await;
-        started.map_err(|error| EngineError::read(format!("start the container {id}"), &error))
+        started.map_err(|error| EngineError::read(format!("start the container {}", brief(id)), &error))
     }
 
     /// Stops a container cleanly, and kills it after the grace; one that does not run, or is not there, is left.
@@ -90,14 +91,14 @@ impl Engine {
         let seconds = i32::try_from(grace.as_secs()).unwrap_or(i32::MAX);
         let docker = self.docker.clone().with_timeout(grace.saturating_add(STOP_MARGIN));
         let stopped = docker.stop_container(id, Some(StopContainerOptions { t: Some(seconds), signal: None })).await;
-        gone(stopped.map_err(|error| EngineError::read(format!("stop the container {id}"), &error)))
+        gone(stopped.map_err(|error| EngineError::read(format!("stop the container {}", brief(id)), &error)))
     }
 
     /// Removes a container, killing it if it runs, with the anonymous volumes that were made for it. Named volumes
     /// stay. One that is not there is as good as removed.
     pub async fn remove_container(&self, id: &str) -> Result<(), EngineError> {
         let options = RemoveContainerOptions { v: true, force: true, link: false };
-        let operation = format!("remove the container {id}");
+        let operation = format!("remove the container {}", brief(id));
         match self.docker.remove_container(id, Some(options)).await {
             Ok(()) => Ok(()),
             Err(Error::DockerResponseServerError { status_code: 409, message }) if message.contains("in progress") => {
@@ -112,7 +113,8 @@ impl Engine {
     /// How a container is now.
     pub async fn container_state(&self, id: &str) -> Result<ContainerState, EngineError> {
         let inspected = self.docker.inspect_container(id, None).await;
-        let inspected = inspected.map_err(|error| EngineError::read(format!("look at the container {id}"), &error))?;
+        let inspected =
+            inspected.map_err(|error| EngineError::read(format!("look at the container {}", brief(id)), &error))?;
         let state = inspected.state.unwrap_or_default();
         Ok(ContainerState {
             status: state.status.map(|status| status.to_string()).unwrap_or_default(),
@@ -136,7 +138,7 @@ impl Engine {
     }
 
     async fn wait(&self, id: &str, options: WaitContainerOptions) -> Result<i64, EngineError> {
-        let operation = format!("wait for the container {id}");
+        let operation = format!("wait for the container {}", brief(id));
         // Some engines answer nothing at all before the container's end.
         let docker = self.docker.clone().with_timeout(Duration::from_hours(24 * 365));
         let answers = docker.wait_container(id, Some(options));

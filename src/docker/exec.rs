@@ -1,5 +1,6 @@
 //! Runs a command in a running container, with its streams joined to ours.
 
+use super::fault::brief;
 use super::{Engine, EngineError, EngineFault};
 use crate::model::Secret;
 use bollard::container::LogOutput;
@@ -56,7 +57,7 @@ impl Engine {
         S: Stream<Item = (u16, u16)>,
     {
         let program = request.command.first().map_or("", String::as_str);
-        let operation = format!("run {program} in the container {container}");
+        let operation = format!("run {program} in the container {}", brief(container));
         let fault = |error| EngineError::read(&operation, &error);
         let config = ExecConfig {
             attach_stdin: Some(true),

@@ -1,11 +1,12 @@
 //! What the engine is, for `devenv doctor`.
 
+use super::greeting::{platform, shown};
 use super::{Engine, EngineError};
 
 /// An engine's facts, as it tells them itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EngineFacts {
-    /// `Engine` (Docker's own), `Podman Engine`.
+    /// `Docker Engine`, `Podman`.
     pub product: String,
     /// Its release: `20.10.24+dfsg1`.
     pub version: String,
@@ -34,14 +35,15 @@ pub struct EngineFacts {
 impl Engine {
     /// Asks the engine what it is.
     pub async fn facts(&self) -> Result<EngineFacts, EngineError> {
-        let told = self.docker.info().await.map_err(|error| EngineError::read("tell what it is", &error))?;
+        let told = futures_util::try_join!(self.docker.info(), self.docker.version());
+        let (told, version) = told.map_err(|error| EngineError::read("tell what it is", &error))?;
         let security = told.security_options.unwrap_or_default();
         Ok(EngineFacts {
             product: self.greeting.product.clone(),
             version: self.greeting.version.clone(),
-            newest_api: self.greeting.newest_api.clone(),
-            agreed_api: self.greeting.agreed_api.clone(),
-            platform: self.greeting.platform.clone(),
+            newest_api: shown(self.greeting.newest_api),
+            agreed_api: shown(self.agreed_api),
+            platform: platform(&version),
             operating_system: told.operating_system.unwrap_or_default(),
             kernel: told.kernel_version.unwrap_or_default(),
             storage_driver: told.driver.unwrap_or_default(),

@@ -25,6 +25,8 @@ pub(crate) enum Answer {
     Whole(u16, String),
     /// Sends the head and this much of the body, then goes away.
     CutShort(String),
+    /// Answers a ping, with the newest interface that it speaks.
+    Ping(&'static str),
     /// Goes away without a word.
     Hangup,
 }
@@ -129,6 +131,9 @@ fn send(mut stream: &UnixStream, answer: &Answer) {
                 body.len()
             )
         }
+        Answer::Ping(api) => format!(
+            "HTTP/1.1 200 OK\r\nApi-Version: {api}\r\nServer: Docker/26.1.0 (linux)\r\nOstype: linux\r\nConnection: close\r\nContent-Length: 2\r\n\r\nOK"
+        ),
         Answer::Hangup => return,
     };
     let _ = stream.write_all(text.as_bytes());

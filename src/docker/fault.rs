@@ -127,6 +127,18 @@ fn by_status(status: u16, message: &str) -> EngineFault {
     })
 }
 
+/// Docker's words, and Podman's, which has no status of its own for them.
+const CONFLICTS: &[&str] =
+    &["volume is in use", "volume is being used", "has active endpoints", "is already in use by", "is being used"];
+
+/// An engine's id as people know it: its first twelve digits. Names stay as they are.
+pub(super) fn brief(id: &str) -> &str {
+    match id.get(..12) {
+        Some(short) if id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) => short,
+        _ => id,
+    }
+}
+
 /// Faults that engines report with status 500, or within a stream, and tell by words only.
 fn by_message(message: &str) -> Option<EngineFault> {
     let words = message.to_ascii_lowercase();
@@ -135,7 +147,7 @@ fn by_message(message: &str) -> Option<EngineFault> {
         Some(EngineFault::PortTaken)
     } else if says("no space left on device") {
         Some(EngineFault::NoSpace)
-    } else if says("volume is in use") || says("has active endpoints") || says("is already in use by") {
+    } else if CONFLICTS.iter().any(|part| says(part)) {
         Some(EngineFault::Conflict)
     } else {
         None

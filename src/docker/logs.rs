@@ -1,5 +1,6 @@
 //! What containers wrote to their standard output and error, line by line.
 
+use super::fault::brief;
 use super::{Engine, EngineError};
 use bollard::container::LogOutput;
 use bollard::errors::Error;
@@ -94,7 +95,7 @@ async fn next_line(mut reading: Reading) -> Option<(Result<LogLine, EngineError>
                 reading.ready.extend(reading.lines.push(on_stderr, &output.into_bytes()));
             }
             Some(Err(error)) => {
-                let error = EngineError::read(format!("read the log of the container {}", reading.id), &error);
+                let error = EngineError::read(format!("read the log of the container {}", brief(&reading.id)), &error);
                 return Some((Err(error), None));
             }
             None => {

@@ -14,6 +14,7 @@ mod facts;
 mod fake_engine;
 mod fault;
 mod files;
+mod greeting;
 mod images;
 mod logs;
 mod networks;

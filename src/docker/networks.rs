@@ -1,5 +1,6 @@
 //! Networks and volumes.
 
+use super::fault::brief;
 use super::{Engine, EngineError, EngineFault};
 use bollard::models::{NetworkCreateRequest, VolumeCreateRequest};
 use bollard::query_parameters::{ListNetworksOptions, RemoveVolumeOptions};
@@ -29,7 +30,7 @@ impl Engine {
     /// Removes a network by id or name; one that is not there is as good as removed.
     pub async fn remove_network(&self, network: &str) -> Result<(), EngineError> {
         let removed = self.docker.remove_network(network).await;
-        gone(removed.map_err(|error| EngineError::read(format!("remove the network {network}"), &error)))
+        gone(removed.map_err(|error| EngineError::read(format!("remove the network {}", brief(network)), &error)))
     }
 
     /// Makes a named volume. One that exists already is left as it is, with the labels it has.

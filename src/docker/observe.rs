@@ -1,5 +1,6 @@
 //! What the engine has, asked once and all at the same time.
 
+use super::greeting::platform;
 use super::{Engine, EngineError};
 use crate::model::{
     ImageRef, LocalImage, Observed, ObservedContainer, ObservedNetwork, ObservedVolume, Publish, label,
@@ -20,8 +21,19 @@ impl Engine {
             self.networks_of_ours(),
             try_join_all(images.iter().map(|image| self.with_its_name(image))),
         )?;
-        let images = images.into_iter().filter_map(|(name, image)| Some((name, image?))).collect();
-        Ok(Observed { containers, volumes, networks, images, platform: self.platform().to_owned() })
+        let images: BTreeMap<_, _> = images.into_iter().filter_map(|(name, image)| Some((name, image?))).collect();
+        let in_doubt = images.values().any(|image: &LocalImage| !image.is_for(self.platform()));
+        let platform = if in_doubt { self.told_platform().await? } else { self.platform().to_owned() };
+        Ok(Observed { containers, volumes, networks, images, platform })
+    }
+
+    /// The platform in the engine's own words, which it takes its time to say.
+    async fn told_platform(&self) -> Result<String, EngineError> {
+        if self.greeting.platform_is_told {
+            return Ok(self.platform().to_owned());
+        }
+        let told = self.docker.version().await.map_err(|error| EngineError::read("tell its platform", &error))?;
+        Ok(platform(&told))
     }
 
     async fn with_its_name(&self, image: &ImageRef) -> Result<(String, Option<LocalImage>), EngineError> {
@@ -103,4 +115,52 @@ fn published(ports: Vec<PortSummary>) -> Vec<Publish> {
 
 fn volume_name(mount: MountPoint) -> Option<String> {
     (mount.typ.as_deref() == Some("volume")).then_some(mount.name).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::docker::fake_engine::{Answer, FakeEngine};
+    use crate::docker::{EngineFault, Surroundings, connect};
+
+    async fn observe(fake: &FakeEngine) -> Result<Observed, EngineError> {
+        let engine = connect(Some(&fake.host()), &Surroundings::default()).await.unwrap();
+        engine.observe(&[ImageRef::parse("postgres:16").unwrap()]).await
+    }
+
+    fn engine_with_an_image_for(platform: &'static str) -> FakeEngine {
+        let (system, processor) = platform.split_once('/').unwrap();
+        FakeEngine::start(move |request| match request.path.trim_start_matches("/v1.45") {
+            "/_ping" => Answer::Ping("1.45"),
+            "/version" => Answer::json(r#"{"ApiVersion":"1.45","Os":"linux","Arch":"sparc"}"#),
+            path if path.starts_with("/images/") => {
+                Answer::json(&format!(r#"{{"Id":"sha256:aa","Os":"{system}","Architecture":"{processor}"}}"#))
+            }
+            path if path.starts_with("/volumes") => Answer::json("{}"),
+            _ => Answer::json("[]"),
+        })
+    }
+
+    #[tokio::test]
+    async fn the_engine_s_own_word_on_its_platform_is_asked_for_only_where_it_matters() {
+        let own = connect(Some(&engine_with_an_image_for("linux/sparc").host()), &Surroundings::default()).await;
+        let own: &'static str = own.unwrap().platform().to_owned().leak();
+        let fake = engine_with_an_image_for(own);
+        assert_eq!(observe(&fake).await.unwrap().platform, own);
+        assert!(fake.requests().iter().all(|request| !request.path.contains("/version")));
+        let fake = engine_with_an_image_for("linux/sparc");
+        assert_eq!(observe(&fake).await.unwrap().platform, "linux/sparc");
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_goes_away_in_the_middle_is_told_as_such() {
+        for gone in [Answer::Hangup, Answer::CutShort("[{\"Id\":".to_owned())] {
+            let fake = FakeEngine::start(move |request| match request.path.as_str() {
+                "/_ping" => Answer::Ping("1.45"),
+                _ => gone.clone(),
+            });
+            let error = observe(&fake).await.unwrap_err();
+            assert_eq!(error.kind, EngineFault::Gone, "{error}");
+        }
+    }
 }

@@ -72,8 +72,7 @@ fn assignment(kind: &Kind, words: &[String], at: usize) -> Taken {
 fn redis(words: &[String], at: usize) -> Taken {
     let name = words[at].strip_prefix("--").filter(|name| !name.is_empty())?;
     let values = words[at + 1..].iter().take_while(|word| !word.starts_with("--") || word.contains(' '));
-    let values: Vec<String> =
-        values.map(|value| if value.is_empty() { "\"\"".to_owned() } else { value.clone() }).collect();
+    let values: Vec<&str> = values.map(String::as_str).collect();
     Some((name.to_ascii_lowercase(), values.join(" "), values.len() + 1))
 }
 
@@ -173,7 +172,8 @@ pub fn read_file(kind: &Kind, text: &str) -> Vec<Argument> {
             ArgumentStyle::Assign => postgres_line(line),
             ArgumentStyle::Words => line
                 .split_once(char::is_whitespace)
-                .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())),
+                .map(|(name, value)| (name.to_ascii_lowercase(), value.trim()))
+                .map(|(name, value)| (name, if value == "\"\"" { String::new() } else { value.to_owned() })),
             ArgumentStyle::Long if !["mysqld", "server", "mariadb", "mariadbd"].contains(&section.as_str()) => None,
             ArgumentStyle::Long => {
                 let (name, value) = line.split_once('=').unwrap_or((line, ""));
@@ -264,7 +264,7 @@ mod tests {
     fn redis_takes_values_up_to_the_next_name() {
         assert_eq!(
             settings("redis", "--save 60 1 --save '' --maxmemory-policy allkeys-lru --appendonly yes"),
-            pairs(&[("save", "60 1"), ("save", "\"\""), ("maxmemory-policy", "allkeys-lru"), ("appendonly", "yes")])
+            pairs(&[("save", "60 1"), ("save", ""), ("maxmemory-policy", "allkeys-lru"), ("appendonly", "yes")])
         );
     }
 

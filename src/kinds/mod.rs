@@ -8,7 +8,7 @@ mod base64;
 mod rabbitmq;
 
 pub use crate::model::Protocol;
-use crate::model::{ImageRef, Support};
+use crate::model::{ImageRef, Origin, Support, Version, VersionClass};
 pub(crate) use base64::base64;
 pub use rabbitmq::rabbitmq_definitions;
 use serde::Deserialize;
@@ -36,6 +36,9 @@ pub struct Kind {
     pub port: u16,
     /// How many numbers a full release has; `[from major, parts]` pairs, the highest that fits counts.
     pub exact_parts: Vec<(u64, usize)>,
+    /// Tags that name one release although they are no dotted number: `RELEASE.*`; what `*` stands for is the number.
+    #[serde(default)]
+    pub exact_tags: Vec<String>,
     /// Whether a new major version cannot run over the old one's data.
     #[serde(default)]
     pub data_follows_major: bool,
@@ -178,6 +181,9 @@ pub struct Family {
     /// Variables that are passed on as the manifest has them; `*` stands for any run of characters.
     #[serde(default)]
     pub passed: Vec<String>,
+    /// Variables of its images that are left out, each with the reason; `*` stands for any run of characters.
+    #[serde(default)]
+    pub left_out: BTreeMap<String, String>,
     /// Variables that are settings: `mongodb`'s none, `elasticsearch`'s `discovery.type`; pattern → kept as they are.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
@@ -227,6 +233,22 @@ impl Kind {
     pub fn exact_parts(&self, parts: &[u64]) -> usize {
         let major = parts.first().copied().unwrap_or_default();
         highest(&self.exact_parts, major).copied().unwrap_or(3)
+    }
+
+    /// The version that a tag of one of its images declares.
+    pub fn version(&self, tag: &str, has_digest: bool, origin: Origin) -> Version {
+        let release = self.exact_tags.iter().find_map(|pattern| {
+            let number = tag.strip_prefix(pattern.split('*').next().unwrap_or_default())?;
+            matches(pattern, tag).then(|| number.to_owned())
+        });
+        let mut version = Version::parse(tag, has_digest, |parts| self.exact_parts(parts), origin);
+        if let Some(release) = release {
+            version.number = Some(release);
+            if !has_digest {
+                version.class = VersionClass::Exact;
+            }
+        }
+        version
     }
 
     /// The family of that name, else the official one.

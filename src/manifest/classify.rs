@@ -106,7 +106,7 @@ fn runs_server(kind: &Kind, runs: &Runs<'_>) -> bool {
         return true;
     }
     // A script of the project's own: what it does cannot be read from here.
-    let is_script = first.ends_with(".sh") || words.get(1).is_some_and(|word| is_shell(first) && word.ends_with(".sh"));
+    let is_script = is_script_name(first) || words.get(1).is_some_and(|word| is_shell(first) && is_script_name(word));
     is_script && runs.looks_served
 }
 
@@ -116,6 +116,10 @@ fn is_server(kind: &Kind, program: &str) -> bool {
 
 fn is_shell(word: &str) -> bool {
     matches!(base_name(word), "sh" | "bash" | "ash" | "dash")
+}
+
+fn is_script_name(name: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, end)| end == "sh")
 }
 
 fn base_name(path: &str) -> &str {
@@ -187,7 +191,7 @@ fn programs(words: &[&str]) -> Vec<String> {
             continue;
         }
         // An image's own entrypoint script runs what follows it; another program's words are its own.
-        if name.ends_with(".sh") && words.peek().is_some_and(|next| !next.starts_with('-')) {
+        if is_script_name(name) && words.peek().is_some_and(|next| !next.starts_with('-')) {
             continue;
         }
         found.push(name.to_owned());

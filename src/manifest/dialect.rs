@@ -4,10 +4,11 @@
 
 use super::environment::Environment;
 use super::files::Project;
+use super::local::Included;
 use super::tree::Node;
 use super::{compose, services_yaml};
 use crate::kinds::{Family, Kind, Kinds};
-use crate::model::{Diagnostic, ImageRef, Located, SourceFile, Stack};
+use crate::model::{Diagnostic, ImageRef, Service, SourceFile, Stack};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -51,19 +52,25 @@ pub(crate) struct Input<'a> {
     pub(crate) kinds: &'a Kinds,
     /// Profiles given on the command line.
     pub(crate) profiles: &'a [String],
-    /// Services that `services.local.yaml` includes although their image is of no known kind: by service name, the
-    /// name of the kind that stands for them (none: the image's own kind, though the reader took it for a job).
-    pub(crate) included: &'a BTreeMap<String, Located<Option<String>>>,
+    /// Services that `services.local.yaml` includes although the reader would take them for apps, by name.
+    pub(crate) included: &'a BTreeMap<String, Included>,
 }
 
 impl<'a> Input<'a> {
     /// The kind and family of a service, by its image or because the user includes it.
     pub(crate) fn kind_of(&self, service: &str, image: Option<&ImageRef>) -> Option<(&'a Kind, &'a Family)> {
-        let included = self.included.get(service).and_then(|kind| kind.value.as_deref());
-        if let Some(kind) = included.and_then(|kind| self.kinds.get(kind)) {
+        let generic = self.included.get(service).and_then(|included| included.generic.as_ref());
+        if let Some(kind) = generic.and_then(|generic| self.kinds.get(generic.kind)) {
             let family = kind.families.first()?;
             return Some((kind, family));
         }
         self.kinds.of_image(image?)
+    }
+
+    /// Tells an included service its port and how it is proven, before variables are bound to it.
+    pub(crate) fn describe(&self, service: &mut Service) {
+        if let Some(generic) = self.included.get(&service.name).and_then(|included| included.generic.as_ref()) {
+            generic.describe(service);
+        }
     }
 }

@@ -6,6 +6,7 @@
 use super::dialect::ManifestFile;
 use super::environment::Environment;
 use super::files::{FileError, Project, git_top_level};
+use super::tree::Node;
 use super::{local, services_yaml, yaml};
 use crate::model::{Diagnostic, SourceFile, without_managed_block};
 use std::fs;
@@ -109,6 +110,7 @@ pub(crate) fn discover(project: &Project, environment: &Environment, working: &P
         return found;
     }
     found.note_ambiguous(project);
+    found.note_candidates(project);
     found
 }
 
@@ -175,6 +177,17 @@ impl Found {
         }
     }
 
+    /// What lies about that could be meant: said, never taken.
+    fn note_candidates(&mut self, project: &Project) {
+        let mut deeper = Vec::new();
+        compose_files_below(&project.root, 3, &mut deeper);
+        deeper.retain(|path| path.parent() != Some(&project.root));
+        if !deeper.is_empty() {
+            let shown: Vec<String> = deeper.iter().map(|path| project.shown(path).display().to_string()).collect();
+            self.looked.push(format!("found {} and left it alone: deeper folders are not searched", shown.join(", ")));
+        }
+    }
+
     fn note_ambiguous(&mut self, project: &Project) {
         for folder in folders(&project.root) {
             let names = other_compose_files(&folder);
@@ -192,7 +205,7 @@ fn only_overlays(file: &ManifestFile) -> bool {
     let services = file.documents.first().and_then(|document| document.get("services"));
     services
         .into_iter()
-        .flat_map(|services| services.entries())
+        .flat_map(Node::entries)
         .any(|entry| !["image", "build", "extends"].iter().any(|key| entry.value.get(key).is_some()))
 }
 
@@ -241,6 +254,27 @@ fn other_compose_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// Compose files in deeper folders, five at most; hidden folders and those of packages are passed over.
+fn compose_files_below(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    let mut entries: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    entries.sort();
+    for path in entries {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if found.len() == 5 || name.starts_with('.') || matches!(name, "node_modules" | "target" | "vendor") {
+            continue;
+        }
+        if path.is_symlink() {
+            continue;
+        }
+        if path.is_dir() && depth > 0 {
+            compose_files_below(&path, depth - 1, found);
+        } else if is_compose_name(name) && path.is_file() {
+            found.push(path);
+        }
+    }
+}
+
 fn is_compose_name(name: &str) -> bool {
     let Some(stem) = name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml")) else { return false };
     let stem = stem.to_ascii_lowercase();
@@ -252,8 +286,8 @@ fn is_compose_name(name: &str) -> bool {
 fn dotenv_compose_file(folder: &Path) -> Option<Vec<String>> {
     let text = without_managed_block(&fs::read_to_string(folder.join(".env")).ok()?);
     let value = |name: &str| {
-        let lines = text.lines().filter_map(|line| line.trim().trim_start_matches("export ").split_once('='));
-        let value = lines.filter(|(key, _)| key.trim() == name).last().map(|(_, value)| value.trim())?;
+        let mut lines = text.lines().filter_map(|line| line.trim().trim_start_matches("export ").split_once('='));
+        let value = lines.rfind(|(key, _)| key.trim() == name).map(|(_, value)| value.trim())?;
         let unquoted = ['"', '\''].iter().find_map(|quote| value.strip_prefix(*quote)?.split_once(*quote));
         Some(unquoted.map_or_else(|| value.split(" #").next().unwrap_or(value).trim(), |(inside, _)| inside).to_owned())
     };
@@ -265,4 +299,99 @@ fn dotenv_compose_file(folder: &Path) -> Option<Vec<String>> {
 /// `:`, on Windows `;`, unless said otherwise (Compose's own rule).
 fn separator(said: Option<&str>) -> String {
     said.filter(|said| !said.is_empty()).map_or_else(|| if cfg!(windows) { ";" } else { ":" }.to_owned(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    const SERVICE: &str = "services: { db: { image: postgres } }\n";
+
+    /// The paths that discovery reads in a project of those files.
+    fn found(files: &[(&str, &str)], process: &[(&str, &str)]) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let project = Project::at(folder.path()).unwrap();
+        let process: BTreeMap<String, String> =
+            process.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let environment = Environment::new(&process, None);
+        let found = discover(&project, &environment, &project.root);
+        found.files.iter().map(|file| file.source.path.display().to_string()).collect()
+    }
+
+    #[test]
+    fn production_files_come_before_the_base_file_and_any_others() {
+        let all = ["compose.yaml", "docker-compose.prod.yml", "compose.prod.yaml", "docker-stack.yml", "a-compose.yml"];
+        for (upto, wanted) in [(5, "compose.prod.yaml"), (2, "docker-compose.prod.yml"), (1, "compose.yaml")] {
+            let files: Vec<(&str, &str)> = all[..upto].iter().map(|name| (*name, SERVICE)).collect();
+            assert_eq!(found(&files, &[]), [wanted]);
+        }
+    }
+
+    #[test]
+    fn a_production_file_that_only_adds_lies_over_the_base_file() {
+        let partial = "services: { db: { restart: always } }\n";
+        let files = [("compose.yaml", SERVICE), ("compose.prod.yaml", partial)];
+        assert_eq!(found(&files, &[]), ["compose.yaml", "compose.prod.yaml"]);
+    }
+
+    #[test]
+    fn files_for_development_are_never_taken() {
+        for name in ["compose.dev.yaml", "docker-compose.override.yml", "docker-compose-test.yml", "compose.ci.yml"] {
+            assert_eq!(found(&[(name, SERVICE)], &[]), Vec::<String>::new(), "{name}");
+        }
+        let files = [("compose.database.yml", SERVICE), ("compose.local.yml", SERVICE)];
+        assert_eq!(found(&files, &[]), ["compose.database.yml"]);
+    }
+
+    #[test]
+    fn of_several_files_that_could_be_meant_none_is_taken() {
+        assert_eq!(found(&[("a-compose.yml", SERVICE), ("b-compose.yml", SERVICE)], &[]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn usual_folders_are_searched_where_the_root_has_nothing() {
+        assert_eq!(found(&[("deploy/compose.yaml", SERVICE)], &[]), ["deploy/compose.yaml"]);
+        let both = [("deploy/compose.yaml", SERVICE), ("docker-compose.yml", SERVICE)];
+        assert_eq!(found(&both, &[]), ["docker-compose.yml"]);
+    }
+
+    #[test]
+    fn compose_file_says_which_files_and_the_process_wins_over_dotenv() {
+        let dotenv = ".env";
+        let files = [
+            ("a.yml", SERVICE),
+            ("b.yml", SERVICE),
+            ("compose.yaml", SERVICE),
+            (dotenv, "COMPOSE_PATH_SEPARATOR=,\nexport COMPOSE_FILE=\"b.yml,a.yml\" # here\n"),
+        ];
+        assert_eq!(found(&files, &[]), ["b.yml", "a.yml"]);
+        assert_eq!(found(&files, &[("COMPOSE_FILE", "a.yml:b.yml")]), ["a.yml", "b.yml"]);
+    }
+
+    #[test]
+    fn the_managed_block_is_not_read() {
+        use crate::model::{BLOCK_END, BLOCK_START};
+        let dotenv = format!("{BLOCK_START}\nCOMPOSE_FILE=a.yml\n{BLOCK_END}\n");
+        assert_eq!(found(&[("a.yml", SERVICE), (".env", &dotenv)], &[]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_root_is_the_nearest_folder_with_a_manifest_inside_the_checkout() {
+        let folder = tempfile::tempdir().unwrap();
+        let deep = folder.path().join("checkout/app/src/deep");
+        fs::create_dir_all(&deep).unwrap();
+        fs::create_dir(folder.path().join("checkout/.git")).unwrap();
+        fs::write(folder.path().join("compose.yaml"), SERVICE).unwrap();
+        assert_eq!(root_above(&deep), None);
+        fs::write(folder.path().join("checkout/compose.yaml"), SERVICE).unwrap();
+        assert_eq!(root_above(&deep), Some(folder.path().join("checkout")));
+        fs::write(folder.path().join("checkout/app/services.yaml"), "").unwrap();
+        assert_eq!(root_above(&deep), Some(folder.path().join("checkout/app")));
+    }
 }

@@ -137,7 +137,7 @@ pub(crate) fn source_of(shown: &Path, bytes: Vec<u8>) -> Result<Arc<SourceFile>,
         let text = String::from_utf8_lossy(bytes).replace('\0', "\u{fffd}");
         let before = &bytes[..at];
         let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = before.split(|byte| *byte == b'\n').count();
         let column = String::from_utf8_lossy(&before[line_start..]).chars().count() + 1;
         let origin = Origin {
             file: Arc::new(SourceFile { path: shown.to_path_buf(), text }),
@@ -225,4 +225,63 @@ fn relative(path: &Path, root: &Path, boundary: &Path) -> Option<PathBuf> {
     let shared = root.ancestors().find(|ancestor| path.starts_with(ancestor))?;
     let up = root.strip_prefix(shared).ok()?.components().map(|_| Component::ParentDir);
     Some(up.collect::<PathBuf>().join(path.strip_prefix(shared).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `checkout/.git`, `checkout/app` (the root), `checkout/shared.env`, `secret`.
+    fn project() -> (tempfile::TempDir, Project) {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("checkout/app");
+        fs::create_dir_all(&root).unwrap();
+        fs::create_dir(folder.path().join("checkout/.git")).unwrap();
+        fs::write(folder.path().join("checkout/shared.env"), "A=1").unwrap();
+        fs::write(folder.path().join("secret"), "s").unwrap();
+        let project = Project::at(&root).unwrap();
+        (folder, project)
+    }
+
+    fn fault(project: &Project, path: &str) -> Option<FileFault> {
+        project.read(Path::new(path)).err().map(|error| error.fault)
+    }
+
+    #[test]
+    fn a_path_may_go_up_inside_the_checkout_and_no_further() {
+        let (_folder, project) = project();
+        assert_eq!(project.read(Path::new("../shared.env")).unwrap().path, Path::new("../shared.env"));
+        assert_eq!(fault(&project, "../../secret"), Some(FileFault::Outside));
+        assert_eq!(fault(&project, "nothing/../../../secret"), Some(FileFault::Outside));
+        assert_eq!(fault(&project, "/etc/passwd"), Some(FileFault::Outside));
+        assert_eq!(fault(&project, "missing"), Some(FileFault::Missing));
+        assert_eq!(fault(&project, ".."), Some(FileFault::Unreadable));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_out_of_the_checkout_is_not_followed() {
+        use std::os::unix::fs::symlink;
+        let (folder, project) = project();
+        symlink(folder.path().join("secret"), project.root.join("file")).unwrap();
+        symlink(folder.path(), project.root.join("folder")).unwrap();
+        symlink("../shared.env", project.root.join("inside")).unwrap();
+        assert_eq!(fault(&project, "file"), Some(FileFault::Outside));
+        assert_eq!(fault(&project, "folder/secret"), Some(FileFault::Outside));
+        assert_eq!(fault(&project, "inside"), None);
+        assert!(!project.is_folder(Path::new("folder")));
+    }
+
+    #[test]
+    fn what_the_user_asks_for_may_lie_anywhere() {
+        let (_folder, project) = project();
+        assert_eq!(project.read_asked(Path::new("../../secret")).unwrap().text, "s");
+    }
+
+    #[test]
+    fn an_endless_file_is_read_up_to_the_limit() {
+        let (_folder, project) = project();
+        let error = project.read_asked(Path::new("/dev/zero")).unwrap_err();
+        assert_eq!(error.fault, FileFault::Unreadable);
+    }
 }

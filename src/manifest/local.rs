@@ -8,6 +8,7 @@
 //!     version: "16.4"                  # a pin: settles a version of any class
 //!     port: 5433                       # the port on 127.0.0.1; never swapped for another
 //!     settings: {max_connections: 50}  # over the declared ones
+//!     users: {shop: {superuser: true}} # this login, or a further one, is the server's administrator
 //!     extensions: [pg_stat_statements] # added
 //! leave_out: [mailpit]                 # declared, but not started here
 //! include:                             # apps, and images of no known kind, to be started all the same
@@ -61,15 +62,6 @@ pub(crate) struct Included {
 }
 
 impl Local {
-    /// Included services as dialects' readers want them: the kind that stands for each.
-    pub(crate) fn kinds_of_included(&self) -> BTreeMap<String, Located<Option<String>>> {
-        let kind = |included: &Included| included.generic.as_ref().map(|generic| generic.kind.to_owned());
-        self.included
-            .iter()
-            .map(|(name, included)| (name.clone(), Located::new(kind(included), included.origin.clone())))
-            .collect()
-    }
-
     /// Whether the file has a value at that path (`services`, `db`, `version`), which then wins over the manifests'.
     pub(crate) fn settles(&self, path: &[&str]) -> bool {
         let mut node = self.document.as_ref();

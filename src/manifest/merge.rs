@@ -4,7 +4,7 @@
 //! chosen.
 
 use super::local::Local;
-use crate::model::{Diagnostic, Origin, Service, Stack, Value};
+use crate::model::{Diagnostic, Origin, Service, Stack, Value, Variable};
 
 /// Adds what a further manifest declares. What `services.local.yaml` settles is no conflict.
 pub(crate) fn merge(stack: &mut Stack, other: Stack, local: &Local, diagnostics: &mut Vec<Diagnostic>) {
@@ -25,7 +25,7 @@ pub(crate) fn merge(stack: &mut Stack, other: Stack, local: &Local, diagnostics:
     }
     stack.apps.retain(|app| !stack.services.iter().any(|service| service.name == app.name));
     for variable in other.variables {
-        let same = |known: &&crate::model::Variable| known.name == variable.name && known.app == variable.app;
+        let same = |known: &&Variable| known.name == variable.name && known.app == variable.app;
         match stack.variables.iter().find(same) {
             None => stack.variables.push(variable),
             Some(known) if known.value == variable.value => {}
@@ -40,7 +40,7 @@ pub(crate) fn merge(stack: &mut Stack, other: Stack, local: &Local, diagnostics:
     }
 }
 
-fn of(variable: &crate::model::Variable) -> String {
+fn of(variable: &Variable) -> String {
     if variable.app.is_empty() { variable.name.clone() } else { format!("{} of {}", variable.name, variable.app) }
 }
 

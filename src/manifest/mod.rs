@@ -107,7 +107,6 @@ pub fn read(request: &Request) -> Result<Reading, Failure> {
     }
 
     let mut stack = Stack::default();
-    let included = local.kinds_of_included();
     for (dialect, files) in by_dialect(found.files, &mut diagnostics) {
         if dialect.name == services_yaml::DIALECT.name {
             diagnostics.extend(services_yaml::declare_kinds(&files, &project, &mut kinds));
@@ -118,7 +117,7 @@ pub fn read(request: &Request) -> Result<Reading, Failure> {
             environment: &environment,
             kinds: &kinds,
             profiles: &request.profiles,
-            included: &included,
+            included: &local.included,
         });
         diagnostics.extend(found);
         merge::merge(&mut stack, part, &local, &mut diagnostics);
@@ -163,8 +162,10 @@ fn kinds(project: &Project, diagnostics: &mut Vec<Diagnostic>) -> Result<Kinds, 
         return Ok(kinds);
     }
     let names = project.list(folder).unwrap_or_default();
-    for name in names.iter().filter(|name| name.ends_with(".yaml") || name.ends_with(".yml")) {
-        services_yaml::add_kind(&folder.join(name), None, project, &mut kinds, diagnostics);
+    for path in names.iter().map(|name| folder.join(name)) {
+        if path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml") {
+            services_yaml::add_kind(&path, None, project, &mut kinds, diagnostics);
+        }
     }
     Ok(kinds)
 }

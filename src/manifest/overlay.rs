@@ -5,17 +5,18 @@
 use super::expect::Expect;
 use super::local::{Local, names};
 use super::service_facts;
+use super::services_yaml;
 use super::tree::{Entry, Node};
 use super::variables::Names;
-use super::{generic, services_yaml};
-use crate::kinds::{Kind, Kinds};
+use crate::kinds::{Kind, Kinds, Login};
 use crate::model::{
-    App, Diagnostic, ImageRef, Located, Origin, Service, Stack, Value, Variable, Version, VersionClass, did_you_mean,
+    App, Credential, Diagnostic, ImageRef, Key, Located, Origin, Service, Stack, Support, User, Value, Variable,
+    Version, VersionClass, did_you_mean,
 };
 use std::collections::BTreeMap;
 
 const SERVICE_KEYS: &[&str] =
-    &["version", "image", "port", "settings", "environment", "extensions", "plugins", "platform"];
+    &["version", "image", "port", "users", "settings", "environment", "extensions", "plugins", "platform"];
 
 /// Lays the file's services, inclusions and variables over a stack; gives back each app's own variable file.
 pub(crate) fn lay_over(
@@ -41,7 +42,9 @@ pub(crate) fn lay_over(
         let names = Names { services: &stack.services, broken: &[], kinds };
         let (variables, wrong) = services_yaml::variables(entries, &names);
         expect.diagnostics.extend(wrong);
-        variables.into_iter().for_each(|variable| bind(variable, stack));
+        for variable in variables {
+            bind(variable, stack);
+        }
     }
     document.get("apps").map(|node| env_files(node, stack, expect)).unwrap_or_default()
 }
@@ -62,10 +65,7 @@ fn bind(variable: Variable, stack: &mut Stack) {
 /// Services that are to be started although they would be apps, or that no manifest declares.
 fn include(local: &Local, stack: &mut Stack, kinds: &Kinds, expect: &mut Expect) {
     for (name, included) in &local.included {
-        if let Some(service) = stack.services.iter_mut().find(|service| service.name == *name) {
-            if let Some(generic) = included.generic.as_ref().filter(|_| generic::is_generic(&service.kind)) {
-                generic.describe(service);
-            }
+        if stack.service(name).is_some() {
             continue;
         }
         let app = stack.apps.iter().position(|app| app.name == *name);
@@ -165,6 +165,7 @@ fn service(entry: &Entry, stack: &mut Stack, kinds: &Kinds, expect: &mut Expect)
                 }
             }
             "port" => service.port = expect.port(node, &of),
+            "users" => users(service, kind, node, expect),
             "settings" => service_facts::settings(service, node, kind, expect),
             "environment" => service_facts::environment(service, node, kind, expect),
             "extensions" => service_facts::add(&mut service.extensions, expect.texts(node, &of)),
@@ -179,19 +180,43 @@ fn service(entry: &Entry, stack: &mut Stack, kinds: &Kinds, expect: &mut Expect)
     }
 }
 
+/// Further logins, and which of all logins is the server's superuser.
+fn users(service: &mut Service, kind: &Kind, node: &Node, expect: &mut Expect) {
+    for entry in expect.map(node, &format!("`users` of `{}`", service.name)) {
+        let name = &entry.key;
+        let what = format!("user `{}`", name.value);
+        let facts = expect.known(&entry.value, &what, &["superuser"]);
+        let said = facts.first().and_then(|fact| expect.boolean(&fact.value, &format!("`superuser` of {what}")));
+        let superuser = said.is_some_and(|said| said.value);
+        if let Some(user) = service.users.iter_mut().find(|user| user.name.value == name.value) {
+            user.superuser = superuser;
+            if superuser && let Some(family) = kind.family(&service.family) {
+                // What the reader said of this login is no longer so.
+                let of_user = |key: &Key| {
+                    let variable = key.path.strip_prefix("environment.");
+                    variable.and_then(|name| family.variables.get(name)) == Some(&Login::User)
+                };
+                for key in service.keys.iter_mut().filter(|key| of_user(key)) {
+                    *key = Key { path: key.path.clone(), support: Support::Reproduced, note: String::new() };
+                }
+            }
+        } else {
+            let credential = Credential::Own(format!("{}/{}", service.name, name.value));
+            service.users.push(User { name: name.clone(), credential, bound: true, superuser });
+        }
+    }
+}
+
 /// A version that the user pins: a tag, or a tag and a digest.
 fn pin(service: &mut Service, text: Located<String>, kind: &Kind, expect: &mut Expect) {
     let name = service.image.as_ref().map_or_else(|| kind.image.clone(), |image| image.value.name());
-    let image = match ImageRef::parse(&format!("{name}:{}", text.value)) {
-        Ok(image) => image,
-        Err(_) => {
-            expect.diagnostics.push(
-                Diagnostic::error("version-text", format!("`{}` is no version", text.value))
-                    .at(&text.origin, "becomes the image's tag")
-                    .help("write it as the image's tags are: `\"16.4\"`, `16.4-alpine`, `16.4@sha256:…`"),
-            );
-            return;
-        }
+    let Ok(image) = ImageRef::parse(&format!("{name}:{}", text.value)) else {
+        expect.diagnostics.push(
+            Diagnostic::error("version-text", format!("`{}` is no version", text.value))
+                .at(&text.origin, "becomes the image's tag")
+                .help("write it as the image's tags are: `\"16.4\"`, `16.4-alpine`, `16.4@sha256:…`"),
+        );
+        return;
     };
     let pinned = version_of(&Located::new(image.clone(), text.origin.clone()), kind);
     let said = match (&service.version.class, service.version.text.as_str()) {

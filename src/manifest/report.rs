@@ -3,16 +3,21 @@
 //! No secret is in either: a variable shows its class, never its value.
 
 use super::Reading;
-use crate::model::{Diagnostic, Origin, Service, Support, VersionClass};
+use crate::model::{App, Diagnostic, Origin, Piece, Service, Support, Value, Variable, VersionClass};
 use serde_json::{Map, Value as Json, json};
 
 /// Everything that was read, as `--json` prints it; `more` are diagnostics besides the reading's own.
 pub fn json(reading: &Reading, more: &[Diagnostic]) -> Json {
     let stack = &reading.stack;
-    let app = |app: &crate::model::App| json!({"name": app.name, "image": app.image, "note": app.note, "origin": origin(&app.origin)});
-    let variable = |variable: &crate::model::Variable| {
+    let app =
+        |app: &App| json!({"name": app.name, "image": app.image, "note": app.note, "origin": origin(&app.origin)});
+    let variable = |variable: &Variable| {
         let first = match &variable.value {
-            crate::model::Value::Bound { template, .. } => template.fields().next(),
+            Value::Bound { template, .. } => template.fields().next().map(|(service, field)| {
+                // A URL that is put together from user, password and the rest is a URL all the same.
+                let in_url = |piece: &Piece| matches!(piece, Piece::Text(text) if text.contains("://"));
+                (service, if template.0.iter().any(in_url) { "url" } else { field })
+            }),
             _ => None,
         };
         json!({
@@ -81,10 +86,7 @@ pub fn lines(reading: &Reading) -> Vec<String> {
     let mut rows = Vec::new();
     for service in &stack.services {
         rows.push(service_row(service));
-        let pointed = service.keys.iter().filter(|key| key.support != Support::Reproduced);
-        let of_keys = pointed.map(|key| format!("{} {}: {}", key.path, carried_out(key.support), key.note));
-        let notes = service.notes.iter().cloned().chain(of_keys);
-        rows.extend(notes.map(|note| vec![String::new(), note]));
+        rows.extend(service.notes.iter().map(|note| vec![String::new(), note.clone()]));
     }
     let mut lines = Vec::new();
     let sources = stack.sources.iter().map(|source| match source.path.display().to_string() {
@@ -98,9 +100,17 @@ pub fn lines(reading: &Reading) -> Vec<String> {
         lines.push("no backing services".to_owned());
     }
     lines.extend(aligned(&rows));
+    for support in [Support::Approximated, Support::Unsupported] {
+        let keys = keys(reading, support);
+        if !keys.is_empty() {
+            lines.push(String::new());
+            lines.push(carried_out(support).to_owned());
+            lines.extend(aligned(&keys));
+        }
+    }
     let mut foot = Vec::new();
     if !stack.apps.is_empty() {
-        let named = |app: &crate::model::App| match app.note.as_str() {
+        let named = |app: &App| match app.note.as_str() {
             "" => app.name.clone(),
             note => format!("{} ({note})", app.name),
         };
@@ -147,9 +157,26 @@ fn service_row(service: &Service) -> Vec<String> {
 fn carried_out(support: Support) -> &'static str {
     match support {
         Support::Reproduced => "as in production",
-        Support::Approximated => "is approximated",
-        Support::Unsupported => "is not carried out",
+        Support::Approximated => "approximated",
+        Support::Unsupported => "not carried out",
     }
+}
+
+/// The keys of that support: what is the same for several services is one row.
+fn keys(reading: &Reading, support: Support) -> Vec<Vec<String>> {
+    let mut found: Vec<(&str, &str, Vec<&str>)> = Vec::new();
+    for service in &reading.stack.services {
+        for key in service.keys.iter().filter(|key| key.support == support) {
+            match found.iter_mut().find(|(path, note, _)| *path == key.path && *note == key.note) {
+                Some((_, _, services)) => services.push(&service.name),
+                None => found.push((&key.path, &key.note, vec![&service.name])),
+            }
+        }
+    }
+    let row = |(path, note, services): (&str, &str, Vec<&str>)| {
+        vec![format!("  {path}"), services.join(", "), note.to_owned()]
+    };
+    found.into_iter().map(row).collect()
 }
 
 fn by_class(reading: &Reading) -> String {

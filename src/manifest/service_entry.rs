@@ -45,7 +45,10 @@ pub(crate) fn read(entry: &Entry, kinds: &Kinds, expect: &mut Expect) -> Option<
     for entry in node.entries() {
         expect.is_known(entry, &what, KEYS);
     }
-    let image = image(node, &what, expect)?;
+    let image = match node.get("image") {
+        Some(named) => Some(image(named, &what, expect)?),
+        None => None,
+    };
     let kind = kind(name, node, image.as_ref(), kinds, expect)?;
     let mut service = Service::new(
         &name.value,
@@ -69,7 +72,7 @@ pub(crate) fn read(entry: &Entry, kinds: &Kinds, expect: &mut Expect) -> Option<
                 }
             }
             None if kind.families.iter().any(|family| !family.images.is_empty()) => {
-                service.notes.push(format!("an image of its own, run as {} is: `{}`", kind.image, image.value.name()))
+                service.notes.push(format!("an image of its own, run as {} is: `{}`", kind.image, image.value.name()));
             }
             None => {}
         }
@@ -82,20 +85,14 @@ pub(crate) fn read(entry: &Entry, kinds: &Kinds, expect: &mut Expect) -> Option<
     Some(service)
 }
 
-/// The image; `None` inside where none is named, outside where it is no image's name.
-#[allow(clippy::option_option)]
-fn image(node: &Node, what: &str, expect: &mut Expect) -> Option<Option<Located<ImageRef>>> {
-    let Some(node) = node.get("image") else { return Some(None) };
+fn image(node: &Node, what: &str, expect: &mut Expect) -> Option<Located<ImageRef>> {
     let text = expect.text(node, &format!("the image of {what}"))?;
-    match ImageRef::parse(&text.value) {
-        Ok(image) => Some(Some(Located::new(image, text.origin))),
-        Err(error) => {
-            expect
-                .diagnostics
-                .push(Diagnostic::error("image-name", error.to_string()).at(&text.origin, "no image's name"));
-            None
-        }
-    }
+    let wrong = match ImageRef::parse(&text.value) {
+        Ok(image) => return Some(Located::new(image, text.origin)),
+        Err(error) => Diagnostic::error("image-name", error.to_string()).at(&text.origin, "no image's name"),
+    };
+    expect.diagnostics.push(wrong);
+    None
 }
 
 fn kind<'k>(

@@ -19,7 +19,8 @@ pub(crate) fn read(service: &mut Service, node: &Node, kind: &Kind, expect: &mut
             generic.describe(service);
         }
     }
-    let mut reader = Reader { what: format!("`{}`", service.name), service, kind, expect };
+    let what = format!("`{}`", service.name);
+    let mut reader = Reader { service, kind, expect, what };
     let databases = reader.databases(node.get("databases"));
     reader.users(node.get("users"), databases);
     for entry in node.entries() {
@@ -32,13 +33,13 @@ pub(crate) fn read(service: &mut Service, node: &Node, kind: &Kind, expect: &mut
 /// are left out and reported, and a setting that is there already is replaced.
 pub(crate) fn settings(service: &mut Service, node: &Node, kind: &Kind, expect: &mut Expect) {
     let what = format!("`{}`", service.name);
-    Reader { what, service, kind, expect }.settings(node);
+    Reader { service, kind, expect, what }.settings(node);
 }
 
 /// Reads variables of the container into a service.
 pub(crate) fn environment(service: &mut Service, node: &Node, kind: &Kind, expect: &mut Expect) {
     let what = format!("`{}`", service.name);
-    Reader { what, service, kind, expect }.environment(node);
+    Reader { service, kind, expect, what }.environment(node);
 }
 
 /// Reads `linux/amd64`.
@@ -66,7 +67,14 @@ impl Reader<'_> {
         let of = format!("`{name}` of {}", self.what);
         let generic = generic::is_generic(&self.kind.name);
         let carried_out = match name {
-            "kind" | "version" | "image" => true,
+            "command" | "protocol" | "path" if !generic => {
+                self.expect.diagnostics.push(
+                    Diagnostic::error("key-of-generic", format!("`{name}` is for services of the kind `generic`"))
+                        .at(&key.origin, format!("{} has its own", self.kind.title))
+                        .help("settings of the server go under `settings`"),
+                );
+                return;
+            }
             "databases" => self.has_databases(),
             "users" => self.has_users(),
             "extensions" => {
@@ -79,7 +87,7 @@ impl Reader<'_> {
             }
             "plugins" => {
                 self.service.plugins = self.expect.texts(node, &of);
-                self.kind.families.iter().any(|family| has_plugins(family))
+                self.kind.families.iter().any(has_plugins)
             }
             "settings" => return self.settings(node),
             "environment" => return self.environment(node),
@@ -93,14 +101,7 @@ impl Reader<'_> {
                 }
                 true
             }
-            "command" | "protocol" | "path" if !generic => {
-                self.expect.diagnostics.push(
-                    Diagnostic::error("key-of-generic", format!("`{name}` is for services of the kind `generic`"))
-                        .at(&key.origin, format!("{} has its own", self.kind.title))
-                        .help("settings of the server go under `settings`"),
-                );
-                return;
-            }
+            "kind" | "version" | "image" | "protocol" | "path" => true,
             "command" => {
                 if let Some(items) = node.as_sequence() {
                     let texts = items.iter().filter_map(|item| self.expect.text(item, &of));
@@ -110,7 +111,6 @@ impl Reader<'_> {
                 }
                 true
             }
-            "protocol" | "path" => true,
             _ => return,
         };
         if carried_out {
@@ -170,12 +170,16 @@ impl Reader<'_> {
             if self.service.databases.iter().any(|database| database.owner.is_none()) || owners.is_empty() {
                 self.add_user(Located::new(own.unwrap_or_default(), self.service.origin.clone()), false);
             }
-            owners.into_iter().for_each(|owner| self.add_user(owner, false));
+            for owner in owners {
+                self.add_user(owner, false);
+            }
             return;
         };
         if node.as_mapping().is_none() {
             let names = self.expect.texts(node, &format!("`users` of {}", self.what));
-            names.into_iter().for_each(|name| self.add_user(name, false));
+            for name in names {
+                self.add_user(name, false);
+            }
         }
         for entry in node.entries() {
             let what = format!("user `{}`", entry.key.value);
@@ -186,7 +190,9 @@ impl Reader<'_> {
                     superuser = said.is_some_and(|said| said.value);
                 } else {
                     let names = self.expect.texts(&fact.value, &format!("the databases of {what}"));
-                    names.iter().for_each(|name| self.own(&entry.key.value, name));
+                    for name in &names {
+                        self.own(&entry.key.value, name);
+                    }
                 }
             }
             self.add_user(entry.key.clone(), superuser);
@@ -275,8 +281,8 @@ impl Reader<'_> {
             let path = format!("environment.{name}");
             let is_login = family.variables.get(name).is_some_and(|login| *login != Login::Open);
             if is_login || family.environment.contains_key(name) {
-                let note = "devenv sets it itself: say it with `users`, `databases` or `vhosts`";
-                self.key(&path, Support::Unsupported, note);
+                let reason = "devenv sets it itself: say it with `users`, `databases` or `vhosts`";
+                self.key(&path, Support::Unsupported, reason);
                 continue;
             }
             let value = if entry.value.is_null() {
@@ -290,8 +296,8 @@ impl Reader<'_> {
             if family.passed.iter().any(|pattern| matches(pattern, name)) {
                 self.key(&path, Support::Reproduced, "");
             } else {
-                let note = format!("passed on as it is; {} may not know it", self.kind.image);
-                self.key(&path, Support::Approximated, &note);
+                let reason = format!("passed on as it is; {} may not know it", self.kind.title);
+                self.key(&path, Support::Approximated, &reason);
             }
         }
     }

@@ -161,7 +161,7 @@ pub(crate) fn variables(entries: &[Entry], names: &Names<'_>) -> (Vec<Variable>,
         }
         match value(&entry.value, names) {
             Ok(value) => {
-                read.push(Variable { name: name.clone(), app: String::new(), value, origin: entry.key.origin.clone() })
+                read.push(Variable { name: name.clone(), app: String::new(), value, origin: entry.key.origin.clone() });
             }
             Err(diagnostic) => wrong.push(diagnostic),
         }

@@ -106,11 +106,6 @@ impl Node {
         self.as_mapping().unwrap_or_default().iter()
     }
 
-    /// The items of a list; of anything else, none.
-    pub(crate) fn items(&self) -> impl Iterator<Item = &Node> {
-        self.as_sequence().unwrap_or_default().iter()
-    }
-
     /// What it is, in words for a message: `a list`, `a map`, `text`, `nothing`.
     pub(crate) fn shape(&self) -> &'static str {
         match &self.kind {

@@ -174,10 +174,10 @@ impl Names<'_> {
 /// The place of a part of a scalar, where the scalar stands on one line as it is.
 fn part_of(origin: &Origin, text: &str, quoted: bool, from: usize, length: usize) -> Origin {
     let characters = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
-    let quotes = if quoted { 2 } else { 0 };
-    if origin.length != characters.saturating_add(quotes) {
+    let marks = if quoted { 2 } else { 0 };
+    if origin.length != characters.saturating_add(marks) {
         return origin.clone();
     }
     let before = u32::try_from(text[..from].chars().count()).unwrap_or_default();
-    Origin { column: origin.column + before + quotes / 2, length: u32::try_from(length).unwrap_or(1), ..origin.clone() }
+    Origin { column: origin.column + before + marks / 2, length: u32::try_from(length).unwrap_or(1), ..origin.clone() }
 }

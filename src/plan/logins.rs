@@ -106,6 +106,8 @@ impl Logins {
             database => self.databases.first().map(|database| database.name.clone()).unwrap_or_default(),
             vhost => self.vhosts.first().cloned().unwrap_or_default(),
             vhosts => self.vhosts.clone(),
+            tag => service.image.as_ref().and_then(|image| image.value.tag.clone()).unwrap_or_default(),
+            init_files => !service.init_files.is_empty(),
             plugins => service.plugins.iter().map(|plugin| plugin.value.clone()).collect::<Vec<_>>(),
             settings => service.settings.iter()
                 .map(|setting| context! { name => setting.name.as_str(), value => setting.value.value.as_str() })

@@ -338,3 +338,47 @@ fn the_label_names_each_part_of_the_configuration() {
     assert_eq!(service.container.labels[label::CONFIG], joined(&service.config));
     assert!(service.config.contains_key("settings") && service.config.contains_key("port"), "{:?}", service.config);
 }
+
+#[test]
+fn a_servers_files_carry_awkward_values_whole() {
+    let mut cache = service("cache", "redis", "7.2.5");
+    cache.settings = vec![setting("save", ""), setting("maxmemory", "64mb")];
+    cache.users.push(User {
+        name: Located::new(String::new(), origin()),
+        credential: Credential::Literal(Secret::new(r#"a "b" \c"#)),
+        bound: false,
+        superuser: false,
+    });
+    let text = file(&decide(&stack(vec![cache]), &Observed::default()), "/etc/devenv/redis.conf");
+    assert_eq!(text, "save \"\"\nmaxmemory 64mb\nrequirepass \"a \\\"b\\\" \\\\c\"\n# end");
+}
+
+#[test]
+fn plugins_are_added_to_those_of_the_image() {
+    let mut queue = service("queue", "rabbitmq", "3.13.7");
+    assert_eq!(file(&decide(&stack(vec![queue.clone()]), &Observed::default()), "/etc/rabbitmq/enabled_plugins"), "");
+    queue.plugins.push(Located::new("rabbitmq_shovel".into(), origin()));
+    let text = file(&decide(&stack(vec![queue.clone()]), &Observed::default()), "/etc/rabbitmq/enabled_plugins");
+    assert_eq!(text.trim(), "[rabbitmq_prometheus,rabbitmq_shovel].");
+    queue.plugins.push(Located::new("rabbitmq_management".into(), origin()));
+    queue.image = Some(Located::new(ImageRef::parse("rabbitmq:3.13.7-management").unwrap(), origin()));
+    let text = file(&decide(&stack(vec![queue]), &Observed::default()), "/etc/rabbitmq/enabled_plugins");
+    assert_eq!(text.trim(), "[rabbitmq_prometheus,rabbitmq_management,rabbitmq_shovel].");
+}
+
+#[test]
+fn the_login_is_there_before_init_files_run() {
+    const FIRST: &str = "/docker-entrypoint-initdb.d/000000-devenv.sql";
+    let mut db = service("db", "postgres", "16.4");
+    assert_eq!(file(&decide(&stack(vec![db.clone()]), &Observed::default()), FIRST), "");
+    db.init_files.push(InitFile { name: "10.sql".into(), content: Vec::new(), origin: origin() });
+    let text = file(&decide(&stack(vec![db]), &Observed::default()), FIRST);
+    assert_eq!(text.trim(), "CREATE ROLE \"app\" LOGIN;");
+}
+
+/// The text of the only service's file at that path; empty where there is none.
+fn file(desired: &Desired, path: &str) -> String {
+    let files = &desired.services[0].container.files;
+    let content = files.iter().find(|file| file.path == path).map(|file| file.content.0.clone());
+    String::from_utf8(content.unwrap_or_default()).unwrap()
+}

@@ -65,8 +65,19 @@ async fn within<T, E: From<ProbeError>>(bound: Duration, probe: impl Future<Outp
 
 #[cfg(test)]
 mod tests {
-    use super::peer::{Peer, endpoint_of};
+    use super::peer::{Peer, endpoint_of, nobody};
     use super::*;
+
+    #[tokio::test]
+    async fn probing_can_be_spawned() {
+        fn sendable<T: Send>(_: &T) {}
+        let (endpoint, wanted) = (nobody().await, Wanted::default());
+        let (proof, reconciled) =
+            (prove(Protocol::Postgres, &endpoint), reconcile(Protocol::Postgres, &endpoint, &wanted));
+        sendable(&proof);
+        sendable(&reconciled);
+        assert_eq!(reconciled.await.unwrap_err().error.fault, Fault::NotYet);
+    }
 
     #[tokio::test]
     async fn a_silent_peer_is_given_up_and_worth_another_try() {

@@ -3,18 +3,21 @@
 //! A connection lives as long as the work over it, and is ended by the protocol's own rules.
 
 mod adopt;
+mod cluster;
+mod inside;
 mod password;
 mod quote;
 mod reconcile;
+mod refusal;
 
-use super::wire::connect;
-use super::{Fault, ProbeError, Proof, TRY, within};
+use super::wire::{Stream, connect};
+use super::{ProbeError, Proof, TRY, within};
 use crate::model::Endpoint;
 pub(super) use reconcile::reconcile;
-use std::error::Error as _;
-use std::io;
+use refusal::{Refusal, is_unable};
 use tokio_postgres::config::SslMode;
-use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres::tls::NoTlsStream;
+use tokio_postgres::{Client, Config, Connection, NoTls};
 
 /// Bytes that a server may send for a login and a `SELECT 1`.
 const LIMIT: u64 = 1024 * 1024;
@@ -23,21 +26,26 @@ const LIMIT_OF_LISTS: u64 = 64 * 1024 * 1024;
 
 /// Logs in to the endpoint's database (the login's own name where there is none) and asks for 1.
 pub(super) async fn prove(endpoint: &Endpoint) -> Result<Proof, ProbeError> {
-    session(endpoint, LIMIT, async |client, version| {
-        client.simple_query("SELECT 1").await?;
-        Ok(Proof { words: "logged in", server_version: Some(version.to_owned()) })
-    })
-    .await
+    let Session { client, connection, version } = login(endpoint, LIMIT, "").await.map_err(Refusal::into_error)?;
+    drive(connection, async move { client.simple_query("SELECT 1").await }).await?;
+    Ok(Proof { words: "logged in", server_version: Some(version) })
 }
 
-/// Logs in, and does the work with the client and the server's version (`15.18`). Only the login is bounded in time.
-async fn session<T, E: From<ProbeError> + From<tokio_postgres::Error>>(
-    endpoint: &Endpoint,
-    limit: u64,
-    work: impl AsyncFnOnce(&Client, &str) -> Result<T, E>,
-) -> Result<T, E> {
+/// A login. Nothing happens on the connection unless it is driven.
+struct Session {
+    client: Client,
+    connection: Connection<Stream, NoTlsStream>,
+    /// As the server says it, without the packager's addition: `15.18`.
+    version: String,
+}
+
+/// Logs in, with options of the server's command line, within the bound of one try.
+async fn login(endpoint: &Endpoint, limit: u64, options: &str) -> Result<Session, Refusal> {
     let mut config = Config::new();
     config.user(endpoint.user.as_deref().unwrap_or("postgres")).ssl_mode(SslMode::Disable).application_name("devenv");
+    if !options.is_empty() {
+        config.options(options);
+    }
     if let Some(password) = &endpoint.password {
         config.password(password.reveal());
     }
@@ -47,69 +55,24 @@ async fn session<T, E: From<ProbeError> + From<tokio_postgres::Error>>(
     let login = async {
         let stream = connect(endpoint, limit).await?;
         config.connect_raw(stream, NoTls).await.map_err(|error| {
-            if endpoint.password.is_none() && unable(&error) {
+            if endpoint.password.is_none() && is_unable(&error) {
                 ProbeError::login("the server asks for a password, and the endpoint has none").into()
             } else {
-                E::from(error)
+                Refusal::from(error)
             }
         })
     };
     let (client, connection) = within(TRY, login).await?;
-    let version = connection.parameter("server_version").unwrap_or_default().to_owned();
-    let version = version.split_whitespace().next().unwrap_or_default();
-    let work = async {
-        let done = work(&client, version).await;
-        // The connection ends once its client is gone.
-        drop(client);
-        done
-    };
-    // If the connection breaks, the work ends too: its next statement fails.
+    let version = connection.parameter("server_version").unwrap_or_default();
+    let version = version.split_whitespace().next().unwrap_or_default().to_owned();
+    Ok(Session { client, connection, version })
+}
+
+/// Does the work while the connection runs. It must own the client: the connection ends, by the protocol's rules, when
+/// the client is gone. If the connection breaks first, the work's next statement fails.
+async fn drive<T>(connection: Connection<Stream, NoTlsStream>, work: impl Future<Output = T>) -> T {
     let (done, _ended) = tokio::join!(work, connection);
     done
-}
-
-/// Whether the client's own configuration was at fault: no password where one is asked for.
-fn unable(error: &tokio_postgres::Error) -> bool {
-    let from_connection = error.source().is_some_and(<dyn std::error::Error>::is::<io::Error>);
-    error.as_db_error().is_none() && !error.is_closed() && !from_connection && error.source().is_some()
-}
-
-impl From<tokio_postgres::Error> for ProbeError {
-    fn from(error: tokio_postgres::Error) -> Self {
-        if let Some(refusal) = error.as_db_error() {
-            let detail = refusal.detail().map(|detail| format!(": {detail}")).unwrap_or_default();
-            return Self::new(fault(refusal.code().code()), format!("{}{detail}", refusal.message()));
-        }
-        if error.is_closed() {
-            return Self::closed();
-        }
-        let source = error.source();
-        match source.and_then(|source| source.downcast_ref::<io::Error>()).map(io::Error::kind) {
-            Some(
-                io::ErrorKind::ConnectionReset
-                | io::ErrorKind::ConnectionAborted
-                | io::ErrorKind::BrokenPipe
-                | io::ErrorKind::NotConnected
-                | io::ErrorKind::TimedOut,
-            ) => Self::not_yet(error.to_string()),
-            Some(_) => Self::foreign("Postgres' protocol"),
-            None => match source {
-                Some(source) => Self::other(format!("{error}: {source}")),
-                None => Self::foreign("Postgres' protocol"),
-            },
-        }
-    }
-}
-
-/// What an SQLSTATE means here (appendix A of Postgres' documentation).
-fn fault(code: &str) -> Fault {
-    match code {
-        // starting up; shutting down; crashed and recovering; no connection left
-        "57P03" | "57P01" | "57P02" | "53300" => Fault::NotYet,
-        // wrong password; no such login, or not from here; no such database; not allowed to connect to it
-        "28P01" | "28000" | "3D000" | "42501" => Fault::Login,
-        _ => Fault::Other,
-    }
 }
 
 #[cfg(test)]
@@ -117,7 +80,7 @@ mod tests {
     use super::*;
     use crate::model::{Protocol, Secret};
     use crate::protocol::peer::{Peer, endpoint_of, nobody};
-    use crate::protocol::prove_within;
+    use crate::protocol::{Fault, prove_within};
     use std::time::Duration;
 
     /// A server's message: its tag, its length, its body.

@@ -1,5 +1,7 @@
 //! Commands that need no engine, run as a user runs them.
 
+#![expect(clippy::expect_used, reason = "a test fails by panicking, in its steps too")]
+
 #[path = "../sandbox/mod.rs"]
 #[allow(dead_code, reason = "each test binary uses its own part of it")]
 mod sandbox;

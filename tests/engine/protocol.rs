@@ -139,6 +139,8 @@ async fn a_changed_password_or_owner_is_set_and_nothing_is_dropped() {
         ]
     );
     refused(Protocol::Postgres, &on_database(server.endpoint(Some("app"), Some("old")), "shop")).await;
+    let elsewhere = on_database(administrator(&server), "not-made-yet");
+    assert_eq!(reconcile(Protocol::Postgres, &elsewhere, &now).await, Ok(Vec::new()));
     server.ready(&on_database(server.endpoint(Some("app"), Some("new")), "shop")).await;
     server.ready(&on_database(server.endpoint(Some("audit"), Some("a")), "audit")).await;
     assert_eq!(reconciled(&server, &now).await, []);
@@ -189,6 +191,7 @@ async fn several_can_reconcile_at_once() {
 #[tokio::test]
 async fn what_init_files_made_goes_over_to_the_owner() {
     const INIT: &str = r#"
+        CREATE DATABASE reports;
         CREATE EXTENSION pg_trgm;
         CREATE SCHEMA "Sales";
         CREATE TABLE plain (id serial PRIMARY KEY, name text);
@@ -207,14 +210,22 @@ async fn what_init_files_made_goes_over_to_the_owner() {
         CREATE FUNCTION on_change() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
         CREATE TRIGGER changed BEFORE UPDATE ON plain FOR EACH ROW EXECUTE FUNCTION on_change();
         INSERT INTO plain (name) VALUES ('kept');
+        CREATE TABLE granted (a int);
+        ALTER TABLE granted OWNER TO app;
+        \connect reports
+        CREATE TABLE monthly (month date);
     "#;
     for (image, _) in POSTGRES {
-        let server = postgres(image, &[], &[("/docker-entrypoint-initdb.d/10-schema.sql", INIT)]);
+        let login = ("/docker-entrypoint-initdb.d/000000-devenv.sql", "CREATE ROLE \"app\" LOGIN;\n");
+        let server = postgres(image, &[], &[("/docker-entrypoint-initdb.d/10-schema.sql", INIT), login]);
         server.ready(&administrator(&server)).await;
         let mut wanted = wanted(&[("app", "pw")], &[("shop", "app")]);
         wanted.adopt = true;
         let done = reconciled(&server, &wanted).await;
+        assert!(done.contains(&Done::PasswordSet("app".to_owned())), "{done:?}");
+        assert!(!server.log().contains("password authentication failed"));
         assert!(done.iter().any(|done| matches!(done, Done::Adopted { objects: 15, .. })), "{done:?}");
+        assert!(done.contains(&Done::Adopted { database: "reports".to_owned(), objects: 1 }), "{done:?}");
         assert_eq!(reconciled(&server, &wanted).await, []);
 
         let app = on_database(server.endpoint(Some("app"), Some("pw")), "shop");
@@ -228,6 +239,9 @@ async fn what_init_files_made_goes_over_to_the_owner() {
         "#;
         as_app(&app, migration).await.unwrap_or_else(|error| panic!("{image}: {error:?}"));
         assert_eq!(query(&server, "shop", "SELECT name FROM plain"), "kept");
+        as_app(&on_database(app, "reports"), "ALTER TABLE monthly ADD COLUMN total int")
+            .await
+            .unwrap_or_else(|error| panic!("{image}: {error:?}"));
         let owner_of_extension = "SELECT pg_get_userbyid(proowner) FROM pg_proc WHERE proname = 'similarity'";
         assert_eq!(query(&server, "shop", owner_of_extension), "devenv_admin");
     }
@@ -243,23 +257,24 @@ fn redis(image: &str, configuration: &str) -> Server {
 
 #[tokio::test]
 async fn redis_takes_its_password_from_a_file_and_refuses_any_other() {
+    const PASSWORD: &str = r#"s3 #"\cret"#;
     for (image, version) in REDIS {
-        let server = redis(image, "maxmemory 64mb\nrequirepass s3cret\n");
-        let proof = server.ready(&server.endpoint(None, Some("s3cret"))).await;
+        let server = redis(image, "maxmemory 64mb\nsave \"\"\nrequirepass \"s3 #\\\"\\\\cret\"\n");
+        let proof = server.ready(&server.endpoint(None, Some(PASSWORD))).await;
         assert_eq!(proof.words, "logged in");
         assert!(proof.server_version.is_some_and(|found| found.starts_with(version)), "{image}");
-        server.ready(&server.endpoint(Some("default"), Some("s3cret"))).await;
+        server.ready(&server.endpoint(Some("default"), Some(PASSWORD))).await;
 
         let error = refused(Protocol::Redis, &server.endpoint(None, Some("wrong"))).await;
         assert!(error.message.starts_with("WRONGPASS"), "{error:?}");
-        let error = refused(Protocol::Redis, &server.endpoint(Some("nobody"), Some("s3cret"))).await;
+        let error = refused(Protocol::Redis, &server.endpoint(Some("nobody"), Some(PASSWORD))).await;
         assert!(error.message.starts_with("WRONGPASS"), "{error:?}");
         let error = refused(Protocol::Redis, &server.endpoint(None, None)).await;
         assert!(error.message.starts_with("NOAUTH"), "{error:?}");
-        let sixteen = on_database(server.endpoint(None, Some("s3cret")), "16");
+        let sixteen = on_database(server.endpoint(None, Some(PASSWORD)), "16");
         let error = refused(Protocol::Redis, &sixteen).await;
         assert!(error.message.contains("out of range"), "{error:?}");
-        server.ready(&on_database(server.endpoint(None, Some("s3cret")), "15")).await;
+        server.ready(&on_database(server.endpoint(None, Some(PASSWORD)), "15")).await;
     }
 }
 
@@ -292,20 +307,21 @@ async fn rabbitmq_imports_its_definitions_on_every_boot() {
     for (image, version) in RABBITMQ {
         let files = [
             (CONFIGURATION, "load_definitions = /etc/rabbitmq/devenv-definitions.json\n"),
-            (DEFINITIONS, &definitions(&[("app", "first")], &["/", "shop/é"])),
+            (DEFINITIONS, &definitions(&[("app", "first")], &["shop", "shop/é"])),
             ("/etc/rabbitmq/enabled_plugins", "[rabbitmq_prometheus,rabbitmq_shovel].\n"),
         ];
         let server = Server::start((image, Protocol::Amqp, 5672), &[], &["rabbitmq-server"], &files);
-        let proof = server.ready(&on_vhost(&server, "app", "first", "/")).await;
+        let proof = server.ready(&on_vhost(&server, "app", "first", "shop")).await;
         assert_eq!(proof.words, "logged in");
         assert!(proof.server_version.is_some_and(|found| found.starts_with(version)), "{image}");
         server.ready(&on_vhost(&server, "app", "first", "shop/é")).await;
 
-        let error = refused(Protocol::Amqp, &on_vhost(&server, "app", "wrong", "/")).await;
+        let error = refused(Protocol::Amqp, &on_vhost(&server, "app", "wrong", "shop")).await;
         assert!(error.message.contains("ACCESS_REFUSED"), "{error:?}");
         let error = refused(Protocol::Amqp, &on_vhost(&server, "app", "first", "nope")).await;
         assert!(error.message.contains("vhost nope not found"), "{error:?}");
-        // No default login is made beside the definitions.
+        // Neither a default login nor a default vhost is made beside the definitions.
+        refused(Protocol::Amqp, &on_vhost(&server, "app", "first", "/")).await;
         refused(Protocol::Amqp, &server.endpoint(None, None)).await;
         let users = server.run(&["rabbitmqctl", "-q", "list_users", "--no-table-headers"]);
         assert_eq!(users.split_whitespace().next(), Some("app"), "{users}");
@@ -314,11 +330,13 @@ async fn rabbitmq_imports_its_definitions_on_every_boot() {
         assert!(plugins.lines().any(|plugin| plugin == "rabbitmq_shovel"), "{plugins}");
         assert!(!server.log().contains("unexpectedly closed"), "connections end by the rules");
 
-        server.put(DEFINITIONS, &definitions(&[("app", "second"), ("audit", "third")], &["/", "shop/é", "late"]));
+        server.put(DEFINITIONS, &definitions(&[("app", "second"), ("audit", "third")], &["shop", "late"]));
         server.restart();
         server.ready(&on_vhost(&server, "app", "second", "late")).await;
-        server.ready(&on_vhost(&server, "audit", "third", "/")).await;
-        refused(Protocol::Amqp, &on_vhost(&server, "app", "first", "/")).await;
+        server.ready(&on_vhost(&server, "audit", "third", "shop")).await;
+        // What the definitions no more name is kept.
+        server.ready(&on_vhost(&server, "app", "second", "shop/é")).await;
+        refused(Protocol::Amqp, &on_vhost(&server, "app", "first", "shop")).await;
     }
 }
 

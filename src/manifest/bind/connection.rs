@@ -1,4 +1,4 @@
-//! The forms in which variables name a server: URLs, lists of addresses, `key=value` strings, Go's MySQL form.
+//! The forms in which variables name a server: URLs, lists of addresses, `key=value` strings, Go's `MySQL` form.
 //!
 //! What is found are ranges of the text, so that everything else in it can be kept as it is.
 

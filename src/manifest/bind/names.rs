@@ -53,6 +53,9 @@ const PART_ENDS: &[(&str, Part)] = &[
     ("USER", Part::User),
     ("USR", Part::User),
     ("LOGIN", Part::User),
+    ("ACCESS_KEY_ID", Part::User),
+    ("ACCESS_KEY", Part::User),
+    ("SECRET_ACCESS_KEY", Part::Password),
     ("PASSWORD", Part::Password),
     ("PASSWD", Part::Password),
     ("PASS", Part::Password),
@@ -105,6 +108,10 @@ const NO_ADDRESS: &[&str] = &[
     "BUCKET",
     "QUEUE",
     "TOPIC",
+    "KEY",
+    "ID",
+    "TOKEN",
+    "SECRET",
 ];
 
 /// Words that make a value a secret by its name.

@@ -98,7 +98,7 @@ pub(super) fn is_local_host(host: &str) -> bool {
     host.is_empty()
         || host == "localhost"
         || host.ends_with(".localhost")
-        || host.ends_with(".local")
+        || host.rsplit('.').next() == Some("local")
         || host.ends_with(".internal") && host.starts_with("host.")
         || host.starts_with("127.")
         || host == "::1"

@@ -1,6 +1,8 @@
+use super::login::added_user;
 use super::*;
 use crate::manifest::interpolate::interpolate;
-use crate::model::{SourceFile, Version, VersionClass};
+use crate::model::{Credential, Database, Located, Piece, Secret, SourceFile, Version, VersionClass};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 fn origin(line: u32) -> Origin {
@@ -43,12 +45,12 @@ fn shown(value: &Value) -> String {
             for piece in &template.0 {
                 match piece {
                     Piece::Text(piece) => text.push_str(piece),
-                    Piece::Field { service, field, encoded: true } => text.push_str(&format!("<{service}.{field}%>")),
-                    Piece::Field { service, field, .. } => text.push_str(&format!("<{service}.{field}>")),
+                    Piece::Field { service, field, encoded: true } => write!(text, "<{service}.{field}%>").unwrap(),
+                    Piece::Field { service, field, .. } => write!(text, "<{service}.{field}>").unwrap(),
                 }
             }
             for dropped in dropped {
-                text.push_str(&format!(" -{dropped}"));
+                write!(text, " -{dropped}").unwrap();
             }
             text
         }

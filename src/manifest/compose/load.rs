@@ -281,6 +281,21 @@ impl<'a> Loader<'a> {
                 Some(path) => tidy(&folder.join(path)),
                 None => first.parent().unwrap_or(folder).to_path_buf(),
             };
+            let mut parts = Vec::new();
+            for path in &paths {
+                let Some(text) = path.as_str() else { continue };
+                let file = tidy(&folder.join(text));
+                if let Some(at) = chain.iter().position(|(known, _)| *known == file) {
+                    self.cycle_at(&chain[at..], &path.origin);
+                    continue;
+                }
+                if let Some((source, document)) = self.parsed(&file, &path.origin) {
+                    parts.push(Part { source, document, path: file });
+                }
+            }
+            if parts.is_empty() {
+                continue;
+            }
             // The including project's variables win over those of the included one's `.env`.
             let mut own = Variables::default();
             match entry.get("env_file") {
@@ -294,18 +309,6 @@ impl<'a> Loader<'a> {
                 None => own = self.dotenv(&own_folder.join(".env"), None, &own),
             }
             own.0.extend(variables.0.clone());
-            let mut parts = Vec::new();
-            for path in &paths {
-                let Some(text) = path.as_str() else { continue };
-                let file = tidy(&folder.join(text));
-                if let Some(at) = chain.iter().position(|(known, _)| *known == file) {
-                    self.cycle_at(&chain[at..], &path.origin);
-                    continue;
-                }
-                if let Some((source, document)) = self.parsed(&file, &path.origin) {
-                    parts.push(Part { source, document, path: file });
-                }
-            }
             let mut inner: Chain = chain.clone();
             if let Some(last) = inner.last_mut() {
                 last.1 = Some(entry.origin.clone());

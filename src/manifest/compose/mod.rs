@@ -3,11 +3,14 @@
 //! Nothing that a Compose file declares is dropped in silence: what is not carried out is said.
 
 mod backing;
+mod contents;
 mod keys;
 mod load;
+mod login;
 mod merge;
 mod mounts;
 mod service;
+mod settings;
 mod value;
 mod variables;
 mod words;
@@ -40,7 +43,7 @@ pub(crate) fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
         let mut sources: BTreeMap<String, Sources> = BTreeMap::new();
         let mut declared = Vec::new();
         for (name, value) in whole.get("services").map(Value::entries).unwrap_or_default() {
-            if value.entries().is_empty() && !value.is_null() {
+            if !value.is_map() && !value.is_null() {
                 loader.diagnostics.push(
                     Diagnostic::error("wrong-type", format!("the service `{}` has to be a map", name.value))
                         .at(&value.origin, "found something else"),

@@ -42,7 +42,9 @@ pub(super) fn read(loader: &mut Loader<'_>, whole: &Value, name: &Located<String
         origin: name.origin.clone(),
     };
     let image = image_of(loader, value);
-    let Some(image) = image else { return Read::App(app(String::new(), written), is_active(loader, value)) };
+    let active = is_active(loader, value);
+    let asleep = if active { String::new() } else { inactive(value) };
+    let Some(image) = image else { return Read::App(app(asleep, written), active) };
 
     let shown = image.name.value.to_string();
     let entrypoint =
@@ -51,30 +53,36 @@ pub(super) fn read(loader: &mut Loader<'_>, whole: &Value, name: &Located<String
         value.get("command").and_then(marked_words).map(|words| plain_words(&words)).or(image.command.clone());
     let looks_served = ["ports", "expose", "healthcheck"].iter().any(|key| value.get(key).is_some());
     let runs = Runs { entrypoint: entrypoint.as_deref(), command: command.as_deref(), looks_served };
-    let found = match classify(loader.input.kinds, &image.name.value, &runs) {
-        Class::Backing { kind, family, derived } => Some((kind, family, derived)),
-        Class::App { note } => match included(loader, &name.value, &image.name.value) {
-            Some((kind, family)) => Some((kind, family, false)),
-            None => return Read::App(app(note.clone(), Some(shown)), note.is_empty() && is_active(loader, value)),
-        },
+    let by_user = included(loader, &name.value, &image.name.value).map(|(kind, family)| (kind, family, false));
+    let (kind, family, derived) = match (by_user, classify(loader.input.kinds, &image.name.value, &runs)) {
+        (Some(found), _) => found,
+        (None, Class::Backing { kind, family, derived }) => (kind, family, derived),
+        (None, Class::App { note }) => {
+            let with_variables = note.is_empty() && active;
+            let note = if note.is_empty() { asleep } else { note };
+            return Read::App(app(note, Some(shown)), with_variables);
+        }
     };
-    let found = match included(loader, &name.value, &image.name.value) {
-        Some((kind, family)) => Some((kind, family, false)),
-        None => found,
-    };
-    let Some((kind, family, derived)) = found else { return Read::App(app(String::new(), Some(shown)), true) };
-    if !is_active(loader, value) {
-        let profiles: Vec<&str> = profiles_of(value).collect();
-        let note = format!("behind the profile `{}`, which is not active", profiles.join("`, `"));
-        return Read::App(app(note, Some(shown)), false);
+    if !active {
+        return Read::App(app(asleep, Some(shown)), false);
     }
     let version = version(&image, kind);
     let mut service = Service::new(&name.value, &kind.name, &family.name, version, name.origin.clone());
+    loader.input.describe(&mut service);
     service.image = Some(image.name.clone());
     let mut backing = Backing::new(loader, whole, value, kind, family, service);
     backing.read(derived, image.dockerfile.as_deref());
     let (service, sources) = backing.finish();
     Read::Backing(Box::new(service), sources)
+}
+
+/// Why a service is not started.
+fn inactive(value: &Value) -> String {
+    let profiles: Vec<String> = profiles_of(value).map(|profile| format!("`{profile}`")).collect();
+    match profiles.as_slice() {
+        [one] => format!("behind the profile {one}, which is not active"),
+        several => format!("behind the profiles {}, none of them active", several.join(", ")),
+    }
 }
 
 /// The profiles that a service belongs to.
@@ -110,7 +118,7 @@ fn version(image: &Image, kind: &Kind) -> Version {
         return Version { text: text.clone(), number: None, class: VersionClass::Unresolved, origin };
     }
     let tag = image.name.value.tag.as_deref().unwrap_or_default();
-    Version::parse(tag, image.name.value.digest.is_some(), |parts| kind.exact_parts(parts), origin)
+    kind.version(tag, image.name.value.digest.is_some(), origin)
 }
 
 /// The image by `image:`, or what the Dockerfile of `build:` stands on where the image's own name says nothing.
@@ -145,7 +153,12 @@ fn named_image(loader: &mut Loader<'_>, value: &Value) -> Option<Image> {
         }
         return None;
     }
-    match ImageRef::parse(left) {
+    let without_tag = || left.rfind(':').filter(|at| !left[*at..].contains('/')).map(|at| &left[..at]);
+    let parsed = match (ImageRef::parse(left), without_tag()) {
+        (Err(_), Some(name)) if !unset.is_empty() => ImageRef::parse(name),
+        (parsed, _) => parsed,
+    };
+    match parsed {
         Ok(image) => Some(Image {
             name: Located::new(image, value.origin.clone()),
             unresolved: (!unset.is_empty()).then(|| written_tag(value.raw())),
@@ -215,12 +228,16 @@ fn built_image(loader: &mut Loader<'_>, build: &Value) -> Option<Image> {
         },
     };
     let left = base.image.trim_end_matches([':', '@', '-']);
-    let image = ImageRef::parse(left).ok()?;
+    let without_tag = if base.unset.is_empty() { left } else { left.split(':').next().unwrap_or(left) };
+    let image = ImageRef::parse(left).or_else(|_| ImageRef::parse(without_tag)).ok()?;
     let unresolved = base.unset.first().map(|name| format!("${{{name}}}"));
     Some(Image {
         name: Located::new(image, origin),
         unresolved,
-        dockerfile: Some(source.path.display().to_string()),
+        dockerfile: Some(match at("dockerfile_inline") {
+            Some(_) => format!("the Dockerfile in {}", source.path.display()),
+            None => source.path.display().to_string(),
+        }),
         entrypoint: base.entrypoint,
         command: base.command,
     })

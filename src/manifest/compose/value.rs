@@ -66,11 +66,6 @@ impl Value {
         Self { origin: node.origin.clone(), tag: node.tag.clone(), content }
     }
 
-    /// A map with nothing in it.
-    pub(super) fn empty_map(origin: Origin) -> Self {
-        Self { origin, tag: None, content: Content::Map(Vec::new()) }
-    }
-
     /// A text at a place.
     pub(super) fn text_of(text: Interpolated, origin: Origin) -> Self {
         let raw = text.text.clone();
@@ -130,6 +125,11 @@ impl Value {
     /// Whether it says nothing.
     pub(super) fn is_null(&self) -> bool {
         matches!(self.content, Content::Null)
+    }
+
+    /// Whether it is a map.
+    pub(super) fn is_map(&self) -> bool {
+        matches!(self.content, Content::Map(_))
     }
 
     /// Whether it is true.

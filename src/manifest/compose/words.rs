@@ -99,6 +99,8 @@ pub(super) struct ServerArguments {
     pub(super) words: Vec<String>,
     /// Whether they stand in a shell script that does other things too.
     pub(super) in_script: bool,
+    /// The index of the first of them among all words; none where they are cut out of a script.
+    pub(super) first: Option<usize>,
 }
 
 /// Finds the server among the words and gives what comes after it. None where no server is named: then the words are
@@ -110,7 +112,7 @@ pub(super) fn server_arguments(words: &[String], servers: &[String]) -> Option<S
         servers.iter().any(|server| server == name)
     };
     if words.first().is_some_and(|word| word.starts_with('-')) {
-        return Some(ServerArguments { words: words.to_vec(), in_script: false });
+        return Some(ServerArguments { words: words.to_vec(), in_script: false, first: Some(0) });
     }
     let script_at = words
         .iter()
@@ -124,15 +126,15 @@ pub(super) fn server_arguments(words: &[String], servers: &[String]) -> Option<S
         let mut found = None;
         for command in &commands {
             let Some(words) = split_words(command) else { continue };
-            if let Some(at) = words.iter().rposition(|word| is_server(word)) {
+            if let Some(at) = words.iter().rposition(&is_server) {
                 found = Some(words[at + 1..].to_vec());
             }
         }
-        return found.map(|words| ServerArguments { words, in_script: commands.len() > 1 });
+        return found.map(|words| ServerArguments { words, in_script: commands.len() > 1, first: None });
     }
     let at = words.iter().take_while(|word| !word.starts_with('-')).collect::<Vec<_>>();
     let at = at.iter().rposition(|word| is_server(word))?;
-    Some(ServerArguments { words: words[at + 1..].to_vec(), in_script: false })
+    Some(ServerArguments { words: words[at + 1..].to_vec(), in_script: false, first: Some(at + 1) })
 }
 
 /// What a value of a script refers to: `$NAME`, `${NAME}`, `$(cat PATH)`, `$(cat $NAME)`.

@@ -16,6 +16,10 @@ fn codes(text: &str) -> Vec<&'static str> {
     read(text).diagnostics.iter().map(|diagnostic| diagnostic.code).collect()
 }
 
+fn lines(count: usize, line: impl Fn(usize) -> String) -> String {
+    (0..count).map(line).collect::<Vec<_>>().join("\n") + "\n"
+}
+
 #[test]
 fn scalars_keep_their_source_text() {
     let node = one("a: 3.10\nb: 0x1F\nc: '3.10'\nd: 1_000\ne: !!str 3.10\nf: 08\n");
@@ -109,7 +113,7 @@ fn empty_documents_are_none() {
 
 #[test]
 fn duplicate_keys_are_found_in_small_and_large_maps() {
-    let large: String = (0..40).map(|at| format!("k{at}: {at}\n")).collect();
+    let large = lines(40, |at| format!("k{at}: {at}"));
     assert_eq!(codes(&format!("{large}k7: again\n")), ["yaml-duplicate-key"]);
     assert_eq!(codes("a: 1\nb: 2\na: 3\n"), ["yaml-duplicate-key"]);
     let node = read("a: 1\na: 2\n").documents.remove(0);
@@ -119,16 +123,15 @@ fn duplicate_keys_are_found_in_small_and_large_maps() {
 
 #[test]
 fn what_aliases_multiply_is_bounded() {
-    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
-    for level in 1..30 {
-        let aliases = vec![format!("*a{}", level - 1); 9].join(", ");
-        bomb += &format!("a{level}: &a{level} [{aliases}]\n");
-    }
+    let bomb = lines(30, |level| match level {
+        0 => "a0: &a0 [x, x, x, x, x, x, x, x, x]".to_owned(),
+        level => format!("a{level}: &a{level} [{}]", vec![format!("*a{}", level - 1); 9].join(", ")),
+    });
     assert_eq!(codes(&bomb), ["yaml-alias-bomb"]);
-    let mut merges = String::from("m0: &m0 {k: v}\n");
-    for level in 1..120 {
-        merges += &format!("m{level}: &m{level} {{<<: *m{}, k{level}: [*m{}]}}\n", level - 1, level - 1);
-    }
+    let merges = lines(120, |level| match level {
+        0 => "m0: &m0 {k: v}".to_owned(),
+        level => format!("m{level}: &m{level} {{<<: *m{below}, k{level}: [*m{below}]}}", below = level - 1),
+    });
     assert_eq!(codes(&merges), ["yaml-alias-bomb"]);
 }
 
@@ -136,10 +139,10 @@ fn what_aliases_multiply_is_bounded() {
 fn depth_is_bounded_through_aliases_too() {
     assert_eq!(codes(&"[".repeat(1000)), ["yaml-too-deep"]);
     assert_eq!(codes(&"- ".repeat(1000)), ["yaml-too-deep"]);
-    let mut chain = String::from("a0: &a0 [x]\n");
-    for level in 1..300 {
-        chain += &format!("a{level}: &a{level} [*a{}]\n", level - 1);
-    }
+    let chain = lines(300, |level| match level {
+        0 => "a0: &a0 [x]".to_owned(),
+        level => format!("a{level}: &a{level} [*a{}]", level - 1),
+    });
     assert_eq!(codes(&chain), ["yaml-too-deep"]);
 }
 
@@ -151,7 +154,7 @@ fn an_alias_inside_its_own_anchor_is_an_error() {
 
 #[test]
 fn a_file_of_mistakes_ends_after_twenty_messages() {
-    let text: String = (0..1000).map(|at| format!("a: *x{at}\n---\n")).collect();
+    let text = lines(1000, |at| format!("a: *x{at}\n---"));
     assert_eq!(codes(&text).len(), MESSAGES);
 }
 

@@ -1,0 +1,250 @@
+//! Values that name a service's host, and which app's variables go with them.
+
+use super::change::Change;
+use super::connection::{self, Connection};
+use super::{Declared, Sources, names};
+use crate::kinds::{Kind, Kinds};
+use crate::model::{Protocol, Service, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+/// Binds one app after the other.
+pub(super) struct Binder<'a> {
+    pub(super) kinds: &'a Kinds,
+    pub(super) services: &'a mut [Service],
+    pub(super) sources: &'a BTreeMap<String, Sources>,
+    /// Databases, by service, whose owner an app has settled.
+    pub(super) with_owner: BTreeSet<(usize, String)>,
+}
+
+/// A bound variable that names a host, for finding its siblings.
+pub(super) struct Host {
+    pub(super) service: usize,
+    pub(super) prefix: String,
+    pub(super) has_port: bool,
+}
+
+impl Binder<'_> {
+    pub(super) fn kind(&self, service: usize) -> Option<&Kind> {
+        self.kinds.get(&self.services[service].kind)
+    }
+
+    pub(super) fn bind_app(&mut self, declared: &[Declared], own: &[usize], values: &mut [Option<Value>]) {
+        let mut hosts: Vec<Host> = Vec::new();
+        for &index in own {
+            if let Some((value, service, has_port)) = self.bind_connection(&declared[index]) {
+                values[index] = Some(value);
+                if let Some(service) = service {
+                    let prefix = names::address_prefix(&declared[index].name).unwrap_or_default();
+                    hosts.push(Host { service, prefix, has_port });
+                }
+            }
+        }
+        // The longest prefix that fits is the nearest relation.
+        hosts.sort_by_key(|host| std::cmp::Reverse(host.prefix.len()));
+        for at in 0..hosts.len() {
+            self.bind_siblings(declared, own, values, &mut hosts, at);
+        }
+        for host in hosts.iter().filter(|host| !host.has_port) {
+            self.services[host.service].needs_own_port = true;
+        }
+        for &index in own {
+            if values[index].is_none() {
+                values[index] = self.bind_by_source(&declared[index]);
+            }
+        }
+    }
+
+    /// A value that names services' hosts: the value, the service, and whether a port goes with it.
+    fn bind_connection(&mut self, variable: &Declared) -> Option<(Value, Option<usize>, bool)> {
+        let text = variable.text.text.as_str();
+        let connection = connection::parse(text)?;
+        let services: Vec<usize> =
+            connection.hosts.iter().map(|(host, _)| self.service_of(&text[host.clone()])).collect::<Option<_>>()?;
+        let &service = services.first()?;
+        if connection.bare && !self.may_be_host(&variable.name, text, service) {
+            return None;
+        }
+        let kind = self.kind(service)?.clone();
+        let mut change = Change::new(&variable.text, connection.encoded);
+        let tls = bind_scheme(&connection, &kind, &mut change);
+        for ((host, port), &service) in connection.hosts.iter().zip(&services) {
+            let kind = self.kind(service)?.clone();
+            let name = self.services[service].name.clone();
+            change.field(host.clone(), &name, "host");
+            match port {
+                Some(port) => {
+                    let number = text[port.clone()].parse().unwrap_or(0_u16);
+                    if !tls && !self.listens_on(service, &kind, number) {
+                        let which = format!("port {number} of {name}, of which only port {} is published", kind.port);
+                        return Some((Value::Unresolved(which), None, true));
+                    }
+                    change.field(port.clone(), &name, "port");
+                }
+                None if connection.bare => {}
+                None => {
+                    let (at, before) = connection.port_key.unwrap_or((host.end, ":"));
+                    change.insert(at, before, &name, "port");
+                }
+            }
+        }
+        self.bind_login(&connection, variable, service, &kind, &mut change);
+        let has_port = !connection.bare;
+        Some((change.into_value(), Some(service), has_port))
+    }
+
+    /// Replaces user, password, database and virtual host of a connection.
+    fn bind_login(
+        &mut self,
+        connection: &Connection,
+        variable: &Declared,
+        service: usize,
+        kind: &Kind,
+        change: &mut Change<'_>,
+    ) {
+        let text = &variable.text;
+        let parameter = |names: &[&str]| {
+            connection
+                .parameters
+                .iter()
+                .find(|parameter| names.contains(&&text.text[parameter.name.clone()]))
+                .map(|parameter| parameter.value.clone())
+        };
+        let user = connection.user.clone().or_else(|| parameter(&["user", "username"]));
+        let password = connection.password.clone().or_else(|| parameter(&["password"]));
+        let part = |range: &Range<usize>| {
+            let variable = text.variable_of(range).map(str::to_owned);
+            let text = &text.text[range.clone()];
+            (if connection.encoded { percent_decoded(text) } else { text.to_owned() }, variable)
+        };
+        let mut login = None;
+        if user.is_some() || password.is_some() {
+            let user_part = user.as_ref().map(&part);
+            let password_part = password.as_ref().map(&part);
+            login = self.login(service, kind, user_part.as_ref(), password_part.as_ref(), &variable.origin);
+        }
+        let name = self.services[service].name.clone();
+        if let Some(at) = login {
+            let path = self.user_path(service, at);
+            if let Some(range) = user {
+                let nameless = self.services[service].users[at].name.value.is_empty();
+                let written = &text.text[range.clone()];
+                if !nameless {
+                    change.field(range, &name, &format!("{path}user"));
+                } else if kind.protocol == Protocol::Redis && !written.is_empty() && written != "default" {
+                    change.dropped.push(format!("the user {written}"));
+                    change.text(range, "default".to_owned());
+                }
+            }
+            if let Some(range) = password {
+                self.services[service].users[at].bound = true;
+                change.field(range, &name, &format!("{path}password"));
+            }
+        }
+        let whole_path = connection.path.clone();
+        if kind.default_vhost.is_some() {
+            if let Some(range) = whole_path.filter(|range| !text.text[range.clone()].is_empty()) {
+                let (vhost, source) = part(&range);
+                // Celery writes the vhost `/` as a second slash; it is kept as it is.
+                if vhost != "/" || &text.text[range.clone()] != "/" {
+                    let field = self.vhost_field(service, &vhost, source.as_deref(), &variable.origin);
+                    change.field(range, &name, &field);
+                }
+            }
+        } else if kind.default_database.is_some() {
+            let range = connection.database.clone().or_else(|| {
+                whole_path.map(|range| {
+                    let end = text.text[range.clone()].find('/').map_or(range.end, |at| range.start + at);
+                    range.start..end
+                })
+            });
+            if let Some(range) = range {
+                let (database, source) = part(&range);
+                if !database.is_empty() || source.is_some() {
+                    let field = self.database_field(service, &database, source.as_deref(), login, &variable.origin);
+                    change.field(range, &name, &field);
+                }
+            }
+        }
+    }
+
+    fn service_of(&self, host: &str) -> Option<usize> {
+        let is = |name: &String| name.eq_ignore_ascii_case(host);
+        self.services.iter().position(|service| is(&service.name) || service.aliases.iter().any(is))
+    }
+
+    /// Whether a service's name as the whole value means its host: `DB_HOST=db`, and not `CACHE_DRIVER=redis`.
+    fn may_be_host(&self, name: &str, value: &str, service: usize) -> bool {
+        if names::is_address(name) {
+            return true;
+        }
+        if names::is_no_address(name) {
+            return false;
+        }
+        let is_product = self.kinds.iter().any(|kind| {
+            kind.names
+                .iter()
+                .chain(&kind.schemes)
+                .chain(&kind.variable_words)
+                .any(|word| word.eq_ignore_ascii_case(value))
+        });
+        let words = names::words(name);
+        let says_product = words.len() == 1 && self.kind(service).is_some_and(|kind| names::is_about_kind(name, kind));
+        !is_product || says_product
+    }
+
+    pub(super) fn listens_on(&self, service: usize, kind: &Kind, port: u16) -> bool {
+        let service = &self.services[service];
+        let known = self.sources.get(&service.name);
+        // The user says the port of an image of no known kind, and that is known later.
+        kind.port == 0
+            || port == service.container_port.unwrap_or(kind.port)
+            || known.is_some_and(|known| known.ports.contains(&port))
+    }
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let code = after.get(..2).filter(|_| *first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
+        if let Some(code) = code.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            bytes.push(code);
+            rest = &after[2..];
+        } else {
+            bytes.push(*first);
+            rest = after;
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
+}
+
+/// Replaces a scheme that means TLS and takes TLS parameters out. Whether the scheme meant TLS.
+fn bind_scheme(connection: &Connection, kind: &Kind, change: &mut Change<'_>) -> bool {
+    let text = change.text.text.as_str();
+    let mut tls = false;
+    if let Some(range) = &connection.scheme {
+        let scheme = &text[range.clone()];
+        let (base, driver) = match kind.tls_schemes.get(scheme) {
+            Some(_) => (scheme, ""),
+            None => scheme.split_at(scheme.find('+').unwrap_or(scheme.len())),
+        };
+        if let Some(plain) = kind.tls_schemes.get(base) {
+            tls = true;
+            change.text(range.clone(), format!("{plain}{driver}"));
+            change.dropped.push(format!("{scheme}://"));
+        }
+    }
+    let mut gone = Vec::with_capacity(connection.parameters.len());
+    for parameter in &connection.parameters {
+        let (name, value) = (&text[parameter.name.clone()], &text[parameter.value.clone()]);
+        let asks = kind.tls_parameters.iter().any(|known| known.eq_ignore_ascii_case(name.trim()));
+        let harmless = ["disable", "disabled", "false", "0", "no", "off", "none", "allow", "prefer", "preferred"];
+        gone.push(asks && !harmless.contains(&value.to_ascii_lowercase().as_str()));
+        if gone.last() == Some(&true) {
+            change.dropped.push(if value.is_empty() { name.to_owned() } else { format!("{name}={value}") });
+        }
+    }
+    change.remove_parameters(&connection.parameters, &gone);
+    tls
+}

@@ -1,0 +1,151 @@
+//! Parts of a connection that stand in variables of their own.
+
+use super::Declared;
+use super::binder::{Binder, Host};
+use super::names::{self, Part};
+use crate::manifest::interpolate::Interpolated;
+use crate::model::{Credential, Template, Value};
+
+impl Binder<'_> {
+    /// Variables with the prefix of a bound host that carry another part of the same connection.
+    pub(super) fn bind_siblings(
+        &mut self,
+        declared: &[Declared],
+        own: &[usize],
+        values: &mut [Option<Value>],
+        hosts: &mut [Host],
+        at: usize,
+    ) {
+        let (service, prefix) = (hosts[at].service, hosts[at].prefix.clone());
+        if prefix.is_empty() {
+            return;
+        }
+        let Some(kind) = self.kind(service).cloned() else { return };
+        let sibling = |part: Part, values: &[Option<Value>]| {
+            own.iter().copied().find(|index| {
+                values[*index].is_none()
+                    && declared[*index].secret.is_none()
+                    && names::part_after(&declared[*index].name, &prefix) == Some(part)
+            })
+        };
+        let part = |index: usize| {
+            let text = &declared[index].text;
+            (text.text.clone(), text.sole_variable().map(str::to_owned))
+        };
+        let name = self.services[service].name.clone();
+        let bound = |field: &str| Some(Value::Bound { template: Template::field(&name, field), dropped: Vec::new() });
+        if let Some(index) = sibling(Part::Port, values) {
+            let (text, _) = part(index);
+            match text.trim().parse() {
+                Ok(number) if self.listens_on(service, &kind, number) => {
+                    values[index] = bound("port");
+                    hosts[at].has_port = true;
+                }
+                Ok(number) => {
+                    let which = format!("port {number} of {name}, of which only port {} is published", kind.port);
+                    values[index] = Some(Value::Unresolved(which));
+                    hosts[at].has_port = true;
+                }
+                Err(_) if !declared[index].text.unset.is_empty() => {
+                    values[index] = bound("port");
+                    hosts[at].has_port = true;
+                }
+                Err(_) => {}
+            }
+        }
+        let user_at = sibling(Part::User, values);
+        let password_at = sibling(Part::Password, values).filter(|index| !is_switch(&declared[*index].text));
+        let mut login = None;
+        if user_at.is_some() || password_at.is_some() {
+            let (user, password) = (user_at.map(part), password_at.map(part));
+            let filled = |part: &Option<(String, Option<String>)>| {
+                part.as_ref().is_some_and(|(text, source)| !text.is_empty() || source.is_some())
+            };
+            if filled(&user) || filled(&password) {
+                login = self.login(
+                    service,
+                    &kind,
+                    user.as_ref(),
+                    password.as_ref(),
+                    &declared[user_at.or(password_at).unwrap_or_default()].origin,
+                );
+            }
+        }
+        if let Some(login) = login {
+            let path = self.user_path(service, login);
+            let nameless = self.services[service].users[login].name.value.is_empty();
+            if let Some(index) = user_at.filter(|_| !nameless) {
+                values[index] = bound(&format!("{path}user"));
+            }
+            if let Some(index) = password_at {
+                self.services[service].users[login].bound = true;
+                values[index] = bound(&format!("{path}password"));
+            }
+        }
+        if kind.default_database.is_some()
+            && let Some(index) = sibling(Part::Database, values)
+        {
+            let (text, source) = part(index);
+            if !text.is_empty() || source.is_some() {
+                let field = self.database_field(service, &text, source.as_deref(), login, &declared[index].origin);
+                values[index] = bound(&field);
+            }
+        }
+        if kind.default_vhost.is_some()
+            && let Some(index) = sibling(Part::Vhost, values)
+        {
+            let (text, source) = part(index);
+            if !text.is_empty() || source.is_some() {
+                let field = self.vhost_field(service, &text, source.as_deref(), &declared[index].origin);
+                values[index] = bound(&field);
+            }
+        }
+    }
+
+    /// A value from the variable or secret, or with the literal, that a service's own login has.
+    pub(super) fn bind_by_source(&mut self, variable: &Declared) -> Option<Value> {
+        let source = variable.text.sole_variable();
+        let part = names::part_at_end(&variable.name);
+        let mut candidates: Vec<(usize, usize, &'static str, u8)> = Vec::new();
+        for (index, service) in self.services.iter().enumerate() {
+            let about = names::is_about_service(&variable.name, &service.name)
+                || self.kinds.get(&service.kind).is_some_and(|kind| names::is_about_kind(&variable.name, kind));
+            for (at, user) in service.users.iter().enumerate() {
+                let same = match &user.credential {
+                    Credential::Variable(name) => source == Some(name.as_str()),
+                    Credential::Secret(name) => variable.secret.as_ref() == Some(name),
+                    Credential::Literal(literal) => {
+                        about
+                            && names::is_secret(&variable.name)
+                            && source.is_none()
+                            && !literal.reveal().is_empty()
+                            && literal.reveal() == variable.text.text
+                    }
+                    Credential::None | Credential::Own(_) => false,
+                };
+                if same && part != Some(Part::User) {
+                    candidates.push((index, at, "password", u8::from(about)));
+                }
+                let known = self.sources.get(&service.name);
+                let same_user =
+                    (source.is_some() && known.and_then(|known| known.user.as_deref()) == source && at == 0)
+                        || (about && variable.text.text == user.name.value);
+                if same_user && part == Some(Part::User) && !user.name.value.is_empty() {
+                    candidates.push((index, at, "user", u8::from(about)));
+                }
+            }
+        }
+        let best = candidates.iter().map(|candidate| candidate.3).max()?;
+        let &(service, at, field, _) = candidates.iter().find(|candidate| candidate.3 == best)?;
+        let path = self.user_path(service, at);
+        if field == "password" {
+            self.services[service].users[at].bound = true;
+        }
+        let template = Template::field(&self.services[service].name, &format!("{path}{field}"));
+        Some(Value::Bound { template, dropped: Vec::new() })
+    }
+}
+
+fn is_switch(text: &Interpolated) -> bool {
+    text.unset.is_empty() && matches!(text.text.to_ascii_lowercase().as_str(), "true" | "false" | "yes" | "no")
+}

@@ -3,6 +3,11 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a scenario ends where something is not as it must be")]
 
+#[path = "../sandbox/mod.rs"]
+#[allow(dead_code, reason = "each test binary uses its own part of it")]
+mod project;
+
+mod client;
 mod docker;
 mod env_format;
 mod protocol;
@@ -10,3 +15,4 @@ mod pull;
 mod sandbox;
 mod server;
 mod tiny_registry;
+mod up;

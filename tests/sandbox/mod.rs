@@ -2,9 +2,14 @@
 //!
 //! Home, configuration and machine key are the sandbox's own. What it started is gone when it is dropped.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 /// One project folder with a home of its own.
 pub(crate) struct Sandbox {
@@ -62,7 +67,7 @@ impl Sandbox {
     }
 
     /// The variables in the project's `.env`, as dotenvy reads them.
-    pub(crate) fn env(&self) -> std::collections::BTreeMap<String, String> {
+    pub(crate) fn env(&self) -> BTreeMap<String, String> {
         let file = dotenvy::from_path_iter(self.path(".env")).expect("a readable .env");
         file.map(|entry| entry.expect("an assignment that dotenvy reads")).collect()
     }
@@ -99,6 +104,34 @@ impl Sandbox {
         outcome
     }
 
+    /// Starts the program without waiting for it: to send it signals, or to run another beside it.
+    pub(crate) fn spawn<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Running {
+        Running::start(&mut self.command(arguments))
+    }
+
+    /// The engine's ids of this project's containers by service, running or not.
+    pub(crate) fn containers(&self) -> BTreeMap<String, String> {
+        let format = "{{.Label \"dev.devenv.service\"}}\t{{.ID}}";
+        let listed = docker(&["ps", "-a", "--no-trunc", "--filter", &self.of_this_project(), "--format", format]);
+        let pairs = listed.lines().filter_map(|line| line.split_once('\t'));
+        pairs.map(|(service, id)| (service.to_owned(), id.to_owned())).collect()
+    }
+
+    /// The id of a service's container.
+    pub(crate) fn container(&self, service: &str) -> String {
+        self.containers().remove(service).unwrap_or_else(|| panic!("{service} has no container"))
+    }
+
+    /// The names of this project's volumes.
+    pub(crate) fn volumes(&self) -> Vec<String> {
+        let listed = docker(&["volume", "ls", "--quiet", "--filter", &self.of_this_project()]);
+        listed.lines().map(str::to_owned).collect()
+    }
+
+    fn of_this_project(&self) -> String {
+        format!("label=dev.devenv.root={}", self.root().canonicalize().expect("the project's folder").display())
+    }
+
     /// Names of what the engine has of the environments whose root lies in this sandbox: containers, volumes, networks.
     pub(crate) fn on_the_engine(&self) -> Vec<String> {
         let mut found = Vec::new();
@@ -123,13 +156,101 @@ impl Sandbox {
     }
 }
 
+/// A program that runs beside the test; killed when it is dropped.
+pub(crate) struct Running {
+    child: Child,
+    stdout: Collected,
+    stderr: Collected,
+}
+
+type Collected = (Arc<Mutex<Vec<u8>>>, Option<JoinHandle<()>>);
+
+impl Running {
+    /// Starts a command; its output is collected as it comes.
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program");
+        let stdout = collect(child.stdout.take().expect("its output"));
+        let stderr = collect(child.stderr.take().expect("its messages"));
+        Self { child, stdout, stderr }
+    }
+
+    /// What came on standard output until now.
+    pub(crate) fn stdout(&self) -> String {
+        text(&self.stdout)
+    }
+
+    /// What came on standard error until now.
+    pub(crate) fn stderr(&self) -> String {
+        text(&self.stderr)
+    }
+
+    /// Sends a signal: `TERM`, `INT`, `KILL`.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &pid]).status().expect("kill");
+        assert!(sent.success(), "SIG{name} could not be sent");
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("its state").is_some()
+    }
+
+    /// Waits for its end.
+    pub(crate) fn end(mut self) -> Outcome {
+        wait_until("the program ends", || self.has_ended());
+        let status = self.child.wait().expect("its end");
+        for reader in [self.stdout.1.take(), self.stderr.1.take()].into_iter().flatten() {
+            reader.join().expect("its output is read");
+        }
+        Outcome { code: code_of(status), stdout: self.stdout(), stderr: self.stderr() }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // One that has ended already cannot be killed, and need not be.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn collect(mut from: impl Read + Send + 'static) -> Collected {
+    let bytes = Arc::new(Mutex::new(Vec::new()));
+    let into = Arc::clone(&bytes);
+    let reader = std::thread::spawn(move || {
+        let mut buffer = [0; 4096];
+        while let Ok(count @ 1..) = from.read(&mut buffer) {
+            into.lock().expect("the bytes").extend_from_slice(&buffer[..count]);
+        }
+    });
+    (bytes, Some(reader))
+}
+
+fn text(collected: &Collected) -> String {
+    String::from_utf8_lossy(&collected.0.lock().expect("the bytes")).into_owned()
+}
+
+/// Waits for a condition; fails when it does not come about on a busy machine either.
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !condition() {
+        assert!(began.elapsed() < Duration::from_secs(120), "waited in vain until {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// 128 and the signal's number where a signal ended it.
+fn code_of(status: ExitStatus) -> i32 {
+    use std::os::unix::process::ExitStatusExt;
+    status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(-1)
+}
+
 impl Outcome {
     /// A finished process's outcome.
     pub(crate) fn of(output: &Output) -> Self {
-        use std::os::unix::process::ExitStatusExt;
-        let code = output.status.code().or_else(|| output.status.signal().map(|signal| 128 + signal));
         Self {
-            code: code.unwrap_or(-1),
+            code: code_of(output.status),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
@@ -153,6 +274,30 @@ impl Drop for Sandbox {
                 }
             }
         }
+    }
+}
+
+/// Another name for an image that the engine has, for as long as a test needs it.
+pub(crate) struct Tag(pub(crate) String);
+
+impl Tag {
+    /// Names the image `devenv-test/NAME-PROCESS:TAG`, so that tests beside this one have names of their own.
+    pub(crate) fn of(image: &str, name: &str, tag: &str) -> Self {
+        let tag = Self(format!("devenv-test/{name}-{}:{tag}", std::process::id()));
+        tag.give(image);
+        tag
+    }
+
+    /// Gives the name to another image.
+    pub(crate) fn give(&self, image: &str) {
+        let tagged = Command::new("docker").args(["tag", image, &self.0]).status().expect("Docker's command line");
+        assert!(tagged.success(), "the engine lacks {image}: tests/images/build makes it");
+    }
+}
+
+impl Drop for Tag {
+    fn drop(&mut self) {
+        docker(&["rmi", "--no-prune", &self.0]);
     }
 }
 

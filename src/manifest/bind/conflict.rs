@@ -4,7 +4,7 @@ use crate::model::{Diagnostic, Value, Variable};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Errors for names that several apps get with different values, for which one `.env` cannot stand.
-pub fn conflicts(variables: &[Variable]) -> Vec<Diagnostic> {
+pub fn conflicts<'a>(variables: impl IntoIterator<Item = &'a Variable>) -> Vec<Diagnostic> {
     let mut first: BTreeMap<&str, &Variable> = BTreeMap::new();
     let mut told: BTreeSet<&str> = BTreeSet::new();
     let mut found = Vec::new();

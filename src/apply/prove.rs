@@ -3,7 +3,7 @@
 use super::{Run, faults};
 use crate::model::{Event, Failure, ServiceState};
 use crate::plan::DesiredService;
-use crate::protocol::{self, Fault, ReconcileError};
+use crate::protocol::{self, Fault, ProbeError, ReconcileError};
 use futures_util::future::try_join_all;
 use std::time::{Duration, Instant};
 
@@ -15,14 +15,19 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Tries until the service is proven, its container ends, or the time is over. The words say what was proven.
 pub(super) async fn prove(service: &DesiredService, id: &str, run: &Run<'_>) -> Result<&'static str, Failure> {
     let began = Instant::now();
-    let mut last = match try_once(service).await {
-        Ok(proof) => return Ok(proof),
-        Err(error) => error,
+    let until = tokio::time::Instant::from(began + run.timeout);
+    // What runs already answers at once; only what does not is watched for its end.
+    let mut last = match tokio::time::timeout_at(until, try_once(service)).await {
+        Ok(Ok(proof)) => return Ok(proof),
+        Ok(Err(error)) => error,
+        Err(_) => ReconcileError::from(ProbeError {
+            fault: Fault::NotYet,
+            message: "it accepted the connection and said nothing".to_owned(),
+        }),
     };
     let mut refused_since = None;
     let mut said = String::new();
     let mut exit = std::pin::pin!(run.engine.wait_exit(id));
-    let until = tokio::time::Instant::from(began + run.timeout);
     loop {
         match last.error.fault {
             Fault::NotYet => refused_since = None,

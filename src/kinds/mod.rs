@@ -172,6 +172,9 @@ pub struct Family {
     /// Where the data lies; `[from major, path]` pairs, the highest that fits counts. Empty: it keeps none.
     #[serde(default)]
     pub data: Vec<(u64, String)>,
+    /// The administrator's login, where the image has it fixed; else it gets a name of ours.
+    #[serde(default)]
+    pub admin: Option<String>,
     /// What its variables mean in a manifest. `X_FILE` means what `X` means.
     #[serde(default)]
     pub variables: BTreeMap<String, Login>,

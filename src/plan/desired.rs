@@ -1,7 +1,7 @@
 //! What the engine should run for a stack: every name, port, password, file and argument decided.
 
 use super::endpoint::templates;
-use super::logins::{ADMIN, Login, Logins};
+use super::logins::{Login, Logins};
 use super::ports::{PortTaken, Ports, own_address};
 use super::{Fields, Identity, render_fields};
 use crate::kinds::{Family, Kind, Kinds};
@@ -194,7 +194,7 @@ fn desired_service(
         .family(&service.family)
         .ok_or_else(|| kind_fault(format!("the kind `{}` names no image family", kind.name)))?;
     let major = service.version.major();
-    let logins = Logins::of(service, kind, request).map_err(&kind_fault)?;
+    let logins = Logins::of(service, kind, family, request).map_err(&kind_fault)?;
     let jinja = templates();
     let values = logins.values(service, kind);
     let render = |template: &str| {
@@ -284,8 +284,8 @@ fn desired_service(
         volumes: volumes.into_iter().map(|(volume, _)| volume).collect(),
         endpoints: logins.endpoints(endpoint),
         admin: (kind.protocol == Protocol::Postgres).then(|| Endpoint {
-            user: Some(ADMIN.to_owned()),
-            password: Some(logins.admin.clone()),
+            user: logins.admin.name.clone(),
+            password: logins.admin.password.clone(),
             ..endpoint(&logins.users[0], logins.databases.first().map(|database| &database.name), None)
         }),
         wanted: logins.wanted(service),

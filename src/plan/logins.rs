@@ -2,13 +2,13 @@
 
 use super::desired::Request;
 use super::endpoint::templates;
-use crate::kinds::{Kind, rabbitmq_definitions};
+use crate::kinds::{Family, Kind, rabbitmq_definitions};
 use crate::model::{Credential, Endpoint, Protocol, Secret, Service, User, Wanted, WantedDatabase, WantedUser};
 use minijinja::context;
 use minijinja::value::Value as Jinja;
 
-/// The administrator's login that is ours, in servers that have such a thing.
-pub(super) const ADMIN: &str = "devenv_admin";
+/// The administrator's login that is ours, in servers that have such a thing and images that let us name it.
+const ADMIN: &str = "devenv_admin";
 
 /// A login with its password settled.
 pub(super) struct Login {
@@ -20,14 +20,14 @@ pub(super) struct Login {
 
 /// All logins of a service, and what they need.
 pub(super) struct Logins {
-    pub(super) admin: Secret,
+    pub(super) admin: Login,
     pub(super) users: Vec<Login>,
     pub(super) databases: Vec<WantedDatabase>,
     vhosts: Vec<String>,
 }
 
 impl Logins {
-    pub(super) fn of(service: &Service, kind: &Kind, request: &Request<'_>) -> Result<Self, String> {
+    pub(super) fn of(service: &Service, kind: &Kind, family: &Family, request: &Request<'_>) -> Result<Self, String> {
         let environment = request.identity.name.as_str();
         let password = |source: &str| request.identity.key.password(environment, source);
         let mut users: Vec<Login> = Vec::new();
@@ -79,7 +79,17 @@ impl Logins {
         if let (true, Some(vhost)) = (vhosts.is_empty(), &kind.default_vhost) {
             vhosts.push(vhost.clone());
         }
-        Ok(Self { admin: password(&format!("administrator of {}", service.name)), users, databases, vhosts })
+        let name = family.admin.as_deref().unwrap_or(ADMIN).to_owned();
+        // Where an app logs in as the image's own administrator, as in production, that login has one password.
+        let password = match users.iter_mut().find(|user| user.name.as_ref() == Some(&name)) {
+            Some(user) => {
+                user.superuser = true;
+                user.password.clone()
+            }
+            None => Some(password(&format!("administrator of {}", service.name))),
+        };
+        let admin = Login { name: Some(name), password, superuser: true, databases: Vec::new() };
+        Ok(Self { admin, users, databases, vhosts })
     }
 
     /// What a kind's templates may name.
@@ -100,7 +110,7 @@ impl Logins {
             service => service.name.as_str(),
             version => service.version.number.clone().unwrap_or_else(|| "latest".to_owned()),
             major => service.version.major(),
-            admin => context! { user => ADMIN, password => self.admin.reveal() },
+            admin => context! { user => self.admin.name.clone().unwrap_or_default(), password => reveal(&self.admin.password) },
             user => self.users[0].name.clone().unwrap_or_default(),
             password => reveal(&self.users[0].password),
             database => self.databases.first().map(|database| database.name.clone()).unwrap_or_default(),

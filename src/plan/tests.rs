@@ -397,3 +397,22 @@ fn an_image_for_another_platform_is_told() {
     assert_eq!(warnings[0].message, "db runs an image for linux/amd64");
     assert_eq!(warnings[0].label, "production runs it on linux/arm64");
 }
+
+#[test]
+fn an_app_that_logs_in_as_a_fixed_administrator_shares_its_password() {
+    let mut db = service("db", "postgres", "16.4.0");
+    db.family = "bitnami".into();
+    let login = |name: &str| User {
+        name: Located::new(name.into(), origin()),
+        credential: Credential::Variable("PASSWORD".into()),
+        bound: true,
+        superuser: false,
+    };
+    db.users = vec![login("postgres")];
+    let shared = &decide(&stack(vec![db.clone()]), &Observed::default()).services[0];
+    assert_eq!(shared.admin.as_ref().unwrap().password, shared.endpoints[0].password);
+    db.users = vec![login("shop")];
+    let apart = &decide(&stack(vec![db]), &Observed::default()).services[0];
+    assert_eq!(apart.admin.as_ref().unwrap().user.as_deref(), Some("postgres"));
+    assert_ne!(apart.admin.as_ref().unwrap().password, apart.endpoints[0].password);
+}

@@ -121,7 +121,10 @@ volumes: {db: {}}
 "#,
         ),
         ("init/10-tables.sql", "CREATE TABLE products (name text); INSERT INTO products VALUES ('tea');\n"),
-        ("init/20-more.sh", "#!/bin/bash\npsql --username \"$POSTGRES_USER\" --dbname \"$POSTGRES_DB\" -c 'CREATE TABLE by_script (x int)'\n"),
+        (
+            "init/20-more.sh",
+            "#!/bin/bash\npsql --username \"$POSTGRES_USER\" --dbname \"$POSTGRES_DB\" -c 'CREATE TABLE by_script (x int)'\n",
+        ),
     ]);
     let outcome = project.succeed(&["up"]);
     let env = project.env();

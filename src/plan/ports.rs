@@ -48,36 +48,36 @@ impl<'a> Ports<'a> {
     /// The port of a service: the user's, else the one it had, else the next free one after its stable hash.
     pub(super) fn choose(&mut self, service: &str, wanted: Option<&Located<u16>>) -> Result<u16, PortTaken> {
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let running = self.running(service);
+        let held = self.held(service);
         if let Some(wanted) = wanted {
-            let ours = running == Some(wanted.value);
+            let ours = held == Some(wanted.value);
             if !ours && !(self.is_free)(loopback, wanted.value) {
                 return Err(PortTaken { port: wanted.clone(), service: service.to_owned() });
             }
             self.taken.insert(wanted.value);
             return Ok(wanted.value);
         }
-        let had = running.or_else(|| self.of_volume(service));
+        let had = held.or_else(|| self.of_volume(service));
         let hashed =
             u16::try_from(self.identity.number(&format!("port {service}")) % u64::from(COUNT)).unwrap_or_default();
         let candidates = (0..COUNT).map(|step| FIRST + (hashed + step) % COUNT);
         let usable =
-            |port: &u16| !self.taken.contains(port) && (running == Some(*port) || (self.is_free)(loopback, *port));
+            |port: &u16| !self.taken.contains(port) && (held == Some(*port) || (self.is_free)(loopback, *port));
         // With every port of the range taken the hashed one is tried all the same, and the engine says what is wrong.
         let port = had.into_iter().chain(candidates).find(usable).unwrap_or(FIRST + hashed);
         self.taken.insert(port);
         Ok(port)
     }
 
-    /// The port on which our running container already publishes the service.
-    fn running(&self, service: &str) -> Option<u16> {
+    /// The port on which our container publishes the service now; one that is paused holds its port too.
+    fn held(&self, service: &str) -> Option<u16> {
         self.observed
             .containers
             .iter()
             .find(|container| {
                 container.label(label::ENVIRONMENT) == self.identity.name
                     && container.label(label::SERVICE) == service
-                    && container.state == "running"
+                    && !matches!(container.state.as_str(), "created" | "exited" | "dead")
             })
             .and_then(|container| container.label(label::PORT).parse().ok())
     }
@@ -104,7 +104,7 @@ pub(super) fn own_address(identity: &Identity) -> IpAddr {
 mod tests {
     use super::*;
     use crate::machine::Key;
-    use crate::model::{ObservedVolume, Origin, SourceFile};
+    use crate::model::{ObservedContainer, ObservedVolume, Origin, SourceFile};
     use std::path::Path;
     use std::sync::Arc;
 
@@ -136,6 +136,28 @@ mod tests {
                 .into(),
         });
         assert_eq!(Ports::new(&identity, &observed, &|_, _| true).choose("db", None).unwrap(), 20123);
+    }
+
+    #[test]
+    fn a_paused_container_keeps_its_port() {
+        let (identity, mut observed) = (identity(), Observed::default());
+        let paused = ObservedContainer {
+            id: "1".into(),
+            name: "c".into(),
+            state: "paused".into(),
+            labels: [(label::ENVIRONMENT, identity.name.as_str()), (label::SERVICE, "db"), (label::PORT, "20123")]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
+            image_id: String::new(),
+            image: String::new(),
+            created: 0,
+            status: String::new(),
+            publish: Vec::new(),
+            volumes: Vec::new(),
+        };
+        observed.containers.push(paused);
+        let choose = || Ports::new(&identity, &observed, &|_, port| port != 20123).choose("db", None).unwrap();
+        assert_eq!(choose(), 20123);
     }
 
     #[test]

@@ -7,7 +7,9 @@
 #[allow(dead_code, reason = "each test binary uses its own part of it")]
 mod project;
 
+mod change;
 mod client;
+mod commands;
 mod docker;
 mod env_format;
 mod protocol;

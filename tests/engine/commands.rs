@@ -1,0 +1,228 @@
+//! The other commands on a running environment.
+
+use crate::client::{Url, one, redis};
+use crate::project::{Outcome, Running, Sandbox, docker, wait_until};
+
+const MANIFEST: &str = r#"
+name: shop
+services:
+  db: {kind: postgres, version: "15.18", databases: [shop]}
+  cache: {kind: redis, version: "7.0.15"}
+variables: {DATABASE_URL: "${db.url}", REDIS_URL: "${cache.url}", GREETING: "hello, world"}
+"#;
+
+const ONLY_REDIS: &str =
+    "services:\n  cache: {kind: redis, version: \"7.0.15\"}\nvariables: {REDIS_URL: \"${cache.url}\"}\n";
+
+#[test]
+fn plan_prints_steps_and_causes_and_changes_nothing() {
+    let project = Sandbox::new(&[("services.yaml", MANIFEST)]);
+    let plan = project.succeed(&["plan"]).stdout;
+    for part in ["create network", "create volume", "create container", "start", "prove by logging in", "it does not run yet"] {
+        assert!(plan.contains(part), "{part}: {plan}");
+    }
+    let json = project.succeed(&["plan", "--json"]).json();
+    let steps = json["steps"].as_array().unwrap();
+    let last = steps.iter().rposition(|step| step["service"] == "db").unwrap();
+    assert_eq!(steps[last]["action"], "prove by logging in");
+    assert!(!steps[last]["after"].as_array().unwrap().is_empty(), "{json:#}");
+    assert!(steps.iter().all(|step| step["cause"].as_str().is_some_and(|cause| !cause.is_empty())), "{json:#}");
+    assert_eq!(project.on_the_engine(), Vec::<String>::new());
+    assert!(!project.path(".env").exists());
+}
+
+#[test]
+fn a_running_environment_answers_every_command_that_only_looks() {
+    let project = Sandbox::new(&[("services.yaml", MANIFEST)]);
+    let absent = project.succeed(&["status", "--json"]).json();
+    assert_eq!(absent["services"][0]["state"], "absent", "{absent:#}");
+    project.fail(1, &["logs"]);
+    project.fail(1, &["shell", "db"]);
+    project.succeed(&["up"]);
+    let env = project.env();
+    let password = Url::read(&env["DATABASE_URL"]).password;
+
+    // status: state, image, endpoint without password, since when.
+    let status = project.succeed(&["status", "--json"]);
+    assert!(!status.stdout.contains(&password));
+    let db = status.json()["services"][0].clone();
+    assert_eq!((&db["name"], &db["kind"], &db["state"]), (&"db".into(), &"postgres".into(), &"running".into()));
+    assert_eq!(db["image"], "docker.io/library/postgres:15.18");
+    assert_eq!(db["endpoint"], format!("127.0.0.1:{}", Url::read(&env["DATABASE_URL"]).port));
+    assert!(db["created"].as_i64().is_some_and(|seconds| seconds > 1_700_000_000), "{db:#}");
+    let table = project.succeed(&["status"]).stdout;
+    assert!(table.contains("cache") && table.contains("redis 7.0.15"), "{table}");
+
+    // logs: all with names, one without, so many lines.
+    let logs = project.succeed(&["logs"]).stdout;
+    assert!(logs.lines().any(|line| line.starts_with("cache  ")), "{logs}");
+    assert!(logs.contains("database system is ready to accept connections"), "{logs}");
+    let logs = project.succeed(&["logs", "-n", "1", "cache"]).stdout;
+    assert_eq!(logs.lines().count(), 1, "{logs}");
+    let unknown = project.fail(2, &["logs", "cahce"]);
+    assert!(unknown.stderr.contains("did you mean `cache`?"), "{}", unknown.stderr);
+
+    // shell: the client, piped both ways, with its own exit code, and any other program.
+    let mut psql = project.command(&["shell", "db"]);
+    let answer = piped(&mut psql, "SELECT 6 * 7 AS answer;\n");
+    assert_eq!(answer.code, 0, "{answer:?}");
+    assert!(answer.stdout.contains("42"), "{answer:?}");
+    let dump = project.succeed(&["shell", "db", "--", "pg_dump", "--schema-only"]);
+    assert!(dump.stdout.contains("PostgreSQL database dump complete"), "{dump:?}");
+    let failed = project.run(&["shell", "db", "--", "sh", "-c", "echo words >&2; exit 17"]);
+    assert_eq!((failed.code, failed.stderr.trim()), (17, "words"), "{failed:?}");
+    let pong = piped(&mut project.command(&["shell", "cache"]), "PING\n");
+    assert_eq!(pong.stdout.trim(), "PONG", "{pong:?}");
+    let large = "x".repeat(300_000) + "\n";
+    assert_eq!(piped(&mut project.command(&["shell", "cache", "--", "cat"]), &large).stdout, large);
+
+    // env: the same variables in each form, as the file has them.
+    let json = project.succeed(&["env", "--format", "json"]).json();
+    for (name, value) in &env {
+        assert_eq!(json[name], *value);
+    }
+    let shell = project.succeed(&["env", "--format", "shell"]).stdout;
+    let sourced = piped(
+        std::process::Command::new("sh").args(["-c", "eval \"$1\"; printf '%s|%s' \"$GREETING\" \"$DATABASE_URL\"", "sh", &shell]),
+        "",
+    );
+    assert_eq!(sourced.stdout, format!("hello, world|{}", env["DATABASE_URL"]), "{shell}");
+    assert!(project.succeed(&["env", "--format", "github"]).stderr.contains("::add-mask::"));
+    assert!(project.read(".env").contains(project.succeed(&["env"]).stdout.trim()));
+
+    // The view from a container of the environment's network works there.
+    let network = project.succeed(&["env", "--view", "network", "--format", "json"]).json();
+    let url = network["DATABASE_URL"].as_str().unwrap();
+    assert_eq!((Url::read(url).host.as_str(), Url::read(url).port), ("db", 5432));
+    let on_network = docker(&["inspect", "--format", "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}}{{end}}", &project.container("db")]);
+    let run = ["run", "--rm", "--pull", "never", "--network", on_network.trim(), "--entrypoint", "psql", "postgres:15.18", "-Atc", "SELECT current_user", url];
+    assert_eq!(docker(&run).trim(), "app");
+
+    // env --check: up to date, then stale in each way.
+    project.succeed(&["env", "--check"]);
+    let written = project.read(".env");
+    project.write(".env", &written.replace("hello, world", "changed by hand"));
+    let stale = project.fail(7, &["env", "--check"]);
+    assert!(stale.stderr.contains("has another value of GREETING"), "{}", stale.stderr);
+    assert!(!stale.stderr.contains("changed by hand"), "{}", stale.stderr);
+    std::fs::remove_file(project.path(".env")).unwrap();
+    project.fail(7, &["env", "--check"]);
+    project.succeed(&["up"]);
+    assert_eq!(project.read(".env"), written);
+
+    // doctor: the engine, the rule that found it, the disk, the mirror, the file.
+    let doctor = project.succeed(&["doctor", "--json"]).json();
+    let names: Vec<&str> = doctor["checks"].as_array().unwrap().iter().map(|check| check["name"].as_str().unwrap()).collect();
+    for name in ["engine", "found by", "disk", "mirror", "manifest", ".env"] {
+        assert!(names.contains(&name), "{name}: {doctor:#}");
+    }
+}
+
+#[test]
+fn logs_are_followed_until_the_reader_has_enough() {
+    let project = Sandbox::new(&[("services.yaml", ONLY_REDIS)]);
+    project.succeed(&["up"]);
+    let follower = project.spawn(&["logs", "-f", "cache"]);
+    wait_until("the lines so far come", || follower.stdout().contains("Ready to accept connections"));
+    redis(&project.env()["REDIS_URL"], &["SAVE"]);
+    wait_until("a new line comes", || follower.stdout().contains("DB saved on disk"));
+    follower.signal("INT");
+    follower.end();
+}
+
+#[test]
+fn down_keeps_the_data_and_down_with_volumes_names_what_goes_and_takes_nothing_else() {
+    let project = Sandbox::new(&[("services.yaml", ONLY_REDIS)]);
+    let other = Sandbox::new(&[("services.yaml", ONLY_REDIS)]);
+    project.succeed(&["up"]);
+    other.succeed(&["up"]);
+    let url = project.env()["REDIS_URL"].clone();
+    redis(&url, &["SET", "kept", "7"]);
+    let (volumes, others) = (project.volumes(), other.on_the_engine());
+
+    let down = project.succeed(&["down"]);
+    assert!(down.stderr.contains("the data is kept"), "{}", down.stderr);
+    assert!(project.containers().is_empty());
+    assert_eq!(project.volumes(), volumes);
+    project.succeed(&["up"]);
+    assert_eq!(project.env()["REDIS_URL"], url);
+    assert_eq!(redis(&url, &["GET", "kept"]), ["7"]);
+
+    // Without a terminal nobody can be asked: nothing goes.
+    let refused = project.fail(2, &["down", "--volumes"]);
+    for part in [volumes[0].as_str(), "--yes", "nothing was deleted"] {
+        assert!(refused.stderr.contains(part), "{part}: {}", refused.stderr);
+    }
+    assert_eq!(redis(&url, &["GET", "kept"]), ["7"]);
+
+    let gone = project.succeed(&["down", "--volumes", "--yes"]);
+    assert!(gone.stderr.contains(&volumes[0]), "{}", gone.stderr);
+    assert_eq!(project.on_the_engine(), Vec::<String>::new());
+    assert_eq!(other.on_the_engine(), others);
+    assert_eq!(redis(&other.env()["REDIS_URL"], &["PING"]), ["PONG"]);
+    project.succeed(&["down", "--volumes", "--yes"]);
+}
+
+#[test]
+fn nothing_unnamed_is_left_behind() {
+    let anonymous = || {
+        let listed = docker(&["volume", "ls", "--quiet"]);
+        listed.lines().filter(|name| name.len() == 64).map(str::to_owned).collect::<Vec<_>>()
+    };
+    // RabbitMQ's, Postgres', Redis' and Valkey's images each declare a volume.
+    let project = Sandbox::new(&[(
+        "services.yaml",
+        "services:\n  a: {kind: postgres, version: \"18.6\"}\n  b: {kind: redis, version: \"8.0.2\"}\n  \
+         c: {kind: rabbitmq, version: \"4.0.5\"}\n  d: {kind: valkey, version: \"8.1.1\"}\n  e: {image: \"pgvector/pgvector:pg17\"}\n",
+    )]);
+    project.succeed(&["up"]);
+    for (service, container) in project.containers() {
+        let mounts = docker(&["inspect", "--format", "{{range .Mounts}}{{.Type}} {{.Name}}\n{{end}}", &container]);
+        for mount in mounts.lines().filter(|line| !line.is_empty()) {
+            let name = mount.strip_prefix("volume ").unwrap_or_else(|| panic!("{service} mounts {mount}"));
+            assert!(project.volumes().contains(&name.to_owned()), "{service} has {name}, of no environment");
+            assert!(!anonymous().contains(&name.to_owned()), "{service} has an unnamed volume");
+        }
+    }
+    project.succeed(&["down", "--volumes", "--yes"]);
+    assert_eq!(project.on_the_engine(), Vec::<String>::new());
+}
+
+#[test]
+fn up_tells_a_program_what_it_came_to() {
+    let project = Sandbox::new(&[("services.yaml", ONLY_REDIS)]);
+    let outcome = project.succeed(&["up", "--json", "--env-file", "deep.env"]);
+    let json = outcome.json();
+    assert_eq!(json["services"][0]["name"], "cache");
+    assert_eq!(json["services"][0]["host"], "127.0.0.1");
+    assert_eq!(json["variables"], 1);
+    assert!(project.read("deep.env").contains("REDIS_URL="));
+    assert!(!project.path(".env").exists());
+    let url = project.read("deep.env").lines().find_map(|line| line.strip_prefix("REDIS_URL=").map(str::to_owned));
+    assert_eq!(redis(url.unwrap().trim_matches('\''), &["PING"]), ["PONG"]);
+
+    // Quiet means quiet, and from below the root the environment is the same one.
+    std::fs::create_dir_all(project.path("web/src")).unwrap();
+    let mut below = project.command(&["--quiet", "up"]);
+    let quiet = Outcome::of(&below.current_dir(project.path("web/src")).output().unwrap());
+    assert_eq!((quiet.code, quiet.stdout.as_str(), quiet.stderr.as_str()), (0, "", ""));
+    assert_eq!(project.containers().len(), 1);
+    assert!(project.path(".env").exists());
+}
+
+#[test]
+fn a_manifest_on_standard_input_is_an_environment_of_its_folder() {
+    let project = Sandbox::new(&[]);
+    let outcome = piped(&mut project.command(&["up", "-f", "-"]), MANIFEST);
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    assert_eq!(one(&project.env()["DATABASE_URL"], "SELECT current_database()"), "shop");
+}
+
+/// Runs a command to its end with this on its standard input.
+fn piped(command: &mut std::process::Command, input: &str) -> Outcome {
+    use std::io::{Seek, Write};
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(input.as_bytes()).unwrap();
+    file.rewind().unwrap();
+    Running::start(command.stdin(file)).end()
+}

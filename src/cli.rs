@@ -117,7 +117,7 @@ pub struct Start {
     /// How long until every service must be ready: `90`, `90s`, `3m`. A pull is bounded by its own standstill.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     pub timeout: Duration,
-    /// Start this service on new data beside its old data, which is kept.
+    /// Start this service on new data where its old data is another major version's; the old data is kept.
     #[arg(long, value_name = "SERVICE")]
     pub fresh: Vec<String>,
 }
@@ -232,6 +232,9 @@ pub struct Shell {
     /// Manifests.
     #[command(flatten)]
     pub manifests: Manifests,
+    /// Log in as the server's administrator instead of the app.
+    #[arg(long)]
+    pub admin: bool,
     /// The service.
     pub service: String,
     /// Another program to run in the container instead of the service's client.

@@ -23,13 +23,12 @@ pub(crate) fn run(global: &Global, printer: &Printer) -> Result<(), Failure> {
         printer.line("`devenv manifest` shows what it declares, `devenv up` starts it");
         return Ok(());
     }
-    let folder = global.directory.as_deref().unwrap_or(Path::new("."));
-    let path = folder.join("services.yaml");
+    let path = Path::new("services.yaml");
     // Never over a file that is there: it may be the very manifest that could not be read.
     let written = OpenOptions::new()
         .write(true)
         .create_new(true)
-        .open(&path)
+        .open(path)
         .and_then(|mut file| file.write_all(STARTER.as_bytes()));
     written.map_err(|error| {
         Failure::new(

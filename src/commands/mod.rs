@@ -16,13 +16,19 @@ mod up;
 mod variables;
 
 use crate::cli::{Cli, Command};
-use crate::model::Failure;
+use crate::model::{Diagnostic, Exit, Failure};
 use crate::ui::Printer;
 use clap::CommandFactory;
 
 /// Carries the command out. The number is the exit code of what it ran (`devenv run`, `devenv shell`), else 0.
 pub async fn run(cli: Cli, printer: &Printer) -> Result<u8, Failure> {
     let global = &cli.global;
+    if let Some(folder) = &global.directory {
+        std::env::set_current_dir(folder).map_err(|error| {
+            let told = Diagnostic::error("folder", format!("cannot work in {}", folder.display()));
+            Failure::new(Exit::Usage, told.because(error.to_string()).help("check the folder after -C"))
+        })?;
+    }
     let files = |of_command: &[std::path::PathBuf]| [cli.manifests.files.as_slice(), of_command].concat();
     let done = |()| 0;
     match &cli.command {

@@ -24,6 +24,12 @@ use tokio::signal::unix::{self, SignalKind};
 
 /// Runs the command; its exit code is ours.
 pub(crate) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: &Printer) -> Result<u8, Failure> {
+    // A mistyped command is told before anything is started for it.
+    if let Some(program) = run.command.first()
+        && let Err(error) = which::which(program)
+    {
+        return Err(no_command(program, &error.to_string()));
+    }
     if run.ephemeral {
         return ephemeral(global, files, run, printer).await;
     }
@@ -148,14 +154,11 @@ async fn with_variables(
 ) -> Result<u8, Failure> {
     let mut words = command.iter().map(OsString::from);
     let program = words.next().unwrap_or_default();
-    let mut child = Command::new(&program).args(words).envs(variables).spawn().map_err(|error| {
-        Failure::new(
-            Exit::Failed,
-            Diagnostic::error("command", format!("cannot run `{}`", program.to_string_lossy()))
-                .because(error.to_string())
-                .help("the command after `--` is looked for on PATH; a shell line needs `sh -c '…'`"),
-        )
-    })?;
+    let mut child = Command::new(&program)
+        .args(words)
+        .envs(variables)
+        .spawn()
+        .map_err(|error| no_command(&program.to_string_lossy(), &error.to_string()))?;
     loop {
         tokio::select! {
             status = child.wait() => {
@@ -172,6 +175,15 @@ async fn with_variables(
             }
         }
     }
+}
+
+fn no_command(program: &str, why: &str) -> Failure {
+    Failure::new(
+        Exit::Failed,
+        Diagnostic::error("command", format!("cannot run `{program}`"))
+            .because(why)
+            .help("the command after `--` is looked for on PATH; a shell line needs `sh -c '…'`"),
+    )
 }
 
 /// As a shell has it: 128 and the signal's number for what a signal ended.

@@ -69,8 +69,8 @@ pub(crate) fn read(global: &Global, files: &[PathBuf]) -> Result<Reading, Failur
             Diagnostic::error("folder", format!("cannot read {what}")).because(error.to_string()),
         )
     };
-    let here = global.directory.clone().unwrap_or_else(|| PathBuf::from("."));
-    let folder = here.canonicalize().map_err(|error| unreadable(&here.display().to_string(), &error))?;
+    // `-C` has been followed by now.
+    let folder = std::env::current_dir().map_err(|error| unreadable("the folder we are in", &error))?;
     let mut stdin = None;
     if files.iter().any(|file| file.as_os_str() == "-") {
         let mut bytes = Vec::new();

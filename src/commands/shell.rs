@@ -28,7 +28,8 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], shell: &Shell, print
             Diagnostic::error("not-running", format!("{} does not run", service.name)).help("`devenv up` starts it"),
         ));
     };
-    let (client, environment) = service.shell.clone();
+    let client = service.shell.clone();
+    let environment = service.shell_environments[usize::from(shell.admin)].clone();
     let command = if !shell.command.is_empty() {
         shell.command.clone()
     } else if client.is_empty() {

@@ -26,7 +26,9 @@ pub(crate) fn render(
 ) -> Rendered {
     let mut rendered = Rendered::default();
     for variable in variables {
-        if rendered.entries.iter().any(|entry| entry.name == variable.name) {
+        let known = rendered.entries.iter().any(|entry| entry.name == variable.name);
+        // As in production: what is passed through only where it is set is absent where it is not, not empty.
+        if known || variable.value == Value::NotPassed {
             continue;
         }
         let (value, comment) = value_of(variable, fields);
@@ -61,6 +63,7 @@ fn value_of(variable: &Variable, fields: &Fields) -> (EntryValue, Option<String>
             Err(field) => (EntryValue::Empty, Some(format!("{field} is not running here"))),
         },
         Value::Secret(source) => (EntryValue::Empty, Some(format!("to fill in; production: {source}"))),
+        Value::NotPassed => (EntryValue::Empty, None),
         Value::Unresolved(source) => {
             (EntryValue::Empty, Some(format!("to fill in; the manifest does not say it: {source}")))
         }

@@ -246,6 +246,8 @@ pub enum Value {
     Secret(String),
     /// Not settled by the files: the text says by what it would be.
     Unresolved(String),
+    /// Passed through to the app where it is set at deploy time; not set here, so it is not written at all.
+    NotPassed,
 }
 
 impl Value {
@@ -255,7 +257,7 @@ impl Value {
             Self::Plain(_) => "plain",
             Self::Bound { .. } => "bound",
             Self::Secret(_) => "secret",
-            Self::Unresolved(_) => "unresolved",
+            Self::Unresolved(_) | Self::NotPassed => "unresolved",
         }
     }
 }

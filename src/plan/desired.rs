@@ -70,8 +70,10 @@ pub struct DesiredService {
     pub admin: Option<Endpoint>,
     /// What must be there before an app can log in.
     pub wanted: Wanted,
-    /// What `devenv shell` runs, and with which variables.
-    pub shell: (Vec<String>, Vec<(String, Secret)>),
+    /// What `devenv shell` runs.
+    pub shell: Vec<String>,
+    /// The variables for it: with the app's login, and with the administrator's.
+    pub shell_environments: [Vec<(String, Secret)>; 2],
     /// Its extensions, and where they were declared.
     pub extensions: Vec<Located<String>>,
     /// The settings it runs with, and where they were declared.
@@ -265,12 +267,18 @@ fn desired_service(
         vhost: vhost.cloned(),
         path: service.probe_path.clone().or_else(|| kind.probe_path.clone()),
     };
-    let shell_environment = kind
-        .shell_environment
-        .iter()
-        .map(|(name, template)| Ok((name.clone(), Secret::new(render(template)?))))
-        .filter(|entry| !matches!(entry, Ok((_, value)) if value.reveal().is_empty()))
-        .collect::<Result<_, Diagnostic>>()?;
+    let shell_environment = |login: &Login| {
+        let values = context! { login => login.values(), ..values.clone() };
+        let rendered = kind.shell_environment.iter().map(|(name, template)| {
+            let value = jinja.render_str(template, &values).map_err(|error| {
+                kind_fault(format!("the kind `{}` does not render `{template}`: {error}", kind.name))
+            })?;
+            Ok((name.clone(), Secret::new(value)))
+        });
+        let rendered: Vec<(String, Secret)> = rendered.collect::<Result<_, Diagnostic>>()?;
+        Ok(rendered.into_iter().filter(|(_, value)| !value.reveal().is_empty()).collect::<Vec<_>>())
+    };
+    let shell_environments = [shell_environment(&logins.users[0])?, shell_environment(&logins.admin)?];
     Ok(DesiredService {
         name: service.name.clone(),
         title: kind.title.clone(),
@@ -289,7 +297,8 @@ fn desired_service(
             ..endpoint(&logins.users[0], logins.databases.first().map(|database| &database.name), None)
         }),
         wanted: logins.wanted(service),
-        shell: (kind.shell.clone(), shell_environment),
+        shell: kind.shell.clone(),
+        shell_environments,
         extensions: service.extensions.clone(),
         settings: service.settings.clone(),
         config,

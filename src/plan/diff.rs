@@ -296,11 +296,11 @@ fn old_data(
     let old = olds.into_iter().max()?;
     let (name, title) = (&service.name, &service.title);
     let dump = match service.kind.as_str() {
-        "postgres" => format!("devenv shell {name} -- pg_dumpall > {name}.sql"),
+        "postgres" => format!("devenv shell --admin {name} -- pg_dumpall > {name}.sql"),
         _ => format!("devenv shell {name} > {name}.sql"),
     };
     let load = match service.kind.as_str() {
-        "postgres" => format!("devenv shell {name} -- psql postgres < {name}.sql"),
+        "postgres" => format!("devenv shell --admin {name} -- psql postgres < {name}.sql"),
         _ => format!("devenv shell {name} < {name}.sql"),
     };
     Some(

@@ -18,6 +18,14 @@ pub(super) struct Login {
     databases: Vec<String>,
 }
 
+impl Login {
+    /// What templates may name of it.
+    pub(super) fn values(&self) -> Jinja {
+        let password = self.password.as_ref().map(Secret::reveal).unwrap_or_default();
+        context! { user => self.name.clone().unwrap_or_default(), password => password }
+    }
+}
+
 /// All logins of a service, and what they need.
 pub(super) struct Logins {
     pub(super) admin: Login,
@@ -110,7 +118,7 @@ impl Logins {
             service => service.name.as_str(),
             version => service.version.number.clone().unwrap_or_else(|| "latest".to_owned()),
             major => service.version.major(),
-            admin => context! { user => self.admin.name.clone().unwrap_or_default(), password => reveal(&self.admin.password) },
+            admin => self.admin.values(),
             user => self.users[0].name.clone().unwrap_or_default(),
             password => reveal(&self.users[0].password),
             database => self.databases.first().map(|database| database.name.clone()).unwrap_or_default(),

@@ -27,8 +27,13 @@ pub fn overrides(variables: &[Variable], user_lines: &BTreeMap<String, String>) 
         let fields = fields_in(template, value);
         let mut passwords = BTreeMap::new();
         for (service, field, value) in fields.iter().flatten() {
-            if field == "password" || field.ends_with(".password") {
-                passwords.insert(service.clone(), Secret::new(value.clone()));
+            let password = match field.rsplit('.').next() {
+                Some("password") => Some(value.clone()),
+                Some("url") => password_in_url(value),
+                _ => None,
+            };
+            if let Some(password) = password {
+                passwords.insert(service.clone(), Secret::new(password));
             }
         }
         found.push(Override { name: variable.name.clone(), passwords, other_shape: fields.is_none() });
@@ -58,6 +63,15 @@ fn fields_in(template: &Template, value: &str) -> Option<Vec<(String, String, St
         }
     }
     rest.is_empty().then_some(fields)
+}
+
+/// `scheme://user:PASSWORD@host…`
+fn password_in_url(url: &str) -> Option<String> {
+    let (_, rest) = url.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let (login, _) = authority.rsplit_once('@')?;
+    let (_, password) = login.split_once(':')?;
+    Some(percent_decoded(password))
 }
 
 fn percent_decoded(text: &str) -> String {
@@ -109,6 +123,14 @@ mod tests {
         let found = of("postgres://app:my%20own@127.0.0.1/shop");
         assert_eq!(found.passwords["db"].reveal(), "my own");
         assert!(!found.other_shape);
+    }
+
+    #[test]
+    fn a_password_in_a_whole_url_is_found() {
+        let mut variable = variable();
+        variable.value = Value::Bound { template: Template::field("cache", "url"), dropped: Vec::new() };
+        let lines = BTreeMap::from([("DATABASE_URL".to_owned(), "redis://:mi%2Fne@127.0.0.1:6379/0".to_owned())]);
+        assert_eq!(overrides(&[variable], &lines)[0].passwords["cache"].reveal(), "mi/ne");
     }
 
     #[test]

@@ -43,7 +43,8 @@ fn databases_extensions_and_users_that_are_added_later_are_made_on_kept_data() {
     let (container, url) = (project.container("db"), project.env()["DATABASE_URL"].clone());
     sql(&url, "CREATE TABLE kept (x int)").unwrap();
 
-    let db = "{kind: postgres, version: \"17.11\", databases: [shop, reports], extensions: [hstore], users: [app, reader]}";
+    let db =
+        "{kind: postgres, version: \"17.11\", databases: [shop, reports], extensions: [hstore], users: [app, reader]}";
     project.write(
         "services.yaml",
         &(manifest(db, CACHE).replace(
@@ -150,10 +151,7 @@ fn another_major_version_is_refused_on_old_data_and_started_fresh_beside_it() {
 
 #[test]
 fn a_service_that_is_declared_no_more_goes_and_its_data_stays() {
-    let project = Sandbox::new(&[(
-        "services.yaml",
-        &manifest("{kind: valkey, version: \"8.1.1\"}", CACHE),
-    )]);
+    let project = Sandbox::new(&[("services.yaml", &manifest("{kind: valkey, version: \"8.1.1\"}", CACHE))]);
     project.succeed(&["up"]);
     let volumes = project.volumes();
     redis(&project.env()["DATABASE_URL"], &["SET", "kept", "7"]);

@@ -18,7 +18,9 @@ const ONLY_REDIS: &str =
 fn plan_prints_steps_and_causes_and_changes_nothing() {
     let project = Sandbox::new(&[("services.yaml", MANIFEST)]);
     let plan = project.succeed(&["plan"]).stdout;
-    for part in ["create network", "create volume", "create container", "start", "prove by logging in", "it does not run yet"] {
+    for part in
+        ["create network", "create volume", "create container", "start", "prove by logging in", "it does not run yet"]
+    {
         assert!(plan.contains(part), "{part}: {plan}");
     }
     let json = project.succeed(&["plan", "--json"]).json();
@@ -83,7 +85,12 @@ fn a_running_environment_answers_every_command_that_only_looks() {
     }
     let shell = project.succeed(&["env", "--format", "shell"]).stdout;
     let sourced = piped(
-        std::process::Command::new("sh").args(["-c", "eval \"$1\"; printf '%s|%s' \"$GREETING\" \"$DATABASE_URL\"", "sh", &shell]),
+        std::process::Command::new("sh").args([
+            "-c",
+            "eval \"$1\"; printf '%s|%s' \"$GREETING\" \"$DATABASE_URL\"",
+            "sh",
+            &shell,
+        ]),
         "",
     );
     assert_eq!(sourced.stdout, format!("hello, world|{}", env["DATABASE_URL"]), "{shell}");
@@ -94,8 +101,26 @@ fn a_running_environment_answers_every_command_that_only_looks() {
     let network = project.succeed(&["env", "--view", "network", "--format", "json"]).json();
     let url = network["DATABASE_URL"].as_str().unwrap();
     assert_eq!((Url::read(url).host.as_str(), Url::read(url).port), ("db", 5432));
-    let on_network = docker(&["inspect", "--format", "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}}{{end}}", &project.container("db")]);
-    let run = ["run", "--rm", "--pull", "never", "--network", on_network.trim(), "--entrypoint", "psql", "postgres:15.18", "-Atc", "SELECT current_user", url];
+    let on_network = docker(&[
+        "inspect",
+        "--format",
+        "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}}{{end}}",
+        &project.container("db"),
+    ]);
+    let run = [
+        "run",
+        "--rm",
+        "--pull",
+        "never",
+        "--network",
+        on_network.trim(),
+        "--entrypoint",
+        "psql",
+        "postgres:15.18",
+        "-Atc",
+        "SELECT current_user",
+        url,
+    ];
     assert_eq!(docker(&run).trim(), "app");
 
     // env --check: up to date, then stale in each way.
@@ -112,7 +137,8 @@ fn a_running_environment_answers_every_command_that_only_looks() {
 
     // doctor: the engine, the rule that found it, the disk, the mirror, the file.
     let doctor = project.succeed(&["doctor", "--json"]).json();
-    let names: Vec<&str> = doctor["checks"].as_array().unwrap().iter().map(|check| check["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        doctor["checks"].as_array().unwrap().iter().map(|check| check["name"].as_str().unwrap()).collect();
     for name in ["engine", "found by", "disk", "mirror", "manifest", ".env"] {
         assert!(names.contains(&name), "{name}: {doctor:#}");
     }

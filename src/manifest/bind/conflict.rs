@@ -39,6 +39,8 @@ pub fn conflicts<'a>(variables: impl IntoIterator<Item = &'a Variable>) -> Vec<D
 /// Whether two values come to the same in one `.env`. What nobody knows here differs from nothing that nobody knows.
 fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
+        // Where one app may not have it at all, it can live with the other's value.
+        (Value::NotPassed, _) | (_, Value::NotPassed) => true,
         (Value::Bound { template: one, .. }, Value::Bound { template: other, .. }) => one == other,
         (Value::Plain(one), Value::Plain(other))
         | (Value::Secret(one) | Value::Unresolved(one), Value::Secret(other) | Value::Unresolved(other)) => {

@@ -25,6 +25,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A variable as a manifest declares it.
 #[derive(Clone, Debug)]
 pub(crate) struct Declared {
+    /// Whether it is passed through where it is set, and is not set here: production may not have it at all.
+    pub(crate) not_passed: bool,
     /// Its name.
     pub(crate) name: String,
     /// The app that gets it.

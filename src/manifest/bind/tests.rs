@@ -40,6 +40,7 @@ fn shown(value: &Value) -> String {
         Value::Plain(text) => format!("plain {text}"),
         Value::Secret(text) => format!("secret {text}"),
         Value::Unresolved(text) => format!("unresolved {text}"),
+        Value::NotPassed => "not passed".to_owned(),
         Value::Bound { template, dropped } => {
             let mut text = String::new();
             for piece in &template.0 {
@@ -66,6 +67,7 @@ fn bound(variables: &[(&str, &str)]) -> (Vec<String>, Vec<Service>) {
             name: (*name).to_owned(),
             app: "web".to_owned(),
             text: interpolate(text, &lookup).unwrap(),
+            not_passed: false,
             secret: None,
             origin: origin(5),
         })

@@ -25,6 +25,9 @@ impl Binder<'_> {
         if let Some(name) = text.strip_prefix("/run/secrets/") {
             return Value::Secret(format!("a file with the secret {name}, at {text}"));
         }
+        if variable.not_passed {
+            return Value::NotPassed;
+        }
         let by_name = names::is_secret(&variable.name);
         if !variable.text.unset.is_empty() {
             return if by_name { Value::Secret(from()) } else { Value::Unresolved(from()) };

@@ -19,6 +19,8 @@ pub(super) struct Given {
     pub(super) text: Sourced,
     /// The same with every part's source.
     pub(super) whole: Interpolated,
+    /// Whether it is passed through where it is set, and is not set here.
+    pub(super) not_passed: bool,
     /// Whether it comes from an `env_file`.
     pub(super) from_file: bool,
     /// Where it was declared.
@@ -51,7 +53,15 @@ pub(super) fn environment(loader: &mut Loader<'_>, service: &Value) -> Vec<Given
                 continue;
             }
         };
-        put(Given { name: name.value.clone(), text: sourced(&text), whole: text, from_file: false, origin });
+        let not_passed = matches!(value.content, Content::Null) && !text.unset.is_empty();
+        put(Given {
+            name: name.value.clone(),
+            text: sourced(&text),
+            whole: text,
+            not_passed,
+            from_file: false,
+            origin,
+        });
     }
     found
 }
@@ -64,6 +74,7 @@ pub(super) fn declared(loader: &mut Loader<'_>, app: &str, service: &Value) -> V
             name: given.name,
             app: app.to_owned(),
             text: given.whole,
+            not_passed: given.not_passed,
             secret: None,
             origin: given.origin,
         })
@@ -121,7 +132,7 @@ fn file_of(loader: &mut Loader<'_>, entry: &Value) -> Vec<Given> {
         .filter_map(|entry| {
             let whole = entry.value?;
             let text = sourced(&whole);
-            Some(Given { name: entry.name, text, whole, from_file: true, origin: entry.origin })
+            Some(Given { name: entry.name, text, whole, not_passed: false, from_file: true, origin: entry.origin })
         })
         .collect()
 }

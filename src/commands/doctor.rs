@@ -21,21 +21,13 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], as_json: bool, print
 }
 
 async fn engine(global: &Global) -> Vec<Check> {
-    let failed = |failure: &Failure| {
-        let diagnostic = failure.diagnostics.first();
-        let words = diagnostic
-            .map(|one| [vec![one.message.clone()], one.notes.clone()].concat().join("; "))
-            .unwrap_or_default();
-        let help = diagnostic.map(|one| one.help.join("; ")).unwrap_or_default();
-        vec![Check::new("engine", CheckState::Fail, words).help(help)]
-    };
     let engine = match connect(global).await {
         Ok(engine) => engine,
-        Err(failure) => return failed(&failure),
+        Err(failure) => return vec![failed("engine", CheckState::Fail, &failure)],
     };
     let facts = match engine.facts().await {
         Ok(facts) => facts,
-        Err(error) => return failed(&error.into_failure()),
+        Err(error) => return vec![failed("engine", CheckState::Fail, &error.into_failure())],
     };
     let rootless = if facts.rootless { ", rootless" } else { "" };
     let words = format!(
@@ -48,6 +40,14 @@ async fn engine(global: &Global) -> Vec<Check> {
         found = found.help(format!("passed over: {}", engine.passed_over().join("; ")));
     }
     vec![Check::new("engine", CheckState::Ok, words), found, disk(&facts.root_folder, &facts.storage_driver)]
+}
+
+/// A failure as a check: what went wrong and why, and what to do about it.
+fn failed(name: &str, state: CheckState, failure: &Failure) -> Check {
+    let words = failure.diagnostics.iter().flat_map(|one| std::iter::once(&one.message).chain(&one.notes));
+    let help = failure.diagnostics.iter().flat_map(|one| &one.help);
+    let joined = |texts: Vec<&String>| texts.into_iter().map(String::as_str).collect::<Vec<_>>().join("; ");
+    Check::new(name, state, joined(words.collect())).help(joined(help.collect()))
 }
 
 /// How much room the engine has, where its folder is on this machine.
@@ -82,25 +82,16 @@ fn machine() -> Check {
             };
             Check::new("mirror", CheckState::Ok, words)
         }
-        Err(failure) => {
-            let words = failure.diagnostics.iter().map(|one| one.message.clone()).collect::<Vec<_>>().join("; ");
-            let help = failure.diagnostics.iter().flat_map(|one| one.help.clone()).collect::<Vec<_>>().join("; ");
-            Check::new("machine", CheckState::Fail, words).help(help)
-        }
+        Err(failure) => failed("machine", CheckState::Fail, &failure),
     }
 }
 
 fn project(global: &Global, files: &[PathBuf]) -> Vec<Check> {
     let reading = match read(global, files) {
         Ok(reading) => reading,
-        Err(failure) => {
-            let words = failure.diagnostics.iter().map(|one| one.message.clone()).collect::<Vec<_>>().join("; ");
-            let help = failure.diagnostics.iter().flat_map(|one| one.help.clone()).collect::<Vec<_>>().join("; ");
-            return vec![Check::new("manifest", CheckState::Warn, words).help(help)];
-        }
+        Err(failure) => return vec![failed("manifest", CheckState::Warn, &failure)],
     };
-    let sources: Vec<String> =
-        reading.stack.sources.iter().map(|source| format!("{} ({})", source.path.display(), source.format)).collect();
+    let sources: Vec<String> = reading.stack.sources.iter().map(ToString::to_string).collect();
     let mut checks = vec![Check::new("manifest", CheckState::Ok, sources.join(", "))];
     for diagnostic in reading.diagnostics.iter().filter(|one| one.code == "other-tool") {
         checks.push(Check::new("other tool", CheckState::Ok, diagnostic.message.clone()));

@@ -41,12 +41,29 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], down: &Down, printer
     tear_down(&engine, &identity, &observed, down.volumes).await?;
     let removed = plan.steps.iter().filter(|step| matches!(step.action, Action::Remove { .. })).count();
     let containers = if removed == 1 { "1 container".to_owned() } else { format!("{removed} containers") };
+    if volumes.is_empty() && prunes_named_volumes(&engine).await {
+        printer.line(
+            "this engine is older than 23: its `docker volume prune` takes the volumes of stopped environments too",
+        );
+    }
     printer.line(&if volumes.is_empty() {
         format!("{containers} removed; the data is kept (`devenv up` goes on with it)")
     } else {
-        format!("{containers} and {} volumes removed, their data deleted", volumes.len())
+        let data = if volumes.len() == 1 { "1 volume".to_owned() } else { format!("{} volumes", volumes.len()) };
+        if removed == 0 {
+            format!("{data} removed with the data")
+        } else {
+            format!("{containers} and {data} removed with the data")
+        }
     });
     Ok(())
+}
+
+/// Since 23 the engine's `volume prune` takes anonymous volumes only.
+async fn prunes_named_volumes(engine: &Engine) -> bool {
+    let facts = engine.facts().await.ok().filter(|_| !engine.is_podman());
+    let major = facts.and_then(|facts| facts.version.split('.').next()?.parse::<u32>().ok());
+    major.is_some_and(|major| major < 23)
 }
 
 /// Names what goes, and asks on a terminal; elsewhere it takes `--yes`.

@@ -1,18 +1,23 @@
 //! `devenv kinds`: the kinds of services, and how far each is proven.
 
+use super::session::read;
+use crate::cli::Global;
 use crate::kinds::Kinds;
 use crate::model::{Diagnostic, Exit, Failure, Support};
 use crate::ui::{Printer, Table};
 use serde_json::json;
+use std::path::PathBuf;
 
 /// Runs the command.
-pub(crate) fn run(as_json: bool, printer: &Printer) -> Result<(), Failure> {
-    let kinds = Kinds::built_in().map_err(|error| {
-        Failure::new(
-            Exit::Failed,
-            Diagnostic::error("kind", format!("cannot read the kind {}", error.path)).because(error.message),
-        )
-    })?;
+pub(crate) fn run(global: &Global, files: &[PathBuf], as_json: bool, printer: &Printer) -> Result<(), Failure> {
+    // Without a manifest there are the built-in kinds.
+    let kinds = match read(global, files) {
+        Ok(reading) => reading.kinds,
+        Err(_) => Kinds::built_in().map_err(|error| {
+            let told = Diagnostic::error("kind", format!("cannot read the kind {}", error.path));
+            Failure::new(Exit::Failed, told.because(error.message))
+        })?,
+    };
     if as_json {
         let all: Vec<_> = kinds
             .iter()

@@ -43,7 +43,7 @@ pub async fn run(cli: Cli, printer: &Printer) -> Result<u8, Failure> {
         Command::Run(run) => run::run(global, &files(&run.start.manifests.files), run, printer).await,
         Command::Init => init::run(global, printer).map(done),
         Command::Doctor(show) => doctor::run(global, &files(&show.manifests.files), show.json, printer).await,
-        Command::Kinds(show) => kinds::run(show.json, printer).map(done),
+        Command::Kinds(show) => kinds::run(global, &files(&show.manifests.files), show.json, printer).map(done),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "devenv", &mut text);

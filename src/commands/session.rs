@@ -217,6 +217,24 @@ fn port_taken(taken: &plan::PortTaken, observed: &Observed) -> Diagnostic {
     }
 }
 
+/// A note for each service that was to start on new data and has data of its major version already.
+pub(crate) fn fresh_in_vain(desired: &Desired, observed: &Observed, start: &Start) -> Vec<Diagnostic> {
+    let has_data = |name: &&String| {
+        desired.services.iter().any(|service| {
+            service.name == **name
+                && service.volumes.iter().any(|volume| observed.volumes.iter().any(|known| known.name == volume.name))
+        })
+    };
+    let told = |name: &String| {
+        Diagnostic::note(
+            "fresh-in-vain",
+            format!("{name} goes on with its data: --fresh leads past another major version's only"),
+        )
+        .help("`devenv down --volumes` deletes the data of all services")
+    };
+    start.fresh.iter().filter(has_data).map(told).collect()
+}
+
 /// No service of that name.
 pub(crate) fn unknown_service<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Failure {
     let list = known.clone().collect::<Vec<_>>().join(", ");

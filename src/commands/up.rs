@@ -1,12 +1,12 @@
 //! `devenv up`: read, observe, diff, apply and prove, write `.env`.
 
-use super::session::{Project, connect, steps};
+use super::session::{Project, connect, fresh_in_vain, steps};
 use super::variables;
 use crate::apply;
 use crate::cli::{Global, Start, Up};
 use crate::docker::Engine;
 use crate::dotenv::{self, UserLine};
-use crate::model::{Diagnostic, Event, Failure, Severity, SourceFile};
+use crate::model::{Diagnostic, Event, Failure, SourceFile};
 use crate::plan::{self, Desired, Fields, Plan};
 use crate::ui::{Layout, Printer, Reporter, ServiceRow, env_line, production_line, ready_line};
 use std::collections::BTreeMap;
@@ -35,6 +35,9 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
     }
     let shown = written.path.strip_prefix(&project.reading.root).unwrap_or(&written.path).display().to_string();
     printer.line(&env_line(ready.layout, &shown, written.count, written.changed, &written.to_fill_in));
+    if !written.own_lines.is_empty() {
+        printer.line(&ready.layout.line("", &format!("your own lines win for {}", written.own_lines.join(", "))));
+    }
     let shell = ready.desired.services.first().map(|service| format!("devenv shell {}", service.name));
     let next: Vec<&str> = ["devenv status", "devenv logs"].into_iter().chain(shell.as_deref()).collect();
     printer.line(&ready_line(began.elapsed(), &next));
@@ -140,7 +143,8 @@ pub(crate) async fn prepare(
     let overrides = plan::overrides(&project.reading.stack.variables, &values);
     let desired = project.desired(&observed, &overrides)?;
     let plan = steps(&desired, &observed, start)?;
-    let warnings = plan::platform_mismatches(&desired.services, &observed);
+    let mut warnings = plan::platform_mismatches(&desired.services, &observed);
+    warnings.extend(fresh_in_vain(&desired, &observed, start));
     Ok(Prepared { desired, plan, warnings })
 }
 
@@ -154,6 +158,8 @@ pub(crate) struct Written {
     pub(crate) count: usize,
     /// The names that are left to the user.
     pub(crate) to_fill_in: Vec<String>,
+    /// The names that the user's own lines set, which win.
+    pub(crate) own_lines: Vec<String>,
     /// What is to be said.
     pub(crate) notes: Vec<Diagnostic>,
 }
@@ -165,8 +171,14 @@ pub(crate) fn write_variables(
     path: &Path,
     existing: &str,
 ) -> Result<Written, Failure> {
-    let mut written =
-        Written { path: path.to_owned(), changed: false, count: 0, to_fill_in: Vec::new(), notes: Vec::new() };
+    let mut written = Written {
+        path: path.to_owned(),
+        changed: false,
+        count: 0,
+        to_fill_in: Vec::new(),
+        own_lines: Vec::new(),
+        notes: Vec::new(),
+    };
     for group in groups(project, &ready.fields, path, existing)? {
         written.changed |= dotenv::file::write(&group.path, &dotenv::merge(&group.existing, &group.block))?;
         written.count += group.rendered.entries.len();
@@ -175,7 +187,8 @@ pub(crate) fn write_variables(
                 written.to_fill_in.push(name);
             }
         }
-        written.notes.extend(group.rendered.notes.into_iter().filter(|note| note.severity != Severity::Note));
+        written.own_lines.extend(group.rendered.own_lines);
+        written.notes.extend(group.rendered.notes);
     }
     Ok(written)
 }

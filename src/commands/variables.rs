@@ -13,7 +13,9 @@ pub(crate) struct Rendered {
     pub(crate) entries: Vec<Entry>,
     /// Names whose values the user has to fill in.
     pub(crate) to_fill_in: Vec<String>,
-    /// Warnings and notes.
+    /// Names that the user's own lines set.
+    pub(crate) own_lines: Vec<String>,
+    /// Warnings.
     pub(crate) notes: Vec<Diagnostic>,
 }
 
@@ -33,8 +35,9 @@ pub(crate) fn render(
         }
         let (value, comment) = value_of(variable, fields);
         if let Some(line) = user_lines.iter().find(|line| line.name == variable.name) {
-            if !rendered.notes.iter().any(|note| note.message.contains(&format!("`{}`", line.name))) {
-                rendered.notes.push(own_line(variable, &value, line, file));
+            if !rendered.own_lines.contains(&line.name) {
+                rendered.own_lines.push(line.name.clone());
+                rendered.notes.extend(own_line(variable, &value, line, file));
             }
             continue;
         }
@@ -81,26 +84,22 @@ fn holds_secret(template: &Template, fields: &Fields) -> bool {
 }
 
 /// What the user's own line means, where it decides what the app reaches.
-fn own_line(variable: &Variable, value: &EntryValue, line: &UserLine, file: &Arc<SourceFile>) -> Diagnostic {
+fn own_line(variable: &Variable, value: &EntryValue, line: &UserLine, file: &Arc<SourceFile>) -> Option<Diagnostic> {
     let origin = Origin { file: Arc::clone(file), line: line.line, column: line.column, length: line.length };
     let name = &line.name;
     let bound = matches!(variable.value, Value::Bound { .. });
     let same = line.value.as_ref().map(crate::model::Secret::reveal) == value.text();
-    match (bound, same) {
-        (false, _) => Diagnostic::note("own-line", format!("`{name}` is set by your own line, which wins"))
-            .at(&origin, "outside devenv's block"),
-        (true, true) => {
-            Diagnostic::note("own-line", format!("`{name}` is set by your own line, which wins; it was proven"))
-                .at(&origin, "outside devenv's block")
-        }
-        (true, false) => Diagnostic::warning(
-            "own-line-unproven",
-            format!("`{name}` is set by your own line, which wins; what it reaches was not proven"),
-        )
-        .at(&origin, "outside devenv's block")
-        .and_at(&variable.origin, "production's value, which devenv binds to a local service")
-        .help("remove the line to get the proven value"),
+    // What decides nothing that was proven is only told by name.
+    if !bound || same {
+        return None;
     }
+    let told = format!("`{name}` is set by your own line, which wins; what it reaches was not proven");
+    Some(
+        Diagnostic::warning("own-line-unproven", told)
+            .at(&origin, "outside devenv's block")
+            .and_at(&variable.origin, "production's value, which devenv binds to a local service")
+            .help("remove the line to get the proven value"),
+    )
 }
 
 /// The variables that go into the one `.env`, and those of apps that have a file of their own.

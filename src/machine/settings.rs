@@ -25,7 +25,8 @@ impl Settings {
         if text.trim().is_empty() {
             return Ok(Self::default());
         }
-        serde_saphyr::from_str(&text).map_err(|error| refuse(&path, &error))
+        // The message's own heading says no more than ours, and calls the file `<input>`.
+        serde_saphyr::from_str(&text).map_err(|error| refuse(&path, &error.without_snippet()))
     }
 }
 

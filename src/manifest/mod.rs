@@ -78,17 +78,18 @@ impl Reading {
     /// Whether some file could not be read at all or in part: then even showing the stack ends with
     /// [`Exit::Manifest`].
     pub fn has_unreadable(&self) -> bool {
-        let unreadable = |diagnostic: &Diagnostic| {
-            diagnostic.severity == Severity::Error
-                && (diagnostic.code.starts_with("yaml-") || diagnostic.code.starts_with("file-"))
-        };
-        self.diagnostics.iter().any(unreadable)
+        self.diagnostics.iter().any(is_unreadable)
     }
 
     /// Whether something is wrong that keeps a plan from being made.
     pub fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     }
+}
+
+fn is_unreadable(diagnostic: &Diagnostic) -> bool {
+    diagnostic.severity == Severity::Error
+        && (diagnostic.code.starts_with("yaml-") || diagnostic.code.starts_with("file-"))
 }
 
 /// Finds and reads the manifests. Fails where there is none; whatever else is wrong is in the reading's diagnostics.
@@ -124,6 +125,10 @@ pub fn read(request: &Request) -> Result<Reading, Failure> {
     }
     let mut expect = Expect::default();
     let env_files = overlay::lay_over(&local, &mut stack, &kinds, &mut expect);
+    // What a broken file would have declared is not known: that it is missing would be a false trail.
+    let unreadable = diagnostics.iter().any(is_unreadable);
+    let missing = |found: &Diagnostic| matches!(found.code, "unknown-service" | "unknown-app" | "include-unknown");
+    expect.diagnostics.retain(|found| !(unreadable && missing(found)));
     diagnostics.append(&mut expect.diagnostics);
     if stack.project.is_empty() {
         stack.project = name_of(&project.root);

@@ -89,10 +89,7 @@ pub fn lines(reading: &Reading) -> Vec<String> {
         rows.extend(service.notes.iter().map(|note| vec![String::new(), note.clone()]));
     }
     let mut lines = Vec::new();
-    let sources = stack.sources.iter().map(|source| match source.path.display().to_string() {
-        path if path.ends_with(source.format) => path,
-        path => format!("{path} ({})", source.format),
-    });
+    let sources = stack.sources.iter().map(ToString::to_string);
     let sources = sources.collect::<Vec<_>>().join(", ");
     lines.push(format!("production  {}", if sources.is_empty() { "nothing could be read" } else { &sources }));
     lines.push(String::new());

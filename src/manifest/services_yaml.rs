@@ -94,7 +94,7 @@ fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
     let mut stack = Stack::default();
     let mut expect = Expect::default();
     for file in input.files {
-        stack.sources.push(Source { path: file.source.path.clone(), format: DIALECT.name });
+        stack.sources.push(Source { path: file.source.path.clone(), format: DIALECT.name, title: DIALECT.title });
         read_file(file, input, &mut stack, &mut expect);
     }
     (stack, expect.diagnostics)

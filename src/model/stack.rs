@@ -32,6 +32,17 @@ pub struct Source {
     pub path: PathBuf,
     /// The dialect's name: `compose`, `services.yaml`.
     pub format: &'static str,
+    /// As people call it: `Compose`.
+    #[serde(skip)]
+    pub title: &'static str,
+}
+
+/// `compose.prod.yaml (Compose)`; a file that is called as its format stands alone.
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let path = self.path.display().to_string();
+        if path.ends_with(self.format) { f.write_str(&path) } else { write!(f, "{path} ({})", self.title) }
+    }
 }
 
 /// How far what was declared is carried out.

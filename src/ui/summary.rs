@@ -11,14 +11,7 @@ const NAMES: usize = 8;
 
 /// `production  compose.prod.yaml (Compose) · 3 services, 2 apps left alone`.
 pub fn production_line(layout: Layout, sources: &[Source], services: usize, apps: usize) -> String {
-    let files: Vec<String> = sources
-        .iter()
-        .map(|source| {
-            let path = one_line(&source.path.display().to_string());
-            // `services.yaml (services.yaml)` says nothing.
-            if path.ends_with(source.format) { path } else { format!("{path} ({})", title(source.format)) }
-        })
-        .collect();
+    let files: Vec<String> = sources.iter().map(|source| one_line(&source.to_string())).collect();
     let mut text = format!("{} · {}", files.join(", "), counted(services, "service"));
     if apps > 0 {
         let _ = write!(text, ", {} left alone", counted(apps, "app"));
@@ -71,11 +64,6 @@ fn counted(count: usize, noun: &str) -> String {
 }
 
 /// A dialect's name for people: `compose` is `Compose`.
-fn title(format: &str) -> String {
-    let mut chars = format.chars();
-    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,12 +72,12 @@ mod tests {
     #[test]
     fn the_lines_around_the_services_stand_in_line() {
         let layout = Layout::of(&[ServiceRow { name: "db".into(), what: "postgres 16.4".into() }]);
-        let compose = [Source { path: "compose.prod.yaml".into(), format: "compose" }];
+        let compose = [Source { path: "compose.prod.yaml".into(), format: "compose", title: "Compose" }];
         assert_eq!(
             production_line(layout, &compose, 3, 2),
             " production  compose.prod.yaml (Compose) · 3 services, 2 apps left alone"
         );
-        let own = [Source { path: "services.yaml".into(), format: "services.yaml" }];
+        let own = [Source { path: "services.yaml".into(), format: "services.yaml", title: "services.yaml" }];
         assert_eq!(production_line(layout, &own, 1, 0), " production  services.yaml · 1 service");
         let names = ["STRIPE_KEY".to_owned(), "SENTRY_DSN".to_owned()];
         assert_eq!(

@@ -136,7 +136,7 @@ impl<'a> Loader<'a> {
     fn file(&mut self, part: &Part, folder: &Path, variables: &Variables) -> Value {
         let shown = part.source.path.clone();
         if !self.sources.iter().any(|source| source.path == shown) {
-            self.sources.push(Source { path: shown.clone(), format: super::DIALECT.name });
+            self.sources.push(Source { path: shown.clone(), format: super::DIALECT.name, title: super::DIALECT.title });
         }
         let value = self.interpolated(&part.source, &part.document, folder, variables);
         let mut entries = Vec::new();

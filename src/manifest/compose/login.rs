@@ -16,6 +16,10 @@ pub(super) struct Found {
     pub(super) open: bool,
 }
 
+/// What becomes of a login that the image makes the server's administrator.
+const SUPERUSER: &str = "in production this login is the server's superuser; here it owns its databases and no more; \
+                         `users: {NAME: {superuser: true}}` in services.local.yaml restores that";
+
 impl Backing<'_, '_> {
     /// A variable that says something about the login.
     pub(super) fn login_variable(&mut self, meaning: Login, value: &Located<Sourced>, path: &str) {
@@ -32,11 +36,8 @@ impl Backing<'_, '_> {
             }
             Login::User => {
                 self.login.user = Some(value.clone());
-                if self.kind.data_follows_major && self.kind.protocol == Protocol::Postgres {
-                    let note =
-                        "in production this login is the server's superuser; here it owns its databases and no more";
-                    let way = "`users: {NAME: {superuser: true}}` in services.local.yaml restores that";
-                    self.keys.aside(path, Support::Approximated, format!("{note}; {way}"));
+                if self.kind.protocol == Protocol::Postgres {
+                    self.keys.aside(path, Support::Approximated, SUPERUSER);
                 } else {
                     self.keys.aside(path, Support::Reproduced, "");
                 }
@@ -173,6 +174,9 @@ impl Backing<'_, '_> {
             .map(|user| Located::new(user.value.text, user.origin))
             .or_else(|| default.map(|login| Located::new(login.user.clone(), origin.clone())))
             .or_else(|| fallback.map(|name| Located::new(name, origin.clone())));
+        if name.is_some() && default.is_some() && self.kind.protocol == Protocol::Postgres {
+            self.keys.aside("environment.POSTGRES_USER", Support::Approximated, SUPERUSER);
+        }
         let is_default = default.is_some_and(|login| name.as_ref().is_some_and(|name| name.value == login.user));
         let own = || Credential::Own(self.service.name.clone());
         let password = found.password.or_else(|| found.admin.filter(|_| is_default)).map(|found| found.value);

@@ -101,6 +101,7 @@ pub fn read(request: &Request) -> Result<Reading, Failure> {
     let environment = Environment::new(&request.environment, dotenv.as_deref());
     diagnostics.extend(discover::other_tool(&project.root));
     let local = local::open(&project, &mut kinds, &mut diagnostics);
+    let before_manifests = diagnostics.len();
     let found = manifests(request, &project, &local, &environment);
     diagnostics.extend(found.diagnostics);
     if found.files.is_empty() && !diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
@@ -126,7 +127,7 @@ pub fn read(request: &Request) -> Result<Reading, Failure> {
     let mut expect = Expect::default();
     let env_files = overlay::lay_over(&local, &mut stack, &kinds, &mut expect);
     // What a broken file would have declared is not known: that it is missing would be a false trail.
-    let unreadable = diagnostics.iter().any(is_unreadable);
+    let unreadable = diagnostics[before_manifests..].iter().any(is_unreadable);
     let missing = |found: &Diagnostic| matches!(found.code, "unknown-service" | "unknown-app" | "include-unknown");
     expect.diagnostics.retain(|found| !(unreadable && missing(found)));
     diagnostics.append(&mut expect.diagnostics);

@@ -2,7 +2,7 @@
 //!
 //! Whatever is written here is read back the same by python-dotenv, Node's dotenv, Ruby's dotenv, dotenvy and a POSIX
 //! shell; a value for which that cannot be had is refused with the reason. What a user wrote outside the block is never
-//! changed. Only [`file`] touches the disk, and only [`git`] asks git.
+//! changed. Only [`mod@file`] touches the disk, and only [`git`] asks git.
 
 mod block;
 mod entry;

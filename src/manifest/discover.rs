@@ -98,15 +98,8 @@ pub(crate) fn discover(project: &Project, environment: &Environment, working: &P
         own.left_alone(&others);
         return own;
     }
-    let titles: Vec<&str> = DIALECTS
-        .iter()
-        .filter(|dialect| matches!(dialect.places, Places::Files(_)) && dialect.name != services_yaml::DIALECT.name)
-        .map(|dialect| dialect.title)
-        .collect();
-    if !titles.is_empty() {
-        own.looked.push(format!("looked for the files of {}, in their usual places", local::names(&titles)));
-    }
     own.looked.append(&mut others.looked);
+    own.looked.push("nor is there a file of another format in its usual place (the README lists them)".to_owned());
     own.files = others.files;
     own.diagnostics.append(&mut others.diagnostics);
     own

@@ -17,6 +17,7 @@ mod interpolate;
 mod local;
 mod merge;
 mod overlay;
+mod platforms;
 mod refusals;
 mod report;
 mod search;

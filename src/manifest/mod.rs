@@ -188,14 +188,24 @@ fn manifests(request: &Request, project: &Project, local: &Local, environment: &
             let source = files::source_of(Path::new("<stdin>"), bytes);
             found.take_from(&project.root.join(&request.folder), source, Some("standard input"));
         } else {
-            found.take(project, project.read_asked(&request.folder.join(path)), Some("-f"));
+            let path = request.folder.join(path);
+            if path.is_dir() {
+                found.take_folder(project, &path, |file| project.read_in_asked(file));
+            } else {
+                found.take(project, project.read_asked(&path), Some("-f"));
+            }
         }
     }
     if !request.files.is_empty() {
         return found;
     }
     for path in &local.from {
-        match project.read(Path::new(&path.value)) {
+        let named = Path::new(&path.value);
+        if project.is_folder(named) {
+            found.take_folder(project, &project.root.join(named), |file| project.read(file));
+            continue;
+        }
+        match project.read(named) {
             Ok(source) => found.take(project, Ok(source), None),
             Err(error) => found.diagnostics.push(error.named_at(&path.origin)),
         }

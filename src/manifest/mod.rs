@@ -17,6 +17,7 @@ mod interpolate;
 mod local;
 mod merge;
 mod overlay;
+mod pinned;
 mod platforms;
 mod refusals;
 mod report;
@@ -30,7 +31,9 @@ mod variables;
 mod yaml;
 
 pub use bind::conflicts;
-pub use refusals::{gathered, refusals};
+pub use local::file as local_file;
+pub use pinned::pinned;
+pub use refusals::{Strictness, gathered, refusals};
 pub use report::{json, lines};
 
 use crate::kinds::Kinds;

@@ -99,6 +99,15 @@ pub(super) fn pull_stands_still(image: &ImageRef, timeout: Duration, service: Op
     Failure::new(Exit::Image, diagnostic.help("check the network, or allow more with `--timeout`"))
 }
 
+/// The run was asked to stop.
+pub(super) fn stopped() -> Failure {
+    Failure::new(
+        Exit::Failed,
+        Diagnostic::error("stopped", "stopped before everything was done")
+            .help("`devenv up` goes on where this run stopped"),
+    )
+}
+
 /// A container ended instead of serving.
 pub(super) fn exited(service: &DesiredService, code: i64, log: &[String]) -> Failure {
     let mut diagnostic = Diagnostic::error(

@@ -26,7 +26,8 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
     let _lock = project.lock(printer)?;
     let existing = dotenv::file::read(&target.path)?;
     let engine = connect(global).await?;
-    let start = Starting { engine: &engine, start: &up.start, printer, silent: up.json, began };
+    let start =
+        Starting { engine: &engine, start: &up.start, printer, silent: up.json, began, stop: apply::Stop::default() };
     let ready = bring_up(&project, &start, &dotenv::user_lines(&existing)).await?;
     let written = write_variables(&project, &ready, &target.path, &existing)?;
     printer.diagnostics(&written.notes);
@@ -66,6 +67,8 @@ pub(crate) struct Starting<'a> {
     pub(crate) silent: bool,
     /// When the command began.
     pub(crate) began: Instant,
+    /// Ends it early.
+    pub(crate) stop: apply::Stop,
 }
 
 /// Observes, plans and applies; tries again with other ports where one was lost to another program meanwhile.
@@ -104,6 +107,7 @@ pub(crate) async fn bring_up(
             began: starting.began,
             timeout: starting.start.timeout,
             emit: &emit,
+            stop: &starting.stop,
         };
         let applied = apply::apply(&plan, &run).await;
         reporter.finish();

@@ -28,7 +28,9 @@ pub(super) fn of_engine(error: &EngineError, service: Option<&DesiredService>) -
 }
 
 /// The code of a failure that another plan, with another port, may mend.
-pub(crate) const PORT_LOST: &str = "port-taken-meanwhile";
+pub(super) const PORT_LOST: &str = "port-taken-meanwhile";
+/// The engine's code where something is there that was not, or is gone.
+pub(super) const CHANGED: &str = "engine-changed";
 
 /// An image cannot be had.
 pub(super) fn of_pull(image: &ImageRef, fault: &PullFault, service: Option<&DesiredService>) -> Failure {

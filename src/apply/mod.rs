@@ -77,9 +77,10 @@ fn service_of<'a>(run: &Run<'a>, step: &Step) -> Option<&'a DesiredService> {
     run.desired.services.iter().find(|service| service.name == step.service)
 }
 
-/// Whether the run ended because another program took a port that we had chosen: another plan has another port.
-pub fn lost_a_chosen_port(failure: &Failure) -> bool {
-    failure.diagnostics.iter().any(|diagnostic| diagnostic.code == faults::PORT_LOST)
+/// Whether the run ended because the engine changed meanwhile: another program took a port that we had chosen, or what
+/// an earlier run had asked for came only now. Another plan sees it.
+pub fn is_overtaken(failure: &Failure) -> bool {
+    failure.diagnostics.iter().any(|diagnostic| [faults::PORT_LOST, faults::CHANGED].contains(&diagnostic.code))
 }
 
 struct Walk<'a> {

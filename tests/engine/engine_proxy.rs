@@ -175,7 +175,7 @@ fn first_line(bytes: &[u8]) -> String {
 }
 
 /// The engine's own socket: `DOCKER_HOST`, else the default one.
-fn engine_socket() -> PathBuf {
+pub(crate) fn engine_socket() -> PathBuf {
     let host = std::env::var("DOCKER_HOST").unwrap_or_default();
     PathBuf::from(host.strip_prefix("unix://").unwrap_or("/var/run/docker.sock"))
 }

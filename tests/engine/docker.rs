@@ -4,7 +4,9 @@ use crate::sandbox::{Sandbox, docker, engine, free_port};
 use devenv::docker::{Engine, EngineFault, ExecRequest, LogRequest, Streams};
 use devenv::model::{ContainerSpec, File, FileContent, ImageRef, Mount, Publish, Secret, label};
 use futures_util::stream::{self, StreamExt as _};
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 /// A small image that every machine with the test images has.
@@ -224,6 +226,39 @@ async fn a_second_network_or_container_of_a_name_is_a_conflict() {
     let spec = script(&sandbox, "db", "true");
     engine.create_container(&spec).await.unwrap();
     assert_eq!(engine.create_container(&spec).await.unwrap_err().kind, EngineFault::Conflict);
+}
+
+#[tokio::test]
+async fn of_several_networks_of_a_name_one_is_left() {
+    let (sandbox, engine) = (Sandbox::new(), engine().await);
+    let network = sandbox.named("net");
+    let named = || docker(["network", "ls", "--quiet", "--no-trunc", "--filter", &format!("name={network}")]);
+    for _ in 0..2 {
+        // Docker's own program asks old engines to refuse a second one; the interface does not.
+        let body = format!(r#"{{"Name":"{network}","Labels":{{"dev.devenv.environment":"{}"}}}}"#, sandbox.name());
+        raw_post("/networks/create", &body);
+    }
+    if named().lines().count() == 1 {
+        // A current engine makes no second one.
+        let error = engine.create_network(&network, &sandbox.labels()).await.unwrap_err();
+        assert_eq!(error.kind, EngineFault::Conflict);
+        return;
+    }
+    let left = engine.create_network(&network, &sandbox.labels()).await.unwrap();
+    assert_eq!(named().trim(), left);
+}
+
+/// A request as it stands, to the engine's socket.
+fn raw_post(path: &str, body: &str) {
+    let length = body.len();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: engine\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+    );
+    let mut engine = UnixStream::connect(crate::engine_proxy::engine_socket()).unwrap();
+    engine.write_all(head.as_bytes()).unwrap();
+    engine.write_all(body.as_bytes()).unwrap();
+    let mut answer = String::new();
+    engine.read_to_string(&mut answer).unwrap();
 }
 
 #[tokio::test]

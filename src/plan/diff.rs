@@ -6,9 +6,6 @@ use crate::model::{ContainerSpec, Diagnostic, ImageRef, Observed, ObservedContai
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// How long a clean stop may take; the engine's own ten seconds would cut a checkpoint short.
-const GRACE: Duration = Duration::from_secs(60);
-
 /// Steps and what each waits for. Steps that wait for nothing of each other are carried out side by side.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -54,8 +51,8 @@ pub enum Action {
         id: String,
         /// Its name.
         name: String,
-        /// How long the clean stop may take.
-        grace: Duration,
+        /// How long the clean stop may take; none leaves the container the time that it was made with.
+        grace: Option<Duration>,
     },
     /// Makes a container and puts its files in.
     Create(Box<ContainerSpec>),
@@ -147,7 +144,7 @@ pub fn teardown(identity: &Identity, observed: &Observed, volumes: bool) -> Plan
         .filter(|container| is_ours(&container.labels))
         .map(|container| {
             // What is deleted anyway need not be stopped cleanly.
-            let grace = if volumes { Duration::ZERO } else { GRACE };
+            let grace = volumes.then_some(Duration::ZERO);
             let action = Action::Remove { id: container.id.clone(), name: container.name.clone(), grace };
             plan.add(container.label(label::SERVICE), action, "the environment goes down", Vec::new())
         })
@@ -164,7 +161,7 @@ pub fn teardown(identity: &Identity, observed: &Observed, volumes: bool) -> Plan
 }
 
 fn remove(plan: &mut Plan, container: &ObservedContainer, cause: &str) -> usize {
-    let action = Action::Remove { id: container.id.clone(), name: container.name.clone(), grace: GRACE };
+    let action = Action::Remove { id: container.id.clone(), name: container.name.clone(), grace: None };
     plan.add(container.label(label::SERVICE), action, cause, Vec::new())
 }
 

@@ -106,7 +106,7 @@ async fn what_was_made_is_observed_with_its_labels_ports_and_volumes() {
     assert!(!observed.images.contains_key(&absent.to_string()));
     assert_eq!(observed.platform, engine.platform());
 
-    engine.stop(&id, Duration::from_secs(0)).await.unwrap();
+    engine.stop(&id, Some(Duration::ZERO)).await.unwrap();
     let observed = engine.observe(&[]).await.unwrap();
     assert_eq!(observed.containers.iter().find(|container| container.id == id).unwrap().state, "exited");
 }
@@ -197,7 +197,7 @@ async fn removing_a_container_keeps_named_volumes_and_takes_anonymous_ones() {
 async fn what_is_not_there_is_as_good_as_stopped_and_removed() {
     let (sandbox, engine) = (Sandbox::new(), engine().await);
     let absent = sandbox.named("absent");
-    engine.stop(&absent, Duration::from_secs(1)).await.unwrap();
+    engine.stop(&absent, Some(Duration::from_secs(1))).await.unwrap();
     engine.remove_container(&absent).await.unwrap();
     engine.remove_network(&absent).await.unwrap();
     engine.remove_volume(&absent).await.unwrap();
@@ -311,7 +311,7 @@ async fn a_clean_stop_gives_the_server_its_signal_and_time() {
     let mut lines = engine.logs(&[("db".to_owned(), id.clone())], request);
     let first = lines.next().await.unwrap().unwrap();
     assert_eq!((first.service.as_str(), first.text.as_str(), first.on_stderr), ("db", "up", false));
-    engine.stop(&id, spec.grace).await.unwrap();
+    engine.stop(&id, None).await.unwrap();
     assert_eq!(lines.next().await.unwrap().unwrap().text, "stopping");
     assert!(lines.next().await.is_none(), "the log ends with its container");
     assert_eq!(engine.wait_exit(&id).await.unwrap(), 0);

@@ -200,7 +200,7 @@ fn a_container_that_exits_and_one_that_never_answers_are_told_apart() {
     assert_eq!(ended.code, 1, "{ended:?}");
     said(&project, &ended, &["job stopped", "exit code 3", "last words", "compose.yaml:2:"]);
 
-    project.write("compose.yaml", &compose("echo still here; trap "exit 0" TERM; sleep 600 & wait"));
+    project.write("compose.yaml", &compose("echo still here; trap \"exit 0\" TERM; sleep 600 & wait"));
     let outcome = project.fail(6, &["up", "--timeout", "1s"]);
     said(
         &project,

@@ -157,7 +157,7 @@ pub(super) fn refused(service: &DesiredService, last: &ReconcileError, log: &[St
     Failure::new(
         Exit::NotReady,
         with_log(diagnostic, service, log).help(format!(
-            "if its data is from before this machine's key was made anew, start it on new data: `devenv up --fresh {}`",
+            "if its first start was cut short, or its data is from before this machine's key was made anew, start it on new data: `devenv up --fresh {}`",
             service.name
         )),
     )

@@ -1,6 +1,6 @@
 //! `devenv up`: read, observe, diff, apply and prove, write `.env`.
 
-use super::session::{Project, connect, fresh_in_vain, steps};
+use super::session::{Project, connect, steps};
 use super::variables;
 use crate::apply;
 use crate::cli::{Global, Start, Up};
@@ -150,10 +150,9 @@ pub(crate) async fn prepare(
         .filter_map(|line| Some((line.name.clone(), line.value.as_ref()?.reveal().to_owned())))
         .collect();
     let overrides = plan::overrides(&project.reading.stack.variables, &values);
-    let desired = project.desired(&observed, &overrides)?;
+    let desired = project.desired(&observed, &overrides, &start.fresh)?;
     let plan = steps(&desired, &observed, start)?;
-    let mut warnings = plan::platform_mismatches(&desired.services, &observed);
-    warnings.extend(fresh_in_vain(&desired, &observed, start));
+    let warnings = plan::platform_mismatches(&desired.services, &observed);
     Ok(Prepared { desired, plan, warnings })
 }
 

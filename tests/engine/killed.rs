@@ -109,7 +109,9 @@ fn a_server_killed_while_it_initialises_does_not_leave_half_a_database_behind() 
     if again.code != 0 {
         assert!(again.stderr.contains("db stopped") || again.stderr.contains("db is up but refuses"), "{again:?}");
         assert!(again.stderr.contains("the last lines of its log"), "{again:?}");
-        project.succeed(&["down", "--volumes", "--yes"]);
+        let volumes = project.volumes();
+        project.succeed(&["up", "--fresh", "db"]);
+        assert!(volumes.iter().all(|volume| project.volumes().contains(volume)), "{volumes:?}");
         project.succeed(&["up"]);
     }
     assert_eq!(one(&project.env()["DATABASE_URL"], "SELECT current_user"), "app");

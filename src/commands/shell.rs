@@ -14,7 +14,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], shell: &Shell, print
     let project = Project::load(global, files, Strictness::AllowFloating, None, printer)?;
     let engine = connect(global).await?;
     let observed = project.observe(&engine).await?;
-    let desired = project.desired(&observed, &[])?;
+    let desired = project.desired(&observed, &[], &[])?;
     let Some(service) = desired.services.iter().find(|service| service.name == shell.service) else {
         return Err(unknown_service(&shell.service, desired.services.iter().map(|service| service.name.as_str())));
     };

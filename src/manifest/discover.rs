@@ -130,7 +130,11 @@ pub(crate) fn other_tool(root: &Path) -> Option<Diagnostic> {
 
 /// Parses a manifest's text.
 pub(crate) fn parsed(source: Arc<SourceFile>, folder: PathBuf, diagnostics: &mut Vec<Diagnostic>) -> ManifestFile {
-    let read = yaml::parse(&source);
+    let ending = source.path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    let read = match ending {
+        "tf" | "tfvars" | "hcl" | "nomad" | "job" => yaml::Documents::default(),
+        _ => yaml::parse(&source),
+    };
     diagnostics.extend(read.diagnostics);
     ManifestFile { source, folder, documents: read.documents }
 }

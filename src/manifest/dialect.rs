@@ -14,7 +14,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Every dialect; the first whose `recognises` holds reads a file.
-pub(crate) const DIALECTS: &[Dialect] = &[platforms::platformsh::DIALECT, services_yaml::DIALECT, compose::DIALECT];
+pub(crate) const DIALECTS: &[Dialect] = &[
+    platforms::platformsh::DIALECT,
+    platforms::render::DIALECT,
+    platforms::digitalocean::DIALECT,
+    platforms::heroku::DIALECT,
+    platforms::heroku::SCALINGO,
+    services_yaml::DIALECT,
+    compose::DIALECT,
+];
 
 /// One manifest format.
 pub(crate) struct Dialect {

@@ -5,13 +5,21 @@
 use super::container::{Containers, entry, list, literal, map};
 use super::given::{Given, address, field, template};
 use super::managed::Managed;
-use crate::manifest::dialect::{Dialect, Input, ManifestFile};
+use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::manifest::expect::Expect;
 use crate::manifest::tree::{Entry, Node};
 use crate::model::{App, Diagnostic, Located, Piece, Source, Stack, Support, Value};
 
 /// This dialect's line in the table.
-pub(crate) const DIALECT: Dialect = Dialect { name: "digitalocean-app", title: "DigitalOcean", recognises, read };
+pub(crate) const DIALECT: Dialect = Dialect {
+    name: "digitalocean-app",
+    title: "DigitalOcean",
+    places: Places::Files(&[".do/{app,deploy.template}.{yaml,yml}"]),
+    syntax: Syntax::Yaml,
+    marks: &[],
+    recognises,
+    read,
+};
 
 /// Kinds of components of an app.
 const COMPONENTS: &[&str] = &["services", "workers", "jobs", "static_sites", "functions"];

@@ -4,18 +4,33 @@
 
 use super::given::{Given, address};
 use super::managed::Managed;
-use crate::manifest::dialect::{Dialect, Input, ManifestFile};
+use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::manifest::expect::Expect;
 use crate::manifest::tree::Node;
 use crate::model::{App, Diagnostic, Located, Source, Stack, Support, Template, Value};
 use std::collections::BTreeMap;
 
 /// This dialect's line in the table.
-pub(crate) const DIALECT: Dialect = Dialect { name: "heroku-app", title: "Heroku", recognises, read };
+pub(crate) const DIALECT: Dialect = Dialect {
+    name: "heroku-app",
+    title: "Heroku",
+    places: Places::Files(&["app.json", "heroku.{yml,yaml}"]),
+    syntax: Syntax::Yaml,
+    marks: &[],
+    recognises,
+    read,
+};
 
 /// Scalingo's line in the table.
-pub(crate) const SCALINGO: Dialect =
-    Dialect { name: "scalingo", title: "Scalingo", recognises: is_scalingo, read: read_scalingo };
+pub(crate) const SCALINGO: Dialect = Dialect {
+    name: "scalingo",
+    title: "Scalingo",
+    places: Places::Files(&["scalingo.json"]),
+    syntax: Syntax::Yaml,
+    marks: &[],
+    recognises: is_scalingo,
+    read: read_scalingo,
+};
 
 /// What an add-on's variables begin with where no `as` is said, and what they carry; others begin with the add-on's name.
 const ADDONS: &[(&str, &str, &[(&str, &str)])] = &[

@@ -5,7 +5,7 @@
 
 use super::given::{Given, field, json};
 use super::managed::Managed;
-use crate::manifest::dialect::{Dialect, Input, ManifestFile};
+use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::manifest::discover;
 use crate::manifest::expect::Expect;
 use crate::manifest::tree::{Entry, Node};
@@ -14,7 +14,20 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// This dialect's line in the table.
-pub(crate) const DIALECT: Dialect = Dialect { name: "platformsh", title: "Platform.sh", recognises, read };
+pub(crate) const DIALECT: Dialect = Dialect {
+    name: "platformsh",
+    title: "Platform.sh",
+    places: Places::Files(&[
+        ".platform/{services,applications}.yaml",
+        ".magento/services.yaml",
+        ".upsun/*.{yaml,yml}",
+        "{.platform,.magento}.app.yaml",
+    ]),
+    syntax: Syntax::Yaml,
+    marks: &[],
+    recognises,
+    read,
+};
 
 /// The folders of its files, at the project's root.
 const FOLDERS: &[&str] = &[".platform", ".upsun", ".magento"];

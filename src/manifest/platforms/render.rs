@@ -4,13 +4,21 @@
 use super::container::{Containers, entry, literal, map};
 use super::given::{Given, address, field};
 use super::managed::{Managed, is_template};
-use crate::manifest::dialect::{Dialect, Input, ManifestFile};
+use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::manifest::expect::Expect;
 use crate::manifest::tree::{Entry, Node};
 use crate::model::{App, Diagnostic, Located, Origin, Source, Stack, Support, Template, Value, did_you_mean};
 
 /// This dialect's line in the table.
-pub(crate) const DIALECT: Dialect = Dialect { name: "render", title: "Render", recognises, read };
+pub(crate) const DIALECT: Dialect = Dialect {
+    name: "render",
+    title: "Render",
+    places: Places::Files(&["render.{yaml,yml}"]),
+    syntax: Syntax::Yaml,
+    marks: &[],
+    recognises,
+    read,
+};
 
 /// Names of its file.
 const FILE_NAMES: &[&str] = &["render.yaml", "render.yml"];

@@ -11,7 +11,7 @@ mod resources;
 mod shown;
 
 use super::cloud::{self, Built, Parameter, Resource, Settings};
-use super::dialect::{Dialect, Input, ManifestFile};
+use super::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use super::files::tidy;
 use super::hcl::EXPRESSION;
 use super::tree::{Node, NodeKind};
@@ -25,8 +25,30 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// This dialect's line in the table.
-pub(crate) const DIALECT: Dialect = Dialect { name: "terraform", title: "Terraform", recognises, read };
+/// The line in the table for `*.tf`.
+pub(crate) const DIALECT: Dialect = Dialect {
+    name: "terraform",
+    title: "Terraform",
+    places: Places::Files(&["*.tf", "*.tf.json", "{terraform,tf,tofu,infra,infrastructure,iac,deploy,ops}/**/*.tf"]),
+    syntax: Syntax::Text,
+    marks: &[],
+    recognises,
+    read,
+};
+
+/// The line in the table for what `terraform show -json` prints.
+pub(crate) const SHOWN: Dialect = Dialect {
+    name: "terraform-json",
+    title: "Terraform, shown",
+    places: Places::Files(&[
+        "{*.tfstate.json,*plan*.json,*state*.json}",
+        "{terraform,tf,tofu,infra}/**/{*.tfstate.json,*plan*.json,*state*.json}",
+    ]),
+    syntax: Syntax::Yaml,
+    marks: &["version\""],
+    recognises: recognises_shown,
+    read: read_shown,
+};
 
 /// How deep modules may call each other, and how many calls are read.
 const CALLS_DEEP: usize = 8;
@@ -36,19 +58,31 @@ const INSTANCES: usize = 200;
 
 fn recognises(file: &ManifestFile) -> bool {
     let name = file.source.path.to_string_lossy();
-    name.ends_with(".tf") || name.ends_with(".tf.json") || file.documents.first().is_some_and(shown::recognises)
+    name.ends_with(".tf") || name.ends_with(".tf.json")
+}
+
+fn recognises_shown(file: &ManifestFile) -> bool {
+    file.documents.first().is_some_and(shown::recognises)
+}
+
+fn read_shown(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
+    let (mut stack, mut diagnostics) = (Stack::default(), Vec::new());
+    let mut found = Vec::new();
+    for file in input.files {
+        let path = file.source.path.clone();
+        stack.sources.push(Source { path, format: SHOWN.name, title: SHOWN.title });
+        let (more, wrong) = shown::read(file, input);
+        found.extend(more);
+        diagnostics.extend(wrong);
+    }
+    names::settle(found, &mut stack);
+    (stack, diagnostics)
 }
 
 fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
     let mut reader = Reader { input, left: Cell::new(VALUES), calls: 0, found: Vec::new(), diagnostics: Vec::new() };
     let mut folders: Vec<(PathBuf, Vec<ManifestFile>)> = Vec::new();
     for file in input.files {
-        if file.documents.first().is_some_and(shown::recognises) {
-            let (found, diagnostics) = shown::read(file, input);
-            reader.found.extend(found);
-            reader.diagnostics.extend(diagnostics);
-            continue;
-        }
         match folders.iter_mut().find(|(folder, _)| *folder == file.folder) {
             Some((_, files)) => files.push(file.clone()),
             None => folders.push((file.folder.clone(), vec![file.clone()])),
@@ -61,7 +95,11 @@ fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
         .collect();
     let called: Vec<PathBuf> =
         modules.iter().flat_map(|module| module.calls.iter().filter_map(|call| local_source(module, call))).collect();
-    for module in modules.iter().filter(|module| !called.contains(&module.folder)) {
+    // So is a library of modules, unless there is nothing else.
+    let is_library = |module: &Module| module.folder.iter().any(|part| part == "modules");
+    let is_root = |module: &&Module| !called.contains(&module.folder);
+    let only_libraries = modules.iter().filter(is_root).all(is_library);
+    for module in modules.iter().filter(is_root).filter(|module| only_libraries || !is_library(module)) {
         let given =
             module::variables(&module.folder, input.project, input.environment, module, &mut reader.diagnostics);
         reader.module(module, &given, &[]);
@@ -237,13 +275,6 @@ impl Reader<'_> {
         let mut stack = Stack::default();
         names::settle(self.found, &mut stack);
         let mut paths: Vec<&Path> = stack.services.iter().map(|service| service.origin.path()).collect();
-        paths.extend(
-            self.input
-                .files
-                .iter()
-                .filter(|file| file.documents.first().is_some_and(shown::recognises))
-                .map(|file| file.source.path.as_path()),
-        );
         if paths.is_empty() {
             paths.extend(self.input.files.iter().map(|file| file.source.path.as_path()).take(1));
         }

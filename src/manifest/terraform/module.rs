@@ -3,6 +3,7 @@
 use crate::manifest::dialect::ManifestFile;
 use crate::manifest::environment::Environment;
 use crate::manifest::files::Project;
+use crate::manifest::stage::{Stage, stage};
 use crate::manifest::tree::{Entry, Node, NodeKind};
 use crate::manifest::{hcl, yaml};
 use crate::model::{Diagnostic, Located, SourceFile};
@@ -185,15 +186,14 @@ fn value_files(folder: &Path, project: &Project) -> Vec<PathBuf> {
             if !is_values(&name) || found.contains(&path) {
                 continue;
             }
-            let purposes: Vec<bool> = words(&name).filter_map(purpose).collect();
-            match purposes.iter().min() {
-                Some(true) => named.push(path),
-                Some(false) => {}
-                None => others.push(path),
+            match stage(Path::new(&name)) {
+                Stage::Production => named.push(path),
+                Stage::Unnamed if !is_sample(&name) => others.push(path),
+                _ => {}
             }
         }
         // `prod/terraform.tfvars`, `environments/production/x.tfvars`
-        for inner in ["prod", "production", "prd", "live"] {
+        for inner in ["prod", "production", "prd"] {
             let place = place.join(inner);
             let names = project.list(&place).unwrap_or_default();
             named.extend(names.iter().filter(|name| is_values(name)).map(|name| place.join(name)));
@@ -206,18 +206,7 @@ fn value_files(folder: &Path, project: &Project) -> Vec<PathBuf> {
     found
 }
 
-/// Whether a word of a file's name says that it is production's, or another environment's.
-fn purpose(word: &str) -> Option<bool> {
-    match word {
-        "prod" | "production" | "prd" | "live" => Some(true),
-        "dev" | "devel" | "development" | "test" | "testing" | "qa" | "stage" | "staging" | "sandbox" | "local"
-        | "example" | "sample" | "ci" | "preprod" | "preproduction" | "uat" | "demo" | "review" | "non" | "nonprod" => {
-            Some(false)
-        }
-        _ => None,
-    }
-}
-
-fn words(name: &str) -> impl Iterator<Item = &str> {
-    name.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty())
+/// A file that shows how others look.
+fn is_sample(name: &str) -> bool {
+    name.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| matches!(word, "example" | "sample" | "template"))
 }

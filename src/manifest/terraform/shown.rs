@@ -16,7 +16,11 @@ use crate::model::{Diagnostic, Located, Severity};
 pub(super) fn recognises(document: &Node) -> bool {
     let has = |key: &str| document.get(key).is_some();
     has("format_version")
-        && (has("values") || has("planned_values") || has("terraform_version") || has("resource_changes"))
+        && (document.as_mapping().is_some_and(|entries| entries.len() == 1)
+            || has("values")
+            || has("planned_values")
+            || has("terraform_version")
+            || has("resource_changes"))
         || is_raw(document)
 }
 

@@ -7,7 +7,7 @@ use super::environment::Environment;
 use super::files::Project;
 use super::local::Included;
 use super::tree::Node;
-use super::{compose, platforms, services_yaml};
+use super::{compose, platforms, services_yaml, terraform};
 use crate::kinds::{Family, Kind, Kinds};
 use crate::model::{Diagnostic, ImageRef, Service, SourceFile, Stack};
 use std::collections::BTreeMap;
@@ -15,7 +15,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Every dialect; the first whose `recognises` holds reads a file. What discovery finds is read in this order.
-pub(crate) const DIALECTS: &[Dialect] = &[platforms::platformsh::DIALECT, services_yaml::DIALECT, compose::DIALECT];
+pub(crate) const DIALECTS: &[Dialect] = &[
+    platforms::platformsh::DIALECT,
+    platforms::render::DIALECT,
+    platforms::digitalocean::DIALECT,
+    platforms::heroku::DIALECT,
+    platforms::heroku::SCALINGO,
+    terraform::DIALECT,
+    terraform::SHOWN,
+    services_yaml::DIALECT,
+    compose::DIALECT,
+];
 
 /// One manifest format.
 pub(crate) struct Dialect {

@@ -4,6 +4,7 @@
 
 mod bind;
 mod classify;
+mod cloud;
 mod compose;
 mod dialect;
 mod discover;
@@ -13,6 +14,7 @@ mod environment;
 mod expect;
 mod files;
 mod generic;
+mod hcl;
 mod interpolate;
 mod local;
 mod merge;
@@ -26,6 +28,7 @@ mod service_entry;
 mod service_facts;
 mod services_yaml;
 mod stage;
+mod terraform;
 mod tree;
 mod variables;
 mod yaml;
@@ -95,7 +98,7 @@ impl Reading {
 
 fn is_unreadable(diagnostic: &Diagnostic) -> bool {
     diagnostic.severity == Severity::Error
-        && (diagnostic.code.starts_with("yaml-") || diagnostic.code.starts_with("file-"))
+        && ["yaml-", "hcl-", "file-"].iter().any(|start| diagnostic.code.starts_with(start))
 }
 
 /// Finds and reads the manifests. Fails where there is none; whatever else is wrong is in the reading's diagnostics.

@@ -3,6 +3,7 @@
 //! Nothing that a Compose file declares is dropped in silence: what is not carried out is said.
 
 mod backing;
+mod container;
 mod contents;
 mod keys;
 mod load;
@@ -15,6 +16,8 @@ mod settings;
 mod value;
 mod variables;
 mod words;
+
+pub(crate) use container::{Container, container};
 
 use super::bind::{Sources, bind};
 use super::dialect::{Dialect, Input, ManifestFile, Places, Syntax};

@@ -4,7 +4,7 @@
 
 use crate::kinds::Kinds;
 use crate::manifest::bind::{Declared, Sources, bind};
-use crate::manifest::interpolate::Interpolated;
+use crate::manifest::interpolate::{Interpolated, Span, Unset};
 use crate::manifest::tree::Node;
 use crate::model::{Json, Origin, Piece, Service, Stack, Template, Value, Variable};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +16,8 @@ pub(super) struct Given(Vec<One>);
 enum One {
     Settled(Variable),
     Declared(Declared),
+    /// The platform's secret, with where it comes from.
+    Secret(Declared, String),
 }
 
 impl Given {
@@ -59,6 +61,18 @@ impl Given {
         self.put(One::Declared(declared));
     }
 
+    /// A secret of the platform: bound where a service's own login comes from the same one, and never copied.
+    pub(super) fn secret(&mut self, app: &str, name: &str, variable: &str, from: &str, origin: &Origin) {
+        let text = Interpolated {
+            text: String::new(),
+            spans: vec![Span { range: 0..0, variable: variable.to_owned() }],
+            unset: vec![Unset { name: variable.to_owned(), required: None }],
+        };
+        let (name, app, origin) = (name.to_owned(), app.to_owned(), origin.clone());
+        let declared = Declared { not_passed: false, name, app, text, secret: None, origin };
+        self.put(One::Secret(declared, from.to_owned()));
+    }
+
     /// Whether an app has a variable of that name already.
     pub(super) fn has(&self, app: &str, name: &str) -> bool {
         self.0.iter().any(|one| one.key() == (app, name))
@@ -81,6 +95,12 @@ impl Given {
             match one {
                 One::Settled(variable) => variables.push(variable),
                 One::Declared(_) => variables.extend(bound.next()),
+                One::Secret(_, from) => variables.extend(bound.next().map(|mut variable| {
+                    if !matches!(variable.value, Value::Bound { .. }) {
+                        variable.value = Value::Secret(from);
+                    }
+                    variable
+                })),
             }
         }
         tell(&mut stack.services, &variables);
@@ -92,13 +112,13 @@ impl One {
     fn key(&self) -> (&str, &str) {
         match self {
             Self::Settled(variable) => (&variable.app, &variable.name),
-            Self::Declared(declared) => (&declared.app, &declared.name),
+            Self::Declared(declared) | Self::Secret(declared, _) => (&declared.app, &declared.name),
         }
     }
 
     fn as_declared(&self) -> Option<&Declared> {
         match self {
-            Self::Declared(declared) => Some(declared),
+            Self::Declared(declared) | Self::Secret(declared, _) => Some(declared),
             Self::Settled(_) => None,
         }
     }

@@ -2,7 +2,11 @@
 //!
 //! One file a platform; what they share is a managed service ([`managed`]) and what apps are given ([`given`]).
 
+pub(crate) mod digitalocean;
+pub(crate) mod heroku;
 pub(crate) mod platformsh;
+pub(crate) mod render;
 
+mod container;
 mod given;
 mod managed;

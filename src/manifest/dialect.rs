@@ -21,6 +21,7 @@ pub(crate) const DIALECTS: &[Dialect] = &[
     platforms::digitalocean::DIALECT,
     platforms::heroku::DIALECT,
     platforms::heroku::SCALINGO,
+    platforms::kamal::DIALECT,
     services_yaml::DIALECT,
     compose::DIALECT,
 ];

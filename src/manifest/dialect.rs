@@ -23,6 +23,7 @@ pub(crate) const DIALECTS: &[Dialect] = &[
     platforms::heroku::SCALINGO,
     terraform::DIALECT,
     terraform::SHOWN,
+    platforms::kamal::DIALECT,
     services_yaml::DIALECT,
     compose::DIALECT,
 ];

@@ -4,9 +4,11 @@
 
 pub(crate) mod digitalocean;
 pub(crate) mod heroku;
+pub(crate) mod kamal;
 pub(crate) mod platformsh;
 pub(crate) mod render;
 
 mod container;
 mod given;
 mod managed;
+mod templated;

@@ -9,7 +9,7 @@ use super::files::{FileError, FileFault, Project, git_top_level};
 use super::search::Search;
 use super::stage::{Stage, stage};
 use super::{local, services_yaml, yaml};
-use crate::model::{Diagnostic, SourceFile};
+use crate::model::{Diagnostic, Origin, SourceFile};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -170,7 +170,8 @@ fn recognised(source: Arc<SourceFile>, folder: &Path) -> (Option<(&'static Diale
 }
 
 fn no_format(message: String) -> Diagnostic {
-    let titles: Vec<&str> = DIALECTS.iter().map(|dialect| dialect.title).collect();
+    let mut titles: Vec<&str> = DIALECTS.iter().map(|dialect| dialect.title).collect();
+    titles.dedup();
     Diagnostic::error("file-format", message).because(format!("it reads {}", titles.join(", ")))
 }
 
@@ -216,6 +217,7 @@ impl Found {
         &mut self,
         project: &Project,
         folder: &Path,
+        named: Option<&Origin>,
         read: impl Fn(&Path) -> Result<Arc<SourceFile>, FileError>,
     ) {
         let mut known: BTreeMap<usize, Vec<Known>> = BTreeMap::new();
@@ -238,7 +240,11 @@ impl Found {
         if known.is_empty() {
             let message = format!("`{}` holds no file of a format that devenv reads", project.shown(folder).display());
             self.diagnostics.append(&mut broken_files);
-            self.diagnostics.push(no_format(message).help("name another folder or file with -f"));
+            let none = no_format(message).help("name another folder or file");
+            self.diagnostics.push(match named {
+                Some(origin) => none.at(origin, "named here"),
+                None => none,
+            });
         }
         for (line, files) in known {
             if let Some(dialect) = DIALECTS.get(line) {

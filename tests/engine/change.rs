@@ -185,7 +185,7 @@ fn a_service_that_is_declared_no_more_goes_and_its_data_stays() {
         &format!("name: shop\nservices:\n  cache: {CACHE}\nvariables: {{REDIS_URL: \"${{cache.url}}\"}}\n"),
     );
     let plan = project.succeed(&["plan"]).stdout;
-    assert!(plan.contains("no manifest declares it any more"), "{plan}");
+    assert!(plan.contains("it is no longer wanted here"), "{plan}");
     project.succeed(&["up"]);
     assert_eq!(project.containers().into_keys().collect::<Vec<_>>(), ["cache"]);
     assert!(!project.env().contains_key("DATABASE_URL"));

@@ -22,6 +22,11 @@ pub(crate) const DIALECTS: &[Dialect] = &[
     platforms::heroku::DIALECT,
     platforms::heroku::SCALINGO,
     platforms::kamal::DIALECT,
+    platforms::cloudfoundry::DIALECT,
+    platforms::nais::DIALECT,
+    platforms::score::DIALECT,
+    platforms::without_services::FLY,
+    platforms::without_services::RAILWAY,
     services_yaml::DIALECT,
     compose::DIALECT,
 ];

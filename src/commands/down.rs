@@ -109,6 +109,7 @@ pub(crate) async fn tear_down(
         began: Instant::now(),
         timeout: Duration::from_secs(60),
         emit: &|_| {},
+        stop: &apply::Stop::default(),
     };
     apply::apply(&plan, &run).await
 }

@@ -1,9 +1,10 @@
 //! `devenv run -- COMMAND`: the services up, the variables set, the command's own exit code.
 
 use super::down::tear_down;
-use super::session::{Project, connect};
+use super::session::{Project, connect, strictness};
 use super::up::{self, Ready, Starting};
 use super::variables;
+use crate::apply::Stop;
 use crate::cli::{Global, Run};
 use crate::docker::{Engine, EngineError};
 use crate::dotenv::{self, UserLine};
@@ -18,9 +19,12 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::process::Command;
 use tokio::signal::unix::{self, SignalKind};
+
+/// How long the engine's steps under way may take when a signal has come.
+const LAST_STEPS: Duration = Duration::from_secs(10);
 
 /// Runs the command; its exit code is ours.
 pub(crate) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: &Printer) -> Result<u8, Failure> {
@@ -34,7 +38,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
         return ephemeral(global, files, run, printer).await;
     }
     let began = Instant::now();
-    let project = Project::load(global, files, run.start.allow_floating, None, printer)?;
+    let project = Project::load(global, files, strictness(&run.start), None, printer)?;
     let engine = connect(global).await?;
     let target = dotenv::git::choose(&project.reading.root, None)?;
     printer.diagnostics(&target.notes);
@@ -42,7 +46,8 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
     let user_lines = dotenv::user_lines(&existing);
     let ready = {
         let _lock = project.lock(printer)?;
-        let starting = Starting { engine: &engine, start: &run.start, printer, silent: false, began };
+        let starting =
+            Starting { engine: &engine, start: &run.start, printer, silent: false, began, stop: Stop::default() };
         let ready = up::bring_up(&project, &starting, &user_lines).await?;
         let written = up::write_variables(&project, &ready, &target.path, &existing)?;
         printer.diagnostics(&written.notes);
@@ -60,16 +65,21 @@ async fn ephemeral(global: &Global, files: &[PathBuf], run: &Run, printer: &Prin
     let mut signals = Signals::new()?;
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let token = format!("{} {}", std::process::id(), since_1970.as_nanos());
-    let project = Project::load(global, files, run.start.allow_floating, Some(&token), printer)?;
+    let project = Project::load(global, files, strictness(&run.start), Some(&token), printer)?;
     let engine = connect(global).await?;
     let _lock = project.lock(printer)?;
     remove_leftovers(&project, &engine, printer).await?;
     let outcome = {
-        let starting = Starting { engine: &engine, start: &run.start, printer, silent: false, began };
+        let starting =
+            Starting { engine: &engine, start: &run.start, printer, silent: false, began, stop: Stop::default() };
+        let mut bring_up = std::pin::pin!(up::bring_up(&project, &starting, &[]));
         tokio::select! {
-            ready = up::bring_up(&project, &starting, &[]) => ready.map_err(Ended::With),
+            ready = &mut bring_up => ready.map_err(Ended::With),
             signal = signals.next() => {
                 printer.line(&format!("{} came: removing everything", name_of(signal)));
+                starting.stop.ask();
+                // What the engine is making now can be removed once it is made.
+                let _ = tokio::time::timeout(LAST_STEPS, bring_up).await;
                 Err(Ended::By(signal))
             }
         }

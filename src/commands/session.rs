@@ -4,7 +4,7 @@ use crate::cli::{Global, Start};
 use crate::docker::{self, Engine, EngineError, Mirror, Surroundings};
 use crate::kinds::Kinds;
 use crate::machine::{CheckoutLock, Key, Settings};
-use crate::manifest::{self, Reading};
+use crate::manifest::{self, Reading, Strictness};
 use crate::model::{Diagnostic, Exit, Failure, ImageRef, Observed, Variable};
 use crate::plan::{self, Desired, Identity, Plan};
 use crate::ui::Printer;
@@ -89,6 +89,15 @@ pub(crate) fn read(global: &Global, files: &[PathBuf]) -> Result<Reading, Failur
     })
 }
 
+/// How much the manifests have to settle.
+pub(crate) fn strictness(start: &Start) -> Strictness {
+    match (start.allow_floating, start.strict) {
+        (true, _) => Strictness::AllowFloating,
+        (false, true) => Strictness::Strict,
+        (false, false) => Strictness::Usual,
+    }
+}
+
 /// A project that can be started: its manifest says enough.
 pub(crate) struct Project {
     /// What was read.
@@ -104,12 +113,12 @@ impl Project {
     pub(crate) fn load(
         global: &Global,
         files: &[PathBuf],
-        allow_floating: bool,
+        strictness: Strictness,
         token: Option<&str>,
         printer: &Printer,
     ) -> Result<Self, Failure> {
         let reading = read(global, files)?;
-        let refusals = manifest::refusals(&reading.stack, &reading.kinds, allow_floating);
+        let refusals = manifest::refusals(&reading.stack, &reading.kinds, strictness);
         let (errors, mut notes): (Vec<_>, Vec<_>) = reading
             .diagnostics
             .iter()
@@ -158,8 +167,13 @@ impl Project {
         engine.observe(&images).await.map_err(EngineError::into_failure)
     }
 
-    /// What should run, given what there is.
-    pub(crate) fn desired(&self, observed: &Observed, overrides: &[plan::Override]) -> Result<Desired, Failure> {
+    /// What should run, given what there is. `fresh` names services that are to start on new data.
+    pub(crate) fn desired(
+        &self,
+        observed: &Observed,
+        overrides: &[plan::Override],
+        fresh: &[String],
+    ) -> Result<Desired, Failure> {
         let mut passwords = BTreeMap::new();
         for found in overrides {
             passwords.extend(found.passwords.clone());
@@ -169,6 +183,7 @@ impl Project {
             identity: &self.identity,
             observed,
             passwords: &passwords,
+            fresh: &fresh.iter().cloned().collect(),
             is_free: &crate::machine::is_free,
         };
         let desired = plan::desired(&self.reading.stack, &request)
@@ -215,24 +230,6 @@ fn port_taken(taken: &plan::PortTaken, observed: &Observed) -> Diagnostic {
             .because("the system does not tell this user which process listens on it")
             .help("set another port, or leave `port` out to have one chosen"),
     }
-}
-
-/// A note for each service that was to start on new data and has data of its major version already.
-pub(crate) fn fresh_in_vain(desired: &Desired, observed: &Observed, start: &Start) -> Vec<Diagnostic> {
-    let has_data = |name: &&String| {
-        desired.services.iter().any(|service| {
-            service.name == **name
-                && service.volumes.iter().any(|volume| observed.volumes.iter().any(|known| known.name == volume.name))
-        })
-    };
-    let told = |name: &String| {
-        Diagnostic::note(
-            "fresh-in-vain",
-            format!("{name} goes on with its data: --fresh leads past another major version's only"),
-        )
-        .help("`devenv down --volumes` deletes the data of all services")
-    };
-    start.fresh.iter().filter(has_data).map(told).collect()
 }
 
 /// No service of that name.

@@ -7,7 +7,7 @@ use super::environment::Environment;
 use super::files::Project;
 use super::local::Included;
 use super::tree::Node;
-use super::{compose, platforms, services_yaml};
+use super::{compose, platforms, services_yaml, terraform};
 use crate::kinds::{Family, Kind, Kinds};
 use crate::model::{Diagnostic, ImageRef, Service, SourceFile, Stack};
 use std::collections::BTreeMap;
@@ -27,6 +27,8 @@ pub(crate) const DIALECTS: &[Dialect] = &[
     platforms::score::DIALECT,
     platforms::without_services::FLY,
     platforms::without_services::RAILWAY,
+    terraform::DIALECT,
+    terraform::SHOWN,
     services_yaml::DIALECT,
     compose::DIALECT,
 ];

@@ -4,6 +4,7 @@
 
 mod bind;
 mod classify;
+mod cloud;
 mod compose;
 mod dialect;
 mod discover;
@@ -13,10 +14,12 @@ mod environment;
 mod expect;
 mod files;
 mod generic;
+mod hcl;
 mod interpolate;
 mod local;
 mod merge;
 mod overlay;
+mod pinned;
 mod platforms;
 mod refusals;
 mod report;
@@ -25,12 +28,15 @@ mod service_entry;
 mod service_facts;
 mod services_yaml;
 mod stage;
+mod terraform;
 mod tree;
 mod variables;
 mod yaml;
 
 pub use bind::conflicts;
-pub use refusals::{gathered, refusals};
+pub use local::file as local_file;
+pub use pinned::pinned;
+pub use refusals::{Strictness, gathered, refusals};
 pub use report::{json, lines};
 
 use crate::kinds::Kinds;
@@ -92,8 +98,7 @@ impl Reading {
 
 fn is_unreadable(diagnostic: &Diagnostic) -> bool {
     diagnostic.severity == Severity::Error
-        && (diagnostic.code.starts_with("yaml-")
-            || diagnostic.code.starts_with("file-")
+        && (["yaml-", "hcl-", "file-"].iter().any(|start| diagnostic.code.starts_with(start))
             || diagnostic.code == platforms::cloudfoundry::INSTANCES_UNKNOWN)
 }
 
@@ -191,14 +196,24 @@ fn manifests(request: &Request, project: &Project, local: &Local, environment: &
             let source = files::source_of(Path::new("<stdin>"), bytes);
             found.take_from(&project.root.join(&request.folder), source, Some("standard input"));
         } else {
-            found.take(project, project.read_asked(&request.folder.join(path)), Some("-f"));
+            let path = request.folder.join(path);
+            if path.is_dir() {
+                found.take_folder(project, &path, |file| project.read_in_asked(file));
+            } else {
+                found.take(project, project.read_asked(&path), Some("-f"));
+            }
         }
     }
     if !request.files.is_empty() {
         return found;
     }
     for path in &local.from {
-        match project.read(Path::new(&path.value)) {
+        let named = Path::new(&path.value);
+        if project.is_folder(named) {
+            found.take_folder(project, &project.root.join(named), |file| project.read(file));
+            continue;
+        }
+        match project.read(named) {
             Ok(source) => found.take(project, Ok(source), None),
             Err(error) => found.diagnostics.push(error.named_at(&path.origin)),
         }

@@ -6,9 +6,6 @@ use crate::model::{ContainerSpec, Diagnostic, ImageRef, Observed, ObservedContai
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// How long a clean stop may take; the engine's own ten seconds would cut a checkpoint short.
-const GRACE: Duration = Duration::from_secs(60);
-
 /// Steps and what each waits for. Steps that wait for nothing of each other are carried out side by side.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -54,8 +51,8 @@ pub enum Action {
         id: String,
         /// Its name.
         name: String,
-        /// How long the clean stop may take.
-        grace: Duration,
+        /// How long the clean stop may take; none leaves the container the time that it was made with.
+        grace: Option<Duration>,
     },
     /// Makes a container and puts its files in.
     Create(Box<ContainerSpec>),
@@ -118,15 +115,21 @@ pub fn diff(desired: &Desired, observed: &Observed, fresh: &BTreeSet<String>) ->
             remove(&mut plan, container, "no manifest declares it any more; its data is kept");
         }
     }
-    let network = (!observed.networks.iter().any(|network| network.name == desired.environment)).then(|| {
+    let networks = observed.networks.iter().filter(|network| network.name == desired.environment).count();
+    let network = (networks != 1).then(|| {
         let action = Action::CreateNetwork { name: desired.environment.clone(), labels: desired.labels.clone() };
-        plan.add("", action, "the environment has no network yet", Vec::new())
+        let cause = match networks {
+            0 => "the environment has no network yet",
+            _ => "it is there more than once, so that no container can name it",
+        };
+        plan.add("", action, cause, Vec::new())
     });
+    let no_network = networks == 0;
     let mut pulls: BTreeMap<String, usize> = BTreeMap::new();
     for service in &desired.services {
         let existing: Vec<&ObservedContainer> =
             ours.iter().copied().filter(|container| container.label(label::SERVICE) == service.name).collect();
-        plan_service(&mut plan, service, &existing, observed, network, &mut pulls);
+        plan_service(&mut plan, service, &existing, observed, (network, no_network), &mut pulls);
     }
     Ok(plan)
 }
@@ -141,7 +144,7 @@ pub fn teardown(identity: &Identity, observed: &Observed, volumes: bool) -> Plan
         .filter(|container| is_ours(&container.labels))
         .map(|container| {
             // What is deleted anyway need not be stopped cleanly.
-            let grace = if volumes { Duration::ZERO } else { GRACE };
+            let grace = volumes.then_some(Duration::ZERO);
             let action = Action::Remove { id: container.id.clone(), name: container.name.clone(), grace };
             plan.add(container.label(label::SERVICE), action, "the environment goes down", Vec::new())
         })
@@ -158,7 +161,7 @@ pub fn teardown(identity: &Identity, observed: &Observed, volumes: bool) -> Plan
 }
 
 fn remove(plan: &mut Plan, container: &ObservedContainer, cause: &str) -> usize {
-    let action = Action::Remove { id: container.id.clone(), name: container.name.clone(), grace: GRACE };
+    let action = Action::Remove { id: container.id.clone(), name: container.name.clone(), grace: None };
     plan.add(container.label(label::SERVICE), action, cause, Vec::new())
 }
 
@@ -167,12 +170,12 @@ fn plan_service(
     service: &DesiredService,
     existing: &[&ObservedContainer],
     observed: &Observed,
-    network: Option<usize>,
+    (network, no_network): (Option<usize>, bool),
     pulls: &mut BTreeMap<String, usize>,
 ) {
     let name = service.name.as_str();
     if let [container] = existing {
-        let kept = change(service, container, observed, network.is_some());
+        let kept = change(service, container, observed, no_network);
         match (kept, container.state.as_str()) {
             (None, "running") => {
                 plan.add(name, Action::Prove { id: Some(container.id.clone()) }, "it runs as declared", Vec::new());
@@ -180,7 +183,8 @@ fn plan_service(
             }
             (None, "exited") => {
                 let id = Some(container.id.clone());
-                let started = plan.add(name, Action::Start { id: id.clone() }, "it is stopped", Vec::new());
+                let after = network.into_iter().collect();
+                let started = plan.add(name, Action::Start { id: id.clone() }, "it is stopped", after);
                 plan.add(name, Action::Prove { id }, "it was started", vec![started]);
                 return;
             }
@@ -193,7 +197,7 @@ fn plan_service(
         let why = if existing.len() > 1 {
             "it is there more than once".to_owned()
         } else {
-            change(service, container, observed, network.is_some())
+            change(service, container, observed, no_network)
                 .unwrap_or_else(|| "an earlier start did not finish".to_owned())
         };
         before_create.push(remove(plan, container, &why));

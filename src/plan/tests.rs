@@ -40,7 +40,8 @@ fn decide(stack: &Stack, observed: &Observed) -> Desired {
 fn decide_with(stack: &Stack, observed: &Observed, passwords: &BTreeMap<String, Secret>) -> Desired {
     let free = |_: IpAddr, _: u16| true;
     let (kinds, identity) = (Kinds::built_in().unwrap(), identity());
-    let request = Request { kinds: &kinds, identity: &identity, observed, passwords, is_free: &free };
+    let fresh = BTreeSet::new();
+    let request = Request { kinds: &kinds, identity: &identity, observed, passwords, fresh: &fresh, is_free: &free };
     desired(stack, &request).unwrap()
 }
 

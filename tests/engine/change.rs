@@ -150,6 +150,28 @@ fn another_major_version_is_refused_on_old_data_and_started_fresh_beside_it() {
 }
 
 #[test]
+fn a_service_starts_fresh_beside_its_old_data_and_stays_there() {
+    let project = Sandbox::new(&[("services.yaml", &manifest("{kind: memcached, version: \"1.6.18\"}", CACHE))]);
+    project.succeed(&["up"]);
+    let url = project.env()["REDIS_URL"].clone();
+    redis(&url, &["SET", "kept", "7"]);
+    let old = project.volumes();
+    project.succeed(&["up", "--fresh", "cache"]);
+    assert_eq!(project.env()["REDIS_URL"], url);
+    assert_eq!(redis(&url, &["GET", "kept"]), ["nil"]);
+    assert_eq!(project.volumes().len(), 2, "{:?}", project.volumes());
+    assert!(project.volumes().contains(&old[0]), "{:?}", project.volumes());
+    redis(&url, &["SET", "newer", "8"]);
+    let container = project.container("cache");
+    project.succeed(&["up"]);
+    assert_eq!(project.container("cache"), container);
+    project.succeed(&["down"]);
+    project.succeed(&["up"]);
+    assert_eq!(redis(&url, &["GET", "newer"]), ["8"]);
+    project.succeed(&["env", "--check"]);
+}
+
+#[test]
 fn a_service_that_is_declared_no_more_goes_and_its_data_stays() {
     let project = Sandbox::new(&[("services.yaml", &manifest("{kind: valkey, version: \"8.1.1\"}", CACHE))]);
     project.succeed(&["up"]);

@@ -5,6 +5,7 @@
 mod bind;
 mod classify;
 mod compose;
+mod container;
 mod dialect;
 mod discover;
 mod dockerfile;

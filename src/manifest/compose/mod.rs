@@ -3,17 +3,13 @@
 //! Nothing that a Compose file declares is dropped in silence: what is not carried out is said.
 
 mod backing;
-mod contents;
 mod keys;
 mod load;
-mod login;
 mod merge;
 mod mounts;
 mod service;
-mod settings;
 mod value;
 mod variables;
-mod words;
 
 use super::bind::{Sources, bind};
 use super::dialect::{Dialect, Input, ManifestFile};

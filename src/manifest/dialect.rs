@@ -6,7 +6,7 @@ use super::environment::Environment;
 use super::files::Project;
 use super::local::Included;
 use super::tree::Node;
-use super::{compose, services_yaml};
+use super::{compose, kubernetes, services_yaml};
 use crate::kinds::{Family, Kind, Kinds};
 use crate::model::{Diagnostic, ImageRef, Service, SourceFile, Stack};
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Every dialect; the first whose `recognises` holds reads a file.
-pub(crate) const DIALECTS: &[Dialect] = &[services_yaml::DIALECT, compose::DIALECT];
+pub(crate) const DIALECTS: &[Dialect] = &[services_yaml::DIALECT, kubernetes::DIALECT, compose::DIALECT];
 
 /// One manifest format.
 pub(crate) struct Dialect {

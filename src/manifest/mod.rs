@@ -15,6 +15,7 @@ mod expect;
 mod files;
 mod generic;
 mod interpolate;
+mod kubernetes;
 mod local;
 mod merge;
 mod overlay;

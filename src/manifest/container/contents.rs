@@ -127,7 +127,7 @@ impl Backing<'_> {
 }
 
 /// Names after `CREATE EXTENSION` in an SQL file.
-fn extensions_in(text: &str) -> Vec<String> {
+pub(crate) fn extensions_in(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut words =
         text.lines().map(|line| line.split("--").next().unwrap_or_default()).flat_map(str::split_whitespace).peekable();

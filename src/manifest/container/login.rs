@@ -136,7 +136,8 @@ impl Backing<'_> {
         String::from_utf8(files.into_iter().next()?.content).ok()
     }
 
-    pub(super) fn plugins(&mut self, text: &str, origin: &Origin) {
+    /// Plugins by their names, divided by commas, spaces or line ends.
+    pub(crate) fn plugins(&mut self, text: &str, origin: &Origin) {
         let names = text.split([',', ' ', '[', ']', '.', '\n']).map(str::trim).filter(|name| !name.is_empty());
         for name in names {
             if !self.service.plugins.iter().any(|known| known.value == name) {

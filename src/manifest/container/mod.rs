@@ -13,6 +13,7 @@ mod settings;
 mod words;
 
 pub(crate) use backing::Backing;
+pub(crate) use contents::extensions_in;
 pub(crate) use keys::Keys;
 pub(crate) use mount::{Mount, MountSource, SecretText};
 pub(crate) use words::{Sourced, Words, plain_words, sourced};

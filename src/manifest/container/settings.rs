@@ -102,7 +102,7 @@ impl Backing<'_> {
     }
 
     /// One setting of a command line or file.
-    pub(super) fn setting(&mut self, argument: &Argument, origin: &Origin, key: &str) {
+    pub(crate) fn setting(&mut self, argument: &Argument, origin: &Origin, key: &str) {
         let name = plain(&argument.name).text;
         let mut value = plain(&argument.value);
         let path = format!("{key}.{name}");

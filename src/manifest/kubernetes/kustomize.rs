@@ -8,7 +8,7 @@ use crate::manifest::discover::parsed;
 use crate::manifest::env_file::{self, Format};
 use crate::manifest::files::{FileError, tidy};
 use crate::manifest::tree::{Entry, Node, NodeKind};
-use crate::model::{Diagnostic, ImageRef, Located, Origin};
+use crate::model::{Diagnostic, ImageRef, Located, Origin, Severity};
 use std::path::{Path, PathBuf};
 
 /// Names of a kustomization's file.
@@ -113,24 +113,59 @@ pub(super) fn is_kustomization(file: &ManifestFile) -> bool {
     named || file.documents.first().is_some_and(is_kind)
 }
 
-/// The input's files, and those that kustomizations among them list.
+/// The input's files, and those that kustomizations among them list. What a kustomization lists is not read a second
+/// time by itself, and what lies beside one and is not listed is left alone.
 pub(super) fn load<'a>(input: &Input<'a>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Loaded<'a>> {
-    let mut loader = Loader { input, diagnostics, loaded: Vec::new(), open: Vec::new() };
-    for file in input.files {
-        if is_kustomization(file) {
-            loader.kustomization(file, &[]);
-        }
-        loader.loaded.push(Loaded { file: File::Given(file), changes: Vec::new() });
+    let mut roots = Vec::new();
+    for file in input.files.iter().filter(|file| is_kustomization(file)) {
+        let mut loader = Loader { input, diagnostics: Vec::new(), loaded: Vec::new(), open: Vec::new(), read: Vec::new() };
+        loader.kustomization(file, &[]);
+        roots.push((file, loader.loaded, loader.diagnostics, loader.read));
     }
-    loader.loaded
+    let listed_by_other = |file: &ManifestFile| {
+        roots.iter().any(|(root, _, _, read)| root.source.path != file.source.path && read.contains(&file.source.path))
+    };
+    let mut is_root: Vec<bool> = roots.iter().map(|(file, ..)| !listed_by_other(file)).collect();
+    // Where all list each other, one of them says so.
+    if let Some(first) = is_root.first_mut().filter(|_| !roots.iter().any(|(file, ..)| !listed_by_other(file))) {
+        *first = true;
+    }
+    let mut beside = Vec::new();
+    let mut loaded = Vec::new();
+    let plain: Vec<&ManifestFile> = input.files.iter().filter(|file| !is_kustomization(file)).collect();
+    for file in plain {
+        let listed = roots.iter().any(|(_, _, _, read)| read.contains(&file.source.path));
+        let folder = tidy(&file.folder);
+        if !listed && roots.iter().any(|(root, ..)| folder.starts_with(tidy(&root.folder))) {
+            beside.push(file.source.path.display().to_string());
+        } else if !listed {
+            loaded.push(Loaded { file: File::Given(file), changes: Vec::new() });
+        }
+    }
+    if !beside.is_empty() {
+        let message = format!("no kustomization lists {}, so it is left alone", beside.join(", "));
+        diagnostics.push(
+            Diagnostic::note("left-alone", message).help("to read it all the same, name it with -f, without the kustomization"),
+        );
+    }
+    for ((file, parts, found, _), is_root) in roots.into_iter().zip(is_root) {
+        if is_root {
+            diagnostics.extend(found);
+            loaded.push(Loaded { file: File::Given(file), changes: Vec::new() });
+            loaded.extend(parts);
+        }
+    }
+    loaded
 }
 
 struct Loader<'l, 'a> {
     input: &'l Input<'a>,
-    diagnostics: &'l mut Vec<Diagnostic>,
+    diagnostics: Vec<Diagnostic>,
     loaded: Vec<Loaded<'a>>,
     /// Folders of the kustomizations that are being read.
     open: Vec<PathBuf>,
+    /// Every file that was read, as shown.
+    read: Vec<PathBuf>,
 }
 
 impl Loader<'_, '_> {
@@ -185,7 +220,8 @@ impl Loader<'_, '_> {
             Err(error) => return self.unreadable(error, &entry.origin),
         };
         let folder = project.root.join(&source.path).parent().map_or_else(|| file.folder.clone(), Path::to_path_buf);
-        let read = parsed(source, folder, self.diagnostics);
+        self.read.push(source.path.clone());
+        let read = parsed(source, folder, &mut self.diagnostics);
         if is_kustomization(&read) {
             self.kustomization(&read, changes);
         }
@@ -282,7 +318,7 @@ impl Loader<'_, '_> {
     /// A generator's file that is not in the project: secrets seldom are.
     fn missing(&mut self, error: FileError, origin: &Origin) {
         let mut diagnostic = error.named_at(origin);
-        diagnostic.severity = crate::model::Severity::Warning;
+        diagnostic.severity = Severity::Warning;
         if diagnostic.code == "file-missing" {
             diagnostic.code = "env-file-missing";
             diagnostic.notes.push("what only production's file holds is not known here".to_owned());

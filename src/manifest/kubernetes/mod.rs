@@ -6,6 +6,7 @@
 mod config;
 mod custom;
 mod environment;
+pub(crate) mod helm;
 mod hosts;
 mod image;
 mod kustomize;
@@ -16,7 +17,7 @@ mod server;
 mod workload;
 
 use super::bind::{Declared, Sources, bind_with};
-use super::dialect::{Dialect, Input, ManifestFile};
+use super::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use super::tree::Node;
 use crate::model::{App, Diagnostic, Origin, Service, Source, Stack, Template};
 use environment::Variable;
@@ -25,18 +26,59 @@ use secrets::Secrets;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// This dialect's line in the table.
-pub(crate) const DIALECT: Dialect = Dialect { name: "kubernetes", title: "Kubernetes", recognises, read };
+pub(crate) const DIALECT: Dialect = Dialect {
+    name: "kubernetes",
+    title: "Kubernetes",
+    places: Places::Files(&[
+        "*.{yaml,yml}",
+        "{k8s,.k8s,kubernetes,.kubernetes,kube,.kube,manifests,manifest,deploy,.deploy,deployment,deployments}/**/*.{yaml,yml}",
+        "{infra,infrastructure,ops,platform,config,devops,kustomize,k8s-specifications,release,base,overlays,cluster,gitops}/**/*.{yaml,yml}",
+    ]),
+    syntax: Syntax::Yaml,
+    marks: &["apiVersion", "kind"],
+    recognises,
+    read,
+};
 
-/// Some document has an `apiVersion` with a `kind`, or the file is a kustomization by its name.
+/// Kustomizations that only their file's name tells: they are read together with the objects.
+pub(crate) const KUSTOMIZE: Dialect = Dialect {
+    places: Places::Files(&["**/kustomization.{yaml,yml}"]),
+    marks: &[],
+    recognises: kustomize::is_kustomization,
+    ..DIALECT
+};
+
+/// Groups of files that look like objects and are not applied to a cluster: each tool's own configuration, and NAIS,
+/// which has a dialect of its own.
+const NO_OBJECTS: &[&str] = &[
+    "nais.io",
+    "backstage.io",
+    "skaffold",
+    "kind.x-k8s.io",
+    "k3d.io",
+    "ctlptl.dev",
+    "eksctl.io",
+    "kubeadm.k8s.io",
+    "kubelet.config.k8s.io",
+    "client.authentication.k8s.io",
+    "devspace.sh",
+    "garden.io",
+    "score.dev",
+    "krew.googlecontainertools.github.com",
+    "runme.dev",
+];
+
+/// Some document is an object of a cluster, or the file is a kustomization.
 fn recognises(file: &ManifestFile) -> bool {
     kustomize::is_kustomization(file) || file.documents.iter().any(is_object)
 }
 
 fn is_object(document: &Node) -> bool {
-    let api = document.get("apiVersion").and_then(Node::as_str);
-    let kind = document.get("kind").and_then(Node::as_str);
-    // NAIS and Score have objects of the same form, and dialects of their own.
-    api.is_some_and(|api| !api.starts_with("nais.io/") && !api.starts_with("score.dev/")) && kind.is_some()
+    let text = |key: &str| document.get(key).and_then(Node::as_str);
+    let (Some(api), Some(kind)) = (text("apiVersion"), text("kind")) else { return false };
+    let group = api.split('/').next().unwrap_or(api);
+    // `kind: Config` of `v1` is a client's own configuration.
+    !NO_OBJECTS.contains(&group) && !(api == "v1" && kind == "Config")
 }
 
 /// What a reader gathers.

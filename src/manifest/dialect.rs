@@ -7,7 +7,7 @@ use super::environment::Environment;
 use super::files::Project;
 use super::local::Included;
 use super::tree::Node;
-use super::{compose, platforms, services_yaml, terraform};
+use super::{compose, kubernetes, platforms, services_yaml, terraform};
 use crate::kinds::{Family, Kind, Kinds};
 use crate::model::{Diagnostic, ImageRef, Service, SourceFile, Stack};
 use std::collections::BTreeMap;
@@ -30,6 +30,9 @@ pub(crate) const DIALECTS: &[Dialect] = &[
     terraform::DIALECT,
     terraform::SHOWN,
     services_yaml::DIALECT,
+    kubernetes::DIALECT,
+    kubernetes::KUSTOMIZE,
+    kubernetes::helm::DIALECT,
     compose::DIALECT,
 ];
 

@@ -7,7 +7,7 @@ mod prove;
 mod stop;
 
 use crate::docker::{Engine, EngineError, Mirror, PullRequest};
-use crate::model::{Event, Failure, PullProgress, ServiceState};
+use crate::model::{Diagnostic, Event, Failure, PullProgress, ServiceState};
 use crate::plan::{Action, Desired, DesiredService, Plan, Step, platform_mismatch};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::cell::RefCell;
@@ -128,6 +128,10 @@ impl Walk<'_> {
             Action::CreateVolume(volume) => engine.create_volume(&volume.name, &volume.labels).await.map_err(fault),
             Action::Remove { id, grace, .. } => {
                 state(ServiceState::Replacing(step.cause.clone()));
+                if service.is_none() && !self.run.desired.services.is_empty() {
+                    let told = format!("{} is removed: {}", step.service, step.cause);
+                    (self.run.emit)(Event::Message(Diagnostic::note("removed", told)));
+                }
                 engine.stop(id, *grace).await.map_err(fault)?;
                 engine.remove_container(id).await.map_err(fault)
             }
@@ -145,10 +149,15 @@ impl Walk<'_> {
                 let Some(service) = service else { return Ok(()) };
                 let unchanged = step.after.is_empty();
                 let proof = prove::prove(service, &id.clone().unwrap_or_else(made), self.run).await?;
+                // On new data all of it is new, and nothing a person would not expect.
+                if unchanged && !proof.done.is_empty() {
+                    let told = format!("{}: {}", service.name, proof.done.join(", "));
+                    (self.run.emit)(Event::Message(Diagnostic::note("carried-out", told)));
+                }
                 state(ServiceState::Ready {
                     took: self.run.began.elapsed(),
-                    address: address(service),
-                    proof: proof.to_owned(),
+                    address: address(service, proof.version.as_deref()),
+                    proof: proof.words.to_owned(),
                     unchanged,
                 });
                 Ok(())
@@ -201,7 +210,11 @@ fn starts(plan: &Plan, service: &DesiredService) -> bool {
     plan.steps.iter().any(|step| step.service == service.name && matches!(step.action, Action::Create(_)))
 }
 
-/// `127.0.0.1:24310`.
-fn address(service: &DesiredService) -> String {
-    service.endpoints.first().map(|endpoint| format!("{}:{}", endpoint.host, endpoint.port)).unwrap_or_default()
+/// `127.0.0.1:24310`; where the declared version leaves it open, with the release that answered.
+fn address(service: &DesiredService, answered: Option<&str>) -> String {
+    let release = answered.and_then(|version| version.split_whitespace().next());
+    let open = release.filter(|release| !service.version.starts_with(release));
+    let release = open.map(|release| format!(" · runs {release}")).unwrap_or_default();
+    let address = service.endpoints.first().map(|endpoint| format!("{}:{}", endpoint.host, endpoint.port));
+    format!("{}{release}", address.unwrap_or_default())
 }

@@ -6,7 +6,7 @@ use crate::kinds::Kinds;
 use crate::machine::{CheckoutLock, Key, Settings};
 use crate::manifest::{self, Reading, Strictness};
 use crate::model::{Diagnostic, Exit, Failure, ImageRef, Observed, Variable};
-use crate::plan::{self, Desired, Identity, Plan};
+use crate::plan::{self, Desired, FixedPorts, Identity, Plan};
 use crate::ui::Printer;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
@@ -89,6 +89,15 @@ pub(crate) fn read(global: &Global, files: &[PathBuf]) -> Result<Reading, Failur
     })
 }
 
+/// What a project is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Its services are started, or it is shown how.
+    Start,
+    /// What runs is used.
+    Use,
+}
+
 /// How much the manifests have to settle.
 pub(crate) fn strictness(start: &Start) -> Strictness {
     match (start.allow_floating, start.strict) {
@@ -106,6 +115,8 @@ pub(crate) struct Project {
     pub(crate) machine: Machine,
     /// Which environment.
     pub(crate) identity: Identity,
+    /// What becomes of ports that the user set.
+    pub(crate) fixed_ports: FixedPorts,
 }
 
 impl Project {
@@ -115,6 +126,7 @@ impl Project {
         files: &[PathBuf],
         strictness: Strictness,
         token: Option<&str>,
+        purpose: Purpose,
         printer: &Printer,
     ) -> Result<Self, Failure> {
         let reading = read(global, files)?;
@@ -126,6 +138,9 @@ impl Project {
             .chain(refusals)
             .partition(|one| one.severity == crate::model::Severity::Error);
         notes.retain(|note| note.severity != crate::model::Severity::Note);
+        // How production names its releases is told by the commands that start them, not by each one.
+        let starts = matches!(purpose, Purpose::Start);
+        notes.retain(|note| starts || !note.code.starts_with("version-"));
         printer.diagnostics(&manifest::gathered(notes));
         if !errors.is_empty() {
             return Err(Failure { exit: Exit::Manifest, diagnostics: errors });
@@ -142,7 +157,9 @@ impl Project {
             Some(token) => Identity::ephemeral(&reading.stack.project, &reading.root, key, token),
             None => Identity::of_checkout(&reading.stack.project, &reading.root, key),
         };
-        Ok(Self { reading, machine, identity })
+        // An ephemeral environment runs beside the checkout's own, which has those ports.
+        let fixed_ports = if identity.ephemeral { FixedPorts::Ignored } else { FixedPorts::Claimed };
+        Ok(Self { reading, machine, identity, fixed_ports })
     }
 
     /// The known kinds.
@@ -185,6 +202,7 @@ impl Project {
             passwords: &passwords,
             fresh: &fresh.iter().cloned().collect(),
             is_free: &crate::machine::is_free,
+            fixed_ports: self.fixed_ports,
         };
         let desired = plan::desired(&self.reading.stack, &request)
             .map_err(|diagnostics| Failure { exit: Exit::Manifest, diagnostics })?;

@@ -1,15 +1,15 @@
 //! `devenv up`: read, observe, diff, apply and prove, write `.env`.
 
-use super::session::{Project, connect, steps, strictness};
+use super::session::{Project, Purpose, connect, steps, strictness};
 use super::variables;
 use crate::apply;
 use crate::cli::{Global, Start, Up};
 use crate::docker::Engine;
 use crate::dotenv::{self, UserLine};
-use crate::model::{Diagnostic, Event, Failure, SourceFile};
+use crate::model::{Diagnostic, Event, Failure, SourceFile, Value};
 use crate::plan::{self, Desired, Fields, Plan};
 use crate::ui::{Layout, Printer, Reporter, ServiceRow, env_line, production_line, ready_line};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Runs the command.
 pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &Printer) -> Result<(), Failure> {
     let began = Instant::now();
-    let project = Project::load(global, files, strictness(&up.start), None, printer)?;
+    let project = Project::load(global, files, strictness(&up.start), None, Purpose::Start, printer)?;
     let target = dotenv::git::choose(&project.reading.root, up.env_file.as_deref())?;
     printer.diagnostics(&target.notes);
     let _lock = project.lock(printer)?;
@@ -229,9 +229,21 @@ pub(crate) fn groups(project: &Project, fields: &Fields, main: &Path, existing: 
             Some(path) => dotenv::file::read(path)?,
         };
         let path = path.unwrap_or_else(|| main.to_owned());
+        let open: BTreeSet<&str> = variables
+            .iter()
+            .filter(|variable| matches!(variable.value, Value::Secret(_) | Value::Unresolved(_)))
+            .map(|variable| variable.name.as_str())
+            .collect();
+        let (existing, lifted) = dotenv::lift(&existing, &open).unwrap_or((existing, Vec::new()));
         let shown = path.strip_prefix(&project.reading.root).unwrap_or(&path).to_owned();
         let file = Arc::new(SourceFile { path: shown, text: existing.clone() });
-        let rendered = variables::render(&variables, fields, &dotenv::user_lines(&existing), &file);
+        let mut rendered = variables::render(&variables, fields, &dotenv::user_lines(&existing), &file);
+        if !lifted.is_empty() {
+            let told = format!("{} stood inside devenv's block, which is written anew", lifted.join(", "));
+            rendered
+                .notes
+                .push(Diagnostic::note("line-moved", told).help("it stands below the block now: fill in there"));
+        }
         let block = dotenv::render_block(&rendered.entries).map_err(|refusals| refused(&refusals, &variables))?;
         groups.push(Group { path, existing, block, rendered });
     }

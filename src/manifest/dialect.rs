@@ -7,7 +7,7 @@ use super::environment::Environment;
 use super::files::Project;
 use super::local::Included;
 use super::tree::Node;
-use super::{compose, platforms, services_yaml, terraform};
+use super::{compose, kubernetes, platforms, services_yaml, terraform};
 use crate::kinds::{Family, Kind, Kinds};
 use crate::model::{Diagnostic, ImageRef, Service, SourceFile, Stack};
 use std::collections::BTreeMap;
@@ -21,10 +21,18 @@ pub(crate) const DIALECTS: &[Dialect] = &[
     platforms::digitalocean::DIALECT,
     platforms::heroku::DIALECT,
     platforms::heroku::SCALINGO,
+    platforms::kamal::DIALECT,
+    platforms::cloudfoundry::DIALECT,
+    platforms::nais::DIALECT,
+    platforms::score::DIALECT,
+    platforms::without_services::FLY,
+    platforms::without_services::RAILWAY,
     terraform::DIALECT,
     terraform::SHOWN,
-    platforms::kamal::DIALECT,
     services_yaml::DIALECT,
+    kubernetes::DIALECT,
+    kubernetes::KUSTOMIZE,
+    kubernetes::helm::DIALECT,
     compose::DIALECT,
 ];
 

@@ -6,6 +6,7 @@ mod bind;
 mod classify;
 mod cloud;
 mod compose;
+mod container;
 mod dialect;
 mod discover;
 mod dockerfile;
@@ -16,6 +17,7 @@ mod files;
 mod generic;
 mod hcl;
 mod interpolate;
+mod kubernetes;
 mod local;
 mod merge;
 mod overlay;
@@ -99,7 +101,8 @@ impl Reading {
 
 fn is_unreadable(diagnostic: &Diagnostic) -> bool {
     diagnostic.severity == Severity::Error
-        && ["yaml-", "hcl-", "file-"].iter().any(|start| diagnostic.code.starts_with(start))
+        && (["yaml-", "hcl-", "file-"].iter().any(|start| diagnostic.code.starts_with(start))
+            || diagnostic.code == platforms::cloudfoundry::INSTANCES_UNKNOWN)
 }
 
 /// Finds and reads the manifests. Fails where there is none; whatever else is wrong is in the reading's diagnostics.
@@ -141,6 +144,7 @@ pub fn read(request: &Request) -> Result<Reading, Failure> {
     let missing = |found: &Diagnostic| matches!(found.code, "unknown-service" | "unknown-app" | "include-unknown");
     expect.diagnostics.retain(|found| !(unreadable && missing(found)));
     diagnostics.append(&mut expect.diagnostics);
+    platforms::cloudfoundry::settle_unknown(&stack, &mut diagnostics);
     if stack.project.is_empty() {
         stack.project = name_of(&project.root);
     }

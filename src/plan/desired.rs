@@ -2,7 +2,7 @@
 
 use super::endpoint::templates;
 use super::logins::{Login, Logins};
-use super::ports::{PortTaken, Ports, own_address};
+use super::ports::{FixedPorts, PortTaken, Ports, own_address};
 use super::{Fields, Identity, render_fields};
 use crate::kinds::{Family, Kind, Kinds};
 use crate::model::{
@@ -28,6 +28,8 @@ pub struct Request<'a> {
     pub fresh: &'a BTreeSet<String>,
     /// Asks the machine whether a port could be listened on.
     pub is_free: &'a dyn Fn(IpAddr, u16) -> bool,
+    /// What becomes of ports that the user set.
+    pub fixed_ports: FixedPorts,
 }
 
 /// What should run.
@@ -149,7 +151,7 @@ pub fn desired(stack: &Stack, request: &Request<'_>) -> Result<Desired, Vec<Diag
     if identity.ephemeral {
         labels.insert(label::EPHEMERAL.to_owned(), "true".to_owned());
     }
-    let mut ports = Ports::new(identity, request.observed, request.is_free);
+    let mut ports = Ports::new(identity, request.observed, request.is_free, request.fixed_ports);
     let (mut services, mut taken, mut faults) = (Vec::new(), Vec::new(), Vec::new());
     for service in &stack.services {
         let address = match choose_address(service, request, &mut ports) {
@@ -439,8 +441,8 @@ fn config_hashes(container: &ContainerSpec, identity: &Identity) -> BTreeMap<Str
         add("settings", argument.as_bytes());
     }
     for file in &container.files {
-        add("files", format!("{} {:o}", file.path, file.mode).as_bytes());
-        add("files", &file.content.0);
+        add("configuration files", format!("{} {:o}", file.path, file.mode).as_bytes());
+        add("configuration files", &file.content.0);
     }
     for mount in &container.mounts {
         add("volumes", format!("{}:{}", mount.volume, mount.target).as_bytes());

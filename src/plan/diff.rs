@@ -112,7 +112,7 @@ pub fn diff(desired: &Desired, observed: &Observed, fresh: &BTreeSet<String>) ->
     for container in &ours {
         let service = container.label(label::SERVICE);
         if !desired.services.iter().any(|wanted| wanted.name == service) {
-            remove(&mut plan, container, "no manifest declares it any more; its data is kept");
+            remove(&mut plan, container, "it is no longer wanted here; its data is kept", Vec::new());
         }
     }
     let networks = observed.networks.iter().filter(|network| network.name == desired.environment).count();
@@ -160,9 +160,9 @@ pub fn teardown(identity: &Identity, observed: &Observed, volumes: bool) -> Plan
     plan
 }
 
-fn remove(plan: &mut Plan, container: &ObservedContainer, cause: &str) -> usize {
+fn remove(plan: &mut Plan, container: &ObservedContainer, cause: &str, after: Vec<usize>) -> usize {
     let action = Action::Remove { id: container.id.clone(), name: container.name.clone(), grace: None };
-    plan.add(container.label(label::SERVICE), action, cause, Vec::new())
+    plan.add(container.label(label::SERVICE), action, cause, after)
 }
 
 fn plan_service(
@@ -191,31 +191,32 @@ fn plan_service(
             _ => {}
         }
     }
-    let mut before_create: Vec<usize> = Vec::new();
+    // The image comes first: where it cannot be had, what runs goes on running and no empty volume is left behind.
+    let image = service.container.image.to_string();
+    let pull = (!observed.images.contains_key(&image)).then(|| {
+        *pulls.entry(image).or_insert_with(|| {
+            let action =
+                Action::Pull { image: service.container.image.clone(), platform: service.container.platform.clone() };
+            plan.add(name, action, "the engine does not have the image", Vec::new())
+        })
+    });
+    let after_pull: Vec<usize> = pull.into_iter().collect();
+    let mut before_create = after_pull.clone();
     let mut cause = "it does not run yet".to_owned();
     for container in existing {
         let why = if existing.len() > 1 {
             "it is there more than once".to_owned()
         } else {
-            change(service, container, observed, no_network)
+            change(service, container, observed, network.is_some())
                 .unwrap_or_else(|| "an earlier start did not finish".to_owned())
         };
-        before_create.push(remove(plan, container, &why));
+        before_create.push(remove(plan, container, &why, after_pull.clone()));
         cause = why;
-    }
-    let image = service.container.image.to_string();
-    if !observed.images.contains_key(&image) {
-        let pull = *pulls.entry(image).or_insert_with(|| {
-            let action =
-                Action::Pull { image: service.container.image.clone(), platform: service.container.platform.clone() };
-            plan.add(name, action, "the engine does not have the image", Vec::new())
-        });
-        before_create.push(pull);
     }
     for volume in &service.volumes {
         if !observed.volumes.iter().any(|known| known.name == volume.name) {
             let action = Action::CreateVolume(volume.clone());
-            before_create.push(plan.add(name, action, "its data has no volume yet", Vec::new()));
+            before_create.push(plan.add(name, action, "its data has no volume yet", after_pull.clone()));
         }
     }
     let created = plan.add(name, Action::Create(Box::new(service.container.clone())), cause, before_create);

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -36,29 +36,27 @@ pub(crate) struct EngineProxy {
 
 struct Shared {
     engine: PathBuf,
-    stop_at: usize,
+    stop_at: &'static str,
     moment: Moment,
     then: Then,
-    changes: AtomicUsize,
+    came: AtomicBool,
     stopped: AtomicBool,
     released: AtomicBool,
-    stopped_at: Mutex<String>,
     streams: Mutex<Vec<UnixStream>>,
 }
 
 impl EngineProxy {
-    /// Stops at the request of that number (from 1) that changes something on the engine.
-    pub(crate) fn stop_at(number: usize, moment: Moment, then: Then) -> Self {
+    /// Stops at the first request whose first line contains that: `/containers/create`.
+    pub(crate) fn stop_at(request: &'static str, moment: Moment, then: Then) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let shared = Arc::new(Shared {
             engine: engine_socket(),
-            stop_at: number,
+            stop_at: request,
             moment,
             then,
-            changes: AtomicUsize::new(0),
+            came: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
             released: AtomicBool::new(false),
-            stopped_at: Mutex::default(),
             streams: Mutex::default(),
         });
         let listener = UnixListener::bind(folder.path().join("engine.sock")).unwrap();
@@ -88,11 +86,6 @@ impl EngineProxy {
     pub(crate) fn release(&self) {
         self.shared.released.store(true, Ordering::SeqCst);
     }
-
-    /// The first line of the request that was stopped, for messages.
-    pub(crate) fn stopped_at(&self) -> String {
-        self.shared.stopped_at.lock().unwrap().clone()
-    }
 }
 
 impl Shared {
@@ -114,7 +107,6 @@ impl Shared {
             while let Ok(count @ 1..) = from.read(&mut buffer) {
                 let bytes = &buffer[..count];
                 if shared.is_the_one(bytes) {
-                    *shared.stopped_at.lock().unwrap() = first_line(bytes);
                     if shared.moment == Moment::After {
                         hold.store(true, Ordering::SeqCst);
                     } else if !shared.stop() {
@@ -145,9 +137,7 @@ impl Shared {
 
     /// Whether these bytes begin the request to stop at. Each request is written at once, from its first line on.
     fn is_the_one(&self, bytes: &[u8]) -> bool {
-        let line = first_line(bytes);
-        let changes = ["POST ", "PUT ", "DELETE "].iter().any(|verb| line.starts_with(verb)) && !line.contains("/wait");
-        changes && self.changes.fetch_add(1, Ordering::SeqCst) + 1 == self.stop_at
+        first_line(bytes).contains(self.stop_at) && !self.came.swap(true, Ordering::SeqCst)
     }
 
     /// Stops here; says whether to go on then.

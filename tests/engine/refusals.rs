@@ -72,7 +72,7 @@ fn an_engine_that_is_too_old_or_may_not_be_opened_is_told_from_one_that_is_not_t
     }
 
     // A socket that this user may not open. The administrator may open any, so the program runs as nobody then.
-    std::fs::set_permissions(&socket, PermissionsExt::from_mode(0)).unwrap();
+    std::fs::set_permissions(&socket, PermissionsExt::from_mode(0o0)).unwrap();
     let program = project.path("../devenv");
     std::fs::copy(env!("CARGO_BIN_EXE_devenv"), &program).unwrap();
     let home = project.path("../home-of-nobody");

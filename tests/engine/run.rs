@@ -72,15 +72,15 @@ fn an_ephemeral_run_that_is_interrupted_removes_everything() {
         assert_eq!(project.on_the_engine(), Vec::<String>::new(), "{signal} while the command runs");
 
         // While it starts: at each request, which the engine carries out after the signal has come.
-        for number in 1..=5 {
-            let proxy = EngineProxy::stop_at(number, Moment::Before, Then::Hold);
+        for request in ["/networks/create", "/volumes/create", "/containers/create", "/start"] {
+            let proxy = EngineProxy::stop_at(request, Moment::Before, Then::Hold);
             let running = project.spawn(&["run", "--ephemeral", "--host", &proxy.host(), "--", "true"]);
             wait_until("the run asks for it", || proxy.has_stopped());
             running.signal(signal);
             wait_until("the signal has come", || running.stderr().contains("removing everything"));
             proxy.release();
             let ended = running.end();
-            let at = format!("{signal} at {}: {ended:?}", proxy.stopped_at());
+            let at = format!("{signal} at {request}: {ended:?}");
             assert_eq!(ended.code, code, "{at}");
             assert_eq!(project.on_the_engine(), Vec::<String>::new(), "{at}");
             assert!(!project.path(".env").exists());

@@ -27,6 +27,7 @@ mod service_entry;
 mod service_facts;
 mod services_yaml;
 mod stage;
+mod templates;
 mod tree;
 mod variables;
 mod yaml;

@@ -32,6 +32,7 @@ mod service_facts;
 mod services_yaml;
 mod stage;
 mod terraform;
+mod templates;
 mod tree;
 mod variables;
 mod yaml;

@@ -7,7 +7,7 @@ use super::environment::Environment;
 use super::files::Project;
 use super::local::Included;
 use super::tree::Node;
-use super::{compose, platforms, services_yaml, terraform};
+use super::{cloudformation, compose, platforms, services_yaml, terraform};
 use crate::kinds::{Family, Kind, Kinds};
 use crate::model::{Diagnostic, ImageRef, Service, SourceFile, Stack};
 use std::collections::BTreeMap;
@@ -21,6 +21,7 @@ pub(crate) const DIALECTS: &[Dialect] = &[
     platforms::digitalocean::DIALECT,
     platforms::heroku::DIALECT,
     platforms::heroku::SCALINGO,
+    cloudformation::DIALECT,
     terraform::DIALECT,
     terraform::SHOWN,
     services_yaml::DIALECT,

@@ -96,7 +96,8 @@ impl Reading {
 
 fn is_unreadable(diagnostic: &Diagnostic) -> bool {
     diagnostic.severity == Severity::Error
-        && ["yaml-", "hcl-", "file-"].iter().any(|start| diagnostic.code.starts_with(start))
+        && (["yaml-", "hcl-", "file-"].iter().any(|start| diagnostic.code.starts_with(start))
+            || diagnostic.code == platforms::cloudfoundry::INSTANCES_UNKNOWN)
 }
 
 /// Finds and reads the manifests. Fails where there is none; whatever else is wrong is in the reading's diagnostics.
@@ -138,6 +139,7 @@ pub fn read(request: &Request) -> Result<Reading, Failure> {
     let missing = |found: &Diagnostic| matches!(found.code, "unknown-service" | "unknown-app" | "include-unknown");
     expect.diagnostics.retain(|found| !(unreadable && missing(found)));
     diagnostics.append(&mut expect.diagnostics);
+    platforms::cloudfoundry::settle_unknown(&stack, &mut diagnostics);
     if stack.project.is_empty() {
         stack.project = name_of(&project.root);
     }

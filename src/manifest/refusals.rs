@@ -34,7 +34,7 @@ pub fn refusals(stack: &Stack, kinds: &Kinds, allow_floating: bool) -> Vec<Diagn
             refused = refused.help(format!("set it as production does: `{variable}=… devenv up`, or in .env"));
         }
         let example = example(service, kind);
-        if let Some(there) = there(service, &example) {
+        if let Some(there) = there(service, stack, &example) {
             refused = refused.help(format!("pin it there: {there}"));
         }
         refused = refused.help(format!(
@@ -104,7 +104,9 @@ fn example(service: &Service, kind: &Kind) -> String {
 }
 
 /// How the version would be written in the manifest itself.
-fn there(service: &Service, example: &str) -> Option<String> {
+fn there(service: &Service, stack: &Stack, example: &str) -> Option<String> {
+    let path = service.version.origin.path();
+    let is_ours = stack.sources.iter().any(|source| source.path == path && source.format == "services.yaml");
     match (&service.image, service.version.class) {
         (_, VersionClass::Unresolved) => None,
         (Some(image), _) => {
@@ -113,7 +115,8 @@ fn there(service: &Service, example: &str) -> Option<String> {
                 name.strip_prefix("docker.io/library/").or_else(|| name.strip_prefix("docker.io/")).unwrap_or(&name);
             Some(format!("`image: {name}:{example}`"))
         }
-        (None, _) => Some(format!("`version: \"{example}\"`")),
+        // Where other formats say a version, if they can, is their own affair.
+        (None, _) => is_ours.then(|| format!("`version: \"{example}\"`")),
     }
 }
 

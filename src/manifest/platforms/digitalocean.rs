@@ -12,7 +12,7 @@ use crate::model::{App, Diagnostic, Located, Piece, Source, Stack, Support, Valu
 
 /// This dialect's line in the table.
 pub(crate) const DIALECT: Dialect = Dialect {
-    name: "digitalocean-app",
+    name: "digitalocean",
     title: "DigitalOcean",
     places: Places::Files(&[".do/{app,deploy.template}.{yaml,yml}"]),
     syntax: Syntax::Yaml,

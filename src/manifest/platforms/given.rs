@@ -34,14 +34,12 @@ impl Given {
 
     /// A text as it is written.
     pub(super) fn text(&mut self, app: &str, name: &str, text: &str, origin: &Origin) {
-        self.declared(Declared {
-            not_passed: false,
-            name: name.to_owned(),
-            app: app.to_owned(),
-            text: Interpolated::literal(text),
-            secret: None,
-            origin: origin.clone(),
-        });
+        self.interpolated(app, name, Interpolated::literal(text), origin);
+    }
+
+    /// A text with the variables it came from.
+    pub(super) fn interpolated(&mut self, app: &str, name: &str, text: Interpolated, origin: &Origin) {
+        self.declared(declared(app, name, text, origin));
     }
 
     /// A value of the manifest: a scalar is its text, a list or map is JSON, as platforms write it.
@@ -68,9 +66,12 @@ impl Given {
             spans: vec![Span { range: 0..0, variable: variable.to_owned() }],
             unset: vec![Unset { name: variable.to_owned(), required: None }],
         };
-        let (name, app, origin) = (name.to_owned(), app.to_owned(), origin.clone());
-        let declared = Declared { not_passed: false, name, app, text, secret: None, origin };
-        self.put(One::Secret(declared, from.to_owned()));
+        self.secret_text(app, name, text, from, origin);
+    }
+
+    /// A secret whose text is known as far as it leads to a service: bound there, and never copied.
+    pub(super) fn secret_text(&mut self, app: &str, name: &str, text: Interpolated, from: &str, origin: &Origin) {
+        self.put(One::Secret(declared(app, name, text, origin), from.to_owned()));
     }
 
     /// Whether an app has a variable of that name already.
@@ -122,6 +123,11 @@ impl One {
             Self::Settled(_) => None,
         }
     }
+}
+
+fn declared(app: &str, name: &str, text: Interpolated, origin: &Origin) -> Declared {
+    let (name, app, origin) = (name.to_owned(), app.to_owned(), origin.clone());
+    Declared { not_passed: false, name, app, text, secret: None, origin }
 }
 
 /// Whether a password is carried by some variable, and whether a host is without its port.

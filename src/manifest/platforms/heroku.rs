@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 /// This dialect's line in the table.
 pub(crate) const DIALECT: Dialect = Dialect {
-    name: "heroku-app",
+    name: "heroku",
     title: "Heroku",
     places: Places::Files(&["app.json", "heroku.{yml,yaml}"]),
     syntax: Syntax::Yaml,

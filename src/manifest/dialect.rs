@@ -7,7 +7,7 @@ use super::environment::Environment;
 use super::files::Project;
 use super::local::Included;
 use super::tree::Node;
-use super::{compose, kubernetes, platforms, services_yaml, terraform};
+use super::{cloudformation, compose, kubernetes, platforms, services_yaml, terraform};
 use crate::kinds::{Family, Kind, Kinds};
 use crate::model::{Diagnostic, ImageRef, Service, SourceFile, Stack};
 use std::collections::BTreeMap;
@@ -27,6 +27,9 @@ pub(crate) const DIALECTS: &[Dialect] = &[
     platforms::score::DIALECT,
     platforms::without_services::FLY,
     platforms::without_services::RAILWAY,
+    platforms::ecs::DIALECT,
+    platforms::nomad::DIALECT,
+    cloudformation::DIALECT,
     terraform::DIALECT,
     terraform::SHOWN,
     services_yaml::DIALECT,

@@ -5,6 +5,7 @@
 mod bind;
 mod classify;
 mod cloud;
+mod cloudformation;
 mod compose;
 mod container;
 mod dialect;

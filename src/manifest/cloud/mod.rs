@@ -220,6 +220,9 @@ fn fill(service: &mut Service, resource: &Resource<'_>, kind: &Kind) -> Vec<Diag
     expect.diagnostics
 }
 
+/// The key under which attributes stand that say nothing of the server itself.
+const OTHERS: &str = "other attributes";
+
 /// Every attribute that was not read, once, in one line.
 fn other_attributes(service: &mut Service, resource: &Resource<'_>) {
     let shape = resource.shape;
@@ -250,8 +253,8 @@ fn other_attributes(service: &mut Service, resource: &Resource<'_>) {
         service.keys.push(key(&passwords.join(", "), Support::Approximated, note));
     }
     if !said.is_empty() {
-        let note = "about the cloud around the server: one local server runs";
-        service.keys.push(key(&said.join(", "), Support::Unsupported, note));
+        let note = format!("about the cloud around the server, of which one runs here: {}", said.join(", "));
+        service.keys.push(key(OTHERS, Support::Unsupported, &note));
     }
 }
 
@@ -286,11 +289,13 @@ pub(crate) fn stand_in(service: &mut Service, type_name: &str, engine: &str) {
 /// Says of attributes that they were read after all.
 pub(crate) fn recognised<'n>(service: &mut Service, names: impl Iterator<Item = &'n str>) {
     let names: Vec<&str> = names.collect();
-    for known in &mut service.keys {
-        let kept: Vec<&str> = known.path.split(", ").filter(|path| !names.contains(path)).collect();
-        known.path = kept.join(", ");
+    for known in service.keys.iter_mut().filter(|key| key.path == OTHERS) {
+        if let Some((about, said)) = known.note.split_once(": ") {
+            let kept: Vec<&str> = said.split(", ").filter(|name| !names.contains(name)).collect();
+            known.note = if kept.is_empty() { String::new() } else { format!("{about}: {}", kept.join(", ")) };
+        }
     }
-    service.keys.retain(|key| !key.path.is_empty());
+    service.keys.retain(|key| key.path != OTHERS || !key.note.is_empty());
     for name in names {
         if !service.keys.iter().any(|known| known.path == name) {
             service.keys.push(key(name, Support::Reproduced, ""));

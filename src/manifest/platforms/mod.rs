@@ -4,9 +4,11 @@
 
 pub(crate) mod cloudfoundry;
 pub(crate) mod digitalocean;
+pub(crate) mod ecs;
 pub(crate) mod heroku;
 pub(crate) mod kamal;
 pub(crate) mod nais;
+pub(crate) mod nomad;
 pub(crate) mod platformsh;
 pub(crate) mod render;
 pub(crate) mod score;

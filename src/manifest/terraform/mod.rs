@@ -12,6 +12,7 @@ mod shown;
 
 use super::cloud::{self, Built, Parameter, Resource, Settings};
 use super::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
+use super::environment::Environment;
 use super::files::tidy;
 use super::hcl::EXPRESSION;
 use super::tree::{Node, NodeKind};
@@ -105,6 +106,14 @@ fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
         reader.module(module, &given, &[]);
     }
     reader.finish()
+}
+
+/// A document of another format in HCL, with its variables and local values in their places.
+pub(crate) fn settle(document: &Node, variable: &str, environment: &Environment) -> Node {
+    let module = Module::of(document);
+    let given = module.from_environment(variable, environment, &document.origin);
+    let left = Cell::new(VALUES);
+    Scope { module: &module, given: &given, bound: Vec::new(), left: &left }.evaluate(document)
 }
 
 /// The folder of a call's module, where it is one of the project's own.

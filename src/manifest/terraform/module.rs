@@ -6,7 +6,7 @@ use crate::manifest::files::Project;
 use crate::manifest::stage::{Stage, stage};
 use crate::manifest::tree::{Entry, Node, NodeKind};
 use crate::manifest::{hcl, yaml};
-use crate::model::{Diagnostic, Located, SourceFile};
+use crate::model::{Diagnostic, Located, Origin, SourceFile};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -64,6 +64,27 @@ impl Module {
             }
         }
         module
+    }
+
+    /// The blocks of one document.
+    pub(super) fn of(document: &Node) -> Self {
+        let mut module = Self::default();
+        module.add(document);
+        module
+    }
+
+    /// The values that the environment gives its variables: `TF_VAR_x`.
+    pub(super) fn from_environment(
+        &self,
+        start: &str,
+        environment: &Environment,
+        origin: &Origin,
+    ) -> BTreeMap<String, Node> {
+        let value = |name: &String| {
+            let value = environment.get(&format!("{start}{name}"))?;
+            Some((name.clone(), Node::scalar(value, true, origin.clone())))
+        };
+        self.variables.keys().filter_map(value).collect()
     }
 
     fn take(&mut self, source: Arc<SourceFile>, diagnostics: &mut Vec<Diagnostic>) {
@@ -141,15 +162,8 @@ pub(super) fn variables(
     module: &Module,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> BTreeMap<String, Node> {
-    let mut values = BTreeMap::new();
-    if let Some(file) = module.files.first() {
-        for name in module.variables.keys() {
-            if let Some(value) = environment.get(&format!("TF_VAR_{name}")) {
-                let origin = crate::model::Origin::start_of(file);
-                values.insert(name.clone(), Node::scalar(value, true, origin));
-            }
-        }
-    }
+    let origin = module.files.first().map(Origin::start_of);
+    let mut values = origin.map(|origin| module.from_environment("TF_VAR_", environment, &origin)).unwrap_or_default();
     for path in value_files(folder, project) {
         match project.read(&path) {
             Ok(source) => {

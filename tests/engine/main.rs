@@ -14,6 +14,7 @@ mod docker;
 mod engine_proxy;
 mod env_file;
 mod env_format;
+mod first_day;
 mod killed;
 mod protocol;
 mod pull;

@@ -4,7 +4,7 @@ use crate::cli::{Global, Start};
 use crate::docker::{self, Engine, EngineError, Mirror, Surroundings};
 use crate::kinds::Kinds;
 use crate::machine::{CheckoutLock, Key, Settings};
-use crate::manifest::{self, Reading};
+use crate::manifest::{self, Reading, Strictness};
 use crate::model::{Diagnostic, Exit, Failure, ImageRef, Observed, Variable};
 use crate::plan::{self, Desired, FixedPorts, Identity, Plan};
 use crate::ui::Printer;
@@ -98,6 +98,15 @@ pub(crate) enum Purpose {
     Use,
 }
 
+/// How much the manifests have to settle.
+pub(crate) fn strictness(start: &Start) -> Strictness {
+    match (start.allow_floating, start.strict) {
+        (true, _) => Strictness::AllowFloating,
+        (false, true) => Strictness::Strict,
+        (false, false) => Strictness::Usual,
+    }
+}
+
 /// A project that can be started: its manifest says enough.
 pub(crate) struct Project {
     /// What was read.
@@ -115,13 +124,13 @@ impl Project {
     pub(crate) fn load(
         global: &Global,
         files: &[PathBuf],
-        allow_floating: bool,
+        strictness: Strictness,
         token: Option<&str>,
         purpose: Purpose,
         printer: &Printer,
     ) -> Result<Self, Failure> {
         let reading = read(global, files)?;
-        let refusals = manifest::refusals(&reading.stack, &reading.kinds, allow_floating);
+        let refusals = manifest::refusals(&reading.stack, &reading.kinds, strictness);
         let (errors, mut notes): (Vec<_>, Vec<_>) = reading
             .diagnostics
             .iter()

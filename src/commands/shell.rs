@@ -3,6 +3,7 @@
 use super::session::{Project, Purpose, connect, unknown_service};
 use crate::cli::{Global, Shell};
 use crate::docker::{EngineError, ExecRequest};
+use crate::manifest::Strictness;
 use crate::model::{Diagnostic, Exit, Failure, label};
 use crate::plan::FixedPorts;
 use crate::ui::Printer;
@@ -11,7 +12,7 @@ use std::path::PathBuf;
 
 /// Runs the command; its exit code is the client's.
 pub(crate) async fn run(global: &Global, files: &[PathBuf], shell: &Shell, printer: &Printer) -> Result<u8, Failure> {
-    let mut project = Project::load(global, files, true, None, Purpose::Use, printer)?;
+    let mut project = Project::load(global, files, Strictness::AllowFloating, None, Purpose::Use, printer)?;
     project.fixed_ports = FixedPorts::Named;
     let engine = connect(global).await?;
     let observed = project.observe(&engine).await?;

@@ -1,6 +1,6 @@
 //! `devenv up`: read, observe, diff, apply and prove, write `.env`.
 
-use super::session::{Project, Purpose, connect, steps};
+use super::session::{Project, Purpose, connect, steps, strictness};
 use super::variables;
 use crate::apply;
 use crate::cli::{Global, Start, Up};
@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Runs the command.
 pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &Printer) -> Result<(), Failure> {
     let began = Instant::now();
-    let project = Project::load(global, files, up.start.allow_floating, None, Purpose::Start, printer)?;
+    let project = Project::load(global, files, strictness(&up.start), None, Purpose::Start, printer)?;
     let target = dotenv::git::choose(&project.reading.root, up.env_file.as_deref())?;
     printer.diagnostics(&target.notes);
     let _lock = project.lock(printer)?;

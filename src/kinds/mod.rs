@@ -9,7 +9,7 @@ mod rabbitmq;
 
 pub use crate::model::Protocol;
 use crate::model::{ImageRef, Origin, Support, Version, VersionClass};
-pub(crate) use base64::base64;
+pub(crate) use base64::{base64, from_base64};
 pub use rabbitmq::rabbitmq_definitions;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -56,6 +56,10 @@ pub struct Kind {
     pub note: String,
     /// Words that mean it in `kind:` and in other dialects, the name itself included.
     pub names: Vec<String>,
+    /// What dialects call it where that is not one of its names, by the dialect's name: `platformsh` → `mysql` is
+    /// `MariaDB`; `*` stands for any run of characters.
+    #[serde(default)]
+    pub spellings: BTreeMap<String, Vec<String>>,
     /// Words in the last part of an unknown image's name that make it a derived image of this kind.
     #[serde(default)]
     pub derived: Vec<String>,
@@ -315,6 +319,14 @@ impl Kinds {
     /// The kind that a word means (`postgresql` is `postgres`).
     pub fn named(&self, word: &str) -> Option<&Kind> {
         self.0.iter().find(|kind| kind.names.iter().any(|name| name == word))
+    }
+
+    /// The kind that a dialect means by a word: its own spelling, else a kind's name.
+    pub fn spelled(&self, dialect: &str, word: &str) -> Option<&Kind> {
+        let spells = |kind: &&Kind| {
+            kind.spellings.get(dialect).is_some_and(|words| words.iter().any(|pattern| matches(pattern, word)))
+        };
+        self.0.iter().find(spells).or_else(|| self.named(word))
     }
 
     /// The kind and family whose pattern matches the image's name.

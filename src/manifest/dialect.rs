@@ -2,19 +2,39 @@
 //!
 //! A reader never fails as a whole: what it cannot read becomes a diagnostic and the rest of the stack stays.
 
+use super::discover::Found;
 use super::environment::Environment;
 use super::files::Project;
 use super::local::Included;
 use super::tree::Node;
-use super::{compose, services_yaml};
+use super::{compose, kubernetes, platforms, services_yaml, terraform};
 use crate::kinds::{Family, Kind, Kinds};
 use crate::model::{Diagnostic, ImageRef, Service, SourceFile, Stack};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Every dialect; the first whose `recognises` holds reads a file.
-pub(crate) const DIALECTS: &[Dialect] = &[services_yaml::DIALECT, compose::DIALECT];
+/// Every dialect; the first whose `recognises` holds reads a file. What discovery finds is read in this order.
+pub(crate) const DIALECTS: &[Dialect] = &[
+    platforms::platformsh::DIALECT,
+    platforms::render::DIALECT,
+    platforms::digitalocean::DIALECT,
+    platforms::heroku::DIALECT,
+    platforms::heroku::SCALINGO,
+    platforms::kamal::DIALECT,
+    platforms::cloudfoundry::DIALECT,
+    platforms::nais::DIALECT,
+    platforms::score::DIALECT,
+    platforms::without_services::FLY,
+    platforms::without_services::RAILWAY,
+    terraform::DIALECT,
+    terraform::SHOWN,
+    services_yaml::DIALECT,
+    kubernetes::DIALECT,
+    kubernetes::KUSTOMIZE,
+    kubernetes::helm::DIALECT,
+    compose::DIALECT,
+];
 
 /// One manifest format.
 pub(crate) struct Dialect {
@@ -22,10 +42,51 @@ pub(crate) struct Dialect {
     pub(crate) name: &'static str,
     /// As people call it: `Compose`.
     pub(crate) title: &'static str,
-    /// Whether a file is of this format, by its name or content.
+    /// Where its files lie in a project.
+    pub(crate) places: Places,
+    /// How its text becomes trees.
+    pub(crate) syntax: Syntax,
+    /// Words that the text of each of its files holds, all of them: what lacks one is not even parsed.
+    pub(crate) marks: &'static [&'static str],
+    /// Whether a file is of this format, by its content, and by its name where that settles it. A look-alike is not.
     pub(crate) recognises: fn(&ManifestFile) -> bool,
     /// What the files declare. Files of one dialect come together, because some formats lay one over the other.
     pub(crate) read: fn(&Input<'_>) -> (Stack, Vec<Diagnostic>),
+}
+
+/// Where a dialect's files lie.
+#[derive(Clone, Copy)]
+pub(crate) enum Places {
+    /// Every file that matches one of these patterns of paths from the root ([`super::search::Search::matching`]), and
+    /// is recognised. Files whose path names production win over those of staging and development.
+    Files(&'static [&'static str]),
+    /// The dialect chooses by rules of its own.
+    Own {
+        /// Whether a folder holds such files, for finding the root.
+        holds: fn(&Path) -> bool,
+        /// Takes its files, and tells where it looked.
+        find: fn(&Wanted<'_>, &mut Found),
+    },
+}
+
+/// What discovery is asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted<'a> {
+    /// Where to look.
+    pub(crate) project: &'a Project,
+    /// The variables that may name files.
+    pub(crate) environment: &'a Environment,
+    /// The folder that the user works in.
+    pub(crate) working: &'a Path,
+}
+
+/// How a dialect's text is parsed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Syntax {
+    /// YAML or JSON: [`ManifestFile::documents`] holds the trees.
+    Yaml,
+    /// The dialect parses `source.text` itself (HCL, TOML, YAML with templates in it); `documents` is empty.
+    Text,
 }
 
 /// A manifest that was found or named, parsed.

@@ -1,45 +1,30 @@
-//! Finding the manifests of a folder: by the names that production's files have.
+//! Finding the manifests of a folder: each dialect says where its files lie, and knows them by their content.
 //!
-//! Nothing is guessed: files for development (override, dev, test, local, ci) are never taken, and of several that
-//! could be meant none is.
+//! Nothing is guessed: of files for production and for development, production's are taken, and what is left alone is
+//! said. `services.yaml` wins over every other format.
 
-use super::dialect::ManifestFile;
+use super::dialect::{DIALECTS, Dialect, ManifestFile, Places, Syntax, Wanted};
 use super::environment::Environment;
-use super::files::{FileError, Project, git_top_level};
-use super::tree::Node;
+use super::files::{FileError, FileFault, Project, git_top_level};
+use super::search::Search;
+use super::stage::{Stage, stage};
 use super::{local, services_yaml, yaml};
-use crate::model::{Diagnostic, SourceFile, without_managed_block};
-use std::fs;
+use crate::model::{Diagnostic, SourceFile};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// Folders where deployments are kept, searched where the root itself has no manifest.
-const FOLDERS: &[&str] = &["deploy", "deployment", "docker", "infra", "ops", ".docker"];
-
-/// Words in a Compose file's name that say that it is not production's.
-const NOT_PRODUCTION: &[&str] = &[
-    "override",
-    "dev",
-    "devel",
-    "development",
-    "test",
-    "tests",
-    "testing",
-    "local",
-    "ci",
-    "debug",
-    "example",
-    "sample",
-];
 
 /// devenv.sh's files: another tool with the same command name.
 const OTHER_TOOL: &[&str] = &["devenv.nix", "devenv.yaml", "devenv.lock"];
 
+/// How many files of one dialect are read.
+const FILES: usize = 1000;
+
 /// What discovery found in a project.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Found {
-    /// The manifests, in the order in which they are read.
-    pub(crate) files: Vec<ManifestFile>,
+    /// The manifests, in the order in which they are read, each with the dialect that recognised it.
+    pub(crate) files: Vec<(&'static Dialect, ManifestFile)>,
     /// What a person should know: files left alone, files that cannot be read.
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// Where it looked, for the message that nothing was found.
@@ -49,69 +34,75 @@ pub(crate) struct Found {
 /// The nearest folder upwards that holds a manifest; git's top level is the last one that is looked at.
 pub(crate) fn root_above(folder: &Path) -> Option<PathBuf> {
     let top = git_top_level(folder);
-    for folder in folder.ancestors() {
-        if holds_manifest(folder) {
-            return Some(folder.to_path_buf());
+    for above in folder.ancestors() {
+        // A name that any file may have (`*.yaml`) says nothing of folders that the user did not choose.
+        let chosen = above == folder || top == Some(above);
+        if holds_manifest(above, chosen) {
+            return Some(above.to_path_buf());
         }
-        if top == Some(folder) {
+        if top == Some(above) {
             return None;
         }
     }
     None
 }
 
-fn holds_manifest(folder: &Path) -> bool {
+fn holds_manifest(folder: &Path, chosen: bool) -> bool {
     let own = services_yaml::FILE_NAMES.iter().chain(local::FILE_NAMES);
-    own.into_iter().any(|name| folder.join(name).is_file())
-        || dotenv_compose_file(folder).is_some()
-        || compose_places(folder).next().is_some()
+    if own.into_iter().any(|name| folder.join(name).is_file()) {
+        return true;
+    }
+    let mut search = Search::below(folder);
+    DIALECTS.iter().any(|dialect| match dialect.places {
+        Places::Own { holds, .. } => holds(folder),
+        Places::Files(patterns) => patterns
+            .iter()
+            .filter(|pattern| chosen || !pattern.split('/').next().is_some_and(|first| first.contains('*')))
+            .any(|pattern| search.matching(pattern).iter().any(|path| is_of(dialect, folder, path))),
+    })
 }
 
-/// Finds the manifests that lie in the project's root or in the usual folders below it. `COMPOSE_FILE` of the
-/// environment names files from the folder that the user works in.
+/// Whether a file below a folder is of a dialect, so far as that is needed to know the root.
+fn is_of(dialect: &Dialect, folder: &Path, path: &Path) -> bool {
+    let Ok(project) = Project::at(folder) else { return false };
+    let Ok(source) = project.read(path) else { return false };
+    if !has_marks(dialect, &source.text) {
+        return false;
+    }
+    // Parsing something large only to know that it is there would take its time twice.
+    source.text.len() > 1024 * 1024 || (dialect.recognises)(&parsed_for(dialect, source, folder, &mut Vec::new()))
+}
+
+/// Finds the manifests that lie in the project's root or in the usual folders below it.
 pub(crate) fn discover(project: &Project, environment: &Environment, working: &Path) -> Found {
-    let mut found = Found::default();
-    let own = services_yaml::FILE_NAMES.iter().find(|name| project.root.join(name).is_file());
-    found.looked.push("looked for services.yaml".to_owned());
-    if let Some(own) = own {
-        found.read(project, Path::new(own));
-        if let Some(other) = compose_places(&project.root).next().and_then(|place| place.into_iter().next()) {
-            found.diagnostics.push(
-                Diagnostic::note(
-                    "left-alone",
-                    format!("{own} is read, {} is left alone", project.shown(&other).display()),
-                )
-                .help("to read both, list them under `from:` in services.local.yaml"),
-            );
+    let mut own = Found { looked: vec!["looked for services.yaml".to_owned()], ..Found::default() };
+    let mut search = Search::below(&project.root);
+    let mut taken = BTreeSet::new();
+    own.search(project, &services_yaml::DIALECT, services_yaml::FILE_NAMES, &mut search, &mut taken);
+    let mut others = Found::default();
+    let wanted = Wanted { project, environment, working };
+    let has_own = !own.files.is_empty() || !own.diagnostics.is_empty();
+    for dialect in DIALECTS.iter().filter(|dialect| dialect.name != services_yaml::DIALECT.name) {
+        match dialect.places {
+            Places::Own { find, .. } => find(&wanted, &mut others),
+            Places::Files(patterns) => others.search(project, dialect, patterns, &mut search, &mut taken),
         }
-        return found;
     }
-    found.looked.push("COMPOSE_FILE is not set, nor is it in .env".to_owned());
-    if let Some(files) = environment.get("COMPOSE_FILE").filter(|files| !files.is_empty()) {
-        let separator = separator(environment.get("COMPOSE_PATH_SEPARATOR"));
-        for path in files.split(separator.as_str()).filter(|path| !path.is_empty()) {
-            found.take(project, project.read_asked(&working.join(path)), Some("COMPOSE_FILE of the environment"));
-        }
-        return found;
+    if search.is_cut() {
+        others.diagnostics.push(
+            Diagnostic::warning("search-cut", "the project has more files than are searched for manifests")
+                .help("name the manifests under `from:` in services.local.yaml, or with -f"),
+        );
     }
-    if let Some(files) = dotenv_compose_file(&project.root) {
-        for path in &files {
-            found.take(project, project.read(Path::new(path)), Some("COMPOSE_FILE of .env"));
-        }
-        return found;
+    if has_own {
+        own.left_alone(&others);
+        return own;
     }
-    found.looked.push(format!(
-        "looked for compose.prod.yaml, docker-compose.prod.yml, docker-stack.yml, compose.yaml, docker-compose.yml and the like, \
-         here and in {}",
-        FOLDERS.iter().map(|folder| format!("{folder}/")).collect::<Vec<_>>().join(", ")
-    ));
-    if let Some(files) = compose_places(&project.root).next() {
-        found.read_compose(project, &files);
-        return found;
-    }
-    found.note_ambiguous(project);
-    found.note_candidates(project);
-    found
+    own.looked.append(&mut others.looked);
+    own.looked.push("nor is there a file of another format in its usual place (the README lists them)".to_owned());
+    own.files = others.files;
+    own.diagnostics.append(&mut others.diagnostics);
+    own
 }
 
 /// The note about devenv.sh's files, where they lie in a folder.
@@ -128,23 +119,67 @@ pub(crate) fn other_tool(root: &Path) -> Option<Diagnostic> {
     )
 }
 
-/// Parses a manifest's text.
+/// Parses a manifest's text as YAML.
 pub(crate) fn parsed(source: Arc<SourceFile>, folder: PathBuf, diagnostics: &mut Vec<Diagnostic>) -> ManifestFile {
     let read = yaml::parse(&source);
     diagnostics.extend(read.diagnostics);
     ManifestFile { source, folder, documents: read.documents }
 }
 
-impl Found {
-    fn read(&mut self, project: &Project, path: &Path) {
-        self.take(project, project.read(path), None);
+/// Parses a text as a dialect has it.
+fn parsed_for(
+    dialect: &Dialect,
+    source: Arc<SourceFile>,
+    folder: &Path,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> ManifestFile {
+    match dialect.syntax {
+        Syntax::Yaml => parsed(source, folder.to_path_buf(), diagnostics),
+        Syntax::Text => ManifestFile { source, folder: folder.to_path_buf(), documents: Vec::new() },
     }
+}
 
+fn has_marks(dialect: &Dialect, text: &str) -> bool {
+    dialect.marks.iter().all(|mark| text.contains(mark))
+}
+
+/// A file that was recognised, with the stage of its path and what is wrong in it.
+type Known = (Stage, ManifestFile, Vec<Diagnostic>);
+
+/// The first dialect that recognises a text, and what is wrong with it; of none, why it cannot be parsed.
+fn recognised(source: Arc<SourceFile>, folder: &Path) -> (Option<(&'static Dialect, ManifestFile)>, Vec<Diagnostic>) {
+    let plain = ManifestFile { source, folder: folder.to_path_buf(), documents: Vec::new() };
+    let mut yaml: Option<(ManifestFile, Vec<Diagnostic>)> = None;
+    for dialect in DIALECTS.iter().filter(|dialect| has_marks(dialect, &plain.source.text)) {
+        if dialect.syntax == Syntax::Text {
+            if (dialect.recognises)(&plain) {
+                return (Some((dialect, plain)), Vec::new());
+            }
+            continue;
+        }
+        let (file, _) = yaml.get_or_insert_with(|| {
+            let mut broken = Vec::new();
+            (parsed(Arc::clone(&plain.source), folder.to_path_buf(), &mut broken), broken)
+        });
+        if (dialect.recognises)(file) {
+            let (file, broken) = yaml.unwrap_or_else(|| (plain, Vec::new()));
+            return (Some((dialect, file)), broken);
+        }
+    }
+    (None, yaml.map(|(_, broken)| broken).unwrap_or_default())
+}
+
+fn no_format(message: String) -> Diagnostic {
+    let titles: Vec<&str> = DIALECTS.iter().map(|dialect| dialect.title).collect();
+    Diagnostic::error("file-format", message).because(format!("it reads {}", titles.join(", ")))
+}
+
+impl Found {
     /// Keeps a file that could be read; of one that could not, says who named it.
     pub(crate) fn take(&mut self, project: &Project, read: Result<Arc<SourceFile>, FileError>, named: Option<&str>) {
         match read {
             Ok(source) => {
-                let folder = project.root.join(&source.path).parent().unwrap_or(&project.root).to_path_buf();
+                let folder = folder_of(project, &source.path);
                 self.take_from(&folder, Ok(source), named);
             }
             Err(error) => self.take_from(&project.root, Err(error), named),
@@ -154,10 +189,7 @@ impl Found {
     /// The same, where relative paths in the file start from that folder.
     pub(crate) fn take_from(&mut self, folder: &Path, read: Result<Arc<SourceFile>, FileError>, named: Option<&str>) {
         match read {
-            Ok(source) => {
-                let file = parsed(source, folder.to_path_buf(), &mut self.diagnostics);
-                self.files.push(file);
-            }
+            Ok(source) => self.identify(source, folder),
             Err(error) => self.diagnostics.push(match named {
                 Some(named) => error.diagnostic.because(format!("{named} names it")),
                 None => *error.diagnostic,
@@ -165,146 +197,180 @@ impl Found {
         }
     }
 
-    /// A production file; below it the base file, where the production file only adds to that.
-    fn read_compose(&mut self, project: &Project, files: &[PathBuf]) {
-        let Some((first, others)) = files.split_first() else { return };
-        self.read(project, first);
-        let partial = self.files.last().is_some_and(only_overlays);
-        let base = others.iter().find(|other| base_names().any(|name| other.ends_with(name)));
-        if let Some(base) = base.filter(|_| partial) {
-            self.read(project, base);
-            self.files.rotate_right(1);
+    /// Takes a file that somebody named, as the first dialect that recognises it; of none, that is said.
+    fn identify(&mut self, source: Arc<SourceFile>, folder: &Path) {
+        let message = format!("`{}` is of no format that devenv reads", source.path.display());
+        let (file, broken) = recognised(source, folder);
+        let known = file.is_some();
+        self.files.extend(file);
+        if !known && broken.is_empty() {
+            self.diagnostics
+                .push(no_format(message).help("name another file with -f, or write a services.yaml (`devenv init`)"));
+        }
+        self.diagnostics.extend(broken);
+    }
+
+    /// Takes what some dialect recognises of a folder that somebody named: the files in it and a few folders deep.
+    /// `read` reads one of them.
+    pub(crate) fn take_folder(
+        &mut self,
+        project: &Project,
+        folder: &Path,
+        read: impl Fn(&Path) -> Result<Arc<SourceFile>, FileError>,
+    ) {
+        let mut known: BTreeMap<usize, Vec<Known>> = BTreeMap::new();
+        let mut broken_files = Vec::new();
+        let mut search = Search::below(folder);
+        for path in search.matching("**/*").into_iter().take(FILES) {
+            let Ok(source) = read(&folder.join(&path)) else { continue };
+            let within = folder_of(project, &source.path);
+            match recognised(Arc::clone(&source), &within) {
+                (Some((dialect, file)), broken) => {
+                    let line = DIALECTS.iter().position(|one| one.name == dialect.name).unwrap_or_default();
+                    known.entry(line).or_default().push((stage(&path), file, broken));
+                }
+                (None, broken) if !broken.is_empty() && source.text.contains("{{") => {
+                    self.diagnostics.push(template(&source));
+                }
+                (None, broken) => broken_files.extend(broken),
+            }
+        }
+        if known.is_empty() {
+            let message = format!("`{}` holds no file of a format that devenv reads", project.shown(folder).display());
+            self.diagnostics.append(&mut broken_files);
+            self.diagnostics.push(no_format(message).help("name another folder or file with -f"));
+        }
+        for (line, files) in known {
+            if let Some(dialect) = DIALECTS.get(line) {
+                self.keep_production(dialect, files);
+            }
         }
     }
 
-    /// What lies about that could be meant: said, never taken.
-    fn note_candidates(&mut self, project: &Project) {
-        let mut deeper = Vec::new();
-        compose_files_below(&project.root, 3, &mut deeper);
-        deeper.retain(|path| path.parent() != Some(&project.root));
-        if !deeper.is_empty() {
-            let shown: Vec<String> = deeper.iter().map(|path| project.shown(path).display().to_string()).collect();
-            self.looked.push(format!("found {} and left it alone: deeper folders are not searched", shown.join(", ")));
+    /// Takes the files of a dialect that lie in its places and that it recognises; look-alikes are passed over.
+    fn search(
+        &mut self,
+        project: &Project,
+        dialect: &'static Dialect,
+        patterns: &[&str],
+        search: &mut Search,
+        taken: &mut BTreeSet<PathBuf>,
+    ) {
+        let mut paths: Vec<(Stage, PathBuf)> = Vec::new();
+        for path in patterns.iter().flat_map(|pattern| search.matching(pattern)) {
+            if !taken.contains(&path) && !paths.iter().any(|(_, known)| *known == path) {
+                paths.push((stage(&path), path));
+            }
         }
-    }
-
-    fn note_ambiguous(&mut self, project: &Project) {
-        for folder in folders(&project.root) {
-            let names = other_compose_files(&folder);
-            if names.len() < 2 {
+        if paths.len() > FILES {
+            paths.truncate(FILES);
+            self.diagnostics.push(
+                Diagnostic::warning("search-cut", format!("only {FILES} files of {} are read", dialect.title))
+                    .help("name the manifests under `from:` in services.local.yaml, or with -f"),
+            );
+        }
+        let mut known: Vec<Known> = Vec::new();
+        for (stage, path) in paths {
+            let source = match project.read(&path) {
+                Ok(source) => source,
+                // What is linked from elsewhere, or is no text, is not what was looked for, unless it is our own.
+                Err(error) if error.fault != FileFault::NotText || dialect.name == services_yaml::DIALECT.name => {
+                    self.diagnostics.push(*error.diagnostic);
+                    continue;
+                }
+                Err(_) => continue,
+            };
+            if !has_marks(dialect, &source.text) {
                 continue;
             }
-            let shown: Vec<String> = names.iter().map(|path| project.shown(path).display().to_string()).collect();
-            self.looked.push(format!("found {}: name the ones that production deploys from with -f", shown.join(", ")));
+            let mut broken = Vec::new();
+            let folder = folder_of(project, &source.path);
+            let file = parsed_for(dialect, source, &folder, &mut broken);
+            if (dialect.recognises)(&file) {
+                taken.insert(path);
+                known.push((stage, file, broken));
+            } else if broken.is_empty() {
+            } else if file.source.text.contains("{{") {
+                self.diagnostics.push(template(&file.source));
+            } else {
+                taken.insert(path);
+                self.diagnostics.extend(broken);
+            }
+        }
+        self.keep_production(dialect, known);
+    }
+
+    /// Of files for several stages, those of the stage nearest to production, after those that name none.
+    fn keep_production(&mut self, dialect: &'static Dialect, mut known: Vec<(Stage, ManifestFile, Vec<Diagnostic>)>) {
+        let kept = match known.iter().map(|(stage, ..)| *stage).min() {
+            None => return,
+            Some(Stage::Unnamed) => Stage::Production,
+            Some(least) => least,
+        };
+        known.sort_by_key(|(stage, ..)| *stage);
+        let mut others = Vec::new();
+        for (stage, file, broken) in known {
+            if stage <= kept {
+                self.diagnostics.extend(broken);
+                self.files.push((dialect, file));
+            } else {
+                others.push(file.source.path.display().to_string());
+            }
+        }
+        if let Some(said) = shortened(&others) {
+            self.diagnostics.push(
+                Diagnostic::note(
+                    "left-alone",
+                    format!("{said} {} not production's by name and left alone", are(&others)),
+                )
+                .help("to read others, list them under `from:` in services.local.yaml, or name them with -f"),
+            );
+        }
+    }
+
+    /// Says which manifests of other formats are not read, because `services.yaml` is.
+    fn left_alone(&mut self, others: &Found) {
+        let own = self
+            .files
+            .first()
+            .map_or(services_yaml::FILE_NAMES[0].to_owned(), |(_, file)| file.source.path.display().to_string());
+        let paths: Vec<String> = others.files.iter().map(|(_, file)| file.source.path.display().to_string()).collect();
+        if let Some(said) = shortened(&paths) {
+            self.diagnostics.push(
+                Diagnostic::note("left-alone", format!("{own} is read; {said} {} left alone", are(&paths)))
+                    .help("to read both, list them under `from:` in services.local.yaml"),
+            );
         }
     }
 }
 
-/// Whether some service of a Compose file says neither what it runs nor how that is built.
-fn only_overlays(file: &ManifestFile) -> bool {
-    let services = file.documents.first().and_then(|document| document.get("services"));
-    services
-        .into_iter()
-        .flat_map(Node::entries)
-        .any(|entry| !["image", "build", "extends"].iter().any(|key| entry.value.get(key).is_some()))
+fn folder_of(project: &Project, path: &Path) -> PathBuf {
+    project.root.join(path).parent().unwrap_or(&project.root).to_path_buf()
 }
 
-/// The Compose files of the first place that has some, best first.
-fn compose_places(root: &Path) -> impl Iterator<Item = Vec<PathBuf>> + use<> {
-    folders(root).into_iter().filter_map(|folder| {
-        let named = production_names().chain(base_names().map(str::to_owned)).map(|name| folder.join(name));
-        let files: Vec<PathBuf> = named.filter(|path| path.is_file()).collect();
-        if !files.is_empty() {
-            return Some(files);
-        }
-        Some(other_compose_files(&folder)).filter(|files| files.len() == 1)
-    })
+fn template(source: &Arc<SourceFile>) -> Diagnostic {
+    let message = format!("`{}` is a template and passed over", source.path.display());
+    Diagnostic::note("template", message).help("render it: `helm template … | devenv up -f -`")
 }
 
-fn folders(root: &Path) -> Vec<PathBuf> {
-    let below = FOLDERS.iter().map(|folder| root.join(folder)).filter(|folder| folder.is_dir());
-    std::iter::once(root.to_path_buf()).chain(below).collect()
-}
-
-fn production_names() -> impl Iterator<Item = String> {
-    let stems = [
-        "compose.prod",
-        "compose.production",
-        "docker-compose.prod",
-        "docker-compose.production",
-        "docker-compose-prod",
-        "docker-compose-production",
-        "docker-stack",
-    ];
-    stems.into_iter().flat_map(|stem| ["yaml", "yml"].map(|ending| format!("{stem}.{ending}")))
-}
-
-fn base_names() -> impl Iterator<Item = &'static str> {
-    ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"].into_iter()
-}
-
-/// Files whose name says Compose and not that they are for development, sorted.
-fn other_compose_files(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let mut files: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(is_compose_name) && path.is_file())
-        .collect();
-    files.sort();
-    files
-}
-
-/// Compose files in deeper folders, five at most; hidden folders and those of packages are passed over.
-fn compose_files_below(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    let mut entries: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    entries.sort();
-    for path in entries {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        if found.len() == 5 || name.starts_with('.') || matches!(name, "node_modules" | "target" | "vendor") {
-            continue;
-        }
-        if path.is_symlink() {
-            continue;
-        }
-        if path.is_dir() && depth > 0 {
-            compose_files_below(&path, depth - 1, found);
-        } else if is_compose_name(name) && path.is_file() {
-            found.push(path);
-        }
+/// Three names at most, and how many more there are; none of none.
+fn shortened(names: &[String]) -> Option<String> {
+    let words: Vec<&str> = names.iter().take(3).map(String::as_str).collect();
+    match names.len() {
+        0 => None,
+        1..=3 => Some(local::names(&words)),
+        more => Some(format!("{} and {} more", words.join(", "), more - 3)),
     }
 }
 
-fn is_compose_name(name: &str) -> bool {
-    let Some(stem) = name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml")) else { return false };
-    let stem = stem.to_ascii_lowercase();
-    stem.contains("compose")
-        && !stem.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| NOT_PRODUCTION.contains(&word))
-}
-
-/// The files that `COMPOSE_FILE` in `.env` names. Only that variable is read here; the rest is the dialect's business.
-fn dotenv_compose_file(folder: &Path) -> Option<Vec<String>> {
-    let text = without_managed_block(&fs::read_to_string(folder.join(".env")).ok()?);
-    let value = |name: &str| {
-        let mut lines = text.lines().filter_map(|line| line.trim().trim_start_matches("export ").split_once('='));
-        let value = lines.rfind(|(key, _)| key.trim() == name).map(|(_, value)| value.trim())?;
-        let unquoted = ['"', '\''].iter().find_map(|quote| value.strip_prefix(*quote)?.split_once(*quote));
-        Some(unquoted.map_or_else(|| value.split(" #").next().unwrap_or(value).trim(), |(inside, _)| inside).to_owned())
-    };
-    let files = value("COMPOSE_FILE").filter(|files| !files.is_empty())?;
-    let separator = separator(value("COMPOSE_PATH_SEPARATOR").as_deref());
-    Some(files.split(separator.as_str()).filter(|path| !path.is_empty()).map(str::to_owned).collect())
-}
-
-/// `:`, on Windows `;`, unless said otherwise (Compose's own rule).
-fn separator(said: Option<&str>) -> String {
-    said.filter(|said| !said.is_empty()).map_or_else(|| if cfg!(windows) { ";" } else { ":" }.to_owned(), str::to_owned)
+fn are(names: &[String]) -> &'static str {
+    if names.len() == 1 { "is" } else { "are" }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
+    use std::fs;
 
     const SERVICE: &str = "services: { db: { image: postgres } }\n";
 
@@ -321,7 +387,7 @@ mod tests {
             process.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let environment = Environment::new(&process, None);
         let found = discover(&project, &environment, &project.root);
-        found.files.iter().map(|file| file.source.path.display().to_string()).collect()
+        found.files.iter().map(|(_, file)| file.source.path.display().to_string()).collect()
     }
 
     #[test]

@@ -4,7 +4,9 @@
 
 mod bind;
 mod classify;
+mod cloud;
 mod compose;
+mod container;
 mod dialect;
 mod discover;
 mod dockerfile;
@@ -13,26 +15,35 @@ mod environment;
 mod expect;
 mod files;
 mod generic;
+mod hcl;
 mod interpolate;
+mod kubernetes;
 mod local;
 mod merge;
 mod overlay;
+mod pinned;
+mod platforms;
 mod refusals;
 mod report;
+mod search;
 mod service_entry;
 mod service_facts;
 mod services_yaml;
+mod stage;
+mod terraform;
 mod tree;
 mod variables;
 mod yaml;
 
 pub use bind::conflicts;
-pub use refusals::{gathered, refusals};
+pub use local::file as local_file;
+pub use pinned::pinned;
+pub use refusals::{Strictness, gathered, refusals};
 pub use report::{json, lines};
 
 use crate::kinds::Kinds;
 use crate::model::{Diagnostic, Exit, Failure, Located, Severity, Stack};
-use dialect::{DIALECTS, Dialect, Input, ManifestFile};
+use dialect::{Dialect, Input, ManifestFile};
 use discover::Found;
 use environment::Environment;
 use expect::Expect;
@@ -89,7 +100,8 @@ impl Reading {
 
 fn is_unreadable(diagnostic: &Diagnostic) -> bool {
     diagnostic.severity == Severity::Error
-        && (diagnostic.code.starts_with("yaml-") || diagnostic.code.starts_with("file-"))
+        && (["yaml-", "hcl-", "file-"].iter().any(|start| diagnostic.code.starts_with(start))
+            || diagnostic.code == platforms::cloudfoundry::INSTANCES_UNKNOWN)
 }
 
 /// Finds and reads the manifests. Fails where there is none; whatever else is wrong is in the reading's diagnostics.
@@ -109,7 +121,7 @@ pub fn read(request: &Request) -> Result<Reading, Failure> {
     }
 
     let mut stack = Stack::default();
-    for (dialect, files) in by_dialect(found.files, &mut diagnostics) {
+    for (dialect, files) in by_dialect(found.files) {
         if dialect.name == services_yaml::DIALECT.name {
             diagnostics.extend(services_yaml::declare_kinds(&files, &project, &mut kinds));
         }
@@ -131,6 +143,7 @@ pub fn read(request: &Request) -> Result<Reading, Failure> {
     let missing = |found: &Diagnostic| matches!(found.code, "unknown-service" | "unknown-app" | "include-unknown");
     expect.diagnostics.retain(|found| !(unreadable && missing(found)));
     diagnostics.append(&mut expect.diagnostics);
+    platforms::cloudfoundry::settle_unknown(&stack, &mut diagnostics);
     if stack.project.is_empty() {
         stack.project = name_of(&project.root);
     }
@@ -185,14 +198,24 @@ fn manifests(request: &Request, project: &Project, local: &Local, environment: &
             let source = files::source_of(Path::new("<stdin>"), bytes);
             found.take_from(&project.root.join(&request.folder), source, Some("standard input"));
         } else {
-            found.take(project, project.read_asked(&request.folder.join(path)), Some("-f"));
+            let path = request.folder.join(path);
+            if path.is_dir() {
+                found.take_folder(project, &path, |file| project.read_in_asked(file));
+            } else {
+                found.take(project, project.read_asked(&path), Some("-f"));
+            }
         }
     }
     if !request.files.is_empty() {
         return found;
     }
     for path in &local.from {
-        match project.read(Path::new(&path.value)) {
+        let named = Path::new(&path.value);
+        if project.is_folder(named) {
+            found.take_folder(project, &project.root.join(named), |file| project.read(file));
+            continue;
+        }
+        match project.read(named) {
             Ok(source) => found.take(project, Ok(source), None),
             Err(error) => found.diagnostics.push(error.named_at(&path.origin)),
         }
@@ -200,28 +223,10 @@ fn manifests(request: &Request, project: &Project, local: &Local, environment: &
     if local.from.is_empty() { discover::discover(project, environment, &request.folder) } else { found }
 }
 
-/// Files of one dialect that follow each other are read together; a file of none is reported.
-fn by_dialect(
-    files: Vec<ManifestFile>,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> Vec<(&'static Dialect, Vec<ManifestFile>)> {
+/// Files of one dialect that follow each other are read together.
+fn by_dialect(files: Vec<(&'static Dialect, ManifestFile)>) -> Vec<(&'static Dialect, Vec<ManifestFile>)> {
     let mut groups: Vec<(&'static Dialect, Vec<ManifestFile>)> = Vec::new();
-    for file in files {
-        let path = file.source.path.display();
-        let Some(dialect) = DIALECTS.iter().find(|dialect| (dialect.recognises)(&file)) else {
-            let broken = diagnostics
-                .iter()
-                .any(|diagnostic| diagnostic.origin.as_ref().is_some_and(|origin| origin.path() == file.source.path));
-            if !broken {
-                let titles: Vec<&str> = DIALECTS.iter().map(|dialect| dialect.title).collect();
-                diagnostics.push(
-                    Diagnostic::error("file-format", format!("`{path}` is of no format that devenv reads"))
-                        .because(format!("it reads {}", titles.join(", ")))
-                        .help("name another file with -f, or write a services.yaml (`devenv init`)"),
-                );
-            }
-            continue;
-        };
+    for (dialect, file) in files {
         match groups.last_mut() {
             Some((last, files)) if last.name == dialect.name => files.push(file),
             _ => groups.push((dialect, vec![file])),

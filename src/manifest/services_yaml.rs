@@ -24,7 +24,7 @@
 //! Every key that it does not know is an error: what a file says is carried out or reported. Keys that begin with
 //! `x-` are for anchors and are not read.
 
-use super::dialect::{Dialect, Input, ManifestFile};
+use super::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use super::expect::Expect;
 use super::files::Project;
 use super::service_entry;
@@ -35,17 +35,36 @@ use crate::model::{Diagnostic, Origin, Source, Stack, Variable};
 use std::path::Path;
 
 /// This dialect's line in the table.
-pub(crate) const DIALECT: Dialect = Dialect { name: "services.yaml", title: "services.yaml", recognises, read };
+pub(crate) const DIALECT: Dialect = Dialect {
+    name: "services.yaml",
+    title: "services.yaml",
+    places: Places::Files(FILE_NAMES),
+    syntax: Syntax::Yaml,
+    marks: &[],
+    recognises,
+    read,
+};
 
 /// The file's name, as discovery looks for it.
 pub(crate) const FILE_NAMES: &[&str] = &["services.yaml", "services.yml"];
 
 const KEYS: &[&str] = &["name", "services", "variables", "kinds"];
 
+/// By its name, unless that is what others call it too: a Kubernetes object, or Platform.sh's map of `type:`.
 fn recognises(file: &ManifestFile) -> bool {
+    let document = file.documents.first();
+    let services = document.and_then(|document| document.get("services"));
+    if services.is_some_and(|services| services.entries().any(|entry| entry.value.get("kind").is_some())) {
+        return true;
+    }
     let named = file.source.path.file_name().is_some_and(|name| FILE_NAMES.iter().any(|known| name == *known));
-    let services = file.documents.first().and_then(|document| document.get("services"));
-    named || services.is_some_and(|services| services.entries().any(|entry| entry.value.get("kind").is_some()))
+    let others = document.is_some_and(|document| {
+        document.get("apiVersion").is_some()
+            || document.entries().any(|entry| {
+                entry.value.get("type").is_some_and(|kind| kind.as_str().is_some()) && entry.key.value != "services"
+            })
+    });
+    named && !others
 }
 
 /// Adds the kinds that the files declare, before they are read: those of `kinds:`.

@@ -31,6 +31,6 @@ pub use secret::Secret;
 pub use stack::{
     App, Credential, Database, InitFile, Key, Service, Setting, Source, Stack, Support, User, Value, Variable,
 };
-pub use template::{Piece, Template};
+pub use template::{Json, Piece, Template};
 pub use version::{Version, VersionClass};
 pub use wanted::{Wanted, WantedDatabase, WantedUser};

@@ -15,6 +15,46 @@ pub enum Piece {
         /// Whether the value is written in its percent-encoded form, as URLs need it.
         encoded: bool,
     },
+    /// JSON with fields in it, as platforms hand several endpoints to an app in one variable.
+    Json {
+        /// The value.
+        value: Json,
+        /// Whether it is written in base64 (RFC 4648, section 4).
+        base64: bool,
+    },
+}
+
+/// A JSON value with places for endpoints' fields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Json {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// Text.
+    Text(Template),
+    /// A number where the rendered text is one (a port), else that text.
+    Number(Template),
+    /// A list.
+    List(Vec<Json>),
+    /// A map; its keys are written in their own order.
+    Map(Vec<(String, Json)>),
+}
+
+impl Json {
+    /// Text without fields.
+    pub fn text(text: &str) -> Self {
+        Self::Text(Template::text(text))
+    }
+
+    fn collect<'a>(&'a self, fields: &mut Vec<(&'a str, &'a str)>) {
+        match self {
+            Self::Null | Self::Bool(_) => {}
+            Self::Text(template) | Self::Number(template) => fields.extend(template.fields()),
+            Self::List(items) => items.iter().for_each(|item| item.collect(fields)),
+            Self::Map(entries) => entries.iter().for_each(|(_, value)| value.collect(fields)),
+        }
+    }
 }
 
 /// Text with endpoint fields in it: `postgresql+psycopg://${db.user}:${db.password}@…`.
@@ -25,6 +65,16 @@ impl Template {
     /// A template of one field and nothing else.
     pub fn field(service: &str, field: &str) -> Self {
         Self(vec![Piece::Field { service: service.to_owned(), field: field.to_owned(), encoded: false }])
+    }
+
+    /// A template without fields.
+    pub fn text(text: &str) -> Self {
+        Self(vec![Piece::Text(text.to_owned())])
+    }
+
+    /// A template of one JSON value and nothing else.
+    pub fn json(value: Json, base64: bool) -> Self {
+        Self(vec![Piece::Json { value, base64 }])
     }
 
     /// Adds plain text, joined to text that already ends the template.
@@ -46,9 +96,14 @@ impl Template {
 
     /// The services and fields it names, in order.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().filter_map(|piece| match piece {
-            Piece::Field { service, field, .. } => Some((service.as_str(), field.as_str())),
-            Piece::Text(_) => None,
-        })
+        let mut fields = Vec::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Field { service, field, .. } => fields.push((service.as_str(), field.as_str())),
+                Piece::Json { value, .. } => value.collect(&mut fields),
+                Piece::Text(_) => {}
+            }
+        }
+        fields.into_iter()
     }
 }

@@ -1,7 +1,7 @@
 //! An endpoint's fields, and the values of variables made from them.
 
-use crate::kinds::Kind;
-use crate::model::{Endpoint, Piece, Template};
+use crate::kinds::{Kind, base64};
+use crate::model::{Endpoint, Json, Piece, Template};
 use minijinja::{Environment, UndefinedBehavior, context};
 use std::collections::BTreeMap;
 
@@ -54,9 +54,31 @@ pub fn render_value(template: &Template, fields: &Fields) -> Result<String, Stri
                     text.push_str(value);
                 }
             }
+            Piece::Json { value, base64: encoded } => {
+                let json = render_json(value, fields)?.to_string();
+                text.push_str(&if *encoded { base64(json.as_bytes()) } else { json });
+            }
         }
     }
     Ok(text)
+}
+
+fn render_json(value: &Json, fields: &Fields) -> Result<serde_json::Value, String> {
+    use serde_json::Value;
+    Ok(match value {
+        Json::Null => Value::Null,
+        Json::Bool(value) => Value::Bool(*value),
+        Json::Text(template) => Value::String(render_value(template, fields)?),
+        Json::Number(template) => {
+            let text = render_value(template, fields)?;
+            text.parse::<u64>().map_or(Value::String(text), Value::from)
+        }
+        Json::List(items) => items.iter().map(|item| render_json(item, fields)).collect::<Result<_, _>>()?,
+        Json::Map(entries) => {
+            let rendered = entries.iter().map(|(key, value)| Ok((key.clone(), render_json(value, fields)?)));
+            Value::Object(rendered.collect::<Result<_, String>>()?)
+        }
+    })
 }
 
 /// Everything but RFC 3986's unreserved characters, in UTF-8.
@@ -108,5 +130,26 @@ mod tests {
         assert_eq!(render_value(&template, &fields).unwrap(), "x://a%20b%2F%C3%BC");
         assert_eq!(render_value(&Template::field("db", "password"), &fields).unwrap(), "a b/ü");
         assert_eq!(render_value(&Template::field("db", "url"), &fields).unwrap_err(), "db.url");
+    }
+
+    #[test]
+    fn json_is_escaped_as_json_needs_it_and_encoded_where_asked() {
+        let fields = Fields::from([(
+            "db".to_owned(),
+            BTreeMap::from([("password".to_owned(), "a\"\\".to_owned()), ("port".to_owned(), "5432".to_owned())]),
+        )]);
+        let value = Json::Map(vec![(
+            "db".to_owned(),
+            Json::List(vec![Json::Map(vec![
+                ("port".to_owned(), Json::Number(Template::field("db", "port"))),
+                ("password".to_owned(), Json::Text(Template::field("db", "password"))),
+                ("public".to_owned(), Json::Bool(false)),
+            ])]),
+        )]);
+        let plain = Template::json(value.clone(), false);
+        let text = r#"{"db":[{"password":"a\"\\","port":5432,"public":false}]}"#;
+        assert_eq!(render_value(&plain, &fields).unwrap(), text);
+        assert_eq!(render_value(&Template::json(value, true), &fields).unwrap(), base64(text.as_bytes()));
+        assert_eq!(plain.fields().collect::<Vec<_>>(), [("db", "port"), ("db", "password")]);
     }
 }

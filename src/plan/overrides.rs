@@ -52,7 +52,7 @@ fn fields_in(template: &Template, value: &str) -> Option<Vec<(String, String, St
             Piece::Field { service, field, encoded } => {
                 let end = match pieces.peek() {
                     Some(Piece::Text(next)) => rest.find(next.as_str())?,
-                    Some(Piece::Field { .. }) => return None,
+                    Some(Piece::Field { .. } | Piece::Json { .. }) => return None,
                     None => rest.len(),
                 };
                 let (text, after) = rest.split_at(end);
@@ -60,6 +60,8 @@ fn fields_in(template: &Template, value: &str) -> Option<Vec<(String, String, St
                 let text = if *encoded { percent_decoded(text) } else { text.to_owned() };
                 fields.push((service.clone(), field.clone(), text));
             }
+            // A platform's JSON is written by machines; a line of the user's own is taken as it is.
+            Piece::Json { .. } => return None,
         }
     }
     rest.is_empty().then_some(fields)

@@ -66,7 +66,7 @@ impl<'t> Change<'t> {
             for piece in pieces {
                 match piece {
                     Piece::Text(text) => template.push_text(&text),
-                    field @ Piece::Field { .. } => template.0.push(field),
+                    other => template.0.push(other),
                 }
             }
             at = range.end;

@@ -48,6 +48,7 @@ fn shown(value: &Value) -> String {
                     Piece::Text(piece) => text.push_str(piece),
                     Piece::Field { service, field, encoded: true } => write!(text, "<{service}.{field}%>").unwrap(),
                     Piece::Field { service, field, .. } => write!(text, "<{service}.{field}>").unwrap(),
+                    Piece::Json { .. } => text.push_str("<json>"),
                 }
             }
             for dropped in dropped {

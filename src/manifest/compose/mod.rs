@@ -3,20 +3,20 @@
 //! Nothing that a Compose file declares is dropped in silence: what is not carried out is said.
 
 mod backing;
-mod contents;
+mod container;
 mod keys;
 mod load;
-mod login;
 mod merge;
 mod mounts;
+mod places;
 mod service;
-mod settings;
 mod value;
 mod variables;
-mod words;
+
+pub(crate) use container::{Container, container};
 
 use super::bind::{Sources, bind};
-use super::dialect::{Dialect, Input, ManifestFile};
+use super::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::model::{Diagnostic, Stack};
 use load::Loader;
 use service::Read;
@@ -24,7 +24,15 @@ use std::collections::BTreeMap;
 use value::Value;
 
 /// This dialect's line in the table.
-pub(crate) const DIALECT: Dialect = Dialect { name: "compose", title: "Compose", recognises, read };
+pub(crate) const DIALECT: Dialect = Dialect {
+    name: "compose",
+    title: "Compose",
+    places: Places::Own { holds: places::holds, find: places::find },
+    syntax: Syntax::Yaml,
+    marks: &[],
+    recognises,
+    read,
+};
 
 /// A top-level map `services` whose entries are maps, or files that `include` names.
 fn recognises(file: &ManifestFile) -> bool {

@@ -1,12 +1,12 @@
 //! One Compose service: a backing service with everything it declares, or an app.
 
-use super::backing::Backing;
+use super::backing;
 use super::load::Loader;
 use super::value::Value;
-use super::words::{marked_words, plain_words};
 use crate::kinds::{Family, Kind};
 use crate::manifest::bind::Sources;
 use crate::manifest::classify::{Class, Runs, classify};
+use crate::manifest::container::plain_words;
 use crate::manifest::dockerfile;
 use crate::model::{
     App, Diagnostic, ImageRef, Located, Origin, Service, SourceFile, Version, VersionClass, did_you_mean,
@@ -63,10 +63,13 @@ pub(super) fn read(loader: &mut Loader<'_>, whole: &Value, name: &Located<String
     let Some(image) = image else { return Read::App(app(asleep, written), active) };
 
     let shown = image.name.value.to_string();
-    let entrypoint =
-        value.get("entrypoint").and_then(marked_words).map(|words| plain_words(&words)).or(image.entrypoint.clone());
+    let entrypoint = value
+        .get("entrypoint")
+        .and_then(backing::words)
+        .and_then(|words| plain_words(&words))
+        .or(image.entrypoint.clone());
     let command =
-        value.get("command").and_then(marked_words).map(|words| plain_words(&words)).or(image.command.clone());
+        value.get("command").and_then(backing::words).and_then(|words| plain_words(&words)).or(image.command.clone());
     let looks_served = ["ports", "expose", "healthcheck"].iter().any(|key| value.get(key).is_some());
     let runs = Runs { entrypoint: entrypoint.as_deref(), command: command.as_deref(), looks_served };
     let by_user = included(loader, &name.value, &image.name.value).map(|(kind, family)| (kind, family, false));
@@ -86,9 +89,8 @@ pub(super) fn read(loader: &mut Loader<'_>, whole: &Value, name: &Located<String
     let mut service = Service::new(&name.value, &kind.name, &family.name, version, name.origin.clone());
     loader.input.describe(&mut service);
     service.image = Some(image.name.clone());
-    let mut backing = Backing::new(loader, whole, value, kind, family, service);
-    backing.read(derived, image.dockerfile.as_deref());
-    let (service, sources) = backing.finish();
+    let found = (kind, family, derived);
+    let (service, sources) = backing::read(loader, whole, value, found, image.dockerfile.as_deref(), service);
     Read::Backing(Box::new(service), sources)
 }
 

@@ -1,10 +1,11 @@
 //! A backing service's login: what its variables say, and what its image does where they say nothing.
 
+use super::Unset;
 use super::backing::Backing;
-use super::mounts::MountSource;
+use super::mount::{MountSource, SecretText};
 use super::words::Sourced;
 use crate::kinds::Login;
-use crate::model::{Credential, Database, Diagnostic, Located, Origin, Protocol, Secret, Support, User};
+use crate::model::{Credential, Database, Located, Origin, Protocol, Secret, Support, User};
 
 /// What is known of the login so far.
 #[derive(Default)]
@@ -20,7 +21,7 @@ pub(super) struct Found {
 const SUPERUSER: &str = "in production this login is the server's superuser; here it owns its databases and no more; \
                          `users: {NAME: {superuser: true}}` in services.local.yaml restores that";
 
-impl Backing<'_, '_> {
+impl Backing<'_> {
     /// A variable that says something about the login.
     pub(super) fn login_variable(&mut self, meaning: Login, value: &Located<Sourced>, path: &str) {
         let text = &value.value;
@@ -75,16 +76,8 @@ impl Backing<'_, '_> {
     }
 
     pub(super) fn unset_matters(&mut self, text: &Sourced, origin: &Origin, what: &str) {
-        let name = unset_name(text);
-        self.loader.diagnostics.push(
-            Diagnostic::error(
-                "variable-unset",
-                format!("{what} of `{}` comes from `{name}`, which is not set here", self.service.name),
-            )
-            .at(origin, format!("`{name}` is not set"))
-            .because("it stands neither in the environment nor in .env beside the file")
-            .help(format!("set it as production does: `{name}=… devenv up`, or in .env")),
-        );
+        let unset = Unset { what, service: &self.service.name, from: &unset_name(text), origin };
+        self.diagnostics.push((self.container.wording.unset)(&unset));
     }
 
     /// `X_FILE`: a secret's name for a password, else the content of the file it names.
@@ -106,16 +99,13 @@ impl Backing<'_, '_> {
                 self.login_variable(meaning, &Located::new(text, value.origin.clone()), path);
             }
             None if meaning == Login::Database => {
-                self.loader.diagnostics.push(
-                    Diagnostic::error(
-                        "variable-unset",
-                        format!("the database's name of `{}` lies in a file that is not here", self.service.name),
-                    )
-                    .at(&value.origin, format!("{target} in the container"))
-                    .help(
-                        "add the database in services.local.yaml, or put the secret's file where the manifest names it",
-                    ),
-                );
+                let unset = Unset {
+                    what: "the database's name",
+                    service: &self.service.name,
+                    from: &target,
+                    origin: &value.origin,
+                };
+                self.diagnostics.push((self.container.wording.unset_file)(&unset));
                 self.keys.add(path, Support::Unsupported, "the file is not here");
             }
             None => self.keys.add(path, Support::Unsupported, "the file is not here"),
@@ -124,30 +114,30 @@ impl Backing<'_, '_> {
 
     /// The name of the secret that lies at a path of the container; else the path itself.
     pub(super) fn secret_at(&self, target: &str) -> String {
-        let mounted = self.mounts.iter().find(|mount| mount.target == target);
+        let mounted = self.container.mounts.iter().find(|mount| mount.target == target);
         match mounted.map(|mount| &mount.source) {
-            Some(MountSource::Secret(name) | MountSource::External(name)) => name.clone(),
+            Some(MountSource::Secret(name, _) | MountSource::External(name)) => name.clone(),
             _ => target.strip_prefix("/run/secrets/").unwrap_or(target).to_owned(),
         }
     }
 
     /// The text of a secret or file that is no password.
     pub(super) fn secret_text(&self, target: &str) -> Option<String> {
-        let mount = self.mounts.iter().find(|mount| mount.target == target)?;
-        if let MountSource::Secret(name) = &mount.source {
-            let declared = self.whole.get("secrets")?.get(name)?;
-            if let Some(variable) = declared.get("environment") {
-                return self.loader.lookup(&variable.origin, variable.as_str()?);
+        let mount = self.container.mounts.iter().find(|mount| mount.target == target)?;
+        match &mount.source {
+            MountSource::Secret(_, SecretText::NotHere) => return None,
+            MountSource::Secret(_, SecretText::Known(text)) => return Some(text.reveal().to_owned()),
+            MountSource::Secret(_, SecretText::File(path)) => {
+                return self.project.read(path).ok().map(|file| file.text.clone());
             }
-            let file = declared.get("file")?;
-            let path = self.loader.path_in(&file.origin, file.as_str()?);
-            return self.loader.input.project.read(&path).ok().map(|file| file.text.clone());
+            _ => {}
         }
-        let files = mount.files(self.loader).ok()?;
+        let files = mount.files(self.project).ok()?;
         String::from_utf8(files.into_iter().next()?.content).ok()
     }
 
-    pub(super) fn plugins(&mut self, text: &str, origin: &Origin) {
+    /// Plugins by their names, divided by commas, spaces or line ends.
+    pub(crate) fn plugins(&mut self, text: &str, origin: &Origin) {
         let names = text.split([',', ' ', '[', ']', '.', '\n']).map(str::trim).filter(|name| !name.is_empty());
         for name in names {
             if !self.service.plugins.iter().any(|known| known.value == name) {
@@ -175,7 +165,8 @@ impl Backing<'_, '_> {
             .or_else(|| default.map(|login| Located::new(login.user.clone(), origin.clone())))
             .or_else(|| fallback.map(|name| Located::new(name, origin.clone())));
         if name.is_some() && default.is_some() && self.kind.protocol == Protocol::Postgres {
-            self.keys.aside("environment.POSTGRES_USER", Support::Approximated, SUPERUSER);
+            let path = format!("{}.POSTGRES_USER", self.container.wording.environment);
+            self.keys.aside(path, Support::Approximated, SUPERUSER);
         }
         let is_default = default.is_some_and(|login| name.as_ref().is_some_and(|name| name.value == login.user));
         let own = || Credential::Own(self.service.name.clone());

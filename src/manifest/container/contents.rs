@@ -1,21 +1,25 @@
 //! What is mounted into a backing service: its data, files for its first start, its configuration.
 
 use super::backing::Backing;
-use super::mounts::{Mount, MountSource};
+use super::mount::{Mount, MountSource};
 use super::settings::REPEATED;
 use crate::model::{Diagnostic, InitFile, Located, Support};
 
-impl Backing<'_, '_> {
+impl Backing<'_> {
     pub(super) fn read_mounts(&mut self, named_files: &[String]) {
         // Settings of the command line win over those of files, so the files' go before them.
         let from_command = std::mem::take(&mut self.service.settings);
-        for mount in self.mounts.clone() {
-            if matches!(mount.source, MountSource::Secret(_)) {
+        for mount in self.container.mounts.clone() {
+            if matches!(mount.source, MountSource::Secret(..)) {
                 let used = Support::Reproduced;
-                self.keys.aside(format!("secrets.{}", mount.target), used, "read by its name, never its content");
+                self.keys.aside(
+                    format!("{}.{}", self.container.wording.secrets, mount.target),
+                    used,
+                    "read by its name, never its content",
+                );
                 continue;
             }
-            let key = format!("volumes.{}", mount.target);
+            let key = format!("{}.{}", self.container.wording.mounts, mount.target);
             if self.is_data(&mount.target) {
                 let note = match mount.source {
                     MountSource::Host(_) => "a volume of the environment stands in for the host's folder",
@@ -27,7 +31,7 @@ impl Backing<'_, '_> {
             } else if self.is_setting_file(&mount, named_files) {
                 self.setting_files(&mount, &key);
             } else if mount.target.ends_with("/enabled_plugins") {
-                match mount.files(self.loader) {
+                match mount.files(self.project) {
                     Ok(files) => {
                         for file in files {
                             self.plugins(&String::from_utf8_lossy(&file.content), &mount.origin);
@@ -94,7 +98,7 @@ impl Backing<'_, '_> {
     }
 
     pub(super) fn init_files(&mut self, mount: &Mount, key: &str) {
-        let files = match mount.files(self.loader) {
+        let files = match mount.files(self.project) {
             Ok(files) => files,
             Err(message) => return self.unreadable(message, key.to_owned()),
         };
@@ -117,13 +121,13 @@ impl Backing<'_, '_> {
 
     pub(super) fn unreadable(&mut self, message: Option<Diagnostic>, key: String) {
         let note = if message.is_some() { "the file cannot be read" } else { "what it holds is not in the project" };
-        self.loader.diagnostics.extend(message);
+        self.diagnostics.extend(message);
         self.keys.add(key, Support::Unsupported, note);
     }
 }
 
 /// Names after `CREATE EXTENSION` in an SQL file.
-fn extensions_in(text: &str) -> Vec<String> {
+pub(crate) fn extensions_in(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut words =
         text.lines().map(|line| line.split("--").next().unwrap_or_default()).flat_map(str::split_whitespace).peekable();

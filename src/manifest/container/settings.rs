@@ -1,11 +1,10 @@
 //! A backing service's settings: of its command line, and of the configuration files that are mounted.
 
+use super::Given;
 use super::backing::Backing;
 use super::login::unset_name;
-use super::mounts::{Mount, MountSource};
-use super::value::Value;
-use super::variables::Given;
-use super::words::{Reference, Sourced, marked_words, plain, plain_words, reference, server_arguments};
+use super::mount::{Mount, MountSource};
+use super::words::{Reference, Sourced, Words, plain, plain_words, reference, server_arguments};
 use crate::kinds::arguments::{self, Argument};
 use crate::kinds::{ArgumentStyle, Login};
 use crate::model::{Credential, Located, Origin, Protocol, Setting, SourceFile, Support};
@@ -14,26 +13,28 @@ use std::sync::Arc;
 /// Settings that a server takes more than once.
 pub(super) const REPEATED: &[&str] = &["save", "rename-command", "loadmodule", "user", "client-output-buffer-limit"];
 
-impl Backing<'_, '_> {
+impl Backing<'_> {
     /// Settings of the command line; gives back the configuration files that it names.
     pub(super) fn command(&mut self) -> Vec<String> {
-        let value = self.value;
-        let entrypoint = value.get("entrypoint").filter(|value| !value.is_null());
-        let command = value.get("command").filter(|value| !value.is_null());
-        let own = |value: Option<&Value>| value.and_then(marked_words).unwrap_or_default();
+        let container = self.container;
+        let wording = container.wording;
+        let (entrypoint, command) = (container.entrypoint.as_ref(), container.command.as_ref());
+        let own = |said: Option<&Words>| {
+            said.filter(|words| !words.says_nothing()).map(|words| words.words.clone()).unwrap_or_default()
+        };
         let (entry_words, command_words) = (own(entrypoint), own(command));
-        let keys: Vec<&'static str> = [("entrypoint", entrypoint), ("command", command)]
+        let keys: Vec<&'static str> = [(wording.entrypoint, entrypoint), (wording.command, command)]
             .into_iter()
-            .filter(|(_, value)| value.is_some())
+            .filter(|(_, said)| said.is_some())
             .map(|(key, _)| key)
             .collect();
         let entry_count = entry_words.len();
         if self.kind.port == 0 {
             // An image of no known kind runs as it is declared.
-            self.service.command = (!command_words.is_empty()).then(|| plain_words(&command_words));
+            self.service.command = command.and_then(plain_words);
             for key in keys {
-                let support = if key == "command" { Support::Reproduced } else { Support::Unsupported };
-                let note = if key == "command" { "" } else { "the image's own entrypoint is kept" };
+                let support = if key == wording.command { Support::Reproduced } else { Support::Unsupported };
+                let note = if key == wording.command { "" } else { "the image's own entrypoint is kept" };
                 self.keys.add(key, support, note);
             }
             return Vec::new();
@@ -45,8 +46,8 @@ impl Backing<'_, '_> {
             }
             return Vec::new();
         }
-        let key = *keys.last().unwrap_or(&"command");
-        let origin = command.or(entrypoint).map_or(&self.service.origin, |value| &value.origin).clone();
+        let key = *keys.last().unwrap_or(&wording.command);
+        let origin = command.or(entrypoint).map_or(&self.service.origin, |words| &words.origin).clone();
         let Some(found) = server_arguments(&words, &self.kind.servers) else {
             for key in keys {
                 self.keys.add(
@@ -62,7 +63,7 @@ impl Backing<'_, '_> {
         let mut unread: Vec<String> = Vec::new();
         for (_, word) in &read.rest {
             let word = plain(word).text;
-            if word.starts_with('/') && self.mounts.iter().any(|mount| word.starts_with(&mount.target)) {
+            if word.starts_with('/') && self.container.mounts.iter().any(|mount| word.starts_with(&mount.target)) {
                 named_files.push(word);
             } else if !word.is_empty() {
                 unread.push(word);
@@ -72,7 +73,7 @@ impl Backing<'_, '_> {
             let origin = found
                 .first
                 .and_then(|first| (argument.at + first).checked_sub(entry_count))
-                .and_then(|at| item_origin(command, at))
+                .and_then(|at| command?.places.get(at).cloned())
                 .unwrap_or_else(|| origin.clone());
             if matches!(argument.name.as_str(), "config_file" | "config" | "defaults_file") {
                 named_files.push(plain(&argument.value).text);
@@ -101,7 +102,7 @@ impl Backing<'_, '_> {
     }
 
     /// One setting of a command line or file.
-    pub(super) fn setting(&mut self, argument: &Argument, origin: &Origin, key: &str) {
+    pub(crate) fn setting(&mut self, argument: &Argument, origin: &Origin, key: &str) {
         let name = plain(&argument.name).text;
         let mut value = plain(&argument.value);
         let path = format!("{key}.{name}");
@@ -161,11 +162,11 @@ impl Backing<'_, '_> {
     }
 
     pub(super) fn given(&self, name: &str) -> Option<&Given> {
-        self.environment.iter().find(|given| given.name == name)
+        self.container.environment.iter().find(|given| given.name == name)
     }
 
     pub(super) fn setting_files(&mut self, mount: &Mount, key: &str) {
-        let files = match mount.files(self.loader) {
+        let files = match mount.files(self.project) {
             Ok(files) => files,
             Err(message) => return self.unreadable(message, key.to_owned()),
         };
@@ -176,11 +177,9 @@ impl Backing<'_, '_> {
             }
             let text = String::from_utf8_lossy(&file.content).into_owned();
             let path = match &mount.source {
-                MountSource::Host(path) if path.ends_with(&file.name) => self.loader.input.project.shown(path),
-                MountSource::Host(path) if self.loader.input.project.is_folder(path) => {
-                    self.loader.input.project.shown(&path.join(&file.name))
-                }
-                MountSource::Host(path) => self.loader.input.project.shown(path),
+                MountSource::Host(path) if path.ends_with(&file.name) => self.project.shown(path),
+                MountSource::Host(path) if self.project.is_folder(path) => self.project.shown(&path.join(&file.name)),
+                MountSource::Host(path) => self.project.shown(path),
                 _ => mount.origin.path().to_path_buf(),
             };
             let in_file = matches!(mount.source, MountSource::Host(_));
@@ -201,9 +200,4 @@ impl Backing<'_, '_> {
             }
         }
     }
-}
-
-/// The place of a word of a command that is written as a list.
-fn item_origin(command: Option<&Value>, at: usize) -> Option<Origin> {
-    command?.items().get(at).map(|item| item.origin.clone())
 }

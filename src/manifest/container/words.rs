@@ -1,9 +1,9 @@
 //! What a service's `entrypoint` and `command` run, as words that remember the variables they came from.
 
-use super::value::{Content, Value};
 use crate::kinds::arguments::split_words;
 use crate::manifest::classify::simple_commands;
 use crate::manifest::interpolate::Interpolated;
+use crate::model::Origin;
 
 /// Marks around what a variable gave, so that shell splitting keeps it together with its name: no text of a manifest
 /// holds these control characters, for YAML refuses them.
@@ -13,26 +13,50 @@ const END: char = '\u{3}';
 
 /// A text that may come from a variable.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sourced {
+pub(crate) struct Sourced {
     /// The text.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// The one variable that gave it as a whole.
-    pub(super) variable: Option<String>,
+    pub(crate) variable: Option<String>,
     /// Whether a variable took part that is not set.
-    pub(super) unset: bool,
+    pub(crate) unset: bool,
 }
 
-/// The words of a command in marked form; none where nothing is said. An empty list says nothing either.
-pub(super) fn marked_words(value: &Value) -> Option<Vec<String>> {
-    let words = match &value.content {
-        Content::Text { text, .. } => {
-            let marked = marked(text);
-            split_words(&marked).unwrap_or_else(|| marked.split_whitespace().map(str::to_owned).collect())
-        }
-        Content::List(items) => items.iter().filter_map(|item| Some(marked(item.text()?))).collect(),
-        Content::Null | Content::Map(_) => return None,
-    };
-    (words.iter().any(|word| !word.is_empty())).then_some(words)
+/// A command's words, and where they stand.
+#[derive(Clone, Debug)]
+pub(crate) struct Words {
+    /// The words in marked form.
+    pub(super) words: Vec<String>,
+    /// The place of each, where the command is written as a list.
+    pub(super) places: Vec<Origin>,
+    /// The place of the whole.
+    pub(super) origin: Origin,
+}
+
+impl Words {
+    /// A command that is written as one text, which is split as a shell does.
+    pub(crate) fn of_text(text: &Interpolated, origin: Origin) -> Self {
+        let marked = marked(text);
+        let words = split_words(&marked).unwrap_or_else(|| marked.split_whitespace().map(str::to_owned).collect());
+        Self { words, places: Vec::new(), origin }
+    }
+
+    /// A command that is written as a list.
+    pub(crate) fn of_list(items: impl IntoIterator<Item = (Interpolated, Origin)>, origin: Origin) -> Self {
+        let (words, places) = items.into_iter().map(|(text, origin)| (marked(&text), origin)).unzip();
+        Self { words, places, origin }
+    }
+
+    /// Whether it says nothing: an empty list keeps what the image runs.
+    pub(super) fn says_nothing(&self) -> bool {
+        self.words.iter().all(String::is_empty)
+    }
+}
+
+/// A text with the one variable that gave it.
+pub(crate) fn sourced(text: &Interpolated) -> Sourced {
+    let variable = text.sole_variable().or_else(|| text.unset.first().map(|unset| unset.name.as_str()));
+    Sourced { text: text.text.clone(), variable: variable.map(str::to_owned), unset: !text.unset.is_empty() }
 }
 
 fn marked(text: &Interpolated) -> String {
@@ -87,9 +111,9 @@ pub(super) fn plain(word: &str) -> Sourced {
     Sourced { text, variable, unset }
 }
 
-/// Words without their marks.
-pub(super) fn plain_words(words: &[String]) -> Vec<String> {
-    words.iter().map(|word| plain(word).text).collect()
+/// The words without their marks; none where nothing is said.
+pub(crate) fn plain_words(words: &Words) -> Option<Vec<String>> {
+    (!words.says_nothing()).then(|| words.words.iter().map(|word| plain(word).text).collect())
 }
 
 /// A server's own arguments in marked form, out of entrypoint and command.
@@ -173,7 +197,7 @@ mod tests {
     fn words(text: &str) -> Vec<String> {
         let origin = Origin::start_of(&Arc::new(SourceFile { path: "x".into(), text: String::new() }));
         let text = interpolate(text, &|name| (name == "SET").then(|| "a b".to_owned())).unwrap();
-        marked_words(&Value::text_of(text, origin)).unwrap()
+        Words::of_text(&text, origin).words
     }
 
     #[test]

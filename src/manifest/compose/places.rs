@@ -1,0 +1,203 @@
+//! Which Compose files are production's: by their names, nothing is guessed.
+//!
+//! Files for development (override, dev, test, local, ci) are never taken, and of several that could be meant none is.
+
+use super::super::dialect::{ManifestFile, Wanted};
+use super::super::discover::Found;
+use super::super::files::Project;
+use super::super::search::is_never;
+use super::super::tree::Node;
+use crate::model::without_managed_block;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Folders where deployments are kept, searched where the root itself has no Compose file.
+const FOLDERS: &[&str] = &["deploy", "deployment", "docker", "infra", "ops", ".docker"];
+
+/// Words in a Compose file's name that say that it is not production's.
+const NOT_PRODUCTION: &[&str] = &[
+    "override",
+    "dev",
+    "devel",
+    "development",
+    "test",
+    "tests",
+    "testing",
+    "local",
+    "ci",
+    "debug",
+    "example",
+    "sample",
+];
+
+/// Whether a folder holds Compose files of production, or its `.env` names some.
+pub(super) fn holds(folder: &Path) -> bool {
+    dotenv_compose_file(folder).is_some() || compose_places(folder).next().is_some()
+}
+
+/// Takes the files that `COMPOSE_FILE` names, else the first place's. In the environment it names them from the folder
+/// that the user works in.
+pub(super) fn find(wanted: &Wanted<'_>, found: &mut Found) {
+    let Wanted { project, environment, working } = *wanted;
+    found.looked.push("COMPOSE_FILE is not set, nor is it in .env".to_owned());
+    if let Some(files) = environment.get("COMPOSE_FILE").filter(|files| !files.is_empty()) {
+        let separator = separator(environment.get("COMPOSE_PATH_SEPARATOR"));
+        for path in files.split(separator.as_str()).filter(|path| !path.is_empty()) {
+            found.take(project, project.read_asked(&working.join(path)), Some("COMPOSE_FILE of the environment"));
+        }
+        return;
+    }
+    if let Some(files) = dotenv_compose_file(&project.root) {
+        for path in &files {
+            found.take(project, project.read(Path::new(path)), Some("COMPOSE_FILE of .env"));
+        }
+        return;
+    }
+    found.looked.push(format!(
+        "looked for compose.prod.yaml, docker-compose.prod.yml, docker-stack.yml, compose.yaml, docker-compose.yml and the like, \
+         here and in {}",
+        FOLDERS.iter().map(|folder| format!("{folder}/")).collect::<Vec<_>>().join(", ")
+    ));
+    if let Some(files) = compose_places(&project.root).next() {
+        read_best(project, &files, found);
+        return;
+    }
+    note_ambiguous(project, found);
+    note_candidates(project, found);
+}
+
+/// A production file; below it the base file, where the production file only adds to that.
+fn read_best(project: &Project, files: &[PathBuf], found: &mut Found) {
+    let Some((first, others)) = files.split_first() else { return };
+    let before = found.files.len();
+    found.take(project, project.read(first), None);
+    let partial = found.files.get(before).is_some_and(|(_, file)| only_overlays(file));
+    let base = others.iter().find(|other| base_names().any(|name| other.ends_with(name)));
+    if let Some(base) = base.filter(|_| partial) {
+        found.take(project, project.read(base), None);
+        found.files[before..].rotate_right(1);
+    }
+}
+
+/// What lies about that could be meant: said, never taken.
+fn note_candidates(project: &Project, found: &mut Found) {
+    let mut deeper = Vec::new();
+    compose_files_below(&project.root, 3, &mut deeper);
+    deeper.retain(|path| path.parent() != Some(&project.root));
+    if !deeper.is_empty() {
+        let shown: Vec<String> = deeper.iter().map(|path| project.shown(path).display().to_string()).collect();
+        found.looked.push(format!("found {} and left it alone: deeper folders are not searched", shown.join(", ")));
+    }
+}
+
+fn note_ambiguous(project: &Project, found: &mut Found) {
+    for folder in folders(&project.root) {
+        let names = other_compose_files(&folder);
+        if names.len() < 2 {
+            continue;
+        }
+        let shown: Vec<String> = names.iter().map(|path| project.shown(path).display().to_string()).collect();
+        found.looked.push(format!("found {}: name the ones that production deploys from with -f", shown.join(", ")));
+    }
+}
+
+/// Whether some service of a Compose file says neither what it runs nor how that is built.
+fn only_overlays(file: &ManifestFile) -> bool {
+    let services = file.documents.first().and_then(|document| document.get("services"));
+    services
+        .into_iter()
+        .flat_map(Node::entries)
+        .any(|entry| !["image", "build", "extends"].iter().any(|key| entry.value.get(key).is_some()))
+}
+
+/// The Compose files of the first place that has some, best first.
+fn compose_places(root: &Path) -> impl Iterator<Item = Vec<PathBuf>> + use<> {
+    folders(root).into_iter().filter_map(|folder| {
+        let named = production_names().chain(base_names().map(str::to_owned)).map(|name| folder.join(name));
+        let files: Vec<PathBuf> = named.filter(|path| path.is_file()).collect();
+        if !files.is_empty() {
+            return Some(files);
+        }
+        Some(other_compose_files(&folder)).filter(|files| files.len() == 1)
+    })
+}
+
+fn folders(root: &Path) -> Vec<PathBuf> {
+    let below = FOLDERS.iter().map(|folder| root.join(folder)).filter(|folder| folder.is_dir());
+    std::iter::once(root.to_path_buf()).chain(below).collect()
+}
+
+fn production_names() -> impl Iterator<Item = String> {
+    let stems = [
+        "compose.prod",
+        "compose.production",
+        "docker-compose.prod",
+        "docker-compose.production",
+        "docker-compose-prod",
+        "docker-compose-production",
+        "docker-stack",
+    ];
+    stems.into_iter().flat_map(|stem| ["yaml", "yml"].map(|ending| format!("{stem}.{ending}")))
+}
+
+fn base_names() -> impl Iterator<Item = &'static str> {
+    ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"].into_iter()
+}
+
+/// Files whose name says Compose and not that they are for development, sorted.
+fn other_compose_files(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.file_name().and_then(|name| name.to_str()).is_some_and(is_compose_name) && path.is_file())
+        .collect();
+    files.sort();
+    files
+}
+
+/// Compose files in deeper folders, five at most; hidden folders and those of packages are passed over.
+fn compose_files_below(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    let mut entries: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    entries.sort();
+    for path in entries {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if found.len() == 5 || is_never(name) {
+            continue;
+        }
+        if path.is_symlink() {
+            continue;
+        }
+        if path.is_dir() && depth > 0 {
+            compose_files_below(&path, depth - 1, found);
+        } else if is_compose_name(name) && path.is_file() {
+            found.push(path);
+        }
+    }
+}
+
+fn is_compose_name(name: &str) -> bool {
+    let Some(stem) = name.strip_suffix(".yaml").or_else(|| name.strip_suffix(".yml")) else { return false };
+    let stem = stem.to_ascii_lowercase();
+    stem.contains("compose")
+        && !stem.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| NOT_PRODUCTION.contains(&word))
+}
+
+/// The files that `COMPOSE_FILE` in `.env` names. Only that variable is read here; the rest is the dialect's business.
+fn dotenv_compose_file(folder: &Path) -> Option<Vec<String>> {
+    let text = without_managed_block(&fs::read_to_string(folder.join(".env")).ok()?);
+    let value = |name: &str| {
+        let mut lines = text.lines().filter_map(|line| line.trim().trim_start_matches("export ").split_once('='));
+        let value = lines.rfind(|(key, _)| key.trim() == name).map(|(_, value)| value.trim())?;
+        let unquoted = ['"', '\''].iter().find_map(|quote| value.strip_prefix(*quote)?.split_once(*quote));
+        Some(unquoted.map_or_else(|| value.split(" #").next().unwrap_or(value).trim(), |(inside, _)| inside).to_owned())
+    };
+    let files = value("COMPOSE_FILE").filter(|files| !files.is_empty())?;
+    let separator = separator(value("COMPOSE_PATH_SEPARATOR").as_deref());
+    Some(files.split(separator.as_str()).filter(|path| !path.is_empty()).map(str::to_owned).collect())
+}
+
+/// `:`, on Windows `;`, unless said otherwise (Compose's own rule).
+fn separator(said: Option<&str>) -> String {
+    said.filter(|said| !said.is_empty()).map_or_else(|| if cfg!(windows) { ";" } else { ":" }.to_owned(), str::to_owned)
+}

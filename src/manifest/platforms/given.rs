@@ -1,0 +1,216 @@
+//! What a platform gives its apps: values that it binds itself, and plain ones.
+//!
+//! A value that the manifest binds by name is bound as it says; any other goes through `bind`, which copies no secret.
+
+use crate::kinds::Kinds;
+use crate::manifest::bind::{Declared, Sources, bind};
+use crate::manifest::interpolate::{Interpolated, Span, Unset};
+use crate::manifest::tree::Node;
+use crate::model::{Json, Origin, Piece, Service, Stack, Template, Value, Variable};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The variables of every app, in the manifest's order.
+#[derive(Default)]
+pub(super) struct Given(Vec<One>);
+
+enum One {
+    Settled(Variable),
+    Declared(Declared),
+    /// The platform's secret, with where it comes from.
+    Secret(Declared, String),
+}
+
+impl Given {
+    /// A value that is settled by what the manifest says of it.
+    pub(super) fn settled(&mut self, app: &str, name: &str, value: Value, origin: &Origin) {
+        let (name, app) = (name.to_owned(), app.to_owned());
+        self.put(One::Settled(Variable { name, app, value, origin: origin.clone() }));
+    }
+
+    /// A value made from services' fields.
+    pub(super) fn bound(&mut self, app: &str, name: &str, template: Template, origin: &Origin) {
+        self.settled(app, name, Value::Bound { template, dropped: Vec::new() }, origin);
+    }
+
+    /// A text as it is written.
+    pub(super) fn text(&mut self, app: &str, name: &str, text: &str, origin: &Origin) {
+        self.interpolated(app, name, Interpolated::literal(text), origin);
+    }
+
+    /// A text with the variables it came from.
+    pub(super) fn interpolated(&mut self, app: &str, name: &str, text: Interpolated, origin: &Origin) {
+        self.declared(declared(app, name, text, origin));
+    }
+
+    /// A value of the manifest: a scalar is its text, a list or map is JSON, as platforms write it.
+    pub(super) fn node(&mut self, app: &str, name: &str, node: &Node) {
+        match node.as_str() {
+            Some(text) => self.text(app, name, text, &node.origin),
+            None if node.is_null() => self.text(app, name, "", &node.origin),
+            None => {
+                let value = Value::Unresolved("a list or a map, in the platform's own encoding".to_owned());
+                self.settled(app, name, value, &node.origin);
+            }
+        }
+    }
+
+    /// A value that `bind` decides about.
+    pub(super) fn declared(&mut self, declared: Declared) {
+        self.put(One::Declared(declared));
+    }
+
+    /// A secret of the platform: bound where a service's own login comes from the same one, and never copied.
+    pub(super) fn secret(&mut self, app: &str, name: &str, variable: &str, from: &str, origin: &Origin) {
+        let text = Interpolated {
+            text: String::new(),
+            spans: vec![Span { range: 0..0, variable: variable.to_owned() }],
+            unset: vec![Unset { name: variable.to_owned(), required: None }],
+        };
+        self.secret_text(app, name, text, from, origin);
+    }
+
+    /// A secret whose text is known as far as it leads to a service: bound there, and never copied.
+    pub(super) fn secret_text(&mut self, app: &str, name: &str, text: Interpolated, from: &str, origin: &Origin) {
+        self.put(One::Secret(declared(app, name, text, origin), from.to_owned()));
+    }
+
+    /// Whether an app has a variable of that name already.
+    pub(super) fn has(&self, app: &str, name: &str) -> bool {
+        self.0.iter().any(|one| one.key() == (app, name))
+    }
+
+    /// A later value of one app replaces an earlier one.
+    fn put(&mut self, one: One) {
+        match self.0.iter_mut().find(|known| known.key() == one.key()) {
+            Some(known) => *known = one,
+            None => self.0.push(one),
+        }
+    }
+
+    /// Binds what is not bound yet, and tells the services what the variables carry.
+    pub(super) fn bind_into(self, stack: &mut Stack, kinds: &Kinds, sources: &BTreeMap<String, Sources>) {
+        let declared: Vec<Declared> = self.0.iter().filter_map(One::as_declared).cloned().collect();
+        let mut bound = bind(kinds, &mut stack.services, sources, &declared).into_iter();
+        let mut variables = Vec::with_capacity(self.0.len());
+        for one in self.0 {
+            match one {
+                One::Settled(variable) => variables.push(variable),
+                One::Declared(_) => variables.extend(bound.next()),
+                One::Secret(_, from) => variables.extend(bound.next().map(|mut variable| {
+                    if !matches!(variable.value, Value::Bound { .. }) {
+                        variable.value = Value::Secret(from);
+                    }
+                    variable
+                })),
+            }
+        }
+        tell(&mut stack.services, &variables);
+        stack.variables.extend(variables);
+    }
+}
+
+impl One {
+    fn key(&self) -> (&str, &str) {
+        match self {
+            Self::Settled(variable) => (&variable.app, &variable.name),
+            Self::Declared(declared) | Self::Secret(declared, _) => (&declared.app, &declared.name),
+        }
+    }
+
+    fn as_declared(&self) -> Option<&Declared> {
+        match self {
+            Self::Declared(declared) | Self::Secret(declared, _) => Some(declared),
+            Self::Settled(_) => None,
+        }
+    }
+}
+
+fn declared(app: &str, name: &str, text: Interpolated, origin: &Origin) -> Declared {
+    let (name, app, origin) = (name.to_owned(), app.to_owned(), origin.clone());
+    Declared { not_passed: false, name, app, text, secret: None, origin }
+}
+
+/// Whether a password is carried by some variable, and whether a host is without its port.
+fn tell(services: &mut [Service], variables: &[Variable]) {
+    let mut hosts: BTreeSet<(&str, &str)> = BTreeSet::new();
+    let mut ports: BTreeSet<(&str, &str)> = BTreeSet::new();
+    for variable in variables {
+        let Value::Bound { template, .. } = &variable.value else { continue };
+        for (service, field) in template.fields() {
+            match field.rsplit('.').next().unwrap_or(field) {
+                "host" => drop(hosts.insert((&variable.app, service))),
+                "port" => drop(ports.insert((&variable.app, service))),
+                last => {
+                    let carries = last == "password" || last.ends_with("url");
+                    if let Some(service) = services.iter_mut().find(|known| carries && known.name == service) {
+                        match field.strip_prefix("users.").and_then(|rest| rest.rsplit_once('.')) {
+                            Some((name, _)) => {
+                                service
+                                    .users
+                                    .iter_mut()
+                                    .filter(|user| user.name.value == name)
+                                    .for_each(|user| user.bound = true);
+                            }
+                            None => service.users.iter_mut().take(1).for_each(|user| user.bound = true),
+                        }
+                    }
+                }
+            }
+        }
+    }
+    for (_, name) in hosts.difference(&ports) {
+        services.iter_mut().filter(|service| service.name == *name).for_each(|service| service.needs_own_port = true);
+    }
+}
+
+/// A template out of the text of one value: `place` says what stands between `open` and `close`, piece by piece.
+pub(super) fn template(
+    text: &str,
+    (open, close): (&str, &str),
+    place: &mut dyn FnMut(&str) -> Option<Vec<Piece>>,
+) -> Result<Template, String> {
+    let mut template = Template::default();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(open) {
+        template.push_text(before);
+        let Some((name, after)) = after.split_once(close) else { return Err(format!("{open}{after}")) };
+        match place(name.trim()) {
+            Some(pieces) => {
+                let in_url = template.0.iter().any(|piece| matches!(piece, Piece::Text(text) if text.contains("://")));
+                for piece in pieces {
+                    match piece {
+                        Piece::Text(text) => template.push_text(&text),
+                        Piece::Field { service, field, .. } => {
+                            let last = field.rsplit('.').next().unwrap_or(&field);
+                            let encoded = in_url && matches!(last, "user" | "password" | "database" | "vhost");
+                            template.0.push(Piece::Field { service, field, encoded });
+                        }
+                        json @ Piece::Json { .. } => template.0.push(json),
+                    }
+                }
+            }
+            None => return Err(format!("{open}{name}{close}")),
+        }
+        rest = after;
+    }
+    template.push_text(rest);
+    Ok(template)
+}
+
+/// One field of a service as pieces.
+pub(super) fn field(service: &str, field: &str) -> Vec<Piece> {
+    Template::field(service, field).0
+}
+
+/// `host:port` of a service.
+pub(super) fn address(service: &str) -> Template {
+    let mut template = Template::field(service, "host");
+    template.push_text(":");
+    template.0.extend(field(service, "port"));
+    template
+}
+
+/// A text of a map's entry.
+pub(super) fn json(key: &str, value: Json) -> (String, Json) {
+    (key.to_owned(), value)
+}

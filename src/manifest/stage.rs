@@ -1,0 +1,76 @@
+//! Which of several files is production's, by the words of their paths.
+
+use std::path::Path;
+
+/// Where a file belongs on the way to production. The least one wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stage {
+    /// Nothing in the path says it: a base, or the only one.
+    Unnamed,
+    /// The path says production.
+    Production,
+    /// The path names a stage just before production.
+    Staging,
+    /// The path names development, tests or reviews.
+    Development,
+}
+
+const STAGING: &[&str] = &["staging", "stage", "stg", "preprod", "preproduction", "nonprod", "uat"];
+
+const DEVELOPMENT: &[&str] = &[
+    "dev",
+    "devel",
+    "develop",
+    "development",
+    "test",
+    "tests",
+    "testing",
+    "qa",
+    "local",
+    "localhost",
+    "ci",
+    "preview",
+    "review",
+    "sandbox",
+    "e2e",
+    "minikube",
+];
+
+/// What the path's words say; the last word that says something counts.
+pub(crate) fn stage(path: &Path) -> Stage {
+    let path = path.to_string_lossy().to_ascii_lowercase();
+    let words: Vec<&str> = path.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+    let mut stage = Stage::Unnamed;
+    for (at, word) in words.iter().enumerate() {
+        let negated = at > 0 && matches!(words[at - 1], "pre" | "non" | "not");
+        stage = match *word {
+            "prod" | "production" | "prd" if negated => Stage::Staging,
+            "prod" | "production" | "prd" => Stage::Production,
+            word if STAGING.contains(&word) => Stage::Staging,
+            word if DEVELOPMENT.contains(&word) => Stage::Development,
+            _ => stage,
+        };
+    }
+    stage
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_a_path_say_its_stage() {
+        for (path, wanted) in [
+            ("k8s/db.yaml", Stage::Unnamed),
+            ("k8s/overlays/production/db.yaml", Stage::Production),
+            ("config/deploy.prod.yml", Stage::Production),
+            ("terraform/pre-prod/main.tf", Stage::Staging),
+            ("dev.tfvars", Stage::Development),
+            ("terraform/dev_eu/main.tf", Stage::Development),
+            ("k8s/device.yaml", Stage::Unnamed),
+            ("k8s/product.yaml", Stage::Unnamed),
+        ] {
+            assert_eq!(stage(Path::new(path)), wanted, "{path}");
+        }
+    }
+}

@@ -101,11 +101,8 @@ fn read_case(case: &Path) -> [(&'static str, String); 2] {
     };
     let (json, text) = match manifest::read(&request) {
         Ok(reading) => {
-            let refused = manifest::refusals(
-                &reading.stack,
-                &reading.kinds,
-                if asked.allow_floating { Strictness::AllowFloating } else { Strictness::Usual },
-            );
+            let strictness = if asked.allow_floating { Strictness::AllowFloating } else { Strictness::Usual };
+            let refused = manifest::refusals(&reading.stack, &reading.kinds, strictness);
             let json = manifest::json(&reading, &refused);
             let mut text = manifest::lines(&reading).join("\n") + "\n";
             for (app, file) in &reading.env_files {

@@ -88,6 +88,8 @@ pub(crate) struct Wanted<'a> {
 pub(crate) enum Syntax {
     /// YAML or JSON: [`ManifestFile::documents`] holds the trees.
     Yaml,
+    /// The same, in which templates may stand for values ([`super::templates`]).
+    Templated,
     /// The dialect parses `source.text` itself (HCL, TOML, YAML with templates in it); `documents` is empty.
     Text,
 }

@@ -8,8 +8,8 @@ use super::environment::Environment;
 use super::files::{FileError, FileFault, Project, git_top_level};
 use super::search::Search;
 use super::stage::{Stage, stage};
-use super::{local, services_yaml, yaml};
-use crate::model::{Diagnostic, SourceFile};
+use super::{local, services_yaml, templates, yaml};
+use crate::model::{Diagnostic, Origin, SourceFile};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -126,6 +126,23 @@ pub(crate) fn parsed(source: Arc<SourceFile>, folder: PathBuf, diagnostics: &mut
     ManifestFile { source, folder, documents: read.documents }
 }
 
+/// Parses a manifest's text as YAML in which templates may stand for values.
+pub(crate) fn parsed_templated(
+    source: Arc<SourceFile>,
+    folder: PathBuf,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> ManifestFile {
+    let mut broken = Vec::new();
+    let file = parsed(source, folder, &mut broken);
+    if !broken.is_empty()
+        && let Some(read) = templates::parse(&file.source)
+    {
+        return ManifestFile { documents: read.documents, ..file };
+    }
+    diagnostics.append(&mut broken);
+    file
+}
+
 /// Parses a text as a dialect has it.
 fn parsed_for(
     dialect: &Dialect,
@@ -135,6 +152,7 @@ fn parsed_for(
 ) -> ManifestFile {
     match dialect.syntax {
         Syntax::Yaml => parsed(source, folder.to_path_buf(), diagnostics),
+        Syntax::Templated => parsed_templated(source, folder.to_path_buf(), diagnostics),
         Syntax::Text => ManifestFile { source, folder: folder.to_path_buf(), documents: Vec::new() },
     }
 }
@@ -162,7 +180,11 @@ fn recognised(source: Arc<SourceFile>, folder: &Path) -> (Option<(&'static Diale
             (parsed(Arc::clone(&plain.source), folder.to_path_buf(), &mut broken), broken)
         });
         if (dialect.recognises)(file) {
-            let (file, broken) = yaml.unwrap_or_else(|| (plain, Vec::new()));
+            let (mut file, mut broken) = yaml.unwrap_or_else(|| (plain, Vec::new()));
+            if dialect.syntax == Syntax::Templated && !broken.is_empty() {
+                broken.clear();
+                file = parsed_templated(file.source, folder.to_path_buf(), &mut broken);
+            }
             return (Some((dialect, file)), broken);
         }
     }
@@ -170,8 +192,7 @@ fn recognised(source: Arc<SourceFile>, folder: &Path) -> (Option<(&'static Diale
 }
 
 fn no_format(message: String) -> Diagnostic {
-    let titles: Vec<&str> = DIALECTS.iter().map(|dialect| dialect.title).collect();
-    Diagnostic::error("file-format", message).because(format!("it reads {}", titles.join(", ")))
+    Diagnostic::error("file-format", message).because("the README lists the formats, and what tells them from others")
 }
 
 impl Found {
@@ -216,6 +237,7 @@ impl Found {
         &mut self,
         project: &Project,
         folder: &Path,
+        named: Option<&Origin>,
         read: impl Fn(&Path) -> Result<Arc<SourceFile>, FileError>,
     ) {
         let mut known: BTreeMap<usize, Vec<Known>> = BTreeMap::new();
@@ -238,7 +260,11 @@ impl Found {
         if known.is_empty() {
             let message = format!("`{}` holds no file of a format that devenv reads", project.shown(folder).display());
             self.diagnostics.append(&mut broken_files);
-            self.diagnostics.push(no_format(message).help("name another folder or file with -f"));
+            let none = no_format(message).help("name another folder or file");
+            self.diagnostics.push(match named {
+                Some(origin) => none.at(origin, "named here"),
+                None => none,
+            });
         }
         for (line, files) in known {
             if let Some(dialect) = DIALECTS.get(line) {

@@ -26,12 +26,14 @@ mod pinned;
 mod platforms;
 mod refusals;
 mod report;
+mod same;
 mod search;
 mod service_entry;
 mod service_facts;
 mod services_yaml;
 mod stage;
 mod terraform;
+mod templates;
 mod tree;
 mod variables;
 mod yaml;
@@ -135,7 +137,7 @@ pub fn read(request: &Request) -> Result<Reading, Failure> {
             included: &local.included,
         });
         diagnostics.extend(found);
-        merge::merge(&mut stack, part, &local, &mut diagnostics);
+        merge::merge(&mut stack, part, &kinds, &local, &mut diagnostics);
     }
     let mut expect = Expect::default();
     let env_files = overlay::lay_over(&local, &mut stack, &kinds, &mut expect);
@@ -201,7 +203,7 @@ fn manifests(request: &Request, project: &Project, local: &Local, environment: &
         } else {
             let path = request.folder.join(path);
             if path.is_dir() {
-                found.take_folder(project, &path, |file| project.read_in_asked(file));
+                found.take_folder(project, &path, None, |file| project.read_in_asked(file));
             } else {
                 found.take(project, project.read_asked(&path), Some("-f"));
             }
@@ -213,7 +215,7 @@ fn manifests(request: &Request, project: &Project, local: &Local, environment: &
     for path in &local.from {
         let named = Path::new(&path.value);
         if project.is_folder(named) {
-            found.take_folder(project, &project.root.join(named), |file| project.read(file));
+            found.take_folder(project, &project.root.join(named), Some(&path.origin), |file| project.read(file));
             continue;
         }
         match project.read(named) {

@@ -23,8 +23,7 @@ impl Binder<'_> {
         let Some(kind) = self.kind(service).cloned() else { return };
         let sibling = |part: Part, values: &[Option<Value>]| {
             own.iter().copied().find(|index| {
-                values[*index].is_none()
-                    && names::part_after(&declared[*index].name, &prefix) == Some(part)
+                values[*index].is_none() && names::part_after(&declared[*index].name, &prefix) == Some(part)
             })
         };
         let said_port = |index: &usize| {
@@ -32,9 +31,7 @@ impl Binder<'_> {
                 && matches!(&values[*index], Some(Value::Bound { template, .. }) if *template == Template::field(&self.services[service].name, "port"))
         };
         hosts[at].has_port |= own.iter().any(said_port);
-        let part = |index: usize| {
-            (declared[index].text.text.clone(), declared[index].source().map(str::to_owned))
-        };
+        let part = |index: usize| (declared[index].text.text.clone(), declared[index].source().map(str::to_owned));
         let name = self.services[service].name.clone();
         let bound = |field: &str| Some(Value::Bound { template: Template::field(&name, field), dropped: Vec::new() });
         if let Some(index) = sibling(Part::Port, values) {

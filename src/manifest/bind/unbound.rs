@@ -17,7 +17,8 @@ impl Binder<'_> {
                 format!("it is written in {}", variable.origin.path().display())
             } else {
                 // Other objects of a manifest have names of several words: `config map app key URL`.
-                let shown = |name: &&str| if name.contains(' ') { format!("the {name}") } else { format!("${{{name}}}") };
+                let shown =
+                    |name: &&str| if name.contains(' ') { format!("the {name}") } else { format!("${{{name}}}") };
                 variables.iter().map(shown).collect::<Vec<_>>().join(" ")
             }
         };

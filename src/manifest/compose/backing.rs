@@ -50,6 +50,7 @@ fn container(loader: &mut Loader<'_>, whole: &Value, value: &Value) -> Container
         environment: environment(loader, value),
         entrypoint: value.get("entrypoint").and_then(words),
         command: value.get("command").and_then(words),
+        used: Vec::new(),
         mounts: mounts(loader, whole, value),
         wording: &WORDING,
     }

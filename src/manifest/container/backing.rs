@@ -144,7 +144,8 @@ impl<'c> Backing<'c> {
         if let Some((_, reason)) = left_out {
             return self.keys.aside(path, Support::Unsupported, reason.clone());
         }
-        let used = self.script_text().is_some_and(|script| script.contains(name));
+        let used = self.container.used.iter().any(|used| used == name)
+            || self.script_text().is_some_and(|script| script.contains(name));
         if self.family.environment.contains_key(name) {
             self.keys.aside(path, Support::Reproduced, "set by devenv itself");
         } else if used {
@@ -169,7 +170,7 @@ impl<'c> Backing<'c> {
 
     fn script_text(&self) -> Option<String> {
         let words = [&self.container.entrypoint, &self.container.command].into_iter().flatten();
-        let text: String = words.flat_map(|words| &words.words).map(|word| plain(word).text + " ").collect();
+        let text: String = words.flat_map(|words| &words.marked).map(|word| plain(word).text + " ").collect();
         text.contains('$').then_some(text)
     }
 }

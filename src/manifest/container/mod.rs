@@ -30,6 +30,8 @@ pub(crate) struct Container {
     pub(crate) entrypoint: Option<Words>,
     /// What it runs in place of the image's command, where something is said.
     pub(crate) command: Option<Words>,
+    /// Names of variables that the dialect itself has put into the words.
+    pub(crate) used: Vec<String>,
     /// What is put into it.
     pub(crate) mounts: Vec<Mount>,
     /// What the dialect calls these parts.

@@ -20,7 +20,7 @@ impl Backing<'_> {
         let wording = container.wording;
         let (entrypoint, command) = (container.entrypoint.as_ref(), container.command.as_ref());
         let own = |said: Option<&Words>| {
-            said.filter(|words| !words.says_nothing()).map(|words| words.words.clone()).unwrap_or_default()
+            said.filter(|words| !words.says_nothing()).map(|words| words.marked.clone()).unwrap_or_default()
         };
         let (entry_words, command_words) = (own(entrypoint), own(command));
         let keys: Vec<&'static str> = [(wording.entrypoint, entrypoint), (wording.command, command)]

@@ -26,7 +26,7 @@ pub(crate) struct Sourced {
 #[derive(Clone, Debug)]
 pub(crate) struct Words {
     /// The words in marked form.
-    pub(super) words: Vec<String>,
+    pub(super) marked: Vec<String>,
     /// The place of each, where the command is written as a list.
     pub(super) places: Vec<Origin>,
     /// The place of the whole.
@@ -38,18 +38,18 @@ impl Words {
     pub(crate) fn of_text(text: &Interpolated, origin: Origin) -> Self {
         let marked = marked(text);
         let words = split_words(&marked).unwrap_or_else(|| marked.split_whitespace().map(str::to_owned).collect());
-        Self { words, places: Vec::new(), origin }
+        Self { marked: words, places: Vec::new(), origin }
     }
 
     /// A command that is written as a list.
     pub(crate) fn of_list(items: impl IntoIterator<Item = (Interpolated, Origin)>, origin: Origin) -> Self {
-        let (words, places) = items.into_iter().map(|(text, origin)| (marked(&text), origin)).unzip();
-        Self { words, places, origin }
+        let (marked, places) = items.into_iter().map(|(text, origin)| (marked(&text), origin)).unzip();
+        Self { marked, places, origin }
     }
 
     /// Whether it says nothing: an empty list keeps what the image runs.
     pub(super) fn says_nothing(&self) -> bool {
-        self.words.iter().all(String::is_empty)
+        self.marked.iter().all(String::is_empty)
     }
 }
 
@@ -113,7 +113,7 @@ pub(super) fn plain(word: &str) -> Sourced {
 
 /// The words without their marks; none where nothing is said.
 pub(crate) fn plain_words(words: &Words) -> Option<Vec<String>> {
-    (!words.says_nothing()).then(|| words.words.iter().map(|word| plain(word).text).collect())
+    (!words.says_nothing()).then(|| words.marked.iter().map(|word| plain(word).text).collect())
 }
 
 /// A server's own arguments in marked form, out of entrypoint and command.
@@ -197,7 +197,7 @@ mod tests {
     fn words(text: &str) -> Vec<String> {
         let origin = Origin::start_of(&Arc::new(SourceFile { path: "x".into(), text: String::new() }));
         let text = interpolate(text, &|name| (name == "SET").then(|| "a b".to_owned())).unwrap();
-        Words::of_text(&text, origin).words
+        Words::of_text(&text, origin).marked
     }
 
     #[test]

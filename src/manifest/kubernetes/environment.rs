@@ -30,12 +30,7 @@ pub(super) struct Variable {
 }
 
 /// Reads a container's variables.
-pub(super) fn of_container(
-    objects: &Objects<'_>,
-    secrets: &Secrets,
-    container: &Node,
-    namespace: &str,
-) -> Environment {
+pub(super) fn of_container(objects: &Objects<'_>, secrets: &Secrets, container: &Node, namespace: &str) -> Environment {
     let mut read = Environment::default();
     for source in container.get("envFrom").and_then(Node::as_sequence).unwrap_or_default() {
         let prefix = source.get("prefix").and_then(Node::as_str).unwrap_or_default();
@@ -48,16 +43,19 @@ pub(super) fn of_container(
     }
     for entry in container.get("env").and_then(Node::as_sequence).unwrap_or_default() {
         let Some(name) = entry.get("name").and_then(Node::as_str) else { continue };
-        let variable = match entry.get("valueFrom") {
-            Some(from) => from_reference(objects, secrets, name, from, namespace),
-            None => {
-                let value = entry.get("value").filter(|value| !value.is_null());
-                let origin = value.map_or(&entry.origin, |value| &value.origin);
-                let (text, secret) = expanded(value.and_then(Node::as_str).unwrap_or_default(), &read.variables);
-                variable(name, text, secret, None, origin)
-            }
+        if let Some(from) = entry.get("valueFrom") {
+            read.put(from_reference(objects, secrets, name, from, namespace));
+            continue;
+        }
+        let value = entry.get("value").filter(|value| !value.is_null());
+        let origin = value.map_or(&entry.origin, |value| &value.origin);
+        let written = value.and_then(Node::as_str).unwrap_or_default();
+        let (text, secret) = if written.contains("{{") {
+            (unset(&format!("template {written}")), None)
+        } else {
+            expanded(written, &read.variables)
         };
-        read.put(variable);
+        read.put(variable(name, text, secret, None, origin));
     }
     read
 }
@@ -120,14 +118,7 @@ impl Environment {
         }
     }
 
-    fn secret(
-        &mut self,
-        objects: &Objects<'_>,
-        secrets: &Secrets,
-        reference: &Node,
-        prefix: &str,
-        namespace: &str,
-    ) {
+    fn secret(&mut self, objects: &Objects<'_>, secrets: &Secrets, reference: &Node, prefix: &str, namespace: &str) {
         let Some(name) = reference.get("name").and_then(Node::as_str) else { return };
         if let Some(made) = secrets.get(name, namespace) {
             for (key, _) in &made.fields {
@@ -142,8 +133,7 @@ impl Environment {
             return self.not_here("secret", name, reference);
         };
         for (key, origin) in keys {
-            let mut variable =
-                from_secret(objects, secrets, &format!("{prefix}{key}"), (name, key), namespace, origin);
+            let mut variable = from_secret(objects, secrets, &format!("{prefix}{key}"), (name, key), namespace, origin);
             variable.given.from_file = true;
             self.put(variable);
         }
@@ -154,24 +144,18 @@ impl Environment {
             return;
         }
         let origin = reference.get("name").map_or(&reference.origin, |node| &node.origin);
-        let known = self.unknown.len();
         self.unknown.push(
             Diagnostic::warning("environment-unknown", format!("the {what} `{name}` is not among the manifests"))
                 .at(origin, "every key of it becomes a variable")
                 .because("which variables these are is not known here")
-                .help(format!("add the file that declares it with -f, or the variables under `variables:` in services.local.yaml")),
+                .help(
+                    "add the file that declares it with -f, or the variables under `variables:` in services.local.yaml",
+                ),
         );
-        debug_assert!(self.unknown.len() > known);
     }
 }
 
-fn from_reference(
-    objects: &Objects<'_>,
-    secrets: &Secrets,
-    name: &str,
-    from: &Node,
-    namespace: &str,
-) -> Variable {
+fn from_reference(objects: &Objects<'_>, secrets: &Secrets, name: &str, from: &Node, namespace: &str) -> Variable {
     let reference = |kind: &str| {
         let reference = from.get(kind)?;
         let text = |key: &str| reference.get(key).and_then(Node::as_str);
@@ -179,15 +163,13 @@ fn from_reference(
     };
     let optional = |reference: &Node| reference.get("optional").and_then(Node::as_bool) == Some(true);
     if let Some((reference, map, key)) = reference("configMapKeyRef") {
-        return match config::value(objects, map, key, namespace) {
-            Some(value) => variable(name, Interpolated::literal(value.text), None, None, value.origin),
-            None => {
-                let text = unset(&format!("config map {map} key {key}"));
-                let mut variable = variable(name, text, None, None, &reference.origin);
-                variable.given.not_passed = optional(reference);
-                variable
-            }
-        };
+        if let Some(value) = config::value(objects, map, key, namespace) {
+            return variable(name, Interpolated::literal(value.text), None, None, value.origin);
+        }
+        let text = unset(&format!("config map {map} key {key}"));
+        let mut variable = variable(name, text, None, None, &reference.origin);
+        variable.given.not_passed = optional(reference);
+        return variable;
     }
     if let Some((reference, secret, key)) = reference("secretKeyRef") {
         let is_here = secrets.get(secret, namespace).is_some_and(|made| made.field(key).is_some())

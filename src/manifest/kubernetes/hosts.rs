@@ -25,9 +25,7 @@ pub(super) fn of_pods(
         sources.ports.extend(ports(service, port));
         names.push(name.to_owned());
     }
-    if names.is_empty()
-        && let Some(name) = workload.text("spec.serviceName")
-    {
+    if let Some(name) = workload.text("spec.serviceName").filter(|name| !names.iter().any(|known| known == name)) {
         sources.hosts.extend(forms(name, &workload.namespace));
         sources.hosts.extend(forms(&format!("{}-*.{name}", workload.name.value), &workload.namespace));
         names.push(name.to_owned());
@@ -37,14 +35,9 @@ pub(super) fn of_pods(
 
 /// Every form of a host's name inside a cluster. Where its namespace is not said, it may be any.
 pub(super) fn forms(name: &str, namespace: &str) -> Vec<String> {
-    let namespace = if namespace.is_empty() { "*" } else { namespace };
-    let mut forms = vec![name.to_owned()];
-    // Any word could follow a name of which no namespace is known; a database's domain is not among them.
-    if namespace != "*" {
-        forms.push(format!("{name}.{namespace}"));
-    } else {
-        forms.push(format!("{name}.default"));
-    }
+    // Two words may be any host of the world, so the short form takes no unknown namespace.
+    let (namespace, short) = if namespace.is_empty() { ("*", "default") } else { (namespace, namespace) };
+    let mut forms = vec![name.to_owned(), format!("{name}.{short}")];
     for end in ["svc", "svc.cluster.local", "svc.cluster.local."] {
         forms.push(format!("{name}.{namespace}.{end}"));
     }
@@ -67,7 +60,9 @@ fn ports(service: &Object<'_>, port: u16) -> Vec<u16> {
         .iter()
         .filter_map(|entry| {
             let outer = number(entry, "port")?;
-            let named = entry.get("targetPort").is_some_and(|target| target.as_str().is_some_and(|t| t.parse::<u16>().is_err()));
+            let named = entry
+                .get("targetPort")
+                .is_some_and(|target| target.as_str().is_some_and(|t| t.parse::<u16>().is_err()));
             let inner = number(entry, "targetPort").unwrap_or(outer);
             (inner == port || (named && entries.len() == 1)).then_some(outer)
         })

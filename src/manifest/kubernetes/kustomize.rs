@@ -4,7 +4,7 @@
 
 use super::image::Image;
 use crate::manifest::dialect::{Input, ManifestFile};
-use crate::manifest::discover::parsed;
+use crate::manifest::discover::parsed_templated;
 use crate::manifest::env_file::{self, Format};
 use crate::manifest::files::{FileError, tidy};
 use crate::manifest::tree::{Entry, Node, NodeKind};
@@ -76,13 +76,15 @@ impl Changes {
     pub(super) fn apply(&self, written: &str, image: &mut Image) {
         let last = written.rfind('/').map_or(0, |at| at + 1);
         let without_digest = written.split('@').next().unwrap_or(written);
-        let end = without_digest.get(last..).and_then(|name| name.find(':')).map_or(without_digest.len(), |at| last + at);
+        let end =
+            without_digest.get(last..).and_then(|name| name.find(':')).map_or(without_digest.len(), |at| last + at);
         let name = &without_digest[..end];
         for change in self.images.iter().filter(|change| change.name == name) {
             if let Some(new) = &change.new_name
                 && let Ok(parsed) = ImageRef::parse(&new.value)
             {
-                image.name.value = ImageRef { tag: image.name.value.tag.take(), digest: image.name.value.digest.take(), ..parsed };
+                image.name.value =
+                    ImageRef { tag: image.name.value.tag.take(), digest: image.name.value.digest.take(), ..parsed };
                 image.name.origin = new.origin.clone();
             }
             if let Some(tag) = &change.new_tag {
@@ -118,7 +120,8 @@ pub(super) fn is_kustomization(file: &ManifestFile) -> bool {
 pub(super) fn load<'a>(input: &Input<'a>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Loaded<'a>> {
     let mut roots = Vec::new();
     for file in input.files.iter().filter(|file| is_kustomization(file)) {
-        let mut loader = Loader { input, diagnostics: Vec::new(), loaded: Vec::new(), open: Vec::new(), read: Vec::new() };
+        let mut loader =
+            Loader { input, diagnostics: Vec::new(), loaded: Vec::new(), open: Vec::new(), read: Vec::new() };
         loader.kustomization(file, &[]);
         roots.push((file, loader.loaded, loader.diagnostics, loader.read));
     }
@@ -145,7 +148,8 @@ pub(super) fn load<'a>(input: &Input<'a>, diagnostics: &mut Vec<Diagnostic>) -> 
     if !beside.is_empty() {
         let message = format!("no kustomization lists {}, so it is left alone", beside.join(", "));
         diagnostics.push(
-            Diagnostic::note("left-alone", message).help("to read it all the same, name it with -f, without the kustomization"),
+            Diagnostic::note("left-alone", message)
+                .help("to read it all the same, name it with -f, without the kustomization"),
         );
     }
     for ((file, parts, found, _), is_root) in roots.into_iter().zip(is_root) {
@@ -207,7 +211,8 @@ impl Loader<'_, '_> {
         let project = self.input.project;
         let path = tidy(&file.folder.join(path));
         let read = if project.is_folder(&path) {
-            let kustomization = FILE_NAMES.iter().map(|name| path.join(name)).find(|path| project.read_bytes(path).is_ok());
+            let kustomization =
+                FILE_NAMES.iter().map(|name| path.join(name)).find(|path| project.read_bytes(path).is_ok());
             match kustomization {
                 Some(path) => project.read(&path),
                 None => project.read(&path.join("kustomization.yaml")),
@@ -221,7 +226,7 @@ impl Loader<'_, '_> {
         };
         let folder = project.root.join(&source.path).parent().map_or_else(|| file.folder.clone(), Path::to_path_buf);
         self.read.push(source.path.clone());
-        let read = parsed(source, folder, &mut self.diagnostics);
+        let read = parsed_templated(source, folder, &mut self.diagnostics);
         if is_kustomization(&read) {
             self.kustomization(&read, changes);
         }
@@ -241,10 +246,13 @@ impl Loader<'_, '_> {
         let Some(first) = entries.first() else { return };
         let names: Vec<String> = entries.iter().map(|entry| format!("`{}`", entry.key.value)).collect();
         self.diagnostics.push(
-            Diagnostic::warning("kustomize-not-applied", format!("{} of this kustomization are not applied", names.join(", ")))
-                .at(&first.key.origin, "not carried out here")
-                .because("they may change an image, a variable or a setting")
-                .help(render_help(self.input, file)),
+            Diagnostic::warning(
+                "kustomize-not-applied",
+                format!("{} of this kustomization are not applied", names.join(", ")),
+            )
+            .at(&first.key.origin, "not carried out here")
+            .because("they may change an image, a variable or a setting")
+            .help(render_help(self.input, file)),
         );
     }
 

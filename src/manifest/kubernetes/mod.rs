@@ -34,7 +34,7 @@ pub(crate) const DIALECT: Dialect = Dialect {
         "{k8s,.k8s,kubernetes,.kubernetes,kube,.kube,manifests,manifest,deploy,.deploy,deployment,deployments}/**/*.{yaml,yml}",
         "{infra,infrastructure,ops,platform,config,devops,kustomize,k8s-specifications,release,base,overlays,cluster,gitops}/**/*.{yaml,yml}",
     ]),
-    syntax: Syntax::Yaml,
+    syntax: Syntax::Templated,
     marks: &["apiVersion", "kind"],
     recognises,
     read,
@@ -42,6 +42,7 @@ pub(crate) const DIALECT: Dialect = Dialect {
 
 /// Kustomizations that only their file's name tells: they are read together with the objects.
 pub(crate) const KUSTOMIZE: Dialect = Dialect {
+    title: "Kustomize",
     places: Places::Files(&["**/kustomization.{yaml,yml}"]),
     marks: &[],
     recognises: kustomize::is_kustomization,
@@ -78,7 +79,8 @@ fn is_object(document: &Node) -> bool {
     let (Some(api), Some(kind)) = (text("apiVersion"), text("kind")) else { return false };
     let group = api.split('/').next().unwrap_or(api);
     // `kind: Config` of `v1` is a client's own configuration.
-    !NO_OBJECTS.contains(&group) && !(api == "v1" && kind == "Config")
+    let is_client = api == "v1" && kind == "Config";
+    !is_client && !NO_OBJECTS.contains(&group)
 }
 
 /// What a reader gathers.
@@ -117,10 +119,12 @@ pub(crate) fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
         }
     }
     reader.bind_variables();
-    reader.stack.sources = loaded
-        .iter()
-        .map(|part| Source { path: part.file().source.path.clone(), format: DIALECT.name, title: DIALECT.title })
-        .collect();
+    for part in &loaded {
+        let path = part.file().source.path.clone();
+        if !reader.stack.sources.iter().any(|source| source.path == path) {
+            reader.stack.sources.push(Source { path, format: DIALECT.name, title: DIALECT.title });
+        }
+    }
     (reader.stack, reader.diagnostics)
 }
 
@@ -177,7 +181,6 @@ impl Reader<'_, '_> {
                 });
             }
         }
-        self.stack.variables =
-            bind_with(self.input.kinds, &mut self.stack.services, &self.sources, &declared, said);
+        self.stack.variables = bind_with(self.input.kinds, &mut self.stack.services, &self.sources, &declared, said);
     }
 }

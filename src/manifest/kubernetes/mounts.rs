@@ -97,11 +97,9 @@ impl Place<'_> {
 /// Keys with the paths that they are mounted at: those that are said, else all under their own names.
 fn items<'n>(source: &'n Node, all: impl Iterator<Item = &'n str>) -> Vec<(&'n str, &'n str)> {
     match source.get("items").and_then(Node::as_sequence) {
-        Some(items) => items
-            .iter()
-            .filter_map(|item| Some((item.get("key")?.as_str()?, item.get("path")?.as_str()?)))
-            .collect(),
+        Some(items) => {
+            items.iter().filter_map(|item| Some((item.get("key")?.as_str()?, item.get("path")?.as_str()?))).collect()
+        }
         None => all.map(|key| (key, key)).collect(),
     }
 }
-

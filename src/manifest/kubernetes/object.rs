@@ -81,7 +81,10 @@ impl<'n> Objects<'n> {
     pub(super) fn named(&self, kind: &'static str, name: &str, namespace: &str) -> Option<&Object<'n>> {
         let indices = self.by_name.get(&(kind, name.to_owned()))?;
         let mut found = indices.iter().filter_map(|index| self.all.get(*index));
-        found.clone().find(|object| object.namespace == namespace).or_else(|| found.find(|object| object.shares(namespace)))
+        found
+            .clone()
+            .find(|object| object.namespace == namespace)
+            .or_else(|| found.find(|object| object.shares(namespace)))
     }
 
     fn add(&mut self, node: &'n Node, changes: &'n [Changes]) {
@@ -118,9 +121,10 @@ impl<'n> Objects<'n> {
             changes,
         };
         let known = self.by_name.entry((kind_text, name)).or_default();
-        let again = known.iter().copied().find(|index| {
-            self.all[*index].group == object.group && self.all[*index].namespace == object.namespace
-        });
+        let again = known
+            .iter()
+            .copied()
+            .find(|index| self.all[*index].group == object.group && self.all[*index].namespace == object.namespace);
         match again {
             Some(index) if !object.name.value.is_empty() => self.all[index] = object,
             _ => {
@@ -131,4 +135,3 @@ impl<'n> Objects<'n> {
         }
     }
 }
-

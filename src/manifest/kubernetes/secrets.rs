@@ -26,9 +26,9 @@ impl Secrets {
     /// The operator's secret of that name that an app of that namespace reads.
     pub(super) fn get(&self, name: &str, namespace: &str) -> Option<&Made> {
         let made = self.0.get(name)?;
-        made.iter().find(|made| made.namespace == namespace).or_else(|| {
-            made.iter().find(|made| made.namespace.is_empty() || namespace.is_empty())
-        })
+        made.iter()
+            .find(|made| made.namespace == namespace)
+            .or_else(|| made.iter().find(|made| made.namespace.is_empty() || namespace.is_empty()))
     }
 }
 

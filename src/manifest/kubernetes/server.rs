@@ -25,7 +25,8 @@ static WORDING: Wording = Wording {
 const READ: &[&str] = &["name", "image", "env", "envFrom", "command", "args", "volumeMounts", "securityContext"];
 
 /// Keys of a workload, a pod and a container that say what the server is or where it lies, and nothing to account for.
-const FRAME: &[&str] = &["selector", "template", "containers", "initContainers", "volumes", "serviceName", "jobTemplate"];
+const FRAME: &[&str] =
+    &["selector", "template", "containers", "initContainers", "volumes", "serviceName", "jobTemplate"];
 
 /// What becomes of the keys about the cluster around a server.
 pub(super) const CLUSTER: &str = "one local server runs, without the cluster around it";
@@ -52,6 +53,7 @@ pub(super) fn read<'n>(
     let described = Container {
         entrypoint: words("command"),
         command: words("args"),
+        used: used(container, &environment.variables),
         mounts: mounts::mounts(reader.objects, pod.spec, container, &object.namespace),
         environment: environment.variables.iter().map(|variable| variable.given.clone()).collect(),
         wording: &WORDING,
@@ -84,6 +86,14 @@ pub(super) fn read<'n>(
     }
     reader.diagnostics.extend(read.diagnostics);
     reader.add_service(read.service, read.sources);
+}
+
+/// The variables that `command` and `args` name.
+fn used(container: &Node, variables: &[environment::Variable]) -> Vec<String> {
+    let words = ["command", "args"].into_iter().filter_map(|key| container.get(key)?.as_sequence()).flatten();
+    let text: String = words.filter_map(Node::as_str).collect();
+    let names = variables.iter().map(|variable| &variable.given.name);
+    names.filter(|name| text.contains(&format!("$({name})"))).cloned().collect()
 }
 
 /// Rights over the machine that a manifest does not get here.

@@ -59,7 +59,8 @@ fn read_container<'n>(
 ) {
     let own = text(container, "name").unwrap_or_default();
     let workload = object.name.value.as_str();
-    let wanted = if alone || own.is_empty() || own == workload { workload.to_owned() } else { format!("{workload}-{own}") };
+    let wanted =
+        if alone || own.is_empty() || own == workload { workload.to_owned() } else { format!("{workload}-{own}") };
     let image = container.get("image").and_then(|node| Image::read(node, object.changes));
     let words = |key: &str| {
         let node = container.get(key)?;

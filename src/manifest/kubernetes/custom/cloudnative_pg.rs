@@ -34,7 +34,8 @@ pub(super) fn read(resource: &mut Resource<'_, '_, '_>) {
     let name_of = |node: Option<&Node>| node.and_then(Node::as_str).unwrap_or("app").to_owned();
     let (database_name, owner_name) = (name_of(database), name_of(owner));
     let origin = |node: Option<&Node>| node.map_or(&object.name.origin, |node| &node.origin).clone();
-    let secret = initdb.and_then(|node| node.get("secret")).and_then(|secret| secret.get("name")).and_then(Node::as_str);
+    let secret =
+        initdb.and_then(|node| node.get("secret")).and_then(|secret| secret.get("name")).and_then(Node::as_str);
     let app_secret = secret.map_or_else(|| format!("{own}-app"), str::to_owned);
     resource.user(&owner_name, Credential::Secret(format!("{app_secret} key password")), &origin(owner));
     resource.database(&database_name, None, &origin(database));
@@ -64,20 +65,17 @@ fn catalog(resource: &mut Resource<'_, '_, '_>) {
     let kind = if text("kind") == Some("ClusterImageCatalog") { "ClusterImageCatalog" } else { "ImageCatalog" };
     let namespace = if kind == "ClusterImageCatalog" { "" } else { &object.namespace };
     let images = resource.objects.named(kind, name, namespace).and_then(|catalog| catalog.at("spec.images"));
-    let entry = images.and_then(Node::as_sequence).and_then(|entries| {
-        entries.iter().find(|entry| entry.get("major").and_then(Node::as_str) == Some(major_text))
-    });
+    let entry = images
+        .and_then(Node::as_sequence)
+        .and_then(|entries| entries.iter().find(|entry| entry.get("major").and_then(Node::as_str) == Some(major_text)));
     let image = entry.and_then(|entry| entry.get("image"));
-    match image.and_then(|node| Image::read(node, object.changes)) {
-        Some(image) => {
-            resource.backing.service.version = image.version(resource.kind);
-            resource.image("spec.imageCatalogRef", image);
-        }
-        None => {
-            // The catalog is not here; the major version that it is asked for is what is known.
-            resource.backing.service.version = resource.kind.version(major_text, false, major.origin.clone());
-            resource.reproduced("spec.imageCatalogRef");
-        }
+    if let Some(image) = image.and_then(|node| Image::read(node, object.changes)) {
+        resource.backing.service.version = image.version(resource.kind);
+        resource.image("spec.imageCatalogRef", image);
+    } else {
+        // The catalog is not here; the major version that it is asked for is what is known.
+        resource.backing.service.version = resource.kind.version(major_text, false, major.origin.clone());
+        resource.reproduced("spec.imageCatalogRef");
     }
 }
 

@@ -169,9 +169,31 @@ const OTHERS: &[(&str, &str)] = &[
 
 /// Ends of the names of kinds that are about a server and are none: `PerconaServerMongoDBBackup`.
 const ABOUT: &[&str] = &[
-    "backup", "restore", "user", "database", "topic", "catalog", "pool", "pooler", "backupschedule", "scheduledbackup", "acl",
-    "connection", "grant", "publication", "subscription", "exporter", "sentinel", "operator", "configuration", "opsrequest",
-    "version", "archive", "job", "policy", "rebalance",
+    "backup",
+    "restore",
+    "user",
+    "database",
+    "topic",
+    "catalog",
+    "pool",
+    "pooler",
+    "backupschedule",
+    "scheduledbackup",
+    "acl",
+    "connection",
+    "grant",
+    "publication",
+    "subscription",
+    "exporter",
+    "sentinel",
+    "operator",
+    "configuration",
+    "opsrequest",
+    "version",
+    "archive",
+    "job",
+    "policy",
+    "rebalance",
 ];
 
 fn nothing_more(_: &mut Resource<'_, '_, '_>) {}
@@ -211,10 +233,16 @@ fn unknown(reader: &mut Reader<'_, '_>, object: &Object<'_>) -> bool {
     let label = format!("a custom resource of {}", object.group);
     let origin = object.node.get("kind").map_or(&object.name.origin, |node: &Node| &node.origin);
     reader.diagnostics.push(
-        Diagnostic::warning("custom-resource", format!("`{}` looks like {}, and is not read", object.name.value, kind.title))
-            .at(origin, label)
-            .because("devenv does not know this operator's resources")
-            .help(format!("declare it in a services.yaml beside this file: `{}: {{kind: {}, version: …}}`", object.name.value, kind.name)),
+        Diagnostic::warning(
+            "custom-resource",
+            format!("`{}` looks like {}, and is not read", object.name.value, kind.title),
+        )
+        .at(origin, label)
+        .because("devenv does not know this operator's resources")
+        .help(format!(
+            "declare it in a services.yaml beside this file: `{}: {{kind: {}, version: …}}`",
+            object.name.value, kind.name
+        )),
     );
     true
 }
@@ -230,7 +258,7 @@ mod tests {
         for layout in LAYOUTS {
             assert!(kinds.spelled("kubernetes", layout.resource).is_some(), "{}", layout.resource);
         }
-        let spelled = kinds.iter().flat_map(|kind| kind.spellings.get("kubernetes")).flatten();
+        let spelled = kinds.iter().filter_map(|kind| kind.spellings.get("kubernetes")).flatten();
         for spelling in spelled {
             assert!(LAYOUTS.iter().any(|layout| layout.resource == spelling), "{spelling}");
         }

@@ -6,13 +6,8 @@ use crate::manifest::tree::Node;
 use crate::model::{Credential, Located, Support};
 
 /// Keys of the secret `<cluster>-default-user`.
-const USER_KEYS: &[(&str, &str)] = &[
-    ("username", "user"),
-    ("password", "password"),
-    ("host", "host"),
-    ("port", "port"),
-    ("connection_string", "url"),
-];
+const USER_KEYS: &[(&str, &str)] =
+    &[("username", "user"), ("password", "password"), ("host", "host"), ("port", "port"), ("connection_string", "url")];
 
 /// Objects of the topology operator that a local server does not get.
 const TOPOLOGY: &[&str] = &["Queue", "Exchange", "Binding", "Policy", "Shovel", "Federation", "SchemaReplication"];
@@ -49,7 +44,9 @@ fn topology(resource: &mut Resource<'_, '_, '_>) {
         object.group == "rabbitmq.com" && object.text("spec.rabbitmqClusterReference.name") == Some(&own)
     };
     for vhost in objects.of_kind("Vhost").filter(is_ours) {
-        if let Some(name) = vhost.at("spec.name").and_then(|node| Some(Located::new(node.as_str()?.to_owned(), node.origin.clone()))) {
+        if let Some(name) =
+            vhost.at("spec.name").and_then(|node| Some(Located::new(node.as_str()?.to_owned(), node.origin.clone())))
+        {
             resource.backing.service.vhosts.push(name);
         }
     }

@@ -14,7 +14,11 @@ pub(super) fn read_failover(resource: &mut Resource<'_, '_, '_>) {
         resource.settings_text(line.as_str().unwrap_or_default(), &line.origin, "spec.redis.customConfig");
     }
     if object.at("spec.sentinel").is_some() {
-        resource.differs("spec.sentinel", Support::Unsupported, "one local server stands for the replicas; no sentinel watches it");
+        resource.differs(
+            "spec.sentinel",
+            Support::Unsupported,
+            "one local server stands for the replicas; no sentinel watches it",
+        );
     }
     if let Some(secret) = object.at("spec.auth.secretPath") {
         password(resource, secret, "password", "spec.auth.secretPath");
@@ -37,7 +41,11 @@ pub(super) fn read_ot(resource: &mut Resource<'_, '_, '_>) {
                 resource.reproduced(&path);
                 resource.settings_text(value.text, value.origin, &path);
             }
-            None => resource.differs(&path, Support::Unsupported, format!("the config map {map} is not among the manifests")),
+            None => resource.differs(
+                &path,
+                Support::Unsupported,
+                format!("the config map {map} is not among the manifests"),
+            ),
         }
     }
     if let Some(secret) = object.at("spec.kubernetesConfig.redisSecret") {

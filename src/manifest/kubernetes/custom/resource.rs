@@ -9,9 +9,7 @@ use crate::manifest::kubernetes::secrets::{Made, Secrets};
 use crate::manifest::kubernetes::server::CLUSTER;
 use crate::manifest::kubernetes::{Reader, hosts};
 use crate::manifest::tree::Node;
-use crate::model::{
-    Credential, Database, Diagnostic, Located, Origin, Service, Support, User, Version, VersionClass,
-};
+use crate::model::{Credential, Database, Diagnostic, Located, Origin, Service, Support, User, Version, VersionClass};
 
 /// A custom resource describes no container: nothing of it is read by a container's names.
 static WORDING: Wording = Wording {
@@ -25,8 +23,14 @@ static WORDING: Wording = Wording {
     unset_file: unset,
 };
 
-static NO_CONTAINER: Container =
-    Container { environment: Vec::new(), entrypoint: None, command: None, mounts: Vec::new(), wording: &WORDING };
+static NO_CONTAINER: Container = Container {
+    environment: Vec::new(),
+    entrypoint: None,
+    command: None,
+    used: Vec::new(),
+    mounts: Vec::new(),
+    wording: &WORDING,
+};
 
 /// A custom resource while it is read.
 pub(super) struct Resource<'r, 'n, 'o> {
@@ -124,7 +128,7 @@ fn unset(unset: &Unset<'_>) -> Diagnostic {
         .at(unset.origin, "named here")
 }
 
-impl<'n> Resource<'_, 'n, '_> {
+impl Resource<'_, '_, '_> {
     /// Accounts for a key that is carried out.
     pub(super) fn reproduced(&mut self, path: &str) {
         self.tell(path);
@@ -154,7 +158,8 @@ impl<'n> Resource<'_, 'n, '_> {
             self.backing.service.image = Some(image.name);
             return self.reproduced(path);
         }
-        let note = format!("the official image of the same version stands in for {}", image.name.value.canonical_name());
+        let note =
+            format!("the official image of the same version stands in for {}", image.name.value.canonical_name());
         self.backing.service.notes.push(note.clone());
         self.differs(path, Support::Approximated, note);
     }
@@ -240,8 +245,10 @@ impl<'n> Resource<'_, 'n, '_> {
     /// Everything about the cluster, in one line.
     fn cluster_keys(&mut self) {
         let entries = self.object.at("spec").into_iter().flat_map(Node::entries);
-        let names: Vec<&str> =
-            entries.map(|entry| entry.key.value.as_str()).filter(|key| !self.told.iter().any(|told| told == key)).collect();
+        let names: Vec<&str> = entries
+            .map(|entry| entry.key.value.as_str())
+            .filter(|key| !self.told.iter().any(|told| told == key))
+            .collect();
         if !names.is_empty() {
             self.backing.keys.aside(names.join(", "), Support::Unsupported, CLUSTER);
         }

@@ -14,7 +14,8 @@ pub(super) fn read(resource: &mut Resource<'_, '_, '_>) {
     }
     for listener in object.at("spec.kafka.listeners").and_then(Node::as_sequence).unwrap_or_default() {
         resource.ports.extend(at(listener, "port").and_then(Node::as_str).and_then(|port| port.parse::<u16>().ok()));
-        let is_secured = at(listener, "tls").and_then(Node::as_bool) == Some(true) || at(listener, "authentication").is_some();
+        let is_secured =
+            at(listener, "tls").and_then(Node::as_bool) == Some(true) || at(listener, "authentication").is_some();
         let (support, note) = if is_secured {
             (Support::Approximated, "one listener without TLS and logins stands for all")
         } else {
@@ -36,8 +37,11 @@ pub(super) fn read(resource: &mut Resource<'_, '_, '_>) {
     };
     for topic in objects.of_kind("KafkaTopic").filter(is_ours) {
         let name = topic.text("spec.topicName").unwrap_or(&topic.name.value);
-        let partitions = topic.text("spec.partitions").map(|count| format!(" with {count} partitions")).unwrap_or_default();
-        let note = format!("made at its first use, not beforehand{partitions}");
+        let partitions = topic
+            .text("spec.partitions")
+            .map(|count| format!("; production's has {count} partitions"))
+            .unwrap_or_default();
+        let note = format!("made at its first use{partitions}");
         resource.backing.keys.add(format!("KafkaTopic.{name}"), Support::Approximated, note);
     }
     for user in objects.of_kind("KafkaUser").filter(is_ours) {
@@ -45,6 +49,10 @@ pub(super) fn read(resource: &mut Resource<'_, '_, '_>) {
         resource.backing.keys.add(format!("KafkaUser.{}", user.name.value), Support::Approximated, note);
     }
     if objects.of_kind("KafkaNodePool").any(|pool| is_ours(&pool)) {
-        resource.backing.keys.aside("KafkaNodePool", Support::Unsupported, crate::manifest::kubernetes::server::CLUSTER);
+        resource.backing.keys.aside(
+            "KafkaNodePool",
+            Support::Unsupported,
+            crate::manifest::kubernetes::server::CLUSTER,
+        );
     }
 }

@@ -51,7 +51,11 @@ impl Dependency {
         let tags = node.get("tags").and_then(Node::as_sequence).unwrap_or_default();
         Some(Self {
             key: text(node.get("alias")).unwrap_or(&chart).to_owned(),
-            conditions: condition.split(',').map(|path| path.trim().to_owned()).filter(|path| !path.is_empty()).collect(),
+            conditions: condition
+                .split(',')
+                .map(|path| path.trim().to_owned())
+                .filter(|path| !path.is_empty())
+                .collect(),
             tags: tags.iter().filter_map(|tag| tag.as_str().map(str::to_owned)).collect(),
             origin: node.get("name").map_or(&node.origin, |name| &name.origin).clone(),
             chart,

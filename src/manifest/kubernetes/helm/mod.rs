@@ -17,7 +17,10 @@ use std::path::PathBuf;
 pub(crate) const DIALECT: Dialect = Dialect {
     name: "helm",
     title: "Helm",
-    places: Places::Files(&["Chart.yaml", "{chart,charts,helm,helm-chart,helm-charts,deploy,deployment,infra,ops,k8s,kubernetes}/**/Chart.yaml"]),
+    places: Places::Files(&[
+        "Chart.yaml",
+        "{chart,charts,helm,helm-chart,helm-charts,deploy,deployment,infra,ops,k8s,kubernetes}/**/Chart.yaml",
+    ]),
     syntax: Syntax::Yaml,
     marks: &[],
     recognises,
@@ -57,7 +60,7 @@ pub(crate) fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
             continue;
         }
         let (chart, given) = values::load(input, &files, &mut diagnostics);
-        let read = part::read(input, chart.as_ref(), given, &mut diagnostics);
+        let read = part::read(input, chart.as_ref(), &given, &mut diagnostics);
         for service in read {
             if stack.service(&service.name).is_none() {
                 stack.services.push(service);
@@ -65,7 +68,8 @@ pub(crate) fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
         }
         diagnostics.push(not_rendered(input, chart.as_ref(), &folder, &files));
     }
-    let source = |file: &ManifestFile| Source { path: file.source.path.clone(), format: DIALECT.name, title: DIALECT.title };
+    let source =
+        |file: &ManifestFile| Source { path: file.source.path.clone(), format: DIALECT.name, title: DIALECT.title };
     stack.sources = input.files.iter().map(source).collect();
     (stack, diagnostics)
 }
@@ -82,18 +86,24 @@ fn by_folder(files: &[ManifestFile]) -> Vec<(PathBuf, Vec<&ManifestFile>)> {
     groups
 }
 
-fn not_rendered(input: &Input<'_>, chart: Option<&Chart>, folder: &std::path::Path, files: &[&ManifestFile]) -> Diagnostic {
+fn not_rendered(
+    input: &Input<'_>,
+    chart: Option<&Chart>,
+    folder: &std::path::Path,
+    files: &[&ManifestFile],
+) -> Diagnostic {
     let shown = input.project.shown(folder).display().to_string();
     let shown = if shown.is_empty() { ".".to_owned() } else { shown };
-    let values: String = files
-        .iter()
-        .filter(|file| is_values(file))
-        .map(|file| format!(" -f {}", file.source.path.display()))
-        .collect();
-    let name = chart.map_or("CHART", |_| shown.as_str());
-    Diagnostic::note("helm-not-rendered", "a chart's templates are not rendered here: apps and their variables are not known")
-        .because("what is deployed is read from the values and the chart's dependencies")
-        .help(format!("render it for everything else: `helm template {name}{values} | devenv up -f -`"))
+    let mut words = vec!["helm template".to_owned(), chart.map_or_else(|| "CHART".to_owned(), |_| shown)];
+    for file in files.iter().filter(|file| is_values(file)) {
+        words.push(format!("-f {}", file.source.path.display()));
+    }
+    Diagnostic::note(
+        "helm-not-rendered",
+        "a chart's templates are not rendered here: apps and their variables are not known",
+    )
+    .because("what is deployed is read from the values and the chart's dependencies")
+    .help(format!("render it for everything else: `{} | devenv up -f -`", words.join(" ")))
 }
 
 /// The text of a node that is not empty.

@@ -19,20 +19,21 @@ const DEEPEST: usize = 5;
 const SWITCHES: &[&str] = &["enabled", "create", "deploy", "install"];
 
 /// Words of keys whose images are tools around a server or an app.
-const TOOLS: &[&str] = &["wait", "waitfor", "helper", "sidecar", "cron", "cronjob", "jobs", "hooks", "box", "reloader", "permissions"];
+const TOOLS: &[&str] =
+    &["wait", "helper", "sidecar", "cron", "cronjob", "jobs", "hooks", "box", "reloader", "permissions"];
 
 /// Reads every server that is deployed.
 pub(super) fn read(
     input: &Input<'_>,
     chart: Option<&Chart>,
-    values: Node,
+    values: &Node,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<Service> {
     let mut services = Vec::new();
     let mut taken: Vec<&str> = Vec::new();
     for dependency in chart.map(|chart| chart.dependencies.as_slice()).unwrap_or_default() {
         taken.push(&dependency.key);
-        if let Some(service) = of_dependency(input, dependency, &values) {
+        if let Some(service) = of_dependency(input, dependency, values) {
             services.push(service);
         }
     }
@@ -42,16 +43,17 @@ pub(super) fn read(
         // The chart is the server's own: other images in it are tools around it.
         let image = ["image", "container.image", "statefulset.image", "server.image", "master.image"]
             .into_iter()
-            .find_map(|path| ImageValue::read(values_at(&values, path)?, None));
+            .find_map(|path| ImageValue::read(values_at(values, path)?, None));
         let version = chart.app_version.as_ref();
-        services.push(service(&chart.name.value, kind, image.as_ref(), version, &chart.name.origin, &values));
+        services.push(service(&chart.name.value, kind, image.as_ref(), version, &chart.name.origin, values));
         return services;
     }
     let name = chart.map(|chart| chart.name.value.as_str());
     let mut search = Search { input, has_chart: chart.is_some(), services };
-    search.walk(&values, name.unwrap_or_default(), &[], &taken);
+    search.walk(values, name.unwrap_or_default(), &[], &taken);
     if search.services.is_empty() && chart.is_none() && values.entries().next().is_none() {
-        diagnostics.push(Diagnostic::warning("helm-empty", "the values say nothing").at(&values.origin, "an empty file"));
+        diagnostics
+            .push(Diagnostic::warning("helm-empty", "the values say nothing").at(&values.origin, "an empty file"));
     }
     search.services
 }
@@ -72,15 +74,36 @@ fn of_dependency(input: &Input<'_>, dependency: &Dependency, values: &Node) -> O
 
 /// The kind that the name of a chart or a key means: all of it, or a word of it, unless another word says otherwise.
 fn kind_of_word<'k>(kinds: &'k Kinds, name: &str) -> Option<&'k Kind> {
-    let name = name.to_ascii_lowercase();
+    let name = words_of(name);
     if let Some(kind) = kinds.spelled("helm", &name) {
         return Some(kind);
     }
-    if is_look_alike(&name) || name.split(['-', '_', '.']).any(|word| TOOLS.contains(&word)) {
+    if is_tool(&name) {
         return None;
     }
-    let is = |word: &str| kinds.iter().find(|kind| kind.port != 0 && kind.names.iter().chain(&kind.derived).any(|known| known == word));
-    name.split(['-', '_', '.']).filter(|word| word.len() > 2).find_map(is)
+    let is = |word: &str| {
+        kinds.iter().find(|kind| kind.port != 0 && kind.names.iter().chain(&kind.derived).any(|known| known == word))
+    };
+    name.split('-').filter(|word| word.len() > 2).find_map(is)
+}
+
+/// Whether a name in words is that of a tool around a server.
+fn is_tool(name: &str) -> bool {
+    is_look_alike(name) || name.split('-').any(|word| TOOLS.contains(&word))
+}
+
+/// `waitForDatabase` and `wait_for_database` as `wait-for-database`.
+fn words_of(name: &str) -> String {
+    let mut words = String::with_capacity(name.len() + 4);
+    let mut lower_before = false;
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && lower_before {
+            words.push('-');
+        }
+        lower_before = c.is_ascii_lowercase() || c.is_ascii_digit();
+        words.push(if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' });
+    }
+    words
 }
 
 fn is_off(node: &Node) -> bool {
@@ -113,8 +136,7 @@ impl Search<'_, '_> {
             if (path.is_empty() && (taken.contains(&key) || key == "global")) || path.len() >= DEEPEST {
                 continue;
             }
-            let is_tool = is_look_alike(key) || key.split(['-', '_']).any(|word| TOOLS.contains(&word.to_ascii_lowercase().as_str()));
-            if entry.value.as_mapping().is_none() || is_tool {
+            if entry.value.as_mapping().is_none() || is_tool(&words_of(key)) {
                 continue;
             }
             if path.is_empty() && !self.has_chart && self.subchart(entry) {
@@ -142,7 +164,9 @@ impl Search<'_, '_> {
     fn subchart(&mut self, entry: &Entry) -> bool {
         let node = &entry.value;
         let is_on = SWITCHES.iter().any(|key| node.get(key).and_then(Node::as_bool) == Some(true));
-        let Some(kind) = kind_of_word(self.input.kinds, &entry.key.value).filter(|_| is_on && node.get("image").is_none()) else {
+        let Some(kind) =
+            kind_of_word(self.input.kinds, &entry.key.value).filter(|_| is_on && node.get("image").is_none())
+        else {
             return false;
         };
         self.push(service(&entry.key.value, kind, None, None, &entry.key.origin, node));
@@ -172,7 +196,9 @@ impl ImageValue {
             Some(Located::new(node.as_str()?.trim().to_owned(), node.origin.clone()))
         };
         let (name, holder) = match node.as_str() {
-            Some(name) if !name.trim().is_empty() => (Located::new(name.trim().to_owned(), node.origin.clone()), beside),
+            Some(name) if !name.trim().is_empty() => {
+                (Located::new(name.trim().to_owned(), node.origin.clone()), beside)
+            }
             Some(_) => return None,
             None => (of(Some(node), &["repository", "name", "image"])?, Some(node)),
         };
@@ -188,7 +214,8 @@ impl ImageValue {
             full = format!("{full}:{}", tag.value);
         }
         if let Some(digest) = digest.as_ref().filter(|_| !full.contains('@')) {
-            let sha = if digest.value.contains(':') { digest.value.clone() } else { format!("sha256:{}", digest.value) };
+            let sha =
+                if digest.value.contains(':') { digest.value.clone() } else { format!("sha256:{}", digest.value) };
             full = format!("{full}@{sha}");
         }
         let decides = tag.as_ref().or(digest.as_ref()).map_or(&name.origin, |found| &found.origin).clone();
@@ -261,7 +288,8 @@ fn login(service: &mut Service, kind: &Kind, values: &Node, keys: &mut Keys) {
         (None, None) => Credential::Own(service.name.clone()),
     };
     let names_users = kind.default_user.is_some();
-    let name = if names_users { part(&["username", "user"]) } else { Some(Located::new(String::new(), auth.origin.clone())) };
+    let name =
+        if names_users { part(&["username", "user"]) } else { Some(Located::new(String::new(), auth.origin.clone())) };
     if let Some(name) = name {
         service.users.push(User { name, credential, bound: false, superuser: false });
     }

@@ -58,7 +58,8 @@ fn laid_over(below: Node, above: &Node) -> Node {
                 entries.remove(at);
             }
             Some(at) => {
-                let value = std::mem::replace(&mut entries[at].value, Node::scalar("", false, entry.value.origin.clone()));
+                let value =
+                    std::mem::replace(&mut entries[at].value, Node::scalar("", false, entry.value.origin.clone()));
                 entries[at].value = laid_over(value, &entry.value);
             }
             None => entries.push(entry.clone()),
@@ -69,7 +70,12 @@ fn laid_over(below: Node, above: &Node) -> Node {
 
 fn empty(file: Option<&&ManifestFile>) -> Node {
     let origin = file.map_or_else(
-        || Origin::start_of(&std::sync::Arc::new(crate::model::SourceFile { path: "values.yaml".into(), text: String::new() })),
+        || {
+            Origin::start_of(&std::sync::Arc::new(crate::model::SourceFile {
+                path: "values.yaml".into(),
+                text: String::new(),
+            }))
+        },
         |file| Origin::start_of(&file.source),
     );
     Node { origin, tag: None, kind: NodeKind::Mapping(Vec::new()) }

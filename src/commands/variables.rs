@@ -65,10 +65,12 @@ fn value_of(variable: &Variable, fields: &Fields) -> (EntryValue, Option<String>
             }
             Err(field) => (EntryValue::Empty, Some(format!("{field} is not running here"))),
         },
-        Value::Secret(source) => (EntryValue::Empty, Some(format!("to fill in; production: {source}"))),
+        Value::Secret(source) => {
+            (EntryValue::Empty, Some(format!("to fill in below this block; production: {source}")))
+        }
         Value::NotPassed => (EntryValue::Empty, None),
         Value::Unresolved(source) => {
-            (EntryValue::Empty, Some(format!("to fill in; the manifest does not say it: {source}")))
+            (EntryValue::Empty, Some(format!("to fill in below this block; the manifest does not say it: {source}")))
         }
     }
 }
@@ -100,6 +102,19 @@ fn own_line(variable: &Variable, value: &EntryValue, line: &UserLine, file: &Arc
             .and_at(&variable.origin, "production's value, which devenv binds to a local service")
             .help("remove the line to get the proven value"),
     )
+}
+
+/// Puts the values of the user's own lines in the place of ours. Where other endpoints are meant than those of `.env`
+/// (another view, an ephemeral environment), bound values stay.
+pub(crate) fn put_own_lines(entries: &mut [Entry], variables: &[&Variable], user_lines: &[UserLine], bound_too: bool) {
+    for entry in entries {
+        let bound = variables.iter().any(|one| one.name == entry.name && matches!(one.value, Value::Bound { .. }));
+        let line = user_lines.iter().find(|line| line.name == entry.name).filter(|_| bound_too || !bound);
+        if let Some(value) = line.and_then(|line| line.value.clone()) {
+            entry.value = EntryValue::Secret(value);
+            entry.comment = None;
+        }
+    }
 }
 
 /// The variables that go into the one `.env`, and those of apps that have a file of their own.

@@ -7,7 +7,7 @@ use super::environment::Environment;
 use super::files::Project;
 use super::local::Included;
 use super::tree::Node;
-use super::{compose, kubernetes, platforms, services_yaml};
+use super::{cloudformation, compose, kubernetes, platforms, services_yaml, terraform};
 use crate::kinds::{Family, Kind, Kinds};
 use crate::model::{Diagnostic, ImageRef, Service, SourceFile, Stack};
 use std::collections::BTreeMap;
@@ -17,6 +17,21 @@ use std::sync::Arc;
 /// Every dialect; the first whose `recognises` holds reads a file. What discovery finds is read in this order.
 pub(crate) const DIALECTS: &[Dialect] = &[
     platforms::platformsh::DIALECT,
+    platforms::render::DIALECT,
+    platforms::digitalocean::DIALECT,
+    platforms::heroku::DIALECT,
+    platforms::heroku::SCALINGO,
+    platforms::kamal::DIALECT,
+    platforms::cloudfoundry::DIALECT,
+    platforms::nais::DIALECT,
+    platforms::score::DIALECT,
+    platforms::without_services::FLY,
+    platforms::without_services::RAILWAY,
+    platforms::ecs::DIALECT,
+    platforms::nomad::DIALECT,
+    cloudformation::DIALECT,
+    terraform::DIALECT,
+    terraform::SHOWN,
     services_yaml::DIALECT,
     kubernetes::DIALECT,
     kubernetes::KUSTOMIZE,

@@ -4,6 +4,8 @@
 
 mod bind;
 mod classify;
+mod cloud;
+mod cloudformation;
 mod compose;
 mod container;
 mod dialect;
@@ -14,11 +16,13 @@ mod environment;
 mod expect;
 mod files;
 mod generic;
+mod hcl;
 mod interpolate;
 mod kubernetes;
 mod local;
 mod merge;
 mod overlay;
+mod pinned;
 mod platforms;
 mod refusals;
 mod report;
@@ -28,12 +32,15 @@ mod service_facts;
 mod services_yaml;
 mod stage;
 mod templates;
+mod terraform;
 mod tree;
 mod variables;
 mod yaml;
 
 pub use bind::conflicts;
-pub use refusals::{gathered, refusals};
+pub use local::file as local_file;
+pub use pinned::pinned;
+pub use refusals::{Strictness, gathered, refusals};
 pub use report::{json, lines};
 
 use crate::kinds::Kinds;
@@ -95,7 +102,8 @@ impl Reading {
 
 fn is_unreadable(diagnostic: &Diagnostic) -> bool {
     diagnostic.severity == Severity::Error
-        && (diagnostic.code.starts_with("yaml-") || diagnostic.code.starts_with("file-"))
+        && (["yaml-", "hcl-", "file-"].iter().any(|start| diagnostic.code.starts_with(start))
+            || diagnostic.code == platforms::cloudfoundry::INSTANCES_UNKNOWN)
 }
 
 /// Finds and reads the manifests. Fails where there is none; whatever else is wrong is in the reading's diagnostics.
@@ -137,6 +145,7 @@ pub fn read(request: &Request) -> Result<Reading, Failure> {
     let missing = |found: &Diagnostic| matches!(found.code, "unknown-service" | "unknown-app" | "include-unknown");
     expect.diagnostics.retain(|found| !(unreadable && missing(found)));
     diagnostics.append(&mut expect.diagnostics);
+    platforms::cloudfoundry::settle_unknown(&stack, &mut diagnostics);
     if stack.project.is_empty() {
         stack.project = name_of(&project.root);
     }

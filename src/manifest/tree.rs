@@ -5,6 +5,9 @@
 
 use crate::model::{Located, Origin};
 
+/// The tag of a scalar that a reader could not settle; its text is what would settle it (`var.version`).
+pub(crate) const UNRESOLVED: &str = "!unresolved";
+
 /// One value of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Node {
@@ -45,6 +48,24 @@ impl Node {
     /// A plain or quoted scalar made by a reader, not by a file.
     pub(crate) fn scalar(text: impl Into<String>, quoted: bool, origin: Origin) -> Self {
         Self { origin, tag: None, kind: NodeKind::Scalar { text: text.into(), quoted } }
+    }
+
+    /// A value that the files do not settle.
+    pub(crate) fn unresolved(text: impl Into<String>, origin: Origin) -> Self {
+        Self { tag: Some(UNRESOLVED.into()), ..Self::scalar(text, false, origin) }
+    }
+
+    /// What would settle a value that the files do not settle.
+    pub(crate) fn as_unresolved(&self) -> Option<&str> {
+        match &self.kind {
+            NodeKind::Scalar { text, .. } if self.tag.as_deref() == Some(UNRESOLVED) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The text of a scalar that is settled: neither null nor under any tag.
+    pub(crate) fn as_literal(&self) -> Option<&str> {
+        self.as_str().filter(|_| self.tag.is_none())
     }
 
     /// Whether it says nothing: empty, `~` or `null`, not in quotes.

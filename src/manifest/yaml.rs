@@ -58,7 +58,13 @@ fn syntax(builder: &Builder<'_>, error: &ScanError) -> Diagnostic {
     if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
         return too_deep(&origin);
     }
-    Diagnostic::error("yaml-syntax", format!("`{}` is not valid YAML here", origin.path().display()))
+    let is_json = origin.path().extension().is_some_and(|ending| ending == "json");
+    let (syntax, help) = if is_json {
+        ("JSON", "look for a comma, quote or bracket that is missing here or on the line above")
+    } else {
+        ("YAML", "quote the value if it is meant as text, or mend the indentation above this line")
+    };
+    Diagnostic::error("yaml-syntax", format!("`{}` is not valid {syntax} here", origin.path().display()))
         .at(&origin, error.info())
-        .help("quote the value if it is meant as text, or mend the indentation above this line")
+        .help(help)
 }

@@ -3,6 +3,7 @@
 //! Nothing that a Compose file declares is dropped in silence: what is not carried out is said.
 
 mod backing;
+mod container;
 mod keys;
 mod load;
 mod merge;
@@ -11,6 +12,8 @@ mod places;
 mod service;
 mod value;
 mod variables;
+
+pub(crate) use container::{Container, container};
 
 use super::bind::{Sources, bind};
 use super::dialect::{Dialect, Input, ManifestFile, Places, Syntax};

@@ -8,7 +8,9 @@ use crate::manifest::bind::Sources;
 use crate::manifest::classify::{Class, Runs, classify};
 use crate::manifest::container::plain_words;
 use crate::manifest::dockerfile;
-use crate::model::{App, Diagnostic, ImageRef, Located, Origin, Service, SourceFile, Version, VersionClass};
+use crate::model::{
+    App, Diagnostic, ImageRef, Located, Origin, Service, SourceFile, Version, VersionClass, did_you_mean,
+};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -32,6 +34,17 @@ struct Image {
     command: Option<Vec<String>>,
 }
 
+/// Compose does not take such a file either.
+fn without_image(name: &Located<String>, value: &Value) -> Diagnostic {
+    let told =
+        Diagnostic::error("compose-no-image", format!("the service `{}` has neither image nor build", name.value));
+    let near = value.entries().iter().find_map(|(key, _)| Some((key, did_you_mean(&key.value, ["image", "build"])?)));
+    match near {
+        Some((key, meant)) => told.at(&key.origin, "no such key").help(format!("did you mean `{meant}`?")),
+        None => told.at(&name.origin, "declared here").help("name its image, or say how it is built"),
+    }
+}
+
 /// Reads one service.
 pub(super) fn read(loader: &mut Loader<'_>, whole: &Value, name: &Located<String>, value: &Value) -> Read {
     let written = value.get("image").and_then(Value::as_str).filter(|image| !image.is_empty()).map(str::to_owned);
@@ -41,6 +54,9 @@ pub(super) fn read(loader: &mut Loader<'_>, whole: &Value, name: &Located<String
         note,
         origin: name.origin.clone(),
     };
+    if ["image", "build"].iter().all(|key| value.get(key).is_none_or(Value::is_null)) {
+        loader.diagnostics.push(without_image(name, value));
+    }
     let image = image_of(loader, value);
     let active = is_active(loader, value);
     let asleep = if active { String::new() } else { inactive(value) };

@@ -4,7 +4,7 @@
 
 use crate::kinds::Kinds;
 use crate::manifest::bind::{Declared, Sources, bind};
-use crate::manifest::interpolate::Interpolated;
+use crate::manifest::interpolate::{Interpolated, Span, Unset};
 use crate::manifest::tree::Node;
 use crate::model::{Json, Origin, Piece, Service, Stack, Template, Value, Variable};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +16,8 @@ pub(super) struct Given(Vec<One>);
 enum One {
     Settled(Variable),
     Declared(Declared),
+    /// The platform's secret, with where it comes from.
+    Secret(Declared, String),
 }
 
 impl Given {
@@ -32,14 +34,12 @@ impl Given {
 
     /// A text as it is written.
     pub(super) fn text(&mut self, app: &str, name: &str, text: &str, origin: &Origin) {
-        self.declared(Declared {
-            not_passed: false,
-            name: name.to_owned(),
-            app: app.to_owned(),
-            text: Interpolated::literal(text),
-            secret: None,
-            origin: origin.clone(),
-        });
+        self.interpolated(app, name, Interpolated::literal(text), origin);
+    }
+
+    /// A text with the variables it came from.
+    pub(super) fn interpolated(&mut self, app: &str, name: &str, text: Interpolated, origin: &Origin) {
+        self.declared(declared(app, name, text, origin));
     }
 
     /// A value of the manifest: a scalar is its text, a list or map is JSON, as platforms write it.
@@ -57,6 +57,21 @@ impl Given {
     /// A value that `bind` decides about.
     pub(super) fn declared(&mut self, declared: Declared) {
         self.put(One::Declared(declared));
+    }
+
+    /// A secret of the platform: bound where a service's own login comes from the same one, and never copied.
+    pub(super) fn secret(&mut self, app: &str, name: &str, variable: &str, from: &str, origin: &Origin) {
+        let text = Interpolated {
+            text: String::new(),
+            spans: vec![Span { range: 0..0, variable: variable.to_owned() }],
+            unset: vec![Unset { name: variable.to_owned(), required: None }],
+        };
+        self.secret_text(app, name, text, from, origin);
+    }
+
+    /// A secret whose text is known as far as it leads to a service: bound there, and never copied.
+    pub(super) fn secret_text(&mut self, app: &str, name: &str, text: Interpolated, from: &str, origin: &Origin) {
+        self.put(One::Secret(declared(app, name, text, origin), from.to_owned()));
     }
 
     /// Whether an app has a variable of that name already.
@@ -81,6 +96,12 @@ impl Given {
             match one {
                 One::Settled(variable) => variables.push(variable),
                 One::Declared(_) => variables.extend(bound.next()),
+                One::Secret(_, from) => variables.extend(bound.next().map(|mut variable| {
+                    if !matches!(variable.value, Value::Bound { .. }) {
+                        variable.value = Value::Secret(from);
+                    }
+                    variable
+                })),
             }
         }
         tell(&mut stack.services, &variables);
@@ -92,16 +113,21 @@ impl One {
     fn key(&self) -> (&str, &str) {
         match self {
             Self::Settled(variable) => (&variable.app, &variable.name),
-            Self::Declared(declared) => (&declared.app, &declared.name),
+            Self::Declared(declared) | Self::Secret(declared, _) => (&declared.app, &declared.name),
         }
     }
 
     fn as_declared(&self) -> Option<&Declared> {
         match self {
-            Self::Declared(declared) => Some(declared),
+            Self::Declared(declared) | Self::Secret(declared, _) => Some(declared),
             Self::Settled(_) => None,
         }
     }
+}
+
+fn declared(app: &str, name: &str, text: Interpolated, origin: &Origin) -> Declared {
+    let (name, app, origin) = (name.to_owned(), app.to_owned(), origin.clone());
+    Declared { not_passed: false, name, app, text, secret: None, origin }
 }
 
 /// Whether a password is carried by some variable, and whether a host is without its port.

@@ -66,12 +66,6 @@ impl<'k> Managed<'k> {
         self.aside(path, Support::Reproduced, "");
     }
 
-    /// A note that makes it approximated.
-    pub(super) fn approximated(&mut self, note: &str) {
-        self.worst = Support::Approximated;
-        self.service.notes.push(note.to_owned());
-    }
-
     /// Whether its server knows databases by name.
     pub(super) fn has_databases(&self) -> bool {
         self.kind.default_database.is_some() || self.kind.name == "mongodb"

@@ -1,0 +1,256 @@
+//! Cloud Foundry's `manifest.yml`: `services` are names of instances, whose kind and version only the platform knows.
+//!
+//! What the user says of an instance (`include` in services.local.yaml) makes it a service, and its apps get
+//! `VCAP_SERVICES` as the platform writes it.
+
+use super::given::{Given, json};
+use super::managed::Managed;
+use super::templated::replaced;
+use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
+use crate::manifest::discover;
+use crate::manifest::expect::Expect;
+use crate::manifest::interpolate::{Interpolated, Span, Unset};
+use crate::manifest::tree::Node;
+use crate::model::{App, Diagnostic, Json, Located, Service, Source, Stack, Template};
+use std::collections::BTreeMap;
+
+/// This dialect's line in the table.
+pub(crate) const DIALECT: Dialect = Dialect {
+    name: "cloudfoundry",
+    title: "Cloud Foundry",
+    places: Places::Files(&["manifest.{yml,yaml}", "manifest{-,.,_}*.{yml,yaml}"]),
+    syntax: Syntax::Yaml,
+    marks: &["applications"],
+    recognises,
+    read,
+};
+
+/// The message that `read` of the manifests makes an error where nothing else says what the instances are.
+pub(crate) const INSTANCES_UNKNOWN: &str = "instances-unknown";
+
+/// Where the files for `cf push --vars-file` lie, from the manifest's folder.
+const VARS_FOLDERS: &[&str] = &[".", "vars", "deploy-config", "config/deploy", "config/cf", "cf", "config"];
+
+/// Their names, production's first.
+const VARS_FILES: &[&str] =
+    &["production", "prod", "vars-production", "vars-prod", "vars.production", "vars.prod", "production-vars", "vars"];
+
+fn recognises(file: &ManifestFile) -> bool {
+    file.documents.first().is_some_and(|document| {
+        let apps = document.get("applications").and_then(Node::as_sequence).unwrap_or_default();
+        !apps.is_empty() && apps.iter().all(|app| app.get("name").is_some()) && document.get("apiVersion").is_none()
+    })
+}
+
+fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
+    let mut reader = Reader {
+        input,
+        expect: Expect::default(),
+        stack: Stack::default(),
+        given: Given::default(),
+        vars: BTreeMap::new(),
+        unknown: Vec::new(),
+    };
+    for file in input.files {
+        let path = file.source.path.clone();
+        reader.stack.sources.push(Source { path, format: DIALECT.name, title: DIALECT.title });
+        reader.read_vars(file);
+        for document in &file.documents {
+            for app in document.get("applications").and_then(Node::as_sequence).unwrap_or_default() {
+                reader.app(app);
+            }
+        }
+    }
+    reader.tell_unknown();
+    let Reader { mut stack, given, expect, .. } = reader;
+    given.bind_into(&mut stack, input.kinds, &BTreeMap::new());
+    (stack, expect.diagnostics)
+}
+
+struct Reader<'a> {
+    input: &'a Input<'a>,
+    expect: Expect,
+    stack: Stack,
+    given: Given,
+    vars: BTreeMap<String, String>,
+    /// Instances of which nobody says what they are.
+    unknown: Vec<Located<String>>,
+}
+
+impl Reader<'_> {
+    /// The variables of the first file that has one of those that the manifest asks for.
+    fn read_vars(&mut self, file: &ManifestFile) {
+        let text = &file.source.text;
+        if !text.contains("((") || file.folder.file_name().is_none() {
+            return;
+        }
+        let endings = ["yml", "yaml"];
+        for (folder, name) in VARS_FOLDERS.iter().flat_map(|folder| VARS_FILES.iter().map(move |name| (folder, name))) {
+            for ending in endings {
+                let path = file.folder.join(folder).join(format!("{name}.{ending}"));
+                let Ok(source) = self.input.project.read(&path) else { continue };
+                let vars = discover::parsed(source, file.folder.clone(), &mut Vec::new());
+                let entries: Vec<(String, String)> = vars
+                    .documents
+                    .iter()
+                    .flat_map(Node::entries)
+                    .filter_map(|entry| Some((entry.key.value.clone(), entry.value.as_str()?.to_owned())))
+                    .collect();
+                if entries.iter().any(|(name, _)| text.contains(&format!("(({name}))"))) {
+                    self.vars.extend(entries);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// A text with `((x))` replaced as far as the vars file says it.
+    fn filled(&self, text: &str) -> String {
+        replaced(text, "((", "))", &mut |name| {
+            Some(self.vars.get(name.trim()).cloned().unwrap_or_else(|| format!("(({name}))")))
+        })
+    }
+
+    fn app(&mut self, node: &Node) {
+        let Some(name) = node.get("name").and_then(|name| self.expect.text(name, "an app's name")) else { return };
+        let app = self.filled(&name.value);
+        let image = node.get("docker").and_then(|docker| docker.get("image")).and_then(Node::as_str);
+        let image = image.map(|image| self.filled(image));
+        self.stack.apps.push(App { name: app.clone(), image, note: String::new(), origin: name.origin.clone() });
+        for entry in node.get("env").into_iter().flat_map(Node::entries) {
+            match entry.value.as_str() {
+                Some(text) => {
+                    let text = self.interpolated(text);
+                    self.given.interpolated(&app, &entry.key.value, text, &entry.value.origin);
+                }
+                None => self.given.node(&app, &entry.key.value, &entry.value),
+            }
+        }
+        let mut bound = Vec::new();
+        for item in node.get("services").and_then(Node::as_sequence).unwrap_or_default() {
+            let said = if item.as_mapping().is_some() { item.get("name") } else { Some(item) };
+            let Some(said) = said.and_then(|said| self.expect.text(said, "a service instance's name")) else {
+                continue;
+            };
+            let binding = item.get("binding_name").and_then(Node::as_str).map(str::to_owned);
+            let name = Located::new(self.filled(&said.value), said.origin);
+            self.instance(&name);
+            bound.push((name.value, binding));
+        }
+        let services: Vec<(&Service, Option<String>)> =
+            bound.into_iter().filter_map(|(name, binding)| Some((self.stack.service(&name)?, binding))).collect();
+        if !services.is_empty() {
+            let value = vcap_services(&services, self.input);
+            self.given.bound(&app, "VCAP_SERVICES", Template::json(value, false), &name.origin);
+        }
+    }
+
+    /// A text in which `((x))` that no file says is a variable that is not set.
+    fn interpolated(&self, text: &str) -> Interpolated {
+        let filled = self.filled(text);
+        let mut result = Interpolated::default();
+        let mut rest = filled.as_str();
+        while let Some((before, after)) = rest.split_once("((") {
+            let Some((name, after)) = after.split_once("))") else { break };
+            result.text.push_str(before);
+            let at = result.text.len();
+            result.spans.push(Span { range: at..at, variable: name.to_owned() });
+            result.unset.push(Unset { name: name.to_owned(), required: None });
+            rest = after;
+        }
+        result.text.push_str(rest);
+        result
+    }
+
+    fn instance(&mut self, name: &Located<String>) {
+        if self.stack.service(&name.value).is_some() || self.stack.apps.iter().any(|app| app.name == name.value) {
+            return;
+        }
+        let image = self.input.included.get(&name.value).and_then(|included| included.image.clone());
+        let found = image.as_ref().and_then(|image| self.input.kind_of(&name.value, Some(&image.value)));
+        let (Some(image), Some((kind, family))) = (image, found) else {
+            let note = "an instance of the platform, of a kind that the manifest does not say".to_owned();
+            self.stack.apps.push(App { name: name.value.clone(), image: None, note, origin: name.origin.clone() });
+            self.unknown.push(name.clone());
+            return;
+        };
+        let mut service = Managed::new(name, kind, None);
+        let tag = image.value.tag.as_deref().unwrap_or_default();
+        service.service.version = kind.version(tag, image.value.digest.is_some(), image.origin.clone());
+        service.service.family.clone_from(&family.name);
+        service.service.image = Some(image);
+        service.defaults("app", "app");
+        let mut service = service.finish();
+        self.input.describe(&mut service);
+        self.stack.services.push(service);
+    }
+
+    fn tell_unknown(&mut self) {
+        let Some(first) = self.unknown.first() else { return };
+        let names: Vec<&str> = self.unknown.iter().map(|name| name.value.as_str()).collect();
+        let message = format!("nothing says what the service instances {} are", crate::manifest::local::names(&names));
+        let mut found = Diagnostic::warning(INSTANCES_UNKNOWN, message).at(&first.origin, "a name and no more");
+        for other in &self.unknown[1..] {
+            found = found.and_at(&other.origin, "another one");
+        }
+        self.expect.diagnostics.push(
+            found
+                .because("Cloud Foundry keeps the kind and version of an instance outside of the manifest")
+                .help(format!(
+                    "say it in services.local.yaml: `include: {{\"{}\": {{image: \"postgres:16.4\"}}}}`, say",
+                    first.value
+                ))
+                .help("or name the file that makes the instances, Terraform's say, beside this one: `-f manifest.yml -f main.tf`"),
+        );
+    }
+}
+
+/// `VCAP_SERVICES`: lists of instances by their offering's name, for which the kind's stands in.
+fn vcap_services(services: &[(&Service, Option<String>)], input: &Input<'_>) -> Json {
+    let mut groups: BTreeMap<String, Vec<Json>> = BTreeMap::new();
+    for (service, binding) in services {
+        let Some(kind) = input.kinds.get(&service.kind) else { continue };
+        let name = service.name.as_str();
+        let label = kind.names.get(1).filter(|_| kind.name == "postgres").unwrap_or(&kind.name);
+        let mut credentials = Vec::new();
+        for (key, field) in [
+            ("uri", "url"),
+            ("url", "url"),
+            ("jdbcUrl", "jdbc_url"),
+            ("host", "host"),
+            ("hostname", "host"),
+            ("username", "user"),
+            ("user", "user"),
+            ("password", "password"),
+            ("name", "database"),
+            ("db_name", "database"),
+            ("database", "database"),
+            ("vhost", "vhost"),
+        ] {
+            if kind.fields.contains_key(field) {
+                credentials.push(json(key, Json::Text(Template::field(name, field))));
+            }
+        }
+        credentials.push(json("port", Json::Number(Template::field(name, "port"))));
+        let tags = kind.names.iter().map(|name| Json::text(name)).collect();
+        groups.entry(label.clone()).or_default().push(Json::Map(vec![
+            json("binding_name", binding.as_deref().map_or(Json::Null, Json::text)),
+            json("credentials", Json::Map(credentials)),
+            json("instance_name", Json::text(name)),
+            json("label", Json::text(label)),
+            json("name", Json::text(binding.as_deref().unwrap_or(name))),
+            json("plan", Json::text("local")),
+            json("tags", Json::List(tags)),
+        ]));
+    }
+    Json::Map(groups.into_iter().map(|(label, items)| (label, Json::List(items))).collect())
+}
+
+/// Makes the message an error where no manifest declares a service: then the instances are all there is.
+pub(crate) fn settle_unknown(stack: &Stack, diagnostics: &mut [Diagnostic]) {
+    if stack.services.is_empty() {
+        for found in diagnostics.iter_mut().filter(|found| found.code == INSTANCES_UNKNOWN) {
+            found.severity = crate::model::Severity::Error;
+        }
+    }
+}

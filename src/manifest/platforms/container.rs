@@ -1,0 +1,73 @@
+//! A container that a platform runs from an image: put into Compose's words and read as Compose reads it.
+
+use super::given::Given;
+use crate::manifest::bind::Sources;
+use crate::manifest::compose::{Container, container};
+use crate::manifest::dialect::Input;
+use crate::manifest::tree::{Entry, Node, NodeKind};
+use crate::model::{Diagnostic, Located, Origin, Service, Stack};
+use std::collections::BTreeMap;
+
+/// What was read from containers, beside the stack.
+#[derive(Default)]
+pub(super) struct Containers {
+    pub(super) sources: BTreeMap<String, Sources>,
+    pub(super) diagnostics: Vec<Diagnostic>,
+}
+
+impl Containers {
+    /// Reads a container into the stack and its app's variables; `finish` sees a service before it is kept.
+    pub(super) fn read(
+        &mut self,
+        input: &Input<'_>,
+        name: &Located<String>,
+        entries: Vec<Entry>,
+        stack: &mut Stack,
+        given: &mut Given,
+        finish: &mut dyn FnMut(&mut Service),
+    ) {
+        let node = Node { origin: name.origin.clone(), tag: None, kind: NodeKind::Mapping(entries) };
+        let (read, found) = container(input, name, &node);
+        self.diagnostics.extend(found);
+        match read {
+            Container::Backing(mut service, sources) => {
+                finish(&mut service);
+                self.sources.insert(service.name.clone(), sources);
+                stack.services.push(*service);
+            }
+            Container::App(app, declared) => {
+                for declared in declared {
+                    given.declared(declared);
+                }
+                stack.apps.push(app);
+            }
+        }
+    }
+}
+
+/// One key of the container, in Compose's words.
+pub(super) fn entry(key: &str, value: Node) -> Entry {
+    Entry { key: Located::new(key.to_owned(), value.origin.clone()), value }
+}
+
+/// A map or list of the container.
+pub(super) fn map(origin: &Origin, entries: Vec<Entry>) -> Node {
+    Node { origin: origin.clone(), tag: None, kind: NodeKind::Mapping(entries) }
+}
+
+/// A list of the container.
+pub(super) fn list(origin: &Origin, items: Vec<Node>) -> Node {
+    Node { origin: origin.clone(), tag: None, kind: NodeKind::Sequence(items) }
+}
+
+/// A tree whose dollars are meant as they stand.
+pub(super) fn literal(node: &Node) -> Node {
+    let kind = match &node.kind {
+        NodeKind::Scalar { text, quoted } => NodeKind::Scalar { text: text.replace('$', "$$"), quoted: *quoted },
+        NodeKind::Sequence(items) => NodeKind::Sequence(items.iter().map(literal).collect()),
+        NodeKind::Mapping(entries) => NodeKind::Mapping(
+            entries.iter().map(|entry| Entry { key: entry.key.clone(), value: literal(&entry.value) }).collect(),
+        ),
+    };
+    Node { origin: node.origin.clone(), tag: None, kind }
+}

@@ -1,0 +1,134 @@
+//! Task definitions of Amazon ECS: a task's containers are told apart by their images, as anywhere.
+
+use super::container::{Containers, entry, list, literal, map};
+use super::given::Given;
+use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
+use crate::manifest::tree::{Entry, Node};
+use crate::model::{App, Diagnostic, Key, Located, Service, Source, Stack, Support};
+
+/// This dialect's line in the table.
+pub(crate) const DIALECT: Dialect = Dialect {
+    name: "ecs",
+    title: "ECS task definition",
+    places: Places::Files(&["*.json", "{ecs,.aws,aws,deploy,deployment,infra,task-definitions}/**/*.json"]),
+    syntax: Syntax::Yaml,
+    marks: &["containerDefinitions"],
+    recognises,
+    read,
+};
+
+/// Properties of a container that are read.
+const READ: &[&str] = &["name", "image", "entryPoint", "command", "environment", "secrets", "links", "hostname"];
+
+fn recognises(file: &ManifestFile) -> bool {
+    file.documents.first().is_some_and(|document| !containers(document).is_empty())
+}
+
+/// The containers of a task definition, as it is registered, or as `aws ecs describe-task-definition` prints it.
+fn containers(document: &Node) -> &[Node] {
+    let task = document.get("taskDefinition").unwrap_or(document);
+    let containers = task.get("containerDefinitions").and_then(Node::as_sequence).unwrap_or_default();
+    if containers.iter().any(|container| container.get("image").is_some()) { containers } else { &[] }
+}
+
+fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
+    let (mut stack, mut given, mut read) = (Stack::default(), Given::default(), Containers::default());
+    for file in input.files {
+        stack.sources.push(Source { path: file.source.path.clone(), format: DIALECT.name, title: DIALECT.title });
+        let Some(document) = file.documents.first() else { continue };
+        for container in containers(document) {
+            let Some(name) = container.get("name").and_then(text) else { continue };
+            let known =
+                stack.services.iter().map(|service| &service.name).chain(stack.apps.iter().map(|app| &app.name));
+            if known.into_iter().any(|known| *known == name.value) {
+                continue;
+            }
+            one(input, &name, container, &mut stack, &mut given, &mut read);
+        }
+    }
+    given.bind_into(&mut stack, input.kinds, &read.sources);
+    (stack, read.diagnostics)
+}
+
+fn one(
+    input: &Input<'_>,
+    name: &Located<String>,
+    container: &Node,
+    stack: &mut Stack,
+    given: &mut Given,
+    read: &mut Containers,
+) {
+    let secrets: Vec<(Located<String>, Located<String>)> = pairs(container.get("secrets"), "valueFrom");
+    let image = container.get("image").and_then(Node::as_str).unwrap_or_default();
+    // `<IMAGE1_NAME>` and the like are put in at deploy time.
+    if image.contains(['<', '{', '$']) {
+        stack.apps.push(App {
+            name: name.value.clone(),
+            image: Some(image.to_owned()),
+            note: String::new(),
+            origin: name.origin.clone(),
+        });
+        variables(name, container, given);
+    } else {
+        let origin = &container.origin;
+        let mut entries: Vec<Entry> = [("image", "image"), ("entryPoint", "entrypoint"), ("command", "command")]
+            .into_iter()
+            .filter_map(|(theirs, ours)| Some(entry(ours, literal(container.get(theirs)?))))
+            .collect();
+        let mut environment: Vec<Entry> = pairs(container.get("environment"), "value")
+            .into_iter()
+            .map(|(name, value)| entry(&name.value, literal(&Node::scalar(value.value, true, value.origin))))
+            .collect();
+        for (name, from) in &secrets {
+            let value = format!("${{{}}}", variable_of(&from.value));
+            environment.push(entry(&name.value, Node::scalar(value, true, from.origin.clone())));
+        }
+        entries.push(entry("environment", map(origin, environment)));
+        if container.get("portMappings").is_some() {
+            entries.push(entry("expose", list(origin, Vec::new())));
+        }
+        read.read(input, name, entries, stack, given, &mut |service| finish(service, container));
+    }
+    if stack.service(&name.value).is_none() {
+        for (variable, from) in &secrets {
+            let said = format!("the secret {}", from.value);
+            given.secret(&name.value, &variable.value, &variable_of(&from.value), &said, &from.origin);
+        }
+    }
+}
+
+fn variables(name: &Located<String>, container: &Node, given: &mut Given) {
+    for (variable, value) in pairs(container.get("environment"), "value") {
+        given.text(&name.value, &variable.value, &value.value, &value.origin);
+    }
+}
+
+/// What is left of a container's properties, and the names by which its neighbours know it.
+fn finish(service: &mut Service, container: &Node) {
+    let mut others: Vec<&str> = container.entries().map(|entry| entry.key.value.as_str()).collect();
+    others.retain(|name| !READ.contains(name));
+    if !others.is_empty() {
+        let note = format!("about the task around the server: {}", others.join(", "));
+        service.keys.push(Key { path: "other properties".to_owned(), support: Support::Unsupported, note });
+    }
+    if let Some(host) = container.get("hostname").and_then(Node::as_str) {
+        service.aliases.push(host.to_owned());
+    }
+}
+
+/// `[{name, value}]` as names and values.
+fn pairs(node: Option<&Node>, value: &str) -> Vec<(Located<String>, Located<String>)> {
+    let items = node.and_then(Node::as_sequence).unwrap_or_default();
+    items.iter().filter_map(|item| Some((item.get("name").and_then(text)?, item.get(value).and_then(text)?))).collect()
+}
+
+fn text(node: &Node) -> Option<Located<String>> {
+    let text = node.as_str()?;
+    Some(Located::new(text.to_owned(), node.origin.clone()))
+}
+
+/// A name for the place that a secret comes from: services and apps that share the place share the secret.
+fn variable_of(from: &str) -> String {
+    let name: String = from.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    format!("secret_{name}")
+}

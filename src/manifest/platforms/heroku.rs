@@ -1,0 +1,284 @@
+//! Heroku's `app.json` and `heroku.yml`, and Scalingo's `scalingo.json`: add-ons of providers, by plan.
+//!
+//! An add-on gives the app variables that begin with its `as`, or with a word of its provider's own.
+
+use super::given::{Given, address};
+use super::managed::Managed;
+use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
+use crate::manifest::expect::Expect;
+use crate::manifest::tree::Node;
+use crate::model::{App, Diagnostic, Located, Source, Stack, Support, Template, Value};
+use std::collections::BTreeMap;
+
+/// This dialect's line in the table.
+pub(crate) const DIALECT: Dialect = Dialect {
+    name: "heroku",
+    title: "Heroku",
+    places: Places::Files(&["app.json", "heroku.{yml,yaml}"]),
+    syntax: Syntax::Yaml,
+    marks: &[],
+    recognises,
+    read,
+};
+
+/// Scalingo's line in the table.
+pub(crate) const SCALINGO: Dialect = Dialect {
+    name: "scalingo",
+    title: "Scalingo",
+    places: Places::Files(&["scalingo.json"]),
+    syntax: Syntax::Yaml,
+    marks: &[],
+    recognises: is_scalingo,
+    read: read_scalingo,
+};
+
+/// What an add-on's variables begin with where no `as` is said, and what they carry; others begin with the add-on's name.
+const ADDONS: &[(&str, &str, &[(&str, &str)])] = &[
+    ("heroku-postgresql", "DATABASE", &[("URL", "url")]),
+    ("heroku-redis", "REDIS", &[("URL", "url")]),
+    ("heroku-key-value-store", "REDIS", &[("URL", "url")]),
+    ("heroku-kafka", "KAFKA", &[("URL", "url")]),
+    ("memcachier", "MEMCACHIER", MEMCACHED),
+    ("memcachedcloud", "MEMCACHEDCLOUD", MEMCACHED),
+    ("cleardb", "CLEARDB_DATABASE", &[("URL", "url")]),
+    ("mongolab", "MONGODB", &[("URI", "url")]),
+    ("ormongo", "ORMONGO", &[("URL", "url"), ("RS_URL", "url")]),
+    ("cloudkarafka", "CLOUDKARAFKA", &[("BROKERS", "address"), ("USERNAME", "user"), ("PASSWORD", "password")]),
+    ("bucketeer", "BUCKETEER", &[("AWS_ACCESS_KEY_ID", "user"), ("AWS_SECRET_ACCESS_KEY", "password")]),
+    ("cloudcube", "CLOUDCUBE", &[("ACCESS_KEY_ID", "user"), ("SECRET_ACCESS_KEY", "password"), ("URL", "url")]),
+];
+
+const MEMCACHED: &[(&str, &str)] = &[("SERVERS", "address"), ("USERNAME", "user"), ("PASSWORD", "password")];
+
+/// Scalingo's word in `SCALINGO_WORD_URL`, and the further name that it gives the same value.
+const SCALINGO_WORDS: &[(&str, &str, &str)] = &[
+    ("postgres", "POSTGRESQL", "DATABASE_URL"),
+    ("mysql", "MYSQL", "DATABASE_URL"),
+    ("mongodb", "MONGO", "MONGO_URL"),
+    ("redis", "REDIS", "REDIS_URL"),
+    ("elasticsearch", "ELASTICSEARCH", "ELASTICSEARCH_URL"),
+    ("opensearch", "OPENSEARCH", "OPENSEARCH_URL"),
+    ("influxdb", "INFLUX", "INFLUX_URL"),
+    ("rabbitmq", "RABBITMQ", "RABBITMQ_URL"),
+];
+
+fn file_name(file: &ManifestFile) -> &str {
+    file.source.path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+}
+
+/// What Heroku knows at the top of `app.json`; Expo's and React Native's files of that name have none of it.
+fn recognises(file: &ManifestFile) -> bool {
+    let Some(document) = file.documents.first() else { return false };
+    if document.get("expo").is_some() {
+        return false;
+    }
+    let is_list = |key: &str| document.get(key).is_some_and(|node| node.as_sequence().is_some());
+    let is_map = |key: &str| document.get(key).is_some_and(|node| node.as_mapping().is_some());
+    match file_name(file) {
+        "heroku.yml" | "heroku.yaml" => true,
+        "scalingo.json" => false,
+        "app.json" => {
+            ["addons", "buildpacks"].into_iter().any(is_list)
+                || ["env", "formation", "environments"].into_iter().any(is_map)
+                || ["success_url", "stack"].iter().any(|key| document.get(key).is_some())
+                || document.get("scripts").is_some_and(|scripts| scripts.get("postdeploy").is_some())
+        }
+        _ => {
+            (is_list("addons") && ["env", "formation"].into_iter().any(is_map))
+                || document
+                    .get("setup")
+                    .is_some_and(|setup| setup.get("addons").is_some_and(|node| node.as_sequence().is_some()))
+        }
+    }
+}
+
+fn is_scalingo(file: &ManifestFile) -> bool {
+    file_name(file) == "scalingo.json" && file.documents.first().is_some_and(|document| document.as_mapping().is_some())
+}
+
+fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
+    read_as(input, &DIALECT)
+}
+
+fn read_scalingo(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
+    read_as(input, &SCALINGO)
+}
+
+fn read_as(input: &Input<'_>, dialect: &'static Dialect) -> (Stack, Vec<Diagnostic>) {
+    let mut reader = Reader {
+        input,
+        scalingo: dialect.name == SCALINGO.name,
+        expect: Expect::default(),
+        stack: Stack::default(),
+        given: Given::default(),
+        app: input.files.iter().find_map(|file| name_of(file)).unwrap_or_else(|| "app".to_owned()),
+    };
+    for file in input.files {
+        let path = file.source.path.clone();
+        reader.stack.sources.push(Source { path, format: dialect.name, title: dialect.title });
+        let Some(document) = file.documents.first() else { continue };
+        if reader.stack.apps.is_empty() {
+            let origin = document.get("name").map_or(&document.origin, |name| &name.origin).clone();
+            reader.stack.apps.push(App { name: reader.app.clone(), image: None, note: String::new(), origin });
+        }
+        let setup = document.get("setup").filter(|_| file_name(file).starts_with("heroku.")).unwrap_or(document);
+        reader.addons(setup);
+        for entry in document.get("env").or_else(|| setup.get("config")).into_iter().flat_map(Node::entries) {
+            reader.variable(&entry.key, &entry.value);
+        }
+        if let Some(environments) = document.get("environments") {
+            let note = Diagnostic::note("left-alone", "what `environments` adds is for reviews and tests")
+                .at(&environments.origin, "left alone");
+            reader.expect.diagnostics.push(note);
+        }
+    }
+    let Reader { mut stack, given, expect, .. } = reader;
+    given.bind_into(&mut stack, input.kinds, &BTreeMap::new());
+    (stack, expect.diagnostics)
+}
+
+fn name_of(file: &ManifestFile) -> Option<String> {
+    Some(file.documents.first()?.get("name")?.as_str()?.to_owned())
+}
+
+struct Reader<'a> {
+    input: &'a Input<'a>,
+    scalingo: bool,
+    expect: Expect,
+    stack: Stack,
+    given: Given,
+    app: String,
+}
+
+impl Reader<'_> {
+    fn addons(&mut self, document: &Node) {
+        let Some(addons) = document.get("addons") else { return };
+        let Some(items) = addons.as_sequence() else {
+            if !addons.is_null() {
+                self.expect.wrong(addons, "`addons`", "a list");
+            }
+            return;
+        };
+        for item in items {
+            let plan = match item.as_mapping() {
+                Some(_) => item.get("plan").or_else(|| item.get("name")),
+                None => Some(item),
+            };
+            match plan {
+                Some(plan) => {
+                    if let Some(plan) = self.expect.text(plan, "an add-on") {
+                        self.addon(item, &plan);
+                    }
+                }
+                None => self.expect.wrong(item, "an add-on", "text or a map with `plan`"),
+            }
+        }
+    }
+
+    fn addon(&mut self, item: &Node, plan: &Located<String>) {
+        // `provider:plan`, and in older files `provider@version`.
+        let slug = plan.value.split([':', '@', ' ']).next().unwrap_or_default();
+        let alias = item.get("as").and_then(Node::as_str).filter(|alias| !alias.is_empty());
+        let taken =
+            |name: &str| self.stack.service(name).is_some() || self.stack.apps.iter().any(|app| app.name == name);
+        let base = alias.unwrap_or(slug).to_owned();
+        let known = self.stack.service(&base).map(|service| service.origin.clone());
+        let name = match known {
+            // `heroku.yml` says again what `app.json` says.
+            Some(origin) if origin.path() != plan.origin.path() => return,
+            Some(_) => (2..).map(|number| format!("{base}-{number}")).find(|name| !taken(name)).unwrap_or(base.clone()),
+            None => base.clone(),
+        };
+        let again = name != base;
+        let origin = plan.origin.clone();
+        let dialect = if self.scalingo { SCALINGO.name } else { DIALECT.name };
+        let heroku = || self.input.kinds.spelled(DIALECT.name, slug);
+        let Some(kind) = self.input.kinds.spelled(dialect, slug).or_else(heroku) else {
+            let note = "an add-on that is no backing service devenv knows".to_owned();
+            if !taken(&name) {
+                self.stack.apps.push(App { name, image: None, note, origin });
+            }
+            return;
+        };
+        let options = item.get("options");
+        let version = options
+            .and_then(|options| options.get("version"))
+            .and_then(|version| self.expect.text(version, "`version`"));
+        let mut service = Managed::new(&Located::new(name.clone(), origin.clone()), kind, version.as_ref());
+        service.aside("plan", Support::Reproduced, "the provider says the kind; the plan's size is not reproduced");
+        if alias.is_some() {
+            service.aside("as", Support::Reproduced, "");
+        }
+        for option in options.into_iter().flat_map(Node::entries) {
+            let path = format!("options.{}", option.key.value);
+            match option.key.value.as_str() {
+                "version" => service.aside(&path, Support::Reproduced, ""),
+                "maxmemory_policy" | "maxmemory-policy" => service.setting(&path, "maxmemory-policy", &option.value),
+                _ => service.aside(&path, Support::Unsupported, "about production's own server"),
+            }
+        }
+        service.defaults("app", "app");
+        let service = service.finish();
+        let provider = ADDONS.iter().find(|(known, ..)| *known == slug);
+        if self.scalingo {
+            let words = SCALINGO_WORDS.iter().find(|(kind, ..)| *kind == service.kind);
+            if let Some((_, word, further)) = words {
+                let names =
+                    if again { Vec::new() } else { vec![format!("SCALINGO_{word}_URL"), (*further).to_owned()] };
+                for variable in names {
+                    self.given.bound(&self.app, &variable, Template::field(&name, "url"), &origin);
+                }
+            }
+        } else {
+            let prefix = match (alias, provider) {
+                (Some(alias), _) => alias.to_uppercase().replace('-', "_"),
+                (None, Some((_, prefix, _))) => (*prefix).to_owned(),
+                (None, None) => slug.to_uppercase().replace('-', "_"),
+            };
+            let parts = provider.map_or(&[("URL", "url")][..], |(_, _, parts)| parts);
+            for (end, field) in parts.iter().filter(|_| !again) {
+                let variable = format!("{prefix}_{end}");
+                if *field == "address" {
+                    self.given.bound(&self.app, &variable, address(&name), &origin);
+                } else if kind.fields.contains_key(*field) {
+                    self.given.bound(&self.app, &variable, Template::field(&name, field), &origin);
+                } else {
+                    let value = Value::Unresolved(format!("a login, which a local {} does not ask for", kind.title));
+                    self.given.settled(&self.app, &variable, value, &origin);
+                }
+            }
+        }
+        let mut service = service;
+        if again {
+            service
+                .notes
+                .push("the name of its variable is the platform's choice: bind it in services.local.yaml".to_owned());
+        }
+        self.stack.services.push(service);
+    }
+
+    /// A variable: text, or a map that says where its value comes from.
+    fn variable(&mut self, name: &Located<String>, node: &Node) {
+        if self.given.has(&self.app, &name.value) {
+            return;
+        }
+        let origin = &name.origin;
+        if node.as_mapping().is_none() {
+            return self.given.node(&self.app, &name.value, node);
+        }
+        if node.get("generator").is_some() {
+            let value = Value::Secret("generated once by the platform".to_owned());
+            return self.given.settled(&self.app, &name.value, value, origin);
+        }
+        match node.get("value").filter(|value| !value.is_null()) {
+            Some(value) => self.given.node(&self.app, &name.value, value),
+            None if node.get("required").and_then(Node::as_bool) == Some(false) => {
+                self.given.settled(&self.app, &name.value, Value::NotPassed, origin);
+            }
+            None => {
+                let value = Value::Secret("it is asked for at the first deploy".to_owned());
+                self.given.settled(&self.app, &name.value, value, origin);
+            }
+        }
+    }
+}

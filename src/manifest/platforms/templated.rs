@@ -1,0 +1,74 @@
+//! YAML with templates in it: what they would put in is not known, and the rest is read all the same.
+//!
+//! Lines stay where they are, so that every place is one of the file as it was written.
+
+use crate::manifest::tree::{Entry, Node, NodeKind};
+use crate::manifest::yaml::{self, Documents};
+use crate::model::{Diagnostic, Located, Origin, SourceFile};
+use std::sync::Arc;
+
+/// Parses a text that stands in for a file's own, line by line; places lead to the file.
+pub(super) fn parse(source: &Arc<SourceFile>, text: String) -> Documents {
+    let stand_in = Arc::new(SourceFile { path: source.path.clone(), text });
+    let read = yaml::parse(&stand_in);
+    Documents {
+        documents: read.documents.into_iter().map(|node| relocated(node, source)).collect(),
+        diagnostics: read.diagnostics.into_iter().map(|found| of_file(found, source)).collect(),
+    }
+}
+
+fn of_file(mut found: Diagnostic, source: &Arc<SourceFile>) -> Diagnostic {
+    let related = found.related.iter_mut().map(|place| &mut place.origin);
+    for origin in found.origin.iter_mut().chain(related) {
+        *origin = moved(origin, source);
+    }
+    found
+}
+
+fn moved(origin: &Origin, source: &Arc<SourceFile>) -> Origin {
+    let line = source.text.lines().nth(origin.line as usize - 1).unwrap_or_default();
+    let width = u32::try_from(line.chars().count()).unwrap_or(u32::MAX);
+    let column = origin.column.min(width.max(1));
+    let length = origin.length.min((width + 1).saturating_sub(column)).max(1);
+    Origin { file: Arc::clone(source), line: origin.line, column, length }
+}
+
+fn relocated(node: Node, source: &Arc<SourceFile>) -> Node {
+    // Counting lines once for each node would take the square of a long file's time.
+    let here = |origin: &Origin| Origin { file: Arc::clone(source), ..origin.clone() };
+    let kind = match node.kind {
+        NodeKind::Sequence(items) => {
+            NodeKind::Sequence(items.into_iter().map(|item| relocated(item, source)).collect())
+        }
+        NodeKind::Mapping(entries) => NodeKind::Mapping(
+            entries
+                .into_iter()
+                .map(|entry| Entry {
+                    key: Located::new(entry.key.value, here(&entry.key.origin)),
+                    value: relocated(entry.value, source),
+                })
+                .collect(),
+        ),
+        scalar @ NodeKind::Scalar { .. } => scalar,
+    };
+    Node { origin: here(&node.origin), tag: node.tag, kind }
+}
+
+/// A text with each `open…close` replaced by what `replace` makes of the inside; none leaves the line without it.
+/// What is never closed stays as it is.
+pub(super) fn replaced(text: &str, open: &str, close: &str, replace: &mut dyn FnMut(&str) -> Option<String>) -> String {
+    let mut result = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(open) {
+        let Some((inside, after)) = after.split_once(close) else { break };
+        result.push_str(before);
+        if let Some(text) = replace(inside) {
+            result.push_str(&text);
+        }
+        // A template over several lines takes as many.
+        result.extend(inside.chars().filter(|c| *c == '\n'));
+        rest = after;
+    }
+    result.push_str(rest);
+    result
+}

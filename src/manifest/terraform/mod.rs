@@ -1,0 +1,412 @@
+//! Terraform (and OpenTofu): `*.tf` with `*.tfvars`, and what `terraform show -json` prints of a state or plan.
+//!
+//! Nothing is run, and nothing is fetched: a module that does not lie in the project is known by its arguments only.
+
+mod calls;
+mod evaluate;
+mod functions;
+mod module;
+mod names;
+mod resources;
+mod shown;
+
+use super::cloud::{self, Built, Parameter, Resource, Settings};
+use super::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
+use super::environment::Environment;
+use super::files::tidy;
+use super::hcl::EXPRESSION;
+use super::tree::{Node, NodeKind};
+use crate::kinds::{Kind, arguments, matches};
+use crate::model::{Diagnostic, Located, Source, Stack, VersionClass};
+use evaluate::{Scope, VALUES, pairs};
+use module::{Block, Module};
+use names::Candidate;
+use resources::{ADDITIONS, Adds, GROUPS};
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The line in the table for `*.tf`.
+pub(crate) const DIALECT: Dialect = Dialect {
+    name: "terraform",
+    title: "Terraform",
+    places: Places::Files(&["*.tf", "*.tf.json", "{terraform,tf,tofu,infra,infrastructure,iac,deploy,ops}/**/*.tf"]),
+    syntax: Syntax::Text,
+    marks: &[],
+    recognises,
+    read,
+};
+
+/// The line in the table for what `terraform show -json` prints.
+pub(crate) const SHOWN: Dialect = Dialect {
+    name: "terraform-json",
+    title: "Terraform, shown",
+    places: Places::Files(&[
+        "{*.tfstate.json,*plan*.json,*state*.json}",
+        "{terraform,tf,tofu,infra}/**/{*.tfstate.json,*plan*.json,*state*.json}",
+    ]),
+    syntax: Syntax::Yaml,
+    marks: &["version\""],
+    recognises: recognises_shown,
+    read: read_shown,
+};
+
+/// How deep modules may call each other, and how many calls are read.
+const CALLS_DEEP: usize = 8;
+const CALLS: usize = 500;
+/// How many instances of one block are read.
+const INSTANCES: usize = 200;
+
+fn recognises(file: &ManifestFile) -> bool {
+    let name = file.source.path.to_string_lossy();
+    name.ends_with(".tf") || name.ends_with(".tf.json")
+}
+
+fn recognises_shown(file: &ManifestFile) -> bool {
+    file.documents.first().is_some_and(shown::recognises)
+}
+
+fn read_shown(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
+    let (mut stack, mut diagnostics) = (Stack::default(), Vec::new());
+    let mut found = Vec::new();
+    for file in input.files {
+        let path = file.source.path.clone();
+        stack.sources.push(Source { path, format: SHOWN.name, title: SHOWN.title });
+        let (more, wrong) = shown::read(file, input);
+        found.extend(more);
+        diagnostics.extend(wrong);
+    }
+    names::settle(found, &mut stack);
+    (stack, diagnostics)
+}
+
+fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
+    let mut reader = Reader { input, left: Cell::new(VALUES), calls: 0, found: Vec::new(), diagnostics: Vec::new() };
+    let mut folders: Vec<(PathBuf, Vec<ManifestFile>)> = Vec::new();
+    for file in input.files {
+        match folders.iter_mut().find(|(folder, _)| *folder == file.folder) {
+            Some((_, files)) => files.push(file.clone()),
+            None => folders.push((file.folder.clone(), vec![file.clone()])),
+        }
+    }
+    // A folder that another one calls is read as a part of that.
+    let modules: Vec<Module> = folders
+        .iter()
+        .map(|(folder, files)| Module::load(folder, files, input.project, &mut reader.diagnostics))
+        .collect();
+    let called: Vec<PathBuf> =
+        modules.iter().flat_map(|module| module.calls.iter().filter_map(|call| local_source(module, call))).collect();
+    // So is a library of modules, unless there is nothing else.
+    let is_library = |module: &Module| module.folder.iter().any(|part| part == "modules");
+    let is_root = |module: &&Module| !called.contains(&module.folder);
+    let only_libraries = modules.iter().filter(is_root).all(is_library);
+    for module in modules.iter().filter(is_root).filter(|module| only_libraries || !is_library(module)) {
+        let given =
+            module::variables(&module.folder, input.project, input.environment, module, &mut reader.diagnostics);
+        reader.module(module, &given, &[]);
+    }
+    reader.finish()
+}
+
+/// A document of another format in HCL, with its variables and local values in their places.
+pub(crate) fn settle(document: &Node, variable: &str, environment: &Environment) -> Node {
+    let module = Module::of(document);
+    let given = module.from_environment(variable, environment, &document.origin);
+    let left = Cell::new(VALUES);
+    Scope { module: &module, given: &given, bound: Vec::new(), left: &left }.evaluate(document)
+}
+
+/// The folder of a call's module, where it is one of the project's own.
+fn local_source(module: &Module, call: &Block) -> Option<PathBuf> {
+    let source = call.body.get("source")?.as_literal()?;
+    (source.starts_with("./") || source.starts_with("../")).then(|| tidy(&module.folder.join(source)))
+}
+
+struct Reader<'i> {
+    input: &'i Input<'i>,
+    left: Cell<usize>,
+    calls: usize,
+    found: Vec<Candidate>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Reader<'_> {
+    /// Everything that a module declares, with the values of its variables, below the modules that call it.
+    fn module(&mut self, module: &Module, given: &BTreeMap<String, Node>, path: &[String]) {
+        let left = self.left.clone();
+        let scope = Scope { module, given, bound: Vec::new(), left: &left };
+        for block in &module.resources {
+            if let Some(shape) = resources::shape(&block.type_name) {
+                for (index, scope, exists) in instances(&scope, block) {
+                    let body = scope.evaluate(&block.body);
+                    let (parameters, databases, users) = self.additions(&scope, module, block, &body, shape);
+                    let resource = Resource {
+                        dialect: DIALECT.name,
+                        name: block.name.value.clone(),
+                        origin: block.name.origin.clone(),
+                        type_name: &block.type_name,
+                        shape,
+                        body: &body,
+                        parameters,
+                        databases,
+                        users,
+                    };
+                    let mut built = cloud::build(self.input.kinds, &resource);
+                    if !exists {
+                        built = names::absent(built);
+                    }
+                    self.take(&block.name.value, index, path, built);
+                }
+            } else if let Some(built) = calls::of_provider(self.input.kinds, &scope, block) {
+                self.take(&block.name.value, None, path, built);
+            }
+        }
+        for call in &module.calls {
+            for (index, scope, exists) in instances(&scope, call) {
+                self.call(module, &scope, call, index, exists, path);
+            }
+        }
+        self.left.set(left.get());
+    }
+
+    /// A call: of a module in the project, what that declares; of any other, what its arguments say.
+    fn call(
+        &mut self,
+        module: &Module,
+        scope: &Scope<'_>,
+        call: &Block,
+        index: Option<String>,
+        exists: bool,
+        path: &[String],
+    ) {
+        self.calls += 1;
+        let arguments = scope.evaluate(&call.body);
+        let name =
+            index.as_ref().map_or_else(|| call.name.value.clone(), |index| format!("{}-{index}", call.name.value));
+        if let Some(folder) = local_source(module, call)
+            && path.len() < CALLS_DEEP
+            && self.calls < CALLS
+            && self.input.project.is_folder(&folder)
+        {
+            let inner = Module::load(&folder, &[], self.input.project, &mut self.diagnostics);
+            let before = self.found.len();
+            let given = arguments.entries().filter(|entry| !entry.value.is_null());
+            let given = given.map(|entry| (entry.key.value.clone(), entry.value.clone())).collect();
+            let mut path = path.to_vec();
+            path.push(name.clone());
+            let left = scope.left.get();
+            self.left.set(left);
+            self.module(&inner, &given, &path);
+            scope.left.set(self.left.get());
+            if !exists {
+                let built = self.found.split_off(before);
+                self.found.extend(built.into_iter().map(Candidate::absent));
+            }
+            if self.found.len() > before || !inner.resources.is_empty() || !inner.calls.is_empty() {
+                return;
+            }
+        }
+        if let Some((mut built, diagnostics)) = calls::read(self.input.kinds, call, &arguments) {
+            self.diagnostics.extend(diagnostics);
+            if !exists {
+                built = names::absent(built);
+            }
+            self.take(&call.name.value, index, path, built);
+        }
+    }
+
+    fn take(&mut self, name: &str, index: Option<String>, path: &[String], built: Built) {
+        if let Built::Service(_, diagnostics) = &built {
+            self.diagnostics.extend(diagnostics.iter().cloned());
+        }
+        let name = index.map_or_else(|| name.to_owned(), |index| format!("{name}-{index}"));
+        self.found.push(Candidate { name, modules: path.to_vec(), built });
+    }
+
+    /// Parameters of the group that a resource names, and what resources of their own add to it.
+    fn additions(
+        &self,
+        scope: &Scope<'_>,
+        module: &Module,
+        block: &Block,
+        body: &Node,
+        shape: &cloud::Shape,
+    ) -> (Vec<Parameter>, Vec<Located<String>>, Vec<Located<String>>) {
+        let (mut parameters, mut databases, mut users) = (Vec::new(), Vec::new(), Vec::new());
+        for settings in shape.settings {
+            let Settings::Group(attribute) = settings else { continue };
+            let Some(node) = cloud::at(&block.body, attribute) else { continue };
+            let value = cloud::at(body, attribute);
+            for other in &module.resources {
+                let Some(group) = GROUPS.iter().find(|group| group.resource == other.type_name) else { continue };
+                let named = || {
+                    let own = other.body.get("name").map(|name| scope.evaluate(name));
+                    own.as_ref().and_then(Node::as_literal).is_some()
+                        && own.as_ref().and_then(Node::as_literal) == value.and_then(Node::as_literal)
+                };
+                if refers_to(node, other) || named() {
+                    parameters.extend(group_parameters(
+                        group,
+                        &scope.evaluate(&other.body),
+                        self.kind_of(block, body, shape),
+                    ));
+                }
+            }
+        }
+        for other in &module.resources {
+            for addition in ADDITIONS.iter().filter(|addition| matches(addition.resource, &other.type_name)) {
+                let Some(of) = other.body.get(addition.of) else { continue };
+                let named = || {
+                    let name = body.get("name").and_then(Node::as_literal);
+                    name.is_some() && scope.evaluate(of).as_literal() == name
+                };
+                if !refers_to(of, block) && !named() {
+                    continue;
+                }
+                for (_, scope, exists) in instances(scope, other) {
+                    if exists {
+                        add(addition.adds, &scope.evaluate(&other.body), &mut parameters, &mut databases, &mut users);
+                    }
+                }
+            }
+        }
+        (parameters, databases, users)
+    }
+
+    fn kind_of(&self, block: &Block, body: &Node, shape: &cloud::Shape) -> Option<&Kind> {
+        let engine = cloud::at(body, shape.engine).and_then(Node::as_literal);
+        engine
+            .and_then(|word| cloud::engine_of(self.input.kinds, word))
+            .or_else(|| self.input.kinds.spelled(DIALECT.name, &block.type_name))
+    }
+
+    fn finish(mut self) -> (Stack, Vec<Diagnostic>) {
+        let mut stack = Stack::default();
+        names::settle(self.found, &mut stack);
+        let mut paths: Vec<&Path> = stack.services.iter().map(|service| service.origin.path()).collect();
+        if paths.is_empty() {
+            paths.extend(self.input.files.iter().map(|file| file.source.path.as_path()).take(1));
+        }
+        for path in paths {
+            if !stack.sources.iter().any(|source| source.path == path) {
+                stack.sources.push(Source { path: path.to_path_buf(), format: DIALECT.name, title: DIALECT.title });
+            }
+        }
+        let unresolved = stack.services.iter().find(|service| service.version.class == VersionClass::Unresolved);
+        if let Some(service) = unresolved {
+            self.diagnostics.push(
+                Diagnostic::note(
+                    "terraform-unresolved",
+                    format!("the files alone do not settle `{}`", service.version.text),
+                )
+                .at(&service.version.origin, format!("the version of `{}`", service.name))
+                .help("read what Terraform settles: `terraform show -json | devenv -f - up`"),
+            );
+        }
+        (stack, self.diagnostics)
+    }
+}
+
+/// Each instance of a block with the names that it has, and whether it is made at all. A number that is not settled is
+/// taken for one.
+fn instances<'a>(scope: &Scope<'a>, block: &Block) -> Vec<(Option<String>, Scope<'a>, bool)> {
+    if let Some(node) = block.body.get("for_each") {
+        let each = |key: &str, value: Node, origin| {
+            let key = crate::manifest::tree::Entry {
+                key: Located::new("key".to_owned(), Clone::clone(origin)),
+                value: Node::scalar(key, true, Clone::clone(origin)),
+            };
+            let value =
+                crate::manifest::tree::Entry { key: Located::new("value".to_owned(), Clone::clone(origin)), value };
+            let node = Node { origin: Clone::clone(origin), tag: None, kind: NodeKind::Mapping(vec![key, value]) };
+            scope.with("each", node)
+        };
+        let collection = scope.evaluate(node);
+        return match pairs(&collection) {
+            Some(pairs) if pairs.is_empty() => vec![(None, scope.clone(), false)],
+            Some(pairs) => pairs
+                .into_iter()
+                .take(INSTANCES)
+                .map(|(key, value)| {
+                    let index = key.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+                    let exists = true;
+                    let scope = each(&key, value, &collection.origin);
+                    (Some(index), scope, exists)
+                })
+                .collect(),
+            None => vec![(None, scope.clone(), true)],
+        };
+    }
+    if let Some(node) = block.body.get("count") {
+        let count = scope.evaluate(node).as_literal().and_then(|count| count.parse::<usize>().ok());
+        let at = |index: usize| {
+            let entry = crate::manifest::tree::Entry {
+                key: Located::new("index".to_owned(), node.origin.clone()),
+                value: Node::scalar(index.to_string(), false, node.origin.clone()),
+            };
+            scope.with("count", Node { origin: node.origin.clone(), tag: None, kind: NodeKind::Mapping(vec![entry]) })
+        };
+        return match count {
+            Some(0) => vec![(None, scope.clone(), false)],
+            Some(1) => vec![(None, at(0), true)],
+            Some(count) => (0..count.min(INSTANCES)).map(|index| (Some(index.to_string()), at(index), true)).collect(),
+            None => vec![(None, scope.clone(), true)],
+        };
+    }
+    vec![(None, scope.clone(), true)]
+}
+
+/// Whether an expression names a resource: `aws_db_parameter_group.main.name`.
+fn refers_to(node: &Node, block: &Block) -> bool {
+    let NodeKind::Scalar { text, .. } = &node.kind else { return false };
+    if node.tag.as_deref() != Some(EXPRESSION) && !text.contains("${") {
+        return false;
+    }
+    let address = format!("{}.{}", block.type_name, block.name.value);
+    text.match_indices(&address).any(|(at, _)| {
+        let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+        !text[..at].ends_with(|c: char| is_name(c) || c == '.') && !text[at + address.len()..].starts_with(is_name)
+    })
+}
+
+/// The parameters of a group: a list, or a configuration file's text.
+fn group_parameters(group: &resources::Group, body: &Node, kind: Option<&Kind>) -> Vec<Parameter> {
+    let Some(node) = body.get(group.parameters) else { return Vec::new() };
+    let family = body.get("family").and_then(Node::as_literal).unwrap_or_default();
+    let Some(text) = node.as_literal() else { return cloud::pairs(group.holder, node, family) };
+    let read = |kind: &Kind| arguments::read_file(kind, text);
+    let settings = kind.map(read).unwrap_or_default();
+    settings
+        .into_iter()
+        .map(|setting| Parameter {
+            holder: group.holder.to_owned(),
+            name: Located::new(setting.name, node.origin.clone()),
+            value: Node::scalar(setting.value, true, node.origin.clone()),
+            family: family.to_owned(),
+        })
+        .collect()
+}
+
+/// What a resource of its own adds to the service that it belongs to.
+fn add(
+    adds: Adds,
+    body: &Node,
+    parameters: &mut Vec<Parameter>,
+    databases: &mut Vec<Located<String>>,
+    users: &mut Vec<Located<String>>,
+) {
+    let name = |attribute: &str| {
+        let node = body.get(attribute)?;
+        Some(Located::new(node.as_literal()?.to_owned(), node.origin.clone()))
+    };
+    match adds {
+        Adds::Database(attribute) => databases.extend(name(attribute)),
+        Adds::User(attribute) => users.extend(name(attribute)),
+        Adds::Parameter(attribute, value) => {
+            if let (Some(name), Some(value)) = (name(attribute), body.get(value)) {
+                let holder = "configuration".to_owned();
+                parameters.push(Parameter { holder, name, value: value.clone(), family: String::new() });
+            }
+        }
+    }
+}

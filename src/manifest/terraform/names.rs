@@ -1,0 +1,74 @@
+//! What a service is called: as its block is, unless that says nothing or two blocks share it.
+
+use crate::manifest::cloud::Built;
+use crate::model::{App, Stack};
+
+/// Something found, with what it may be called.
+pub(super) struct Candidate {
+    /// The block's name, with its index where there are several.
+    pub(super) name: String,
+    /// The calls that it lies in, outermost first.
+    pub(super) modules: Vec<String>,
+    /// What it is.
+    pub(super) built: Built,
+}
+
+/// Names that modules give to the one thing that they make.
+const NAMELESS: &[&str] = &["this", "default"];
+
+impl Candidate {
+    /// The same where production makes none.
+    pub(super) fn absent(self) -> Self {
+        Self { built: absent(self.built), ..self }
+    }
+
+    /// From the shortest to the longest: the block's own, its module's, and the whole path.
+    fn names(&self) -> [String; 3] {
+        let whole = self.modules.iter().chain([&self.name]).map(String::as_str).collect::<Vec<_>>().join("-");
+        let module = self.modules.last().cloned().unwrap_or_else(|| whole.clone());
+        let own = if NAMELESS.contains(&self.name.as_str()) { module.clone() } else { self.name.clone() };
+        [own, module, whole]
+    }
+}
+
+/// A block of which production makes none: it is told, and not started.
+pub(super) fn absent(built: Built) -> Built {
+    match built {
+        Built::Service(service, _) => Built::App(App {
+            name: service.name,
+            image: None,
+            note: "production makes none of it: its count is 0".to_owned(),
+            origin: service.origin,
+        }),
+        app @ Built::App(_) => app,
+    }
+}
+
+/// Gives everything its name and puts it into the stack.
+pub(super) fn settle(found: Vec<Candidate>, stack: &mut Stack) {
+    let names: Vec<[String; 3]> = found.iter().map(Candidate::names).collect();
+    let is_single = |level: usize, name: &str| names.iter().filter(|names| names[level] == name).count() == 1;
+    let mut taken: Vec<String> = Vec::new();
+    for (at, candidate) in found.into_iter().enumerate() {
+        let free = |name: &String| !taken.contains(name);
+        let mut name = (0..3)
+            .find(|level| is_single(*level, &names[at][*level]) && free(&names[at][*level]))
+            .map_or_else(|| names[at][2].clone(), |level| names[at][level].clone());
+        let mut number = 2;
+        while taken.contains(&name) {
+            name = format!("{}-{number}", names[at][2]);
+            number += 1;
+        }
+        taken.push(name.clone());
+        match candidate.built {
+            Built::Service(mut service, _) => {
+                service.name = name;
+                stack.services.push(*service);
+            }
+            Built::App(mut app) => {
+                app.name = name;
+                stack.apps.push(app);
+            }
+        }
+    }
+}

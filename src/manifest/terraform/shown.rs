@@ -1,0 +1,202 @@
+//! What `terraform show -json` prints of a state or a plan.
+//!
+//! It holds secrets in clear: a value that Terraform marks as sensitive is taken out before anything else looks at it.
+//! Format: <https://developer.hashicorp.com/terraform/internals/json-format>.
+
+use super::names::Candidate;
+use super::resources::{self, ADDITIONS, GROUPS};
+use super::{DIALECT, add, group_parameters};
+use crate::kinds::matches;
+use crate::manifest::cloud::{self, Parameter, Resource, Settings, Shape};
+use crate::manifest::dialect::{Input, ManifestFile};
+use crate::manifest::tree::{Entry, Node, NodeKind};
+use crate::model::{Diagnostic, Located, Severity};
+
+/// Whether a document is a state or plan, of whatever version; or a raw state, of which it is said how to show it.
+pub(super) fn recognises(document: &Node) -> bool {
+    let has = |key: &str| document.get(key).is_some();
+    has("format_version")
+        && (document.as_mapping().is_some_and(|entries| entries.len() == 1)
+            || has("values")
+            || has("planned_values")
+            || has("terraform_version")
+            || has("resource_changes"))
+        || is_raw(document)
+}
+
+/// A state as Terraform keeps it.
+fn is_raw(document: &Node) -> bool {
+    ["version", "lineage", "serial", "resources"].iter().all(|key| document.get(key).is_some())
+}
+
+/// One managed resource.
+struct Shown {
+    type_name: String,
+    name: Located<String>,
+    index: Option<String>,
+    modules: Vec<String>,
+    values: Node,
+}
+
+/// What a file declares.
+pub(super) fn read(file: &ManifestFile, input: &Input<'_>) -> (Vec<Candidate>, Vec<Diagnostic>) {
+    let Some(document) = file.documents.first() else { return (Vec::new(), Vec::new()) };
+    if let Some(refused) = refusal(document, &file.source.path.display().to_string()) {
+        return (Vec::new(), vec![refused]);
+    }
+    let mut resources = Vec::new();
+    for root in ["values", "planned_values"] {
+        if let Some(module) = document.get(root).and_then(|values| values.get("root_module")) {
+            walk(module, &[], &mut resources, 0);
+        }
+    }
+    let (mut found, mut diagnostics) = (Vec::new(), Vec::new());
+    for shown in &resources {
+        let Some(shape) = resources::shape(&shown.type_name) else { continue };
+        let (parameters, databases, users) = additions(shown, shape, &resources, input);
+        let resource = Resource {
+            dialect: DIALECT.name,
+            name: shown.name.value.clone(),
+            origin: shown.name.origin.clone(),
+            type_name: &shown.type_name,
+            shape,
+            body: &shown.values,
+            parameters,
+            databases,
+            users,
+        };
+        let mut built = cloud::build(input.kinds, &resource);
+        if let cloud::Built::Service(_, wrong) = &mut built {
+            diagnostics.append(wrong);
+        }
+        let name = match &shown.index {
+            Some(index) => format!("{}-{index}", shown.name.value),
+            None => shown.name.value.clone(),
+        };
+        found.push(Candidate { name, modules: shown.modules.clone(), built });
+    }
+    (found, diagnostics)
+}
+
+/// The message for a form that is not read: a raw state, or a format of an unknown major version.
+fn refusal(document: &Node, path: &str) -> Option<Diagnostic> {
+    if document.get("format_version").is_none() {
+        let version = document.get("version").map_or(&document.origin, |node| &node.origin);
+        return Some(
+            Diagnostic::error("file-raw-state", format!("`{path}` is a state as Terraform keeps it"))
+                .at(version, "its form changes without notice")
+                .help(format!("show it: `terraform show -json {path} | devenv -f - up`")),
+        );
+    }
+    let version = document.get("format_version")?;
+    let text = version.as_str().unwrap_or_default();
+    let major = text.split('.').next().and_then(|major| major.parse::<u32>().ok());
+    if matches!(major, Some(0 | 1)) {
+        return None;
+    }
+    let mut refused = Diagnostic::error(
+        "file-format-version",
+        format!("`{path}` is in a format of Terraform's that is not known here"),
+    )
+    .at(&version.origin, format!("the format's version is {text}"))
+    .because("versions 0.x and 1.x are known, and another major version may mean anything")
+    .help("show it by a Terraform of version 1, or look for a newer devenv");
+    refused.severity = Severity::Error;
+    Some(refused)
+}
+
+fn walk(module: &Node, path: &[String], found: &mut Vec<Shown>, depth: usize) {
+    if depth > 40 {
+        return;
+    }
+    for resource in module.get("resources").and_then(Node::as_sequence).unwrap_or_default() {
+        let text = |key: &str| resource.get(key).and_then(Node::as_str);
+        let (Some(type_name), Some(name)) = (text("type"), resource.get("name")) else { continue };
+        if text("mode").is_some_and(|mode| mode != "managed") {
+            continue;
+        }
+        let empty = || Node { kind: NodeKind::Mapping(Vec::new()), tag: None, origin: resource.origin.clone() };
+        let mut values = resource.get("values").cloned().unwrap_or_else(empty);
+        if let Some(sensitive) = resource.get("sensitive_values") {
+            take_out(&mut values, sensitive);
+        }
+        found.push(Shown {
+            type_name: type_name.to_owned(),
+            name: Located::new(name.as_str().unwrap_or_default().to_owned(), name.origin.clone()),
+            index: text("index")
+                .map(|index| index.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect()),
+            modules: path.to_vec(),
+            values,
+        });
+    }
+    for child in module.get("child_modules").and_then(Node::as_sequence).unwrap_or_default() {
+        let address = child.get("address").and_then(Node::as_str).unwrap_or_default();
+        let mut path = path.to_vec();
+        path.push(last_module(address));
+        walk(child, &path, found, depth + 1);
+    }
+}
+
+/// `module.shop.module.db["x"]` → `db-x`.
+fn last_module(address: &str) -> String {
+    let last = address.rsplit("module.").next().unwrap_or(address);
+    let words: Vec<&str> = last.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-')).collect();
+    words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-")
+}
+
+/// Replaces every value that is marked as sensitive by nothing that could be read.
+fn take_out(values: &mut Node, sensitive: &Node) {
+    if sensitive.as_bool() == Some(true) {
+        *values = Node::unresolved("a sensitive value", values.origin.clone());
+        return;
+    }
+    match (&mut values.kind, &sensitive.kind) {
+        (NodeKind::Mapping(entries), NodeKind::Mapping(marks)) => {
+            for Entry { key, value } in entries {
+                if let Some(mark) = marks.iter().find(|mark| mark.key.value == key.value) {
+                    take_out(value, &mark.value);
+                }
+            }
+        }
+        (NodeKind::Sequence(items), NodeKind::Sequence(marks)) => {
+            for (item, mark) in items.iter_mut().zip(marks) {
+                take_out(item, mark);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Parameters of groups and resources of their own that belong to a resource, by the names and ids that they share.
+fn additions(
+    shown: &Shown,
+    shape: &Shape,
+    all: &[Shown],
+    input: &Input<'_>,
+) -> (Vec<Parameter>, Vec<Located<String>>, Vec<Located<String>>) {
+    let (mut parameters, mut databases, mut users) = (Vec::new(), Vec::new(), Vec::new());
+    let is = |node: Option<&Node>, text: &str| !text.is_empty() && node.and_then(Node::as_literal) == Some(text);
+    let engine = cloud::at(&shown.values, shape.engine).and_then(Node::as_literal);
+    let kind = engine
+        .and_then(|word| cloud::engine_of(input.kinds, word))
+        .or_else(|| input.kinds.spelled(DIALECT.name, &shown.type_name));
+    for settings in shape.settings {
+        let Settings::Group(attribute) = settings else { continue };
+        let Some(named) = cloud::at(&shown.values, attribute).and_then(Node::as_literal) else { continue };
+        for other in all {
+            let Some(group) = GROUPS.iter().find(|group| group.resource == other.type_name) else { continue };
+            if ["name", "id", "arn"].iter().any(|key| is(other.values.get(key), named)) {
+                parameters.extend(group_parameters(group, &other.values, kind));
+            }
+        }
+    }
+    for other in all {
+        for addition in ADDITIONS.iter().filter(|addition| matches(addition.resource, &other.type_name)) {
+            let Some(of) = other.values.get(addition.of).and_then(Node::as_literal) else { continue };
+            if ["id", "name"].iter().any(|key| is(shown.values.get(key), of)) {
+                add(addition.adds, &other.values, &mut parameters, &mut databases, &mut users);
+            }
+        }
+    }
+    (parameters, databases, users)
+}

@@ -6,7 +6,7 @@
 use super::local::Local;
 use super::same;
 use crate::kinds::Kinds;
-use crate::model::{Database, Diagnostic, Origin, Service, Stack, User, Value, Variable, Version, VersionClass};
+use crate::model::{Diagnostic, Origin, Service, Stack, Value, Variable, Version, VersionClass};
 
 /// Adds what a further manifest declares. What `services.local.yaml` settles is no conflict.
 pub(crate) fn merge(

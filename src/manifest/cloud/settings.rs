@@ -55,7 +55,7 @@ const PROVIDERS: &[(&str, &str)] = &[
     ("in-transit", "Google"),
 ];
 
-/// Variables of MySQL that its server takes as no option: a session sets them.
+/// Variables of `MySQL` that its server takes as no option: a session sets them.
 const OF_SESSIONS: &[&str] = &[
     "character_set_client",
     "character_set_connection",

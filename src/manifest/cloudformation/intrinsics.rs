@@ -74,10 +74,7 @@ impl<'t> Template<'t> {
             "Sub" => self.substitute(argument, depth).map(text),
             "If" => {
                 let [condition, then, otherwise] = items() else { return None };
-                match self.named_condition(condition.as_str()?, depth + 1)? {
-                    true => Some(of(then)),
-                    false => Some(of(otherwise)),
-                }
+                if self.named_condition(condition.as_str()?, depth + 1)? { Some(of(then)) } else { Some(of(otherwise)) }
             }
             "Join" => {
                 let [separator, parts] = items() else { return None };
@@ -225,16 +222,15 @@ pub(super) fn resource_of(node: &Node) -> Option<(String, String)> {
     let function = function_of(node)?;
     match function.name {
         "Ref" => Some((function.argument.as_str()?.to_owned(), String::new())),
-        "GetAtt" => match function.argument.as_sequence() {
-            Some([name, rest @ ..]) => {
+        "GetAtt" => {
+            if let Some([name, rest @ ..]) = function.argument.as_sequence() {
                 let rest: Vec<&str> = rest.iter().filter_map(Node::as_str).collect();
                 Some((name.as_str()?.to_owned(), rest.join(".")))
-            }
-            _ => {
+            } else {
                 let (name, attribute) = function.argument.as_str()?.split_once('.')?;
                 Some((name.to_owned(), attribute.to_owned()))
             }
-        },
+        }
         _ => None,
     }
 }

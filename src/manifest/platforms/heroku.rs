@@ -111,7 +111,7 @@ fn read_as(input: &Input<'_>, dialect: &'static Dialect) -> (Stack, Vec<Diagnost
         expect: Expect::default(),
         stack: Stack::default(),
         given: Given::default(),
-        app: input.files.iter().find_map(|file| name_of(file)).unwrap_or_else(|| "app".to_owned()),
+        app: input.files.iter().find_map(name_of).unwrap_or_else(|| "app".to_owned()),
     };
     for file in input.files {
         let path = file.source.path.clone();

@@ -90,9 +90,10 @@ impl Reader<'_> {
             let stack = &self.stack;
             stack.service(name).is_some() || stack.apps.iter().any(|app| app.name == name)
         };
-        let name = match is_taken(&name.value) {
-            true => Located::new(format!("{}-{}", job.value, name.value), name.origin.clone()),
-            false => name.clone(),
+        let name = if is_taken(&name.value) {
+            Located::new(format!("{}-{}", job.value, name.value), name.origin.clone())
+        } else {
+            name.clone()
         };
         if is_taken(&name.value) {
             return;
@@ -138,12 +139,11 @@ impl Reader<'_> {
     /// Variables of an app: its `env`, where that is not read with its container, and templates that set variables.
     fn variables(&mut self, name: &Located<String>, task: &Node, with_env: bool) {
         for known in bodies(task, "env").iter().flat_map(Node::entries).filter(|_| with_env) {
-            match known.value.as_literal() {
-                Some(text) => self.given.text(&name.value, &known.key.value, text, &known.value.origin),
-                None => {
-                    let by = known.value.as_unresolved().unwrap_or("a value of Nomad").to_owned();
-                    self.given.settled(&name.value, &known.key.value, Value::Unresolved(by), &known.value.origin);
-                }
+            if let Some(text) = known.value.as_literal() {
+                self.given.text(&name.value, &known.key.value, text, &known.value.origin)
+            } else {
+                let by = known.value.as_unresolved().unwrap_or("a value of Nomad").to_owned();
+                self.given.settled(&name.value, &known.key.value, Value::Unresolved(by), &known.value.origin);
             }
         }
         for template in bodies(task, "template") {

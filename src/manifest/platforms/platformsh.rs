@@ -115,7 +115,7 @@ struct Reader<'a> {
     ends: BTreeMap<(String, String), End>,
 }
 
-impl<'a> Reader<'a> {
+impl Reader<'_> {
     /// The files that were found or named, and those that belong to them.
     fn files(&mut self) -> Vec<ManifestFile> {
         let mut files = self.input.files.to_vec();
@@ -251,7 +251,7 @@ impl<'a> Reader<'a> {
                     service.key(&path, Support::Unsupported, "plugins that the image does not bring are not installed");
                 }
                 "authentication" => {
-                    service.key(&path, Support::Approximated, "apps reach the local server without a login")
+                    service.key(&path, Support::Approximated, "apps reach the local server without a login");
                 }
                 "rotate_passwords" => service.aside(&path, Support::Unsupported, "passwords stay the same here"),
                 _ => service.key(&path, Support::Unsupported, "what this means to the server is not known here"),
@@ -353,12 +353,11 @@ impl<'a> Reader<'a> {
         let mut found = Vec::new();
         for entry in node.get("relationships").into_iter().flat_map(Node::entries) {
             let name = entry.key.value.clone();
-            let (service, endpoint) = match entry.value.as_str() {
-                Some(text) => text.split_once(':').unwrap_or((text, "")),
-                None => {
-                    let of = |key: &str| entry.value.get(key).and_then(Node::as_str);
-                    (of("service").unwrap_or(&name), of("endpoint").unwrap_or_default())
-                }
+            let (service, endpoint) = if let Some(text) = entry.value.as_str() {
+                text.split_once(':').unwrap_or((text, ""))
+            } else {
+                let of = |key: &str| entry.value.get(key).and_then(Node::as_str);
+                (of("service").unwrap_or(&name), of("endpoint").unwrap_or_default())
             };
             let (service, endpoint) = (service.to_owned(), endpoint.to_owned());
             let origin = entry.key.origin.clone();
@@ -541,6 +540,6 @@ fn property(service: &mut Managed<'_>, entry: &Entry) {
             }
             _ => service.setting(&path, "max_allowed_packet", value),
         },
-        name => service.setting(&path, &name.to_owned(), value),
+        name => service.setting(&path, name, value),
     }
 }

@@ -101,12 +101,11 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn named(&mut self, node: &Node, what: &str) -> Option<Located<String>> {
-        match node.get("name") {
-            Some(name) => self.expect.text(name, &format!("the name of {what}")),
-            None => {
-                self.expect.diagnostics.push(lacks(what, "name", node));
-                None
-            }
+        if let Some(name) = node.get("name") {
+            self.expect.text(name, &format!("the name of {what}"))
+        } else {
+            self.expect.diagnostics.push(lacks(what, "name", node));
+            None
         }
     }
 
@@ -318,12 +317,11 @@ impl Reader<'_> {
             return self.given.settled(app, &name.value, Value::Unresolved(what), origin);
         };
         let template = self.property(&service.name, &service.kind, property);
-        match template {
-            Some(template) => self.given.bound(app, &name.value, template, origin),
-            None => {
-                let what = format!("{property} of {of}, which a local server does not have");
-                self.given.settled(app, &name.value, Value::Unresolved(what), origin);
-            }
+        if let Some(template) = template {
+            self.given.bound(app, &name.value, template, origin)
+        } else {
+            let what = format!("{property} of {of}, which a local server does not have");
+            self.given.settled(app, &name.value, Value::Unresolved(what), origin);
         }
     }
 
@@ -352,23 +350,20 @@ impl Reader<'_> {
             .filter(|node| node.get("name").and_then(Node::as_str) == Some(service))
             .flat_map(|node| node.get("envVars").and_then(Node::as_sequence).unwrap_or_default())
             .find(|variable| variable.get("key").and_then(Node::as_str) == Some(of));
-        match source {
-            Some(variable) => {
-                if let Some(value) = variable.get("value") {
-                    self.given.node(app, &name.value, value);
-                } else if let Some(from) = variable.get("fromDatabase") {
-                    self.from_service(app, name, from);
-                } else if let Some(from) = variable.get("fromService").filter(|from| from.get("property").is_some()) {
-                    self.from_service(app, name, from);
-                } else {
-                    let value = Value::Secret(format!("{of} of {service}"));
-                    self.given.settled(app, &name.value, value, origin);
-                }
-            }
-            None => {
-                let value = Value::Unresolved(format!("{of} of {service}, which Render sets"));
+        if let Some(variable) = source {
+            if let Some(value) = variable.get("value") {
+                self.given.node(app, &name.value, value);
+            } else if let Some(from) = variable.get("fromDatabase") {
+                self.from_service(app, name, from);
+            } else if let Some(from) = variable.get("fromService").filter(|from| from.get("property").is_some()) {
+                self.from_service(app, name, from);
+            } else {
+                let value = Value::Secret(format!("{of} of {service}"));
                 self.given.settled(app, &name.value, value, origin);
             }
+        } else {
+            let value = Value::Unresolved(format!("{of} of {service}, which Render sets"));
+            self.given.settled(app, &name.value, value, origin);
         }
     }
 }

@@ -262,7 +262,7 @@ fn version_argument<'n>(kinds: &Kinds, arguments: &'n Node) -> Option<&'n Entry>
             return None;
         }
         if has("engine") {
-            return Some(if has("major") { 1 } else { 0 });
+            return Some(i32::from(has("major")));
         }
         let about = words.iter().any(|word| kinds.spelled("cloud", word).is_some());
         (about
@@ -306,19 +306,16 @@ fn source_words(source: &str) -> Vec<String> {
     let source = source.split(['?', '#']).next().unwrap_or_default();
     let source = source.trim_end_matches('/').trim_end_matches(".git");
     let after_scheme = source.split_once("://").map_or(source, |(_, rest)| rest);
-    let part = match after_scheme.rsplit_once("//") {
-        Some((before, below)) => {
-            let last = last_part(below);
-            // A folder that says nothing by itself.
-            if matches!(last, "module" | "modules" | "terraform" | "main") { last_part(before) } else { last }
-        }
-        None => {
-            let parts: Vec<&str> = after_scheme.split('/').collect();
-            let is_registry = !source.contains(':') && !source.starts_with('.') && matches!(parts.len(), 3 | 4);
-            match parts.as_slice() {
-                [.., name, _provider] if is_registry && !parts[0].contains("github.com") => name,
-                _ => last_part(after_scheme),
-            }
+    let part = if let Some((before, below)) = after_scheme.rsplit_once("//") {
+        let last = last_part(below);
+        // A folder that says nothing by itself.
+        if matches!(last, "module" | "modules" | "terraform" | "main") { last_part(before) } else { last }
+    } else {
+        let parts: Vec<&str> = after_scheme.split('/').collect();
+        let is_registry = !source.contains(':') && !source.starts_with('.') && matches!(parts.len(), 3 | 4);
+        match parts.as_slice() {
+            [.., name, _provider] if is_registry && !parts[0].contains("github.com") => name,
+            _ => last_part(after_scheme),
         }
     };
     words_of(part)

@@ -33,7 +33,7 @@ pub(super) struct Scope<'a> {
     pub(super) left: &'a Cell<usize>,
 }
 
-impl<'a> Scope<'a> {
+impl Scope<'_> {
     /// The same with a further name.
     pub(super) fn with(&self, name: &str, value: Node) -> Self {
         let mut scope = self.clone();
@@ -217,7 +217,7 @@ impl<'a> Scope<'a> {
 
     /// `var.x`, `local.x.y[0]`, `each.value`, `aws_db_parameter_group.x.name`.
     fn traversal(&self, traversal: &Traversal, at: &Place<'_>, depth: usize) -> Node {
-        let mut steps = traversal.operators.iter().map(|operator| operator.value());
+        let mut steps = traversal.operators.iter().map(hcl_edit::Decorated::value);
         let Expression::Variable(root) = &traversal.expr else {
             let base = self.expression(&traversal.expr, at, depth + 1);
             return self.walk(base, steps, at, depth);

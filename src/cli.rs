@@ -69,6 +69,8 @@ pub enum Command {
     Plan(Plan),
     /// Show what production declares.
     Manifest(Show),
+    /// Write the version of a service into `services.local.yaml`, where the manifests do not settle it.
+    Pin(Pin),
     /// Stop and remove the containers; keep the data.
     Down(Down),
     /// Show the environment's services.
@@ -112,14 +114,30 @@ pub struct Start {
     #[command(flatten)]
     pub manifests: Manifests,
     /// Go on where production does not say which version it runs.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "strict")]
     pub allow_floating: bool,
+    /// Refuse a service of which production says no release (`16`), too.
+    #[arg(long)]
+    pub strict: bool,
     /// How long until every service must be ready: `90`, `90s`, `3m`. A pull is bounded by its own standstill.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     pub timeout: Duration,
     /// Start this service on new data where its old data is another major version's; the old data is kept.
     #[arg(long, value_name = "SERVICE")]
     pub fresh: Vec<String>,
+}
+
+/// `devenv pin`.
+#[derive(Clone, Debug, Args)]
+pub struct Pin {
+    /// Manifests.
+    #[command(flatten)]
+    pub manifests: Manifests,
+    /// The service.
+    pub service: String,
+    /// The release that production runs, as the image's tags have it: `16.4`, `16.4-alpine`, `16.4@sha256:…`.
+    #[arg(id = "release", value_name = "VERSION")]
+    pub version: String,
 }
 
 /// `devenv up`.

@@ -7,7 +7,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a case fails by panicking, in its steps too")]
 
-use devenv::manifest::{self, Request};
+use devenv::manifest::{self, Request, Strictness};
 use devenv::model::{Diagnostic, Origin};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -75,7 +75,7 @@ proptest::proptest! {
         fs::write(folder.path().join("services.yaml"), lines.join("\n")).unwrap();
         let request = Request { folder: folder.path().to_path_buf(), folder_is_root: true, ..Request::default() };
         let reading = manifest::read(&request).unwrap();
-        let refused = manifest::refusals(&reading.stack, &reading.kinds, false);
+        let refused = manifest::refusals(&reading.stack, &reading.kinds, Strictness::Usual);
         let json = manifest::json(&reading, &refused);
         proptest::prop_assert!(json["services"].is_array());
         proptest::prop_assert!(!manifest::lines(&reading).is_empty());
@@ -101,7 +101,8 @@ fn read_case(case: &Path) -> [(&'static str, String); 2] {
     };
     let (json, text) = match manifest::read(&request) {
         Ok(reading) => {
-            let refused = manifest::refusals(&reading.stack, &reading.kinds, asked.allow_floating);
+            let strictness = if asked.allow_floating { Strictness::AllowFloating } else { Strictness::Usual };
+            let refused = manifest::refusals(&reading.stack, &reading.kinds, strictness);
             let json = manifest::json(&reading, &refused);
             let mut text = manifest::lines(&reading).join("\n") + "\n";
             for (app, file) in &reading.env_files {

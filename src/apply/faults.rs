@@ -28,7 +28,9 @@ pub(super) fn of_engine(error: &EngineError, service: Option<&DesiredService>) -
 }
 
 /// The code of a failure that another plan, with another port, may mend.
-pub(crate) const PORT_LOST: &str = "port-taken-meanwhile";
+pub(super) const PORT_LOST: &str = "port-taken-meanwhile";
+/// The engine's code where something is there that was not, or is gone.
+pub(super) const CHANGED: &str = "engine-changed";
 
 /// An image cannot be had.
 pub(super) fn of_pull(image: &ImageRef, fault: &PullFault, service: Option<&DesiredService>) -> Failure {
@@ -99,6 +101,15 @@ pub(super) fn pull_stands_still(image: &ImageRef, timeout: Duration, service: Op
     Failure::new(Exit::Image, diagnostic.help("check the network, or allow more with `--timeout`"))
 }
 
+/// The run was asked to stop.
+pub(super) fn stopped() -> Failure {
+    Failure::new(
+        Exit::Failed,
+        Diagnostic::error("stopped", "stopped before everything was done")
+            .help("`devenv up` goes on where this run stopped"),
+    )
+}
+
 /// A container ended instead of serving.
 pub(super) fn exited(service: &DesiredService, code: i64, log: &[String]) -> Failure {
     let mut diagnostic = Diagnostic::error(
@@ -146,7 +157,7 @@ pub(super) fn refused(service: &DesiredService, last: &ReconcileError, log: &[St
     Failure::new(
         Exit::NotReady,
         with_log(diagnostic, service, log).help(format!(
-            "if its data is from before this machine's key was made anew, start it on new data: `devenv up --fresh {}`",
+            "if its first start was cut short, or its data is from before this machine's key was made anew, start it on new data: `devenv up --fresh {}`",
             service.name
         )),
     )

@@ -4,15 +4,17 @@
 
 mod faults;
 mod prove;
+mod stop;
 
 use crate::docker::{Engine, EngineError, Mirror, PullRequest};
-use crate::model::{Event, Failure, PullProgress, ServiceState};
+use crate::model::{Diagnostic, Event, Failure, PullProgress, ServiceState};
 use crate::plan::{Action, Desired, DesiredService, Plan, Step, platform_mismatch};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+pub use stop::Stop;
 
 /// What a run needs beside its plan.
 pub struct Run<'a> {
@@ -29,53 +31,88 @@ pub struct Run<'a> {
     pub timeout: Duration,
     /// Where events go.
     pub emit: &'a (dyn Fn(Event) + Sync),
+    /// Ends the run early.
+    pub stop: &'a Stop,
 }
 
-/// Carries out every step, or ends with the first that fails.
+/// Carries out every step, or ends with the first that fails, or because it was asked to stop. When it ends, nothing
+/// that it began is still going on in the engine.
 pub async fn apply(plan: &Plan, run: &Run<'_>) -> Result<(), Failure> {
-    let walk = Walk { run, containers: RefCell::default() };
+    let failed = Stop::default();
+    let walk = Walk { run, failed: &failed, containers: RefCell::default() };
     let mut waiting: Vec<Option<usize>> = plan.steps.iter().map(|step| Some(step.after.len())).collect();
     let mut under_way = FuturesUnordered::new();
+    let mut outcome = Ok(());
     loop {
         for (index, step) in plan.steps.iter().enumerate() {
-            if waiting[index] == Some(0) {
+            if waiting[index] == Some(0) && !walk.is_ending() {
                 waiting[index] = None;
                 let walk = &walk;
                 under_way.push(async move { (index, walk.carry_out(plan, step).await) });
             }
         }
-        let Some((done, outcome)) = under_way.next().await else { return Ok(()) };
-        if let Err(failure) = outcome {
-            if let Some(name) =
-                run.desired.services.iter().map(|service| &service.name).find(|name| **name == plan.steps[done].service)
-            {
-                (run.emit)(Event::Service { name: name.clone(), state: ServiceState::Failed });
+        let Some((done, carried_out)) = under_way.next().await else { break };
+        match carried_out {
+            Ok(true) => {
+                for (index, step) in plan.steps.iter().enumerate() {
+                    if step.after.contains(&done) {
+                        waiting[index] = waiting[index].map(|left| left - 1);
+                    }
+                }
             }
-            return Err(failure);
-        }
-        for (index, step) in plan.steps.iter().enumerate() {
-            if step.after.contains(&done) {
-                waiting[index] = waiting[index].map(|left| left - 1);
+            Ok(false) => {}
+            Err(failure) => {
+                if let Some(service) = service_of(run, &plan.steps[done]) {
+                    (run.emit)(Event::Service { name: service.name.clone(), state: ServiceState::Failed });
+                }
+                failed.ask();
+                outcome = outcome.and(Err(failure));
             }
         }
     }
+    if run.stop.is_asked() { outcome.and_then(|()| Err(faults::stopped())) } else { outcome }
 }
 
-/// Whether the run ended because another program took a port that we had chosen: another plan has another port.
-pub fn lost_a_chosen_port(failure: &Failure) -> bool {
-    failure.diagnostics.iter().any(|diagnostic| diagnostic.code == faults::PORT_LOST)
+fn service_of<'a>(run: &Run<'a>, step: &Step) -> Option<&'a DesiredService> {
+    run.desired.services.iter().find(|service| service.name == step.service)
+}
+
+/// Whether the run ended because the engine changed meanwhile: another program took a port that we had chosen, or what
+/// an earlier run had asked for came only now. Another plan sees it.
+pub fn is_overtaken(failure: &Failure) -> bool {
+    failure.diagnostics.iter().any(|diagnostic| [faults::PORT_LOST, faults::CHANGED].contains(&diagnostic.code))
 }
 
 struct Walk<'a> {
     run: &'a Run<'a>,
+    /// Asked to stop when a step fails.
+    failed: &'a Stop,
     /// The ids of containers that this run made, by service.
     containers: RefCell<BTreeMap<String, String>>,
 }
 
 impl Walk<'_> {
-    async fn carry_out(&self, plan: &Plan, step: &Step) -> Result<(), Failure> {
+    fn is_ending(&self) -> bool {
+        self.failed.is_asked() || self.run.stop.is_asked()
+    }
+
+    /// Whether the step was done; a step that only waits is given up when the run ends.
+    async fn carry_out(&self, plan: &Plan, step: &Step) -> Result<bool, Failure> {
+        let done = self.do_it(plan, step);
+        if !matches!(step.action, Action::Pull { .. } | Action::Prove { .. }) {
+            return done.await.map(|()| true);
+        }
+        tokio::select! {
+            biased;
+            done = done => done.map(|()| true),
+            () = self.failed.wait() => Ok(false),
+            () = self.run.stop.wait() => Ok(false),
+        }
+    }
+
+    async fn do_it(&self, plan: &Plan, step: &Step) -> Result<(), Failure> {
         let engine = self.run.engine;
-        let service = self.run.desired.services.iter().find(|service| service.name == step.service);
+        let service = service_of(self.run, step);
         let state = |state| {
             if service.is_some() {
                 (self.run.emit)(Event::Service { name: step.service.clone(), state });
@@ -91,6 +128,10 @@ impl Walk<'_> {
             Action::CreateVolume(volume) => engine.create_volume(&volume.name, &volume.labels).await.map_err(fault),
             Action::Remove { id, grace, .. } => {
                 state(ServiceState::Replacing(step.cause.clone()));
+                if service.is_none() && !self.run.desired.services.is_empty() {
+                    let told = format!("{} is removed: {}", step.service, step.cause);
+                    (self.run.emit)(Event::Message(Diagnostic::note("removed", told)));
+                }
                 engine.stop(id, *grace).await.map_err(fault)?;
                 engine.remove_container(id).await.map_err(fault)
             }
@@ -108,10 +149,15 @@ impl Walk<'_> {
                 let Some(service) = service else { return Ok(()) };
                 let unchanged = step.after.is_empty();
                 let proof = prove::prove(service, &id.clone().unwrap_or_else(made), self.run).await?;
+                // On new data all of it is new, and nothing a person would not expect.
+                if unchanged && !proof.done.is_empty() {
+                    let told = format!("{}: {}", service.name, proof.done.join(", "));
+                    (self.run.emit)(Event::Message(Diagnostic::note("carried-out", told)));
+                }
                 state(ServiceState::Ready {
                     took: self.run.began.elapsed(),
-                    address: address(service),
-                    proof: proof.to_owned(),
+                    address: address(service, proof.version.as_deref()),
+                    proof: proof.words.to_owned(),
                     unchanged,
                 });
                 Ok(())
@@ -160,11 +206,16 @@ impl Walk<'_> {
     }
 }
 
+/// Whether a service waits for its image: one that runs as declared does not.
 fn starts(plan: &Plan, service: &DesiredService) -> bool {
-    plan.steps.iter().any(|step| step.service == service.name && matches!(step.action, Action::Create(_)))
+    !plan.steps.iter().any(|step| step.service == service.name && matches!(step.action, Action::Prove { id: Some(_) }))
 }
 
-/// `127.0.0.1:24310`.
-fn address(service: &DesiredService) -> String {
-    service.endpoints.first().map(|endpoint| format!("{}:{}", endpoint.host, endpoint.port)).unwrap_or_default()
+/// `127.0.0.1:24310`; where the declared version leaves it open, with the release that answered.
+fn address(service: &DesiredService, answered: Option<&str>) -> String {
+    let release = answered.and_then(|version| version.split_whitespace().next());
+    let open = release.filter(|release| !service.version.starts_with(release));
+    let release = open.map(|release| format!(" · runs {release}")).unwrap_or_default();
+    let address = service.endpoints.first().map(|endpoint| format!("{}:{}", endpoint.host, endpoint.port));
+    format!("{}{release}", address.unwrap_or_default())
 }

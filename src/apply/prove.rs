@@ -12,8 +12,18 @@ const LOGIN_PATIENCE: Duration = Duration::from_secs(5);
 /// Between two tries while a server comes up; a try on loopback costs next to nothing.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Tries until the service is proven, its container ends, or the time is over. The words say what was proven.
-pub(super) async fn prove(service: &DesiredService, id: &str, run: &Run<'_>) -> Result<&'static str, Failure> {
+/// How a service was proven.
+pub(super) struct Proven {
+    /// In what way: `logged in`.
+    pub(super) words: &'static str,
+    /// The version that the server says it is.
+    pub(super) version: Option<String>,
+    /// What had to be made or changed for its logins, each as a sentence's end.
+    pub(super) done: Vec<String>,
+}
+
+/// Tries until the service is proven, its container ends, or the time is over.
+pub(super) async fn prove(service: &DesiredService, id: &str, run: &Run<'_>) -> Result<Proven, Failure> {
     let began = Instant::now();
     let until = tokio::time::Instant::from(began + run.timeout);
     // What runs already answers at once; only what does not is watched for its end.
@@ -67,13 +77,19 @@ pub(super) async fn prove(service: &DesiredService, id: &str, run: &Run<'_>) -> 
     }
 }
 
-async fn try_once(service: &DesiredService) -> Result<&'static str, ReconcileError> {
+async fn try_once(service: &DesiredService) -> Result<Proven, ReconcileError> {
+    let mut done = Vec::new();
     if let Some(admin) = &service.admin {
-        protocol::reconcile(service.protocol, admin, &service.wanted).await?;
+        done = protocol::reconcile(service.protocol, admin, &service.wanted).await?;
     }
     let proofs = try_join_all(service.endpoints.iter().map(|endpoint| protocol::prove(service.protocol, endpoint)));
     let proofs = proofs.await?;
-    Ok(proofs.first().map_or("runs", |proof| proof.words))
+    let first = proofs.into_iter().next();
+    Ok(Proven {
+        words: first.as_ref().map_or("runs", |proof| proof.words),
+        version: first.and_then(|proof| proof.server_version),
+        done: done.iter().map(ToString::to_string).collect(),
+    })
 }
 
 /// The last lines of the container's log; an engine that does not give them must not hide the fault itself.

@@ -68,9 +68,11 @@ async fn prunes_named_volumes(engine: &Engine) -> bool {
 
 /// Names what goes, and asks on a terminal; elsewhere it takes `--yes`.
 fn agree_to_delete(volumes: &[&str], down: &Down, printer: &Printer) -> Result<(), Failure> {
-    printer.line("this deletes the data of:");
+    // Whoever is asked sees what about, also when quiet.
+    let say = |text: &str| if down.yes { printer.line(text) } else { printer.always(text) };
+    say("this deletes the data of:");
     for volume in volumes {
-        printer.line(&format!("  {volume}"));
+        say(&format!("  {volume}"));
     }
     if down.yes {
         return Ok(());
@@ -109,6 +111,7 @@ pub(crate) async fn tear_down(
         began: Instant::now(),
         timeout: Duration::from_secs(60),
         emit: &|_| {},
+        stop: &apply::Stop::default(),
     };
     apply::apply(&plan, &run).await
 }

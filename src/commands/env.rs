@@ -1,11 +1,12 @@
 //! `devenv env`: the variables that `up` writes, in the form that is asked for.
 
-use super::session::{Project, connect};
+use super::session::{Project, Purpose, connect, strictness};
 use super::up::{Prepared, groups, manifest_failure, prepare, refused};
 use super::variables;
 use crate::cli::{Env, Format, Global, Manifests, Start, View};
 use crate::dotenv::{self, Difference};
 use crate::model::{Diagnostic, Exit, Failure, SourceFile};
+use crate::plan::FixedPorts;
 use crate::ui::Printer;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,18 +14,22 @@ use std::time::Duration;
 
 /// Runs the command.
 pub(crate) async fn run(global: &Global, files: &[PathBuf], env: &Env, printer: &Printer) -> Result<u8, Failure> {
-    let project = Project::load(global, files, env.allow_floating, None, printer)?;
+    let mut start = Start {
+        manifests: Manifests::default(),
+        allow_floating: env.allow_floating,
+        strict: false,
+        timeout: Duration::ZERO,
+        fresh: Vec::new(),
+    };
+    let mut project = Project::load(global, files, strictness(&start), None, Purpose::Use, printer)?;
+    // Nothing is started here, so nothing need be free.
+    project.fixed_ports = FixedPorts::Named;
     let target = dotenv::git::choose(&project.reading.root, env.env_file.as_deref())?;
     let existing = dotenv::file::read(&target.path)?;
     let user_lines = dotenv::user_lines(&existing);
     let engine = connect(global).await?;
-    let start = Start {
-        manifests: Manifests::default(),
-        allow_floating: env.allow_floating,
-        timeout: Duration::ZERO,
-        // Which data a service would start on does not change its variables.
-        fresh: project.reading.stack.services.iter().map(|service| service.name.clone()).collect(),
-    };
+    // Which data a service would start on does not change its variables.
+    start.fresh = project.reading.stack.services.iter().map(|service| service.name.clone()).collect();
     let Prepared { desired, .. } = prepare(&project, &engine, &start, &user_lines).await?;
     let fields = desired.fields(project.kinds(), env.view == View::Network).map_err(manifest_failure)?;
     if env.check {
@@ -47,7 +52,8 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], env: &Env, printer: 
     }
     let all: Vec<_> = project.reading.stack.variables.iter().collect();
     let file = Arc::new(SourceFile { path: target.path.clone(), text: String::new() });
-    let rendered = variables::render(&all, &fields, &[], &file);
+    let mut rendered = variables::render(&all, &fields, &[], &file);
+    variables::put_own_lines(&mut rendered.entries, &all, &user_lines, env.view == View::Host);
     let format = match env.format {
         Format::Dotenv => dotenv::Format::Dotenv,
         Format::Shell => dotenv::Format::Shell,

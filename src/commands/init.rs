@@ -13,23 +13,21 @@ const STARTER: &str = include_str!("../../templates/manifests/services.yaml");
 /// Runs the command.
 pub(crate) fn run(global: &Global, printer: &Printer) -> Result<(), Failure> {
     if let Ok(reading) = read(global, &[]) {
-        let found: Vec<String> = reading
-            .stack
-            .sources
-            .iter()
-            .map(|source| format!("{} ({})", source.path.display(), source.format))
-            .collect();
+        let found: Vec<String> = reading.stack.sources.iter().map(ToString::to_string).collect();
         printer.line(&format!("there is a manifest already: {}", found.join(", ")));
         printer.line("`devenv manifest` shows what it declares, `devenv up` starts it");
         return Ok(());
     }
     let path = Path::new("services.yaml");
+    let folder = std::env::current_dir().unwrap_or_default();
+    let folder = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let starter = STARTER.replacen("name: app", &format!("name: {}", crate::plan::slug(&folder)), 1);
     // Never over a file that is there: it may be the very manifest that could not be read.
     let written = OpenOptions::new()
         .write(true)
         .create_new(true)
         .open(path)
-        .and_then(|mut file| file.write_all(STARTER.as_bytes()));
+        .and_then(|mut file| file.write_all(starter.as_bytes()));
     written.map_err(|error| {
         Failure::new(
             Exit::Failed,

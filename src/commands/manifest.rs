@@ -14,7 +14,7 @@ pub(crate) fn run(global: &Global, files: &[PathBuf], as_json: bool, printer: &P
         let errors = reading.diagnostics.into_iter().filter(|one| one.severity == Severity::Error).collect();
         return Err(Failure { exit: Exit::Manifest, diagnostics: errors });
     }
-    let refusals = manifest::refusals(&reading.stack, &reading.kinds, false);
+    let refusals = manifest::refusals(&reading.stack, &reading.kinds, manifest::Strictness::Usual);
     if as_json {
         return printer.json(&manifest::json(&reading, &refusals));
     }

@@ -7,6 +7,7 @@ mod init;
 mod kinds;
 mod logs;
 mod manifest;
+mod pin;
 mod plan;
 mod run;
 mod session;
@@ -35,6 +36,7 @@ pub async fn run(cli: Cli, printer: &Printer) -> Result<u8, Failure> {
         Command::Up(up) => up::run(global, &files(&up.start.manifests.files), up, printer).await.map(done),
         Command::Plan(plan) => plan::run(global, &files(&plan.start.manifests.files), plan, printer).await.map(done),
         Command::Manifest(show) => manifest::run(global, &files(&show.manifests.files), show.json, printer).map(done),
+        Command::Pin(pin) => pin::run(global, &files(&pin.manifests.files), pin, printer).map(done),
         Command::Down(down) => down::run(global, &files(&down.manifests.files), down, printer).await.map(done),
         Command::Status(show) => status::run(global, &files(&show.manifests.files), show.json, printer).await.map(done),
         Command::Env(env) => env::run(global, &files(&env.manifests.files), env, printer).await,

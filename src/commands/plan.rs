@@ -1,6 +1,6 @@
 //! `devenv plan`: the steps of `up` and their causes; changes nothing.
 
-use super::session::{Project, connect};
+use super::session::{Project, Purpose, connect, strictness};
 use super::up::{Prepared, prepare};
 use crate::cli::{Global, Plan as Arguments};
 use crate::dotenv;
@@ -16,7 +16,7 @@ pub(crate) async fn run(
     arguments: &Arguments,
     printer: &Printer,
 ) -> Result<(), Failure> {
-    let project = Project::load(global, files, arguments.start.allow_floating, None, printer)?;
+    let project = Project::load(global, files, strictness(&arguments.start), None, Purpose::Start, printer)?;
     let target = dotenv::git::choose(&project.reading.root, None)?;
     let user_lines = dotenv::user_lines(&dotenv::file::read(&target.path)?);
     let engine = connect(global).await?;

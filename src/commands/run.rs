@@ -1,9 +1,10 @@
 //! `devenv run -- COMMAND`: the services up, the variables set, the command's own exit code.
 
 use super::down::tear_down;
-use super::session::{Project, connect};
+use super::session::{Project, Purpose, connect, strictness};
 use super::up::{self, Ready, Starting};
 use super::variables;
+use crate::apply::Stop;
 use crate::cli::{Global, Run};
 use crate::docker::{Engine, EngineError};
 use crate::dotenv::{self, UserLine};
@@ -18,9 +19,12 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::process::Command;
 use tokio::signal::unix::{self, SignalKind};
+
+/// How long the engine's steps under way may take when a signal has come.
+const LAST_STEPS: Duration = Duration::from_secs(10);
 
 /// Runs the command; its exit code is ours.
 pub(crate) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: &Printer) -> Result<u8, Failure> {
@@ -34,7 +38,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
         return ephemeral(global, files, run, printer).await;
     }
     let began = Instant::now();
-    let project = Project::load(global, files, run.start.allow_floating, None, printer)?;
+    let project = Project::load(global, files, strictness(&run.start), None, Purpose::Use, printer)?;
     let engine = connect(global).await?;
     let target = dotenv::git::choose(&project.reading.root, None)?;
     printer.diagnostics(&target.notes);
@@ -42,7 +46,8 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
     let user_lines = dotenv::user_lines(&existing);
     let ready = {
         let _lock = project.lock(printer)?;
-        let starting = Starting { engine: &engine, start: &run.start, printer, silent: false, began };
+        let starting =
+            Starting { engine: &engine, start: &run.start, printer, silent: false, began, stop: Stop::default() };
         let ready = up::bring_up(&project, &starting, &user_lines).await?;
         let written = up::write_variables(&project, &ready, &target.path, &existing)?;
         printer.diagnostics(&written.notes);
@@ -60,23 +65,30 @@ async fn ephemeral(global: &Global, files: &[PathBuf], run: &Run, printer: &Prin
     let mut signals = Signals::new()?;
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let token = format!("{} {}", std::process::id(), since_1970.as_nanos());
-    let project = Project::load(global, files, run.start.allow_floating, Some(&token), printer)?;
+    let project = Project::load(global, files, strictness(&run.start), Some(&token), Purpose::Use, printer)?;
     let engine = connect(global).await?;
     let _lock = project.lock(printer)?;
     remove_leftovers(&project, &engine, printer).await?;
     let outcome = {
-        let starting = Starting { engine: &engine, start: &run.start, printer, silent: false, began };
+        let starting =
+            Starting { engine: &engine, start: &run.start, printer, silent: false, began, stop: Stop::default() };
+        let mut bring_up = std::pin::pin!(up::bring_up(&project, &starting, &[]));
         tokio::select! {
-            ready = up::bring_up(&project, &starting, &[]) => ready.map_err(Ended::With),
+            ready = &mut bring_up => ready.map_err(Ended::With),
             signal = signals.next() => {
                 printer.line(&format!("{} came: removing everything", name_of(signal)));
+                starting.stop.ask();
+                // What the engine is making now can be removed once it is made.
+                let _ = tokio::time::timeout(LAST_STEPS, bring_up).await;
                 Err(Ended::By(signal))
             }
         }
     };
     let outcome = match outcome {
         Ok(ready) => {
-            let variables = variables_for(&project, &ready, &[]);
+            let target = dotenv::git::choose(&project.reading.root, None)?;
+            let user_lines = dotenv::user_lines(&dotenv::file::read(&target.path)?);
+            let variables = variables_for(&project, &ready, &user_lines);
             with_variables(&run.command, variables, &mut signals).await
         }
         Err(Ended::By(signal)) => Ok(128 + u8::try_from(signal.as_raw()).unwrap_or_default()),
@@ -131,18 +143,17 @@ async fn remove_leftovers(project: &Project, engine: &Engine, printer: &Printer)
 fn variables_for(project: &Project, ready: &Ready, user_lines: &[UserLine]) -> Vec<(String, String)> {
     let all: Vec<_> = project.reading.stack.variables.iter().collect();
     let file = Arc::new(SourceFile { path: PathBuf::from(".env"), text: String::new() });
-    let rendered = variables::render(&all, &ready.fields, &[], &file);
+    let mut rendered = variables::render(&all, &ready.fields, &[], &file);
+    let ephemeral = project.identity.ephemeral;
+    variables::put_own_lines(&mut rendered.entries, &all, user_lines, !ephemeral);
     let mut values: Vec<(String, String)> = rendered
         .entries
         .iter()
         .filter_map(|entry| Some((entry.name.clone(), entry.value.text()?.to_owned())))
         .collect();
-    for line in user_lines {
-        if let Some(value) = &line.value {
-            values.retain(|(name, _)| *name != line.name);
-            values.push((line.name.clone(), value.reveal().to_owned()));
-        }
-    }
+    // What no manifest knows of is the user's alone.
+    let others = user_lines.iter().filter(|line| !all.iter().any(|variable| variable.name == line.name));
+    values.extend(others.filter_map(|line| Some((line.name.clone(), line.value.as_ref()?.reveal().to_owned()))));
     values
 }
 

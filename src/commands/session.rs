@@ -4,9 +4,9 @@ use crate::cli::{Global, Start};
 use crate::docker::{self, Engine, EngineError, Mirror, Surroundings};
 use crate::kinds::Kinds;
 use crate::machine::{CheckoutLock, Key, Settings};
-use crate::manifest::{self, Reading};
+use crate::manifest::{self, Reading, Strictness};
 use crate::model::{Diagnostic, Exit, Failure, ImageRef, Observed, Variable};
-use crate::plan::{self, Desired, Identity, Plan};
+use crate::plan::{self, Desired, FixedPorts, Identity, Plan};
 use crate::ui::Printer;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
@@ -89,6 +89,24 @@ pub(crate) fn read(global: &Global, files: &[PathBuf]) -> Result<Reading, Failur
     })
 }
 
+/// What a project is read for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Its services are started, or it is shown how.
+    Start,
+    /// What runs is used.
+    Use,
+}
+
+/// How much the manifests have to settle.
+pub(crate) fn strictness(start: &Start) -> Strictness {
+    match (start.allow_floating, start.strict) {
+        (true, _) => Strictness::AllowFloating,
+        (false, true) => Strictness::Strict,
+        (false, false) => Strictness::Usual,
+    }
+}
+
 /// A project that can be started: its manifest says enough.
 pub(crate) struct Project {
     /// What was read.
@@ -97,6 +115,8 @@ pub(crate) struct Project {
     pub(crate) machine: Machine,
     /// Which environment.
     pub(crate) identity: Identity,
+    /// What becomes of ports that the user set.
+    pub(crate) fixed_ports: FixedPorts,
 }
 
 impl Project {
@@ -104,12 +124,13 @@ impl Project {
     pub(crate) fn load(
         global: &Global,
         files: &[PathBuf],
-        allow_floating: bool,
+        strictness: Strictness,
         token: Option<&str>,
+        purpose: Purpose,
         printer: &Printer,
     ) -> Result<Self, Failure> {
         let reading = read(global, files)?;
-        let refusals = manifest::refusals(&reading.stack, &reading.kinds, allow_floating);
+        let refusals = manifest::refusals(&reading.stack, &reading.kinds, strictness);
         let (errors, mut notes): (Vec<_>, Vec<_>) = reading
             .diagnostics
             .iter()
@@ -117,6 +138,9 @@ impl Project {
             .chain(refusals)
             .partition(|one| one.severity == crate::model::Severity::Error);
         notes.retain(|note| note.severity != crate::model::Severity::Note);
+        // How production names its releases is told by the commands that start them, not by each one.
+        let starts = matches!(purpose, Purpose::Start);
+        notes.retain(|note| starts || !note.code.starts_with("version-"));
         printer.diagnostics(&manifest::gathered(notes));
         if !errors.is_empty() {
             return Err(Failure { exit: Exit::Manifest, diagnostics: errors });
@@ -133,7 +157,9 @@ impl Project {
             Some(token) => Identity::ephemeral(&reading.stack.project, &reading.root, key, token),
             None => Identity::of_checkout(&reading.stack.project, &reading.root, key),
         };
-        Ok(Self { reading, machine, identity })
+        // An ephemeral environment runs beside the checkout's own, which has those ports.
+        let fixed_ports = if identity.ephemeral { FixedPorts::Ignored } else { FixedPorts::Claimed };
+        Ok(Self { reading, machine, identity, fixed_ports })
     }
 
     /// The known kinds.
@@ -158,8 +184,13 @@ impl Project {
         engine.observe(&images).await.map_err(EngineError::into_failure)
     }
 
-    /// What should run, given what there is.
-    pub(crate) fn desired(&self, observed: &Observed, overrides: &[plan::Override]) -> Result<Desired, Failure> {
+    /// What should run, given what there is. `fresh` names services that are to start on new data.
+    pub(crate) fn desired(
+        &self,
+        observed: &Observed,
+        overrides: &[plan::Override],
+        fresh: &[String],
+    ) -> Result<Desired, Failure> {
         let mut passwords = BTreeMap::new();
         for found in overrides {
             passwords.extend(found.passwords.clone());
@@ -169,7 +200,9 @@ impl Project {
             identity: &self.identity,
             observed,
             passwords: &passwords,
+            fresh: &fresh.iter().cloned().collect(),
             is_free: &crate::machine::is_free,
+            fixed_ports: self.fixed_ports,
         };
         let desired = plan::desired(&self.reading.stack, &request)
             .map_err(|diagnostics| Failure { exit: Exit::Manifest, diagnostics })?;
@@ -215,24 +248,6 @@ fn port_taken(taken: &plan::PortTaken, observed: &Observed) -> Diagnostic {
             .because("the system does not tell this user which process listens on it")
             .help("set another port, or leave `port` out to have one chosen"),
     }
-}
-
-/// A note for each service that was to start on new data and has data of its major version already.
-pub(crate) fn fresh_in_vain(desired: &Desired, observed: &Observed, start: &Start) -> Vec<Diagnostic> {
-    let has_data = |name: &&String| {
-        desired.services.iter().any(|service| {
-            service.name == **name
-                && service.volumes.iter().any(|volume| observed.volumes.iter().any(|known| known.name == volume.name))
-        })
-    };
-    let told = |name: &String| {
-        Diagnostic::note(
-            "fresh-in-vain",
-            format!("{name} goes on with its data: --fresh leads past another major version's only"),
-        )
-        .help("`devenv down --volumes` deletes the data of all services")
-    };
-    start.fresh.iter().filter(has_data).map(told).collect()
 }
 
 /// No service of that name.

@@ -1,19 +1,22 @@
 //! `devenv shell SERVICE`: the service's own client in its container.
 
-use super::session::{Project, connect, unknown_service};
+use super::session::{Project, Purpose, connect, unknown_service};
 use crate::cli::{Global, Shell};
 use crate::docker::{EngineError, ExecRequest};
+use crate::manifest::Strictness;
 use crate::model::{Diagnostic, Exit, Failure, label};
+use crate::plan::FixedPorts;
 use crate::ui::Printer;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
 /// Runs the command; its exit code is the client's.
 pub(crate) async fn run(global: &Global, files: &[PathBuf], shell: &Shell, printer: &Printer) -> Result<u8, Failure> {
-    let project = Project::load(global, files, true, None, printer)?;
+    let mut project = Project::load(global, files, Strictness::AllowFloating, None, Purpose::Use, printer)?;
+    project.fixed_ports = FixedPorts::Named;
     let engine = connect(global).await?;
     let observed = project.observe(&engine).await?;
-    let desired = project.desired(&observed, &[])?;
+    let desired = project.desired(&observed, &[], &[])?;
     let Some(service) = desired.services.iter().find(|service| service.name == shell.service) else {
         return Err(unknown_service(&shell.service, desired.services.iter().map(|service| service.name.as_str())));
     };

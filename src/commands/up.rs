@@ -1,32 +1,35 @@
 //! `devenv up`: read, observe, diff, apply and prove, write `.env`.
 
-use super::session::{Project, connect, fresh_in_vain, steps};
+use super::session::{Project, Purpose, connect, steps, strictness};
 use super::variables;
 use crate::apply;
 use crate::cli::{Global, Start, Up};
 use crate::docker::Engine;
 use crate::dotenv::{self, UserLine};
-use crate::model::{Diagnostic, Event, Failure, SourceFile};
+use crate::model::{Diagnostic, Event, Failure, SourceFile, Value};
 use crate::plan::{self, Desired, Fields, Plan};
 use crate::ui::{Layout, Printer, Reporter, ServiceRow, env_line, production_line, ready_line};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// How often a plan is made again because another program took a chosen port meanwhile.
-const PORT_RETRIES: usize = 5;
+/// How often a plan is made again because the engine changed meanwhile.
+const RETRIES: usize = 5;
+/// Before that: as long as an engine takes to make a container.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Runs the command.
 pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &Printer) -> Result<(), Failure> {
     let began = Instant::now();
-    let project = Project::load(global, files, up.start.allow_floating, None, printer)?;
+    let project = Project::load(global, files, strictness(&up.start), None, Purpose::Start, printer)?;
     let target = dotenv::git::choose(&project.reading.root, up.env_file.as_deref())?;
     printer.diagnostics(&target.notes);
     let _lock = project.lock(printer)?;
     let existing = dotenv::file::read(&target.path)?;
     let engine = connect(global).await?;
-    let start = Starting { engine: &engine, start: &up.start, printer, silent: up.json, began };
+    let start =
+        Starting { engine: &engine, start: &up.start, printer, silent: up.json, began, stop: apply::Stop::default() };
     let ready = bring_up(&project, &start, &dotenv::user_lines(&existing)).await?;
     let written = write_variables(&project, &ready, &target.path, &existing)?;
     printer.diagnostics(&written.notes);
@@ -66,6 +69,8 @@ pub(crate) struct Starting<'a> {
     pub(crate) silent: bool,
     /// When the command began.
     pub(crate) began: Instant,
+    /// Ends it early.
+    pub(crate) stop: apply::Stop,
 }
 
 /// Observes, plans and applies; tries again with other ports where one was lost to another program meanwhile.
@@ -75,13 +80,15 @@ pub(crate) async fn bring_up(
     user_lines: &[UserLine],
 ) -> Result<Ready, Failure> {
     let stack = &project.reading.stack;
-    let mut lost = 0;
+    let (mut lost, mut shown, mut pulled, mut kept) = (0, false, false, None);
     loop {
         let Prepared { desired, plan, warnings } =
             prepare(project, starting.engine, starting.start, user_lines).await?;
-        if lost == 0 {
+        if !shown {
             starting.printer.diagnostics(&warnings);
         }
+        let pulls_first = !pulled && desired.services.iter().any(|service| service.volumes_unknown);
+        let plan = if pulls_first { plan.pulls() } else { plan };
         let rows: Vec<ServiceRow> = desired
             .services
             .iter()
@@ -91,11 +98,15 @@ pub(crate) async fn bring_up(
             })
             .collect();
         let layout = Layout::of(&rows);
-        if !starting.silent && lost == 0 {
+        if !starting.silent && !shown {
             starting.printer.line(&production_line(layout, &stack.sources, rows.len(), stack.apps.len()));
         }
-        let reporter =
-            if starting.silent { Reporter::silent(starting.printer) } else { Reporter::new(starting.printer, &rows) };
+        shown = true;
+        let reporter = match kept.take() {
+            Some(reporter) => reporter,
+            None if starting.silent => Reporter::silent(starting.printer),
+            None => Reporter::new(starting.printer, &rows),
+        };
         let emit = |event: Event| reporter.event(&event);
         let run = apply::Run {
             engine: starting.engine,
@@ -104,15 +115,24 @@ pub(crate) async fn bring_up(
             began: starting.began,
             timeout: starting.start.timeout,
             emit: &emit,
+            stop: &starting.stop,
         };
         let applied = apply::apply(&plan, &run).await;
+        if pulls_first && applied.is_ok() {
+            pulled = true;
+            kept = Some(reporter);
+            continue;
+        }
         reporter.finish();
         match applied {
             Ok(()) => {
                 let fields = desired.fields(project.kinds(), false).map_err(manifest_failure)?;
                 return Ok(Ready { desired, fields, layout });
             }
-            Err(failure) if lost < PORT_RETRIES && apply::lost_a_chosen_port(&failure) => lost += 1,
+            Err(failure) if lost < RETRIES && apply::is_overtaken(&failure) => {
+                lost += 1;
+                tokio::time::sleep(PAUSE).await;
+            }
             Err(failure) => return Err(failure),
         }
     }
@@ -141,10 +161,9 @@ pub(crate) async fn prepare(
         .filter_map(|line| Some((line.name.clone(), line.value.as_ref()?.reveal().to_owned())))
         .collect();
     let overrides = plan::overrides(&project.reading.stack.variables, &values);
-    let desired = project.desired(&observed, &overrides)?;
+    let desired = project.desired(&observed, &overrides, &start.fresh)?;
     let plan = steps(&desired, &observed, start)?;
-    let mut warnings = plan::platform_mismatches(&desired.services, &observed);
-    warnings.extend(fresh_in_vain(&desired, &observed, start));
+    let warnings = plan::platform_mismatches(&desired.services, &observed);
     Ok(Prepared { desired, plan, warnings })
 }
 
@@ -221,9 +240,21 @@ pub(crate) fn groups(project: &Project, fields: &Fields, main: &Path, existing: 
             Some(path) => dotenv::file::read(path)?,
         };
         let path = path.unwrap_or_else(|| main.to_owned());
+        let open: BTreeSet<&str> = variables
+            .iter()
+            .filter(|variable| matches!(variable.value, Value::Secret(_) | Value::Unresolved(_)))
+            .map(|variable| variable.name.as_str())
+            .collect();
+        let (existing, lifted) = dotenv::lift(&existing, &open).unwrap_or((existing, Vec::new()));
         let shown = path.strip_prefix(&project.reading.root).unwrap_or(&path).to_owned();
         let file = Arc::new(SourceFile { path: shown, text: existing.clone() });
-        let rendered = variables::render(&variables, fields, &dotenv::user_lines(&existing), &file);
+        let mut rendered = variables::render(&variables, fields, &dotenv::user_lines(&existing), &file);
+        if !lifted.is_empty() {
+            let told = format!("{} stood inside devenv's block, which is written anew", lifted.join(", "));
+            rendered
+                .notes
+                .push(Diagnostic::note("line-moved", told).help("it stands below the block now: fill in there"));
+        }
         let block = dotenv::render_block(&rendered.entries).map_err(|refusals| refused(&refusals, &variables))?;
         groups.push(Group { path, existing, block, rendered });
     }

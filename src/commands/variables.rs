@@ -65,10 +65,12 @@ fn value_of(variable: &Variable, fields: &Fields) -> (EntryValue, Option<String>
             }
             Err(field) => (EntryValue::Empty, Some(format!("{field} is not running here"))),
         },
-        Value::Secret(source) => (EntryValue::Empty, Some(format!("to fill in; production: {source}"))),
+        Value::Secret(source) => {
+            (EntryValue::Empty, Some(format!("to fill in below this block; production: {source}")))
+        }
         Value::NotPassed => (EntryValue::Empty, None),
         Value::Unresolved(source) => {
-            (EntryValue::Empty, Some(format!("to fill in; the manifest does not say it: {source}")))
+            (EntryValue::Empty, Some(format!("to fill in below this block; the manifest does not say it: {source}")))
         }
     }
 }
@@ -102,6 +104,19 @@ fn own_line(variable: &Variable, value: &EntryValue, line: &UserLine, file: &Arc
     )
 }
 
+/// Puts the values of the user's own lines in the place of ours. Where other endpoints are meant than those of `.env`
+/// (another view, an ephemeral environment), bound values stay.
+pub(crate) fn put_own_lines(entries: &mut [Entry], variables: &[&Variable], user_lines: &[UserLine], bound_too: bool) {
+    for entry in entries {
+        let bound = variables.iter().any(|one| one.name == entry.name && matches!(one.value, Value::Bound { .. }));
+        let line = user_lines.iter().find(|line| line.name == entry.name).filter(|_| bound_too || !bound);
+        if let Some(value) = line.and_then(|line| line.value.clone()) {
+            entry.value = EntryValue::Secret(value);
+            entry.comment = None;
+        }
+    }
+}
+
 /// The variables that go into the one `.env`, and those of apps that have a file of their own.
 pub(crate) fn by_file<'a>(
     stack: &'a Stack,
@@ -115,4 +130,103 @@ pub(crate) fn by_file<'a>(
         groups.push((Some(path.clone()), stack.variables.iter().filter(of_app).collect()));
     }
     groups
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::{self, Request};
+    use crate::model::{Endpoint, Secret};
+    use crate::plan;
+    use std::path::Path;
+
+    /// A variable of a case, rendered over made-up endpoints of every service.
+    fn rendered(case: &str, app: &str, name: &str) -> String {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/manifests").join(case).join("input");
+        let request = Request { folder, folder_is_root: true, ..Request::default() };
+        let reading = manifest::read(&request).unwrap();
+        let mut fields = plan::Fields::new();
+        for (at, service) in reading.stack.services.iter().enumerate() {
+            let endpoint = Endpoint {
+                host: "127.0.0.1".to_owned(),
+                port: 24_000 + u16::try_from(at).unwrap(),
+                user: service.users.first().map(|user| user.name.value.clone()),
+                password: service.users.first().map(|_| Secret::new("p\"w")),
+                database: service.databases.first().map(|database| database.name.value.clone()),
+                vhost: service.vhosts.first().map(|vhost| vhost.value.clone()),
+                path: None,
+            };
+            let mut of_service = plan::render_fields(reading.kinds.get(&service.kind).unwrap(), &endpoint).unwrap();
+            for user in service.users.iter().map(|user| &user.name.value) {
+                of_service.insert(format!("users.{user}.user"), user.clone());
+                of_service.insert(format!("users.{user}.password"), format!("of {user}"));
+            }
+            for database in service.databases.iter().map(|database| &database.name.value) {
+                of_service.insert(format!("databases.{database}.database"), database.clone());
+            }
+            fields.insert(service.name.clone(), of_service);
+        }
+        let variable = |variable: &&Variable| variable.app == app && variable.name == name;
+        let Value::Bound { template, .. } = &reading.stack.variables.iter().find(variable).unwrap().value else {
+            panic!("{name} is not bound")
+        };
+        plan::render_value(template, &fields).unwrap()
+    }
+
+    /// RFC 4648, section 4, for text that is known to be it.
+    fn from_base64(text: &str) -> Vec<u8> {
+        let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let sextets =
+            text.trim_end_matches('=').bytes().map(|byte| alphabet.iter().position(|known| *known == byte).unwrap());
+        let (mut bytes, mut bits, mut held) = (Vec::new(), 0_usize, 0);
+        for sextet in sextets {
+            (bits, held) = ((bits << 6) | sextet, held + 6);
+            if held >= 8 {
+                held -= 8;
+                bytes.push(u8::try_from((bits >> held) & 255).unwrap());
+            }
+        }
+        bytes
+    }
+
+    #[test]
+    fn platform_relationships_are_json_in_base64_as_the_platform_writes_them() {
+        let text = rendered("platformsh-shop", "shop", "PLATFORM_RELATIONSHIPS");
+        let read: serde_json::Value = serde_json::from_slice(&from_base64(&text)).unwrap();
+        let names: Vec<&String> = read.as_object().unwrap().keys().collect();
+        assert_eq!(names, ["cache", "database", "legacydb", "rabbit-mq", "reports"]);
+        let database = &read["database"][0];
+        assert_eq!(database["scheme"], "pgsql");
+        assert_eq!(database["port"], 24_000);
+        assert_eq!(database["password"], "p\"w");
+        assert_eq!(database["path"], "main");
+        assert_eq!(database["query"]["is_master"], true);
+        assert_eq!(
+            (&read["reports"][0]["username"], &read["reports"][0]["path"]),
+            (&"reports".into(), &"audit".into())
+        );
+        assert_eq!(read["cache"][0]["password"], serde_json::Value::Null);
+        assert_eq!(
+            text,
+            rendered("platformsh-shop", "admin", "PLATFORM_RELATIONSHIPS"),
+            "apps that agree get the same"
+        );
+        let url = rendered("platformsh-shop", "shop", "REPORTS_URL");
+        assert_eq!(url, "postgresql://reports:of%20reports@127.0.0.1:24000/audit");
+    }
+
+    #[test]
+    fn vcap_services_is_json_by_offering() {
+        let read: serde_json::Value =
+            serde_json::from_str(&rendered("cloudfoundry-included", "shop", "VCAP_SERVICES")).unwrap();
+        assert_eq!(read["postgresql"][0]["instance_name"], "shop-db");
+        assert_eq!(read["postgresql"][0]["credentials"]["port"], 24_000);
+        assert_eq!(read["rabbitmq"][0]["name"], "broker");
+        assert!(
+            read["rabbitmq"][0]["credentials"]["uri"]
+                .as_str()
+                .unwrap()
+                .starts_with("amqp://app:p%22w@127.0.0.1:24001/")
+        );
+    }
 }

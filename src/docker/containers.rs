@@ -20,6 +20,8 @@ use std::time::Duration;
 
 /// How much longer than its grace a stop may take before the engine counts as stuck.
 const STOP_MARGIN: Duration = Duration::from_secs(30);
+/// More than any kind's grace.
+const LONGEST_GRACE: Duration = Duration::from_secs(300);
 
 /// How long a removal that is under way already may take.
 const REMOVAL_WITHIN: Duration = Duration::from_secs(30);
@@ -86,11 +88,12 @@ impl Engine {
         started.map_err(|error| EngineError::read(format!("start the container {}", brief(id)), &error))
     }
 
-    /// Stops a container cleanly, and kills it after the grace; one that does not run, or is not there, is left.
-    pub async fn stop(&self, id: &str, grace: Duration) -> Result<(), EngineError> {
-        let seconds = i32::try_from(grace.as_secs()).unwrap_or(i32::MAX);
-        let docker = self.docker.clone().with_timeout(grace.saturating_add(STOP_MARGIN));
-        let stopped = docker.stop_container(id, Some(StopContainerOptions { t: Some(seconds), signal: None })).await;
+    /// Stops a container cleanly, and kills it after the grace, which is the container's own where none is given; one
+    /// that does not run, or is not there, is left.
+    pub async fn stop(&self, id: &str, grace: Option<Duration>) -> Result<(), EngineError> {
+        let seconds = grace.map(|grace| i32::try_from(grace.as_secs()).unwrap_or(i32::MAX));
+        let docker = self.docker.clone().with_timeout(grace.unwrap_or(LONGEST_GRACE).saturating_add(STOP_MARGIN));
+        let stopped = docker.stop_container(id, Some(StopContainerOptions { t: seconds, signal: None })).await;
         gone(stopped.map_err(|error| EngineError::read(format!("stop the container {}", brief(id)), &error)))
     }
 

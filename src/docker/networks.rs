@@ -2,29 +2,53 @@
 
 use super::fault::brief;
 use super::{Engine, EngineError, EngineFault};
-use bollard::models::{NetworkCreateRequest, VolumeCreateRequest};
+use bollard::models::{Network, NetworkCreateRequest, VolumeCreateRequest};
 use bollard::query_parameters::{ListNetworksOptions, RemoveVolumeOptions};
 use std::collections::{BTreeMap, HashMap};
 
 impl Engine {
     /// Makes a network and gives its id. Engines before API 1.44 would make a second one of the same name, which no
     /// container could then name: here that is a conflict on every engine.
+    ///
+    /// Where there are several already (a run was killed while the engine was making one), all but one are removed.
     pub async fn create_network(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<String, EngineError> {
         let operation = format!("make the network {name}");
-        let filters = HashMap::from([("name".to_owned(), vec![name.to_owned()])]);
-        let listed = self.docker.list_networks(Some(ListNetworksOptions { filters: Some(filters) })).await;
-        let listed = listed.map_err(|error| EngineError::read(&operation, &error))?;
-        if listed.iter().any(|network| network.name.as_deref() == Some(name)) {
+        let before = self.networks_named(name, &operation).await?;
+        if before.len() == 1 {
             return Err(EngineError::new(operation, EngineFault::Conflict, "there is a network of that name already"));
         }
-        let request = NetworkCreateRequest {
-            name: name.to_owned(),
-            driver: Some("bridge".to_owned()),
-            labels: Some(labels.clone().into_iter().collect()),
-            ..Default::default()
-        };
-        let made = self.docker.create_network(request).await.map_err(|error| EngineError::read(operation, &error))?;
-        Ok(made.id)
+        if before.is_empty() {
+            let request = NetworkCreateRequest {
+                name: name.to_owned(),
+                driver: Some("bridge".to_owned()),
+                labels: Some(labels.clone().into_iter().collect()),
+                ..Default::default()
+            };
+            let made = self.docker.create_network(request).await;
+            made.map_err(|error| EngineError::read(&operation, &error))?;
+        }
+        let mut all = self.networks_named(name, &operation).await?;
+        // Newest first; of one that is in use the engine says so, and an older one goes instead.
+        all.sort_by(|one, other| (&other.created, &other.id).cmp(&(&one.created, &one.id)));
+        let mut ids: Vec<String> = all.into_iter().filter_map(|network| network.id).collect();
+        let mut index = 0;
+        while ids.len() > 1 && index < ids.len() {
+            if self.remove_network(&ids[index]).await.is_ok() {
+                ids.remove(index);
+            } else {
+                index += 1;
+            }
+        }
+        ids.pop().ok_or_else(|| EngineError::new(operation, EngineFault::NotFound, "it was removed at once"))
+    }
+
+    async fn networks_named(&self, name: &str, operation: &str) -> Result<Vec<Network>, EngineError> {
+        // The filter also finds names that contain this one.
+        let filters = HashMap::from([("name".to_owned(), vec![name.to_owned()])]);
+        let listed = self.docker.list_networks(Some(ListNetworksOptions { filters: Some(filters) })).await;
+        let mut listed = listed.map_err(|error| EngineError::read(operation, &error))?;
+        listed.retain(|network| network.name.as_deref() == Some(name));
+        Ok(listed)
     }
 
     /// Removes a network by id or name; one that is not there is as good as removed.

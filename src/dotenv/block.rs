@@ -92,6 +92,28 @@ pub fn merge(existing: &str, block: &str) -> String {
     merged
 }
 
+/// The text with a copy, at its end, of each line of the block that sets one of these names to something: what a user
+/// filled in inside the block, which is written anew. Nothing where there is none; else also the names.
+pub fn lift(existing: &str, names: &BTreeSet<&str>) -> Option<(String, Vec<String>)> {
+    let mut lifted = existing.to_owned();
+    let mut found = Vec::new();
+    for part in parts(existing) {
+        let Part::Block { text, .. } = part else { continue };
+        for assignment in assignments(text) {
+            let empty = assignment.value.as_ref().is_some_and(String::is_empty);
+            if empty || !names.contains(assignment.name) {
+                continue;
+            }
+            if !lifted.ends_with('\n') {
+                lifted.push('\n');
+            }
+            lifted.push_str(&text[assignment.span.clone()]);
+            found.push(assignment.name.to_owned());
+        }
+    }
+    (!found.is_empty()).then_some((lifted, found))
+}
+
 fn ends_with_empty_line(text: &str) -> bool {
     text.ends_with("\n\n") || text.ends_with("\n\r\n")
 }
@@ -212,6 +234,15 @@ mod tests {
     fn block(values: &[(&str, &str)]) -> String {
         let entries: Vec<Entry> = values.iter().map(|(name, value)| entry(name, value)).collect();
         render_block(&entries).unwrap()
+    }
+
+    #[test]
+    fn what_was_filled_in_inside_the_block_is_copied_below_it() {
+        let existing = format!("A=1\n{BLOCK_START}\n# to fill in\nKEY='sk'\nEMPTY=\nURL=x\n{BLOCK_END}\n");
+        let (text, names) = lift(&existing, &BTreeSet::from(["KEY", "EMPTY"])).unwrap();
+        assert_eq!(names, ["KEY"]);
+        assert_eq!(text, format!("{existing}KEY='sk'\n"));
+        assert_eq!(lift(&existing, &BTreeSet::from(["EMPTY"])), None);
     }
 
     #[test]

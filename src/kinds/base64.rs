@@ -17,6 +17,22 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
     text
 }
 
+/// The bytes of a base64 text; none where it is none. Line ends in it are passed over, as Kubernetes does.
+pub(crate) fn from_base64(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    let (mut group, mut bits) = (0_u32, 0_u32);
+    for letter in text.bytes().filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=') {
+        let sextet = ALPHABET.iter().position(|known| *known == letter)?;
+        group = (group << 6) | u32::try_from(sextet).ok()?;
+        bits += 6;
+        if bits >= 8 {
+            bits -= 8;
+            bytes.push(u8::try_from((group >> bits) & 255).ok()?);
+        }
+    }
+    Some(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

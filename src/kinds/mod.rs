@@ -9,7 +9,7 @@ mod rabbitmq;
 
 pub use crate::model::Protocol;
 use crate::model::{ImageRef, Origin, Support, Version, VersionClass};
-pub(crate) use base64::base64;
+pub(crate) use base64::{base64, from_base64};
 pub use rabbitmq::rabbitmq_definitions;
 use serde::Deserialize;
 use std::collections::BTreeMap;

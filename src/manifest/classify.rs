@@ -70,6 +70,18 @@ pub(crate) fn classify<'a>(kinds: &'a Kinds, image: &ImageRef, runs: &Runs<'_>) 
     }
 }
 
+/// Whether a name holds a word that makes it something else than the server that another word of it names.
+pub(crate) fn is_look_alike(name: &str) -> bool {
+    look_alike(name).is_some()
+}
+
+fn look_alike(name: &str) -> Option<&'static LookAlikes> {
+    let is = |word: &str| {
+        name.split(['-', '_', '.']).any(|part| part == word) || (word.contains('-') && name.contains(word))
+    };
+    LOOK_ALIKES.iter().find(|entry| entry.words.iter().any(|word| is(word)))
+}
+
 enum Derived<'a> {
     Kind(&'a Kind),
     LookAlike(String),
@@ -83,8 +95,7 @@ fn derived_kind<'a>(kinds: &'a Kinds, image: &ImageRef) -> Derived<'a> {
     let Some(kind) = kinds.iter().find(|kind| parts().any(|part| kind.derived.iter().any(|word| word == part))) else {
         return Derived::Nothing;
     };
-    let is = |word: &str| parts().any(|part| part == word) || (word.contains('-') && last.contains(word));
-    match LOOK_ALIKES.iter().find(|entry| entry.words.iter().any(|word| is(word))) {
+    match look_alike(last) {
         Some(entry) => Derived::LookAlike(entry.note.clone()),
         None => Derived::Kind(kind),
     }

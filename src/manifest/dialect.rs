@@ -7,7 +7,7 @@ use super::environment::Environment;
 use super::files::Project;
 use super::local::Included;
 use super::tree::Node;
-use super::{cloudformation, compose, platforms, services_yaml, terraform};
+use super::{cloudformation, compose, kubernetes, platforms, services_yaml, terraform};
 use crate::kinds::{Family, Kind, Kinds};
 use crate::model::{Diagnostic, ImageRef, Service, SourceFile, Stack};
 use std::collections::BTreeMap;
@@ -33,6 +33,9 @@ pub(crate) const DIALECTS: &[Dialect] = &[
     terraform::DIALECT,
     terraform::SHOWN,
     services_yaml::DIALECT,
+    kubernetes::DIALECT,
+    kubernetes::KUSTOMIZE,
+    kubernetes::helm::DIALECT,
     compose::DIALECT,
 ];
 
@@ -85,6 +88,8 @@ pub(crate) struct Wanted<'a> {
 pub(crate) enum Syntax {
     /// YAML or JSON: [`ManifestFile::documents`] holds the trees.
     Yaml,
+    /// The same, in which templates may stand for values ([`super::templates`]).
+    Templated,
     /// The dialect parses `source.text` itself (HCL, TOML, YAML with templates in it); `documents` is empty.
     Text,
 }

@@ -8,9 +8,9 @@ use super::environment::Environment;
 use super::files::{FileError, FileFault, Project, git_top_level};
 use super::search::Search;
 use super::stage::{Stage, stage};
-use super::{local, services_yaml, yaml};
-use crate::model::{Diagnostic, SourceFile};
-use std::collections::BTreeSet;
+use super::{local, services_yaml, templates, yaml};
+use crate::model::{Diagnostic, Origin, SourceFile};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -126,6 +126,23 @@ pub(crate) fn parsed(source: Arc<SourceFile>, folder: PathBuf, diagnostics: &mut
     ManifestFile { source, folder, documents: read.documents }
 }
 
+/// Parses a manifest's text as YAML in which templates may stand for values.
+pub(crate) fn parsed_templated(
+    source: Arc<SourceFile>,
+    folder: PathBuf,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> ManifestFile {
+    let mut broken = Vec::new();
+    let file = parsed(source, folder, &mut broken);
+    if !broken.is_empty()
+        && let Some(read) = templates::parse(&file.source)
+    {
+        return ManifestFile { documents: read.documents, ..file };
+    }
+    diagnostics.append(&mut broken);
+    file
+}
+
 /// Parses a text as a dialect has it.
 fn parsed_for(
     dialect: &Dialect,
@@ -135,12 +152,47 @@ fn parsed_for(
 ) -> ManifestFile {
     match dialect.syntax {
         Syntax::Yaml => parsed(source, folder.to_path_buf(), diagnostics),
+        Syntax::Templated => parsed_templated(source, folder.to_path_buf(), diagnostics),
         Syntax::Text => ManifestFile { source, folder: folder.to_path_buf(), documents: Vec::new() },
     }
 }
 
 fn has_marks(dialect: &Dialect, text: &str) -> bool {
     dialect.marks.iter().all(|mark| text.contains(mark))
+}
+
+/// A file that was recognised, with the stage of its path and what is wrong in it.
+type Known = (Stage, ManifestFile, Vec<Diagnostic>);
+
+/// The first dialect that recognises a text, and what is wrong with it; of none, why it cannot be parsed.
+fn recognised(source: Arc<SourceFile>, folder: &Path) -> (Option<(&'static Dialect, ManifestFile)>, Vec<Diagnostic>) {
+    let plain = ManifestFile { source, folder: folder.to_path_buf(), documents: Vec::new() };
+    let mut yaml: Option<(ManifestFile, Vec<Diagnostic>)> = None;
+    for dialect in DIALECTS.iter().filter(|dialect| has_marks(dialect, &plain.source.text)) {
+        if dialect.syntax == Syntax::Text {
+            if (dialect.recognises)(&plain) {
+                return (Some((dialect, plain)), Vec::new());
+            }
+            continue;
+        }
+        let (file, _) = yaml.get_or_insert_with(|| {
+            let mut broken = Vec::new();
+            (parsed(Arc::clone(&plain.source), folder.to_path_buf(), &mut broken), broken)
+        });
+        if (dialect.recognises)(file) {
+            let (mut file, mut broken) = yaml.unwrap_or_else(|| (plain, Vec::new()));
+            if dialect.syntax == Syntax::Templated && !broken.is_empty() {
+                broken.clear();
+                file = parsed_templated(file.source, folder.to_path_buf(), &mut broken);
+            }
+            return (Some((dialect, file)), broken);
+        }
+    }
+    (None, yaml.map(|(_, broken)| broken).unwrap_or_default())
+}
+
+fn no_format(message: String) -> Diagnostic {
+    Diagnostic::error("file-format", message).because("the README lists the formats, and what tells them from others")
 }
 
 impl Found {
@@ -168,38 +220,57 @@ impl Found {
 
     /// Takes a file that somebody named, as the first dialect that recognises it; of none, that is said.
     fn identify(&mut self, source: Arc<SourceFile>, folder: &Path) {
-        let plain = ManifestFile { source, folder: folder.to_path_buf(), documents: Vec::new() };
-        let mut yaml: Option<(ManifestFile, Vec<Diagnostic>)> = None;
-        for dialect in DIALECTS.iter().filter(|dialect| has_marks(dialect, &plain.source.text)) {
-            if dialect.syntax == Syntax::Text {
-                if (dialect.recognises)(&plain) {
-                    self.files.push((dialect, plain));
-                    return;
+        let message = format!("`{}` is of no format that devenv reads", source.path.display());
+        let (file, broken) = recognised(source, folder);
+        let known = file.is_some();
+        self.files.extend(file);
+        if !known && broken.is_empty() {
+            self.diagnostics
+                .push(no_format(message).help("name another file with -f, or write a services.yaml (`devenv init`)"));
+        }
+        self.diagnostics.extend(broken);
+    }
+
+    /// Takes what some dialect recognises of a folder that somebody named: the files in it and a few folders deep.
+    /// `read` reads one of them.
+    pub(crate) fn take_folder(
+        &mut self,
+        project: &Project,
+        folder: &Path,
+        named: Option<&Origin>,
+        read: impl Fn(&Path) -> Result<Arc<SourceFile>, FileError>,
+    ) {
+        let mut known: BTreeMap<usize, Vec<Known>> = BTreeMap::new();
+        let mut broken_files = Vec::new();
+        let mut search = Search::below(folder);
+        for path in search.matching("**/*").into_iter().take(FILES) {
+            let Ok(source) = read(&folder.join(&path)) else { continue };
+            let within = folder_of(project, &source.path);
+            match recognised(Arc::clone(&source), &within) {
+                (Some((dialect, file)), broken) => {
+                    let line = DIALECTS.iter().position(|one| one.name == dialect.name).unwrap_or_default();
+                    known.entry(line).or_default().push((stage(&path), file, broken));
                 }
-                continue;
+                (None, broken) if !broken.is_empty() && source.text.contains("{{") => {
+                    self.diagnostics.push(template(&source));
+                }
+                (None, broken) => broken_files.extend(broken),
             }
-            let (file, found) = yaml.get_or_insert_with(|| {
-                let mut found = Vec::new();
-                (parsed(Arc::clone(&plain.source), folder.to_path_buf(), &mut found), found)
+        }
+        if known.is_empty() {
+            let message = format!("`{}` holds no file of a format that devenv reads", project.shown(folder).display());
+            self.diagnostics.append(&mut broken_files);
+            let none = no_format(message).help("name another folder or file");
+            self.diagnostics.push(match named {
+                Some(origin) => none.at(origin, "named here"),
+                None => none,
             });
-            if (dialect.recognises)(file) {
-                self.diagnostics.append(found);
-                self.files.push((dialect, file.clone()));
-                return;
+        }
+        for (line, files) in known {
+            if let Some(dialect) = DIALECTS.get(line) {
+                self.keep_production(dialect, files);
             }
         }
-        let broken = yaml.map(|(_, found)| found).unwrap_or_default();
-        if !broken.is_empty() {
-            self.diagnostics.extend(broken);
-            return;
-        }
-        let titles: Vec<&str> = DIALECTS.iter().map(|dialect| dialect.title).collect();
-        let path = plain.source.path.display();
-        self.diagnostics.push(
-            Diagnostic::error("file-format", format!("`{path}` is of no format that devenv reads"))
-                .because(format!("it reads {}", titles.join(", ")))
-                .help("name another file with -f, or write a services.yaml (`devenv init`)"),
-        );
     }
 
     /// Takes the files of a dialect that lie in its places and that it recognises; look-alikes are passed over.
@@ -224,7 +295,7 @@ impl Found {
                     .help("name the manifests under `from:` in services.local.yaml, or with -f"),
             );
         }
-        let mut known: Vec<(Stage, ManifestFile, Vec<Diagnostic>)> = Vec::new();
+        let mut known: Vec<Known> = Vec::new();
         for (stage, path) in paths {
             let source = match project.read(&path) {
                 Ok(source) => source,
@@ -325,7 +396,6 @@ fn are(names: &[String]) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeMap;
     use std::fs;
 
     const SERVICE: &str = "services: { db: { image: postgres } }\n";

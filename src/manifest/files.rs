@@ -94,6 +94,12 @@ impl Project {
         source_of(&shown, read_bytes(&self.root.join(path), &shown)?)
     }
 
+    /// Reads a file of a folder that the user named. The folder may lie anywhere; a link in it leads no further than a
+    /// manifest's path does.
+    pub(crate) fn read_in_asked(&self, path: &Path) -> Result<Arc<SourceFile>, FileError> {
+        if self.root.join(path).is_symlink() { self.read(path) } else { self.read_asked(path) }
+    }
+
     /// A path as messages show it: relative to the root where it lies inside.
     pub(crate) fn shown(&self, path: &Path) -> PathBuf {
         let path = tidy(&self.root.join(path));

@@ -32,10 +32,16 @@ use super::tree::Node;
 use crate::kinds::Kinds;
 use crate::model::{Diagnostic, ImageRef, Located, Origin};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The file's name, as it is looked for in the root.
 pub(crate) const FILE_NAMES: &[&str] = &["services.local.yaml", "services.local.yml"];
+
+/// The file of a project, where it is or where it would be.
+pub fn file(root: &Path) -> PathBuf {
+    let mut paths = FILE_NAMES.iter().map(|name| root.join(name));
+    paths.find(|path| path.is_file()).unwrap_or_else(|| root.join(FILE_NAMES[0]))
+}
 
 const KEYS: &[&str] = &["from", "services", "leave_out", "include", "variables", "apps", "kinds"];
 

@@ -4,10 +4,21 @@
 //! chosen.
 
 use super::local::Local;
-use crate::model::{Diagnostic, Origin, Service, Stack, Value, Variable};
+use super::same;
+use crate::kinds::Kinds;
+use crate::model::{Database, Diagnostic, Origin, Service, Stack, User, Value, Variable, Version, VersionClass};
 
 /// Adds what a further manifest declares. What `services.local.yaml` settles is no conflict.
-pub(crate) fn merge(stack: &mut Stack, other: Stack, local: &Local, diagnostics: &mut Vec<Diagnostic>) {
+pub(crate) fn merge(
+    stack: &mut Stack,
+    mut other: Stack,
+    kinds: &Kinds,
+    local: &Local,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    for (name, known) in same::pairs(stack, &other, kinds) {
+        rename(&mut other, &name, &known);
+    }
     if stack.project.is_empty() {
         stack.project = other.project;
     }
@@ -40,6 +51,23 @@ pub(crate) fn merge(stack: &mut Stack, other: Stack, local: &Local, diagnostics:
     }
 }
 
+/// Calls a service as another manifest calls it; what apps reach it by stays.
+fn rename(stack: &mut Stack, from: &str, to: &str) {
+    for service in stack.services.iter_mut().filter(|service| service.name == from) {
+        to.clone_into(&mut service.name);
+        // What only a file calls it (`rds-((env))`) is no host's name.
+        if from.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')) {
+            service.aliases.push(from.to_owned());
+        }
+        service.notes.push(format!("`{from}` of {} is taken for the same service", service.origin.path().display()));
+    }
+    for variable in &mut stack.variables {
+        if let Value::Bound { template, .. } = &mut variable.value {
+            template.rename(from, to);
+        }
+    }
+}
+
 fn of(variable: &Variable) -> String {
     if variable.app.is_empty() { variable.name.clone() } else { format!("{} of {}", variable.name, variable.app) }
 }
@@ -50,7 +78,7 @@ fn described(value: &Value) -> &'static str {
 }
 
 /// Completes a service by what another manifest says of it.
-fn unite(known: &mut Service, other: Service, local: &Local, diagnostics: &mut Vec<Diagnostic>) {
+fn unite(known: &mut Service, mut other: Service, local: &Local, diagnostics: &mut Vec<Diagnostic>) {
     let mut conflict = |what: &str, here: (&Origin, String), there: (&Origin, String), help: String| {
         let name = other.name.as_str();
         let settled = match what.split_once(' ') {
@@ -82,18 +110,20 @@ fn unite(known: &mut Service, other: Service, local: &Local, diagnostics: &mut V
     let said = |service: &Service| {
         if service.version.text.is_empty() { "none".to_owned() } else { service.version.text.clone() }
     };
-    if known.version.text.is_empty() && !other.version.text.is_empty() {
-        known.version = other.version.clone();
-        known.image.clone_from(&other.image);
-        known.family.clone_from(&other.family);
-    } else if known.version.text != other.version.text && !other.version.text.is_empty() {
-        let help = format!(
-            "settle it in services.local.yaml: `services: {{{}: {{version: \"{}\"}}}}`",
-            known.name,
-            known.version.number.as_deref().unwrap_or(&known.version.text)
-        );
-        conflict("version", (&known.version.origin, said(known)), (&other.version.origin, said(&other)), help);
-    } else if let (Some(here), Some(there)) = (&known.image, &other.image)
+    match more_exact(&known.version, &other.version) {
+        Some(Which::Known) => {}
+        Some(Which::Other) => take_version(known, &other),
+        None => {
+            let help = format!(
+                "settle it in services.local.yaml: `services: {{{}: {{version: \"{}\"}}}}`",
+                known.name,
+                known.version.number.as_deref().unwrap_or(&known.version.text)
+            );
+            conflict("version", (&known.version.origin, said(known)), (&other.version.origin, said(&other)), help);
+        }
+    }
+    if known.version.text == other.version.text
+        && let (Some(here), Some(there)) = (&known.image, &other.image)
         && here.value != there.value
     {
         let help = format!("settle it in services.local.yaml: `services: {{{}: {{image: …}}}}`", known.name);
@@ -118,6 +148,10 @@ fn unite(known: &mut Service, other: Service, local: &Local, diagnostics: &mut V
             }
         }
     }
+    let (here, there) = (known.origin.clone(), other.origin.clone());
+    replace_filled_in((&mut known.users, &here), (&mut other.users, &there), |user| &user.name.origin);
+    replace_filled_in((&mut known.databases, &here), (&mut other.databases, &there), |database| &database.name.origin);
+    replace_filled_in((&mut known.vhosts, &here), (&mut other.vhosts, &there), |vhost| &vhost.origin);
     add(&mut known.databases, other.databases, |database| &database.name.value);
     add(&mut known.users, other.users, |user| &user.name.value);
     add(&mut known.vhosts, other.vhosts, |vhost| &vhost.value);
@@ -130,6 +164,66 @@ fn unite(known: &mut Service, other: Service, local: &Local, diagnostics: &mut V
     add(&mut known.notes, other.notes, |note| note);
     known.platform = known.platform.take().or(other.platform);
     known.support = known.support.max(other.support);
+}
+
+/// Which of two versions says more, where they do not contradict each other.
+enum Which {
+    Known,
+    Other,
+}
+
+fn more_exact(known: &Version, other: &Version) -> Option<Which> {
+    let settles = |version: &Version| {
+        !matches!(version.class, VersionClass::Absent | VersionClass::Unresolved | VersionClass::Floating)
+    };
+    match (settles(known), settles(other)) {
+        (_, false) => return Some(Which::Known),
+        (false, true) => return Some(Which::Other),
+        (true, true) if known.text == other.text => return Some(Which::Known),
+        (true, true) => {}
+    }
+    let parts = |version: &Version| Some(version.parts()).filter(|parts| !parts.is_empty());
+    match (parts(known), parts(other)) {
+        // A digest alone says nothing of a number.
+        (None, _) | (_, None) => None,
+        (Some(here), Some(there)) if here == there && other.class == VersionClass::Digest => Some(Which::Other),
+        (Some(here), Some(there)) if here.starts_with(&there) => Some(Which::Known),
+        (Some(here), Some(there)) if there.starts_with(&here) && known.class != VersionClass::Digest => {
+            Some(Which::Other)
+        }
+        _ => None,
+    }
+}
+
+/// Takes the other's version, and the image that goes with it.
+fn take_version(known: &mut Service, other: &Service) {
+    if other.image.is_some() {
+        known.image.clone_from(&other.image);
+        known.family.clone_from(&other.family);
+    } else if let Some(image) = &mut known.image {
+        // The image's name says the family and its tag the flavour (`-alpine`); the number is the other's.
+        let number = other.version.number.as_deref().unwrap_or(&other.version.text);
+        let tag = image.value.tag.as_deref().unwrap_or_default();
+        let flavour = known.version.number.as_deref().and_then(|old| tag.strip_prefix(old)).unwrap_or_default();
+        image.value.tag = Some(format!("{number}{flavour}"));
+        image.value.digest = None;
+    }
+    known.version = other.version.clone();
+}
+
+/// What a reader filled in, because its manifest says nothing, goes where the other manifest says something. Such a thing
+/// stands where the service does.
+fn replace_filled_in<T>(
+    (known, here): (&mut Vec<T>, &Origin),
+    (other, there): (&mut Vec<T>, &Origin),
+    origin: impl Fn(&T) -> &Origin,
+) {
+    if other.iter().any(|item| origin(item) != there) {
+        known.retain(|item| origin(item) != here);
+    }
+    if known.iter().any(|item| origin(item) != here) {
+        other.retain(|item| origin(item) != there);
+    }
 }
 
 fn add<T>(known: &mut Vec<T>, more: Vec<T>, name: impl Fn(&T) -> &String) {

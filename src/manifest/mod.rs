@@ -7,6 +7,7 @@ mod classify;
 mod cloud;
 mod cloudformation;
 mod compose;
+mod container;
 mod dialect;
 mod discover;
 mod dockerfile;
@@ -17,24 +18,30 @@ mod files;
 mod generic;
 mod hcl;
 mod interpolate;
+mod kubernetes;
 mod local;
 mod merge;
 mod overlay;
+mod pinned;
 mod platforms;
 mod refusals;
 mod report;
+mod same;
 mod search;
 mod service_entry;
 mod service_facts;
 mod services_yaml;
 mod stage;
+mod templates;
 mod terraform;
 mod tree;
 mod variables;
 mod yaml;
 
 pub use bind::conflicts;
-pub use refusals::{gathered, refusals};
+pub use local::file as local_file;
+pub use pinned::pinned;
+pub use refusals::{Strictness, gathered, refusals};
 pub use report::{json, lines};
 
 use crate::kinds::Kinds;
@@ -130,7 +137,7 @@ pub fn read(request: &Request) -> Result<Reading, Failure> {
             included: &local.included,
         });
         diagnostics.extend(found);
-        merge::merge(&mut stack, part, &local, &mut diagnostics);
+        merge::merge(&mut stack, part, &kinds, &local, &mut diagnostics);
     }
     let mut expect = Expect::default();
     let env_files = overlay::lay_over(&local, &mut stack, &kinds, &mut expect);
@@ -194,14 +201,24 @@ fn manifests(request: &Request, project: &Project, local: &Local, environment: &
             let source = files::source_of(Path::new("<stdin>"), bytes);
             found.take_from(&project.root.join(&request.folder), source, Some("standard input"));
         } else {
-            found.take(project, project.read_asked(&request.folder.join(path)), Some("-f"));
+            let path = request.folder.join(path);
+            if path.is_dir() {
+                found.take_folder(project, &path, None, |file| project.read_in_asked(file));
+            } else {
+                found.take(project, project.read_asked(&path), Some("-f"));
+            }
         }
     }
     if !request.files.is_empty() {
         return found;
     }
     for path in &local.from {
-        match project.read(Path::new(&path.value)) {
+        let named = Path::new(&path.value);
+        if project.is_folder(named) {
+            found.take_folder(project, &project.root.join(named), Some(&path.origin), |file| project.read(file));
+            continue;
+        }
+        match project.read(named) {
             Ok(source) => found.take(project, Ok(source), None),
             Err(error) => found.diagnostics.push(error.named_at(&path.origin)),
         }

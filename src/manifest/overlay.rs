@@ -210,6 +210,15 @@ fn users(service: &mut Service, kind: &Kind, node: &Node, expect: &mut Expect) {
 /// A version that the user pins: a tag, or a tag and a digest.
 fn pin(service: &mut Service, text: Located<String>, kind: &Kind, expect: &mut Expect) {
     let name = service.image.as_ref().map_or_else(|| kind.image.clone(), |image| image.value.name());
+    // A pinned number settles the release, not the variant: `17.11` over `17-alpine` is `17.11-alpine`.
+    let is_number = text.value.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let variant = service.version.number.as_ref().and_then(|number| service.version.text.strip_prefix(number.as_str()));
+    let text = match variant {
+        Some(variant) if is_number && service.image.is_some() && variant.starts_with('-') => {
+            text.map(|number| format!("{number}{variant}"))
+        }
+        _ => text,
+    };
     let Ok(image) = ImageRef::parse(&format!("{name}:{}", text.value)) else {
         expect.diagnostics.push(
             Diagnostic::error("version-text", format!("`{}` is no version", text.value))

@@ -7,15 +7,27 @@ use crate::model::{Diagnostic, Service, Severity, Stack, VersionClass};
 
 const SERIES: &str = "version-series";
 
-/// An error for each service whose version is floating, absent or unresolved, and a warning for each series. With
-/// `allow_floating` the errors are warnings.
-pub fn refusals(stack: &Stack, kinds: &Kinds, allow_floating: bool) -> Vec<Diagnostic> {
+/// How much a manifest has to settle.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strictness {
+    /// Nothing: whatever the images are today.
+    AllowFloating,
+    /// At least a series.
+    #[default]
+    Usual,
+    /// A release, or an image's digest.
+    Strict,
+}
+
+/// An error for each service whose version is floating, absent or unresolved, and a warning for each series.
+/// [`Strictness`] makes the errors warnings, or the warnings errors.
+pub fn refusals(stack: &Stack, kinds: &Kinds, strictness: Strictness) -> Vec<Diagnostic> {
     let refuse = |service: &Service| {
         let kind = kinds.get(&service.kind)?;
         let title = if kind.port == 0 { service.name.as_str() } else { kind.title.as_str() };
         let mut refused = match service.version.class {
             VersionClass::Digest | VersionClass::Exact => return None,
-            VersionClass::Series => return series(service, title),
+            VersionClass::Series => return series(service, title, strictness),
             VersionClass::Floating => {
                 Diagnostic::error("version-floating", format!("production does not say which {title} it runs"))
                     .at(&service.version.origin, floating(service))
@@ -41,10 +53,10 @@ pub fn refusals(stack: &Stack, kinds: &Kinds, allow_floating: bool) -> Vec<Diagn
             "or here, in services.local.yaml: `services: {{{}: {{version: \"{example}\"}}}}`",
             service.name
         ));
-        if allow_floating {
+        if strictness == Strictness::AllowFloating {
             refused.severity = Severity::Warning;
             refused.notes.push("it goes on because of --allow-floating".to_owned());
-        } else {
+        } else if strictness == Strictness::Usual {
             refused.help.push("or go on with whatever the image is today: `--allow-floating`".to_owned());
         }
         Some(refused)
@@ -74,16 +86,19 @@ pub fn gathered(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
     others
 }
 
-fn series(service: &Service, title: &str) -> Option<Diagnostic> {
+fn series(service: &Service, title: &str, strictness: Strictness) -> Option<Diagnostic> {
     let number = service.version.number.as_deref()?.trim_end_matches(".x");
-    Some(
-        Diagnostic::warning(SERIES, format!("production may run any {title} {number}.x"))
-            .at(&service.version.origin, format!("any {number}.x"))
-            .help(format!(
-                "pin the release that production runs in services.local.yaml: `services: {{{}: {{version: …}}}}`",
-                service.name
-            )),
-    )
+    let mut series = Diagnostic::warning(SERIES, format!("production may run any {title} {number}.x"))
+        .at(&service.version.origin, format!("any {number}.x"))
+        .help(format!(
+            "pin the release that production runs in services.local.yaml: `services: {{{}: {{version: …}}}}`",
+            service.name
+        ));
+    if strictness == Strictness::Strict {
+        series.severity = Severity::Error;
+        series.notes.push("--strict asks for a release of every service".to_owned());
+    }
+    Some(series)
 }
 
 fn floating(service: &Service) -> String {

@@ -5,6 +5,7 @@
 use super::Reading;
 use crate::model::{App, Diagnostic, Origin, Piece, Service, Support, Value, Variable, VersionClass};
 use serde_json::{Map, Value as Json, json};
+use std::collections::BTreeMap;
 
 /// Everything that was read, as `--json` prints it; `more` are diagnostics besides the reading's own.
 pub fn json(reading: &Reading, more: &[Diagnostic]) -> Json {
@@ -177,7 +178,12 @@ fn keys(reading: &Reading, support: Support) -> Vec<Vec<String>> {
 }
 
 fn by_class(reading: &Reading) -> String {
-    let count = |class: &str| reading.stack.variables.iter().filter(|variable| variable.value.class() == class).count();
+    // A name that several apps get is one variable.
+    let mut names: BTreeMap<&str, &str> = BTreeMap::new();
+    for variable in &reading.stack.variables {
+        names.entry(&variable.name).or_insert_with(|| variable.value.class());
+    }
+    let count = |class: &str| names.values().filter(|known| **known == class).count();
     let classes = ["plain", "bound", "secret", "unresolved"].map(|class| (class, count(class)));
     let said = classes.iter().filter(|(_, count)| *count > 0).map(|(class, count)| format!("{count} {class}"));
     said.collect::<Vec<_>>().join(", ")

@@ -21,6 +21,8 @@ pub mod label {
     pub const CONFIG: &str = "dev.devenv.config";
     /// The published port on loopback, on volumes too, so that it survives `down`.
     pub const PORT: &str = "dev.devenv.port";
+    /// On a volume that was begun fresh beside an older one of the same version: how many there were with it.
+    pub const GENERATION: &str = "dev.devenv.generation";
     /// On everything of `devenv run --ephemeral`.
     pub const EPHEMERAL: &str = "dev.devenv.ephemeral";
 }

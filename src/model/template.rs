@@ -47,6 +47,15 @@ impl Json {
         Self::Text(Template::text(text))
     }
 
+    fn rename(&mut self, from: &str, to: &str) {
+        match self {
+            Self::Null | Self::Bool(_) => {}
+            Self::Text(template) | Self::Number(template) => template.rename(from, to),
+            Self::List(items) => items.iter_mut().for_each(|item| item.rename(from, to)),
+            Self::Map(entries) => entries.iter_mut().for_each(|(_, value)| value.rename(from, to)),
+        }
+    }
+
     fn collect<'a>(&'a self, fields: &mut Vec<(&'a str, &'a str)>) {
         match self {
             Self::Null | Self::Bool(_) => {}
@@ -92,6 +101,17 @@ impl Template {
     /// Adds a field in its percent-encoded form.
     pub fn push_encoded(&mut self, service: &str, field: &str) {
         self.0.push(Piece::Field { service: service.to_owned(), field: field.to_owned(), encoded: true });
+    }
+
+    /// Gives a service another name wherever the template names it.
+    pub fn rename(&mut self, from: &str, to: &str) {
+        for piece in &mut self.0 {
+            match piece {
+                Piece::Field { service, .. } if service == from => to.clone_into(service),
+                Piece::Json { value, .. } => value.rename(from, to),
+                Piece::Field { .. } | Piece::Text(_) => {}
+            }
+        }
     }
 
     /// The services and fields it names, in order.

@@ -2,15 +2,15 @@
 
 use super::endpoint::templates;
 use super::logins::{Login, Logins};
-use super::ports::{PortTaken, Ports, own_address};
+use super::ports::{FixedPorts, PortTaken, Ports, own_address};
 use super::{Fields, Identity, render_fields};
 use crate::kinds::{Family, Kind, Kinds};
 use crate::model::{
-    ContainerSpec, Diagnostic, Endpoint, File, FileContent, ImageRef, Located, Mount, Observed, Origin, Protocol,
-    Publish, Secret, Service, Setting, Stack, Wanted, label,
+    ContainerSpec, Diagnostic, Endpoint, File, FileContent, ImageRef, Located, Mount, Observed, ObservedVolume, Origin,
+    Protocol, Publish, Secret, Service, Setting, Stack, Wanted, label,
 };
 use minijinja::{Environment, context};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
@@ -24,8 +24,12 @@ pub struct Request<'a> {
     pub observed: &'a Observed,
     /// Passwords that the user's own lines in `.env` set, by service.
     pub passwords: &'a BTreeMap<String, Secret>,
+    /// Services that are to start on new data beside their old data.
+    pub fresh: &'a BTreeSet<String>,
     /// Asks the machine whether a port could be listened on.
     pub is_free: &'a dyn Fn(IpAddr, u16) -> bool,
+    /// What becomes of ports that the user set.
+    pub fixed_ports: FixedPorts,
 }
 
 /// What should run.
@@ -64,6 +68,8 @@ pub struct DesiredService {
     pub container: ContainerSpec,
     /// Its volumes.
     pub volumes: Vec<VolumeSpec>,
+    /// Whether its image, which is not here yet, may declare volumes that nothing else tells of.
+    pub volumes_unknown: bool,
     /// Every login that apps have, the default one first, as the host sees it.
     pub endpoints: Vec<Endpoint>,
     /// Our administrator's login, where the server has such a thing.
@@ -147,7 +153,7 @@ pub fn desired(stack: &Stack, request: &Request<'_>) -> Result<Desired, Vec<Diag
     if identity.ephemeral {
         labels.insert(label::EPHEMERAL.to_owned(), "true".to_owned());
     }
-    let mut ports = Ports::new(identity, request.observed, request.is_free);
+    let mut ports = Ports::new(identity, request.observed, request.is_free, request.fixed_ports);
     let (mut services, mut taken, mut faults) = (Vec::new(), Vec::new(), Vec::new());
     for service in &stack.services {
         let address = match choose_address(service, request, &mut ports) {
@@ -246,6 +252,9 @@ fn desired_service(
         stop_signal: kind.stop_signal.clone(),
         grace: Duration::from_secs(kind.grace),
     };
+    let volumes_unknown = family.data_folder(major).is_none()
+        && service.image.is_some()
+        && !request.observed.images.contains_key(&container.image.to_string());
     let config = config_hashes(&container, request.identity);
     container.labels = labels.clone();
     for (key, value) in [
@@ -290,6 +299,7 @@ fn desired_service(
         image_origin: service.image.as_ref().map_or(&service.version.origin, |image| &image.origin).clone(),
         container,
         volumes: volumes.into_iter().map(|(volume, _)| volume).collect(),
+        volumes_unknown,
         endpoints: logins.endpoints(endpoint),
         admin: (kind.protocol == Protocol::Postgres).then(|| Endpoint {
             user: logins.admin.name.clone(),
@@ -372,12 +382,20 @@ fn volumes(
     labels: &BTreeMap<String, String>,
     request: &Request<'_>,
 ) -> Vec<(VolumeSpec, String)> {
+    let version = data_major.map_or_else(String::new, |major| major.to_string());
+    let generation = generation(service, &version, request);
     let spec = |name: String| {
         let mut labels = labels.clone();
+        let name = if generation > 1 {
+            labels.insert(label::GENERATION.to_owned(), generation.to_string());
+            format!("{name}.{generation}")
+        } else {
+            name
+        };
         for (key, value) in [
             (label::SERVICE, service.name.clone()),
             (label::KIND, service.kind.clone()),
-            (label::VERSION, data_major.map_or_else(String::new, |major| major.to_string())),
+            (label::VERSION, version.clone()),
             (label::PORT, port.to_string()),
         ] {
             labels.insert(key.to_owned(), value);
@@ -400,6 +418,22 @@ fn volumes(
     volumes
 }
 
+/// Which of a service's data it runs on: the newest, or one more where it is to start fresh. From 1.
+fn generation(service: &Service, version: &str, request: &Request<'_>) -> u64 {
+    let of_service = |volume: &&ObservedVolume| {
+        volume.label(label::ENVIRONMENT) == request.identity.name
+            && volume.label(label::SERVICE) == service.name
+            && volume.label(label::KIND) == service.kind
+            && volume.label(label::VERSION) == version
+    };
+    let generations = request.observed.volumes.iter().filter(of_service);
+    match generations.map(|volume| volume.label(label::GENERATION).parse().unwrap_or(1)).max() {
+        Some(newest) if request.fresh.contains(&service.name) => newest + 1,
+        Some(newest) => newest,
+        None => 1,
+    }
+}
+
 /// A keyed hash of each part of a container's configuration.
 fn config_hashes(container: &ContainerSpec, identity: &Identity) -> BTreeMap<String, String> {
     let mut parts: BTreeMap<&str, Vec<Vec<u8>>> = BTreeMap::new();
@@ -413,8 +447,8 @@ fn config_hashes(container: &ContainerSpec, identity: &Identity) -> BTreeMap<Str
         add("settings", argument.as_bytes());
     }
     for file in &container.files {
-        add("files", format!("{} {:o}", file.path, file.mode).as_bytes());
-        add("files", &file.content.0);
+        add("configuration files", format!("{} {:o}", file.path, file.mode).as_bytes());
+        add("configuration files", &file.content.0);
     }
     for mount in &container.mounts {
         add("volumes", format!("{}:{}", mount.volume, mount.target).as_bytes());

@@ -6,9 +6,6 @@ use crate::model::{ContainerSpec, Diagnostic, ImageRef, Observed, ObservedContai
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// How long a clean stop may take; the engine's own ten seconds would cut a checkpoint short.
-const GRACE: Duration = Duration::from_secs(60);
-
 /// Steps and what each waits for. Steps that wait for nothing of each other are carried out side by side.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -54,8 +51,8 @@ pub enum Action {
         id: String,
         /// Its name.
         name: String,
-        /// How long the clean stop may take.
-        grace: Duration,
+        /// How long the clean stop may take; none leaves the container the time that it was made with.
+        grace: Option<Duration>,
     },
     /// Makes a container and puts its files in.
     Create(Box<ContainerSpec>),
@@ -89,6 +86,12 @@ impl Plan {
         self.steps.len() - 1
     }
 
+    /// The downloads alone, for where the rest can be decided only once they are here.
+    pub fn pulls(&self) -> Self {
+        let pulls = self.steps.iter().filter(|step| matches!(step.action, Action::Pull { .. }));
+        Self { steps: pulls.map(|step| Step { after: Vec::new(), ..step.clone() }).collect() }
+    }
+
     /// Whether nothing changes on the engine: every service runs as it should and only needs to be proven.
     pub fn changes_nothing(&self) -> bool {
         self.steps.iter().all(|step| matches!(step.action, Action::Prove { .. }))
@@ -115,18 +118,24 @@ pub fn diff(desired: &Desired, observed: &Observed, fresh: &BTreeSet<String>) ->
     for container in &ours {
         let service = container.label(label::SERVICE);
         if !desired.services.iter().any(|wanted| wanted.name == service) {
-            remove(&mut plan, container, "no manifest declares it any more; its data is kept");
+            remove(&mut plan, container, "it is no longer wanted here; its data is kept", Vec::new());
         }
     }
-    let network = (!observed.networks.iter().any(|network| network.name == desired.environment)).then(|| {
+    let networks = observed.networks.iter().filter(|network| network.name == desired.environment).count();
+    let network = (networks != 1).then(|| {
         let action = Action::CreateNetwork { name: desired.environment.clone(), labels: desired.labels.clone() };
-        plan.add("", action, "the environment has no network yet", Vec::new())
+        let cause = match networks {
+            0 => "the environment has no network yet",
+            _ => "it is there more than once, so that no container can name it",
+        };
+        plan.add("", action, cause, Vec::new())
     });
+    let no_network = networks == 0;
     let mut pulls: BTreeMap<String, usize> = BTreeMap::new();
     for service in &desired.services {
         let existing: Vec<&ObservedContainer> =
             ours.iter().copied().filter(|container| container.label(label::SERVICE) == service.name).collect();
-        plan_service(&mut plan, service, &existing, observed, network, &mut pulls);
+        plan_service(&mut plan, service, &existing, observed, (network, no_network), &mut pulls);
     }
     Ok(plan)
 }
@@ -141,7 +150,7 @@ pub fn teardown(identity: &Identity, observed: &Observed, volumes: bool) -> Plan
         .filter(|container| is_ours(&container.labels))
         .map(|container| {
             // What is deleted anyway need not be stopped cleanly.
-            let grace = if volumes { Duration::ZERO } else { GRACE };
+            let grace = volumes.then_some(Duration::ZERO);
             let action = Action::Remove { id: container.id.clone(), name: container.name.clone(), grace };
             plan.add(container.label(label::SERVICE), action, "the environment goes down", Vec::new())
         })
@@ -157,9 +166,9 @@ pub fn teardown(identity: &Identity, observed: &Observed, volumes: bool) -> Plan
     plan
 }
 
-fn remove(plan: &mut Plan, container: &ObservedContainer, cause: &str) -> usize {
-    let action = Action::Remove { id: container.id.clone(), name: container.name.clone(), grace: GRACE };
-    plan.add(container.label(label::SERVICE), action, cause, Vec::new())
+fn remove(plan: &mut Plan, container: &ObservedContainer, cause: &str, after: Vec<usize>) -> usize {
+    let action = Action::Remove { id: container.id.clone(), name: container.name.clone(), grace: None };
+    plan.add(container.label(label::SERVICE), action, cause, after)
 }
 
 fn plan_service(
@@ -167,12 +176,12 @@ fn plan_service(
     service: &DesiredService,
     existing: &[&ObservedContainer],
     observed: &Observed,
-    network: Option<usize>,
+    (network, no_network): (Option<usize>, bool),
     pulls: &mut BTreeMap<String, usize>,
 ) {
     let name = service.name.as_str();
     if let [container] = existing {
-        let kept = change(service, container, observed, network.is_some());
+        let kept = change(service, container, observed, no_network);
         match (kept, container.state.as_str()) {
             (None, "running") => {
                 plan.add(name, Action::Prove { id: Some(container.id.clone()) }, "it runs as declared", Vec::new());
@@ -180,14 +189,25 @@ fn plan_service(
             }
             (None, "exited") => {
                 let id = Some(container.id.clone());
-                let started = plan.add(name, Action::Start { id: id.clone() }, "it is stopped", Vec::new());
+                let after = network.into_iter().collect();
+                let started = plan.add(name, Action::Start { id: id.clone() }, "it is stopped", after);
                 plan.add(name, Action::Prove { id }, "it was started", vec![started]);
                 return;
             }
             _ => {}
         }
     }
-    let mut before_create: Vec<usize> = Vec::new();
+    // The image comes first: where it cannot be had, what runs goes on running and no empty volume is left behind.
+    let image = service.container.image.to_string();
+    let pull = (!observed.images.contains_key(&image)).then(|| {
+        *pulls.entry(image).or_insert_with(|| {
+            let action =
+                Action::Pull { image: service.container.image.clone(), platform: service.container.platform.clone() };
+            plan.add(name, action, "the engine does not have the image", Vec::new())
+        })
+    });
+    let after_pull: Vec<usize> = pull.into_iter().collect();
+    let mut before_create = after_pull.clone();
     let mut cause = "it does not run yet".to_owned();
     for container in existing {
         let why = if existing.len() > 1 {
@@ -196,22 +216,13 @@ fn plan_service(
             change(service, container, observed, network.is_some())
                 .unwrap_or_else(|| "an earlier start did not finish".to_owned())
         };
-        before_create.push(remove(plan, container, &why));
+        before_create.push(remove(plan, container, &why, after_pull.clone()));
         cause = why;
-    }
-    let image = service.container.image.to_string();
-    if !observed.images.contains_key(&image) {
-        let pull = *pulls.entry(image).or_insert_with(|| {
-            let action =
-                Action::Pull { image: service.container.image.clone(), platform: service.container.platform.clone() };
-            plan.add(name, action, "the engine does not have the image", Vec::new())
-        });
-        before_create.push(pull);
     }
     for volume in &service.volumes {
         if !observed.volumes.iter().any(|known| known.name == volume.name) {
             let action = Action::CreateVolume(volume.clone());
-            before_create.push(plan.add(name, action, "its data has no volume yet", Vec::new()));
+            before_create.push(plan.add(name, action, "its data has no volume yet", after_pull.clone()));
         }
     }
     let created = plan.add(name, Action::Create(Box::new(service.container.clone())), cause, before_create);

@@ -51,7 +51,7 @@ fn named(project: &str, key: &Key, parts: &[&[u8]]) -> String {
 }
 
 /// Lower-case letters, digits and single dashes, at most 40 of them: fit for names on the engine and for host names.
-pub(crate) fn slug(text: &str) -> String {
+pub fn slug(text: &str) -> String {
     let mut slug = String::new();
     for c in text.chars() {
         if c.is_ascii_alphanumeric() {

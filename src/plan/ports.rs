@@ -9,6 +9,17 @@ use std::net::{IpAddr, Ipv4Addr};
 const FIRST: u16 = 20_000;
 const COUNT: u16 = 12_000;
 
+/// What becomes of ports that the user set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FixedPorts {
+    /// They are to be had, now.
+    Claimed,
+    /// They are named, and not taken now.
+    Named,
+    /// They are another environment's: this one has ports of its own.
+    Ignored,
+}
+
 /// A port that the user set, and that something else has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortTaken {
@@ -23,6 +34,7 @@ pub(super) struct Ports<'a> {
     identity: &'a Identity,
     observed: &'a Observed,
     is_free: &'a dyn Fn(IpAddr, u16) -> bool,
+    fixed: FixedPorts,
     taken: BTreeSet<u16>,
 }
 
@@ -32,6 +44,7 @@ impl<'a> Ports<'a> {
         identity: &'a Identity,
         observed: &'a Observed,
         is_free: &'a dyn Fn(IpAddr, u16) -> bool,
+        fixed: FixedPorts,
     ) -> Self {
         let others =
             observed.containers.iter().filter(|container| container.label(label::ENVIRONMENT) != identity.name);
@@ -42,22 +55,24 @@ impl<'a> Ports<'a> {
             .filter(|volume| volume.label(label::ENVIRONMENT) != identity.name)
             .filter_map(|volume| volume.label(label::PORT).parse().ok());
         let taken = of_containers.chain(of_volumes).collect();
-        Self { identity, observed, is_free, taken }
+        Self { identity, observed, is_free, fixed, taken }
     }
 
     /// The port of a service: the user's, else the one it had, else the next free one after its stable hash.
     pub(super) fn choose(&mut self, service: &str, wanted: Option<&Located<u16>>) -> Result<u16, PortTaken> {
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let held = self.held(service);
-        if let Some(wanted) = wanted {
+        if let Some(wanted) = wanted.filter(|_| self.fixed != FixedPorts::Ignored) {
             let ours = held == Some(wanted.value);
-            if !ours && !(self.is_free)(loopback, wanted.value) {
+            if self.fixed == FixedPorts::Claimed && !ours && !(self.is_free)(loopback, wanted.value) {
                 return Err(PortTaken { port: wanted.clone(), service: service.to_owned() });
             }
             self.taken.insert(wanted.value);
             return Ok(wanted.value);
         }
-        let had = held.or_else(|| self.of_volume(service));
+        // One outside the range was set by the user, who has taken it back.
+        let in_range = |port: &u16| (FIRST..FIRST + COUNT).contains(port);
+        let had = held.or_else(|| self.of_volume(service)).filter(in_range);
         let hashed =
             u16::try_from(self.identity.number(&format!("port {service}")) % u64::from(COUNT)).unwrap_or_default();
         let candidates = (0..COUNT).map(|step| FIRST + (hashed + step) % COUNT);
@@ -116,7 +131,7 @@ mod tests {
     fn a_port_is_the_same_each_time_and_no_two_services_share_one() {
         let (identity, observed) = (identity(), Observed::default());
         let choose = || {
-            let mut ports = Ports::new(&identity, &observed, &|_, _| true);
+            let mut ports = Ports::new(&identity, &observed, &|_, _| true, FixedPorts::Claimed);
             (ports.choose("db", None).unwrap(), ports.choose("cache", None).unwrap())
         };
         assert_eq!(choose(), choose());
@@ -126,8 +141,9 @@ mod tests {
     #[test]
     fn a_taken_port_is_passed_over_and_a_kept_volume_keeps_its_port() {
         let (identity, mut observed) = (identity(), Observed::default());
-        let first = Ports::new(&identity, &observed, &|_, _| true).choose("db", None).unwrap();
-        let next = Ports::new(&identity, &observed, &|_, port| port != first).choose("db", None).unwrap();
+        let first = Ports::new(&identity, &observed, &|_, _| true, FixedPorts::Claimed).choose("db", None).unwrap();
+        let next =
+            Ports::new(&identity, &observed, &|_, port| port != first, FixedPorts::Claimed).choose("db", None).unwrap();
         assert_ne!(first, next);
         observed.volumes.push(ObservedVolume {
             name: "v".into(),
@@ -135,7 +151,10 @@ mod tests {
                 .map(|(key, value)| (key.to_owned(), value.to_owned()))
                 .into(),
         });
-        assert_eq!(Ports::new(&identity, &observed, &|_, _| true).choose("db", None).unwrap(), 20123);
+        assert_eq!(
+            Ports::new(&identity, &observed, &|_, _| true, FixedPorts::Claimed).choose("db", None).unwrap(),
+            20123
+        );
     }
 
     #[test]
@@ -156,7 +175,9 @@ mod tests {
             volumes: Vec::new(),
         };
         observed.containers.push(paused);
-        let choose = || Ports::new(&identity, &observed, &|_, port| port != 20123).choose("db", None).unwrap();
+        let choose = || {
+            Ports::new(&identity, &observed, &|_, port| port != 20123, FixedPorts::Claimed).choose("db", None).unwrap()
+        };
         assert_eq!(choose(), 20123);
     }
 
@@ -165,7 +186,12 @@ mod tests {
         let (identity, observed) = (identity(), Observed::default());
         let file = Arc::new(SourceFile { path: "services.local.yaml".into(), text: String::new() });
         let wanted = Located::new(5432, Origin::start_of(&file));
-        let taken = Ports::new(&identity, &observed, &|_, _| false).choose("db", Some(&wanted)).unwrap_err();
+        let taken = Ports::new(&identity, &observed, &|_, _| false, FixedPorts::Claimed)
+            .choose("db", Some(&wanted))
+            .unwrap_err();
         assert_eq!(taken.port.value, 5432);
+        let choose = |fixed| Ports::new(&identity, &observed, &|_, _| false, fixed).choose("db", Some(&wanted));
+        assert_eq!(choose(FixedPorts::Named), Ok(5432));
+        assert!(choose(FixedPorts::Ignored).is_ok_and(|port| port != 5432));
     }
 }

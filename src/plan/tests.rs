@@ -40,7 +40,16 @@ fn decide(stack: &Stack, observed: &Observed) -> Desired {
 fn decide_with(stack: &Stack, observed: &Observed, passwords: &BTreeMap<String, Secret>) -> Desired {
     let free = |_: IpAddr, _: u16| true;
     let (kinds, identity) = (Kinds::built_in().unwrap(), identity());
-    let request = Request { kinds: &kinds, identity: &identity, observed, passwords, is_free: &free };
+    let fresh = BTreeSet::new();
+    let request = Request {
+        kinds: &kinds,
+        identity: &identity,
+        observed,
+        passwords,
+        fresh: &fresh,
+        is_free: &free,
+        fixed_ports: FixedPorts::Claimed,
+    };
     desired(stack, &request).unwrap()
 }
 
@@ -111,12 +120,12 @@ fn on_an_empty_engine_everything_is_made_side_by_side() {
         [
             "0 [] network: the environment has no network yet []",
             "1 [db] pull docker.io/library/postgres:16.4: the engine does not have the image []",
-            "2 [db] volume ENV-db-16: its data has no volume yet []",
+            "2 [db] volume ENV-db-16: its data has no volume yet [1]",
             "3 [db] create: it does not run yet [1, 2]",
             "4 [db] start it: it was made [3, 0]",
             "5 [db] prove: it was started [4]",
             "6 [cache] pull docker.io/library/redis:7.2.5: the engine does not have the image []",
-            "7 [cache] volume ENV-cache: its data has no volume yet []",
+            "7 [cache] volume ENV-cache: its data has no volume yet [6]",
             "8 [cache] create: it does not run yet [6, 7]",
             "9 [cache] start it: it was made [8, 0]",
             "10 [cache] prove: it was started [9]",
@@ -162,7 +171,9 @@ fn a_minor_version_change_says_both_versions() {
     let observed = running(&decide(&old, &Observed::default()));
     let new = stack(vec![service("db", "postgres", "16.4")]);
     let lines = printed(&new, &observed);
-    assert_eq!(lines[0], "0 [db] remove c-db: version 16.3 → 16.4 []");
+    // What runs goes on running until the new image is here.
+    assert!(lines[0].starts_with("0 [db] pull"), "{lines:?}");
+    assert_eq!(lines[1], "1 [db] remove c-db: version 16.3 → 16.4 [0]");
     assert!(!lines.iter().any(|line| line.contains("volume")), "{lines:?}");
 }
 
@@ -204,7 +215,7 @@ fn what_is_no_longer_declared_goes_and_its_data_stays() {
     assert_eq!(
         printed(&one, &observed),
         [
-            "0 [cache] remove c-cache: no manifest declares it any more; its data is kept []",
+            "0 [cache] remove c-cache: it is no longer wanted here; its data is kept []",
             "1 [db] prove: it runs as declared []",
         ]
     );

@@ -19,7 +19,7 @@ pub fn production_line(layout: Layout, sources: &[Source], services: usize, apps
     layout.line("production", &text)
 }
 
-/// `.env  9 variables written · 2 secrets to fill in: STRIPE_KEY, SENTRY_DSN`.
+/// `.env  9 variables written · 2 values to fill in: STRIPE_KEY, SENTRY_DSN`.
 pub fn env_line(layout: Layout, file: &str, variables: usize, changed: bool, to_fill_in: &[String]) -> String {
     let mut text = counted(variables, "variable");
     text += if changed { " written" } else { ", unchanged" };
@@ -28,7 +28,7 @@ pub fn env_line(layout: Layout, file: &str, variables: usize, changed: bool, to_
         if to_fill_in.len() > NAMES {
             let _ = write!(names, " and {} more", to_fill_in.len() - NAMES);
         }
-        let _ = write!(text, " · {} to fill in: {names}", counted(to_fill_in.len(), "secret"));
+        let _ = write!(text, " · {} to fill in: {names}", counted(to_fill_in.len(), "value"));
     }
     layout.line(&one_line(file), &text)
 }
@@ -82,7 +82,7 @@ mod tests {
         let names = ["STRIPE_KEY".to_owned(), "SENTRY_DSN".to_owned()];
         assert_eq!(
             env_line(layout, ".env", 9, true, &names),
-            " .env        9 variables written · 2 secrets to fill in: STRIPE_KEY, SENTRY_DSN"
+            " .env        9 variables written · 2 values to fill in: STRIPE_KEY, SENTRY_DSN"
         );
         assert_eq!(env_line(layout, ".env", 1, false, &[]), " .env        1 variable, unchanged");
         assert_eq!(ready_line(Duration::from_millis(8_040), &["devenv status"]), " ready in 8.0 s · devenv status");

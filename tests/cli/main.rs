@@ -9,3 +9,4 @@ mod sandbox;
 mod architecture;
 mod commands;
 mod manifests;
+mod pin;

@@ -42,3 +42,24 @@ fn an_unknown_kind_and_an_unknown_key_get_the_near_word() {
     let outcome = sandbox.fail(3, &["up"]);
     assert!(outcome.stderr.contains("postgres"), "{}", outcome.stderr);
 }
+
+#[test]
+fn a_service_without_an_image_is_an_error_at_its_own_line() {
+    let sandbox = Sandbox::new(&[("compose.yaml", "services:\n  db:\n    imgae: postgres:17.6\n")]);
+    let outcome = sandbox.fail(3, &["up"]);
+    assert!(outcome.stderr.contains("compose.yaml:3:5"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("did you mean `image`?"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_pinned_number_keeps_the_image_s_variant() {
+    let files = [
+        ("compose.yaml", "services: {db: {image: \"postgres:17-alpine\"}}\n"),
+        ("services.local.yaml", "services: {db: {version: \"17.6\"}}\n"),
+    ];
+    let outcome = Sandbox::new(&files).succeed(&["manifest", "--json"]);
+    let db = &outcome.json()["services"][0];
+    assert_eq!(db["version"]["text"], "17.6-alpine", "{db}");
+    assert_eq!(db["version"]["class"], "exact");
+    assert!(db["image"].as_str().is_some_and(|image| image.ends_with(":17.6-alpine")), "{db}");
+}

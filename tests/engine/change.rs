@@ -110,8 +110,8 @@ fn another_major_version_is_refused_on_old_data_and_started_fresh_beside_it() {
             "Postgres 17",
             "services.yaml:3",
             "`devenv up --fresh db`",
-            "pg_dumpall > db.sql",
-            "psql postgres < db.sql",
+            "`devenv shell --admin db -- pg_dumpall > db.sql`",
+            "`devenv shell --admin db -- psql postgres < db.sql`",
         ] {
             assert!(refused.stderr.contains(part), "{part}: {}", refused.stderr);
         }
@@ -121,14 +121,14 @@ fn another_major_version_is_refused_on_old_data_and_started_fresh_beside_it() {
 
     // The commands as they were given: dump while the old version runs, load into the new one.
     project.write("services.yaml", &manifest(&db("15.18"), CACHE));
-    let dump = project.succeed(&["shell", "db", "--", "pg_dumpall"]).stdout;
+    let dump = project.succeed(&["shell", "--admin", "db", "--", "pg_dumpall"]).stdout;
     assert!(dump.contains("CREATE TABLE public.kept"), "{dump}");
     project.write("services.yaml", &manifest(&db("17.11"), CACHE));
     project.succeed(&["up", "--fresh", "db"]);
     let url = project.env()["DATABASE_URL"].clone();
     assert!(one(&url, "SHOW server_version").starts_with("17."));
     assert_eq!(one(&url, "SELECT count(*) FROM pg_tables WHERE tablename = 'kept'"), "0");
-    let mut load = project.command(&["shell", "db", "--", "psql", "postgres"]);
+    let mut load = project.command(&["shell", "--admin", "db", "--", "psql", "postgres"]);
     let file = project.path("db.sql");
     std::fs::write(&file, dump).unwrap();
     let loaded = load.stdin(std::fs::File::open(&file).unwrap()).output().unwrap();
@@ -150,6 +150,28 @@ fn another_major_version_is_refused_on_old_data_and_started_fresh_beside_it() {
 }
 
 #[test]
+fn a_service_starts_fresh_beside_its_old_data_and_stays_there() {
+    let project = Sandbox::new(&[("services.yaml", &manifest("{kind: memcached, version: \"1.6.18\"}", CACHE))]);
+    project.succeed(&["up"]);
+    let url = project.env()["REDIS_URL"].clone();
+    redis(&url, &["SET", "kept", "7"]);
+    let old = project.volumes();
+    project.succeed(&["up", "--fresh", "cache"]);
+    assert_eq!(project.env()["REDIS_URL"], url);
+    assert_eq!(redis(&url, &["GET", "kept"]), ["nil"]);
+    assert_eq!(project.volumes().len(), 2, "{:?}", project.volumes());
+    assert!(project.volumes().contains(&old[0]), "{:?}", project.volumes());
+    redis(&url, &["SET", "newer", "8"]);
+    let container = project.container("cache");
+    project.succeed(&["up"]);
+    assert_eq!(project.container("cache"), container);
+    project.succeed(&["down"]);
+    project.succeed(&["up"]);
+    assert_eq!(redis(&url, &["GET", "newer"]), ["8"]);
+    project.succeed(&["env", "--check"]);
+}
+
+#[test]
 fn a_service_that_is_declared_no_more_goes_and_its_data_stays() {
     let project = Sandbox::new(&[("services.yaml", &manifest("{kind: valkey, version: \"8.1.1\"}", CACHE))]);
     project.succeed(&["up"]);
@@ -163,7 +185,7 @@ fn a_service_that_is_declared_no_more_goes_and_its_data_stays() {
         &format!("name: shop\nservices:\n  cache: {CACHE}\nvariables: {{REDIS_URL: \"${{cache.url}}\"}}\n"),
     );
     let plan = project.succeed(&["plan"]).stdout;
-    assert!(plan.contains("no manifest declares it any more"), "{plan}");
+    assert!(plan.contains("it is no longer wanted here"), "{plan}");
     project.succeed(&["up"]);
     assert_eq!(project.containers().into_keys().collect::<Vec<_>>(), ["cache"]);
     assert!(!project.env().contains_key("DATABASE_URL"));

@@ -1,6 +1,7 @@
 //! Clients of the test's own, so that what devenv says of a server is not proven by devenv.
 
 use devenv::model::{Endpoint, Protocol, Secret};
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
@@ -19,15 +20,15 @@ pub(crate) struct Url {
 impl Url {
     /// Reads `scheme://user:password@host:port/path`; nothing here is percent-encoded.
     pub(crate) fn read(text: &str) -> Self {
-        let part = |found: Option<(&str, &str)>| {
+        let pair = |found: Option<(&str, &str)>| {
             let (before, after) = found.unwrap_or_else(|| panic!("no URL: {text}"));
             (before.to_owned(), after.to_owned())
         };
-        let (_, rest) = part(text.split_once("://"));
+        let (_, rest) = pair(text.split_once("://"));
         let (login, place) = rest.rsplit_once('@').unwrap_or((":", &rest));
-        let (user, password) = part(login.split_once(':'));
+        let (user, password) = pair(login.split_once(':'));
         let (address, path) = place.split_once('/').unwrap_or((place, ""));
-        let (host, port) = part(address.split_once(':'));
+        let (host, port) = pair(address.split_once(':'));
         Self { user, password, host, port: port.parse().unwrap(), path: path.to_owned() }
     }
 }
@@ -80,7 +81,7 @@ pub(crate) fn redis_as_nobody(url: &str, command: &[&str]) -> Vec<String> {
 fn ask_redis(server: &mut BufReader<TcpStream>, command: &[&str]) -> Vec<String> {
     let mut request = format!("*{}\r\n", command.len());
     for word in command {
-        request += &format!("${}\r\n{word}\r\n", word.len());
+        write!(request, "${}\r\n{word}\r\n", word.len()).unwrap();
     }
     server.get_mut().write_all(request.as_bytes()).unwrap();
     let mut values = Vec::new();

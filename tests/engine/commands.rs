@@ -69,6 +69,10 @@ fn a_running_environment_answers_every_command_that_only_looks() {
     let answer = piped(&mut psql, "SELECT 6 * 7 AS answer;\n");
     assert_eq!(answer.code, 0, "{answer:?}");
     assert!(answer.stdout.contains("42"), "{answer:?}");
+    let user =
+        |shell: &[&str]| project.succeed(&[shell, &["--", "psql", "-Atc", "SELECT current_user"]].concat()).stdout;
+    assert_eq!(user(&["shell", "db"]), "app\n");
+    assert_eq!(user(&["shell", "--admin", "db"]), "devenv_admin\n");
     let dump = project.succeed(&["shell", "db", "--", "pg_dump", "--schema-only"]);
     assert!(dump.stdout.contains("PostgreSQL database dump complete"), "{dump:?}");
     let failed = project.run(&["shell", "db", "--", "sh", "-c", "echo words >&2; exit 17"]);

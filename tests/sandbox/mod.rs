@@ -104,9 +104,10 @@ impl Sandbox {
         outcome
     }
 
-    /// Starts the program without waiting for it: to send it signals, or to run another beside it.
+    /// Starts the program without waiting for it: to send it signals, or to run another beside it. Its standard input
+    /// stays open until it is waited for, so a `cat` that it runs lasts as long as the test wants it.
     pub(crate) fn spawn<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Running {
-        Running::start(&mut self.command(arguments))
+        Running::start(self.command(arguments).stdin(Stdio::piped()))
     }
 
     /// The engine's ids of this project's containers by service, running or not.

@@ -3,8 +3,8 @@
 use super::change::Change;
 use super::connection::{self, Connection};
 use super::{Declared, Sources, names};
-use crate::kinds::{Kind, Kinds};
-use crate::model::{Protocol, Service, Value};
+use crate::kinds::{Kind, Kinds, matches};
+use crate::model::{Piece, Protocol, Service, Template, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -32,6 +32,10 @@ impl Binder<'_> {
     pub(super) fn bind_app(&mut self, declared: &[Declared], own: &[usize], values: &mut [Option<Value>]) {
         let mut hosts: Vec<Host> = Vec::new();
         for &index in own {
+            if let Some(Value::Bound { template, .. }) = &values[index] {
+                hosts.extend(self.said_host(&declared[index].name, template));
+                continue;
+            }
             if let Some((value, service, has_port)) = self.bind_connection(&declared[index]) {
                 values[index] = Some(value);
                 if let Some(service) = service {
@@ -53,6 +57,31 @@ impl Binder<'_> {
                 values[index] = self.bind_by_source(&declared[index]);
             }
         }
+    }
+
+    /// Takes note of the passwords that a template carries.
+    pub(super) fn note_bound(&mut self, template: &Template) {
+        let fields: Vec<(String, String)> =
+            template.fields().map(|(service, field)| (service.to_owned(), field.to_owned())).collect();
+        for (service, field) in fields {
+            let Some(service) = self.services.iter_mut().find(|known| known.name == service) else { continue };
+            if !(field.ends_with("password") || field.ends_with("url")) {
+                continue;
+            }
+            let named = field.strip_prefix("users.").and_then(|rest| rest.rsplit_once('.')).map(|(name, _)| name);
+            let at = named.and_then(|name| service.users.iter().position(|user| user.name.value == name));
+            if let Some(user) = service.users.get_mut(at.unwrap_or_default()) {
+                user.bound = true;
+            }
+        }
+    }
+
+    /// The host that a variable carries because the manifest says so.
+    fn said_host(&self, name: &str, template: &Template) -> Option<Host> {
+        let [Piece::Field { service, field, .. }] = template.0.as_slice() else { return None };
+        let service = self.services.iter().position(|known| known.name == *service)?;
+        let prefix = names::address_prefix(name).unwrap_or_default();
+        (field == "host").then_some(Host { service, prefix, has_port: false })
     }
 
     /// A value that names services' hosts: the value, the service, and whether a port goes with it.
@@ -170,7 +199,13 @@ impl Binder<'_> {
 
     fn service_of(&self, host: &str) -> Option<usize> {
         let is = |name: &String| name.eq_ignore_ascii_case(host);
-        self.services.iter().position(|service| is(&service.name) || service.aliases.iter().any(is))
+        self.services.iter().position(|service| is(&service.name) || service.aliases.iter().any(is)).or_else(|| {
+            let host = host.to_ascii_lowercase();
+            self.services.iter().position(|service| {
+                let hosts = self.sources.get(&service.name).map(|known| known.hosts.as_slice()).unwrap_or_default();
+                hosts.iter().any(|pattern| matches(pattern, &host))
+            })
+        })
     }
 
     /// Whether a service's name as the whole value means its host: `DB_HOST=db`, and not `CACHE_DRIVER=redis`.

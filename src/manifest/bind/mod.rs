@@ -15,10 +15,11 @@ mod sibling;
 mod unbound;
 
 pub use conflict::conflicts;
+pub(crate) use names::is_secret as is_secret_name;
 
 use super::interpolate::Interpolated;
 use crate::kinds::Kinds;
-use crate::model::{Origin, Service, Value, Variable};
+use crate::model::{Origin, Service, Template, Value, Variable};
 use binder::Binder;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,6 +40,13 @@ pub(crate) struct Declared {
     pub(crate) origin: Origin,
 }
 
+impl Declared {
+    /// The one variable or secret that the whole value comes from.
+    fn source(&self) -> Option<&str> {
+        self.text.sole_variable().or(self.secret.as_deref())
+    }
+}
+
 /// What a reader knows of a service beside the model.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sources {
@@ -50,6 +58,8 @@ pub(crate) struct Sources {
     pub(crate) vhost: Option<String>,
     /// Ports that production's server listens on, where they are not its kind's.
     pub(crate) ports: Vec<u16>,
+    /// Further forms of its host, as patterns: `db.shop.svc.cluster.local`, `db-*.db`.
+    pub(crate) hosts: Vec<String>,
 }
 
 /// Binds every variable. Services gain the users and databases that only apps name, and know whether an app's variable
@@ -60,8 +70,25 @@ pub(crate) fn bind(
     sources: &BTreeMap<String, Sources>,
     declared: &[Declared],
 ) -> Vec<Variable> {
+    bind_with(kinds, services, sources, declared, BTreeMap::new())
+}
+
+/// The same, where the manifest itself says of some variables, by their index, which field of which service they are.
+pub(crate) fn bind_with(
+    kinds: &Kinds,
+    services: &mut [Service],
+    sources: &BTreeMap<String, Sources>,
+    declared: &[Declared],
+    said: BTreeMap<usize, Template>,
+) -> Vec<Variable> {
     let mut binder = Binder { kinds, services, sources, with_owner: BTreeSet::new() };
     let mut values: Vec<Option<Value>> = vec![None; declared.len()];
+    for (index, template) in said {
+        binder.note_bound(&template);
+        if let Some(value) = values.get_mut(index) {
+            *value = Some(Value::Bound { template, dropped: Vec::new() });
+        }
+    }
     let mut apps: Vec<&str> = Vec::new();
     for variable in declared {
         if !apps.contains(&variable.app.as_str()) {

@@ -232,7 +232,7 @@ fn normal(name: &str) -> String {
 }
 
 /// Whether a name says that its value is a secret.
-pub(super) fn is_secret(name: &str) -> bool {
+pub(crate) fn is_secret(name: &str) -> bool {
     let words = words(name);
     words
         .iter()

@@ -23,15 +23,15 @@ impl Binder<'_> {
         let Some(kind) = self.kind(service).cloned() else { return };
         let sibling = |part: Part, values: &[Option<Value>]| {
             own.iter().copied().find(|index| {
-                values[*index].is_none()
-                    && declared[*index].secret.is_none()
-                    && names::part_after(&declared[*index].name, &prefix) == Some(part)
+                values[*index].is_none() && names::part_after(&declared[*index].name, &prefix) == Some(part)
             })
         };
-        let part = |index: usize| {
-            let text = &declared[index].text;
-            (text.text.clone(), text.sole_variable().map(str::to_owned))
+        let said_port = |index: &usize| {
+            names::part_after(&declared[*index].name, &prefix) == Some(Part::Port)
+                && matches!(&values[*index], Some(Value::Bound { template, .. }) if *template == Template::field(&self.services[service].name, "port"))
         };
+        hosts[at].has_port |= own.iter().any(said_port);
+        let part = |index: usize| (declared[index].text.text.clone(), declared[index].source().map(str::to_owned));
         let name = self.services[service].name.clone();
         let bound = |field: &str| Some(Value::Bound { template: Template::field(&name, field), dropped: Vec::new() });
         if let Some(index) = sibling(Part::Port, values) {
@@ -104,7 +104,7 @@ impl Binder<'_> {
 
     /// A value from the variable or secret, or with the literal, that a service's own login has.
     pub(super) fn bind_by_source(&mut self, variable: &Declared) -> Option<Value> {
-        let source = variable.text.sole_variable();
+        let source = variable.source();
         let part = names::part_at_end(&variable.name);
         let mut candidates: Vec<(usize, usize, &'static str, u8)> = Vec::new();
         for (index, service) in self.services.iter().enumerate() {

@@ -16,7 +16,10 @@ impl Binder<'_> {
             } else if variables.is_empty() {
                 format!("it is written in {}", variable.origin.path().display())
             } else {
-                variables.iter().map(|name| format!("${{{name}}}")).collect::<Vec<_>>().join(" ")
+                // Other objects of a manifest have names of several words: `config map app key URL`.
+                let shown =
+                    |name: &&str| if name.contains(' ') { format!("the {name}") } else { format!("${{{name}}}") };
+                variables.iter().map(shown).collect::<Vec<_>>().join(" ")
             }
         };
         if variable.secret.is_some() {

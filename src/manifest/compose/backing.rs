@@ -1,241 +1,155 @@
-//! Everything that a backing service declares, and what becomes of each key.
+//! A Compose service that runs a server: what its container says, and what becomes of every other key.
 
-use super::keys::{COMMON, Keys, READ, of_container};
+use super::keys::{COMMON, READ, of_container};
 use super::load::Loader;
-use super::login::{Found, unset_name};
-use super::mounts::{Mount, mounts};
-use super::value::Value;
-use super::variables::{Given, environment};
-use super::words::{marked_words, plain};
-use crate::kinds::{Family, Kind, matches};
+use super::mounts::mounts;
+use super::value::{Content, Value};
+use super::variables::environment;
+use crate::kinds::{Family, Kind};
 use crate::manifest::bind::Sources;
+use crate::manifest::container::{Backing, Container, Unset, Wording, Words};
 use crate::model::{Diagnostic, Located, Service, Support, did_you_mean};
 
-/// A backing service while it is read.
-pub(super) struct Backing<'l, 'a> {
-    pub(super) loader: &'l mut Loader<'a>,
-    pub(super) whole: &'l Value,
-    pub(super) value: &'l Value,
-    pub(super) kind: &'l Kind,
-    pub(super) family: &'l Family,
-    pub(super) service: Service,
-    pub(super) sources: Sources,
-    pub(super) keys: Keys,
-    pub(super) mounts: Vec<Mount>,
-    pub(super) environment: Vec<Given>,
-    pub(super) login: Found,
+/// What Compose calls the parts of a container.
+static WORDING: Wording = Wording {
+    environment: "environment",
+    environment_file: "env_file",
+    entrypoint: "entrypoint",
+    command: "command",
+    mounts: "volumes",
+    secrets: "secrets",
+    unset,
+    unset_file,
+};
+
+/// Reads every key of a service.
+pub(super) fn read(
+    loader: &mut Loader<'_>,
+    whole: &Value,
+    value: &Value,
+    (kind, family, derived): (&Kind, &Family, bool),
+    dockerfile: Option<&str>,
+    service: Service,
+) -> (Service, Sources) {
+    let container = container(loader, whole, value);
+    let mut backing = Backing::new(loader.input.project, &container, kind, family, service);
+    image(value, kind, derived, dockerfile, &mut backing);
+    if value.get("env_file").is_some() {
+        backing.keys.aside("env_file", Support::Reproduced, "what the image knows of it is read");
+    }
+    backing.read();
+    names(value, &mut backing);
+    other_keys(value, &mut backing);
+    let read = backing.finish();
+    loader.diagnostics.extend(read.diagnostics);
+    (read.service, read.sources)
 }
 
-impl<'l, 'a> Backing<'l, 'a> {
-    pub(super) fn new(
-        loader: &'l mut Loader<'a>,
-        whole: &'l Value,
-        value: &'l Value,
-        kind: &'l Kind,
-        family: &'l Family,
-        service: Service,
-    ) -> Self {
-        let mounts = mounts(loader, whole, value);
-        let environment = environment(loader, value);
-        Self {
-            loader,
-            whole,
-            value,
-            kind,
-            family,
-            service,
-            sources: Sources::default(),
-            keys: Keys::default(),
-            mounts,
-            environment,
-            login: Found::default(),
+fn container(loader: &mut Loader<'_>, whole: &Value, value: &Value) -> Container {
+    Container {
+        environment: environment(loader, value),
+        entrypoint: value.get("entrypoint").and_then(words),
+        command: value.get("command").and_then(words),
+        used: Vec::new(),
+        mounts: mounts(loader, whole, value),
+        wording: &WORDING,
+    }
+}
+
+/// The words of `entrypoint` or `command`; none where nothing is said.
+pub(super) fn words(value: &Value) -> Option<Words> {
+    match &value.content {
+        Content::Text { text, .. } => Some(Words::of_text(text, value.origin.clone())),
+        Content::List(items) => {
+            let items = items.iter().filter_map(|item| Some((item.text()?.clone(), item.origin.clone())));
+            Some(Words::of_list(items, value.origin.clone()))
         }
+        Content::Null | Content::Map(_) => None,
     }
+}
 
-    /// Reads every key.
-    pub(super) fn read(&mut self, derived: bool, dockerfile: Option<&str>) {
-        self.image(derived, dockerfile);
-        self.read_environment();
-        let named_files = self.command();
-        self.read_mounts(&named_files);
-        self.settle_login();
-        self.names();
-        self.other_keys();
-    }
-
-    /// The service, and what the model does not hold of it.
-    pub(super) fn finish(self) -> (Service, Sources) {
-        let mut service = self.service;
-        service.support = self.kind.support.max(self.keys.worst);
-        if !self.kind.note.is_empty() {
-            service.notes.push(self.kind.note.clone());
+fn image(value: &Value, kind: &Kind, derived: bool, dockerfile: Option<&str>, backing: &mut Backing<'_>) {
+    if let Some(path) = dockerfile {
+        let note = format!("what {path} adds to its image is not built here");
+        backing.keys.add("build", Support::Approximated, note.clone());
+        backing.service.notes.push(note);
+        if value.get("image").is_some() {
+            backing.keys.aside("image", Support::Reproduced, "names what `build` makes");
         }
-        service.keys = self.keys.all;
-        (service, self.sources)
-    }
-
-    fn image(&mut self, derived: bool, dockerfile: Option<&str>) {
-        let title = &self.kind.title;
-        if let Some(path) = dockerfile {
-            let note = format!("what {path} adds to its image is not built here");
-            self.keys.add("build", Support::Approximated, note.clone());
-            self.service.notes.push(note);
-            if self.value.get("image").is_some() {
-                self.keys.aside("image", Support::Reproduced, "names what `build` makes");
-            }
+    } else {
+        if derived {
+            let note = format!("taken for {} by its name, and run the way the official image is", kind.title);
+            backing.keys.add("image", Support::Approximated, note.clone());
+            backing.service.notes.push(note);
         } else {
-            if derived {
-                let note = format!("taken for {title} by its name, and run the way the official image is");
-                self.keys.add("image", Support::Approximated, note.clone());
-                self.service.notes.push(note);
-            } else {
-                self.keys.aside("image", Support::Reproduced, "");
-            }
-            if self.value.get("build").is_some() {
-                self.keys.aside("build", Support::Unsupported, "the image is named, so nothing is built");
-            }
+            backing.keys.aside("image", Support::Reproduced, "");
         }
-        let Some(image) = self.service.image.clone() else { return };
-        let name = image.value.canonical_name();
-        for (pattern, extensions) in &self.family.extensions {
-            if matches(pattern, &name) {
-                let located = extensions.iter().map(|name| Located::new(name.clone(), image.origin.clone()));
-                self.service.extensions.extend(located);
-            }
-        }
-        let is_management =
-            image.value.tag.as_deref().is_some_and(|tag| tag.split('-').any(|word| word == "management"));
-        if self.kind.name == "rabbitmq" && is_management {
-            self.service.plugins.push(Located::new("rabbitmq_management".to_owned(), image.origin));
-        }
-        if let Some(platform) = self.value.get("platform")
-            && let Some(text) = platform.as_str()
-        {
-            self.service.platform = Some(Located::new(text.to_owned(), platform.origin.clone()));
-            self.keys.aside("platform", Support::Reproduced, "");
+        if value.get("build").is_some() {
+            backing.keys.aside("build", Support::Unsupported, "the image is named, so nothing is built");
         }
     }
+    if let Some(platform) = value.get("platform")
+        && let Some(text) = platform.as_str()
+    {
+        backing.service.platform = Some(Located::new(text.to_owned(), platform.origin.clone()));
+        backing.keys.aside("platform", Support::Reproduced, "");
+    }
+}
 
-    fn read_environment(&mut self) {
-        if self.value.get("env_file").is_some() {
-            self.keys.aside("env_file", Support::Reproduced, "what the image knows of it is read");
+/// Names by which apps reach it.
+fn names(value: &Value, backing: &mut Backing<'_>) {
+    for key in ["container_name", "hostname"] {
+        if let Some(name) = value.get(key).and_then(Value::as_str) {
+            backing.alias(name);
         }
-        for given in self.environment.clone() {
-            let name = given.name.as_str();
-            let (base, is_file) = match name.strip_suffix("_FILE") {
-                Some(base) if self.family.variables.contains_key(base) => (base, true),
-                _ => (name, false),
-            };
-            let path = format!("{}.{name}", if given.from_file { "env_file" } else { "environment" });
-            let meaning = self.family.variables.get(base).copied();
-            let is_passed = self.family.passed.iter().any(|pattern| matches(pattern, name));
-            if let Some(meaning) = meaning {
-                let located = Located::new(given.text.clone(), given.origin.clone());
-                if is_file {
-                    self.login_file(meaning, &located, &path);
-                } else {
-                    self.login_variable(meaning, &located, &path);
-                }
-            }
-            if is_passed && !is_file {
-                self.pass(&given, &path);
-            } else if meaning.is_none() && (!given.from_file || self.is_image_variable(name)) {
-                self.other_variable(name, &path);
+    }
+    for (_, network) in value.get("networks").map(Value::entries).unwrap_or_default() {
+        for alias in network.get("aliases").map(Value::items).unwrap_or_default() {
+            if let Some(name) = alias.as_str() {
+                backing.alias(name);
             }
         }
     }
+}
 
-    fn pass(&mut self, given: &Given, path: &str) {
-        if given.text.unset {
-            self.keys.aside(path, Support::Unsupported, format!("it is not set here ({})", unset_name(&given.text)));
-            return;
+fn other_keys(value: &Value, backing: &mut Backing<'_>) {
+    for (key, value) in value.entries() {
+        let name = key.value.as_str();
+        if READ.contains(&name) || name.starts_with("x-") {
+            continue;
         }
-        let value = Located::new(given.text.text.clone(), given.origin.clone());
-        self.service.environment.push((given.name.clone(), value));
-        self.keys.aside(path, Support::Reproduced, "");
-    }
-
-    /// A variable that the kind's file says nothing about.
-    fn other_variable(&mut self, name: &str, path: &str) {
-        let left_out = self.family.left_out.iter().find(|(pattern, _)| matches(pattern, name));
-        if let Some((_, reason)) = left_out {
-            return self.keys.aside(path, Support::Unsupported, reason.clone());
-        }
-        let used = self.script_text().is_some_and(|script| script.contains(name));
-        if self.family.environment.contains_key(name) {
-            self.keys.aside(path, Support::Reproduced, "set by devenv itself");
-        } else if used {
-            self.keys.aside(path, Support::Reproduced, "read where the command uses it");
-        } else if self.is_image_variable(name) {
-            self.keys.add(path, Support::Unsupported, "what this variable means to the image is not known here");
-        } else {
-            self.keys.aside(path, Support::Unsupported, "no variable of this image");
-        }
-    }
-
-    /// Whether a name begins as the image's own variables do.
-    fn is_image_variable(&self, name: &str) -> bool {
-        let first = |name: &str| name.split(['_', '.']).next().unwrap_or_default().to_ascii_uppercase();
-        let start = first(name);
-        let known = self.family.variables.keys().chain(self.family.environment.keys()).chain(&self.family.passed);
-        start != "TZ"
-            && start != "LANG"
-            && (self.kind.names.iter().any(|word| word.eq_ignore_ascii_case(&start))
-                || known.filter(|known| known.contains('_')).any(|known| first(known) == start))
-    }
-
-    fn script_text(&self) -> Option<String> {
-        let words = ["entrypoint", "command"].iter().filter_map(|key| marked_words(self.value.get(key)?)).flatten();
-        let text: String = words.map(|word| plain(&word).text + " ").collect();
-        text.contains('$').then_some(text)
-    }
-
-    /// Names by which apps reach it.
-    fn names(&mut self) {
-        for key in ["container_name", "hostname"] {
-            if let Some(name) = self.value.get(key).and_then(Value::as_str) {
-                self.alias(name.to_owned());
-            }
-        }
-        for (_, network) in self.value.get("networks").map(Value::entries).unwrap_or_default() {
-            for alias in network.get("aliases").map(Value::items).unwrap_or_default() {
-                if let Some(name) = alias.as_str() {
-                    self.alias(name.to_owned());
-                }
+        let refused = match name {
+            "privileged" => value.is_true(),
+            "network_mode" | "pid" | "ipc" => value.as_str().is_some_and(|mode| mode == "host"),
+            _ => false,
+        };
+        match of_container(name) {
+            Some((support, note)) if refused => backing.keys.add(name, support, note),
+            Some((support, note)) => backing.keys.aside(name, support, note),
+            None => {
+                backing.keys.add(name, Support::Unsupported, "no key of a Compose service that is known here");
+                let unknown = Diagnostic::warning("unknown-key", format!("a Compose service has no key `{name}`"))
+                    .at(&key.origin, "not known here");
+                backing.diagnostics.push(match did_you_mean(name, COMMON.iter().copied()) {
+                    Some(meant) => unknown.help(format!("did you mean `{meant}`?")),
+                    None => unknown.help("take it out, or begin it with `x-` if it is a note of your own"),
+                });
             }
         }
     }
+}
 
-    fn alias(&mut self, name: String) {
-        if name != self.service.name && !name.is_empty() && !self.service.aliases.contains(&name) {
-            self.service.aliases.push(name);
-        }
-    }
+fn unset(unset: &Unset<'_>) -> Diagnostic {
+    let Unset { what, service, from, origin } = unset;
+    Diagnostic::error("variable-unset", format!("{what} of `{service}` comes from `{from}`, which is not set here"))
+        .at(origin, format!("`{from}` is not set"))
+        .because("it stands neither in the environment nor in .env beside the file")
+        .help(format!("set it as production does: `{from}=… devenv up`, or in .env"))
+}
 
-    fn other_keys(&mut self) {
-        for (key, value) in self.value.entries() {
-            let name = key.value.as_str();
-            if READ.contains(&name) || name.starts_with("x-") {
-                continue;
-            }
-            let refused = match name {
-                "privileged" => value.is_true(),
-                "network_mode" | "pid" | "ipc" => value.as_str().is_some_and(|mode| mode == "host"),
-                _ => false,
-            };
-            match of_container(name) {
-                Some((support, note)) if refused => self.keys.add(name, support, note),
-                Some((support, note)) => self.keys.aside(name, support, note),
-                None => {
-                    self.keys.add(name, Support::Unsupported, "no key of a Compose service that is known here");
-                    let unknown = Diagnostic::warning("unknown-key", format!("a Compose service has no key `{name}`"))
-                        .at(&key.origin, "not known here");
-                    self.loader.diagnostics.push(match did_you_mean(name, COMMON.iter().copied()) {
-                        Some(meant) => unknown.help(format!("did you mean `{meant}`?")),
-                        None => unknown.help("take it out, or begin it with `x-` if it is a note of your own"),
-                    });
-                }
-            }
-        }
-    }
+fn unset_file(unset: &Unset<'_>) -> Diagnostic {
+    let Unset { what, service, from, origin } = unset;
+    Diagnostic::error("variable-unset", format!("{what} of `{service}` lies in a file that is not here"))
+        .at(origin, format!("{from} in the container"))
+        .help("add the database in services.local.yaml, or put the secret's file where the manifest names it")
 }

@@ -1,36 +1,6 @@
-//! What becomes of each key of a backing service, so that nothing is dropped in silence.
-//!
-//! A service as a whole is as well supported as the worst key that changes how the server answers; keys about the
-//! container around it (restarts, limits, logging) are told and do not count.
+//! Keys of a Compose service that are about the container and not about its server.
 
-use crate::model::{Key, Support};
-
-/// Keys and what became of them.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Keys {
-    /// Each key, in order.
-    pub(super) all: Vec<Key>,
-    /// The worst of those that count.
-    pub(super) worst: Support,
-}
-
-impl Keys {
-    /// A key that changes how the server answers.
-    pub(super) fn add(&mut self, path: impl Into<String>, support: Support, note: impl Into<String>) {
-        if support != Support::Reproduced {
-            self.worst = self.worst.max(Support::Approximated);
-        }
-        self.aside(path, support, note);
-    }
-
-    /// A key that does not.
-    pub(super) fn aside(&mut self, path: impl Into<String>, support: Support, note: impl Into<String>) {
-        let path = path.into();
-        if !self.all.iter().any(|key| key.path == path) {
-            self.all.push(Key { path, support, note: note.into() });
-        }
-    }
-}
+use crate::model::Support;
 
 /// What is said of a key that is about the container and not about its server. None for a key that Compose does not
 /// know, or that is accounted for elsewhere.

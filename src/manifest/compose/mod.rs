@@ -4,18 +4,14 @@
 
 mod backing;
 mod container;
-mod contents;
 mod keys;
 mod load;
-mod login;
 mod merge;
 mod mounts;
 mod places;
 mod service;
-mod settings;
 mod value;
 mod variables;
-mod words;
 
 pub(crate) use container::{Container, container};
 

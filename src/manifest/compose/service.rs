@@ -1,14 +1,16 @@
 //! One Compose service: a backing service with everything it declares, or an app.
 
-use super::backing::Backing;
+use super::backing;
 use super::load::Loader;
 use super::value::Value;
-use super::words::{marked_words, plain_words};
 use crate::kinds::{Family, Kind};
 use crate::manifest::bind::Sources;
 use crate::manifest::classify::{Class, Runs, classify};
+use crate::manifest::container::plain_words;
 use crate::manifest::dockerfile;
-use crate::model::{App, Diagnostic, ImageRef, Located, Origin, Service, SourceFile, Version, VersionClass};
+use crate::model::{
+    App, Diagnostic, ImageRef, Located, Origin, Service, SourceFile, Version, VersionClass, did_you_mean,
+};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -32,6 +34,17 @@ struct Image {
     command: Option<Vec<String>>,
 }
 
+/// Compose does not take such a file either.
+fn without_image(name: &Located<String>, value: &Value) -> Diagnostic {
+    let told =
+        Diagnostic::error("compose-no-image", format!("the service `{}` has neither image nor build", name.value));
+    let near = value.entries().iter().find_map(|(key, _)| Some((key, did_you_mean(&key.value, ["image", "build"])?)));
+    match near {
+        Some((key, meant)) => told.at(&key.origin, "no such key").help(format!("did you mean `{meant}`?")),
+        None => told.at(&name.origin, "declared here").help("name its image, or say how it is built"),
+    }
+}
+
 /// Reads one service.
 pub(super) fn read(loader: &mut Loader<'_>, whole: &Value, name: &Located<String>, value: &Value) -> Read {
     let written = value.get("image").and_then(Value::as_str).filter(|image| !image.is_empty()).map(str::to_owned);
@@ -41,16 +54,22 @@ pub(super) fn read(loader: &mut Loader<'_>, whole: &Value, name: &Located<String
         note,
         origin: name.origin.clone(),
     };
+    if ["image", "build"].iter().all(|key| value.get(key).is_none_or(Value::is_null)) {
+        loader.diagnostics.push(without_image(name, value));
+    }
     let image = image_of(loader, value);
     let active = is_active(loader, value);
     let asleep = if active { String::new() } else { inactive(value) };
     let Some(image) = image else { return Read::App(app(asleep, written), active) };
 
     let shown = image.name.value.to_string();
-    let entrypoint =
-        value.get("entrypoint").and_then(marked_words).map(|words| plain_words(&words)).or(image.entrypoint.clone());
+    let entrypoint = value
+        .get("entrypoint")
+        .and_then(backing::words)
+        .and_then(|words| plain_words(&words))
+        .or(image.entrypoint.clone());
     let command =
-        value.get("command").and_then(marked_words).map(|words| plain_words(&words)).or(image.command.clone());
+        value.get("command").and_then(backing::words).and_then(|words| plain_words(&words)).or(image.command.clone());
     let looks_served = ["ports", "expose", "healthcheck"].iter().any(|key| value.get(key).is_some());
     let runs = Runs { entrypoint: entrypoint.as_deref(), command: command.as_deref(), looks_served };
     let by_user = included(loader, &name.value, &image.name.value).map(|(kind, family)| (kind, family, false));
@@ -70,9 +89,8 @@ pub(super) fn read(loader: &mut Loader<'_>, whole: &Value, name: &Located<String
     let mut service = Service::new(&name.value, &kind.name, &family.name, version, name.origin.clone());
     loader.input.describe(&mut service);
     service.image = Some(image.name.clone());
-    let mut backing = Backing::new(loader, whole, value, kind, family, service);
-    backing.read(derived, image.dockerfile.as_deref());
-    let (service, sources) = backing.finish();
+    let found = (kind, family, derived);
+    let (service, sources) = backing::read(loader, whole, value, found, image.dockerfile.as_deref(), service);
     Read::Backing(Box::new(service), sources)
 }
 

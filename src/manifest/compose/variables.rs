@@ -2,30 +2,13 @@
 
 use super::load::Loader;
 use super::value::{Content, Value};
-use super::words::Sourced;
 use crate::manifest::bind::Declared;
+use crate::manifest::container::{Given, sourced};
 use crate::manifest::env_file::{self, Format};
 use crate::manifest::files::FileFault;
 use crate::manifest::interpolate::{Interpolated, Span, Unset};
 use crate::model::{Diagnostic, Origin, Severity, SourceFile, without_managed_block};
 use std::sync::Arc;
-
-/// One variable of a container.
-#[derive(Clone, Debug)]
-pub(super) struct Given {
-    /// Its name.
-    pub(super) name: String,
-    /// Its value, with the variable that it came from.
-    pub(super) text: Sourced,
-    /// The same with every part's source.
-    pub(super) whole: Interpolated,
-    /// Whether it is passed through where it is set, and is not set here.
-    pub(super) not_passed: bool,
-    /// Whether it comes from an `env_file`.
-    pub(super) from_file: bool,
-    /// Where it was declared.
-    pub(super) origin: Origin,
-}
 
 /// Every variable of a service; `environment` wins over `env_file`, and a later file over an earlier one.
 pub(super) fn environment(loader: &mut Loader<'_>, service: &Value) -> Vec<Given> {
@@ -86,11 +69,6 @@ fn passed_through(loader: &Loader<'_>, name: &str, origin: &Origin) -> Interpola
     let unset = if value.is_none() { vec![Unset { name: name.to_owned(), required: None }] } else { Vec::new() };
     let text = value.unwrap_or_default();
     Interpolated { spans: vec![Span { range: 0..text.len(), variable: name.to_owned() }], text, unset }
-}
-
-fn sourced(text: &Interpolated) -> Sourced {
-    let variable = text.sole_variable().or_else(|| text.unset.first().map(|unset| unset.name.as_str()));
-    Sourced { text: text.text.clone(), variable: variable.map(str::to_owned), unset: !text.unset.is_empty() }
 }
 
 /// A file of variables; one that is missing is told once, unless it need not be there.

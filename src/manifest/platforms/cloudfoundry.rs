@@ -188,7 +188,11 @@ impl Reader<'_> {
     fn tell_unknown(&mut self) {
         let Some(first) = self.unknown.first() else { return };
         let names: Vec<&str> = self.unknown.iter().map(|name| name.value.as_str()).collect();
-        let message = format!("nothing says what the service instances {} are", crate::manifest::local::names(&names));
+        let shown = crate::manifest::local::names(&names);
+        let message = match names.as_slice() {
+            [_] => format!("nothing says what the service instance {shown} is"),
+            _ => format!("nothing says what the service instances {shown} are"),
+        };
         let mut found = Diagnostic::warning(INSTANCES_UNKNOWN, message).at(&first.origin, "a name and no more");
         for other in &self.unknown[1..] {
             found = found.and_at(&other.origin, "another one");

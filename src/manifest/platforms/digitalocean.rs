@@ -4,7 +4,7 @@
 
 use super::container::{Containers, entry, list, literal, map};
 use super::given::{Given, address, field, template};
-use super::managed::Managed;
+use super::managed::{Managed, lacks};
 use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::manifest::expect::Expect;
 use crate::manifest::tree::{Entry, Node};
@@ -120,7 +120,7 @@ impl Reader<'_> {
 
     fn database(&mut self, node: &Node) {
         let Some(name) = node.get("name").and_then(|name| self.expect.text(name, "a database's name")) else {
-            return self.expect.wrong(node, "a database", "a map with `name` and `engine`");
+            return self.expect.diagnostics.push(lacks("a database", "name", node));
         };
         // The platform's own choice where nothing is said is Postgres.
         let engine = node.get("engine").and_then(|engine| self.expect.text(engine, "`engine`"));

@@ -3,7 +3,7 @@
 //! An add-on gives the app variables that begin with its `as`, or with a word of its provider's own.
 
 use super::given::{Given, address};
-use super::managed::Managed;
+use super::managed::{Managed, lacks};
 use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::manifest::expect::Expect;
 use crate::manifest::tree::Node;
@@ -170,7 +170,7 @@ impl Reader<'_> {
                         self.addon(item, &plan);
                     }
                 }
-                None => self.expect.wrong(item, "an add-on", "text or a map with `plan`"),
+                None => self.expect.diagnostics.push(lacks("an add-on", "plan", item)),
             }
         }
     }

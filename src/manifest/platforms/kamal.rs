@@ -10,6 +10,7 @@ use crate::manifest::env_file::{self, Format};
 use crate::manifest::expect::Expect;
 use crate::manifest::interpolate::{Interpolated, interpolate};
 use crate::manifest::tree::{Entry, Node, NodeKind};
+use crate::manifest::yaml::Documents;
 use crate::model::{App, Diagnostic, Key, Located, Service, Source, SourceFile, Stack, Support, Value};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -69,7 +70,7 @@ fn recognises(file: &ManifestFile) -> bool {
     if !["service:", "servers:", "accessories:", "registry:", "proxy:", "env:"].iter().any(|word| text.contains(word)) {
         return false;
     }
-    let read = parse(&file.source, without_erb(text));
+    let read = documents(&file.source);
     let Some(document) = read.documents.first() else { return false };
     let has = |key: &str| document.get(key).is_some();
     let whole =
@@ -85,12 +86,24 @@ fn destination(path: &Path) -> Option<&str> {
     path.file_stem()?.to_str()?.strip_prefix("deploy.")
 }
 
-/// The text in which `${X}` stands for ERB that takes `X` from the environment, and `$$` for each dollar.
-fn without_erb(text: &str) -> String {
-    replaced(&text.replace('$', "$$"), "<%", "%>", &mut |inside| {
+/// Marks around a number, in the place of ERB: characters of no one's use, that mean nothing to YAML either.
+const MARKS: (char, char) = ('\u{E000}', '\u{E001}');
+
+/// The documents, in which `${X}` stands for ERB that takes `X` from the environment, and `$$` for each dollar.
+fn documents(source: &Arc<SourceFile>) -> Documents {
+    let mut found: Vec<String> = Vec::new();
+    let (open, close) = MARKS;
+    let text = replaced(&source.text, "<%", "%>", &mut |inside| {
         let inside = inside.trim_end_matches('-');
         let expression = inside.strip_prefix('=')?.trim();
-        Some(from_environment(expression).unwrap_or_else(|| format!("${{{ERB}}}")))
+        found.push(from_environment(expression).unwrap_or_else(|| format!("${{{ERB}}}")));
+        Some(format!("{open}{}{close}", found.len() - 1))
+    });
+    parse(source, text, &|text| {
+        let (open, close) = (open.to_string(), close.to_string());
+        replaced(&text.replace('$', "$$"), &open, &close, &mut |number| {
+            found.get(number.parse::<usize>().ok()?).cloned()
+        })
     })
 }
 
@@ -119,7 +132,7 @@ fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
     let mut whole: Option<Node> = None;
     let mut destinations = Vec::new();
     for source in sources(input) {
-        let read = parse(&source, without_erb(&source.text));
+        let read = documents(&source);
         expect.diagnostics.extend(read.diagnostics);
         destinations.extend(destination(&source.path).map(str::to_owned));
         stack.sources.push(Source { path: source.path.clone(), format: DIALECT.name, title: DIALECT.title });
@@ -358,4 +371,37 @@ fn secret(env: &Node) -> Vec<(String, String, &Node)> {
         Some((name.to_owned(), source.to_owned(), item))
     });
     both.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn erb_that_takes_a_variable_is_that_variable_and_any_other_is_not_settled() {
+        for (expression, meant) in [
+            (r#"ENV["A_B"]"#, Some("${A_B}")),
+            ("ENV['A']", Some("${A}")),
+            (r#"ENV.fetch("A")"#, Some("${A}")),
+            (r#"ENV.fetch("A", "b c")"#, Some("${A:-b c}")),
+            (r#"ENV.fetch("A", 5)"#, None),
+            (r#"ENV["A"] || "b""#, None),
+            ("`git rev-parse HEAD`", None),
+            (r#"ENV["A}"]"#, None),
+        ] {
+            assert_eq!(from_environment(expression).as_deref(), meant, "{expression}");
+        }
+    }
+
+    #[test]
+    fn places_are_those_of_the_file_and_dollars_stay_dollars() {
+        let text = "a: 1\n<% if x\n y %>\nb: { c: <%= `a: b` %>, d: \"$5 <%= ENV['E'] %>\" }\n";
+        let source = Arc::new(SourceFile { path: "config/deploy.yml".into(), text: text.to_owned() });
+        let read = documents(&source);
+        assert_eq!(read.diagnostics, []);
+        let b = read.documents[0].get("b").unwrap();
+        assert_eq!(b.get("c").unwrap().as_str(), Some("${ERB}"));
+        assert_eq!(b.get("d").unwrap().as_str(), Some("$$5 ${E}"));
+        assert_eq!((b.origin.line, &b.origin.file), (4, &source));
+    }
 }

@@ -5,7 +5,8 @@
 use crate::kinds::Kind;
 use crate::manifest::tree::Node;
 use crate::model::{
-    Credential, Database, Key, Located, Origin, Protocol, Service, Setting, Support, User, Version, VersionClass,
+    Credential, Database, Diagnostic, Key, Located, Origin, Protocol, Service, Setting, Support, User, Version,
+    VersionClass,
 };
 
 /// A managed service while it is read.
@@ -115,6 +116,13 @@ impl<'k> Managed<'k> {
         service.support = self.kind.support.max(self.worst);
         service
     }
+}
+
+/// What is said of an entry that lacks a key without which it means nothing.
+pub(super) fn lacks(what: &str, key: &str, node: &Node) -> Diagnostic {
+    Diagnostic::error("key-missing", format!("{what} has no `{key}`"))
+        .at(&node.origin, "it is left out")
+        .help(format!("add `{key}`, or take the entry out"))
 }
 
 /// The version that a text declares; one with a template in it is not settled.

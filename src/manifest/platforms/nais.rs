@@ -51,7 +51,7 @@ fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
         let path = file.source.path.clone();
         reader.stack.sources.push(Source { path, format: DIALECT.name, title: DIALECT.title });
         let vars = vars(input, file);
-        let read = parse(&file.source, rendered(&file.source.text, &vars));
+        let read = parse(&file.source, rendered(&file.source.text, &vars), &|text| text);
         reader.expect.diagnostics.extend(read.diagnostics);
         for document in &read.documents {
             let is = |kind: &Node| matches!(kind.as_str(), Some("Application" | "Naisjob"));
@@ -401,4 +401,17 @@ fn items(node: Option<&Node>) -> &[Node] {
 /// A name as NAIS has it in a variable's.
 fn upper(name: &str) -> String {
     name.to_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn templates_are_filled_line_by_line_and_the_first_branch_holds() {
+        let vars = BTreeMap::from([("a.b".to_owned(), "5".to_owned()), ("odd".to_owned(), "x: y".to_owned())]);
+        let text = "n: {{a.b}}\n{{#if x}}\ny: 1\n{{#each z}}\n- {{this}}\n{{/each}}\n{{else}}\ny: 2\n{{#if q}}\ny: 3\n{{/if}}\n{{/if}}\no: \"{{odd}}\" # {{{raw}}}";
+        let expected = "n: 5\n\ny: 1\n\n- ((this))\n\n\n\n\n\n\n\no: \"((odd))\" # ((raw))";
+        assert_eq!(rendered(text, &vars), expected);
+    }
 }

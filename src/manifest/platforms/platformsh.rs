@@ -4,7 +4,7 @@
 //! (`.upsun/config.yaml`); the apps' files are read with the services' wherever those lie. `mysql` is `MariaDB` there.
 
 use super::given::{Given, field, json};
-use super::managed::Managed;
+use super::managed::{Managed, lacks};
 use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::manifest::discover;
 use crate::manifest::expect::Expect;
@@ -188,7 +188,7 @@ impl<'a> Reader<'a> {
             let (name, node) = (&entry.key, &entry.value);
             let what = format!("the type of `{}`", name.value);
             let Some(said) = node.get("type") else {
-                self.expect.wrong(node, &format!("`{}`", name.value), "a map with `type: kind:version`");
+                self.expect.diagnostics.push(lacks(&format!("`{}`", name.value), "type", node));
                 continue;
             };
             let Some(said) = self.expect.text(said, &what) else { continue };

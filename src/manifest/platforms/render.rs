@@ -3,7 +3,7 @@
 
 use super::container::{Containers, entry, literal, map};
 use super::given::{Given, address, field};
-use super::managed::{Managed, is_template};
+use super::managed::{Managed, is_template, lacks};
 use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::manifest::expect::Expect;
 use crate::manifest::tree::{Entry, Node};
@@ -104,7 +104,7 @@ impl Reader<'_> {
         match node.get("name") {
             Some(name) => self.expect.text(name, &format!("the name of {what}")),
             None => {
-                self.expect.wrong(node, what, "a map with `name`");
+                self.expect.diagnostics.push(lacks(what, "name", node));
                 None
             }
         }

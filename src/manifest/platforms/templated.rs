@@ -7,12 +7,12 @@ use crate::manifest::yaml::{self, Documents};
 use crate::model::{Diagnostic, Located, Origin, SourceFile};
 use std::sync::Arc;
 
-/// Parses a text that stands in for a file's own, line by line; places lead to the file.
-pub(super) fn parse(source: &Arc<SourceFile>, text: String) -> Documents {
+/// Parses a text that stands in for a file's own, line by line; places lead to the file. `scalar` sees every scalar.
+pub(super) fn parse(source: &Arc<SourceFile>, text: String, scalar: &dyn Fn(String) -> String) -> Documents {
     let stand_in = Arc::new(SourceFile { path: source.path.clone(), text });
     let read = yaml::parse(&stand_in);
     Documents {
-        documents: read.documents.into_iter().map(|node| relocated(node, source)).collect(),
+        documents: read.documents.into_iter().map(|node| relocated(node, source, scalar)).collect(),
         diagnostics: read.diagnostics.into_iter().map(|found| of_file(found, source)).collect(),
     }
 }
@@ -33,23 +33,23 @@ fn moved(origin: &Origin, source: &Arc<SourceFile>) -> Origin {
     Origin { file: Arc::clone(source), line: origin.line, column, length }
 }
 
-fn relocated(node: Node, source: &Arc<SourceFile>) -> Node {
+fn relocated(node: Node, source: &Arc<SourceFile>, change: &dyn Fn(String) -> String) -> Node {
     // Counting lines once for each node would take the square of a long file's time.
     let here = |origin: &Origin| Origin { file: Arc::clone(source), ..origin.clone() };
     let kind = match node.kind {
         NodeKind::Sequence(items) => {
-            NodeKind::Sequence(items.into_iter().map(|item| relocated(item, source)).collect())
+            NodeKind::Sequence(items.into_iter().map(|item| relocated(item, source, change)).collect())
         }
         NodeKind::Mapping(entries) => NodeKind::Mapping(
             entries
                 .into_iter()
                 .map(|entry| Entry {
                     key: Located::new(entry.key.value, here(&entry.key.origin)),
-                    value: relocated(entry.value, source),
+                    value: relocated(entry.value, source, change),
                 })
                 .collect(),
         ),
-        scalar @ NodeKind::Scalar { .. } => scalar,
+        NodeKind::Scalar { text, quoted } => NodeKind::Scalar { text: change(text), quoted },
     };
     Node { origin: here(&node.origin), tag: node.tag, kind }
 }
@@ -71,4 +71,16 @@ pub(super) fn replaced(text: &str, open: &str, close: &str, replace: &mut dyn Fn
     }
     result.push_str(rest);
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_never_closed_stays_and_lines_are_kept() {
+        let mut upper = |inside: &str| Some(inside.trim().to_uppercase());
+        assert_eq!(replaced("a (( b )) c (( d", "((", "))", &mut upper), "a B c (( d");
+        assert_eq!(replaced("a <%\n x\n%> b", "<%", "%>", &mut |_| None), "a \n\n b");
+    }
 }

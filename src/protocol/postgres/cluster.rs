@@ -152,10 +152,15 @@ fn database_change(database: &WantedDatabase, cluster: &Cluster) -> Option<Chang
         None if owner.is_empty() => (Done::DatabaseCreated(name.clone()), format!("CREATE DATABASE {quoted}")),
         None => (Done::DatabaseCreated(name.clone()), format!("CREATE DATABASE {quoted} OWNER {}", identifier(owner))),
         Some(found) if owner.is_empty() || found.owner == kept(owner) => return None,
-        Some(_) => (
-            Done::OwnerSet { database: name.clone(), owner: owner.clone() },
-            format!("ALTER DATABASE {quoted} OWNER TO {}", identifier(owner)),
-        ),
+        Some(found) => {
+            let to = identifier(owner);
+            let mut sql = format!("ALTER DATABASE {quoted} OWNER TO {to}");
+            // What the earlier owner made stays its own; the new one gets all its rights, and nothing is rewritten.
+            if cluster.roles.get(&found.owner).is_some_and(|role| !role.superuser && !role.bootstrap) {
+                sql = format!("{sql}; GRANT {} TO {to}", identifier(&found.owner));
+            }
+            (Done::OwnerSet { database: name.clone(), owner: owner.clone() }, sql)
+        }
     };
     Some(Change { done, subject: Subject::Database(name.clone()), sql })
 }

@@ -1,0 +1,113 @@
+//! `devenv pin`: the version that production runs, where its manifests do not settle it.
+
+use super::session::{read, unknown_service};
+use crate::cli::{Global, Pin};
+use crate::manifest::{self, Reading};
+use crate::model::{Diagnostic, Exit, Failure, ImageRef, Severity, VersionClass};
+use crate::ui::Printer;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+/// Runs the command: writes the pin, and reads the manifests again to prove it.
+pub(crate) fn run(global: &Global, files: &[PathBuf], pin: &Pin, printer: &Printer) -> Result<(), Failure> {
+    let reading = read(global, files)?;
+    let errors: Vec<Diagnostic> =
+        reading.diagnostics.iter().filter(|one| one.severity == Severity::Error).cloned().collect();
+    let Some(before) = reading.stack.service(&pin.service) else {
+        if reading.has_unreadable() {
+            return Err(Failure { exit: Exit::Manifest, diagnostics: errors });
+        }
+        return Err(unknown_service(&pin.service, reading.stack.services.iter().map(|service| service.name.as_str())));
+    };
+    if ImageRef::parse(&format!("x:{}", pin.version)).is_err() {
+        return Err(Failure::new(
+            Exit::Usage,
+            Diagnostic::error("version-text", format!("`{}` is no version", pin.version))
+                .help("write it as the image's tags are: `16.4`, `16.4-alpine`, `16.4@sha256:…`"),
+        ));
+    }
+    let path = manifest::local_file(&reading.root);
+    let shown = Path::new(path.file_name().unwrap_or(path.as_os_str()));
+    let old = match fs::read_to_string(&path) {
+        Ok(text) => Some(text),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(cannot_write(shown, &error)),
+    };
+    let text = manifest::pinned(shown, old.as_deref().unwrap_or_default(), &pin.service, &pin.version)?;
+    replace(&path, &text).map_err(|error| cannot_write(shown, &error))?;
+    let proven = read(global, files).and_then(|after| prove(&after, pin, shown));
+    let after = match proven {
+        Ok(after) => after,
+        Err(failure) => {
+            // The pin is not what the file then says: as if nothing had been asked.
+            let undone = match &old {
+                Some(text) => replace(&path, text),
+                None => fs::remove_file(&path),
+            };
+            undone.map_err(|error| cannot_write(shown, &error))?;
+            return Err(failure);
+        }
+    };
+    let said = match before.version.text.as_str() {
+        "" => "none".to_owned(),
+        text => text.to_owned(),
+    };
+    printer.line(&format!(
+        "{} is pinned to {} in {} (before: {said}, {})",
+        pin.service,
+        pin.version,
+        shown.display(),
+        before.version.origin
+    ));
+    if !matches!(after, VersionClass::Exact | VersionClass::Digest) {
+        printer.diagnostics(&[Diagnostic::warning(
+            "pin-open",
+            format!("`{}` is no release: production may run another", pin.version),
+        )
+        .help("pin the full number, as production's server tells it")]);
+    }
+    Ok(())
+}
+
+/// Whether the manifests now say that version of the service; its class.
+fn prove(after: &Reading, pin: &Pin, path: &Path) -> Result<VersionClass, Failure> {
+    let pinned = after.stack.service(&pin.service).filter(|service| service.version.text == pin.version);
+    let pinned = pinned.filter(|service| service.version.origin.path() == path);
+    pinned.map(|service| service.version.class).ok_or_else(|| {
+        let message = format!("a pin in {} does not reach `{}`", path.display(), pin.service);
+        Failure::new(
+            Exit::Failed,
+            Diagnostic::error("pin", message)
+                .because("something else in that file decides the version; it is as it was")
+                .help(format!("look at `services: {{{}: …}}` there", pin.service)),
+        )
+    })
+}
+
+/// The new text, written beside the file and renamed over it; a symbolic link stays one, and so do permissions.
+fn replace(path: &Path, text: &str) -> io::Result<()> {
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let folder = target.parent().unwrap_or(Path::new("."));
+    let Ok(facts) = fs::metadata(&target) else {
+        return fs::OpenOptions::new().write(true).create_new(true).open(&target)?.write_all(text.as_bytes());
+    };
+    if facts.permissions().readonly() {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    let mut file = tempfile::Builder::new().prefix(".services.devenv-").tempfile_in(folder)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().set_permissions(facts.permissions())?;
+    file.as_file().sync_all()?;
+    file.persist(&target).map_err(|error| error.error)?;
+    Ok(())
+}
+
+fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(
+        Exit::Failed,
+        Diagnostic::error("pin", format!("cannot write the pin into {}", path.display()))
+            .because(error.to_string())
+            .help("check the file and its permissions"),
+    )
+}

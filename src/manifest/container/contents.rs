@@ -1,0 +1,166 @@
+//! What is mounted into a backing service: its data, files for its first start, its configuration.
+
+use super::backing::Backing;
+use super::mount::{Mount, MountSource};
+use super::settings::REPEATED;
+use crate::model::{Diagnostic, InitFile, Located, Support};
+
+impl Backing<'_> {
+    pub(super) fn read_mounts(&mut self, named_files: &[String]) {
+        // Settings of the command line win over those of files, so the files' go before them.
+        let from_command = std::mem::take(&mut self.service.settings);
+        for mount in self.container.mounts.clone() {
+            if matches!(mount.source, MountSource::Secret(..)) {
+                let used = Support::Reproduced;
+                self.keys.aside(
+                    format!("{}.{}", self.container.wording.secrets, mount.target),
+                    used,
+                    "read by its name, never its content",
+                );
+                continue;
+            }
+            let key = format!("{}.{}", self.container.wording.mounts, mount.target);
+            if self.is_data(&mount.target) {
+                let note = match mount.source {
+                    MountSource::Host(_) => "a volume of the environment stands in for the host's folder",
+                    _ => "a volume of the environment",
+                };
+                self.keys.aside(key, Support::Reproduced, note);
+            } else if self.is_init(&mount.target) {
+                self.init_files(&mount, &key);
+            } else if self.is_setting_file(&mount, named_files) {
+                self.setting_files(&mount, &key);
+            } else if mount.target.ends_with("/enabled_plugins") {
+                match mount.files(self.project) {
+                    Ok(files) => {
+                        for file in files {
+                            self.plugins(&String::from_utf8_lossy(&file.content), &mount.origin);
+                        }
+                        self.keys.aside(key, Support::Reproduced, "");
+                    }
+                    Err(message) => self.unreadable(message, key),
+                }
+            } else {
+                match mount.source {
+                    MountSource::Host(_)
+                        if mount.target.starts_with("/etc/localtime") || mount.target.starts_with("/etc/timezone") =>
+                    {
+                        self.keys.aside(key, Support::Unsupported, "a manifest cannot mount a host path here");
+                    }
+                    MountSource::Host(_) => {
+                        self.keys.add(key, Support::Unsupported, "a manifest cannot mount a host path here");
+                    }
+                    MountSource::Temporary => {
+                        self.keys.aside(key, Support::Unsupported, "the container's own file system holds it");
+                    }
+                    MountSource::Volume => {
+                        self.keys.aside(key, Support::Unsupported, "only the server's data folder is kept");
+                    }
+                    _ => {
+                        self.keys.add(
+                            key,
+                            Support::Unsupported,
+                            "what this file means to the server is not known here",
+                        );
+                    }
+                }
+            }
+        }
+        for setting in from_command {
+            if !REPEATED.contains(&setting.name.as_str()) {
+                self.service.settings.retain(|known| known.name != setting.name);
+            }
+            self.service.settings.push(setting);
+        }
+    }
+
+    pub(super) fn is_data(&self, target: &str) -> bool {
+        let contains = |outer: &str, inner: &str| {
+            inner == outer || inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'))
+        };
+        self.family.data.iter().any(|(_, folder)| contains(target, folder) || contains(folder, target)) && target != "/"
+    }
+
+    pub(super) fn is_init(&self, target: &str) -> bool {
+        self.family.init_folder.as_deref().is_some_and(|folder| {
+            target == folder || target.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+        })
+    }
+
+    pub(super) fn is_setting_file(&self, mount: &Mount, named: &[String]) -> bool {
+        let name = mount.target.rsplit('/').next().unwrap_or_default();
+        let is_named =
+            named.iter().any(|file| *file == mount.target || file.starts_with(&format!("{}/", mount.target)));
+        let is_folder = name.rsplit_once('.').is_some_and(|(_, end)| end == "d") && mount.target.starts_with("/etc/");
+        is_named
+            || self.kind.setting_files.iter().any(|known| known == name)
+            || (is_folder && !self.kind.setting_files.is_empty())
+    }
+
+    pub(super) fn init_files(&mut self, mount: &Mount, key: &str) {
+        let files = match mount.files(self.project) {
+            Ok(files) => files,
+            Err(message) => return self.unreadable(message, key.to_owned()),
+        };
+        for file in files {
+            let text = String::from_utf8_lossy(&file.content);
+            for name in extensions_in(&text) {
+                if !self.service.extensions.iter().any(|known| known.value == name) {
+                    self.service.extensions.push(Located::new(name, mount.origin.clone()));
+                }
+            }
+            self.service.init_files.push(InitFile {
+                name: file.name,
+                content: file.content,
+                origin: mount.origin.clone(),
+            });
+        }
+        self.service.init_files.sort_by(|one, other| one.name.cmp(&other.name));
+        self.keys.aside(key, Support::Reproduced, "run at the first start");
+    }
+
+    pub(super) fn unreadable(&mut self, message: Option<Diagnostic>, key: String) {
+        let note = if message.is_some() { "the file cannot be read" } else { "what it holds is not in the project" };
+        self.diagnostics.extend(message);
+        self.keys.add(key, Support::Unsupported, note);
+    }
+}
+
+/// Names after `CREATE EXTENSION` in an SQL file.
+pub(crate) fn extensions_in(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut words =
+        text.lines().map(|line| line.split("--").next().unwrap_or_default()).flat_map(str::split_whitespace).peekable();
+    while let Some(word) = words.next() {
+        if !word.eq_ignore_ascii_case("create")
+            || !words.peek().is_some_and(|next| next.eq_ignore_ascii_case("extension"))
+        {
+            continue;
+        }
+        words.next();
+        let mut name = words.next().unwrap_or_default();
+        if name.eq_ignore_ascii_case("if") {
+            words.next();
+            words.next();
+            name = words.next().unwrap_or_default();
+        }
+        let name = name.trim_end_matches(';').trim_matches('"');
+        let valid = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+        if valid && !found.iter().any(|known| known == name) {
+            found.push(name.to_owned());
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extensions_are_found_in_sql() {
+        let text =
+            "-- create extension no;\nCREATE EXTENSION IF NOT EXISTS \"uuid-ossp\";\ncreate extension pg_trgm;\n";
+        assert_eq!(extensions_in(text), ["uuid-ossp", "pg_trgm"]);
+    }
+}

@@ -1,0 +1,245 @@
+//! The variables of a container: `envFrom` under `env`, with what `ConfigMap`s and `Secret`s of the stream hold.
+
+use super::config;
+use super::object::Objects;
+use super::secrets::Secrets;
+use crate::manifest::bind::is_secret_name;
+use crate::manifest::container::{Given, sourced};
+use crate::manifest::interpolate::{Interpolated, Span, Unset};
+use crate::manifest::tree::Node;
+use crate::model::{Diagnostic, Origin};
+
+/// The variables of a container.
+#[derive(Debug, Default)]
+pub(super) struct Environment {
+    /// In order; names are unique.
+    pub(super) variables: Vec<Variable>,
+    /// What names variables that are not here.
+    pub(super) unknown: Vec<Diagnostic>,
+}
+
+/// One variable.
+#[derive(Clone, Debug)]
+pub(super) struct Variable {
+    /// As every dialect has it.
+    pub(super) given: Given,
+    /// The secret that takes part in it: `NAME key KEY`.
+    pub(super) secret: Option<String>,
+    /// The service and the field that it is, because an operator makes the secret.
+    pub(super) said: Option<(String, String)>,
+}
+
+/// Reads a container's variables.
+pub(super) fn of_container(objects: &Objects<'_>, secrets: &Secrets, container: &Node, namespace: &str) -> Environment {
+    let mut read = Environment::default();
+    for source in container.get("envFrom").and_then(Node::as_sequence).unwrap_or_default() {
+        let prefix = source.get("prefix").and_then(Node::as_str).unwrap_or_default();
+        if let Some(reference) = source.get("configMapRef") {
+            read.config_map(objects, reference, prefix, namespace);
+        }
+        if let Some(reference) = source.get("secretRef") {
+            read.secret(objects, secrets, reference, prefix, namespace);
+        }
+    }
+    for entry in container.get("env").and_then(Node::as_sequence).unwrap_or_default() {
+        let Some(name) = entry.get("name").and_then(Node::as_str) else { continue };
+        if let Some(from) = entry.get("valueFrom") {
+            read.put(from_reference(objects, secrets, name, from, namespace));
+            continue;
+        }
+        let value = entry.get("value").filter(|value| !value.is_null());
+        let origin = value.map_or(&entry.origin, |value| &value.origin);
+        let written = value.and_then(Node::as_str).unwrap_or_default();
+        let (text, secret) = if written.contains("{{") {
+            (unset(&format!("template {written}")), None)
+        } else {
+            expanded(written, &read.variables)
+        };
+        read.put(variable(name, text, secret, None, origin));
+    }
+    read
+}
+
+/// `$(NAME)` replaced by what that variable holds, and the secret that took part; a name that is not known stays.
+pub(super) fn expanded(text: &str, variables: &[Variable]) -> (Interpolated, Option<String>) {
+    let mut result = Interpolated::default();
+    let mut secret = None;
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        result.text.push_str(&rest[..at]);
+        rest = &rest[at..];
+        if let Some(after) = rest.strip_prefix("$$") {
+            // An escaped reference; any other dollars stay as they are.
+            result.text.push_str(if after.starts_with('(') { "$" } else { "$$" });
+            rest = after;
+            continue;
+        }
+        let name = rest.strip_prefix("$(").and_then(|inside| inside.split_once(')')).map(|(name, _)| name);
+        let known = name.and_then(|name| variables.iter().find(|variable| variable.given.name == name));
+        let Some((name, known)) = name.zip(known) else {
+            result.text.push('$');
+            rest = &rest[1..];
+            continue;
+        };
+        let start = result.text.len();
+        let part = &known.given.whole;
+        result.text.push_str(&part.text);
+        let moved = part.spans.iter().map(|span| Span {
+            range: span.range.start + start..span.range.end + start,
+            variable: span.variable.clone(),
+        });
+        result.spans.extend(moved);
+        result.unset.extend(part.unset.iter().cloned());
+        secret = secret.or_else(|| known.secret.clone());
+        rest = &rest["$()".len() + name.len()..];
+    }
+    result.text.push_str(rest);
+    (result, secret)
+}
+
+impl Environment {
+    fn put(&mut self, variable: Variable) {
+        match self.variables.iter_mut().find(|known| known.given.name == variable.given.name) {
+            Some(known) => *known = variable,
+            None => self.variables.push(variable),
+        }
+    }
+
+    fn config_map(&mut self, objects: &Objects<'_>, reference: &Node, prefix: &str, namespace: &str) {
+        let Some(name) = reference.get("name").and_then(Node::as_str) else { return };
+        let Some(entries) = config::entries(objects, name, namespace) else {
+            return self.not_here("config map", name, reference);
+        };
+        for (key, value) in entries {
+            let text = Interpolated::literal(value.text);
+            let mut variable = variable(&format!("{prefix}{key}"), text, None, None, value.origin);
+            variable.given.from_file = true;
+            self.put(variable);
+        }
+    }
+
+    fn secret(&mut self, objects: &Objects<'_>, secrets: &Secrets, reference: &Node, prefix: &str, namespace: &str) {
+        let Some(name) = reference.get("name").and_then(Node::as_str) else { return };
+        if let Some(made) = secrets.get(name, namespace) {
+            for (key, _) in &made.fields {
+                let mut variable =
+                    from_secret(objects, secrets, &format!("{prefix}{key}"), (name, key), namespace, &reference.origin);
+                variable.given.from_file = true;
+                self.put(variable);
+            }
+            return;
+        }
+        let Some(keys) = config::secret_keys(objects, name, namespace) else {
+            return self.not_here("secret", name, reference);
+        };
+        for (key, origin) in keys {
+            let mut variable = from_secret(objects, secrets, &format!("{prefix}{key}"), (name, key), namespace, origin);
+            variable.given.from_file = true;
+            self.put(variable);
+        }
+    }
+
+    fn not_here(&mut self, what: &str, name: &str, reference: &Node) {
+        if reference.get("optional").and_then(Node::as_bool) == Some(true) {
+            return;
+        }
+        let origin = reference.get("name").map_or(&reference.origin, |node| &node.origin);
+        self.unknown.push(
+            Diagnostic::warning("environment-unknown", format!("the {what} `{name}` is not among the manifests"))
+                .at(origin, "every key of it becomes a variable")
+                .because("which variables these are is not known here")
+                .help(
+                    "add the file that declares it with -f, or the variables under `variables:` in services.local.yaml",
+                ),
+        );
+    }
+}
+
+fn from_reference(objects: &Objects<'_>, secrets: &Secrets, name: &str, from: &Node, namespace: &str) -> Variable {
+    let reference = |kind: &str| {
+        let reference = from.get(kind)?;
+        let text = |key: &str| reference.get(key).and_then(Node::as_str);
+        Some((reference, text("name").unwrap_or_default(), text("key").unwrap_or_default()))
+    };
+    let optional = |reference: &Node| reference.get("optional").and_then(Node::as_bool) == Some(true);
+    if let Some((reference, map, key)) = reference("configMapKeyRef") {
+        if let Some(value) = config::value(objects, map, key, namespace) {
+            return variable(name, Interpolated::literal(value.text), None, None, value.origin);
+        }
+        let text = unset(&format!("config map {map} key {key}"));
+        let mut variable = variable(name, text, None, None, &reference.origin);
+        variable.given.not_passed = optional(reference);
+        return variable;
+    }
+    if let Some((reference, secret, key)) = reference("secretKeyRef") {
+        let is_here = secrets.get(secret, namespace).is_some_and(|made| made.field(key).is_some())
+            || config::secret_keys(objects, secret, namespace).is_some();
+        let mut variable = from_secret(objects, secrets, name, (secret, key), namespace, &reference.origin);
+        variable.given.not_passed = optional(reference) && !is_here;
+        if variable.given.not_passed {
+            variable.secret = None;
+        }
+        return variable;
+    }
+    // A pod's own name, address or limits: there is no pod here.
+    let field = ["fieldRef.fieldPath", "resourceFieldRef.resource"]
+        .iter()
+        .find_map(|path| super::object::at(from, path)?.as_str())
+        .unwrap_or("what the cluster knows");
+    let mut variable = variable(name, unset(&format!("field {field} of the pod")), None, None, &from.origin);
+    variable.given.not_passed = true;
+    variable
+}
+
+/// A key of a secret: an endpoint's field where an operator makes it. Its text is taken only where it can name a host,
+/// a user, a database, or a whole connection, whose password is replaced.
+fn from_secret(
+    objects: &Objects<'_>,
+    secrets: &Secrets,
+    name: &str,
+    (secret, key): (&str, &str),
+    namespace: &str,
+    origin: &Origin,
+) -> Variable {
+    let source = format!("{secret} key {key}");
+    let said = secrets.get(secret, namespace).and_then(|made| made.field(key));
+    let text = config::secret(objects, secret, key, namespace).filter(|text| {
+        let text = text.reveal();
+        text.contains("://") || !(is_secret_name(name) || is_secret_name(key) || text.contains('\n'))
+    });
+    let text = match text {
+        Some(text) => {
+            let text = text.reveal();
+            let span = Span { range: 0..text.len(), variable: format!("secret {source}") };
+            Interpolated { text: text.to_owned(), spans: vec![span], unset: Vec::new() }
+        }
+        None => unset(&format!("secret {source}")),
+    };
+    variable(name, text, Some(source), said, origin)
+}
+
+fn unset(source: &str) -> Interpolated {
+    Interpolated {
+        text: String::new(),
+        spans: vec![Span { range: 0..0, variable: source.to_owned() }],
+        unset: vec![Unset { name: source.to_owned(), required: None }],
+    }
+}
+
+fn variable(
+    name: &str,
+    whole: Interpolated,
+    secret: Option<String>,
+    said: Option<(String, String)>,
+    origin: &Origin,
+) -> Variable {
+    let given = Given {
+        name: name.to_owned(),
+        text: sourced(&whole),
+        whole,
+        not_passed: false,
+        from_file: false,
+        origin: origin.clone(),
+    };
+    Variable { given, secret, said }
+}

@@ -1,0 +1,302 @@
+//! The servers that a chart deploys: of its dependencies, of its own values, or the chart itself.
+
+use super::chart::{Chart, Dependency};
+use super::text;
+use crate::kinds::{Family, Kind, Kinds};
+use crate::manifest::classify::{Class, Runs, classify, is_look_alike};
+use crate::manifest::container::Keys;
+use crate::manifest::dialect::Input;
+use crate::manifest::kubernetes::image::Image;
+use crate::manifest::tree::{Entry, Node};
+use crate::model::{
+    Credential, Database, Diagnostic, Located, Origin, Protocol, Secret, Service, Support, User, Version, VersionClass,
+};
+
+/// How deep an image may lie in values.
+const DEEPEST: usize = 5;
+
+/// Keys that switch a part on or off.
+const SWITCHES: &[&str] = &["enabled", "create", "deploy", "install"];
+
+/// Words of keys whose images are tools around a server or an app.
+const TOOLS: &[&str] =
+    &["wait", "helper", "sidecar", "cron", "cronjob", "jobs", "hooks", "box", "reloader", "permissions"];
+
+/// Reads every server that is deployed.
+pub(super) fn read(
+    input: &Input<'_>,
+    chart: Option<&Chart>,
+    values: &Node,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<Service> {
+    let mut services = Vec::new();
+    let mut taken: Vec<&str> = Vec::new();
+    for dependency in chart.map(|chart| chart.dependencies.as_slice()).unwrap_or_default() {
+        taken.push(&dependency.key);
+        if let Some(service) = of_dependency(input, dependency, values) {
+            services.push(service);
+        }
+    }
+    if let Some(chart) = chart
+        && let Some(kind) = kind_of_word(input.kinds, &chart.name.value)
+    {
+        // The chart is the server's own: other images in it are tools around it.
+        let image = ["image", "container.image", "statefulset.image", "server.image", "master.image"]
+            .into_iter()
+            .find_map(|path| ImageValue::read(values_at(values, path)?, None));
+        let version = chart.app_version.as_ref();
+        services.push(service(&chart.name.value, kind, image.as_ref(), version, &chart.name.origin, values));
+        return services;
+    }
+    let name = chart.map(|chart| chart.name.value.as_str());
+    let mut search = Search { input, has_chart: chart.is_some(), services };
+    search.walk(values, name.unwrap_or_default(), &[], &taken);
+    if search.services.is_empty() && chart.is_none() && values.entries().next().is_none() {
+        diagnostics
+            .push(Diagnostic::warning("helm-empty", "the values say nothing").at(&values.origin, "an empty file"));
+    }
+    search.services
+}
+
+fn of_dependency(input: &Input<'_>, dependency: &Dependency, values: &Node) -> Option<Service> {
+    let kind = kind_of_word(input.kinds, &dependency.chart)?;
+    if !dependency.is_deployed(values) {
+        return None;
+    }
+    let nothing = Node::scalar("", false, dependency.origin.clone());
+    let own = values.get(&dependency.key).unwrap_or(&nothing);
+    if dependency.conditions.is_empty() && is_off(own) {
+        return None;
+    }
+    let image = own.get("image").and_then(|node| ImageValue::read(node, Some(own)));
+    Some(service(&dependency.key, kind, image.as_ref(), None, &dependency.origin, own))
+}
+
+/// The kind that the name of a chart or a key means: all of it, or a word of it, unless another word says otherwise.
+fn kind_of_word<'k>(kinds: &'k Kinds, name: &str) -> Option<&'k Kind> {
+    let name = words_of(name);
+    if let Some(kind) = kinds.spelled("helm", &name) {
+        return Some(kind);
+    }
+    if is_tool(&name) {
+        return None;
+    }
+    let is = |word: &str| {
+        kinds.iter().find(|kind| kind.port != 0 && kind.names.iter().chain(&kind.derived).any(|known| known == word))
+    };
+    name.split('-').filter(|word| word.len() > 2).find_map(is)
+}
+
+/// Whether a name in words is that of a tool around a server.
+fn is_tool(name: &str) -> bool {
+    is_look_alike(name) || name.split('-').any(|word| TOOLS.contains(&word))
+}
+
+/// `waitForDatabase` and `wait_for_database` as `wait-for-database`.
+fn words_of(name: &str) -> String {
+    let mut words = String::with_capacity(name.len() + 4);
+    let mut lower_before = false;
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && lower_before {
+            words.push('-');
+        }
+        lower_before = c.is_ascii_lowercase() || c.is_ascii_digit();
+        words.push(if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' });
+    }
+    words
+}
+
+fn is_off(node: &Node) -> bool {
+    SWITCHES.iter().any(|key| node.get(key).and_then(Node::as_bool) == Some(false))
+}
+
+fn values_at<'n>(node: &'n Node, path: &str) -> Option<&'n Node> {
+    path.split('.').try_fold(node, |node, key| node.get(key)).filter(|node| !node.is_null())
+}
+
+/// Looks for images of servers in the values of a chart of one's own.
+struct Search<'s, 'a> {
+    input: &'s Input<'a>,
+    has_chart: bool,
+    services: Vec<Service>,
+}
+
+impl Search<'_, '_> {
+    fn walk(&mut self, node: &Node, name: &str, path: &[&str], taken: &[&str]) {
+        if is_off(node) && !path.is_empty() {
+            return;
+        }
+        if let Some(image) = node.get("image").and_then(|image| ImageValue::read(image, Some(node)))
+            && self.take(node, name, &image)
+        {
+            return;
+        }
+        for entry in node.entries() {
+            let key = entry.key.value.as_str();
+            if (path.is_empty() && (taken.contains(&key) || key == "global")) || path.len() >= DEEPEST {
+                continue;
+            }
+            if entry.value.as_mapping().is_none() || is_tool(&words_of(key)) {
+                continue;
+            }
+            if path.is_empty() && !self.has_chart && self.subchart(entry) {
+                continue;
+            }
+            let mut deeper = path.to_vec();
+            deeper.push(key);
+            self.walk(&entry.value, key, &deeper, taken);
+        }
+    }
+
+    /// A server by its image, unless that only looks like one.
+    fn take(&mut self, node: &Node, name: &str, image: &ImageValue) -> bool {
+        match classify(self.input.kinds, &image.image.name.value, &Runs::default()) {
+            Class::Backing { kind, .. } => {
+                let origin = image.origin.clone();
+                self.push(service(name, kind, Some(image), None, &origin, node));
+                true
+            }
+            Class::App { .. } => false,
+        }
+    }
+
+    /// Values for a chart that is not here: a part that is named after a server and switched on.
+    fn subchart(&mut self, entry: &Entry) -> bool {
+        let node = &entry.value;
+        let is_on = SWITCHES.iter().any(|key| node.get(key).and_then(Node::as_bool) == Some(true));
+        let Some(kind) =
+            kind_of_word(self.input.kinds, &entry.key.value).filter(|_| is_on && node.get("image").is_none())
+        else {
+            return false;
+        };
+        self.push(service(&entry.key.value, kind, None, None, &entry.key.origin, node));
+        true
+    }
+
+    fn push(&mut self, service: Service) {
+        if !self.services.iter().any(|known| known.name == service.name) {
+            self.services.push(service);
+        }
+    }
+}
+
+/// `image` in values: a text, or a map of `registry`, `repository`, `tag` and `digest`.
+struct ImageValue {
+    image: Image,
+    /// Whether a tag or digest is written; else the chart fills it in.
+    tagged: bool,
+    origin: Origin,
+}
+
+impl ImageValue {
+    /// Reads an image; `beside` is the map that it stands in, which may hold the tag.
+    fn read(node: &Node, beside: Option<&Node>) -> Option<Self> {
+        let of = |map: Option<&Node>, keys: &[&str]| -> Option<Located<String>> {
+            let node = keys.iter().find_map(|key| map?.get(key).filter(|node| text(Some(node)).is_some()))?;
+            Some(Located::new(node.as_str()?.trim().to_owned(), node.origin.clone()))
+        };
+        let (name, holder) = match node.as_str() {
+            Some(name) if !name.trim().is_empty() => {
+                (Located::new(name.trim().to_owned(), node.origin.clone()), beside)
+            }
+            Some(_) => return None,
+            None => (of(Some(node), &["repository", "name", "image"])?, Some(node)),
+        };
+        let written_tag = name.value.rsplit('/').next().is_some_and(|last| last.contains([':', '@']));
+        let tag = if written_tag { None } else { of(holder, &["tag", "imageTag", "version"]) };
+        let digest = of(holder, &["digest", "sha"]);
+        let mut full = name.value.clone();
+        let registry = if node.as_str().is_none() { of(Some(node), &["registry"]) } else { None };
+        if let Some(registry) = registry {
+            full = format!("{}/{full}", registry.value.trim_end_matches('/'));
+        }
+        if let Some(tag) = &tag {
+            full = format!("{full}:{}", tag.value);
+        }
+        if let Some(digest) = digest.as_ref().filter(|_| !full.contains('@')) {
+            let sha =
+                if digest.value.contains(':') { digest.value.clone() } else { format!("sha256:{}", digest.value) };
+            full = format!("{full}@{sha}");
+        }
+        let decides = tag.as_ref().or(digest.as_ref()).map_or(&name.origin, |found| &found.origin).clone();
+        let image = Image::read(&Node::scalar(full, true, decides.clone()), &[])?;
+        Some(Self { image, tagged: tag.is_some() || digest.is_some() || written_tag, origin: decides })
+    }
+}
+
+fn service(
+    name: &str,
+    kind: &Kind,
+    image: Option<&ImageValue>,
+    app_version: Option<&Located<String>>,
+    origin: &Origin,
+    values: &Node,
+) -> Service {
+    let version = match (image, app_version) {
+        (Some(image), _) if image.tagged => image.image.version(kind),
+        (_, Some(version)) => kind.version(&version.value, false, version.origin.clone()),
+        _ => Version { text: String::new(), number: None, class: VersionClass::Absent, origin: origin.clone() },
+    };
+    let known = image.and_then(|image| {
+        let name = image.image.name.value.canonical_name();
+        kind.families.iter().find(|family| family.images.iter().any(|pattern| crate::kinds::matches(pattern, &name)))
+    });
+    let family_name = known.or_else(|| kind.families.first()).map_or("official", |family: &Family| &family.name);
+    let mut service = Service::new(name, &kind.name, family_name, version, origin.clone());
+    let mut keys = Keys::default();
+    match (image, known) {
+        (Some(image), Some(_)) => {
+            service.image = Some(image.image.name.clone());
+            keys.aside("image", Support::Reproduced, "");
+        }
+        (Some(image), None) => {
+            let note = format!("the official image stands in for {}", image.image.name.value.canonical_name());
+            keys.add("image", Support::Approximated, note.clone());
+            service.notes.push(note);
+        }
+        (None, _) => {}
+    }
+    login(&mut service, kind, values, &mut keys);
+    let told = ["image", "auth", "enabled", "create", "deploy", "install"];
+    let others: Vec<&str> =
+        values.entries().map(|entry| entry.key.value.as_str()).filter(|key| !told.contains(key)).take(40).collect();
+    if !others.is_empty() {
+        let note = "what the chart's templates make of it is not known here";
+        keys.aside(others.join(", "), Support::Unsupported, note);
+    }
+    service.support = kind.support.max(keys.worst);
+    if !kind.note.is_empty() {
+        service.notes.push(kind.note.clone());
+    }
+    service.keys = keys.all;
+    service
+}
+
+/// `auth` as the usual charts have it: `database`, `username`, `password` or `existingSecret`.
+fn login(service: &mut Service, kind: &Kind, values: &Node, keys: &mut Keys) {
+    let Some(auth) = values.get("auth") else { return };
+    if auth.get("enabled").and_then(Node::as_bool) == Some(false) {
+        return keys.aside("auth", Support::Reproduced, "no password is asked for");
+    }
+    let part = |keys: &[&str]| {
+        let node = keys.iter().find_map(|key| auth.get(key).filter(|node| text(Some(node)).is_some()))?;
+        Some(Located::new(node.as_str()?.to_owned(), node.origin.clone()))
+    };
+    let credential = match (part(&["existingSecret"]), part(&["password"])) {
+        (Some(secret), _) => Credential::Secret(secret.value),
+        (None, Some(password)) => Credential::Literal(Secret::new(password.value)),
+        (None, None) => Credential::Own(service.name.clone()),
+    };
+    let names_users = kind.default_user.is_some();
+    let name =
+        if names_users { part(&["username", "user"]) } else { Some(Located::new(String::new(), auth.origin.clone())) };
+    if let Some(name) = name {
+        service.users.push(User { name, credential, bound: false, superuser: false });
+    }
+    if let Some(name) = part(&["database"]).filter(|_| kind.default_database.is_some()) {
+        service.databases.push(Database { name, owner: None });
+    }
+    let support = if kind.protocol == Protocol::Postgres { Support::Approximated } else { Support::Reproduced };
+    let note = if support == Support::Approximated { "the login owns its databases, and no more" } else { "" };
+    keys.aside("auth", support, note);
+}

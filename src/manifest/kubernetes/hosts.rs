@@ -1,0 +1,70 @@
+//! Host names of a service: those of the `Service` objects that select its pods.
+
+use super::object::{Object, Objects};
+use crate::manifest::bind::Sources;
+use crate::manifest::tree::Node;
+
+/// The names of the `Service` objects that select pods with these labels, their other forms and their ports.
+pub(super) fn of_pods(
+    objects: &Objects<'_>,
+    workload: &Object<'_>,
+    labels: Option<&Node>,
+    port: u16,
+    sources: &mut Sources,
+) -> Vec<String> {
+    let mut names = Vec::new();
+    for service in objects.of_kind("Service").filter(|service| service.group.is_empty()) {
+        if !service.shares(&workload.namespace) || !selects(service, labels) {
+            continue;
+        }
+        let name = service.name.value.as_str();
+        let namespace = if service.namespace.is_empty() { &workload.namespace } else { &service.namespace };
+        sources.hosts.extend(forms(name, namespace));
+        // A pod's own name before that of its headless service.
+        sources.hosts.extend(forms(&format!("{}-*.{name}", workload.name.value), namespace));
+        sources.ports.extend(ports(service, port));
+        names.push(name.to_owned());
+    }
+    if let Some(name) = workload.text("spec.serviceName").filter(|name| !names.iter().any(|known| known == name)) {
+        sources.hosts.extend(forms(name, &workload.namespace));
+        sources.hosts.extend(forms(&format!("{}-*.{name}", workload.name.value), &workload.namespace));
+        names.push(name.to_owned());
+    }
+    names
+}
+
+/// Every form of a host's name inside a cluster. Where its namespace is not said, it may be any.
+pub(super) fn forms(name: &str, namespace: &str) -> Vec<String> {
+    // Two words may be any host of the world, so the short form takes no unknown namespace.
+    let (namespace, short) = if namespace.is_empty() { ("*", "default") } else { (namespace, namespace) };
+    let mut forms = vec![name.to_owned(), format!("{name}.{short}")];
+    for end in ["svc", "svc.cluster.local", "svc.cluster.local."] {
+        forms.push(format!("{name}.{namespace}.{end}"));
+    }
+    forms
+}
+
+fn selects(service: &Object<'_>, labels: Option<&Node>) -> bool {
+    let mut selector = service.at("spec.selector").into_iter().flat_map(Node::entries).peekable();
+    selector.peek().is_some()
+        && selector.all(|entry| {
+            labels.and_then(|labels| labels.get(&entry.key.value)).and_then(Node::as_str) == entry.value.as_str()
+        })
+}
+
+/// Ports of the service that lead to the server's own.
+fn ports(service: &Object<'_>, port: u16) -> Vec<u16> {
+    let entries = service.at("spec.ports").and_then(Node::as_sequence).unwrap_or_default();
+    let number = |entry: &Node, key: &str| entry.get(key).and_then(Node::as_str)?.parse::<u16>().ok();
+    entries
+        .iter()
+        .filter_map(|entry| {
+            let outer = number(entry, "port")?;
+            let named = entry
+                .get("targetPort")
+                .is_some_and(|target| target.as_str().is_some_and(|t| t.parse::<u16>().is_err()));
+            let inner = number(entry, "targetPort").unwrap_or(outer);
+            (inner == port || (named && entries.len() == 1)).then_some(outer)
+        })
+        .collect()
+}

@@ -1,0 +1,50 @@
+//! A container's image, as a kustomization changes it.
+
+use super::kustomize::Changes;
+use crate::kinds::Kind;
+use crate::manifest::tree::Node;
+use crate::model::{ImageRef, Located, Version, VersionClass};
+
+/// An image, and what is known of its version.
+#[derive(Clone, Debug)]
+pub(super) struct Image {
+    /// Its name, at the place that decides the version.
+    pub(super) name: Located<ImageRef>,
+    /// The tag as written, where a variable or template in it is not settled.
+    pub(super) unresolved: Option<String>,
+}
+
+impl Image {
+    /// Reads an image's name; none where nothing is said that could be one.
+    pub(super) fn read(node: &Node, changes: &[Changes]) -> Option<Self> {
+        let text = node.as_str()?.trim();
+        let at = text.find(['$', '{', '<', '%']);
+        let known = at.map_or(text, |at| text[..at].trim_end_matches([':', '@', '-', '/', '.']));
+        let name = ImageRef::parse(known).or_else(|error| {
+            // A tag that is no tag (`REPLACE ME`) leaves the name.
+            let end = known.rfind(':').filter(|end| !known[*end..].contains('/')).ok_or(error)?;
+            ImageRef::parse(&known[..end])
+        });
+        let name = name.ok()?;
+        let bad_tag = at.is_none() && ImageRef::parse(text).is_err();
+        let unresolved = (at.is_some() || bad_tag).then(|| {
+            let end = text.rfind('/').map_or(0, |slash| slash + 1);
+            text[end..].split_once(':').map_or(text, |(_, tag)| tag).to_owned()
+        });
+        let mut image = Self { name: Located::new(name, node.origin.clone()), unresolved };
+        for changes in changes {
+            changes.apply(text, &mut image);
+        }
+        Some(image)
+    }
+
+    /// The version that it declares of that kind.
+    pub(super) fn version(&self, kind: &Kind) -> Version {
+        let origin = self.name.origin.clone();
+        if let Some(text) = &self.unresolved {
+            return Version { text: text.clone(), number: None, class: VersionClass::Unresolved, origin };
+        }
+        let tag = self.name.value.tag.as_deref().unwrap_or_default();
+        kind.version(tag, self.name.value.digest.is_some(), origin)
+    }
+}

@@ -1,0 +1,137 @@
+//! The objects of all documents, by group, kind and name.
+//!
+//! An object that is declared twice counts once, as the cluster has it: the later one stands.
+
+use super::kustomize::{Changes, Loaded};
+use crate::manifest::tree::Node;
+use crate::model::Located;
+use std::collections::HashMap;
+
+/// One object.
+#[derive(Clone, Debug)]
+pub(super) struct Object<'n> {
+    /// Its API's group without the version; empty for the core.
+    pub(super) group: &'n str,
+    /// Its kind.
+    pub(super) kind: &'n str,
+    /// Its name, as a kustomization changes it.
+    pub(super) name: Located<String>,
+    /// Its namespace; empty where none is said.
+    pub(super) namespace: String,
+    /// The whole document.
+    pub(super) node: &'n Node,
+    /// What kustomizations change, the innermost first.
+    pub(super) changes: &'n [Changes],
+}
+
+impl<'n> Object<'n> {
+    /// What lies at a path: `spec.postgresql.version`.
+    pub(super) fn at(&self, path: &str) -> Option<&'n Node> {
+        at(self.node, path)
+    }
+
+    /// The text at a path.
+    pub(super) fn text(&self, path: &str) -> Option<&'n str> {
+        self.at(path)?.as_str()
+    }
+
+    /// Whether another object of that namespace is in the same one; where one says none, it may be any.
+    pub(super) fn shares(&self, namespace: &str) -> bool {
+        self.namespace.is_empty() || namespace.is_empty() || self.namespace == namespace
+    }
+}
+
+/// What lies at a path of keys, divided by dots.
+pub(super) fn at<'n>(node: &'n Node, path: &str) -> Option<&'n Node> {
+    path.split('.').try_fold(node, |node, key| node.get(key)).filter(|node| !node.is_null())
+}
+
+/// All objects.
+#[derive(Debug, Default)]
+pub(super) struct Objects<'n> {
+    all: Vec<Object<'n>>,
+    by_name: HashMap<(&'n str, String), Vec<usize>>,
+    by_kind: HashMap<&'n str, Vec<usize>>,
+}
+
+impl<'n> Objects<'n> {
+    /// The objects of every document; lists are taken apart.
+    pub(super) fn of(loaded: &'n [Loaded<'n>]) -> Self {
+        let mut objects = Self::default();
+        for part in loaded {
+            for document in &part.file().documents {
+                objects.add(document, &part.changes);
+            }
+        }
+        objects
+    }
+
+    /// Every object, in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Object<'n>> {
+        self.all.iter()
+    }
+
+    /// The objects of a kind, in order.
+    pub(super) fn of_kind(&self, kind: &str) -> impl Iterator<Item = &Object<'n>> {
+        let indices = self.by_kind.get(kind).map(Vec::as_slice).unwrap_or_default();
+        indices.iter().filter_map(|index| self.all.get(*index))
+    }
+
+    /// The object of that kind and name that another one of that namespace means.
+    pub(super) fn named(&self, kind: &'static str, name: &str, namespace: &str) -> Option<&Object<'n>> {
+        let indices = self.by_name.get(&(kind, name.to_owned()))?;
+        let mut found = indices.iter().filter_map(|index| self.all.get(*index));
+        found
+            .clone()
+            .find(|object| object.namespace == namespace)
+            .or_else(|| found.find(|object| object.shares(namespace)))
+    }
+
+    fn add(&mut self, node: &'n Node, changes: &'n [Changes]) {
+        let (Some(api), Some(kind)) = (node.get("apiVersion").and_then(Node::as_str), node.get("kind")) else { return };
+        let Some(kind_text) = kind.as_str() else { return };
+        if kind_text.ends_with("List")
+            && let Some(items) = node.get("items").and_then(Node::as_sequence)
+        {
+            for item in items {
+                self.add(item, changes);
+            }
+            return;
+        }
+        let metadata = |key: &str| node.get("metadata").and_then(|metadata| metadata.get(key));
+        let named = metadata("name").or_else(|| metadata("generateName"));
+        let (name, origin) = match named.and_then(|node| Some((node.as_str()?, &node.origin))) {
+            Some((name, origin)) => (name, origin),
+            None => ("", &kind.origin),
+        };
+        // References to configuration follow a changed name by themselves, so it keeps the one that they have here.
+        let is_config = matches!(kind_text, "ConfigMap" | "Secret");
+        let name = changes
+            .iter()
+            .filter(|_| !is_config)
+            .fold(name.to_owned(), |name, changes| format!("{}{name}{}", changes.prefix, changes.suffix));
+        let own = metadata("namespace").and_then(Node::as_str).unwrap_or_default();
+        let namespace = changes.iter().rev().find_map(|changes| changes.namespace.as_deref()).unwrap_or(own);
+        let object = Object {
+            group: api.split_once('/').map_or("", |(group, _)| group),
+            kind: kind_text,
+            name: Located::new(name.clone(), origin.clone()),
+            namespace: namespace.to_owned(),
+            node,
+            changes,
+        };
+        let known = self.by_name.entry((kind_text, name)).or_default();
+        let again = known
+            .iter()
+            .copied()
+            .find(|index| self.all[*index].group == object.group && self.all[*index].namespace == object.namespace);
+        match again {
+            Some(index) if !object.name.value.is_empty() => self.all[index] = object,
+            _ => {
+                known.push(self.all.len());
+                self.by_kind.entry(kind_text).or_default().push(self.all.len());
+                self.all.push(object);
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! YAML in which templates (`{{ … }}`) stand for values that another tool fills in: they become text as written.
+//!
+//! Every place is one of the file itself: nothing moves.
+
+use super::tree::{Entry, Node, NodeKind};
+use super::yaml::{self, Documents};
+use crate::model::{Located, Origin, SourceFile};
+use std::sync::Arc;
+
+/// Stand in for the braces while the text is parsed; characters of private use, which no manifest means anything by.
+const OPEN: char = '\u{e000}';
+const CLOSE: char = '\u{e001}';
+
+/// Reads a text whose values hold templates; none where it has none, or cannot be read all the same.
+pub(crate) fn parse(source: &Arc<SourceFile>) -> Option<Documents> {
+    if !source.text.contains("{{") {
+        return None;
+    }
+    let text: String = source.text.split_inclusive('\n').map(masked).collect();
+    let read = yaml::parse(&Arc::new(SourceFile { path: source.path.clone(), text }));
+    let documents = read.documents.into_iter().map(|node| restored(node, source)).collect();
+    read.diagnostics.is_empty().then_some(Documents { documents, diagnostics: Vec::new() })
+}
+
+/// A line with its templates masked; one that is nothing but templates becomes a comment.
+fn masked(line: &str) -> String {
+    let trimmed = line.trim();
+    if trimmed.starts_with("{{")
+        && trimmed.ends_with("}}")
+        && trimmed.matches("}}").count() == trimmed.matches("{{").count()
+    {
+        return line.replacen('{', "#", 1);
+    }
+    let mut text = String::with_capacity(line.len());
+    let mut rest = line;
+    // Braces that close no template are maps in maps.
+    while let Some((before, after)) = rest.split_once("{{") {
+        let Some((inside, after)) = after.split_once("}}") else { break };
+        text.push_str(before);
+        text.extend([OPEN, OPEN]);
+        text.push_str(inside);
+        text.extend([CLOSE, CLOSE]);
+        rest = after;
+    }
+    text.push_str(rest);
+    text
+}
+
+fn restored(node: Node, source: &Arc<SourceFile>) -> Node {
+    let here = |origin: Origin| Origin { file: Arc::clone(source), ..origin };
+    let text = |text: String| if text.contains(OPEN) { text.replace(OPEN, "{").replace(CLOSE, "}") } else { text };
+    let kind = match node.kind {
+        NodeKind::Sequence(items) => NodeKind::Sequence(items.into_iter().map(|item| restored(item, source)).collect()),
+        NodeKind::Mapping(entries) => NodeKind::Mapping(
+            entries
+                .into_iter()
+                .map(|entry| Entry {
+                    key: Located::new(text(entry.key.value), here(entry.key.origin)),
+                    value: restored(entry.value, source),
+                })
+                .collect(),
+        ),
+        NodeKind::Scalar { text: value, quoted } => NodeKind::Scalar { text: text(value), quoted },
+    };
+    Node { origin: here(node.origin), tag: node.tag, kind }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn templates_become_text_at_their_places() {
+        let text = "{{- if .Values.db }}\nimage: {{ .Values.image }}:{{ .tag }}\n{{- end }}\nhost: \"{{HOST}}\"\nmap: {a: {b: c}}\n";
+        let source = Arc::new(SourceFile { path: "x.yaml".into(), text: text.to_owned() });
+        let read = parse(&source).unwrap();
+        let image = read.documents[0].get("image").unwrap();
+        assert_eq!(image.as_str(), Some("{{ .Values.image }}:{{ .tag }}"));
+        assert_eq!((image.origin.line, image.origin.column), (2, 8));
+        assert!(Arc::ptr_eq(&image.origin.file, &source));
+        assert_eq!(read.documents[0].get("host").unwrap().as_str(), Some("{{HOST}}"));
+    }
+
+    #[test]
+    fn what_is_broken_for_another_reason_is_left_to_the_plain_reader() {
+        let source = Arc::new(SourceFile { path: "x.yaml".into(), text: "a: {{ b }}\n c: [\n".to_owned() });
+        assert!(parse(&source).is_none());
+    }
+}

@@ -1,0 +1,171 @@
+//! Stands between the program and the real engine, to stop a run at one certain request: there it is held, or the
+//! engine goes away. So a kill "at any moment" is a kill at a known one.
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Where a request is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// The engine never hears of it.
+    Before,
+    /// The engine has carried it out, and its answer never comes.
+    After,
+}
+
+/// What happens there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// It goes on only when it is released, as if the engine thought about it; other connections go on.
+    Hold,
+    /// The engine is gone: all connections end, and no new one is taken.
+    Vanish,
+}
+
+/// A socket that leads to the engine.
+pub(crate) struct EngineProxy {
+    folder: tempfile::TempDir,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    engine: PathBuf,
+    stop_at: &'static str,
+    moment: Moment,
+    then: Then,
+    came: AtomicBool,
+    stopped: AtomicBool,
+    released: AtomicBool,
+    streams: Mutex<Vec<UnixStream>>,
+}
+
+impl EngineProxy {
+    /// Stops at the first request whose first line contains that: `/containers/create`.
+    pub(crate) fn stop_at(request: &'static str, moment: Moment, then: Then) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let shared = Arc::new(Shared {
+            engine: engine_socket(),
+            stop_at: request,
+            moment,
+            then,
+            came: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
+            released: AtomicBool::new(false),
+            streams: Mutex::default(),
+        });
+        let listener = UnixListener::bind(folder.path().join("engine.sock")).unwrap();
+        let accepting = Arc::clone(&shared);
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                if accepting.is_gone() {
+                    return;
+                }
+                accepting.serve(client);
+            }
+        });
+        Self { folder, shared }
+    }
+
+    /// For `--host`.
+    pub(crate) fn host(&self) -> String {
+        format!("unix://{}", self.folder.path().join("engine.sock").display())
+    }
+
+    /// Whether the request came.
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.shared.stopped.load(Ordering::SeqCst)
+    }
+
+    /// Lets the request that was held go on.
+    pub(crate) fn release(&self) {
+        self.shared.released.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Shared {
+    fn is_gone(&self) -> bool {
+        self.then == Then::Vanish && self.stopped.load(Ordering::SeqCst)
+    }
+
+    fn serve(self: &Arc<Self>, client: UnixStream) {
+        let engine = UnixStream::connect(&self.engine).unwrap();
+        let held = Arc::new(AtomicBool::new(false));
+        {
+            let mut streams = self.streams.lock().unwrap();
+            streams.extend([client.try_clone().unwrap(), engine.try_clone().unwrap()]);
+        }
+        let (shared, holds_answer) = (Arc::clone(self), Arc::clone(&held));
+        let (mut from, mut to) = (client.try_clone().unwrap(), engine.try_clone().unwrap());
+        thread::spawn(move || {
+            let mut buffer = vec![0; 65_536];
+            while let Ok(count @ 1..) = from.read(&mut buffer) {
+                let bytes = &buffer[..count];
+                if shared.is_the_one(bytes) {
+                    if shared.moment == Moment::After {
+                        holds_answer.store(true, Ordering::SeqCst);
+                    } else if !shared.stop() {
+                        return;
+                    }
+                }
+                if to.write_all(bytes).is_err() {
+                    return;
+                }
+            }
+            let _ = to.shutdown(Shutdown::Write);
+        });
+        let shared = Arc::clone(self);
+        let (mut from, mut to) = (engine, client);
+        thread::spawn(move || {
+            let mut buffer = vec![0; 65_536];
+            while let Ok(count @ 1..) = from.read(&mut buffer) {
+                if held.swap(false, Ordering::SeqCst) && !shared.stop() {
+                    return;
+                }
+                if to.write_all(&buffer[..count]).is_err() {
+                    return;
+                }
+            }
+            let _ = to.shutdown(Shutdown::Write);
+        });
+    }
+
+    /// Whether these bytes begin the request to stop at. Each request is written at once, from its first line on.
+    fn is_the_one(&self, bytes: &[u8]) -> bool {
+        first_line(bytes).contains(self.stop_at) && !self.came.swap(true, Ordering::SeqCst)
+    }
+
+    /// Stops here; says whether to go on then.
+    fn stop(&self) -> bool {
+        self.stopped.store(true, Ordering::SeqCst);
+        if self.then == Then::Vanish {
+            for stream in self.streams.lock().unwrap().iter() {
+                let _ = stream.shutdown(Shutdown::Both);
+            }
+            return false;
+        }
+        let began = Instant::now();
+        while !self.released.load(Ordering::SeqCst) {
+            if began.elapsed() > Duration::from_secs(60) {
+                return false;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        true
+    }
+}
+
+fn first_line(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes.split(|byte| *byte == b'\r').next().unwrap_or_default()).into_owned()
+}
+
+/// The engine's own socket: `DOCKER_HOST`, else the default one.
+pub(crate) fn engine_socket() -> PathBuf {
+    let host = std::env::var("DOCKER_HOST").unwrap_or_default();
+    PathBuf::from(host.strip_prefix("unix://").unwrap_or("/var/run/docker.sock"))
+}

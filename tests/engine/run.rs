@@ -1,0 +1,115 @@
+//! `devenv run`: the services up, the variables set, the command's own end.
+
+use crate::client::{one, redis, sql};
+use crate::engine_proxy::{EngineProxy, Moment, Then};
+use crate::project::{Sandbox, wait_until};
+
+const REDIS: &str =
+    "services:\n  cache: {kind: redis, version: \"7.0.15\"}\nvariables: {REDIS_URL: \"${cache.url}\", LEVEL: info}\n";
+
+#[test]
+fn a_command_gets_the_variables_and_its_exit_code_and_signals_are_its_own() {
+    let project = Sandbox::new(&[("services.yaml", REDIS), (".env", "LEVEL=mine\n")]);
+    let seen = project.succeed(&["run", "--", "sh", "-c", "echo \"$REDIS_URL\"; echo \"$LEVEL\""]);
+    let env = project.env();
+    assert_eq!(seen.stdout, format!("{}\nmine\n", env["REDIS_URL"]));
+    assert_eq!(redis(&env["REDIS_URL"], &["PING"]), ["PONG"]);
+
+    assert_eq!(project.run(&["run", "--", "sh", "-c", "exit 17"]).code, 17);
+    let lacking = project.fail(1, &["run", "--", "no-such-program"]);
+    assert!(lacking.stderr.contains("cannot run `no-such-program`"), "{lacking:?}");
+
+    for signal in ["TERM", "INT", "HUP"] {
+        let script = format!("trap 'echo caught; kill $!; exit 9' {signal}; exec 3<&0; cat <&3 & echo ready; wait");
+        let running = project.spawn(&["run", "--", "sh", "-c", &script]);
+        wait_until("the command runs", || running.stdout().contains("ready"));
+        running.signal(signal);
+        let ended = running.end();
+        assert_eq!((ended.code, ended.stdout.as_str()), (9, "ready\ncaught\n"), "{signal}: {ended:?}");
+    }
+    // A command that dies of a signal ends as a shell has it.
+    assert_eq!(project.run(&["run", "--", "sh", "-c", "kill -9 $$"]).code, 137);
+    // The services go on.
+    assert_eq!(redis(&env["REDIS_URL"], &["PING"]), ["PONG"]);
+}
+
+#[test]
+fn an_ephemeral_run_has_fresh_data_ports_of_its_own_and_leaves_nothing() {
+    let project = Sandbox::new(&[(
+        "services.yaml",
+        "services:\n  db: {kind: postgres, version: \"15.18\"}\nvariables: {DATABASE_URL: \"${db.url}\"}\n",
+    )]);
+    project.succeed(&["up"]);
+    let (before, env) = (project.on_the_engine(), project.read(".env"));
+    let url = project.env()["DATABASE_URL"].clone();
+    sql(&url, "CREATE TABLE kept (x int)").unwrap();
+
+    let ended = project.run(&["run", "--ephemeral", "--", "sh", "-c", "echo \"$DATABASE_URL\"; exit 3"]);
+    assert_eq!(ended.code, 3, "{ended:?}");
+    assert!(ended.stdout.starts_with("postgresql://") && ended.stdout.trim() != url, "{ended:?}");
+    assert_eq!(project.on_the_engine(), before);
+    assert_eq!(project.read(".env"), env);
+    assert_eq!(one(&url, "SELECT count(*) FROM kept"), "0");
+
+    // A failed start leaves nothing either.
+    project.write("services.local.yaml", "services: {db: {settings: {no_such_setting: 1}}}\n");
+    let failed = project.fail(1, &["run", "--ephemeral", "--", "true"]);
+    assert!(failed.stderr.contains("no_such_setting"), "{failed:?}");
+    assert_eq!(project.on_the_engine(), before);
+}
+
+#[test]
+fn an_ephemeral_run_that_is_interrupted_removes_everything() {
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let project = Sandbox::new(&[("services.yaml", REDIS)]);
+        // While its command runs: the data is there and its own.
+        let running = project.spawn(&["run", "--ephemeral", "--", "sh", "-c", "echo \"$REDIS_URL\"; exec cat"]);
+        wait_until("the command runs", || running.stdout().ends_with('\n'));
+        assert_eq!(redis(running.stdout().trim(), &["PING"]), ["PONG"]);
+        running.signal(signal);
+        let ended = running.end();
+        assert_eq!(ended.code, code, "{ended:?}");
+        assert_eq!(project.on_the_engine(), Vec::<String>::new(), "{signal} while the command runs");
+
+        // While it starts: at each request, which the engine carries out after the signal has come.
+        for request in ["/networks/create", "/volumes/create", "/containers/create", "/start"] {
+            let proxy = EngineProxy::stop_at(request, Moment::Before, Then::Hold);
+            let running = project.spawn(&["run", "--ephemeral", "--host", &proxy.host(), "--", "true"]);
+            wait_until("the run asks for it", || proxy.has_stopped());
+            running.signal(signal);
+            wait_until("the signal has come", || running.stderr().contains("removing everything"));
+            proxy.release();
+            let ended = running.end();
+            let at = format!("{signal} at {request}: {ended:?}");
+            assert_eq!(ended.code, code, "{at}");
+            assert_eq!(project.on_the_engine(), Vec::<String>::new(), "{at}");
+            assert!(!project.path(".env").exists());
+        }
+    }
+}
+
+#[test]
+fn what_a_killed_ephemeral_run_left_is_removed_by_the_next_and_nothing_else_is() {
+    let project = Sandbox::new(&[("services.yaml", REDIS)]);
+    project.succeed(&["up"]);
+    let before = project.on_the_engine();
+    let script = ["run", "--ephemeral", "--", "sh", "-c", "echo \"$REDIS_URL\"; exec cat"];
+    let killed = project.spawn(&script);
+    wait_until("the command runs", || killed.stdout().ends_with('\n'));
+    killed.signal("KILL");
+    killed.end();
+    let left = project.on_the_engine();
+    assert_ne!(left, before);
+
+    // One that still runs is nobody's leftover.
+    let alive = project.spawn(&script);
+    wait_until("the command runs", || alive.stdout().ends_with('\n'));
+    let url = alive.stdout().trim().to_owned();
+    assert!(alive.stderr().contains("left behind by a run that was killed"), "{}", alive.stderr());
+    let next = project.succeed(&["run", "--ephemeral", "--", "true"]);
+    assert!(!next.stderr.contains("left behind"), "{next:?}");
+    assert_eq!(redis(&url, &["PING"]), ["PONG"]);
+    alive.signal("TERM");
+    alive.end();
+    assert_eq!(project.on_the_engine(), before);
+}

@@ -1,0 +1,5 @@
+resource "aws_db_instance" "db" {
+  engine         = "postgres"
+  engine_version = "16.4"
+  db_name        = "shop"
+}

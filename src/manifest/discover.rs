@@ -482,7 +482,8 @@ mod tests {
         fs::write(folder.path().join("k8s/db.yaml"), object).unwrap();
         assert_eq!(root_above(&folder.path().join("project/app")), None);
         assert_eq!(root_above(folder.path()), Some(folder.path().to_path_buf()));
-        fs::write(folder.path().join("render.yaml"), "databases: [{ name: db, postgresMajorVersion: \"16\" }]\n").unwrap();
+        fs::write(folder.path().join("render.yaml"), "databases: [{ name: db, postgresMajorVersion: \"16\" }]\n")
+            .unwrap();
         assert_eq!(root_above(&folder.path().join("project/app")), Some(folder.path().to_path_buf()));
     }
 

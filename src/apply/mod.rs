@@ -206,8 +206,9 @@ impl Walk<'_> {
     }
 }
 
+/// Whether a service waits for its image: one that runs as declared does not.
 fn starts(plan: &Plan, service: &DesiredService) -> bool {
-    plan.steps.iter().any(|step| step.service == service.name && matches!(step.action, Action::Create(_)))
+    !plan.steps.iter().any(|step| step.service == service.name && matches!(step.action, Action::Prove { id: Some(_) }))
 }
 
 /// `127.0.0.1:24310`; where the declared version leaves it open, with the release that answered.

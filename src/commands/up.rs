@@ -80,13 +80,15 @@ pub(crate) async fn bring_up(
     user_lines: &[UserLine],
 ) -> Result<Ready, Failure> {
     let stack = &project.reading.stack;
-    let mut lost = 0;
+    let (mut lost, mut shown, mut pulled, mut kept) = (0, false, false, None);
     loop {
         let Prepared { desired, plan, warnings } =
             prepare(project, starting.engine, starting.start, user_lines).await?;
-        if lost == 0 {
+        if !shown {
             starting.printer.diagnostics(&warnings);
         }
+        let pulls_first = !pulled && desired.services.iter().any(|service| service.volumes_unknown);
+        let plan = if pulls_first { plan.pulls() } else { plan };
         let rows: Vec<ServiceRow> = desired
             .services
             .iter()
@@ -96,11 +98,15 @@ pub(crate) async fn bring_up(
             })
             .collect();
         let layout = Layout::of(&rows);
-        if !starting.silent && lost == 0 {
+        if !starting.silent && !shown {
             starting.printer.line(&production_line(layout, &stack.sources, rows.len(), stack.apps.len()));
         }
-        let reporter =
-            if starting.silent { Reporter::silent(starting.printer) } else { Reporter::new(starting.printer, &rows) };
+        shown = true;
+        let reporter = match kept.take() {
+            Some(reporter) => reporter,
+            None if starting.silent => Reporter::silent(starting.printer),
+            None => Reporter::new(starting.printer, &rows),
+        };
         let emit = |event: Event| reporter.event(&event);
         let run = apply::Run {
             engine: starting.engine,
@@ -112,6 +118,11 @@ pub(crate) async fn bring_up(
             stop: &starting.stop,
         };
         let applied = apply::apply(&plan, &run).await;
+        if pulls_first && applied.is_ok() {
+            pulled = true;
+            kept = Some(reporter);
+            continue;
+        }
         reporter.finish();
         match applied {
             Ok(()) => {

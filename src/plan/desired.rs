@@ -68,6 +68,8 @@ pub struct DesiredService {
     pub container: ContainerSpec,
     /// Its volumes.
     pub volumes: Vec<VolumeSpec>,
+    /// Whether its image, which is not here yet, may declare volumes that nothing else tells of.
+    pub volumes_unknown: bool,
     /// Every login that apps have, the default one first, as the host sees it.
     pub endpoints: Vec<Endpoint>,
     /// Our administrator's login, where the server has such a thing.
@@ -250,6 +252,9 @@ fn desired_service(
         stop_signal: kind.stop_signal.clone(),
         grace: Duration::from_secs(kind.grace),
     };
+    let volumes_unknown = family.data_folder(major).is_none()
+        && service.image.is_some()
+        && !request.observed.images.contains_key(&container.image.to_string());
     let config = config_hashes(&container, request.identity);
     container.labels = labels.clone();
     for (key, value) in [
@@ -294,6 +299,7 @@ fn desired_service(
         image_origin: service.image.as_ref().map_or(&service.version.origin, |image| &image.origin).clone(),
         container,
         volumes: volumes.into_iter().map(|(volume, _)| volume).collect(),
+        volumes_unknown,
         endpoints: logins.endpoints(endpoint),
         admin: (kind.protocol == Protocol::Postgres).then(|| Endpoint {
             user: logins.admin.name.clone(),

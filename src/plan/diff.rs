@@ -86,6 +86,13 @@ impl Plan {
         self.steps.len() - 1
     }
 
+    /// The downloads alone, for where the rest can be decided only once they are here.
+    #[must_use]
+    pub fn pulls(&self) -> Self {
+        let pulls = self.steps.iter().filter(|step| matches!(step.action, Action::Pull { .. }));
+        Self { steps: pulls.map(|step| Step { after: Vec::new(), ..step.clone() }).collect() }
+    }
+
     /// Whether nothing changes on the engine: every service runs as it should and only needs to be proven.
     pub fn changes_nothing(&self) -> bool {
         self.steps.iter().all(|step| matches!(step.action, Action::Prove { .. }))

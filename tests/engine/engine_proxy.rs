@@ -100,7 +100,7 @@ impl Shared {
             let mut streams = self.streams.lock().unwrap();
             streams.extend([client.try_clone().unwrap(), engine.try_clone().unwrap()]);
         }
-        let (shared, hold) = (Arc::clone(self), Arc::clone(&held));
+        let (shared, holds_answer) = (Arc::clone(self), Arc::clone(&held));
         let (mut from, mut to) = (client.try_clone().unwrap(), engine.try_clone().unwrap());
         thread::spawn(move || {
             let mut buffer = vec![0; 65_536];
@@ -108,7 +108,7 @@ impl Shared {
                 let bytes = &buffer[..count];
                 if shared.is_the_one(bytes) {
                     if shared.moment == Moment::After {
-                        hold.store(true, Ordering::SeqCst);
+                        holds_answer.store(true, Ordering::SeqCst);
                     } else if !shared.stop() {
                         return;
                     }

@@ -123,23 +123,40 @@ fn an_image_that_the_engine_lacks_comes_from_the_mirror_and_runs() {
     serve.args([&port.to_string(), &project.path("../registry").display().to_string()]);
     let registry = crate::project::Running::start(&mut serve);
     crate::project::wait_until("the registry answers", || registry.stdout().contains("ready"));
-    let pushed = format!("127.0.0.1:{port}/library/redis:7.0.99");
-    crate::project::docker(&["tag", "redis:7.0.15", &pushed]);
-    let push = std::process::Command::new("docker").args(["push", "--quiet", &pushed]).output().unwrap();
-    assert!(push.status.success(), "{push:?}");
-    crate::project::docker(&["rmi", "--no-prune", &pushed]);
+    let push = |name: &str| {
+        let pushed = format!("127.0.0.1:{port}/library/{name}");
+        crate::project::docker(&["tag", "redis:7.0.15", &pushed]);
+        let push = std::process::Command::new("docker").args(["push", "--quiet", &pushed]).output().unwrap();
+        assert!(push.status.success(), "{push:?}");
+        crate::project::docker(&["rmi", "--no-prune", &pushed]);
+        pushed
+    };
+    push("redis:7.0.99");
+    let store = push("store:1.0.0");
+    project.write("services.local.yaml", &format!("include: {{store: {{image: \"{store}\", port: 6379}}}}\n"));
 
     let mut command = project.command(&["up"]);
     let mirror = format!("127.0.0.1:{port}");
     let outcome = Outcome::of(&command.env("DEVENV_REGISTRY_MIRROR", &mirror).output().unwrap());
-    let _name = Named("redis:7.0.99");
+    let _names = [Named("redis:7.0.99".to_owned()), Named(store)];
     assert_eq!(outcome.code, 0, "{outcome:?}");
     assert!(outcome.stderr.contains("pulled"), "{outcome:?}");
     assert_eq!(redis(&project.env()["REDIS_URL"], &["PING"]), ["PONG"]);
     let status = project.succeed(&["status", "--json"]).json();
     assert!(status["services"][0]["image"].as_str().unwrap().ends_with("redis:7.0.99"), "{status:#}");
+    // What an image of no known kind declares as a volume is known only once it is here.
+    let mounts = crate::project::docker(&[
+        "inspect",
+        "--format",
+        "{{range .Mounts}}{{.Name}} {{end}}",
+        &project.container("store"),
+    ]);
+    assert!(project.volumes().contains(&mounts.trim().to_owned()), "{mounts}");
     // It is local now: no registry is asked any more.
     drop(registry);
+    let before = project.containers();
+    project.succeed(&["up"]);
+    assert_eq!(project.containers(), before);
     project.succeed(&["down"]);
     let again = project.succeed(&["up"]);
     assert!(again.stderr.contains("local image"), "{again:?}");
@@ -147,11 +164,11 @@ fn an_image_that_the_engine_lacks_comes_from_the_mirror_and_runs() {
 }
 
 /// A name of an image that goes at the end.
-struct Named(&'static str);
+struct Named(String);
 
 impl Drop for Named {
     fn drop(&mut self) {
-        crate::project::docker(&["rmi", "--no-prune", "--force", self.0]);
+        crate::project::docker(&["rmi", "--no-prune", "--force", &self.0]);
     }
 }
 

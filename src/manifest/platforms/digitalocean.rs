@@ -4,7 +4,7 @@
 
 use super::container::{Containers, entry, list, literal, map};
 use super::given::{Given, address, field, template};
-use super::managed::{Managed, lacks};
+use super::managed::{Managed, is_template, lacks};
 use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::manifest::expect::Expect;
 use crate::manifest::tree::{Entry, Node};
@@ -169,7 +169,8 @@ impl Reader<'_> {
     /// A component of the app: one that runs a server's image is a service.
     fn component(&mut self, node: &Node) {
         let Some(name) = node.get("name").and_then(|name| self.expect.text(name, "a component's name")) else { return };
-        let image = node.get("image").and_then(image_of);
+        let is_settled = |image: &Node| !image.as_str().is_some_and(is_template);
+        let image = node.get("image").and_then(image_of).filter(is_settled);
         let Some(image) = image else {
             let app = App { name: name.value.clone(), image: None, note: String::new(), origin: name.origin.clone() };
             return self.stack.apps.push(app);

@@ -160,7 +160,11 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn app(&mut self, document: &Node) {
         let Some(name) = document.get("metadata").and_then(|metadata| metadata.get("name")) else { return };
-        let Some(name) = self.expect.text(name, "the app's name") else { return };
+        let Some(mut name) = self.expect.text(name, "the app's name") else { return };
+        if is_template(&name.value) {
+            // What names it lies elsewhere; its services have to be called something.
+            "app".clone_into(&mut name.value);
+        }
         let Some(spec) = document.get("spec") else { return };
         let image = spec.get("image").and_then(Node::as_str).filter(|image| !is_template(image)).map(str::to_owned);
         let gcp = spec.get("gcp");
@@ -200,6 +204,7 @@ impl Reader<'_> {
 
     fn sql_instance(&mut self, app: &Located<String>, node: &Node, index: usize) {
         let said = node.get("name").and_then(|name| Some(Located::new(name.as_str()?.to_owned(), name.origin.clone())));
+        let said = said.filter(|said| !is_template(&said.value));
         let origin = node.get("type").map_or(&node.origin, |node| &node.origin);
         // NAIS names it after the app.
         let own = if index == 0 { app.value.clone() } else { format!("{}-{index}", app.value) };
@@ -243,7 +248,7 @@ impl Reader<'_> {
         let mut bindings = Vec::new();
         for database in items(node.get("databases")) {
             let Some(said) = database.get("name") else { continue };
-            let Some(text) = said.as_str() else { continue };
+            let Some(text) = said.as_str().filter(|text| !is_template(text)) else { continue };
             let located = Located::new(text.to_owned(), said.origin.clone());
             service.database(&located, None);
             let prefix = database
@@ -379,7 +384,7 @@ impl Reader<'_> {
     }
 
     fn variable(&mut self, app: &str, node: &Node) {
-        let Some(name) = node.get("name").and_then(Node::as_str) else { return };
+        let Some(name) = node.get("name").and_then(Node::as_str).filter(|name| !is_template(name)) else { return };
         let Some(value) = node.get("value") else {
             let from = Value::Secret("a field or secret of the cluster".to_owned());
             return self.given.settled(app, name, from, &node.origin);

@@ -34,9 +34,8 @@ pub(crate) fn parse(source: &Arc<SourceFile>) -> Documents {
     }
     match hcl_edit::parser::parse_body(&source.text) {
         Ok(body) => {
-            let mut builder = Builder { places: Places::new(source), diagnostics: Vec::new() };
+            let mut builder = Builder { places: Places::new(source) };
             let document = builder.body(&body, Origin::start_of(source));
-            read.diagnostics = builder.diagnostics;
             if !body.is_empty() {
                 read.documents.push(document);
             }
@@ -72,7 +71,6 @@ pub(crate) fn literal_text(template: &Template) -> Option<String> {
 
 struct Builder<'s> {
     places: Places<'s>,
-    diagnostics: Vec<Diagnostic>,
 }
 
 impl Builder<'_> {
@@ -82,10 +80,6 @@ impl Builder<'_> {
             match structure {
                 Structure::Attribute(attribute) => {
                     let key = Located::new(attribute.key.to_string(), self.origin(attribute.key.span()));
-                    if let Some(first) = entries.iter().find(|entry| entry.key.value == key.value) {
-                        self.twice(&key, &first.key.origin);
-                        continue;
-                    }
                     let value = self.expression(&attribute.value);
                     entries.push(Entry { key, value });
                 }
@@ -174,17 +168,6 @@ impl Builder<'_> {
             entries.push(Entry { key, value: self.expression(value.expr()) });
         }
         entries
-    }
-
-    fn twice(&mut self, key: &Located<String>, first: &Origin) {
-        if self.diagnostics.len() < 20 {
-            self.diagnostics.push(
-                Diagnostic::error("hcl-duplicate-key", format!("`{}` stands twice in one block", key.value))
-                    .at(&key.origin, "stands here again")
-                    .and_at(first, "stands here first")
-                    .help("remove one of them"),
-            );
-        }
     }
 
     fn origin(&mut self, span: Option<Range<usize>>) -> Origin {
@@ -313,7 +296,8 @@ mod tests {
             assert_eq!(found[0].origin.as_ref().unwrap().to_string(), place, "{text:?}");
             assert_eq!(found[0].code, "hcl-syntax");
         }
-        assert_eq!(read("x = 1\nx = 2\n").diagnostics[0].code, "hcl-duplicate-key");
+        let twice = &read("x = 1\nx = 2\n").diagnostics[0];
+        assert_eq!(twice.origin.as_ref().unwrap().line, 2);
     }
 
     #[test]

@@ -191,13 +191,12 @@ fn more_exact(known: &Version, other: &Version) -> Option<Which> {
     }
     let parts = |version: &Version| Some(version.parts()).filter(|parts| !parts.is_empty());
     match (parts(known), parts(other)) {
-        // A digest alone says nothing of a number.
-        (None, _) | (_, None) => None,
         (Some(here), Some(there)) if here == there && other.class == VersionClass::Digest => Some(Which::Other),
         (Some(here), Some(there)) if here.starts_with(&there) => Some(Which::Known),
         (Some(here), Some(there)) if there.starts_with(&here) && known.class != VersionClass::Digest => {
             Some(Which::Other)
         }
+        // Neither says the other's number, or a digest alone says none.
         _ => None,
     }
 }

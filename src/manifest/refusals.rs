@@ -136,8 +136,13 @@ fn there(service: &Service, stack: &Stack, example: &str) -> Option<String> {
 }
 
 /// The variable that an unresolved version waits for: `${PG_VERSION}`.
-fn variable_of(text: &str) -> Option<&str> {
+fn variable_of(text: &str) -> Option<String> {
+    // Terraform takes its variables from the environment too.
+    let is_name = |name: &&str| name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
+    if let Some(name) = text.strip_prefix("var.").filter(is_name) {
+        return Some(format!("TF_VAR_{name}"));
+    }
     let name = text.split_once("${")?.1;
     let end = name.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(name.len());
-    Some(&name[..end]).filter(|name| !name.is_empty())
+    Some(name[..end].to_owned()).filter(|name| !name.is_empty())
 }

@@ -156,7 +156,7 @@ pub(crate) fn read_version(node: Option<&Node>, kind: &Kind, origin: &Origin) ->
     match (node.as_literal(), node.as_unresolved()) {
         (Some(text), _) => {
             let mut version = kind.version(&number_of(text), false, node.origin.clone());
-            version.text = text.to_owned();
+            text.clone_into(&mut version.text);
             version
         }
         (None, Some(text)) => without(VersionClass::Unresolved, text, &node.origin),
@@ -187,7 +187,7 @@ fn fill(service: &mut Service, resource: &Resource<'_>, kind: &Kind) -> Vec<Diag
         found.read(settings, resource.body);
     }
     found.parameters.extend(resource.parameters.iter().cloned());
-    let mut read = settings::sort(found.parameters, kind, resource.body);
+    let mut read = settings::sort(&found.parameters, kind);
     keys.append(&mut read.keys);
 
     let mut entries = Vec::new();

@@ -3,7 +3,7 @@
 use super::{Settings, at, key, unsettled};
 use crate::kinds::{Kind, Kinds};
 use crate::manifest::tree::{Entry, Node, NodeKind};
-use crate::model::{Key, Located, Support};
+use crate::model::{Key, Located, Origin, Support};
 
 /// One parameter of a service.
 #[derive(Clone, Debug)]
@@ -55,7 +55,7 @@ const PROVIDERS: &[(&str, &str)] = &[
     ("in-transit", "Google"),
 ];
 
-/// Variables of MySQL that its server takes as no option: a session sets them.
+/// Variables of `MySQL` that its server takes as no option: a session sets them.
 const OF_SESSIONS: &[&str] = &[
     "character_set_client",
     "character_set_connection",
@@ -193,7 +193,7 @@ pub(super) struct Sorted {
 }
 
 /// Sorts parameters by what becomes of them. A later one of the same name wins.
-pub(super) fn sort(parameters: Vec<Parameter>, kind: &Kind, _body: &Node) -> Sorted {
+pub(super) fn sort(parameters: &[Parameter], kind: &Kind) -> Sorted {
     let mut sorted = Sorted::default();
     for parameter in parameters {
         sorted.take(parameter, kind);
@@ -202,7 +202,7 @@ pub(super) fn sort(parameters: Vec<Parameter>, kind: &Kind, _body: &Node) -> Sor
 }
 
 impl Sorted {
-    fn take(&mut self, parameter: Parameter, kind: &Kind) {
+    fn take(&mut self, parameter: &Parameter, kind: &Kind) {
         let written = parameter.name.value.as_str();
         let name = if matches!(kind.name.as_str(), "redis" | "valkey") {
             written.replace('_', "-")
@@ -210,14 +210,14 @@ impl Sorted {
             written.to_owned()
         };
         let path = format!("{}.{written}", parameter.holder);
-        let Some(value) = parameter.value.as_literal().filter(|_| parameter.value.as_sequence().is_none()) else {
+        let Some(value) = parameter.value.as_literal() else {
             if !parameter.value.is_null() {
                 self.drop(&path, &unsettled(&parameter.value));
             }
             return;
         };
         if matches!(name.as_str(), "azure.extensions" | "extensions") {
-            return self.extensions(&path, value, &parameter.value);
+            return self.extensions(&path, value, &parameter.value.origin);
         }
         if let Some((_, provider)) = PROVIDERS.iter().find(|(start, _)| name.starts_with(start)) {
             return self.drop(&path, &format!("a parameter of {provider}, which a server of one's own does not know"));
@@ -265,7 +265,7 @@ impl Sorted {
     }
 
     /// Extensions that a provider allows, divided by commas.
-    fn extensions(&mut self, path: &str, value: &str, node: &Node) {
+    fn extensions(&mut self, path: &str, value: &str, origin: &Origin) {
         let names: Vec<String> =
             value.split(',').map(|name| name.trim().to_lowercase()).filter(|name| !name.is_empty()).collect();
         let (known, gone): (Vec<String>, Vec<String>) =
@@ -280,7 +280,7 @@ impl Sorted {
             );
             self.keys.push(key(path, Support::Approximated, &note));
         }
-        self.extensions.extend(known.into_iter().map(|name| Located::new(name, node.origin.clone())));
+        self.extensions.extend(known.into_iter().map(|name| Located::new(name, origin.clone())));
     }
 
     fn drop(&mut self, path: &str, note: &str) {

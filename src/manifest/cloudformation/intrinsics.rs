@@ -41,7 +41,7 @@ impl<'t> Template<'t> {
 
     fn value(&self, node: &Node, depth: usize) -> Node {
         let Some(left) = self.left.get().checked_sub(1).filter(|_| depth < DEPTH * 3) else {
-            return Node::unresolved("…", node.origin.clone());
+            return Node::unresolved(written(node), node.origin.clone());
         };
         self.left.set(left);
         if let Some(function) = function_of(node) {
@@ -74,10 +74,8 @@ impl<'t> Template<'t> {
             "Sub" => self.substitute(argument, depth).map(text),
             "If" => {
                 let [condition, then, otherwise] = items() else { return None };
-                match self.named_condition(condition.as_str()?, depth + 1)? {
-                    true => Some(of(then)),
-                    false => Some(of(otherwise)),
-                }
+                let holds = self.named_condition(condition.as_str()?, depth + 1)?;
+                Some(of(if holds { then } else { otherwise }))
             }
             "Join" => {
                 let [separator, parts] = items() else { return None };
@@ -225,16 +223,14 @@ pub(super) fn resource_of(node: &Node) -> Option<(String, String)> {
     let function = function_of(node)?;
     match function.name {
         "Ref" => Some((function.argument.as_str()?.to_owned(), String::new())),
-        "GetAtt" => match function.argument.as_sequence() {
-            Some([name, rest @ ..]) => {
+        "GetAtt" => {
+            if let Some([name, rest @ ..]) = function.argument.as_sequence() {
                 let rest: Vec<&str> = rest.iter().filter_map(Node::as_str).collect();
-                Some((name.as_str()?.to_owned(), rest.join(".")))
+                return Some((name.as_str()?.to_owned(), rest.join(".")));
             }
-            _ => {
-                let (name, attribute) = function.argument.as_str()?.split_once('.')?;
-                Some((name.to_owned(), attribute.to_owned()))
-            }
-        },
+            let (name, attribute) = function.argument.as_str()?.split_once('.')?;
+            Some((name.to_owned(), attribute.to_owned()))
+        }
         _ => None,
     }
 }

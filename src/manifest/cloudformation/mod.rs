@@ -1,4 +1,4 @@
-//! CloudFormation, SAM, and the add-ons of AWS Copilot, in YAML and JSON.
+//! `CloudFormation`, SAM, and the add-ons of AWS Copilot, in YAML and JSON.
 //!
 //! A parameter counts by its default; a value that only the deployment settles stays unresolved. Outputs of Copilot's
 //! add-ons are the variables of the app beside them.

@@ -62,25 +62,19 @@ fn bound(document: &Node, value: &Node, services: &[Service]) -> Option<Value> {
         return Some(Value::Secret(format!("the secret {name}")));
     }
     let service = services.iter().find(|service| service.name == name)?;
-    let field = match attribute.as_str() {
-        "Endpoint.Address"
-        | "PrimaryEndPoint.Address"
-        | "RedisEndpoint.Address"
-        | "ConfigurationEndpoint.Address"
-        | "ReadEndpoint.Address"
-        | "ReaderEndpoint.Address"
-        | "ConfigurationEndPoint.Address" => "host",
-        "Endpoint.Port"
-        | "PrimaryEndPoint.Port"
-        | "RedisEndpoint.Port"
-        | "ConfigurationEndpoint.Port"
-        | "ReaderEndpoint.Port"
-        | "ConfigurationEndPoint.Port" => "port",
-        "DomainEndpoint" => "host",
-        "QueueUrl" => "url",
+    let field = match attribute.rsplit_once('.') {
+        Some((endpoint, "Address")) if is_endpoint(endpoint) => "host",
+        Some((endpoint, "Port")) if is_endpoint(endpoint) => "port",
+        None if attribute == "DomainEndpoint" => "host",
+        None if attribute == "QueueUrl" => "url",
         _ => return None,
     };
     Some(Value::Bound { template: crate::model::Template::field(&service.name, field), dropped: Vec::new() })
+}
+
+/// `Endpoint`, `PrimaryEndPoint`, `ReadEndpoint`: one server stands for all of them.
+fn is_endpoint(attribute: &str) -> bool {
+    attribute.to_ascii_lowercase().ends_with("endpoint")
 }
 
 /// `MyTableName` → `MY_TABLE_NAME`, as Copilot writes it.

@@ -1,4 +1,4 @@
-//! Which CloudFormation resources are services, and where each keeps what matters, as in AWS' resource reference.
+//! Which `CloudFormation` resources are services, and where each keeps what matters, as in AWS' resource reference.
 
 use crate::kinds::matches;
 use crate::manifest::cloud::{Settings, Shape};

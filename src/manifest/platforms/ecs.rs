@@ -105,6 +105,7 @@ fn variables(name: &Located<String>, container: &Node, given: &mut Given) {
 
 /// What is left of a container's properties, and the names by which its neighbours know it.
 fn finish(service: &mut Service, container: &Node) {
+    service.keys.retain(|key| key.path != "expose");
     let mut others: Vec<&str> = container.entries().map(|entry| entry.key.value.as_str()).collect();
     others.retain(|name| !READ.contains(name));
     if !others.is_empty() {

@@ -90,9 +90,10 @@ impl Reader<'_> {
             let stack = &self.stack;
             stack.service(name).is_some() || stack.apps.iter().any(|app| app.name == name)
         };
-        let name = match is_taken(&name.value) {
-            true => Located::new(format!("{}-{}", job.value, name.value), name.origin.clone()),
-            false => name.clone(),
+        let name = if is_taken(&name.value) {
+            Located::new(format!("{}-{}", job.value, name.value), name.origin.clone())
+        } else {
+            name.clone()
         };
         if is_taken(&name.value) {
             return;
@@ -109,7 +110,7 @@ impl Reader<'_> {
             let image = image.and_then(Node::as_str).map(str::to_owned);
             self.stack.apps.push(App { name: name.value.clone(), image, note, origin: name.origin.clone() });
             if hook.is_none() {
-                self.variables(&name, task, true);
+                self.variables(&name, task);
             }
             return;
         }
@@ -120,7 +121,10 @@ impl Reader<'_> {
             entries.extend(command(config).map(|words| entry("command", words)));
         }
         let environment = bodies(task, "env").iter().flat_map(Node::entries);
-        let environment = environment.map(|known| entry(&known.key.value, in_compose(&known.value))).collect();
+        // What Nomad fills in where the task runs is nothing that a server here could be told.
+        let settled =
+            environment.filter(|known| !in_compose(&known.value).as_str().is_some_and(|text| text.contains("$${")));
+        let environment = settled.map(|known| entry(&known.key.value, in_compose(&known.value))).collect();
         entries.push(entry("environment", map(origin, environment)));
         let publishes = config.is_some_and(|config| config.get("ports").is_some()) || task.get("service").is_some();
         if publishes {
@@ -131,19 +135,22 @@ impl Reader<'_> {
             finish(service, task, config, &names);
         });
         if self.stack.service(&name.value).is_none() {
-            self.variables(&name, task, false);
+            self.variables(&name, task);
         }
     }
 
-    /// Variables of an app: its `env`, where that is not read with its container, and templates that set variables.
-    fn variables(&mut self, name: &Located<String>, task: &Node, with_env: bool) {
-        for known in bodies(task, "env").iter().flat_map(Node::entries).filter(|_| with_env) {
-            match known.value.as_literal() {
-                Some(text) => self.given.text(&name.value, &known.key.value, text, &known.value.origin),
-                None => {
-                    let by = known.value.as_unresolved().unwrap_or("a value of Nomad").to_owned();
-                    self.given.settled(&name.value, &known.key.value, Value::Unresolved(by), &known.value.origin);
-                }
+    /// Variables of an app: of its `env` those that were not read with its container, and of templates.
+    fn variables(&mut self, name: &Located<String>, task: &Node) {
+        for known in bodies(task, "env").iter().flat_map(Node::entries) {
+            if self.given.has(&name.value, &known.key.value) {
+                continue;
+            }
+            let (app, variable, origin) = (&name.value, &known.key.value, &known.value.origin);
+            if let Some(text) = known.value.as_literal() {
+                self.given.text(app, variable, text, origin);
+            } else {
+                let by = known.value.as_unresolved().unwrap_or("a value of Nomad").to_owned();
+                self.given.settled(app, variable, Value::Unresolved(by), origin);
             }
         }
         for template in bodies(task, "template") {
@@ -198,6 +205,12 @@ fn service_names(group: &Node, task: &Node) -> Vec<String> {
 }
 
 fn finish(service: &mut Service, task: &Node, config: Option<&Node>, names: &[String]) {
+    service.keys.retain(|key| key.path != "expose");
+    for key in &mut service.keys {
+        if let Some(name) = key.path.strip_prefix("environment.") {
+            key.path = format!("env.{name}");
+        }
+    }
     for name in names {
         for alias in [name.clone(), format!("{name}.service.consul")] {
             if alias != service.name && !service.aliases.contains(&alias) {

@@ -6,7 +6,7 @@
 use super::evaluate::Scope;
 use super::module::Block;
 use crate::kinds::{Kind, Kinds};
-use crate::manifest::cloud::{self, Built, Parameter, Resource, Settings, Shape};
+use crate::manifest::cloud::{self, Built, Parameter, Resource, Shape};
 use crate::manifest::tree::{Entry, Node, NodeKind};
 use crate::model::{App, Diagnostic, Located};
 
@@ -126,8 +126,6 @@ pub(super) fn of_provider(kinds: &Kinds, scope: &Scope<'_>, block: &Block) -> Op
                 let origin = block.name.origin.clone();
                 return Some(Built::App(App { name: block.name.value.clone(), image: None, note, origin }));
             };
-            let version = cloud::at(&body, "config.version").is_some();
-            let _ = version;
             Some(of_shape(kinds, kind, block, &body, &["config.version"], Vec::new()))
         }
         "cloudfoundry_service_instance" => {
@@ -191,14 +189,13 @@ fn of_shape(
     };
     let database = first(&["db_name", "database_name", "rds_database_name", "initial_database"]);
     let user = first(&["db_username", "username", "master_username", "database_username", "administrator_login"]);
-    const SETTINGS: &[Settings] = &[];
     let shape = Shape {
         resource: "",
         engine: "",
         version: &[],
         database,
         user,
-        settings: SETTINGS,
+        settings: &[],
         part_of: &["replicate_source_db", "master_instance_name", "replication_group_id"],
     };
     let resource = Resource {
@@ -219,12 +216,16 @@ fn of_shape(
         let engine =
             body.entries().find(|entry| is_engine(&entry.key.value)).and_then(|entry| entry.value.as_literal());
         cloud::stand_in(service, &kind.name, engine.unwrap_or_default());
-        cloud::recognised(
-            service,
-            version.iter().copied().chain(
-                body.entries().map(|entry| entry.key.value.as_str()).filter(|name| is_engine(name) || is_family(name)),
-            ),
-        );
+        let is_read = |name: &str| {
+            is_engine(name)
+                || is_family(name)
+                || matches!(name, "source" | "plan" | "config" | "service_plan" | "json_params")
+                || words_of(name).iter().any(|word| word == "plan")
+                || service.keys.iter().any(|key| key.path.split('.').next() == Some(name))
+        };
+        let names: Vec<&str> =
+            body.entries().map(|entry| entry.key.value.as_str()).filter(|name| is_read(name)).collect();
+        cloud::recognised(service, version.iter().copied().chain(names));
     }
     built
 }
@@ -262,7 +263,7 @@ fn version_argument<'n>(kinds: &Kinds, arguments: &'n Node) -> Option<&'n Entry>
             return None;
         }
         if has("engine") {
-            return Some(if has("major") { 1 } else { 0 });
+            return Some(i32::from(has("major")));
         }
         let about = words.iter().any(|word| kinds.spelled("cloud", word).is_some());
         (about
@@ -306,20 +307,20 @@ fn source_words(source: &str) -> Vec<String> {
     let source = source.split(['?', '#']).next().unwrap_or_default();
     let source = source.trim_end_matches('/').trim_end_matches(".git");
     let after_scheme = source.split_once("://").map_or(source, |(_, rest)| rest);
-    let part = match after_scheme.rsplit_once("//") {
-        Some((before, below)) => {
-            let last = last_part(below);
-            // A folder that says nothing by itself.
-            if matches!(last, "module" | "modules" | "terraform" | "main") { last_part(before) } else { last }
-        }
-        None => {
-            let parts: Vec<&str> = after_scheme.split('/').collect();
-            let is_registry = !source.contains(':') && !source.starts_with('.') && matches!(parts.len(), 3 | 4);
-            match parts.as_slice() {
-                [.., name, _provider] if is_registry && !parts[0].contains("github.com") => name,
-                _ => last_part(after_scheme),
-            }
-        }
+    if let Some((before, below)) = after_scheme.rsplit_once("//") {
+        let last = last_part(below);
+        // A folder that says nothing by itself.
+        let says_nothing = matches!(last, "module" | "modules" | "terraform" | "main");
+        return words_of(if says_nothing { last_part(before) } else { last });
+    }
+    let parts: Vec<&str> = after_scheme.split('/').collect();
+    let is_registry = !source.contains(':')
+        && !source.starts_with('.')
+        && matches!(parts.len(), 3 | 4)
+        && !parts[0].contains("github.com");
+    let part = match parts.as_slice() {
+        [.., name, _provider] if is_registry => name,
+        _ => last_part(after_scheme),
     };
     words_of(part)
 }

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 /// How many references may lead to each other.
 const DEPTH: usize = 60;
 /// How many values one project's expressions may come to.
-pub(super) const VALUES: usize = 2_000_000;
+pub(super) const VALUES: usize = 300_000;
 
 /// What names mean at one place of a module.
 #[derive(Clone)]
@@ -29,16 +29,28 @@ pub(super) struct Scope<'a> {
     pub(super) given: &'a BTreeMap<String, Node>,
     /// `each`, `count` and the names of `for`.
     pub(super) bound: Vec<(String, Node)>,
+    /// Local values and resources that are being evaluated: one that leads to itself is not settled.
+    pub(super) inside: Vec<String>,
     /// Values that may still be made.
     pub(super) left: &'a Cell<usize>,
 }
 
-impl<'a> Scope<'a> {
+impl Scope<'_> {
     /// The same with a further name.
     pub(super) fn with(&self, name: &str, value: Node) -> Self {
         let mut scope = self.clone();
         scope.bound.push((name.to_owned(), value));
         scope
+    }
+
+    /// The scope of what a name stands for, unless that is being evaluated already.
+    fn inside_of(&self, name: String) -> Option<Self> {
+        let mut inside = self.inside.clone();
+        if inside.contains(&name) {
+            return None;
+        }
+        inside.push(name);
+        Some(Self { bound: Vec::new(), inside, ..self.clone() })
     }
 
     /// A value with every expression in it evaluated.
@@ -217,7 +229,7 @@ impl<'a> Scope<'a> {
 
     /// `var.x`, `local.x.y[0]`, `each.value`, `aws_db_parameter_group.x.name`.
     fn traversal(&self, traversal: &Traversal, at: &Place<'_>, depth: usize) -> Node {
-        let mut steps = traversal.operators.iter().map(|operator| operator.value());
+        let mut steps = traversal.operators.iter().map(hcl_edit::Decorated::value);
         let Expression::Variable(root) = &traversal.expr else {
             let base = self.expression(&traversal.expr, at, depth + 1);
             return self.walk(base, steps, at, depth);
@@ -236,7 +248,10 @@ impl<'a> Scope<'a> {
             },
             "local" => match self.module.locals.get(&name) {
                 // Names of a `for` mean nothing inside a local value.
-                Some(value) => Scope { bound: Vec::new(), ..self.clone() }.node(value, depth + 1),
+                Some(value) => match self.inside_of(format!("local.{name}")) {
+                    Some(scope) => scope.node(value, depth + 1),
+                    None => return at.unresolved(),
+                },
                 None => return at.unresolved(),
             },
             "data" | "module" | "path" | "terraform" | "self" => return at.unresolved(),
@@ -245,7 +260,10 @@ impl<'a> Scope<'a> {
                 let mut steps = steps.skip_while(|step| matches!(step, TraversalOperator::Index(_)));
                 let Some(TraversalOperator::GetAttr(attribute)) = steps.next() else { return at.unresolved() };
                 let Some(value) = body.get(attribute.as_str()) else { return at.unresolved() };
-                let value = Scope { bound: Vec::new(), ..self.clone() }.node(value, depth + 1);
+                let Some(scope) = self.inside_of(format!("{kind}.{name}.{}", attribute.as_str())) else {
+                    return at.unresolved();
+                };
+                let value = scope.node(value, depth + 1);
                 return self.walk(value, steps, at, depth);
             }
         };
@@ -403,5 +421,84 @@ fn size(node: &Node) -> usize {
         NodeKind::Scalar { .. } => 1,
         NodeKind::Sequence(items) => 1 + items.iter().map(size).sum::<usize>(),
         NodeKind::Mapping(entries) => 1 + entries.iter().map(|entry| size(&entry.value)).sum::<usize>(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::SourceFile;
+    use std::sync::Arc;
+
+    /// What `x` comes to in a file, as text; in brackets where it is not settled.
+    fn value(text: &str) -> String {
+        let read = hcl::parse(&Arc::new(SourceFile { path: "main.tf".into(), text: text.to_owned() }));
+        assert_eq!(read.diagnostics, []);
+        let module = Module::of(&read.documents[0]);
+        let (given, left) = (BTreeMap::new(), Cell::new(VALUES));
+        let scope = Scope { module: &module, given: &given, bound: Vec::new(), inside: Vec::new(), left: &left };
+        let node = scope.evaluate(&module.locals["x"]);
+        match (node.as_unresolved(), node.as_literal()) {
+            (Some(by), _) => format!("[{by}]"),
+            (None, Some(text)) => text.to_owned(),
+            (None, None) => node.shape().to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_the_files_settle_is_evaluated() {
+        for (expression, wanted) in [
+            ("\"16\"", "16"),
+            ("var.v", "16.4"),
+            ("\"${var.v}-x\"", "16.4-x"),
+            ("var.on ? \"8.0\" : \"6.x\"", "8.0"),
+            ("!var.on ? \"8.0\" : \"6.x\"", "6.x"),
+            ("var.v == \"16.4\" && var.on ? \"a\" : \"b\"", "a"),
+            ("var.empty == null ? \"a\" : \"b\"", "a"),
+            ("local.map[\"b\"].version", "15"),
+            ("local.list[1]", "two"),
+            ("lookup(local.map, \"c\", \"none\")", "none"),
+            ("merge({ a = \"1\" }, { a = \"2\" }).a", "2"),
+            ("format(\"%s-%d\", var.v, 3)", "16.4-3"),
+            ("join(\".\", [\"1\", \"2\"])", "1.2"),
+            ("coalesce(var.empty, var.v)", "16.4"),
+            ("try(var.unknown, \"a\")", "a"),
+            ("{ for k, v in local.map : k => v.version }[\"b\"]", "15"),
+            ("[for v in local.list : upper(v) if v != \"one\"][0]", "TWO"),
+            ("length(local.list) > 1 ? \"many\" : \"few\"", "many"),
+            ("aws_rds_cluster.c.engine_version", "15.4"),
+            ("jsonencode({ engineVersion = \"7.0\" }).engineVersion", "7.0"),
+        ] {
+            let text = format!(
+                "variable \"v\" {{ default = \"16.4\" }}\nvariable \"on\" {{ default = true }}\n\
+                 variable \"empty\" {{ default = null }}\nvariable \"unknown\" {{}}\n\
+                 resource \"aws_rds_cluster\" \"c\" {{ engine_version = \"15.4\" }}\n\
+                 locals {{\n map = {{ b = {{ version = \"15\" }} }}\n list = [\"one\", \"two\"]\n x = {expression}\n}}\n"
+            );
+            assert_eq!(value(&text), wanted, "{expression}");
+        }
+    }
+
+    #[test]
+    fn what_they_do_not_settle_names_what_would() {
+        for (expression, wanted) in [
+            ("var.unknown", "[var.unknown]"),
+            ("\"a-${var.unknown}\"", "[\"a-${var.unknown}\"]"),
+            ("var.unknown ? \"a\" : \"b\"", "[var.unknown ? \"a\" : \"b\"]"),
+            ("data.x.y.z", "[data.x.y.z]"),
+            ("module.x.y", "[module.x.y]"),
+            ("file(\"/etc/passwd\")", "[file(\"/etc/passwd\")]"),
+            ("local.x", "[local.x]"),
+        ] {
+            assert_eq!(value(&format!("variable \"unknown\" {{}}\nlocals {{ x = {expression} }}\n")), wanted);
+        }
+    }
+
+    #[test]
+    fn values_that_grow_without_end_are_not_settled() {
+        let grown = |at: usize| format!(" a{} = concat(local.a{at}, local.a{at})\n", at + 1);
+        let grown: String = (0..59).map(grown).collect();
+        let text = format!("locals {{\n a0 = [\"a\", \"b\"]\n{grown} x = local.a59[0]\n}}\n");
+        assert!(value(&text).starts_with('['));
     }
 }

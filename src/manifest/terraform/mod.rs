@@ -40,7 +40,7 @@ pub(crate) const DIALECT: Dialect = Dialect {
 /// The line in the table for what `terraform show -json` prints.
 pub(crate) const SHOWN: Dialect = Dialect {
     name: "terraform-json",
-    title: "Terraform, shown",
+    title: "Terraform state or plan",
     places: Places::Files(&[
         "{*.tfstate.json,*plan*.json,*state*.json}",
         "{terraform,tf,tofu,infra}/**/{*.tfstate.json,*plan*.json,*state*.json}",
@@ -81,7 +81,14 @@ fn read_shown(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
 }
 
 fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
-    let mut reader = Reader { input, left: Cell::new(VALUES), calls: 0, found: Vec::new(), diagnostics: Vec::new() };
+    let mut reader = Reader {
+        input,
+        left: Cell::new(VALUES),
+        calls: 0,
+        inside: Vec::new(),
+        found: Vec::new(),
+        diagnostics: Vec::new(),
+    };
     let mut folders: Vec<(PathBuf, Vec<ManifestFile>)> = Vec::new();
     for file in input.files {
         match folders.iter_mut().find(|(folder, _)| *folder == file.folder) {
@@ -89,18 +96,25 @@ fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
             None => folders.push((file.folder.clone(), vec![file.clone()])),
         }
     }
-    // A folder that another one calls is read as a part of that.
     let modules: Vec<Module> = folders
         .iter()
         .map(|(folder, files)| Module::load(folder, files, input.project, &mut reader.diagnostics))
         .collect();
-    let called: Vec<PathBuf> =
-        modules.iter().flat_map(|module| module.calls.iter().filter_map(|call| local_source(module, call))).collect();
-    // So is a library of modules, unless there is nothing else.
+    // A folder that another one calls is read as a part of that; so is a library, unless there is nothing else.
+    let called: Vec<PathBuf> = modules
+        .iter()
+        .flat_map(|module| {
+            module.calls.iter().filter_map(|call| local_source(module, call)).filter(|folder| *folder != module.folder)
+        })
+        .collect();
     let is_library = |module: &Module| module.folder.iter().any(|part| part == "modules");
-    let is_root = |module: &&Module| !called.contains(&module.folder);
-    let only_libraries = modules.iter().filter(is_root).all(is_library);
-    for module in modules.iter().filter(is_root).filter(|module| only_libraries || !is_library(module)) {
+    let is_called = |module: &Module| called.contains(&module.folder);
+    let only_libraries = modules.iter().all(|module| is_called(module) || is_library(module));
+    let only_called = modules.iter().all(is_called);
+    for module in &modules {
+        if (is_called(module) && !only_called) || (is_library(module) && !only_libraries) {
+            continue;
+        }
         let given =
             module::variables(&module.folder, input.project, input.environment, module, &mut reader.diagnostics);
         reader.module(module, &given, &[]);
@@ -111,9 +125,9 @@ fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
 /// A document of another format in HCL, with its variables and local values in their places.
 pub(crate) fn settle(document: &Node, variable: &str, environment: &Environment) -> Node {
     let module = Module::of(document);
-    let given = module.from_environment(variable, environment, &document.origin);
+    let given = module.values_of(variable, environment, &document.origin);
     let left = Cell::new(VALUES);
-    Scope { module: &module, given: &given, bound: Vec::new(), left: &left }.evaluate(document)
+    Scope { module: &module, given: &given, bound: Vec::new(), inside: Vec::new(), left: &left }.evaluate(document)
 }
 
 /// The folder of a call's module, where it is one of the project's own.
@@ -126,6 +140,8 @@ struct Reader<'i> {
     input: &'i Input<'i>,
     left: Cell<usize>,
     calls: usize,
+    /// Folders of the modules that are being read, outermost first.
+    inside: Vec<PathBuf>,
     found: Vec<Candidate>,
     diagnostics: Vec<Diagnostic>,
 }
@@ -133,12 +149,13 @@ struct Reader<'i> {
 impl Reader<'_> {
     /// Everything that a module declares, with the values of its variables, below the modules that call it.
     fn module(&mut self, module: &Module, given: &BTreeMap<String, Node>, path: &[String]) {
+        self.inside.push(module.folder.clone());
         let left = self.left.clone();
-        let scope = Scope { module, given, bound: Vec::new(), left: &left };
+        let scope = Scope { module, given, bound: Vec::new(), inside: Vec::new(), left: &left };
         for block in &module.resources {
             if let Some(shape) = resources::shape(&block.type_name) {
                 for (index, scope, exists) in instances(&scope, block) {
-                    let body = scope.evaluate(&block.body);
+                    let body = without_meta(scope.evaluate(&block.body));
                     let (parameters, databases, users) = self.additions(&scope, module, block, &body, shape);
                     let resource = Resource {
                         dialect: DIALECT.name,
@@ -167,6 +184,7 @@ impl Reader<'_> {
             }
         }
         self.left.set(left.get());
+        self.inside.pop();
     }
 
     /// A call: of a module in the project, what that declares; of any other, what its arguments say.
@@ -180,11 +198,12 @@ impl Reader<'_> {
         path: &[String],
     ) {
         self.calls += 1;
-        let arguments = scope.evaluate(&call.body);
+        let arguments = without_meta(scope.evaluate(&call.body));
         let name =
             index.as_ref().map_or_else(|| call.name.value.clone(), |index| format!("{}-{index}", call.name.value));
         if let Some(folder) = local_source(module, call)
             && path.len() < CALLS_DEEP
+            && !self.inside.contains(&folder)
             && self.calls < CALLS
             && self.input.project.is_folder(&folder)
         {
@@ -219,8 +238,7 @@ impl Reader<'_> {
         if let Built::Service(_, diagnostics) = &built {
             self.diagnostics.extend(diagnostics.iter().cloned());
         }
-        let name = index.map_or_else(|| name.to_owned(), |index| format!("{name}-{index}"));
-        self.found.push(Candidate { name, modules: path.to_vec(), built });
+        self.found.push(Candidate { name: name.to_owned(), index, modules: path.to_vec(), built });
     }
 
     /// Parameters of the group that a resource names, and what resources of their own add to it.
@@ -305,6 +323,16 @@ impl Reader<'_> {
         }
         (stack, self.diagnostics)
     }
+}
+
+/// What Terraform itself takes out of a block; it says nothing of the service.
+const META: &[&str] = &["for_each", "count", "provider", "providers", "depends_on", "lifecycle", "timeouts", "dynamic"];
+
+fn without_meta(mut body: Node) -> Node {
+    if let NodeKind::Mapping(entries) = &mut body.kind {
+        entries.retain(|entry| !META.contains(&entry.key.value.as_str()));
+    }
+    body
 }
 
 /// Each instance of a block with the names that it has, and whether it is made at all. A number that is not settled is

@@ -74,12 +74,7 @@ impl Module {
     }
 
     /// The values that the environment gives its variables: `TF_VAR_x`.
-    pub(super) fn from_environment(
-        &self,
-        start: &str,
-        environment: &Environment,
-        origin: &Origin,
-    ) -> BTreeMap<String, Node> {
+    pub(super) fn values_of(&self, start: &str, environment: &Environment, origin: &Origin) -> BTreeMap<String, Node> {
         let value = |name: &String| {
             let value = environment.get(&format!("{start}{name}"))?;
             Some((name.clone(), Node::scalar(value, true, origin.clone())))
@@ -150,7 +145,8 @@ fn parse(source: &Arc<SourceFile>) -> yaml::Documents {
 }
 
 fn is_module_file(name: &str) -> bool {
-    name.ends_with(".tf") || name.ends_with(".tf.json")
+    let ends = |ending: &str| name.strip_suffix(ending).is_some_and(|stem| !stem.is_empty());
+    ends(".tf") || ends(".tf.json")
 }
 
 /// The values of a root module's variables: of `*.tfvars` and of `TF_VAR_…`, as Terraform takes them. Of files that
@@ -163,7 +159,7 @@ pub(super) fn variables(
     diagnostics: &mut Vec<Diagnostic>,
 ) -> BTreeMap<String, Node> {
     let origin = module.files.first().map(Origin::start_of);
-    let mut values = origin.map(|origin| module.from_environment("TF_VAR_", environment, &origin)).unwrap_or_default();
+    let mut values = origin.map(|origin| module.values_of("TF_VAR_", environment, &origin)).unwrap_or_default();
     for path in value_files(folder, project) {
         match project.read(&path) {
             Ok(source) => {
@@ -191,7 +187,7 @@ fn value_files(folder: &Path, project: &Project) -> Vec<PathBuf> {
     found.extend(names.iter().filter(own).map(|name| folder.join(name)));
     let automatic = |name: &str| name.ends_with(".auto.tfvars") || name.ends_with(".auto.tfvars.json");
     found.extend(names.iter().filter(|name| automatic(name)).map(|name| folder.join(name)));
-    let mut named = Vec::new();
+    let mut production = Vec::new();
     let mut others = Vec::new();
     for below in VALUE_FOLDERS {
         let place = folder.join(below);
@@ -201,7 +197,7 @@ fn value_files(folder: &Path, project: &Project) -> Vec<PathBuf> {
                 continue;
             }
             match stage(Path::new(&name)) {
-                Stage::Production => named.push(path),
+                Stage::Production => production.push(path),
                 Stage::Unnamed if !is_sample(&name) => others.push(path),
                 _ => {}
             }
@@ -210,13 +206,13 @@ fn value_files(folder: &Path, project: &Project) -> Vec<PathBuf> {
         for inner in ["prod", "production", "prd"] {
             let place = place.join(inner);
             let names = project.list(&place).unwrap_or_default();
-            named.extend(names.iter().filter(|name| is_values(name)).map(|name| place.join(name)));
+            production.extend(names.iter().filter(|name| is_values(name)).map(|name| place.join(name)));
         }
     }
-    if named.is_empty() && others.len() == 1 {
-        named = others;
+    if production.is_empty() && others.len() == 1 {
+        production = others;
     }
-    found.extend(named);
+    found.extend(production);
     found
 }
 

@@ -5,8 +5,10 @@ use crate::model::{App, Stack};
 
 /// Something found, with what it may be called.
 pub(super) struct Candidate {
-    /// The block's name, with its index where there are several.
+    /// The block's name.
     pub(super) name: String,
+    /// Which of several instances it is.
+    pub(super) index: Option<String>,
     /// The calls that it lies in, outermost first.
     pub(super) modules: Vec<String>,
     /// What it is.
@@ -22,12 +24,22 @@ impl Candidate {
         Self { built: absent(self.built), ..self }
     }
 
-    /// From the shortest to the longest: the block's own, its module's, and the whole path.
-    fn names(&self) -> [String; 3] {
-        let whole = self.modules.iter().chain([&self.name]).map(String::as_str).collect::<Vec<_>>().join("-");
-        let module = self.modules.last().cloned().unwrap_or_else(|| whole.clone());
-        let own = if NAMELESS.contains(&self.name.as_str()) { module.clone() } else { self.name.clone() };
-        [own, module, whole]
+    /// From the shortest to the longest: the block's own, its module's, the whole path, and that with the kind.
+    fn names(&self) -> [String; 4] {
+        let indexed = |name: &str| match &self.index {
+            Some(index) => format!("{name}-{index}"),
+            None => name.to_owned(),
+        };
+        let own = indexed(&self.name);
+        let whole = self.modules.iter().chain([&own]).map(String::as_str).collect::<Vec<_>>().join("-");
+        let module = self.modules.last().map_or_else(|| whole.clone(), |module| indexed(module));
+        let own = if NAMELESS.contains(&self.name.as_str()) { module.clone() } else { own };
+        let kind = match &self.built {
+            Built::Service(service, _) => service.kind.as_str(),
+            Built::App(_) => "other",
+        };
+        let with_kind = format!("{whole}-{kind}");
+        [own, module, whole, with_kind]
     }
 }
 
@@ -46,17 +58,18 @@ pub(super) fn absent(built: Built) -> Built {
 
 /// Gives everything its name and puts it into the stack.
 pub(super) fn settle(found: Vec<Candidate>, stack: &mut Stack) {
-    let names: Vec<[String; 3]> = found.iter().map(Candidate::names).collect();
+    let names: Vec<[String; 4]> = found.iter().map(Candidate::names).collect();
     let is_single = |level: usize, name: &str| names.iter().filter(|names| names[level] == name).count() == 1;
     let mut taken: Vec<String> = Vec::new();
     for (at, candidate) in found.into_iter().enumerate() {
         let free = |name: &String| !taken.contains(name);
-        let mut name = (0..3)
-            .find(|level| is_single(*level, &names[at][*level]) && free(&names[at][*level]))
-            .map_or_else(|| names[at][2].clone(), |level| names[at][level].clone());
+        let single = (0..3).find(|level| is_single(*level, &names[at][*level]) && free(&names[at][*level]));
+        let any = || (2..4).find(|level| free(&names[at][*level]));
+        let longest = &names[at][3];
+        let mut name = single.or_else(any).map_or_else(|| longest.clone(), |level| names[at][level].clone());
         let mut number = 2;
         while taken.contains(&name) {
-            name = format!("{}-{number}", names[at][2]);
+            name = format!("{longest}-{number}");
             number += 1;
         }
         taken.push(name.clone());

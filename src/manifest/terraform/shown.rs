@@ -69,11 +69,13 @@ pub(super) fn read(file: &ManifestFile, input: &Input<'_>) -> (Vec<Candidate>, V
         if let cloud::Built::Service(_, wrong) = &mut built {
             diagnostics.append(wrong);
         }
-        let name = match &shown.index {
-            Some(index) => format!("{}-{index}", shown.name.value),
-            None => shown.name.value.clone(),
-        };
-        found.push(Candidate { name, modules: shown.modules.clone(), built });
+        let siblings = resources.iter().filter(|other| {
+            other.type_name == shown.type_name && other.name.value == shown.name.value && other.modules == shown.modules
+        });
+        // Of a count of one there is only the first.
+        let is_only = siblings.count() == 1;
+        let index = shown.index.clone().filter(|index| !is_only || index != "0");
+        found.push(Candidate { name: shown.name.value.clone(), index, modules: shown.modules.clone(), built });
     }
     (found, diagnostics)
 }

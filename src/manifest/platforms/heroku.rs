@@ -71,7 +71,11 @@ fn file_name(file: &ManifestFile) -> &str {
 
 /// What Heroku knows at the top of `app.json`; Expo's and React Native's files of that name have none of it.
 fn recognises(file: &ManifestFile) -> bool {
-    let Some(document) = file.documents.first() else { return false };
+    let Some(document) = file.documents.first() else {
+        // What is broken is told, where its words say that it is Heroku's.
+        let says = |word: &str| file.source.text.contains(word);
+        return file_name(file) == "app.json" && (says("\"addons\"") || says("\"buildpacks\"")) && !says("\"expo\"");
+    };
     if document.get("expo").is_some() {
         return false;
     }
@@ -96,7 +100,7 @@ fn recognises(file: &ManifestFile) -> bool {
 }
 
 fn is_scalingo(file: &ManifestFile) -> bool {
-    file_name(file) == "scalingo.json" && file.documents.first().is_some_and(|document| document.as_mapping().is_some())
+    file_name(file) == "scalingo.json" && file.documents.first().is_none_or(|document| document.as_mapping().is_some())
 }
 
 fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {

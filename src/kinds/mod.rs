@@ -6,6 +6,8 @@
 pub mod arguments;
 mod base64;
 mod rabbitmq;
+#[cfg(test)]
+mod tests;
 
 pub use crate::model::Protocol;
 use crate::model::{ImageRef, Origin, Support, Version, VersionClass};
@@ -364,24 +366,4 @@ pub fn matches(pattern: &str, name: &str) -> bool {
         rest = &rest[at + part.len()..];
     }
     true
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_built_in_kind_reads() {
-        let kinds = Kinds::built_in().unwrap_or_else(|error| panic!("{}: {}", error.path, error.message));
-        assert!(kinds.iter().count() >= 5);
-    }
-
-    #[test]
-    fn a_pattern_matches_its_names_only() {
-        assert!(matches("docker.io/*/postgres", "docker.io/library/postgres"));
-        assert!(matches("TZ", "TZ"));
-        assert!(!matches("TZ", "TZX"));
-        assert!(matches("LC_*", "LC_ALL"));
-        assert!(!matches("docker.io/*/postgres", "docker.io/library/postgres-exporter"));
-    }
 }

@@ -140,3 +140,41 @@ impl<'a> Input<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn dialects_of_one_name_stand_together() {
+        let mut names: Vec<&str> = DIALECTS.iter().map(|dialect| dialect.name).collect();
+        names.dedup();
+        let all: BTreeSet<&str> = names.iter().copied().collect();
+        assert_eq!(names.len(), all.len(), "what follows each other is read together: {names:?}");
+    }
+
+    #[test]
+    fn kinds_are_spelled_for_dialects_that_there_are() {
+        let names: BTreeSet<&str> = DIALECTS.iter().map(|dialect| dialect.name).collect();
+        for kind in Kinds::built_in().unwrap().iter() {
+            for dialect in kind.spellings.keys() {
+                // Words of clouds' engines (`aurora-postgresql`) are the same wherever they are declared.
+                assert!(dialect == "cloud" || names.contains(dialect.as_str()), "{}: {dialect}", kind.name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_dialect_says_where_its_files_lie() {
+        for dialect in DIALECTS {
+            if let Places::Files(patterns) = dialect.places {
+                assert!(!patterns.is_empty(), "{}", dialect.name);
+                for pattern in patterns {
+                    let tidy = pattern.split('/').all(|part| !part.is_empty() && part != "..");
+                    assert!(tidy && pattern.matches('{').count() == pattern.matches('}').count(), "{pattern}");
+                }
+            }
+        }
+    }
+}

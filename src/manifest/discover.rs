@@ -35,7 +35,7 @@ pub(crate) struct Found {
 pub(crate) fn root_above(folder: &Path) -> Option<PathBuf> {
     let top = git_top_level(folder);
     for above in folder.ancestors() {
-        // A name that any file may have (`*.yaml`) says nothing of folders that the user did not choose.
+        // Names that any file may have (`*.yaml`) say nothing of folders that the user did not choose.
         let chosen = above == folder || top == Some(above);
         if holds_manifest(above, chosen) {
             return Some(above.to_path_buf());
@@ -57,7 +57,7 @@ fn holds_manifest(folder: &Path, chosen: bool) -> bool {
         Places::Own { holds, .. } => holds(folder),
         Places::Files(patterns) => patterns
             .iter()
-            .filter(|pattern| chosen || !pattern.split('/').next().is_some_and(|first| first.contains('*')))
+            .filter(|pattern| chosen || !pattern.contains('*'))
             .any(|pattern| search.matching(pattern).iter().any(|path| is_of(dialect, folder, path))),
     })
 }
@@ -471,6 +471,20 @@ mod tests {
         use crate::model::{BLOCK_END, BLOCK_START};
         let dotenv = format!("{BLOCK_START}\nCOMPOSE_FILE=a.yml\n{BLOCK_END}\n");
         assert_eq!(found(&[("a.yml", SERVICE), (".env", &dotenv)], &[]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn above_the_users_folder_and_outside_a_checkout_only_names_that_say_it_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let object = "apiVersion: v1\nkind: Pod\nmetadata: { name: db }\n";
+        fs::create_dir_all(folder.path().join("project/app")).unwrap();
+        fs::create_dir(folder.path().join("k8s")).unwrap();
+        fs::write(folder.path().join("k8s/db.yaml"), object).unwrap();
+        assert_eq!(root_above(&folder.path().join("project/app")), None);
+        assert_eq!(root_above(folder.path()), Some(folder.path().to_path_buf()));
+        fs::write(folder.path().join("render.yaml"), "databases: [{ name: db, postgresMajorVersion: \"16\" }]\n")
+            .unwrap();
+        assert_eq!(root_above(&folder.path().join("project/app")), Some(folder.path().to_path_buf()));
     }
 
     #[test]

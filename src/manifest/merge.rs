@@ -6,7 +6,8 @@
 use super::local::Local;
 use super::same;
 use crate::kinds::Kinds;
-use crate::model::{Database, Diagnostic, Origin, Service, Stack, User, Value, Variable, Version, VersionClass};
+use crate::model::{Diagnostic, Origin, Service, Stack, Value, Variable, Version, VersionClass};
+use std::collections::HashMap;
 
 /// Adds what a further manifest declares. What `services.local.yaml` settles is no conflict.
 pub(crate) fn merge(
@@ -35,10 +36,16 @@ pub(crate) fn merge(
         }
     }
     stack.apps.retain(|app| !stack.services.iter().any(|service| service.name == app.name));
+    let key = |variable: &Variable| (variable.app.clone(), variable.name.clone());
+    let mut places: HashMap<(String, String), usize> =
+        stack.variables.iter().enumerate().map(|(at, variable)| (key(variable), at)).collect();
     for variable in other.variables {
-        let same = |known: &&Variable| known.name == variable.name && known.app == variable.app;
-        match stack.variables.iter().find(same) {
-            None => stack.variables.push(variable),
+        let known = places.get(&key(&variable)).and_then(|at| stack.variables.get(*at));
+        match known {
+            None => {
+                places.insert(key(&variable), stack.variables.len());
+                stack.variables.push(variable);
+            }
             Some(known) if known.value == variable.value => {}
             Some(_) if local.settles(&["variables", &variable.name]) => {}
             Some(known) => diagnostics.push(
@@ -184,13 +191,12 @@ fn more_exact(known: &Version, other: &Version) -> Option<Which> {
     }
     let parts = |version: &Version| Some(version.parts()).filter(|parts| !parts.is_empty());
     match (parts(known), parts(other)) {
-        // A digest alone says nothing of a number.
-        (None, _) | (_, None) => None,
         (Some(here), Some(there)) if here == there && other.class == VersionClass::Digest => Some(Which::Other),
         (Some(here), Some(there)) if here.starts_with(&there) => Some(Which::Known),
         (Some(here), Some(there)) if there.starts_with(&here) && known.class != VersionClass::Digest => {
             Some(Which::Other)
         }
+        // Neither says the other's number, or a digest alone says none.
         _ => None,
     }
 }

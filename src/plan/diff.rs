@@ -87,6 +87,7 @@ impl Plan {
     }
 
     /// The downloads alone, for where the rest can be decided only once they are here.
+    #[must_use]
     pub fn pulls(&self) -> Self {
         let pulls = self.steps.iter().filter(|step| matches!(step.action, Action::Pull { .. }));
         Self { steps: pulls.map(|step| Step { after: Vec::new(), ..step.clone() }).collect() }

@@ -2,8 +2,9 @@
 
 use super::change::Change;
 use super::connection::{self, Connection};
+use super::hosts::Hosts;
 use super::{Declared, Sources, names};
-use crate::kinds::{Kind, Kinds, matches};
+use crate::kinds::{Kind, Kinds};
 use crate::model::{Piece, Protocol, Service, Template, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -13,6 +14,8 @@ pub(super) struct Binder<'a> {
     pub(super) kinds: &'a Kinds,
     pub(super) services: &'a mut [Service],
     pub(super) sources: &'a BTreeMap<String, Sources>,
+    /// Which service a host is.
+    pub(super) hosts: Hosts,
     /// Databases, by service, whose owner an app has settled.
     pub(super) with_owner: BTreeSet<(usize, String)>,
 }
@@ -89,7 +92,7 @@ impl Binder<'_> {
         let text = variable.text.text.as_str();
         let connection = connection::parse(text)?;
         let services: Vec<usize> =
-            connection.hosts.iter().map(|(host, _)| self.service_of(&text[host.clone()])).collect::<Option<_>>()?;
+            connection.hosts.iter().map(|(host, _)| self.hosts.service(&text[host.clone()])).collect::<Option<_>>()?;
         let &service = services.first()?;
         if connection.bare && !self.may_be_host(&variable.name, text, service) {
             return None;
@@ -195,17 +198,6 @@ impl Binder<'_> {
                 }
             }
         }
-    }
-
-    fn service_of(&self, host: &str) -> Option<usize> {
-        let is = |name: &String| name.eq_ignore_ascii_case(host);
-        self.services.iter().position(|service| is(&service.name) || service.aliases.iter().any(is)).or_else(|| {
-            let host = host.to_ascii_lowercase();
-            self.services.iter().position(|service| {
-                let hosts = self.sources.get(&service.name).map(|known| known.hosts.as_slice()).unwrap_or_default();
-                hosts.iter().any(|pattern| matches(pattern, &host))
-            })
-        })
     }
 
     /// Whether a service's name as the whole value means its host: `DB_HOST=db`, and not `CACHE_DRIVER=redis`.

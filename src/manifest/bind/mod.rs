@@ -8,6 +8,7 @@ mod binder;
 mod change;
 mod conflict;
 mod connection;
+mod hosts;
 mod login;
 mod names;
 mod secrets;
@@ -21,7 +22,8 @@ use super::interpolate::Interpolated;
 use crate::kinds::Kinds;
 use crate::model::{Origin, Service, Template, Value, Variable};
 use binder::Binder;
-use std::collections::{BTreeMap, BTreeSet};
+use hosts::Hosts;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A variable as a manifest declares it.
 #[derive(Clone, Debug)]
@@ -81,7 +83,8 @@ pub(crate) fn bind_with(
     declared: &[Declared],
     said: BTreeMap<usize, Template>,
 ) -> Vec<Variable> {
-    let mut binder = Binder { kinds, services, sources, with_owner: BTreeSet::new() };
+    let hosts = Hosts::of(services, sources);
+    let mut binder = Binder { kinds, services, sources, hosts, with_owner: BTreeSet::new() };
     let mut values: Vec<Option<Value>> = vec![None; declared.len()];
     for (index, template) in said {
         binder.note_bound(&template);
@@ -89,14 +92,17 @@ pub(crate) fn bind_with(
             *value = Some(Value::Bound { template, dropped: Vec::new() });
         }
     }
-    let mut apps: Vec<&str> = Vec::new();
-    for variable in declared {
-        if !apps.contains(&variable.app.as_str()) {
-            apps.push(&variable.app);
-        }
+    // Each app's variables, in the order in which the apps come.
+    let mut apps: Vec<Vec<usize>> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for (index, variable) in declared.iter().enumerate() {
+        let place = *places.entry(&variable.app).or_insert_with(|| {
+            apps.push(Vec::new());
+            apps.len() - 1
+        });
+        apps[place].push(index);
     }
-    for app in apps {
-        let own: Vec<usize> = (0..declared.len()).filter(|index| declared[*index].app == app).collect();
+    for own in apps {
         binder.bind_app(declared, &own, &mut values);
     }
     declared

@@ -108,30 +108,33 @@ impl Binder<'_> {
         let part = names::part_at_end(&variable.name);
         let mut candidates: Vec<(usize, usize, &'static str, u8)> = Vec::new();
         for (index, service) in self.services.iter().enumerate() {
-            let about = names::is_about_service(&variable.name, &service.name)
-                || self.kinds.get(&service.kind).is_some_and(|kind| names::is_about_kind(&variable.name, kind));
+            // Asked last: most variables have nothing to do with most services.
+            let about = || {
+                names::is_about_service(&variable.name, &service.name)
+                    || self.kinds.get(&service.kind).is_some_and(|kind| names::is_about_kind(&variable.name, kind))
+            };
             for (at, user) in service.users.iter().enumerate() {
                 let same = match &user.credential {
                     Credential::Variable(name) => source == Some(name.as_str()),
                     Credential::Secret(name) => variable.secret.as_ref() == Some(name),
                     Credential::Literal(literal) => {
-                        about
-                            && names::is_secret(&variable.name)
-                            && source.is_none()
+                        source.is_none()
                             && !literal.reveal().is_empty()
                             && literal.reveal() == variable.text.text
+                            && names::is_secret(&variable.name)
+                            && about()
                     }
                     Credential::None | Credential::Own(_) => false,
                 };
                 if same && part != Some(Part::User) {
-                    candidates.push((index, at, "password", u8::from(about)));
+                    candidates.push((index, at, "password", u8::from(about())));
                 }
                 let known = self.sources.get(&service.name);
                 let same_user =
                     (source.is_some() && known.and_then(|known| known.user.as_deref()) == source && at == 0)
-                        || (about && variable.text.text == user.name.value);
+                        || (variable.text.text == user.name.value && about());
                 if same_user && part == Some(Part::User) && !user.name.value.is_empty() {
-                    candidates.push((index, at, "user", u8::from(about)));
+                    candidates.push((index, at, "user", u8::from(about())));
                 }
             }
         }

@@ -2,6 +2,8 @@
 
 use super::kustomize::Changes;
 use crate::kinds::Kind;
+use crate::manifest::environment::Environment;
+use crate::manifest::interpolate::interpolate;
 use crate::manifest::tree::Node;
 use crate::model::{ImageRef, Located, Version, VersionClass};
 
@@ -36,6 +38,16 @@ impl Image {
             changes.apply(text, &mut image);
         }
         Some(image)
+    }
+
+    /// The same, with variables replaced that are set here: manifests often go through `envsubst` on their way.
+    pub(super) fn read_filled(node: &Node, changes: &[Changes], environment: &Environment) -> Option<Self> {
+        let text = node.as_str()?;
+        let filled = interpolate(text, &|name| environment.get(name).map(str::to_owned)).ok();
+        match filled.filter(|filled| filled.unset.is_empty() && !filled.spans.is_empty()) {
+            Some(filled) => Self::read(&Node::scalar(filled.text, true, node.origin.clone()), changes),
+            None => Self::read(node, changes),
+        }
     }
 
     /// The version that it declares of that kind.

@@ -199,9 +199,9 @@ impl Reader<'_> {
             for entry in node.entries() {
                 let path = entry.key.value.as_str();
                 if !["name", "image", "envs", "run_command"].contains(&path) {
-                    let note = "about production's machine, which a local server does not have".to_owned();
+                    let told = "about production's machine, which a local server does not have".to_owned();
                     let support = Support::Unsupported;
-                    service.keys.push(crate::model::Key { path: path.to_owned(), support, note });
+                    service.keys.push(crate::model::Key { path: path.to_owned(), support, note: told });
                 }
             }
         });

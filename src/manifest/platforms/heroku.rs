@@ -32,8 +32,11 @@ pub(crate) const SCALINGO: Dialect = Dialect {
     read: read_scalingo,
 };
 
+/// An add-on's name, the beginning of its variables, and the end and field of each.
+type Addon = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
 /// What an add-on's variables begin with where no `as` is said, and what they carry; others begin with the add-on's name.
-const ADDONS: &[(&str, &str, &[(&str, &str)])] = &[
+const ADDONS: &[Addon] = &[
     ("heroku-postgresql", "DATABASE", &[("URL", "url")]),
     ("heroku-redis", "REDIS", &[("URL", "url")]),
     ("heroku-key-value-store", "REDIS", &[("URL", "url")]),
@@ -68,7 +71,11 @@ fn file_name(file: &ManifestFile) -> &str {
 
 /// What Heroku knows at the top of `app.json`; Expo's and React Native's files of that name have none of it.
 fn recognises(file: &ManifestFile) -> bool {
-    let Some(document) = file.documents.first() else { return false };
+    let Some(document) = file.documents.first() else {
+        // What is broken is told, where its words say that it is Heroku's.
+        let says = |word: &str| file.source.text.contains(word);
+        return file_name(file) == "app.json" && (says("\"addons\"") || says("\"buildpacks\"")) && !says("\"expo\"");
+    };
     if document.get("expo").is_some() {
         return false;
     }
@@ -93,7 +100,7 @@ fn recognises(file: &ManifestFile) -> bool {
 }
 
 fn is_scalingo(file: &ManifestFile) -> bool {
-    file_name(file) == "scalingo.json" && file.documents.first().is_some_and(|document| document.as_mapping().is_some())
+    file_name(file) == "scalingo.json" && file.documents.first().is_none_or(|document| document.as_mapping().is_some())
 }
 
 fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
@@ -111,7 +118,7 @@ fn read_as(input: &Input<'_>, dialect: &'static Dialect) -> (Stack, Vec<Diagnost
         expect: Expect::default(),
         stack: Stack::default(),
         given: Given::default(),
-        app: input.files.iter().find_map(|file| name_of(file)).unwrap_or_else(|| "app".to_owned()),
+        app: input.files.iter().find_map(name_of).unwrap_or_else(|| "app".to_owned()),
     };
     for file in input.files {
         let path = file.source.path.clone();
@@ -186,7 +193,7 @@ impl Reader<'_> {
         let name = match known {
             // `heroku.yml` says again what `app.json` says.
             Some(origin) if origin.path() != plan.origin.path() => return,
-            Some(_) => (2..).map(|number| format!("{base}-{number}")).find(|name| !taken(name)).unwrap_or(base.clone()),
+            Some(_) => self.another(&base),
             None => base.clone(),
         };
         let again = name != base;
@@ -255,6 +262,15 @@ impl Reader<'_> {
                 .push("the name of its variable is the platform's choice: bind it in services.local.yaml".to_owned());
         }
         self.stack.services.push(service);
+    }
+
+    /// The first of `base-2`, `base-3`, … that no service has.
+    fn another(&self, base: &str) -> String {
+        let mut number = 2;
+        while self.stack.service(&format!("{base}-{number}")).is_some() {
+            number += 1;
+        }
+        format!("{base}-{number}")
     }
 
     /// A variable: text, or a map that says where its value comes from.

@@ -339,14 +339,14 @@ fn account(service: &mut Service, node: &Node) {
         };
     }
     for entry in node.entries() {
-        let (support, note) = match entry.key.value.as_str() {
+        let (support, reason) = match entry.key.value.as_str() {
             "host" | "hosts" | "role" | "roles" | "tag" | "tags" => (Support::Unsupported, "where production runs it"),
             "service" => (Support::Reproduced, "apps reach it by this name too"),
             "registry" => (Support::Unsupported, "the engine's own logins are used"),
             "network" | "options" | "proxy" => (Support::Unsupported, "the container runs with the engine's own rules"),
             _ => continue,
         };
-        service.keys.push(Key { path: entry.key.value.clone(), support, note: note.to_owned() });
+        service.keys.push(Key { path: entry.key.value.clone(), support, note: reason.to_owned() });
     }
 }
 

@@ -47,9 +47,9 @@ impl<'k> Managed<'k> {
     }
 
     /// Every key of a map that was not accounted for is told as the platform's own.
-    pub(super) fn rest(&mut self, node: &Node, note: &str) {
+    pub(super) fn rest(&mut self, node: &Node, reason: &str) {
         for entry in node.entries() {
-            self.aside(&entry.key.value, Support::Unsupported, note);
+            self.aside(&entry.key.value, Support::Unsupported, reason);
         }
     }
 

@@ -65,6 +65,9 @@ fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
             for scope in &scopes {
                 reader.apps(scope, &scopes);
             }
+            for scope in &scopes {
+                reader.variables(scope, &scopes);
+            }
         }
     }
     let Reader { mut stack, given, containers, mut expect, .. } = reader;
@@ -101,13 +104,11 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn named(&mut self, node: &Node, what: &str) -> Option<Located<String>> {
-        match node.get("name") {
-            Some(name) => self.expect.text(name, &format!("the name of {what}")),
-            None => {
-                self.expect.diagnostics.push(lacks(what, "name", node));
-                None
-            }
-        }
+        let Some(name) = node.get("name") else {
+            self.expect.diagnostics.push(lacks(what, "name", node));
+            return None;
+        };
+        self.expect.text(name, &format!("the name of {what}"))
     }
 
     fn databases(&mut self, scope: &Node) {
@@ -194,9 +195,15 @@ impl Reader<'_> {
                     origin: name.origin.clone(),
                 });
             }
-            if self.stack.service(&name.value).is_none() {
+        }
+    }
+
+    fn variables(&mut self, scope: &Node, scopes: &[&Node]) {
+        for node in scope.get("services").and_then(Node::as_sequence).unwrap_or_default() {
+            let Some(name) = node.get("name").and_then(Node::as_str) else { continue };
+            if self.stack.service(name).is_none() {
                 for variable in node.get("envVars").and_then(Node::as_sequence).unwrap_or_default() {
-                    self.variable(&name.value, variable, scopes);
+                    self.variable(name, variable, scopes);
                 }
             }
         }
@@ -274,12 +281,12 @@ impl Reader<'_> {
         if let Some(value) = node.get("value") {
             self.given.node(app, &name.value, value);
         } else if let Some(from) = node.get("fromDatabase") {
-            self.from_service(app, &name, from);
+            self.bind_property(app, &name, from);
         } else if let Some(from) = node.get("fromService") {
             let of_variable = from.get("envVarKey").and_then(Node::as_str);
             match of_variable {
-                Some(of) => self.from_variable(app, &name, from, of, scopes),
-                None => self.from_service(app, &name, from),
+                Some(of) => self.bind_variable(app, &name, from, of, scopes),
+                None => self.bind_property(app, &name, from),
             }
         } else if node.get("generateValue").and_then(Node::as_bool) == Some(true) {
             self.given.settled(app, &name.value, Value::Secret("Render generates it".to_owned()), origin);
@@ -289,7 +296,7 @@ impl Reader<'_> {
     }
 
     /// A property of a database or service.
-    fn from_service(&mut self, app: &str, name: &Located<String>, from: &Node) {
+    fn bind_property(&mut self, app: &str, name: &Located<String>, from: &Node) {
         let (of, property) = (from.get("name").and_then(Node::as_str), from.get("property").and_then(Node::as_str));
         let (Some(of), Some(property)) = (of, property) else {
             return self.expect.wrong(
@@ -318,12 +325,11 @@ impl Reader<'_> {
             return self.given.settled(app, &name.value, Value::Unresolved(what), origin);
         };
         let template = self.property(&service.name, &service.kind, property);
-        match template {
-            Some(template) => self.given.bound(app, &name.value, template, origin),
-            None => {
-                let what = format!("{property} of {of}, which a local server does not have");
-                self.given.settled(app, &name.value, Value::Unresolved(what), origin);
-            }
+        if let Some(template) = template {
+            self.given.bound(app, &name.value, template, origin);
+        } else {
+            let what = format!("{property} of {of}, which a local server does not have");
+            self.given.settled(app, &name.value, Value::Unresolved(what), origin);
         }
     }
 
@@ -344,7 +350,7 @@ impl Reader<'_> {
     }
 
     /// Another service's variable of that name.
-    fn from_variable(&mut self, app: &str, name: &Located<String>, from: &Node, of: &str, scopes: &[&Node]) {
+    fn bind_variable(&mut self, app: &str, name: &Located<String>, from: &Node, of: &str, scopes: &[&Node]) {
         let service = from.get("name").and_then(Node::as_str).unwrap_or_default();
         let origin: &Origin = &name.origin;
         let services = scopes.iter().filter_map(|scope| scope.get("services")).filter_map(Node::as_sequence).flatten();
@@ -352,23 +358,19 @@ impl Reader<'_> {
             .filter(|node| node.get("name").and_then(Node::as_str) == Some(service))
             .flat_map(|node| node.get("envVars").and_then(Node::as_sequence).unwrap_or_default())
             .find(|variable| variable.get("key").and_then(Node::as_str) == Some(of));
-        match source {
-            Some(variable) => {
-                if let Some(value) = variable.get("value") {
-                    self.given.node(app, &name.value, value);
-                } else if let Some(from) = variable.get("fromDatabase") {
-                    self.from_service(app, name, from);
-                } else if let Some(from) = variable.get("fromService").filter(|from| from.get("property").is_some()) {
-                    self.from_service(app, name, from);
-                } else {
-                    let value = Value::Secret(format!("{of} of {service}"));
-                    self.given.settled(app, &name.value, value, origin);
-                }
-            }
-            None => {
-                let value = Value::Unresolved(format!("{of} of {service}, which Render sets"));
-                self.given.settled(app, &name.value, value, origin);
-            }
+        let Some(variable) = source else {
+            let value = Value::Unresolved(format!("{of} of {service}, which Render sets"));
+            return self.given.settled(app, &name.value, value, origin);
+        };
+        if let Some(value) = variable.get("value") {
+            self.given.node(app, &name.value, value);
+        } else if let Some(from) = variable.get("fromDatabase") {
+            self.bind_property(app, name, from);
+        } else if let Some(from) = variable.get("fromService").filter(|from| from.get("property").is_some()) {
+            self.bind_property(app, name, from);
+        } else {
+            let value = Value::Secret(format!("{of} of {service}"));
+            self.given.settled(app, &name.value, value, origin);
         }
     }
 }

@@ -35,8 +35,8 @@ fn has_line(file: &ManifestFile, starts: &[&str]) -> bool {
 }
 
 fn is_fly(file: &ManifestFile) -> bool {
-    let name = file_name(file);
-    let is_named = name.starts_with("fly.") && name.ends_with(".toml");
+    let path = &file.source.path;
+    let is_named = file_name(file).starts_with("fly.") && path.extension().is_some_and(|ending| ending == "toml");
     is_named
         && has_line(
             file,

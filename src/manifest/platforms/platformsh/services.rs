@@ -1,0 +1,152 @@
+//! The services of Platform.sh: `type: kind:version`, and what `configuration` says to the server.
+
+use super::{DIALECT, End, Reader};
+use crate::manifest::platforms::managed::{Managed, lacks};
+use crate::manifest::tree::{Entry, Node};
+use crate::model::{App, Located, Support};
+
+/// Types of services that are no backing service, each with what they are.
+const NO_SERVICES: &[(&str, &str)] = &[
+    ("varnish", "a cache in front of the apps; no request goes through it here"),
+    ("network-storage", "a file share that apps mount"),
+    ("vault-kms", "a store of keys"),
+    ("chrome-headless", "a browser for the apps"),
+];
+impl Reader<'_> {
+    pub(super) fn services(&mut self, node: &Node) {
+        for entry in self.expect.map(node, "the services") {
+            let (name, node) = (&entry.key, &entry.value);
+            let what = format!("the type of `{}`", name.value);
+            let Some(said) = node.get("type") else {
+                self.expect.diagnostics.push(lacks(&format!("`{}`", name.value), "type", node));
+                continue;
+            };
+            let Some(said) = self.expect.text(said, &what) else { continue };
+            let (word, version) = said.value.split_once(':').unwrap_or((&said.value, ""));
+            let kind = self.input.kinds.spelled(DIALECT.name, word);
+            let other = NO_SERVICES.iter().find(|(known, _)| *known == word);
+            let (Some(kind), None) = (kind, other) else {
+                let what = other
+                    .map_or_else(|| format!("`{word}`, of which devenv knows no kind"), |(_, what)| (*what).to_owned());
+                self.stack.apps.push(App {
+                    name: name.value.clone(),
+                    image: None,
+                    note: what,
+                    origin: name.origin.clone(),
+                });
+                continue;
+            };
+            let version = Located::new(version.to_owned(), said.origin.clone());
+            let mut service = Managed::new(name, kind, Some(&version));
+            service.aside("type", Support::Reproduced, "");
+            if let Some(configuration) = node.get("configuration") {
+                self.configuration(&mut service, configuration);
+            }
+            // What Platform.sh gives where nothing is configured.
+            match kind.name.as_str() {
+                "mariadb" | "mysql" => service.defaults("user", "main"),
+                "redis" | "valkey" => {}
+                _ => service.defaults("main", "main"),
+            }
+            service.rest(node, "about production's machine, which a local server does not have");
+            self.stack.services.push(service.finish());
+        }
+    }
+
+    fn configuration(&mut self, service: &mut Managed<'_>, node: &Node) {
+        service.aside("configuration", Support::Reproduced, "what becomes of each key is told by itself");
+        for entry in self.expect.map(node, "`configuration`") {
+            let (key, value) = (entry.key.value.as_str(), &entry.value);
+            let path = format!("configuration.{key}");
+            match key {
+                "databases" | "schemas" if service.has_databases() => {
+                    for name in self.expect.texts(value, &format!("`{key}`")) {
+                        service.database(&name, None);
+                    }
+                    service.aside(&path, Support::Reproduced, "");
+                }
+                "extensions" if service.kind.name == "postgres" => {
+                    for name in self.expect.texts(value, "`extensions`") {
+                        service.service.extensions.push(name);
+                    }
+                    service.aside(&path, Support::Reproduced, "");
+                }
+                "vhosts" if service.kind.default_vhost.is_some() => {
+                    service.service.vhosts.extend(self.expect.texts(value, "`vhosts`"));
+                    service.aside(&path, Support::Reproduced, "");
+                }
+                "maxmemory_policy" => service.setting(&path, "maxmemory-policy", value),
+                "properties" => {
+                    for entry in self.expect.map(value, "`properties`") {
+                        property(service, entry);
+                    }
+                }
+                "endpoints" => self.endpoints(service, value),
+                "plugins" => {
+                    service.key(&path, Support::Unsupported, "plugins that the image does not bring are not installed");
+                }
+                "authentication" => {
+                    service.key(&path, Support::Approximated, "apps reach the local server without a login");
+                }
+                "rotate_passwords" => service.aside(&path, Support::Unsupported, "passwords stay the same here"),
+                _ => service.key(&path, Support::Unsupported, "what this means to the server is not known here"),
+            }
+        }
+    }
+
+    /// Endpoints by name: each has a login of its own.
+    fn endpoints(&mut self, service: &mut Managed<'_>, node: &Node) {
+        for entry in self.expect.map(node, "`endpoints`") {
+            let (name, value) = (&entry.key, &entry.value);
+            let mut end = End { user: Some(name.value.clone()), ..End::default() };
+            service.user(name);
+            let path = format!("configuration.endpoints.{}", name.value);
+            let said = value.get("default_schema").or_else(|| value.get("default_database"));
+            let mut administers = Vec::new();
+            let mut others = false;
+            for privilege in value.get("privileges").into_iter().flat_map(Node::entries) {
+                if privilege.value.as_str() == Some("admin") {
+                    administers.push(privilege.key.value.clone());
+                } else {
+                    others = true;
+                }
+                service.database(&privilege.key, None);
+            }
+            for database in &mut service.service.databases {
+                if database.owner.is_none() && administers.contains(&database.name.value) {
+                    database.owner = Some(name.value.clone());
+                }
+            }
+            let only =
+                value.get("privileges").into_iter().flat_map(Node::entries).next().map(|first| first.key.value.clone());
+            end.database = said.and_then(Node::as_str).map(str::to_owned).or(only).filter(|_| service.has_databases());
+            end.vhost = value.get("vhost").and_then(Node::as_str).map(str::to_owned);
+            if others {
+                let reason = "a login owns the databases that it administers; `rw` and `ro` are not granted here";
+                service.key(&path, Support::Approximated, reason);
+            } else {
+                service.aside(&path, Support::Reproduced, "");
+            }
+            self.ends.insert((service.service.name.clone(), name.value.clone()), end);
+        }
+    }
+}
+
+/// A property of `MariaDB`, of which some have names and units of the platform's own.
+fn property(service: &mut Managed<'_>, entry: &Entry) {
+    let path = format!("configuration.properties.{}", entry.key.value);
+    let value = &entry.value;
+    match entry.key.value.as_str() {
+        "default_charset" => service.setting(&path, "character_set_server", value),
+        "default_collation" => service.setting(&path, "collation_server", value),
+        // In megabytes.
+        "max_allowed_packet" => match value.as_str() {
+            Some(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
+                let megabytes = Node::scalar(format!("{text}M"), false, value.origin.clone());
+                service.setting(&path, "max_allowed_packet", &megabytes);
+            }
+            _ => service.setting(&path, "max_allowed_packet", value),
+        },
+        name => service.setting(&path, name, value),
+    }
+}

@@ -32,6 +32,16 @@ pub(crate) fn parse(source: &Arc<SourceFile>) -> Documents {
         );
         return read;
     }
+    if let Some(at) = overgrown(&source.text) {
+        let origin = Places::new(source).of(&(at..at + 1));
+        read.diagnostics.push(
+            Diagnostic::error("hcl-too-large", "an object holds more keys than are read")
+                .at(&origin, "not read")
+                .because("the time to read an object grows with the square of its keys")
+                .help("no manifest needs that: is this the right file?"),
+        );
+        return read;
+    }
     match hcl_edit::parser::parse_body(&source.text) {
         Ok(body) => {
             let mut builder = Builder { places: Places::new(source) };
@@ -57,6 +67,34 @@ pub(crate) fn parse(source: &Arc<SourceFile>) -> Documents {
         }
     }
     read
+}
+
+/// Where an object begins whose keys, with those of others, would take the parser too long: it compares each key with
+/// every other of its object. Only braces and assignments are looked at, wherever they stand, so nothing can hide; a
+/// block counts as an object does.
+fn overgrown(text: &str) -> Option<usize> {
+    /// The sum of the squares of all objects' keys.
+    const MOST: usize = 30_000_000;
+    let mut open: Vec<(usize, usize)> = Vec::new();
+    let mut sum = 0_usize;
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'{' => open.push((at, 0)),
+            b'}' => drop(open.pop()),
+            b'=' | b':' => {
+                if let Some((begin, keys)) = open.last_mut() {
+                    *keys += 1;
+                    // What one more key adds to the square.
+                    sum += 2 * *keys;
+                    if sum > MOST {
+                        return Some(*begin);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    None
 }
 
 /// Reads one expression, or nothing where it is none.
@@ -308,6 +346,13 @@ mod tests {
         {
             assert!(!read(&text).diagnostics.is_empty(), "{}", &text[..20]);
         }
+        let keys = (0..20_000).map(|at| format!("k{at} = 1")).collect::<Vec<_>>().join("\n");
+        for text in
+            [format!("x = {{\n{keys}}}\n"), format!("x = [ {{\n{keys}}} ]\n"), format!("x = \"${{ {{\n{keys}}} }}\"")]
+        {
+            assert_eq!(read(&text).diagnostics[0].code, "hcl-too-large");
+        }
+        assert_eq!(read(&format!("{keys}\n")).diagnostics, []);
         let read = read(&"a".repeat(LARGEST + 1));
         assert_eq!(read.diagnostics[0].code, "hcl-too-large");
     }

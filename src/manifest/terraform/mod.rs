@@ -2,6 +2,7 @@
 //!
 //! Nothing is run, and nothing is fetched: a module that does not lie in the project is known by its arguments only.
 
+mod belongings;
 mod calls;
 mod evaluate;
 mod functions;
@@ -10,18 +11,17 @@ mod names;
 mod resources;
 mod shown;
 
-use super::cloud::{self, Built, Parameter, Resource, Settings};
+use super::cloud::{self, Built, Resource};
 use super::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use super::environment::Environment;
 use super::files::tidy;
-use super::hcl::EXPRESSION;
 use super::tree::{Node, NodeKind};
-use crate::kinds::{Kind, arguments, matches};
+use crate::kinds::Kind;
 use crate::model::{Diagnostic, Located, Source, Stack, VersionClass};
+use belongings::Belongings;
 use evaluate::{Scope, VALUES, pairs};
 use module::{Block, Module};
 use names::Candidate;
-use resources::{ADDITIONS, Adds, GROUPS};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -152,11 +152,12 @@ impl Reader<'_> {
         self.inside.push(module.folder.clone());
         let left = self.left.clone();
         let scope = Scope { module, given, bound: Vec::new(), inside: Vec::new(), left: &left };
+        let belongings = Belongings::of_module(&scope, module);
         for block in &module.resources {
             if let Some(shape) = resources::shape(&block.type_name) {
                 for (index, scope, exists) in instances(&scope, block) {
                     let body = without_meta(scope.evaluate(&block.body));
-                    let (parameters, databases, users) = self.additions(&scope, module, block, &body, shape);
+                    let own = belongings.of_block(block, &body, shape, self.kind_of(block, &body, shape));
                     let resource = Resource {
                         dialect: DIALECT.name,
                         name: block.name.value.clone(),
@@ -164,9 +165,9 @@ impl Reader<'_> {
                         type_name: &block.type_name,
                         shape,
                         body: &body,
-                        parameters,
-                        databases,
-                        users,
+                        parameters: own.parameters,
+                        databases: own.databases,
+                        users: own.users,
                     };
                     let mut built = cloud::build(self.input.kinds, &resource);
                     if !exists {
@@ -239,56 +240,6 @@ impl Reader<'_> {
             self.diagnostics.extend(diagnostics.iter().cloned());
         }
         self.found.push(Candidate { name: name.to_owned(), index, modules: path.to_vec(), built });
-    }
-
-    /// Parameters of the group that a resource names, and what resources of their own add to it.
-    fn additions(
-        &self,
-        scope: &Scope<'_>,
-        module: &Module,
-        block: &Block,
-        body: &Node,
-        shape: &cloud::Shape,
-    ) -> (Vec<Parameter>, Vec<Located<String>>, Vec<Located<String>>) {
-        let (mut parameters, mut databases, mut users) = (Vec::new(), Vec::new(), Vec::new());
-        for settings in shape.settings {
-            let Settings::Group(attribute) = settings else { continue };
-            let Some(node) = cloud::at(&block.body, attribute) else { continue };
-            let value = cloud::at(body, attribute);
-            for other in &module.resources {
-                let Some(group) = GROUPS.iter().find(|group| group.resource == other.type_name) else { continue };
-                let named = || {
-                    let own = other.body.get("name").map(|name| scope.evaluate(name));
-                    own.as_ref().and_then(Node::as_literal).is_some()
-                        && own.as_ref().and_then(Node::as_literal) == value.and_then(Node::as_literal)
-                };
-                if refers_to(node, other) || named() {
-                    parameters.extend(group_parameters(
-                        group,
-                        &scope.evaluate(&other.body),
-                        self.kind_of(block, body, shape),
-                    ));
-                }
-            }
-        }
-        for other in &module.resources {
-            for addition in ADDITIONS.iter().filter(|addition| matches(addition.resource, &other.type_name)) {
-                let Some(of) = other.body.get(addition.of) else { continue };
-                let named = || {
-                    let name = body.get("name").and_then(Node::as_literal);
-                    name.is_some() && scope.evaluate(of).as_literal() == name
-                };
-                if !refers_to(of, block) && !named() {
-                    continue;
-                }
-                for (_, scope, exists) in instances(scope, other) {
-                    if exists {
-                        add(addition.adds, &scope.evaluate(&other.body), &mut parameters, &mut databases, &mut users);
-                    }
-                }
-            }
-        }
-        (parameters, databases, users)
     }
 
     fn kind_of(&self, block: &Block, body: &Node, shape: &cloud::Shape) -> Option<&Kind> {
@@ -382,59 +333,4 @@ fn instances<'a>(scope: &Scope<'a>, block: &Block) -> Vec<(Option<String>, Scope
         };
     }
     vec![(None, scope.clone(), true)]
-}
-
-/// Whether an expression names a resource: `aws_db_parameter_group.main.name`.
-fn refers_to(node: &Node, block: &Block) -> bool {
-    let NodeKind::Scalar { text, .. } = &node.kind else { return false };
-    if node.tag.as_deref() != Some(EXPRESSION) && !text.contains("${") {
-        return false;
-    }
-    let address = format!("{}.{}", block.type_name, block.name.value);
-    text.match_indices(&address).any(|(at, _)| {
-        let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-        !text[..at].ends_with(|c: char| is_name(c) || c == '.') && !text[at + address.len()..].starts_with(is_name)
-    })
-}
-
-/// The parameters of a group: a list, or a configuration file's text.
-fn group_parameters(group: &resources::Group, body: &Node, kind: Option<&Kind>) -> Vec<Parameter> {
-    let Some(node) = body.get(group.parameters) else { return Vec::new() };
-    let family = body.get("family").and_then(Node::as_literal).unwrap_or_default();
-    let Some(text) = node.as_literal() else { return cloud::pairs(group.holder, node, family) };
-    let read = |kind: &Kind| arguments::read_file(kind, text);
-    let settings = kind.map(read).unwrap_or_default();
-    settings
-        .into_iter()
-        .map(|setting| Parameter {
-            holder: group.holder.to_owned(),
-            name: Located::new(setting.name, node.origin.clone()),
-            value: Node::scalar(setting.value, true, node.origin.clone()),
-            family: family.to_owned(),
-        })
-        .collect()
-}
-
-/// What a resource of its own adds to the service that it belongs to.
-fn add(
-    adds: Adds,
-    body: &Node,
-    parameters: &mut Vec<Parameter>,
-    databases: &mut Vec<Located<String>>,
-    users: &mut Vec<Located<String>>,
-) {
-    let name = |attribute: &str| {
-        let node = body.get(attribute)?;
-        Some(Located::new(node.as_literal()?.to_owned(), node.origin.clone()))
-    };
-    match adds {
-        Adds::Database(attribute) => databases.extend(name(attribute)),
-        Adds::User(attribute) => users.extend(name(attribute)),
-        Adds::Parameter(attribute, value) => {
-            if let (Some(name), Some(value)) = (name(attribute), body.get(value)) {
-                let holder = "configuration".to_owned();
-                parameters.push(Parameter { holder, name, value: value.clone(), family: String::new() });
-            }
-        }
-    }
 }

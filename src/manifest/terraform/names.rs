@@ -2,6 +2,7 @@
 
 use crate::manifest::cloud::Built;
 use crate::model::{App, Stack};
+use std::collections::{HashMap, HashSet};
 
 /// Something found, with what it may be called.
 pub(super) struct Candidate {
@@ -59,8 +60,14 @@ pub(super) fn absent(built: Built) -> Built {
 /// Gives everything its name and puts it into the stack.
 pub(super) fn settle(found: Vec<Candidate>, stack: &mut Stack) {
     let names: Vec<[String; 4]> = found.iter().map(Candidate::names).collect();
-    let is_single = |level: usize, name: &str| names.iter().filter(|names| names[level] == name).count() == 1;
-    let mut taken: Vec<String> = Vec::new();
+    let mut counts: HashMap<(usize, &str), usize> = HashMap::new();
+    for names in &names {
+        for (level, name) in names.iter().enumerate() {
+            *counts.entry((level, name)).or_default() += 1;
+        }
+    }
+    let is_single = |level: usize, name: &str| counts.get(&(level, name)) == Some(&1);
+    let mut taken: HashSet<String> = HashSet::new();
     for (at, candidate) in found.into_iter().enumerate() {
         let free = |name: &String| !taken.contains(name);
         let single = (0..3).find(|level| is_single(*level, &names[at][*level]) && free(&names[at][*level]));
@@ -72,7 +79,7 @@ pub(super) fn settle(found: Vec<Candidate>, stack: &mut Stack) {
             name = format!("{longest}-{number}");
             number += 1;
         }
-        taken.push(name.clone());
+        taken.insert(name.clone());
         match candidate.built {
             Built::Service(mut service, _) => {
                 service.name = name;

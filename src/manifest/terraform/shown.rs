@@ -3,14 +3,14 @@
 //! It holds secrets in clear: a value that Terraform marks as sensitive is taken out before anything else looks at it.
 //! Format: <https://developer.hashicorp.com/terraform/internals/json-format>.
 
+use super::belongings::Belongings;
 use super::names::Candidate;
-use super::resources::{self, ADDITIONS, GROUPS};
-use super::{DIALECT, add, group_parameters};
-use crate::kinds::matches;
-use crate::manifest::cloud::{self, Parameter, Resource, Settings, Shape};
+use super::{DIALECT, resources};
+use crate::manifest::cloud::{self, Resource};
 use crate::manifest::dialect::{Input, ManifestFile};
 use crate::manifest::tree::{Entry, Node, NodeKind};
 use crate::model::{Diagnostic, Located, Severity};
+use std::collections::HashMap;
 
 /// Whether a document is a state or plan, of whatever version; or a raw state, of which it is said how to show it.
 pub(super) fn recognises(document: &Node) -> bool {
@@ -38,6 +38,13 @@ struct Shown {
     values: Node,
 }
 
+impl Shown {
+    /// The block that it is an instance of.
+    fn block(&self) -> (&[String], &str, &str) {
+        (&self.modules, &self.type_name, &self.name.value)
+    }
+}
+
 /// What a file declares.
 pub(super) fn read(file: &ManifestFile, input: &Input<'_>) -> (Vec<Candidate>, Vec<Diagnostic>) {
     let Some(document) = file.documents.first() else { return (Vec::new(), Vec::new()) };
@@ -50,10 +57,19 @@ pub(super) fn read(file: &ManifestFile, input: &Input<'_>) -> (Vec<Candidate>, V
             walk(module, &[], &mut resources, 0);
         }
     }
+    let belongings = Belongings::of_state(resources.iter().map(|shown| (shown.type_name.as_str(), &shown.values)));
+    let mut instances: HashMap<(&[String], &str, &str), usize> = HashMap::new();
+    for shown in &resources {
+        *instances.entry(shown.block()).or_default() += 1;
+    }
     let (mut found, mut diagnostics) = (Vec::new(), Vec::new());
     for shown in &resources {
         let Some(shape) = resources::shape(&shown.type_name) else { continue };
-        let (parameters, databases, users) = additions(shown, shape, &resources, input);
+        let engine = cloud::at(&shown.values, shape.engine).and_then(Node::as_literal);
+        let kind = engine
+            .and_then(|word| cloud::engine_of(input.kinds, word))
+            .or_else(|| input.kinds.spelled(DIALECT.name, &shown.type_name));
+        let own = belongings.of_values(&shown.values, shape, kind);
         let resource = Resource {
             dialect: DIALECT.name,
             name: shown.name.value.clone(),
@@ -61,19 +77,16 @@ pub(super) fn read(file: &ManifestFile, input: &Input<'_>) -> (Vec<Candidate>, V
             type_name: &shown.type_name,
             shape,
             body: &shown.values,
-            parameters,
-            databases,
-            users,
+            parameters: own.parameters,
+            databases: own.databases,
+            users: own.users,
         };
         let mut built = cloud::build(input.kinds, &resource);
         if let cloud::Built::Service(_, wrong) = &mut built {
             diagnostics.append(wrong);
         }
-        let siblings = resources.iter().filter(|other| {
-            other.type_name == shown.type_name && other.name.value == shown.name.value && other.modules == shown.modules
-        });
         // Of a count of one there is only the first.
-        let is_only = siblings.count() == 1;
+        let is_only = instances.get(&shown.block()) == Some(&1);
         let index = shown.index.clone().filter(|index| !is_only || index != "0");
         found.push(Candidate { name: shown.name.value.clone(), index, modules: shown.modules.clone(), built });
     }
@@ -167,38 +180,4 @@ fn take_out(values: &mut Node, sensitive: &Node) {
         }
         _ => {}
     }
-}
-
-/// Parameters of groups and resources of their own that belong to a resource, by the names and ids that they share.
-fn additions(
-    shown: &Shown,
-    shape: &Shape,
-    all: &[Shown],
-    input: &Input<'_>,
-) -> (Vec<Parameter>, Vec<Located<String>>, Vec<Located<String>>) {
-    let (mut parameters, mut databases, mut users) = (Vec::new(), Vec::new(), Vec::new());
-    let is = |node: Option<&Node>, text: &str| !text.is_empty() && node.and_then(Node::as_literal) == Some(text);
-    let engine = cloud::at(&shown.values, shape.engine).and_then(Node::as_literal);
-    let kind = engine
-        .and_then(|word| cloud::engine_of(input.kinds, word))
-        .or_else(|| input.kinds.spelled(DIALECT.name, &shown.type_name));
-    for settings in shape.settings {
-        let Settings::Group(attribute) = settings else { continue };
-        let Some(named) = cloud::at(&shown.values, attribute).and_then(Node::as_literal) else { continue };
-        for other in all {
-            let Some(group) = GROUPS.iter().find(|group| group.resource == other.type_name) else { continue };
-            if ["name", "id", "arn"].iter().any(|key| is(other.values.get(key), named)) {
-                parameters.extend(group_parameters(group, &other.values, kind));
-            }
-        }
-    }
-    for other in all {
-        for addition in ADDITIONS.iter().filter(|addition| matches(addition.resource, &other.type_name)) {
-            let Some(of) = other.values.get(addition.of).and_then(Node::as_literal) else { continue };
-            if ["id", "name"].iter().any(|key| is(shown.values.get(key), of)) {
-                add(addition.adds, &other.values, &mut parameters, &mut databases, &mut users);
-            }
-        }
-    }
-    (parameters, databases, users)
 }

@@ -269,9 +269,20 @@ pub struct Run {
     /// Fresh data, free ports, an identity of its own, and everything removed at the end.
     #[arg(long)]
     pub ephemeral: bool,
+    /// This many ephemeral environments side by side, the command once in each, with `DEVENV_LANE` set to 1, 2, …
+    #[arg(long, value_name = "N", value_parser = lanes)]
+    pub lanes: Option<usize>,
     /// The command and its arguments.
     #[arg(last = true, required = true)]
     pub command: Vec<String>,
+}
+
+/// As many lanes as one machine could carry.
+fn lanes(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count @ 1..=64) => Ok(count),
+        _ => Err("the number of lanes is from 1 to 64".to_owned()),
+    }
 }
 
 /// `90`, `90s`, `3m`, `500ms`.

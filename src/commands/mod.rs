@@ -1,8 +1,10 @@
 //! One file a command; each reads as a story of the verbs: read, resolve, observe, diff, apply, prove, render.
 
+mod child;
 mod doctor;
 mod down;
 mod env;
+mod ephemeral;
 mod init;
 mod kinds;
 mod logs;
@@ -12,6 +14,7 @@ mod plan;
 mod run;
 mod session;
 mod shell;
+mod signals;
 mod status;
 mod up;
 mod variables;

@@ -13,6 +13,7 @@ use std::io::Read as _;
 use std::path::PathBuf;
 
 /// The machine's side: folders, key, configuration.
+#[derive(Clone)]
 pub(crate) struct Machine {
     /// Where key and locks lie.
     pub(crate) folder: PathBuf,
@@ -108,6 +109,7 @@ pub(crate) fn strictness(start: &Start) -> Strictness {
 }
 
 /// A project that can be started: its manifest says enough.
+#[derive(Clone)]
 pub(crate) struct Project {
     /// What was read.
     pub(crate) reading: Reading,
@@ -160,6 +162,13 @@ impl Project {
         // An ephemeral environment runs beside the checkout's own, which has those ports.
         let fixed_ports = if identity.ephemeral { FixedPorts::Ignored } else { FixedPorts::Claimed };
         Ok(Self { reading, machine, identity, fixed_ports })
+    }
+
+    /// The same project in an ephemeral environment of its own, told apart by `token`.
+    pub(crate) fn beside(&self, token: &str) -> Self {
+        let Identity { root, key, .. } = self.identity.clone();
+        let identity = Identity::ephemeral(&self.reading.stack.project, &root, key, token);
+        Self { identity, fixed_ports: FixedPorts::Ignored, ..self.clone() }
     }
 
     /// The known kinds.

@@ -113,3 +113,44 @@ fn what_a_killed_ephemeral_run_left_is_removed_by_the_next_and_nothing_else_is()
     alive.end();
     assert_eq!(project.on_the_engine(), before);
 }
+
+#[test]
+fn lanes_are_environments_of_their_own_and_leave_nothing() {
+    let project = Sandbox::new(&[(
+        "services.yaml",
+        "services:\n  db: {kind: postgres, version: \"15.18\"}\n  cache: {kind: redis, version: \"7.0.15\"}\n\
+         variables: {DATABASE_URL: \"${db.url}\", REDIS_URL: \"${cache.url}\"}\n",
+    )]);
+    let script = "echo $DEVENV_LANE/$DEVENV_LANES $DATABASE_URL $REDIS_URL; exit $((DEVENV_LANE - 1))";
+    let ended = project.run(&["run", "--lanes", "3", "--", "sh", "-c", script]);
+    // The first lane that fails decides.
+    assert_eq!(ended.code, 1, "{ended:?}");
+    let mut lines: Vec<&str> = ended.stdout.lines().collect();
+    lines.sort_unstable();
+    for (index, line) in lines.iter().enumerate() {
+        let lane = index + 1;
+        assert!(line.starts_with(&format!("[{lane}] {lane}/3 postgresql://")), "{ended:?}");
+    }
+    let mut urls: Vec<&str> = lines.iter().flat_map(|line| line.split(' ').skip(2)).collect();
+    urls.sort_unstable();
+    urls.dedup();
+    assert_eq!(urls.len(), 6, "{ended:?}");
+    assert_eq!(project.on_the_engine(), Vec::<String>::new());
+
+    // Each lane's URLs lead to its own data, and a signal ends all of them.
+    let running = project.spawn(&["run", "--lanes", "2", "--", "sh", "-c", "echo $REDIS_URL; exec sleep 600"]);
+    wait_until("both commands run", || running.stdout().lines().count() == 2);
+    let seen = running.stdout();
+    let urls: Vec<&str> = seen.lines().map(|line| &line[4..]).collect();
+    redis(urls[0], &["SET", "who", "one"]);
+    assert_eq!(redis(urls[1], &["EXISTS", "who"]), ["0"]);
+    running.signal("TERM");
+    assert_eq!(running.end().code, 143);
+    assert_eq!(project.on_the_engine(), Vec::<String>::new());
+
+    // One that cannot start ends the others too, and its own fault is told.
+    project.write("services.local.yaml", "services: {db: {settings: {no_such_setting: 1}}}\n");
+    let failed = project.fail(1, &["run", "--lanes", "2", "--", "true"]);
+    assert!(failed.stderr.contains("no_such_setting"), "{failed:?}");
+    assert_eq!(project.on_the_engine(), Vec::<String>::new());
+}

@@ -1,0 +1,179 @@
+//! `devenv run --ephemeral` and `--lanes`: environments of their own, gone when the run ends, however it ends.
+
+use super::child::{Child, run_all};
+use super::down::tear_down;
+use super::run::variables_for;
+use super::session::{Project, Purpose, connect, strictness};
+use super::signals::{Signals, name_of};
+use super::up::{self, Ready, Starting};
+use crate::apply::Stop;
+use crate::cli::{Global, Run};
+use crate::docker::{Engine, EngineError};
+use crate::dotenv;
+use crate::machine::is_held;
+use crate::model::{Failure, label};
+use crate::plan::Identity;
+use crate::ui::Printer;
+use futures_util::future::join_all;
+use rustix::process::Signal;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// How long the engine's steps under way may take when a signal has come.
+const LAST_STEPS: Duration = Duration::from_secs(10);
+
+/// Brings up as many environments as there are lanes, side by side, runs the command in each, and removes all of them.
+pub(super) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: &Printer) -> Result<u8, Failure> {
+    let began = Instant::now();
+    // From here on a signal ends the run in an orderly way.
+    let mut signals = Signals::new()?;
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let token = format!("{} {}", std::process::id(), since_1970.as_nanos());
+    let first = Project::load(global, files, strictness(&run.start), Some(&token), Purpose::Use, printer)?;
+    let engine = connect(global).await?;
+    let lanes: Vec<Project> = match run.lanes {
+        None => vec![first],
+        Some(count) => (1..=count).map(|number| first.beside(&format!("{token} {number}"))).collect(),
+    };
+    let mut locks = Vec::new();
+    for lane in &lanes {
+        locks.push(lane.lock(printer)?);
+    }
+    let own: BTreeSet<&str> = lanes.iter().map(|lane| lane.identity.name.as_str()).collect();
+    remove_leftovers(&lanes[0], &own, &engine, printer).await?;
+    let outcome = match all_up(&lanes, &engine, run, began, &mut signals, printer).await {
+        Ok(ready) => {
+            let children = lanes.iter().zip(&ready).enumerate();
+            let children = children.map(|(index, (project, ready))| {
+                let lane = run.lanes.map(|count| (index + 1, count));
+                child_of(project, ready, lane)
+            });
+            match children.collect() {
+                Ok(children) => run_all(&run.command, children, &mut signals, printer).await,
+                Err(failure) => Err(failure),
+            }
+        }
+        Err(Ended::By(signal)) => Ok(128 + u8::try_from(signal.as_raw()).unwrap_or_default()),
+        Err(Ended::With(failure)) => Err(failure),
+    };
+    let removed = async {
+        let observed = engine.observe(&[]).await.map_err(EngineError::into_failure)?;
+        let all = lanes.iter().map(|lane| tear_down(&engine, &lane.identity, &observed, true));
+        join_all(all).await.into_iter().collect::<Result<(), Failure>>()
+    };
+    match (outcome, removed.await) {
+        (Ok(code), Ok(())) => Ok(code),
+        (Err(failure), Ok(())) | (Ok(_), Err(failure)) => Err(failure),
+        (Err(mut failure), Err(left)) => {
+            failure.diagnostics.extend(left.diagnostics);
+            Err(failure)
+        }
+    }
+}
+
+/// Why the environments did not get ready.
+enum Ended {
+    By(Signal),
+    With(Failure),
+}
+
+/// Every lane, side by side; ends early on a signal, and when one lane fails.
+async fn all_up(
+    lanes: &[Project],
+    engine: &Engine,
+    run: &Run,
+    began: Instant,
+    signals: &mut Signals,
+    printer: &Printer,
+) -> Result<Vec<Ready>, Ended> {
+    let several = run.lanes.is_some();
+    let starting: Vec<Starting<'_>> = lanes
+        .iter()
+        .map(|_| Starting { engine, start: &run.start, printer, silent: several, began, stop: Stop::default() })
+        .collect();
+    let stop_all = || starting.iter().for_each(|starting| starting.stop.ask());
+    let each = lanes.iter().zip(&starting).map(|(lane, starting)| {
+        let stop_all = &stop_all;
+        async move {
+            let ready = up::bring_up(lane, starting, &[]).await;
+            if ready.is_err() {
+                stop_all();
+            }
+            ready
+        }
+    });
+    let mut all = std::pin::pin!(join_all(each));
+    tokio::select! {
+        ready = &mut all => {
+            let ready: Vec<Ready> = first_fault_or_all(ready)?;
+            if several {
+                printer.line(&format!(" {} lanes ready in {:.1} s", ready.len(), began.elapsed().as_secs_f32()));
+            }
+            Ok(ready)
+        }
+        signal = signals.next() => {
+            printer.line(&format!("{} came: removing everything", name_of(signal)));
+            stop_all();
+            // What the engine is making now can be removed once it is made.
+            let _ = tokio::time::timeout(LAST_STEPS, all).await;
+            Err(Ended::By(signal))
+        }
+    }
+}
+
+/// The fault that made the others stop, rather than that they were stopped.
+fn first_fault_or_all(lanes: Vec<Result<Ready, Failure>>) -> Result<Vec<Ready>, Ended> {
+    let (mut ready, mut faults) = (Vec::new(), Vec::new());
+    for lane in lanes {
+        match lane {
+            Ok(lane) => ready.push(lane),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    let stopped = |fault: &Failure| fault.diagnostics.iter().all(|diagnostic| diagnostic.code == "stopped");
+    let cause = faults.iter().position(|fault| !stopped(fault)).unwrap_or(0);
+    if faults.is_empty() { Ok(ready) } else { Err(Ended::With(faults.swap_remove(cause))) }
+}
+
+/// The command in one environment. A lane's own variables win over whatever else sets them.
+fn child_of(project: &Project, ready: &Ready, lane: Option<(usize, usize)>) -> Result<Child, Failure> {
+    let target = dotenv::git::choose(&project.reading.root, None)?;
+    let user_lines = dotenv::user_lines(&dotenv::file::read(&target.path)?);
+    let mut variables = variables_for(project, ready, &user_lines);
+    if let Some((number, count)) = lane {
+        variables.push(("DEVENV_LANE".to_owned(), number.to_string()));
+        variables.push(("DEVENV_LANES".to_owned(), count.to_string()));
+    }
+    Ok(Child { variables, lane: lane.map(|(number, _)| number) })
+}
+
+/// Ephemeral environments of this checkout whose run was killed: nobody holds their lock.
+async fn remove_leftovers(
+    project: &Project,
+    own: &BTreeSet<&str>,
+    engine: &Engine,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let observed = engine.observe(&[]).await.map_err(EngineError::into_failure)?;
+    let root = project.identity.root.display().to_string();
+    let all = observed
+        .containers
+        .iter()
+        .map(|container| &container.labels)
+        .chain(observed.volumes.iter().map(|volume| &volume.labels))
+        .chain(observed.networks.iter().map(|network| &network.labels));
+    let names: BTreeSet<&String> = all
+        .filter(|labels| labels.contains_key(label::EPHEMERAL) && labels.get(label::ROOT) == Some(&root))
+        .filter_map(|labels| labels.get(label::ENVIRONMENT))
+        .collect();
+    for name in names {
+        if own.contains(name.as_str()) || is_held(&project.machine.folder, name) {
+            continue;
+        }
+        printer.line(&format!("removing {name}, left behind by a run that was killed"));
+        let identity = Identity { name: name.clone(), ..project.identity.clone() };
+        tear_down(engine, &identity, &observed, true).await?;
+    }
+    Ok(())
+}

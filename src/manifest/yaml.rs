@@ -25,11 +25,74 @@ pub(crate) struct Documents {
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
+/// From this many bytes on a stream of documents is read in parts, side by side.
+const LARGE: usize = 512 * 1024;
+
 /// Reads every document of a file. A broken one is reported and the others are kept.
 pub(crate) fn parse(source: &Arc<SourceFile>) -> Documents {
+    let parts = if source.text.len() < LARGE { vec![Part::whole(&source.text)] } else { parts(&source.text) };
+    let read: Vec<Documents> = match parts.as_slice() {
+        [part] => vec![parse_part(source, *part)],
+        parts => std::thread::scope(|scope| {
+            let threads: Vec<_> = parts.iter().map(|part| scope.spawn(|| parse_part(source, *part))).collect();
+            let joined = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
+            joined.map(|read| read.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+        }),
+    };
+    let mut all = Documents::default();
+    for part in read {
+        all.documents.extend(part.documents);
+        all.diagnostics.extend(part.diagnostics);
+    }
+    all.diagnostics.truncate(MESSAGES);
+    all
+}
+
+/// A run of whole documents within a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Part<'t> {
+    text: &'t str,
+    /// How many lines stand before it.
+    lines_before: usize,
+}
+
+impl<'t> Part<'t> {
+    fn whole(text: &'t str) -> Self {
+        Self { text, lines_before: 0 }
+    }
+}
+
+/// A part for each processor, cut where documents begin: a line of `---` ends whatever stands before it, also in the
+/// middle of a text in quotes (YAML 1.2, 9.1.2). A file with directives, which stand before that line, is left whole.
+fn parts(text: &str) -> Vec<Part<'_>> {
+    let count = std::thread::available_parallelism().map_or(1, usize::from).min(8);
+    if text.starts_with('%') || text.contains("\n%") {
+        return vec![Part::whole(text)];
+    }
+    let (mut parts, mut rest, mut lines_before) = (Vec::new(), text, 0);
+    for left in (2..=count).rev() {
+        let Some(cut) = next_document(rest, rest.len() / left) else { break };
+        let (text, after) = rest.split_at(cut);
+        parts.push(Part { text, lines_before });
+        lines_before += text.bytes().filter(|byte| *byte == b'\n').count();
+        rest = after;
+    }
+    parts.push(Part { text: rest, lines_before });
+    parts
+}
+
+/// Where the first line of `---` after a position begins.
+fn next_document(text: &str, position: usize) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let begins =
+        |at: usize| bytes[at..].starts_with(b"\n---") && bytes.get(at + 4).is_none_or(|byte| b" \t\r\n".contains(byte));
+    (position..bytes.len()).find(|at| begins(*at)).map(|at| at + 1)
+}
+
+fn parse_part(source: &Arc<SourceFile>, part: Part<'_>) -> Documents {
     let options = options! { emit_comments: false, emit_unresolved_aliases: true };
-    let mut parser = Parser::new_from_str_with_options(&source.text, options);
-    let mut builder = Builder::new(source);
+    let mut parser = Parser::new_from_str_with_options(part.text, options);
+    let mut builder = Builder::new(source, part.text, part.lines_before);
     while let Some(next) = parser.next_event() {
         let step = match next {
             Ok((event, span)) => builder.event(event, span),

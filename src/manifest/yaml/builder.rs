@@ -18,6 +18,10 @@ const ALIAS_NODES: usize = 200_000;
 /// Builds the documents of one file.
 pub(super) struct Builder<'s> {
     source: &'s Arc<SourceFile>,
+    /// What the parser reads: all of the source, or a part of it.
+    text: &'s str,
+    /// How many lines of the source stand before that.
+    lines_before: usize,
     pub(super) read: Documents,
     stack: Vec<Frame>,
     /// Finished anchors of this document by the parser's number.
@@ -62,9 +66,11 @@ enum KeyIs {
 type Fatal = Box<Diagnostic>;
 
 impl<'s> Builder<'s> {
-    pub(super) fn new(source: &'s Arc<SourceFile>) -> Self {
+    pub(super) fn new(source: &'s Arc<SourceFile>, text: &'s str, lines_before: usize) -> Self {
         Self {
             source,
+            text,
+            lines_before,
             read: Documents::default(),
             stack: Vec::new(),
             anchors: HashMap::new(),
@@ -137,7 +143,7 @@ impl<'s> Builder<'s> {
 
     fn close(&mut self, span: Span) -> Result<(), Fatal> {
         let Some(mut frame) = self.stack.pop() else { return Ok(()) };
-        let end = (small(span.end.line()), small(span.end.col()) + 1);
+        let end = (small(self.lines_before + span.end.line()), small(span.end.col()) + 1);
         if end.0 == frame.origin.line && end.1 > frame.origin.column {
             frame.origin.length = end.1 - frame.origin.column;
         }
@@ -320,7 +326,7 @@ impl<'s> Builder<'s> {
         let length = if start.line() == end.line() {
             end.col().saturating_sub(start.col())
         } else {
-            let first = span.slice(&self.source.text).and_then(|text| text.lines().next());
+            let first = span.slice(self.text).and_then(|text| text.lines().next());
             first.map_or(1, |line| line.trim_end().chars().count())
         };
         self.place(start.line(), start.col(), length)
@@ -330,7 +336,7 @@ impl<'s> Builder<'s> {
     pub(super) fn place(&self, line: usize, column: usize, length: usize) -> Origin {
         Origin {
             file: Arc::clone(self.source),
-            line: small(line),
+            line: small(self.lines_before + line),
             column: small(column) + 1,
             length: small(length).max(1),
         }

@@ -171,3 +171,28 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn a_large_stream_that_is_read_in_parts_reads_as_one() {
+    let one = "kind: ConfigMap\ndata:\n  text: |\n    ü --- not at the beginning of a line\n  list: [1,\n   2]\n";
+    let text = vec![one; LARGE / one.len() + 50].join("---\n");
+    let source = Arc::new(SourceFile { path: "stream.yaml".into(), text });
+    assert!(source.text.len() >= LARGE);
+    let whole = parse_part(&source, Part::whole(&source.text));
+    assert_eq!(whole.diagnostics, []);
+    assert_eq!(parse(&source), whole);
+    // Where there is one processor only, there is one part only; cut by hand, it is still the same.
+    let cut = next_document(&source.text, 1000).unwrap();
+    let (first, second) = source.text.split_at(cut);
+    let lines_before = first.lines().count();
+    let mut read = parse_part(&source, Part::whole(first));
+    read.documents.extend(parse_part(&source, Part { text: second, lines_before }).documents);
+    assert_eq!(read, whole);
+}
+
+#[test]
+fn a_stream_with_directives_is_not_cut() {
+    let text = "%YAML 1.2\n---\na: 1\n...\n%YAML 1.2\n---\nb: 2\n";
+    assert_eq!(parts(text), [Part::whole(text)]);
+    assert_eq!(next_document("a: 1\n----\n--- x\n", 0), Some(10));
+}

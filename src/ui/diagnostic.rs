@@ -18,21 +18,26 @@ pub(super) fn render(diagnostic: &Diagnostic, color: bool, width: usize) -> Stri
         Severity::Warning => Level::WARNING,
         Severity::Note => Level::NOTE,
     };
-    let group = level.primary_title(visible(&diagnostic.message).into_owned()).elements(places(diagnostic)).elements(
-        diagnostic
-            .notes
-            .iter()
-            .map(|note| Level::NOTE.with_name("because").message(visible(note.trim_end()).into_owned())),
-    );
+    let group = level
+        .primary_title(shown(&diagnostic.message))
+        .elements(places(diagnostic))
+        .elements(diagnostic.notes.iter().map(|note| Level::NOTE.with_name("because").message(shown(note.trim_end()))));
     let mut report: Vec<Group<'_>> = vec![group];
-    report.extend(
-        diagnostic.help.iter().map(|help| Group::with_title(Level::HELP.secondary_title(visible(help).into_owned()))),
-    );
+    report.extend(diagnostic.help.iter().map(|help| Group::with_title(Level::HELP.secondary_title(shown(help)))));
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(width);
     let mut text = renderer.render(&report);
     text.push('\n');
     text
+}
+
+/// A text of ours that may quote a manifest's; of what a person would not read to its end, the beginning.
+fn shown(text: &str) -> String {
+    const MUCH: usize = 8_000;
+    match text.char_indices().nth(MUCH) {
+        Some((end, _)) => format!("{} […]", visible(&text[..end])),
+        None => visible(text).into_owned(),
+    }
 }
 
 /// A stretch of one file with what is marked in it.
@@ -73,12 +78,16 @@ fn element(stretch: &Stretch<'_>) -> Element<'static> {
     let skipped = usize::try_from(stretch.first.max(1) - 1).unwrap_or_default();
     let text = stretch.origin.file.text.strip_prefix('\u{feff}').unwrap_or(&stretch.origin.file.text);
     for (line, number) in text.split('\n').skip(skipped).take(count).zip(stretch.first..) {
-        let line = visible(&without_passwords(line.strip_suffix('\r').unwrap_or(line))).into_owned();
-        for (origin, label, kind) in stretch.marks.iter().filter(|(origin, ..)| origin.line == number) {
-            let marked = bytes_of(&line, origin);
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        let marks_here = || stretch.marks.iter().filter(|(origin, ..)| origin.line == number);
+        let left_of = marks_here().map(|(origin, ..)| origin.column).min().unwrap_or(1);
+        let (line, before) = around(line, usize::try_from(left_of).unwrap_or_default());
+        let line = visible(&without_passwords(line)).into_owned();
+        for (origin, label, kind) in marks_here() {
+            let marked = bytes_of(&line, origin, before);
             let span = source.len() + marked.start..source.len() + marked.end;
             let annotation = kind.span(span);
-            marks.push(if label.is_empty() { annotation } else { annotation.label(visible(label).into_owned()) });
+            marks.push(if label.is_empty() { annotation } else { annotation.label(shown(label)) });
         }
         source.push_str(&line);
         source.push('\n');
@@ -89,10 +98,22 @@ fn element(stretch: &Stretch<'_>) -> Element<'static> {
     Snippet::source(source).line_start(skipped + 1).path(path).annotations(marks).into()
 }
 
-/// The bytes of a line that an origin marks, cut to the line.
-fn bytes_of(line: &str, origin: &Origin) -> Range<usize> {
+/// Of an endless line the part around a column, and how many characters stand before it. The renderer cuts what is
+/// left to the terminal's width; this only bounds its work.
+fn around(line: &str, column: usize) -> (&str, usize) {
+    const MUCH: usize = 16_000;
+    if line.len() <= 2 * MUCH {
+        return (line, 0);
+    }
+    let before = column.saturating_sub(MUCH);
+    let byte = |column: usize| line.char_indices().nth(column).map_or(line.len(), |(at, _)| at);
+    (&line[byte(before)..byte(before + 2 * MUCH)], before)
+}
+
+/// The bytes of a line that an origin marks, cut to the line, of which so many characters were left out before.
+fn bytes_of(line: &str, origin: &Origin, before: usize) -> Range<usize> {
     let byte = |column: u32| {
-        let column = usize::try_from(column).unwrap_or(usize::MAX);
+        let column = usize::try_from(column).unwrap_or(usize::MAX).saturating_sub(before);
         line.char_indices().nth(column).map_or(line.len(), |(at, _)| at)
     };
     let start = origin.column.max(1) - 1;
@@ -114,7 +135,7 @@ mod tests {
         Origin { file: Arc::clone(file), line, column, length }
     }
 
-    fn shown(diagnostic: &Diagnostic) -> String {
+    fn printed(diagnostic: &Diagnostic) -> String {
         render(diagnostic, false, 100)
     }
 
@@ -126,7 +147,7 @@ mod tests {
             .because("every environment could get another one")
             .help("pin it there: `postgres:16.4`")
             .help("or here: `devenv pin db 16.4`");
-        assert_snapshot!(shown(&diagnostic), @r#"
+        assert_snapshot!(printed(&diagnostic), @r#"
         error: production does not say which Postgres it runs
          --> deploy/compose.prod.yaml:3:12
           |
@@ -144,7 +165,7 @@ mod tests {
         let diagnostic = Diagnostic::error("engine", "no engine answers")
             .because("tried:\n  /var/run/docker.sock: not there\n  /run/user/0/podman: not there")
             .help("start Docker");
-        assert_snapshot!(shown(&diagnostic), @r#"
+        assert_snapshot!(printed(&diagnostic), @r#"
         error: no engine answers
          |
          = because: tried:
@@ -162,7 +183,7 @@ mod tests {
             .at(&origin(&one, 7, 1, 1), "again")
             .and_at(&origin(&one, 1, 1, 1), "first")
             .and_at(&origin(&other, 1, 4, 1), "and there");
-        assert_snapshot!(shown(&diagnostic), @r#"
+        assert_snapshot!(printed(&diagnostic), @r#"
         error: `a` is there twice
          --> compose.yaml:7:1
           |
@@ -186,7 +207,7 @@ mod tests {
         let file = file("compose.json", &text);
         let column = u32::try_from(text.find("postgres").unwrap()).unwrap() + 1;
         let diagnostic = Diagnostic::warning("version", "no version").at(&origin(&file, 1, column, 8), "here");
-        assert_snapshot!(shown(&diagnostic), @r#"
+        assert_snapshot!(printed(&diagnostic), @r#"
         warning: no version
          --> compose.json:1:521
           |
@@ -196,13 +217,27 @@ mod tests {
     }
 
     #[test]
+    fn what_has_no_end_is_cut_and_stays_where_it_is() {
+        let text = format!("{{\"a\": \"{}\", \"image\": \"postgres\"}}", "ü".repeat(100_000));
+        let file = file("compose.json", &text);
+        let column = u32::try_from(text.chars().count()).unwrap() - 9;
+        let message = format!("no {}", "version".repeat(10_000));
+        let text = render(&Diagnostic::warning("version", message).at(&origin(&file, 1, column, 8), "here"), false, 60);
+        assert!(text.contains(" […]") && text.len() < 20_000, "{}", text.len());
+        let (line, marks) = text.split_once("1 | ").unwrap().1.split_once('\n').unwrap();
+        let (start, end) = (marks.find('^').unwrap() - 4, marks.rfind('^').unwrap() - 3);
+        let marked: String = line.chars().skip(start).take(end - start).collect();
+        assert_eq!(marked, "postgres", "{text}");
+    }
+
+    #[test]
     fn no_escape_sequence_of_a_manifest_reaches_the_terminal() {
         let file = file("a\u{1b}]0;x\u{7}.yaml", "\u{1b}[2Jimage: \u{1b}[31mx\r\n");
         let diagnostic = Diagnostic::note("x", "bad \u{1b}[0m name")
             .at(&origin(&file, 1, 5, 5), "this \u{1b}[1m one")
             .because("log: \u{1b}[31mred\u{9b}")
             .help("try \u{8}\u{8}this");
-        let text = shown(&diagnostic);
+        let text = printed(&diagnostic);
         assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{text:?}");
         assert_snapshot!(text, @r#"
         note: bad ␛[0m name
@@ -220,7 +255,7 @@ mod tests {
     fn a_place_beyond_the_text_is_named_without_a_line() {
         let empty = file("services.yaml", "");
         let diagnostic = Diagnostic::error("x", "nothing is there").at(&Origin::start_of(&empty), "empty");
-        assert_snapshot!(shown(&diagnostic), @r#"
+        assert_snapshot!(printed(&diagnostic), @r#"
         error: nothing is there
          --> services.yaml:1:1
           |
@@ -228,7 +263,7 @@ mod tests {
           | ^ empty
         "#);
         let past = Diagnostic::error("x", "nothing is there").at(&origin(&empty, 9, 1, 1), "past");
-        assert_snapshot!(shown(&past), @r#"
+        assert_snapshot!(printed(&past), @r#"
         error: nothing is there
         --> services.yaml
         "#);
@@ -238,7 +273,7 @@ mod tests {
     fn passwords_in_source_are_hidden() {
         let file = file("compose.yaml", "DATABASE_URL: postgres://app:hush@db/app?sslmode=require\n");
         let diagnostic = Diagnostic::warning("tls", "TLS is not offered").at(&origin(&file, 1, 42, 15), "dropped");
-        let text = shown(&diagnostic);
+        let text = printed(&diagnostic);
         assert!(!text.contains("hush"), "{text}");
         assert_snapshot!(text, @r#"
         warning: TLS is not offered

@@ -11,7 +11,9 @@ use std::sync::Arc;
 /// How deep lists and maps may nest.
 const DEPTH: usize = 128;
 /// How many values a file may hold, those of aliases included.
-const NODES: usize = 4_000_000;
+const NODES: usize = 1_000_000;
+/// How many bytes one text may hold: four times what Kubernetes takes in a whole `ConfigMap`.
+const LONGEST: usize = 4 * 1024 * 1024;
 /// How many values anchors and aliases may add.
 const ALIAS_NODES: usize = 200_000;
 
@@ -85,6 +87,13 @@ impl<'s> Builder<'s> {
             Event::DocumentStart(..) => {
                 self.stack.clear();
                 self.anchors.clear();
+            }
+            Event::Scalar(text, ..) if text.len() > LONGEST => {
+                return Err(Box::new(
+                    Diagnostic::error("yaml-too-large", format!("a text is longer than {} MB", LONGEST >> 20))
+                        .at(&self.origin(span), "this one")
+                        .help("name the part that describes the services with `-f`"),
+                ));
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let origin = self.origin(span);

@@ -15,6 +15,7 @@ pub(crate) use base64::{base64, from_base64};
 pub use rabbitmq::rabbitmq_definitions;
 use serde::Deserialize;
 use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
 
 /// File name and text of every built-in kind, listed by the build script.
 const BUILT_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/kinds.rs"));
@@ -279,7 +280,7 @@ fn highest<T>(pairs: &[(u64, T)], major: u64) -> Option<&T> {
 
 /// All kinds that are known in a project.
 #[derive(Clone, Debug)]
-pub struct Kinds(Vec<Kind>);
+pub struct Kinds(Vec<Arc<Kind>>);
 
 /// A kind's file that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -293,34 +294,34 @@ pub struct KindError {
 impl Kinds {
     /// The built-in kinds. They are checked by tests, so an error here is a mistake of a build.
     pub fn built_in() -> Result<Self, KindError> {
-        let mut kinds = Vec::with_capacity(BUILT_IN.len());
-        for (path, text) in BUILT_IN {
-            kinds.push(read(path, text)?);
-        }
-        Ok(Self(kinds))
+        static KINDS: LazyLock<Result<Kinds, KindError>> = LazyLock::new(|| {
+            let kinds = BUILT_IN.iter().map(|(path, text)| read(path, text).map(Arc::new));
+            kinds.collect::<Result<_, _>>().map(Kinds)
+        });
+        KINDS.clone()
     }
 
     /// Adds a kind of the user's own; one of the same name replaces the built-in one.
     pub fn add(&mut self, path: &str, text: &str) -> Result<(), KindError> {
         let kind = read(path, text)?;
         self.0.retain(|known| known.name != kind.name);
-        self.0.insert(0, kind);
+        self.0.insert(0, Arc::new(kind));
         Ok(())
     }
 
     /// Every kind, in the order of its file's name.
     pub fn iter(&self) -> impl Iterator<Item = &Kind> {
-        self.0.iter()
+        self.0.iter().map(AsRef::as_ref)
     }
 
     /// The kind of that very name.
     pub fn get(&self, name: &str) -> Option<&Kind> {
-        self.0.iter().find(|kind| kind.name == name)
+        self.iter().find(|kind| kind.name == name)
     }
 
     /// The kind that a word means (`postgresql` is `postgres`).
     pub fn named(&self, word: &str) -> Option<&Kind> {
-        self.0.iter().find(|kind| kind.names.iter().any(|name| name == word))
+        self.iter().find(|kind| kind.names.iter().any(|name| name == word))
     }
 
     /// The kind that a dialect means by a word: its own spelling, else a kind's name.
@@ -328,13 +329,13 @@ impl Kinds {
         let spells = |kind: &&Kind| {
             kind.spellings.get(dialect).is_some_and(|words| words.iter().any(|pattern| matches(pattern, word)))
         };
-        self.0.iter().find(spells).or_else(|| self.named(word))
+        self.iter().find(spells).or_else(|| self.named(word))
     }
 
     /// The kind and family whose pattern matches the image's name.
     pub fn of_image(&self, image: &ImageRef) -> Option<(&Kind, &Family)> {
         let name = image.canonical_name();
-        self.0.iter().find_map(|kind| {
+        self.iter().find_map(|kind| {
             let family =
                 kind.families.iter().find(|family| family.images.iter().any(|pattern| matches(pattern, &name)))?;
             Some((kind, family))

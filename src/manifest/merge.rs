@@ -7,7 +7,7 @@ use super::local::Local;
 use super::same;
 use crate::kinds::Kinds;
 use crate::model::{Diagnostic, Origin, Service, Stack, Value, Variable, Version, VersionClass};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Adds what a further manifest declares. What `services.local.yaml` settles is no conflict.
 pub(crate) fn merge(
@@ -24,18 +24,20 @@ pub(crate) fn merge(
         stack.project = other.project;
     }
     stack.sources.extend(other.sources);
+    let mut places: HashMap<String, usize> =
+        stack.services.iter().enumerate().map(|(at, service)| (service.name.clone(), at)).collect();
     for service in other.services {
-        match stack.services.iter_mut().find(|known| known.name == service.name) {
-            None => stack.services.push(service),
+        match places.get(&service.name).and_then(|at| stack.services.get_mut(*at)) {
+            None => {
+                places.insert(service.name.clone(), stack.services.len());
+                stack.services.push(service);
+            }
             Some(known) => unite(known, service, local, diagnostics),
         }
     }
-    for app in other.apps {
-        if !stack.apps.iter().any(|known| known.name == app.name) && stack.service(&app.name).is_none() {
-            stack.apps.push(app);
-        }
-    }
-    stack.apps.retain(|app| !stack.services.iter().any(|service| service.name == app.name));
+    let mut known: HashSet<String> = stack.apps.iter().map(|app| app.name.clone()).collect();
+    stack.apps.extend(other.apps.into_iter().filter(|app| known.insert(app.name.clone())));
+    stack.apps.retain(|app| !places.contains_key(&app.name));
     let key = |variable: &Variable| (variable.app.clone(), variable.name.clone());
     let mut places: HashMap<(String, String), usize> =
         stack.variables.iter().enumerate().map(|(at, variable)| (key(variable), at)).collect();

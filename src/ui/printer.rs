@@ -105,10 +105,19 @@ impl Printer {
         }
     }
 
-    /// Several messages, each as [`Printer::diagnostic`] has it.
+    /// Several messages, each as [`Printer::diagnostic`] has it; of very many the first, and how many there are more.
     pub fn diagnostics<'a>(&self, diagnostics: impl IntoIterator<Item = &'a Diagnostic>) {
-        for diagnostic in diagnostics {
+        const MANY: usize = 100;
+        let mut left = diagnostics.into_iter();
+        for diagnostic in left.by_ref().take(MANY) {
             self.diagnostic(diagnostic);
+        }
+        match left.count() {
+            0 => {}
+            more => self.diagnostic(
+                &Diagnostic::error("more", format!("and {more} messages more"))
+                    .help("`devenv manifest --json` lists every one that is about a manifest"),
+            ),
         }
     }
 

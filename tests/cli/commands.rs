@@ -60,3 +60,16 @@ fn a_command_with_nothing_wrong_says_nothing_when_quiet() {
     let outcome = sandbox.succeed(&["--quiet", "manifest"]);
     assert_eq!(outcome.stderr, "");
 }
+
+#[test]
+fn of_very_many_messages_the_first_are_shown_and_all_are_listed_as_json() {
+    let services: String = (0..150).map(|at| format!("  db{at}: {{kind: postgres}}\n")).collect();
+    let project = Sandbox::new(&[("services.yaml", &format!("services:\n{services}"))]);
+    let shown = project.run(&["plan"]);
+    assert_eq!(shown.code, 3);
+    assert!(shown.stderr.contains("error: and 50 messages more"), "{shown:?}");
+    assert_eq!(shown.stderr.matches("\nerror: ").count() + 1, 101, "{shown:?}");
+    let listed = project.run(&["manifest", "--json"]);
+    let listed: serde_json::Value = serde_json::from_str(&listed.stdout).unwrap();
+    assert_eq!(listed["diagnostics"].as_array().unwrap().len(), 150);
+}

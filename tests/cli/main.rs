@@ -8,5 +8,6 @@ mod sandbox;
 
 mod architecture;
 mod commands;
+mod hostile;
 mod manifests;
 mod pin;

@@ -68,16 +68,18 @@ pub(super) fn settle(found: Vec<Candidate>, stack: &mut Stack) {
     }
     let is_single = |level: usize, name: &str| counts.get(&(level, name)) == Some(&1);
     let mut taken: HashSet<String> = HashSet::new();
+    // The number to try next behind a name that is taken: of many of one name each is tried once.
+    let mut numbers: HashMap<&str, usize> = HashMap::new();
     for (at, candidate) in found.into_iter().enumerate() {
         let free = |name: &String| !taken.contains(name);
         let single = (0..3).find(|level| is_single(*level, &names[at][*level]) && free(&names[at][*level]));
         let any = || (2..4).find(|level| free(&names[at][*level]));
         let longest = &names[at][3];
         let mut name = single.or_else(any).map_or_else(|| longest.clone(), |level| names[at][level].clone());
-        let mut number = 2;
         while taken.contains(&name) {
+            let number = numbers.entry(longest.as_str()).or_insert(2);
             name = format!("{longest}-{number}");
-            number += 1;
+            *number += 1;
         }
         taken.insert(name.clone());
         match candidate.built {

@@ -63,7 +63,7 @@ fn a_command_with_nothing_wrong_says_nothing_when_quiet() {
 
 #[test]
 fn of_very_many_messages_the_first_are_shown_and_all_are_listed_as_json() {
-    let services: String = (0..150).map(|at| format!("  db{at}: {{kind: postgres}}\n")).collect();
+    let services = (0..150).map(|at| format!("  db{at}: {{kind: postgres}}\n")).collect::<Vec<_>>().concat();
     let project = Sandbox::new(&[("services.yaml", &format!("services:\n{services}"))]);
     let shown = project.run(&["plan"]);
     assert_eq!(shown.code, 3);

@@ -8,17 +8,20 @@ const DEEP: usize = 100_000;
 /// Each file by itself, the exit code, and what is said.
 fn said(name: &str, content: &[u8]) -> (i32, String) {
     let project = Sandbox::new(&[]);
-    std::fs::write(project.path(name), content).unwrap();
+    project.write(name, content);
     let outcome = project.run(&["-f", name, "manifest"]);
     (outcome.code, outcome.stderr)
 }
 
+fn repeated(numbers: std::ops::Range<usize>, part: impl FnMut(usize) -> String) -> String {
+    numbers.map(part).collect::<Vec<_>>().concat()
+}
+
 #[test]
 fn what_nests_without_end_or_multiplies_is_refused() {
-    let bomb: String =
-        (1..12).map(|at| format!("a{at}: &a{at} [{}]\n", vec![format!("*a{}", at - 1); 10].join(","))).collect();
-    let merges: String =
-        (1..8).map(|at| format!("a{at}: &a{at} {{<<: [{}]}}\n", vec![format!("*a{}", at - 1); 50].join(","))).collect();
+    let bomb = repeated(1..12, |at| format!("a{at}: &a{at} [{}]\n", vec![format!("*a{}", at - 1); 10].join(",")));
+    let merges =
+        repeated(1..8, |at| format!("a{at}: &a{at} {{<<: [{}]}}\n", vec![format!("*a{}", at - 1); 50].join(",")));
     let too_deep = "nest deeper than 128 levels";
     let not_hcl = "is not valid HCL here";
     let cases: &[(&str, String, &str)] = &[
@@ -28,7 +31,7 @@ fn what_nests_without_end_or_multiplies_is_refused() {
         ("maps.yaml", format!("services: {}", "{a: ".repeat(DEEP)), too_deep),
         ("dashes.yaml", "- ".repeat(DEEP), too_deep),
         ("keys.yaml", "? ".repeat(DEEP), too_deep),
-        ("indented.yaml", (0..3000).map(|at| format!("{}a:\n", " ".repeat(at))).collect(), too_deep),
+        ("indented.yaml", repeated(0..3000, |at| format!("{}a:\n", " ".repeat(at))), too_deep),
         ("lists.json", format!("{{\"format_version\": \"1.0\", \"values\": {}", "[".repeat(DEEP)), too_deep),
         ("maps.json", "{\"a\":".repeat(DEEP), too_deep),
         ("lists.tf", format!("locals {{ a = {}\n}}", "[".repeat(DEEP)), not_hcl),
@@ -38,7 +41,7 @@ fn what_nests_without_end_or_multiplies_is_refused() {
         ("signs.tf", format!("locals {{ a = {}1\n}}", "-".repeat(DEEP)), not_hcl),
         ("sums.tf", format!("locals {{ a = {}1\n}}", "1 + ".repeat(DEEP)), not_hcl),
         ("indexes.tf", format!("locals {{ a = b{}\n}}", "[0]".repeat(DEEP)), not_hcl),
-        ("many.yaml", (0..600_000).map(|at| format!("k{at}: x\n")).collect(), "holds more than 1000000 values"),
+        ("many.yaml", repeated(0..600_000, |at| format!("k{at}: x\n")), "holds more than 1000000 values"),
     ];
     for (name, content, message) in cases {
         let (code, told) = said(name, content.as_bytes());

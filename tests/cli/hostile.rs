@@ -8,7 +8,7 @@ const DEEP: usize = 100_000;
 /// Each file by itself, the exit code, and what is said.
 fn said(name: &str, content: &[u8]) -> (i32, String) {
     let project = Sandbox::new(&[]);
-    project.write(name, content);
+    std::fs::write(project.path(name), content).expect("a file of the project");
     let outcome = project.run(&["-f", name, "manifest"]);
     (outcome.code, outcome.stderr)
 }

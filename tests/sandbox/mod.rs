@@ -55,10 +55,10 @@ impl Sandbox {
     }
 
     /// Writes a file of the project, with the folders it lies in.
-    pub(crate) fn write(&self, path: &str, content: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.path(path);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("the file's folder");
-        std::fs::write(path, content).expect("a file of the project");
+        std::fs::write(path, text).expect("a file of the project");
     }
 
     /// Reads a file of the project.

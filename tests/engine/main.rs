@@ -10,6 +10,7 @@ mod project;
 mod change;
 mod client;
 mod commands;
+mod dialects;
 mod docker;
 mod engine_proxy;
 mod env_file;

@@ -48,6 +48,45 @@ fn every_case_reads_as_expected() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
+/// What Compose files declare of a service, compared key by key with what became of it.
+#[test]
+fn every_key_of_a_compose_service_is_accounted_for() {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/manifests");
+    let (mut services, mut lost) = (0, String::new());
+    for case in fs::read_dir(&cases).unwrap().map(|entry| entry.unwrap().path()) {
+        let read: serde_json::Value = serde_json::from_str(&read_case(&case)[0].1).unwrap();
+        // A file laid over another may take a key out again.
+        let sources = read["sources"].as_array().filter(|sources| sources.len() == 1).into_iter().flatten();
+        let sources = sources.filter(|source| source["format"] == "compose");
+        for source in sources {
+            let Ok(text) = fs::read_to_string(case.join("input").join(source["path"].as_str().unwrap())) else {
+                continue;
+            };
+            let Ok(declared) = serde_saphyr::from_str::<serde_json::Value>(&text) else { continue };
+            for service in read["services"].as_array().unwrap() {
+                let Some(declared) = declared["services"][service["name"].as_str().unwrap()].as_object() else {
+                    continue;
+                };
+                services += 1;
+                let paths: Vec<&str> =
+                    service["keys"].as_array().unwrap().iter().map(|key| key["path"].as_str().unwrap()).collect();
+                let told = |key: &str| {
+                    // `configs:` are told as the mounts that they are.
+                    let key = if key == "configs" { "volumes" } else { key };
+                    paths.iter().any(|path| *path == key || path.starts_with(&format!("{key}.")))
+                };
+                // Where others are taken over, and when it starts, is no matter of the server's.
+                for key in declared.keys().filter(|key| !["extends", "profiles"].contains(&key.as_str())) {
+                    if !told(key) && declared[key] != serde_json::Value::Null {
+                        writeln!(lost, "{}: {key} of {}", case.display(), service["name"]).unwrap();
+                    }
+                }
+            }
+        }
+    }
+    assert!(services > 20 && lost.is_empty(), "{services} services; not accounted for:\n{lost}");
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::test_runner::Config::with_cases(200))]
 

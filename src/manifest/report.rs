@@ -107,6 +107,9 @@ pub fn lines(reading: &Reading) -> Vec<String> {
         }
     }
     let mut foot = Vec::new();
+    if stack.services.iter().any(|service| !service.keys.is_empty()) {
+        foot.push(vec!["in all".to_owned(), total(reading)]);
+    }
     if !stack.apps.is_empty() {
         let named = |app: &App| match app.note.as_str() {
             "" => app.name.clone(),
@@ -175,6 +178,20 @@ fn keys(reading: &Reading, support: Support) -> Vec<Vec<String>> {
         vec![format!("  {path}"), services.join(", "), note.to_owned()]
     };
     found.into_iter().map(row).collect()
+}
+
+/// What became of everything that was declared: the parts add up.
+fn total(reading: &Reading) -> String {
+    let services = reading.stack.services.len();
+    let keys = || reading.stack.services.iter().flat_map(|service| &service.keys);
+    let count = |support: Support| match keys().filter(|key| key.support == support).count() {
+        0 => None,
+        count => Some(format!("{count} {}", carried_out(support))),
+    };
+    let parts = [Support::Reproduced, Support::Approximated, Support::Unsupported].into_iter().filter_map(count);
+    let s = |count: usize| if count == 1 { "" } else { "s" };
+    let (declared, parts) = (keys().count(), parts.collect::<Vec<_>>().join(", "));
+    format!("{declared} key{} of {services} service{}: {parts}", s(declared), s(services))
 }
 
 fn by_class(reading: &Reading) -> String {

@@ -125,6 +125,9 @@ pub struct Start {
     /// Start this service on new data where its old data is another major version's; the old data is kept.
     #[arg(long, value_name = "SERVICE")]
     pub fresh: Vec<String>,
+    /// Let servers make fresh data anew instead of starting over what an earlier one of the same kind made.
+    #[arg(long)]
+    pub cold: bool,
 }
 
 /// `devenv pin`.

@@ -5,6 +5,7 @@ mod down;
 mod env;
 mod init;
 mod kinds;
+mod layers;
 mod logs;
 mod manifest;
 mod pin;

@@ -38,7 +38,8 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
         return ephemeral(global, files, run, printer).await;
     }
     let began = Instant::now();
-    let project = Project::load(global, files, strictness(&run.start), None, Purpose::Use, printer)?;
+    let project =
+        Project::load(global, files, strictness(&run.start), None, Purpose::Use, printer)?.cold(run.start.cold);
     let engine = connect(global).await?;
     let target = dotenv::git::choose(&project.reading.root, None)?;
     printer.diagnostics(&target.notes);
@@ -65,7 +66,8 @@ async fn ephemeral(global: &Global, files: &[PathBuf], run: &Run, printer: &Prin
     let mut signals = Signals::new()?;
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let token = format!("{} {}", std::process::id(), since_1970.as_nanos());
-    let project = Project::load(global, files, strictness(&run.start), Some(&token), Purpose::Use, printer)?;
+    let project =
+        Project::load(global, files, strictness(&run.start), Some(&token), Purpose::Use, printer)?.cold(run.start.cold);
     let engine = connect(global).await?;
     let _lock = project.lock(printer)?;
     remove_leftovers(&project, &engine, printer).await?;

@@ -81,7 +81,7 @@ pub enum Action {
 }
 
 impl Plan {
-    fn add(&mut self, service: &str, action: Action, cause: impl Into<String>, after: Vec<usize>) -> usize {
+    pub(super) fn add(&mut self, service: &str, action: Action, cause: impl Into<String>, after: Vec<usize>) -> usize {
         self.steps.push(Step { action, service: service.to_owned(), cause: cause.into(), after });
         self.steps.len() - 1
     }
@@ -145,10 +145,14 @@ pub fn diff(desired: &Desired, observed: &Observed, fresh: &BTreeSet<String>) ->
 pub fn teardown(identity: &Identity, observed: &Observed, volumes: bool) -> Plan {
     let mut plan = Plan::default();
     let is_ours = |labels: &BTreeMap<String, String>| labels.get(label::ENVIRONMENT) == Some(&identity.name);
+    let fills_ours = |container: &ObservedContainer| {
+        let filled = container.label(label::FILLING);
+        observed.volumes.iter().any(|volume| volume.name == filled && is_ours(&volume.labels))
+    };
     let containers: Vec<usize> = observed
         .containers
         .iter()
-        .filter(|container| is_ours(&container.labels))
+        .filter(|container| is_ours(&container.labels) || volumes && fills_ours(container))
         .map(|container| {
             // What is deleted anyway need not be stopped cleanly.
             let grace = volumes.then_some(Duration::ZERO);
@@ -221,10 +225,22 @@ fn plan_service(
         cause = why;
     }
     for volume in &service.volumes {
-        if !observed.volumes.iter().any(|known| known.name == volume.name) {
-            let action = Action::CreateVolume(volume.clone());
-            before_create.push(plan.add(name, action, "its data has no volume yet", after_pull.clone()));
+        let there = observed.volumes.iter().any(|known| known.name == volume.name);
+        let mut before = after_pull.clone();
+        if let Some(filler) = observed.containers.iter().find(|one| one.label(label::FILLING) == volume.name) {
+            before = vec![remove(plan, filler, "a copy was not finished", before)];
+            if there {
+                let action = Action::RemoveVolume { name: volume.name.clone() };
+                before = vec![plan.add(name, action, "a copy into it was not finished", before)];
+            }
+        } else if there {
+            continue;
         }
+        let cause = match &volume.over {
+            Some(_) => "its data begins with a base layer",
+            None => "its data has no volume yet",
+        };
+        before_create.push(plan.add(name, Action::CreateVolume(volume.clone()), cause, before));
     }
     let created = plan.add(name, Action::Create(Box::new(service.container.clone())), cause, before_create);
     let before_start = std::iter::once(created).chain(network).collect();

@@ -7,6 +7,7 @@ mod desired;
 mod diff;
 mod endpoint;
 mod identity;
+mod layers;
 mod logins;
 mod overrides;
 mod platform;
@@ -18,6 +19,7 @@ pub use desired::{Desired, DesiredService, Request, VolumeSpec, desired, image_o
 pub use diff::{Action, Plan, Step, diff, teardown};
 pub use endpoint::{Fields, render_fields, render_value};
 pub use identity::{Identity, slug};
+pub use layers::{Base, base};
 pub use overrides::{Override, overrides};
 pub use platform::{platform_mismatch, platform_mismatches};
 pub use ports::{FixedPorts, PortTaken};

@@ -49,6 +49,8 @@ fn decide_with(stack: &Stack, observed: &Observed, passwords: &BTreeMap<String, 
         fresh: &fresh,
         is_free: &free,
         fixed_ports: FixedPorts::Claimed,
+        cold: false,
+        way: None,
     };
     desired(stack, &request).unwrap()
 }

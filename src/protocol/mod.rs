@@ -58,6 +58,16 @@ pub async fn reconcile(protocol: Protocol, admin: &Endpoint, wanted: &Wanted) ->
     }
 }
 
+/// Gives the administrator's login, which has another environment's password in data that was taken over, its own.
+///
+/// Postgres only, as [`reconcile`]. Takes at most 5 s.
+pub async fn take_over(protocol: Protocol, inherited: &Endpoint, admin: &Endpoint) -> Result<(), ReconcileError> {
+    match protocol {
+        Protocol::Postgres => within(TRY, postgres::take_over(inherited, admin)).await,
+        Protocol::Redis | Protocol::Amqp | Protocol::Memcached | Protocol::Http | Protocol::Tcp => Ok(()),
+    }
+}
+
 async fn within<T, E: From<ProbeError>>(bound: Duration, probe: impl Future<Output = Result<T, E>>) -> Result<T, E> {
     let silence = || ProbeError::not_yet(format!("no answer within {} s", bound.as_secs_f32()));
     timeout(bound, probe).await.unwrap_or_else(|_| Err(silence().into()))

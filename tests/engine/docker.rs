@@ -25,6 +25,7 @@ pub(crate) fn spec(sandbox: &Sandbox, service: &str, image: ImageRef) -> Contain
         entrypoint: Some(Vec::new()),
         hostname: service.to_owned(),
         mounts: Vec::new(),
+        beside: Vec::new(),
         files: Vec::new(),
         publish: Vec::new(),
         network: "bridge".to_owned(),

@@ -83,6 +83,10 @@ pub enum Command {
     Shell(Shell),
     /// Bring the services up, then run a command with the variables set.
     Run(Run),
+    /// Keep the data of all services under a name, and go back to it.
+    Snapshot(Snapshot),
+    /// Throw the data away and begin as the first `up` did.
+    Reset(Reset),
     /// Write a starter `services.yaml`, or say which manifest is there already.
     Init,
     /// Check the engine, the registry mirror, `.env` and the rest of what `up` needs.
@@ -155,6 +159,60 @@ pub struct Up {
     /// Print the outcome as JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `devenv snapshot`.
+#[derive(Clone, Debug, Args)]
+pub struct Snapshot {
+    /// Manifests.
+    #[command(flatten)]
+    pub manifests: Manifests,
+    /// What to do.
+    #[command(subcommand)]
+    pub action: SnapshotAction,
+}
+
+/// What to do with snapshots.
+#[derive(Clone, Debug, Subcommand)]
+pub enum SnapshotAction {
+    /// Keep the data of all services as it is now. They are stopped for a moment.
+    Save {
+        /// Letters, digits, `.`, `_` and `-`.
+        name: String,
+    },
+    /// List them.
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Go back to a snapshot, in every service; what was written since is discarded.
+    Restore {
+        /// Which.
+        name: String,
+        /// Do not ask.
+        #[arg(short, long)]
+        yes: bool,
+    },
+    /// Forget a snapshot.
+    Rm {
+        /// Which.
+        name: String,
+        /// Do not ask.
+        #[arg(short, long)]
+        yes: bool,
+    },
+}
+
+/// `devenv reset`.
+#[derive(Clone, Debug, Args)]
+pub struct Reset {
+    /// Starting.
+    #[command(flatten)]
+    pub start: Start,
+    /// Do not ask.
+    #[arg(short, long)]
+    pub yes: bool,
 }
 
 /// `devenv plan`.
@@ -275,6 +333,20 @@ pub struct Run {
     /// The command and its arguments.
     #[arg(last = true, required = true)]
     pub command: Vec<String>,
+}
+
+impl Start {
+    /// Options of a command that starts services and has none of its own.
+    pub fn with(manifests: &Manifests) -> Self {
+        Self {
+            manifests: manifests.clone(),
+            allow_floating: true,
+            strict: false,
+            timeout: Duration::from_mins(1),
+            fresh: Vec::new(),
+            cold: false,
+        }
+    }
 }
 
 /// `90`, `90s`, `3m`, `500ms`.

@@ -131,7 +131,7 @@ impl Walk<'_> {
             },
             Action::Remove { id, grace, .. } => {
                 state(ServiceState::Replacing(step.cause.clone()));
-                if service.is_none() && !self.run.desired.services.is_empty() {
+                if service.is_none() && !step.service.is_empty() && !self.run.desired.services.is_empty() {
                     let told = format!("{} is removed: {}", step.service, step.cause);
                     (self.run.emit)(Event::Message(Diagnostic::note("removed", told)));
                 }

@@ -62,7 +62,7 @@ async fn keep_base(project: &Project, base: &Base, start: &Starting<'_>) -> Resu
     let can = engine.can_overlay(&probe, &base.labels, &base.over(Way::Overlay)).await.map_err(fault)?;
     let way = if can { Way::Overlay } else { Way::Copy };
     let volumes = [base.volume.clone()];
-    match engine.keep_volumes(&base.name, &base.image, &base.record_labels(way), &volumes).await {
+    match engine.keep_volumes(&base.name, &base.image_id, &base.record_labels(way), &volumes).await {
         Err(error) if error.kind != EngineFault::Conflict => return Err(error.into_failure()),
         _ => {}
     }

@@ -64,11 +64,13 @@ impl Engine {
     pub async fn keep_volumes(
         &self,
         name: &str,
-        image: &ImageRef,
+        image_id: &str,
         labels: &Labels,
         volumes: &[String],
     ) -> Result<String, EngineError> {
-        self.create_bare(name, image, labels, kept(volumes).collect(), None).await
+        let made =
+            self.docker.create_container(named(name), bare(image_id, labels, kept(volumes).collect(), None)).await;
+        Ok(made.map_err(|error| EngineError::read(format!("make the container {name}"), &error))?.id)
     }
 
     async fn overlay(&self, name: &str, labels: &Labels, over: &Over) -> Result<(), EngineError> {
@@ -168,27 +170,14 @@ impl Engine {
         mounts: Vec<Mount>,
         command: Option<Vec<String>>,
     ) -> Result<String, EngineError> {
-        let body = |image: String| ContainerCreateBody {
-            image: Some(image),
-            user: Some("0:0".to_owned()),
-            entrypoint: Some(command.clone().unwrap_or_else(|| vec!["true".to_owned()])),
-            cmd: Some(Vec::new()),
-            labels: Some(labels.clone().into_iter().collect()),
-            host_config: Some(HostConfig {
-                mounts: Some(mounts.clone()),
-                network_mode: Some("none".to_owned()),
-                ..Default::default()
-            }),
-            ..Default::default()
-        };
-        let options = || Some(CreateContainerOptions { name: Some(name.to_owned()), platform: String::new() });
         let operation = format!("make the container {name}");
-        let made = self.docker.create_container(options(), body(engine_name(image))).await;
+        let body = |image: &str| bare(image, labels, mounts.clone(), command.clone());
+        let made = self.docker.create_container(named(name), body(&engine_name(image))).await;
         let made = match made.map_err(|error| EngineError::read(&operation, &error)) {
             // It came through a mirror and has another name here.
             Err(error) if error.is_not_found() => match self.local_image(image).await? {
                 Some(local) => {
-                    let made = self.docker.create_container(options(), body(local.id)).await;
+                    let made = self.docker.create_container(named(name), body(&local.id)).await;
                     made.map_err(|error| EngineError::read(operation, &error))?
                 }
                 None => return Err(error),
@@ -219,6 +208,27 @@ impl Engine {
             }
         }
         first_owner(&bytes).map_err(|error| EngineError::new(operation, EngineFault::Other, error.to_string()))
+    }
+}
+
+fn named(name: &str) -> Option<CreateContainerOptions> {
+    Some(CreateContainerOptions { name: Some(name.to_owned()), platform: String::new() })
+}
+
+/// A container that runs nothing of the image, or one command as root, and that no network reaches.
+fn bare(image: &str, labels: &Labels, mounts: Vec<Mount>, command: Option<Vec<String>>) -> ContainerCreateBody {
+    ContainerCreateBody {
+        image: Some(image.to_owned()),
+        user: Some("0:0".to_owned()),
+        entrypoint: Some(command.unwrap_or_else(|| vec!["true".to_owned()])),
+        cmd: Some(Vec::new()),
+        labels: Some(labels.clone().into_iter().collect()),
+        host_config: Some(HostConfig {
+            mounts: Some(mounts),
+            network_mode: Some("none".to_owned()),
+            ..Default::default()
+        }),
+        ..Default::default()
     }
 }
 

@@ -33,6 +33,16 @@ pub mod label {
     pub const WAY: &str = "dev.devenv.way";
     /// On the volume that holds what an overlay volume's environment has written: the overlay volume's name.
     pub const TOP: &str = "dev.devenv.top";
+    /// On a container that is never started and keeps data of an environment from being lost: the environment.
+    pub const KEEPS: &str = "dev.devenv.keeps";
+    /// On the one that `down` leaves.
+    pub const KEEPER: &str = "dev.devenv.keeper";
+    /// On the record of a snapshot: its name.
+    pub const SNAPSHOT: &str = "dev.devenv.snapshot";
+    /// On the record of a going back, and on the volumes made for it: which one.
+    pub const RESTORED: &str = "dev.devenv.restored";
+    /// On the record of a going back: the volumes whose data it discards.
+    pub const DISCARDS: &str = "dev.devenv.discards";
     /// On a container that copies: the volume that is not complete as long as the container is there.
     pub const FILLING: &str = "dev.devenv.filling";
 }

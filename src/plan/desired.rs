@@ -6,8 +6,8 @@ use super::ports::{FixedPorts, PortTaken, Ports, own_address};
 use super::{Fields, Identity, render_fields};
 use crate::kinds::{Family, Kind, Kinds};
 use crate::model::{
-    ContainerSpec, Diagnostic, Endpoint, File, FileContent, ImageRef, Located, Mount, Observed, ObservedVolume, Origin,
-    Over, Protocol, Publish, Secret, Service, Setting, Stack, Wanted, Way, label,
+    ContainerSpec, Diagnostic, Endpoint, File, FileContent, ImageRef, Located, Mount, Observed, Origin, Over, Protocol,
+    Publish, Secret, Service, Setting, Stack, Wanted, Way, label,
 };
 use minijinja::{Environment, context};
 use std::collections::{BTreeMap, BTreeSet};
@@ -393,7 +393,8 @@ fn volumes(
     request: &Request<'_>,
 ) -> Vec<(VolumeSpec, String)> {
     let version = data_major.map_or_else(String::new, |major| major.to_string());
-    let generation = generation(service, &version, request);
+    let turn = super::snapshots::turn(service, &version, request);
+    let generation = turn.generation;
     let spec = |name: String| {
         let mut labels = labels.clone();
         let name = if generation > 1 {
@@ -402,6 +403,9 @@ fn volumes(
         } else {
             name
         };
+        if let Some(restored) = &turn.restored {
+            labels.insert(label::RESTORED.to_owned(), restored.clone());
+        }
         for (key, value) in [
             (label::SERVICE, service.name.clone()),
             (label::KIND, service.kind.clone()),
@@ -426,22 +430,6 @@ fn volumes(
         }
     }
     volumes
-}
-
-/// Which of a service's data it runs on: the newest, or one more where it is to start fresh. From 1.
-fn generation(service: &Service, version: &str, request: &Request<'_>) -> u64 {
-    let of_service = |volume: &&ObservedVolume| {
-        volume.label(label::ENVIRONMENT) == request.identity.name
-            && volume.label(label::SERVICE) == service.name
-            && volume.label(label::KIND) == service.kind
-            && volume.label(label::VERSION) == version
-    };
-    let generations = request.observed.volumes.iter().filter(of_service);
-    match generations.map(|volume| volume.label(label::GENERATION).parse().unwrap_or(1)).max() {
-        Some(newest) if request.fresh.contains(&service.name) => newest + 1,
-        Some(newest) => newest,
-        None => 1,
-    }
 }
 
 /// Hashes a container's configuration again, after a change to it.

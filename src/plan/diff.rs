@@ -2,7 +2,7 @@
 
 use super::desired::joined;
 use super::{Desired, DesiredService, Identity, VolumeSpec};
-use crate::model::{ContainerSpec, Diagnostic, ImageRef, Observed, ObservedContainer, label};
+use crate::model::{ContainerSpec, Diagnostic, ImageRef, Observed, ObservedContainer, Way, label};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -138,6 +138,7 @@ pub fn diff(desired: &Desired, observed: &Observed, fresh: &BTreeSet<String>) ->
             ours.iter().copied().filter(|container| container.label(label::SERVICE) == service.name).collect();
         plan_service(&mut plan, service, &existing, observed, (network, no_network), &mut pulls);
     }
+    super::snapshots::finish(&mut plan, desired, observed);
     Ok(plan)
 }
 
@@ -153,6 +154,7 @@ pub fn teardown(identity: &Identity, observed: &Observed, volumes: bool) -> Plan
         .containers
         .iter()
         .filter(|container| is_ours(&container.labels) || volumes && fills_ours(container))
+        .chain(super::snapshots::everything_kept(&identity.name, observed).filter(|_| volumes))
         .map(|container| {
             // What is deleted anyway need not be stopped cleanly.
             let grace = volumes.then_some(Duration::ZERO);
@@ -237,7 +239,13 @@ fn plan_service(
             continue;
         }
         let cause = match &volume.over {
-            Some(_) => "its data begins with a base layer",
+            Some(over) if over.layers.len() > 1 && over.way == Way::Copy => {
+                "its data lies in many layers: copied into one"
+            }
+            Some(over) => match over.way {
+                Way::Overlay => "its data goes on over frozen data",
+                Way::Copy => "its data begins with a copy of frozen data",
+            },
             None => "its data has no volume yet",
         };
         before_create.push(plan.add(name, Action::CreateVolume(volume.clone()), cause, before));

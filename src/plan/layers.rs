@@ -5,6 +5,7 @@
 //! of this machine's key and none of its data is anybody's. Its key holds everything that decides its content.
 
 use super::desired::{Desired, DesiredService, Request, desired, rehash};
+use super::snapshots::{known_way, layers_over, turn};
 use super::{Action, FixedPorts, Identity, Plan, VolumeSpec};
 use crate::model::{
     Endpoint, ImageRef, Observed, ObservedContainer, ObservedVolume, Over, Protocol, Service, Stack, Way, label, top_of,
@@ -13,6 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The identity under which bases are made.
 const BASE: &str = "devenv-base";
+
+/// Most layers below a top: mount options, with the path of each, fit in one page of 4 KiB.
+const MOST_LAYERS: usize = 24;
 
 /// A base layer as it should be for a service.
 #[derive(Clone, Debug)]
@@ -23,6 +27,8 @@ pub struct Base {
     pub labels: BTreeMap<String, String>,
     /// The image that makes it.
     pub image: ImageRef,
+    /// The same by its id.
+    pub image_id: String,
     /// The volume that holds it.
     pub volume: String,
     /// The service as it runs while the base is made.
@@ -58,7 +64,14 @@ pub fn base(service: &Service, request: &Request<'_>) -> Option<Base> {
     making.container.labels.clone_from(&labels);
     making.container.network.clone_from(&request.identity.name);
     making.container.aliases.clear();
-    Some(Base { volume: name.clone(), name, labels, image: making.container.image.clone(), making })
+    Some(Base {
+        volume: name.clone(),
+        name,
+        labels,
+        image: making.container.image.clone(),
+        image_id: image.id.clone(),
+        making,
+    })
 }
 
 impl Base {
@@ -123,7 +136,7 @@ fn making_of(name: &str) -> String {
 }
 
 /// Whether some volume lies over this one.
-fn is_layer(volume: &str, observed: &Observed) -> bool {
+pub(super) fn is_layer(volume: &str, observed: &Observed) -> bool {
     observed.volumes.iter().any(|over| layers_of(over).iter().any(|layer| crate::model::volume_of(layer) == volume))
 }
 
@@ -178,14 +191,10 @@ pub(super) fn lay(mut wanted: DesiredService, service: &Service, request: &Reque
     let (layers, way) = if let Some(known) = known {
         (layers_of(known), Way::parse(known.label(label::WAY)))
     } else {
-        let of_fresh = (!request.cold && !request.fresh.contains(&service.name)).then(|| base(service, request));
-        let Some(base) = of_fresh.flatten() else { return wanted };
-        let Some(record) = base.record(request.observed) else { return wanted };
-        let way = request.way.or_else(|| Way::parse(record.label(label::WAY))).unwrap_or(Way::Copy);
-        let over = base.over(way);
+        let Some(over) = beginning(service, volume, &wanted.container.image, request) else { return wanted };
         volume.labels.insert(label::LAYERS.to_owned(), over.layers.join(","));
-        volume.labels.insert(label::WAY.to_owned(), way.to_string());
-        let layers = over.layers.clone();
+        volume.labels.insert(label::WAY.to_owned(), over.way.to_string());
+        let (layers, way) = (over.layers.clone(), over.way);
         volume.over = Some(over);
         (layers, Some(way))
     };
@@ -202,6 +211,23 @@ pub(super) fn lay(mut wanted: DesiredService, service: &Service, request: &Reque
         sync_file_system(&mut wanted, service, request);
     }
     wanted
+}
+
+/// What a new volume begins with: frozen data of its own, else a base; none is an empty folder.
+fn beginning(service: &Service, volume: &VolumeSpec, image: &ImageRef, request: &Request<'_>) -> Option<Over> {
+    let version = volume.labels.get(label::VERSION).map_or("", String::as_str);
+    if let Some(from) = turn(service, version, request).from {
+        let frozen = request.observed.volumes.iter().find(|known| known.name == from)?;
+        let layers = layers_over(frozen);
+        let way = request.way.or_else(|| known_way(request.identity, request.observed)).unwrap_or(Way::Copy);
+        // A copy of everything is one layer again.
+        let way = if layers.len() > MOST_LAYERS { Way::Copy } else { way };
+        return Some(Over { layers, whole: from, way, image: image.clone() });
+    }
+    let base = (!request.cold).then(|| base(service, request)).flatten()?;
+    let record = base.record(request.observed)?;
+    let way = request.way.or_else(|| Way::parse(record.label(label::WAY))).unwrap_or(Way::Copy);
+    Some(base.over(way))
 }
 
 /// The administrator's login as it was when the base was made, which gets this environment's own password first.

@@ -12,6 +12,7 @@ mod logins;
 mod overrides;
 mod platform;
 mod ports;
+mod snapshots;
 #[cfg(test)]
 mod tests;
 
@@ -23,3 +24,6 @@ pub use layers::{Base, base};
 pub use overrides::{Override, overrides};
 pub use platform::{platform_mismatch, platform_mismatches};
 pub use ports::{FixedPorts, PortTaken};
+pub use snapshots::{
+    Record, Snapshot, data, is_going_back, keeper, keepers, known_way, returning, saving, snapshots, unneeded, unusable,
+};

@@ -1,7 +1,7 @@
 //! Data in layers: bases that fresh environments start over, snapshots to go back to. Mounted and copied alike.
 
-use crate::client::{Url, one, sql};
-use crate::project::{Outcome, Sandbox, docker};
+use crate::client::{Url, one, redis, sql};
+use crate::project::{Outcome, Sandbox, docker, wait_until};
 
 const POSTGRES: &str = r#"
 name: shop
@@ -78,4 +78,102 @@ fn container(project: &Sandbox, folder: &str, service: &str) -> String {
     let root = format!("label=dev.devenv.root={}", project.path(folder).canonicalize().unwrap().display());
     let of_service = format!("label=dev.devenv.service={service}");
     docker(&["ps", "--quiet", "--filter", &root, "--filter", &of_service]).trim().to_owned()
+}
+
+/// One row and one key, written at the same moment.
+fn write(project: &Sandbox, value: &str) {
+    let env = project.env();
+    sql(&env["DATABASE_URL"], "CREATE TABLE IF NOT EXISTS t (x text)").unwrap();
+    sql(&env["DATABASE_URL"], &format!("DELETE FROM t; INSERT INTO t VALUES ('{value}')")).unwrap();
+    assert_eq!(redis(&env["REDIS_URL"], &["SET", "k", value]), ["OK"]);
+}
+
+fn read(project: &Sandbox) -> (String, String) {
+    let env = project.env();
+    let row = sql(&env["DATABASE_URL"], "SELECT x FROM t").unwrap_or_default().join(",");
+    (row, redis(&env["REDIS_URL"], &["GET", "k"]).join(","))
+}
+
+fn both(value: &str) -> (String, String) {
+    (value.to_owned(), value.to_owned())
+}
+
+#[test]
+fn a_snapshot_holds_every_service_and_restoring_it_brings_back_all_of_them() {
+    for way in ["overlay", "copy"] {
+        let project = Sandbox::new(&[("services.yaml", POSTGRES)]);
+        run(&project, way, &["up"]);
+        write(&project, "one");
+        run(&project, way, &["snapshot", "save", "first"]);
+        assert_eq!(read(&project), both("one"), "saving changes nothing");
+        write(&project, "two");
+        run(&project, way, &["snapshot", "save", "second"]);
+        write(&project, "three");
+
+        // Nothing is discarded without a word.
+        let refused = project.fail(2, &["snapshot", "restore", "first"]);
+        assert!(refused.stderr.contains("discards") && refused.stderr.contains("db ("), "{}", refused.stderr);
+        assert_eq!(read(&project), both("three"));
+
+        run(&project, way, &["snapshot", "restore", "first", "--yes"]);
+        assert_eq!(read(&project), both("one"));
+        write(&project, "four");
+        run(&project, way, &["snapshot", "restore", "second", "--yes"]);
+        assert_eq!(read(&project), both("two"));
+        let volumes = project.volumes();
+        run(&project, way, &["snapshot", "restore", "second", "--yes"]);
+        assert_eq!(project.volumes().len(), volumes.len(), "what was discarded is gone: {:?}", project.volumes());
+        run(&project, way, &["snapshot", "restore", "first", "--yes"]);
+        assert_eq!(read(&project), both("one"));
+        let listed = project.succeed(&["snapshot", "list", "--json"]).json();
+        let names: Vec<_> = listed["snapshots"].as_array().unwrap().iter().map(|one| one["name"].clone()).collect();
+        assert_eq!(names, ["first", "second"]);
+
+        run(&project, way, &["reset", "--yes"]);
+        assert_eq!(read(&project), (String::new(), "nil".to_owned()));
+        assert!(label(&data_volume(&project, "db"), "layers").starts_with("devenv-base-"));
+        run(&project, way, &["snapshot", "rm", "first", "--yes"]);
+        run(&project, way, &["snapshot", "restore", "second", "--yes"]);
+        assert_eq!(read(&project), both("two"));
+        let unknown = project.fail(2, &["snapshot", "restore", "secnd", "--yes"]);
+        assert!(unknown.stderr.contains("did you mean `second`?"), "{}", unknown.stderr);
+        run(&project, way, &["down", "--volumes", "--yes"]);
+        assert_eq!(project.on_the_engine(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_restore_that_is_killed_leaves_what_was_or_what_was_asked_for() {
+    let project = Sandbox::new(&[("services.yaml", POSTGRES)]);
+    project.succeed(&["up"]);
+    write(&project, "old");
+    project.succeed(&["snapshot", "save", "old"]);
+    let named = |part: &str| project.on_the_engine().iter().any(|name| name.contains(part));
+    type Reached<'a> = Box<dyn Fn() -> bool + 'a>;
+    let ids = || project.containers();
+    for number in 0..5 {
+        write(&project, "new");
+        let (before, volumes) = (ids(), project.volumes());
+        let points: [(&str, bool, Reached<'_>); 5] = [
+            (
+                "a container is stopped",
+                false,
+                Box::new(|| !docker(&["ps", "-q", "--no-trunc"]).contains(&before["db"])),
+            ),
+            ("the restore is recorded", true, Box::new(|| named("-restore"))),
+            ("a volume is made", true, Box::new(|| project.volumes().iter().any(|one| !volumes.contains(one)))),
+            ("a container is made", true, Box::new(|| ids().values().any(|id| !before.values().any(|old| old == id)))),
+            ("the record is gone again", true, Box::new(|| ids() != before && !named("-restore"))),
+        ];
+        let (at, asked, reached) = &points[number];
+        let restore = project.spawn(&["snapshot", "restore", "old", "--yes"]);
+        wait_until(at, reached);
+        restore.signal("KILL");
+        restore.end();
+        project.succeed(&["up"]);
+        let found = read(&project);
+        let allowed = if *asked { vec![both("old")] } else { vec![both("old"), both("new")] };
+        assert!(allowed.contains(&found), "{at}: {found:?}");
+        assert!(!named("-restore"), "{at}");
+    }
 }

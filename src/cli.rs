@@ -87,6 +87,8 @@ pub enum Command {
     Snapshot(Snapshot),
     /// Throw the data away and begin as the first `up` did.
     Reset(Reset),
+    /// Remove what nothing needs any more: bases that no environment lies over, leftovers of killed runs.
+    Gc(Gc),
     /// Write a starter `services.yaml`, or say which manifest is there already.
     Init,
     /// Check the engine, the registry mirror, `.env` and the rest of what `up` needs.
@@ -202,6 +204,17 @@ pub enum SnapshotAction {
         #[arg(short, long)]
         yes: bool,
     },
+}
+
+/// `devenv gc`.
+#[derive(Clone, Debug, Args)]
+pub struct Gc {
+    /// Manifests.
+    #[command(flatten)]
+    pub manifests: Manifests,
+    /// Show what would be removed, and remove nothing.
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `devenv reset`.

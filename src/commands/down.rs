@@ -128,7 +128,11 @@ pub(crate) async fn tear_down(
     observed: &Observed,
     volumes: bool,
 ) -> Result<(), Failure> {
-    let plan = plan::teardown(identity, observed, volumes);
+    carry_out(engine, identity, &plan::teardown(identity, observed, volumes)).await
+}
+
+/// Carries out a plan that only removes.
+pub(super) async fn carry_out(engine: &Engine, identity: &Identity, plan: &plan::Plan) -> Result<(), Failure> {
     let desired = Desired {
         environment: identity.name.clone(),
         labels: BTreeMap::new(),
@@ -144,5 +148,5 @@ pub(crate) async fn tear_down(
         emit: &|_| {},
         stop: &apply::Stop::default(),
     };
-    apply::apply(&plan, &run).await
+    apply::apply(plan, &run).await
 }

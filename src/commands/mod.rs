@@ -3,6 +3,7 @@
 mod doctor;
 mod down;
 mod env;
+mod gc;
 mod init;
 mod kinds;
 mod layers;
@@ -52,6 +53,7 @@ pub async fn run(cli: Cli, printer: &Printer) -> Result<u8, Failure> {
         Command::Reset(reset) => {
             reset::run(global, &files(&reset.start.manifests.files), reset, printer).await.map(done)
         }
+        Command::Gc(gc) => gc::run(global, &files(&gc.manifests.files), gc, printer).await.map(done),
         Command::Init => init::run(global, printer).map(done),
         Command::Doctor(show) => doctor::run(global, &files(&show.manifests.files), show.json, printer).await,
         Command::Kinds(show) => kinds::run(global, &files(&show.manifests.files), show.json, printer).map(done),

@@ -27,6 +27,8 @@ pub mod label {
     pub const EPHEMERAL: &str = "dev.devenv.ephemeral";
     /// On a base layer, its record and the container that makes it: the base's key. They belong to no environment.
     pub const BASE: &str = "dev.devenv.base";
+    /// On a base layer: what others may see of the key of the machine's user who made it.
+    pub const MACHINE: &str = "dev.devenv.machine";
     /// On a volume that began as a copy: the layers that it lies over, the nearest first (`volume`, `volume/upper`).
     pub const LAYERS: &str = "dev.devenv.layers";
     /// Whether layers are mounted (`overlay`) or copied (`copy`): on volumes over layers, and on records.

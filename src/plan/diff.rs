@@ -86,6 +86,24 @@ impl Plan {
         self.steps.len() - 1
     }
 
+    /// Adds another plan's steps, which wait for none of these, with one cause for all.
+    pub(super) fn append(&mut self, other: Self, cause: &str) {
+        let first = self.steps.len();
+        self.steps.extend(other.steps.into_iter().map(|step| Step {
+            cause: cause.to_owned(),
+            after: step.after.iter().map(|index| index + first).collect(),
+            ..step
+        }));
+    }
+
+    /// The names of what is removed.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.steps.iter().filter_map(|step| match &step.action {
+            Action::Remove { name, .. } | Action::RemoveVolume { name } => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
     /// The downloads alone, for where the rest can be decided only once they are here.
     #[must_use]
     pub fn pulls(&self) -> Self {

@@ -58,7 +58,11 @@ pub fn base(service: &Service, request: &Request<'_>) -> Option<Base> {
     let name = format!("{BASE}-{}", key(&making, &image.id, &identity, &mount.target));
     making.container.mounts[0].volume.clone_from(&name);
     let root = identity.root.display().to_string();
-    let labels = BTreeMap::from([(label::BASE.to_owned(), name.clone()), (label::ROOT.to_owned(), root)]);
+    let labels = BTreeMap::from([
+        (label::BASE.to_owned(), name.clone()),
+        (label::MACHINE.to_owned(), machine_of(&identity)),
+        (label::ROOT.to_owned(), root),
+    ]);
     making.volumes = vec![VolumeSpec { name: name.clone(), labels: labels.clone(), over: None }];
     making.container.name = making_of(&name);
     making.container.labels.clone_from(&labels);
@@ -129,6 +133,11 @@ impl Base {
     pub fn container(&self) -> &str {
         &self.making.container.name
     }
+}
+
+/// Tells users of one engine apart.
+pub(super) fn machine_of(identity: &Identity) -> String {
+    identity.key.public_id()[..8].iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }
 
 fn making_of(name: &str) -> String {

@@ -6,6 +6,7 @@
 mod desired;
 mod diff;
 mod endpoint;
+mod garbage;
 mod identity;
 mod layers;
 mod logins;
@@ -19,6 +20,7 @@ mod tests;
 pub use desired::{Desired, DesiredService, Request, VolumeSpec, desired, image_of};
 pub use diff::{Action, Plan, Step, diff, teardown};
 pub use endpoint::{Fields, render_fields, render_value};
+pub use garbage::garbage;
 pub use identity::{Identity, slug};
 pub use layers::{Base, base};
 pub use overrides::{Override, overrides};

@@ -1,5 +1,7 @@
 //! Plans, printed and compared; no engine is asked.
 
+mod layers;
+
 use super::desired::joined;
 use super::*;
 use crate::kinds::Kinds;

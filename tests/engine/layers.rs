@@ -177,3 +177,52 @@ fn a_restore_that_is_killed_leaves_what_was_or_what_was_asked_for() {
         assert!(!named("-restore"), "{at}");
     }
 }
+
+#[test]
+fn pruning_takes_nothing_of_a_stopped_environment() {
+    let project = Sandbox::new(&[("services.yaml", POSTGRES)]);
+    project.succeed(&["up"]);
+    project.succeed(&["down", "--volumes", "--yes"]);
+    project.succeed(&["up"]);
+    write(&project, "one");
+    project.succeed(&["snapshot", "save", "first"]);
+    write(&project, "two");
+    let all = project.everything_on_the_engine();
+    let volumes: Vec<_> = all.iter().filter(|name| name.starts_with("volume")).collect();
+    assert!(volumes.len() >= 6, "a base, and a volume and its tops for each of two moments: {volumes:?}");
+    for _ in 0..2 {
+        project.succeed(&["down"]);
+        // Of this project alone: the engine is not ours only.
+        let filter = format!("label=dev.devenv.root={}", project.root().canonicalize().unwrap().display());
+        docker(&["volume", "prune", "--force", "--filter", &filter]);
+        let left = project.everything_on_the_engine();
+        assert!(volumes.iter().all(|volume| left.contains(volume)), "{volumes:?} {left:?}");
+        project.succeed(&["up"]);
+        assert_eq!(read(&project), both("two"));
+    }
+    project.succeed(&["snapshot", "restore", "first", "--yes"]);
+    assert_eq!(read(&project), both("one"));
+    project.succeed(&["down", "--volumes", "--yes"]);
+    assert_eq!(project.on_the_engine(), Vec::<String>::new());
+}
+
+#[test]
+fn gc_removes_a_base_that_nobody_uses_and_no_other() {
+    let project = Sandbox::new(&[("services.yaml", POSTGRES)]);
+    project.succeed(&["up"]);
+    project.succeed(&["down", "--volumes", "--yes"]);
+    let bases = || project.everything_on_the_engine();
+    assert_eq!(bases().len(), 2, "a volume and its record: {:?}", bases());
+    let shown = project.succeed(&["gc", "--dry-run"]);
+    assert!(shown.stdout.contains("devenv-base-") && shown.stdout.contains("no environment lies over it"));
+    assert_eq!(bases().len(), 2);
+    // One that is used stays.
+    project.succeed(&["up"]);
+    project.succeed(&["gc"]);
+    project.succeed(&["down"]);
+    project.succeed(&["gc"]);
+    assert_eq!(bases().iter().filter(|name| name.contains("devenv-base-")).count(), 2, "{:?}", bases());
+    project.succeed(&["down", "--volumes", "--yes"]);
+    project.succeed(&["gc"]);
+    assert_eq!(bases(), Vec::<String>::new());
+}

@@ -83,6 +83,12 @@ pub enum Command {
     Shell(Shell),
     /// Bring the services up, then run a command with the variables set.
     Run(Run),
+    /// Keep the data of all services under a name, and go back to it.
+    Snapshot(Snapshot),
+    /// Throw the data away and begin as the first `up` did.
+    Reset(Reset),
+    /// Remove what nothing needs any more: bases that no environment lies over, leftovers of killed runs.
+    Gc(Gc),
     /// Write a starter `services.yaml`, or say which manifest is there already.
     Init,
     /// Check the engine, the registry mirror, `.env` and the rest of what `up` needs.
@@ -125,6 +131,9 @@ pub struct Start {
     /// Start this service on new data where its old data is another major version's; the old data is kept.
     #[arg(long, value_name = "SERVICE")]
     pub fresh: Vec<String>,
+    /// Let servers make fresh data anew instead of starting over what an earlier one of the same kind made.
+    #[arg(long)]
+    pub cold: bool,
 }
 
 /// `devenv pin`.
@@ -152,6 +161,71 @@ pub struct Up {
     /// Print the outcome as JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `devenv snapshot`.
+#[derive(Clone, Debug, Args)]
+pub struct Snapshot {
+    /// Manifests.
+    #[command(flatten)]
+    pub manifests: Manifests,
+    /// What to do.
+    #[command(subcommand)]
+    pub action: SnapshotAction,
+}
+
+/// What to do with snapshots.
+#[derive(Clone, Debug, Subcommand)]
+pub enum SnapshotAction {
+    /// Keep the data of all services as it is now. They are stopped for a moment.
+    Save {
+        /// Letters, digits, `.`, `_` and `-`.
+        name: String,
+    },
+    /// List them.
+    List {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Go back to a snapshot, in every service; what was written since is discarded.
+    Restore {
+        /// Which.
+        name: String,
+        /// Do not ask.
+        #[arg(short, long)]
+        yes: bool,
+    },
+    /// Forget a snapshot.
+    Rm {
+        /// Which.
+        name: String,
+        /// Do not ask.
+        #[arg(short, long)]
+        yes: bool,
+    },
+}
+
+/// `devenv gc`.
+#[derive(Clone, Debug, Args)]
+pub struct Gc {
+    /// Manifests.
+    #[command(flatten)]
+    pub manifests: Manifests,
+    /// Show what would be removed, and remove nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `devenv reset`.
+#[derive(Clone, Debug, Args)]
+pub struct Reset {
+    /// Starting.
+    #[command(flatten)]
+    pub start: Start,
+    /// Do not ask.
+    #[arg(short, long)]
+    pub yes: bool,
 }
 
 /// `devenv plan`.
@@ -282,6 +356,20 @@ fn lanes(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(count @ 1..=64) => Ok(count),
         _ => Err("the number of lanes is from 1 to 64".to_owned()),
+    }
+}
+
+impl Start {
+    /// Options of a command that starts services and has none of its own.
+    pub fn with(manifests: &Manifests) -> Self {
+        Self {
+            manifests: manifests.clone(),
+            allow_floating: true,
+            strict: false,
+            timeout: Duration::from_mins(1),
+            fresh: Vec::new(),
+            cold: false,
+        }
     }
 }
 

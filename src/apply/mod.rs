@@ -125,10 +125,13 @@ impl Walk<'_> {
             Action::CreateNetwork { name, labels } => {
                 engine.create_network(name, labels).await.map(drop).map_err(fault)
             }
-            Action::CreateVolume(volume) => engine.create_volume(&volume.name, &volume.labels).await.map_err(fault),
+            Action::CreateVolume(volume) => match &volume.over {
+                Some(over) => engine.create_volume_over(&volume.name, &volume.labels, over).await.map_err(fault),
+                None => engine.create_volume(&volume.name, &volume.labels).await.map_err(fault),
+            },
             Action::Remove { id, grace, .. } => {
                 state(ServiceState::Replacing(step.cause.clone()));
-                if service.is_none() && !self.run.desired.services.is_empty() {
+                if service.is_none() && !step.service.is_empty() && !self.run.desired.services.is_empty() {
                     let told = format!("{} is removed: {}", step.service, step.cause);
                     (self.run.emit)(Event::Message(Diagnostic::note("removed", told)));
                 }

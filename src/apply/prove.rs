@@ -80,7 +80,13 @@ pub(super) async fn prove(service: &DesiredService, id: &str, run: &Run<'_>) -> 
 async fn try_once(service: &DesiredService) -> Result<Proven, ReconcileError> {
     let mut done = Vec::new();
     if let Some(admin) = &service.admin {
-        done = protocol::reconcile(service.protocol, admin, &service.wanted).await?;
+        done = match (protocol::reconcile(service.protocol, admin, &service.wanted).await, &service.inherited) {
+            (Err(error), Some(inherited)) if error.subject.is_none() && error.error.fault == Fault::Login => {
+                protocol::take_over(service.protocol, inherited, admin).await?;
+                protocol::reconcile(service.protocol, admin, &service.wanted).await?
+            }
+            (reconciled, _) => reconciled?,
+        };
     }
     let proofs = try_join_all(service.endpoints.iter().map(|endpoint| protocol::prove(service.protocol, endpoint)));
     let proofs = proofs.await?;

@@ -1,9 +1,10 @@
 //! `devenv doctor`: everything that `up` needs, checked one by one.
 
-use super::session::{Machine, config_folder, connect, read};
+use super::session::{Machine, config_folder, connect, read, way_said};
 use crate::cli::Global;
+use crate::docker::Engine;
 use crate::dotenv::git::{self, Standing};
-use crate::model::Failure;
+use crate::model::{Failure, Way, label};
 use crate::ui::{Check, CheckState, Printer};
 use std::path::PathBuf;
 
@@ -39,7 +40,30 @@ async fn engine(global: &Global) -> Vec<Check> {
     if !engine.passed_over().is_empty() {
         found = found.help(format!("passed over: {}", engine.passed_over().join("; ")));
     }
-    vec![Check::new("engine", CheckState::Ok, words), found, disk(&facts.root_folder, &facts.storage_driver)]
+    let layers = layers(&engine).await;
+    vec![Check::new("engine", CheckState::Ok, words), found, disk(&facts.root_folder, &facts.storage_driver), layers]
+}
+
+/// How data gets over frozen data. It was found out by mounting, when something was frozen first.
+async fn layers(engine: &Engine) -> Check {
+    let check = |state, words: &str| Check::new("layers", state, words);
+    let said = match way_said() {
+        Ok(said) => said,
+        Err(failure) => return failed("layers", CheckState::Fail, &failure),
+    };
+    if let Some(way) = said {
+        return check(CheckState::Ok, &format!("DEVENV_LAYERS says: {way}"));
+    }
+    let observed = match engine.observe(&[]).await {
+        Ok(observed) => observed,
+        Err(error) => return failed("layers", CheckState::Fail, &error.into_failure()),
+    };
+    match observed.containers.iter().find_map(|container| Way::parse(container.label(label::WAY))) {
+        Some(Way::Overlay) => check(CheckState::Ok, "frozen data is mounted below what is written (overlay)"),
+        Some(Way::Copy) => check(CheckState::Warn, "frozen data is copied: this engine mounts no overlay volumes")
+            .help("snapshots and fresh starts take as long as copying their data does"),
+        None => check(CheckState::Ok, "not known yet: the first `devenv up` tries to mount overlay volumes"),
+    }
 }
 
 /// A failure as a check: what went wrong and why, and what to do about it.

@@ -5,7 +5,7 @@ use crate::apply;
 use crate::cli::{Down, Global};
 use crate::docker::{Engine, EngineError};
 use crate::machine::CheckoutLock;
-use crate::model::{Diagnostic, Exit, Failure, Observed};
+use crate::model::{Diagnostic, Exit, Failure, Observed, label};
 use crate::plan::{self, Action, Desired, Identity};
 use crate::ui::{Printer, confirm};
 use std::collections::BTreeMap;
@@ -31,19 +31,25 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], down: &Down, printer
         .steps
         .iter()
         .filter_map(|step| match &step.action {
-            Action::RemoveVolume { name } => Some(name.as_str()),
+            // A top goes with the volume that it belongs to.
+            Action::RemoveVolume { name } if !is_top(name, &observed) => Some(name.as_str()),
             _ => None,
         })
         .collect();
     if !volumes.is_empty() {
         agree_to_delete(&volumes, down, printer)?;
     }
+    if !down.volumes {
+        keep(&engine, &identity, &observed).await?;
+    }
     tear_down(&engine, &identity, &observed, down.volumes).await?;
-    let removed = plan.steps.iter().filter(|step| matches!(step.action, Action::Remove { .. })).count();
+    let of_services = |step: &&plan::Step| matches!(step.action, Action::Remove { .. }) && !step.service.is_empty();
+    let removed = plan.steps.iter().filter(of_services).count();
     let containers = if removed == 1 { "1 container".to_owned() } else { format!("{removed} containers") };
-    if volumes.is_empty() && prunes_named_volumes(&engine).await {
+    if volumes.is_empty() && prunes_containers_first(&engine).await {
         printer.line(
-            "this engine is older than 23: its `docker volume prune` takes the volumes of stopped environments too",
+            "this engine is older than 23: `docker volume prune` leaves the data alone, but \
+             `docker system prune --volumes` takes it",
         );
     }
     printer.line(&if volumes.is_empty() {
@@ -59,8 +65,33 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], down: &Down, printer
     Ok(())
 }
 
-/// Since 23 the engine's `volume prune` takes anonymous volumes only.
-async fn prunes_named_volumes(engine: &Engine) -> bool {
+/// Leaves a container that is never started and mentions every volume, so that no clean-up takes them for unused. The
+/// new one is there before the old one goes.
+async fn keep(engine: &Engine, identity: &Identity, observed: &Observed) -> Result<(), Failure> {
+    let Some(keeper) = plan::keeper(identity, observed) else { return Ok(()) };
+    let ours = observed
+        .containers
+        .iter()
+        .filter(|container| [label::ENVIRONMENT, label::KEEPS].iter().any(|key| container.label(key) == identity.name));
+    // By its id: the name that it had may be another image's by now.
+    let Some(image) = ours.map(|container| container.image_id.as_str()).find(|id| !id.is_empty()) else {
+        return Ok(());
+    };
+    let kept = engine.keep_volumes(&keeper.name, image, &keeper.labels, &keeper.volumes).await;
+    kept.map_err(EngineError::into_failure)?;
+    for old in plan::keepers(identity, observed) {
+        engine.remove_container(&old.id).await.map_err(EngineError::into_failure)?;
+    }
+    Ok(())
+}
+
+fn is_top(name: &str, observed: &Observed) -> bool {
+    observed.volumes.iter().any(|volume| volume.name == name && !volume.label(label::TOP).is_empty())
+}
+
+/// Before 23 the engine's `system prune --volumes` removes stopped containers first, and then every volume that none
+/// mentions any more.
+async fn prunes_containers_first(engine: &Engine) -> bool {
     let facts = engine.facts().await.ok().filter(|_| !engine.is_podman());
     let major = facts.and_then(|facts| facts.version.split('.').next()?.parse::<u32>().ok());
     major.is_some_and(|major| major < 23)
@@ -97,7 +128,11 @@ pub(crate) async fn tear_down(
     observed: &Observed,
     volumes: bool,
 ) -> Result<(), Failure> {
-    let plan = plan::teardown(identity, observed, volumes);
+    carry_out(engine, identity, &plan::teardown(identity, observed, volumes)).await
+}
+
+/// Carries out a plan that only removes.
+pub(super) async fn carry_out(engine: &Engine, identity: &Identity, plan: &plan::Plan) -> Result<(), Failure> {
     let desired = Desired {
         environment: identity.name.clone(),
         labels: BTreeMap::new(),
@@ -113,5 +148,5 @@ pub(crate) async fn tear_down(
         emit: &|_| {},
         stop: &apply::Stop::default(),
     };
-    apply::apply(&plan, &run).await
+    apply::apply(plan, &run).await
 }

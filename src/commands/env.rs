@@ -20,6 +20,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], env: &Env, printer: 
         strict: false,
         timeout: Duration::ZERO,
         fresh: Vec::new(),
+        cold: false,
     };
     let mut project = Project::load(global, files, strictness(&start), None, Purpose::Use, printer)?;
     // Nothing is started here, so nothing need be free.

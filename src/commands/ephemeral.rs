@@ -30,7 +30,8 @@ pub(super) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
     let mut signals = Signals::new()?;
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let token = format!("{} {}", std::process::id(), since_1970.as_nanos());
-    let first = Project::load(global, files, strictness(&run.start), Some(&token), Purpose::Use, printer)?;
+    let first =
+        Project::load(global, files, strictness(&run.start), Some(&token), Purpose::Use, printer)?.cold(run.start.cold);
     let engine = connect(global).await?;
     let lanes: Vec<Project> = match run.lanes {
         None => vec![first],

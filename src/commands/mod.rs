@@ -5,16 +5,20 @@ mod doctor;
 mod down;
 mod env;
 mod ephemeral;
+mod gc;
 mod init;
 mod kinds;
+mod layers;
 mod logs;
 mod manifest;
 mod pin;
 mod plan;
+mod reset;
 mod run;
 mod session;
 mod shell;
 mod signals;
+mod snapshot;
 mod status;
 mod up;
 mod variables;
@@ -46,6 +50,13 @@ pub async fn run(cli: Cli, printer: &Printer) -> Result<u8, Failure> {
         Command::Logs(logs) => logs::run(global, &files(&logs.files), logs, printer).await.map(done),
         Command::Shell(shell) => shell::run(global, &files(&shell.manifests.files), shell, printer).await,
         Command::Run(run) => run::run(global, &files(&run.start.manifests.files), run, printer).await,
+        Command::Snapshot(snapshot) => {
+            snapshot::run(global, &files(&snapshot.manifests.files), snapshot, printer).await.map(done)
+        }
+        Command::Reset(reset) => {
+            reset::run(global, &files(&reset.start.manifests.files), reset, printer).await.map(done)
+        }
+        Command::Gc(gc) => gc::run(global, &files(&gc.manifests.files), gc, printer).await.map(done),
         Command::Init => init::run(global, printer).map(done),
         Command::Doctor(show) => doctor::run(global, &files(&show.manifests.files), show.json, printer).await,
         Command::Kinds(show) => kinds::run(global, &files(&show.manifests.files), show.json, printer).map(done),

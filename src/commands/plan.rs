@@ -16,7 +16,8 @@ pub(crate) async fn run(
     arguments: &Arguments,
     printer: &Printer,
 ) -> Result<(), Failure> {
-    let project = Project::load(global, files, strictness(&arguments.start), None, Purpose::Start, printer)?;
+    let project = Project::load(global, files, strictness(&arguments.start), None, Purpose::Start, printer)?
+        .cold(arguments.start.cold);
     let target = dotenv::git::choose(&project.reading.root, None)?;
     let user_lines = dotenv::user_lines(&dotenv::file::read(&target.path)?);
     let engine = connect(global).await?;

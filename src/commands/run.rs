@@ -26,7 +26,8 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
         return ephemeral::run(global, files, run, printer).await;
     }
     let began = Instant::now();
-    let project = Project::load(global, files, strictness(&run.start), None, Purpose::Use, printer)?;
+    let project =
+        Project::load(global, files, strictness(&run.start), None, Purpose::Use, printer)?.cold(run.start.cold);
     let engine = connect(global).await?;
     let target = dotenv::git::choose(&project.reading.root, None)?;
     printer.diagnostics(&target.notes);

@@ -5,7 +5,7 @@ use crate::docker::{self, Engine, EngineError, Mirror, Surroundings};
 use crate::kinds::Kinds;
 use crate::machine::{CheckoutLock, Key, Settings};
 use crate::manifest::{self, Reading, Strictness};
-use crate::model::{Diagnostic, Exit, Failure, ImageRef, Observed, Variable};
+use crate::model::{Diagnostic, Exit, Failure, ImageRef, Observed, Secret, Variable, Way};
 use crate::plan::{self, Desired, FixedPorts, Identity, Plan};
 use crate::ui::Printer;
 use std::collections::{BTreeMap, BTreeSet};
@@ -119,6 +119,10 @@ pub(crate) struct Project {
     pub(crate) identity: Identity,
     /// What becomes of ports that the user set.
     pub(crate) fixed_ports: FixedPorts,
+    /// Whether fresh data is made anew, though there is a base layer to start over.
+    pub(crate) cold: bool,
+    /// How volumes get what their layers hold, where the user says it.
+    pub(crate) way: Option<Way>,
 }
 
 impl Project {
@@ -161,7 +165,12 @@ impl Project {
         };
         // An ephemeral environment runs beside the checkout's own, which has those ports.
         let fixed_ports = if identity.ephemeral { FixedPorts::Ignored } else { FixedPorts::Claimed };
-        Ok(Self { reading, machine, identity, fixed_ports })
+        Ok(Self { reading, machine, identity, fixed_ports, cold: false, way: way_said()? })
+    }
+
+    /// The same project, its fresh data made anew.
+    pub(crate) fn cold(self, cold: bool) -> Self {
+        Self { cold, ..self }
     }
 
     /// The same project in an ephemeral environment of its own, told apart by `token`.
@@ -204,15 +213,8 @@ impl Project {
         for found in overrides {
             passwords.extend(found.passwords.clone());
         }
-        let request = plan::Request {
-            kinds: self.kinds(),
-            identity: &self.identity,
-            observed,
-            passwords: &passwords,
-            fresh: &fresh.iter().cloned().collect(),
-            is_free: &crate::machine::is_free,
-            fixed_ports: self.fixed_ports,
-        };
+        let fresh = fresh.iter().cloned().collect();
+        let request = self.request(observed, &passwords, &fresh);
         let desired = plan::desired(&self.reading.stack, &request)
             .map_err(|diagnostics| Failure { exit: Exit::Manifest, diagnostics })?;
         if desired.taken.is_empty() {
@@ -222,6 +224,43 @@ impl Project {
             exit: Exit::Failed,
             diagnostics: desired.taken.iter().map(|taken| port_taken(taken, observed)).collect(),
         })
+    }
+
+    fn request<'a>(
+        &'a self,
+        observed: &'a Observed,
+        passwords: &'a BTreeMap<String, Secret>,
+        fresh: &'a BTreeSet<String>,
+    ) -> plan::Request<'a> {
+        plan::Request {
+            kinds: self.kinds(),
+            identity: &self.identity,
+            observed,
+            passwords,
+            fresh,
+            is_free: &crate::machine::is_free,
+            fixed_ports: self.fixed_ports,
+            cold: self.cold,
+            way: self.way,
+        }
+    }
+
+    /// The base layers that this project's services could start over, made or not.
+    pub(crate) fn bases(&self, observed: &Observed) -> Vec<plan::Base> {
+        let (passwords, fresh) = (BTreeMap::new(), BTreeSet::new());
+        let request = self.request(observed, &passwords, &fresh);
+        self.reading.stack.services.iter().filter_map(|service| plan::base(service, &request)).collect()
+    }
+}
+
+/// What `DEVENV_LAYERS` says; without it, what the engine can do decides.
+pub(crate) fn way_said() -> Result<Option<Way>, Failure> {
+    match std::env::var("DEVENV_LAYERS").ok().filter(|said| !said.is_empty()) {
+        None => Ok(None),
+        Some(said) => Way::parse(&said).map(Some).ok_or_else(|| {
+            let told = Diagnostic::error("layers", format!("DEVENV_LAYERS is `{said}`, which is no way to lay data"));
+            Failure::new(Exit::Usage, told.help("set it to `overlay` or `copy`, or leave it out"))
+        }),
     }
 }
 

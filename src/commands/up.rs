@@ -1,5 +1,6 @@
 //! `devenv up`: read, observe, diff, apply and prove, write `.env`.
 
+use super::layers;
 use super::session::{Project, Purpose, connect, steps, strictness};
 use super::variables;
 use crate::apply;
@@ -22,7 +23,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Runs the command.
 pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &Printer) -> Result<(), Failure> {
     let began = Instant::now();
-    let project = Project::load(global, files, strictness(&up.start), None, Purpose::Start, printer)?;
+    let project =
+        Project::load(global, files, strictness(&up.start), None, Purpose::Start, printer)?.cold(up.start.cold);
     let target = dotenv::git::choose(&project.reading.root, up.env_file.as_deref())?;
     printer.diagnostics(&target.notes);
     let _lock = project.lock(printer)?;
@@ -34,6 +36,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
     let written = write_variables(&project, &ready, &target.path, &existing)?;
     printer.diagnostics(&written.notes);
     if up.json {
+        layers::keep_bases(&project, &engine, &start).await?;
         return printer.json(&outcome_json(&project, &ready, &written));
     }
     let shown = written.path.strip_prefix(&project.reading.root).unwrap_or(&written.path).display().to_string();
@@ -44,7 +47,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
     let shell = ready.desired.services.first().map(|service| format!("devenv shell {}", service.name));
     let next: Vec<&str> = ["devenv status", "devenv logs"].into_iter().chain(shell.as_deref()).collect();
     printer.line(&ready_line(began.elapsed(), &next));
-    Ok(())
+    layers::keep_bases(&project, &engine, &start).await
 }
 
 /// A running environment, proven.

@@ -7,7 +7,8 @@ use super::{Engine, EngineError, EngineFault, files};
 use crate::model::{ContainerSpec, Publish};
 use bollard::errors::Error;
 use bollard::models::{
-    ContainerCreateBody, EndpointSettings, HostConfig, Mount, MountType, NetworkingConfig, PortBinding,
+    ContainerCreateBody, EndpointSettings, HostConfig, Mount, MountType, MountVolumeOptions, NetworkingConfig,
+    PortBinding,
 };
 use bollard::query_parameters::{
     CreateContainerOptions, RemoveContainerOptions, StopContainerOptions, UploadToContainerOptions,
@@ -177,6 +178,7 @@ fn body(spec: &ContainerSpec, image: String) -> ContainerCreateBody {
         typ: Some(MountType::VOLUME),
         ..Default::default()
     });
+    let mounts = mounts.chain(kept(&spec.beside));
     let endpoint = EndpointSettings { aliases: Some(spec.aliases.clone()), ..Default::default() };
     ContainerCreateBody {
         image: Some(image),
@@ -199,6 +201,18 @@ fn body(spec: &ContainerSpec, image: String) -> ContainerCreateBody {
         }),
         ..Default::default()
     }
+}
+
+/// Mounts that only mention volumes, so that no clean-up takes them for unused.
+pub(super) fn kept(volumes: &[String]) -> impl Iterator<Item = Mount> {
+    volumes.iter().enumerate().map(|(number, volume)| Mount {
+        target: Some(format!("/.devenv/{number}")),
+        source: Some(volume.clone()),
+        typ: Some(MountType::VOLUME),
+        read_only: Some(true),
+        volume_options: Some(MountVolumeOptions { no_copy: Some(true), ..Default::default() }),
+        ..Default::default()
+    })
 }
 
 fn port_name(publish: &Publish) -> String {
@@ -231,6 +245,7 @@ mod tests {
             entrypoint: None,
             hostname: "db".into(),
             mounts: Vec::new(),
+            beside: Vec::new(),
             files: Vec::new(),
             publish: Vec::new(),
             network: "net".into(),

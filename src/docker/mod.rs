@@ -16,6 +16,7 @@ mod fault;
 mod files;
 mod greeting;
 mod images;
+mod layers;
 mod logs;
 mod networks;
 mod observe;

@@ -11,7 +11,7 @@ use futures_util::future::try_join_all;
 use std::collections::{BTreeMap, HashMap};
 
 impl Engine {
-    /// Containers, volumes and networks of every environment of ours, and which of the asked images are here.
+    /// Containers, volumes and networks of every environment of ours, base layers, and which of the asked images are here.
     ///
     /// All requests go out at once; nothing of another tool's is listed.
     pub async fn observe(&self, images: &[ImageRef]) -> Result<Observed, EngineError> {
@@ -70,7 +70,7 @@ impl Engine {
 }
 
 fn ours() -> HashMap<String, Vec<String>> {
-    HashMap::from([("label".to_owned(), vec![label::ENVIRONMENT.to_owned()])])
+    HashMap::from([("label".to_owned(), vec![label::ROOT.to_owned()])])
 }
 
 /// Engines list by age; a plan reads better, and compares equal, by name.

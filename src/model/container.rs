@@ -25,6 +25,28 @@ pub mod label {
     pub const GENERATION: &str = "dev.devenv.generation";
     /// On everything of `devenv run --ephemeral`.
     pub const EPHEMERAL: &str = "dev.devenv.ephemeral";
+    /// On a base layer, its record and the container that makes it: the base's key. They belong to no environment.
+    pub const BASE: &str = "dev.devenv.base";
+    /// On a base layer: what others may see of the key of the machine's user who made it.
+    pub const MACHINE: &str = "dev.devenv.machine";
+    /// On a volume that began as a copy: the layers that it lies over, the nearest first (`volume`, `volume/upper`).
+    pub const LAYERS: &str = "dev.devenv.layers";
+    /// Whether layers are mounted (`overlay`) or copied (`copy`): on volumes over layers, and on records.
+    pub const WAY: &str = "dev.devenv.way";
+    /// On the volume that holds what an overlay volume's environment has written: the overlay volume's name.
+    pub const TOP: &str = "dev.devenv.top";
+    /// On a container that is never started and keeps data of an environment from being lost: the environment.
+    pub const KEEPS: &str = "dev.devenv.keeps";
+    /// On the one that `down` leaves.
+    pub const KEEPER: &str = "dev.devenv.keeper";
+    /// On the record of a snapshot: its name.
+    pub const SNAPSHOT: &str = "dev.devenv.snapshot";
+    /// On the record of a going back, and on the volumes made for it: which one.
+    pub const RESTORED: &str = "dev.devenv.restored";
+    /// On the record of a going back: the volumes whose data it discards.
+    pub const DISCARDS: &str = "dev.devenv.discards";
+    /// On a container that copies: the volume that is not complete as long as the container is there.
+    pub const FILLING: &str = "dev.devenv.filling";
 }
 
 /// A container to be made.
@@ -46,6 +68,8 @@ pub struct ContainerSpec {
     pub hostname: String,
     /// Volumes and where they go.
     pub mounts: Vec<Mount>,
+    /// Volumes that are only kept from being unmentioned: mounted read-only, out of the server's way.
+    pub beside: Vec<String>,
     /// Files put in before the first start.
     pub files: Vec<File>,
     /// Ports published on loopback.

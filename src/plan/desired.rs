@@ -6,8 +6,8 @@ use super::ports::{FixedPorts, PortTaken, Ports, own_address};
 use super::{Fields, Identity, render_fields};
 use crate::kinds::{Family, Kind, Kinds};
 use crate::model::{
-    ContainerSpec, Diagnostic, Endpoint, File, FileContent, ImageRef, Located, Mount, Observed, ObservedVolume, Origin,
-    Protocol, Publish, Secret, Service, Setting, Stack, Wanted, label,
+    ContainerSpec, Diagnostic, Endpoint, File, FileContent, ImageRef, Located, Mount, Observed, Origin, Over, Protocol,
+    Publish, Secret, Service, Setting, Stack, Wanted, Way, label,
 };
 use minijinja::{Environment, context};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +30,10 @@ pub struct Request<'a> {
     pub is_free: &'a dyn Fn(IpAddr, u16) -> bool,
     /// What becomes of ports that the user set.
     pub fixed_ports: FixedPorts,
+    /// Whether fresh data is made anew, though there is a base layer to start over.
+    pub cold: bool,
+    /// How volumes get what their layers hold, where the user says it.
+    pub way: Option<Way>,
 }
 
 /// What should run.
@@ -74,6 +78,8 @@ pub struct DesiredService {
     pub endpoints: Vec<Endpoint>,
     /// Our administrator's login, where the server has such a thing.
     pub admin: Option<Endpoint>,
+    /// The same login as it is in data that was taken over from a base layer, until it is changed.
+    pub inherited: Option<Endpoint>,
     /// What must be there before an app can log in.
     pub wanted: Wanted,
     /// What `devenv shell` runs.
@@ -95,6 +101,8 @@ pub struct VolumeSpec {
     pub name: String,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// What it begins with; none is an empty one.
+    pub over: Option<Over>,
 }
 
 impl Desired {
@@ -164,7 +172,7 @@ pub fn desired(stack: &Stack, request: &Request<'_>) -> Result<Desired, Vec<Diag
             }
         };
         match desired_service(service, address, &labels, request) {
-            Ok(service) => services.push(service),
+            Ok(wanted) => services.push(super::layers::lay(wanted, service, request)),
             Err(fault) => faults.push(fault),
         }
     }
@@ -244,6 +252,7 @@ fn desired_service(
             .iter()
             .map(|(volume, target)| Mount { volume: volume.name.clone(), target: target.clone() })
             .collect(),
+        beside: Vec::new(),
         files,
         publish: vec![publish],
         network: request.identity.name.clone(),
@@ -306,6 +315,7 @@ fn desired_service(
             password: logins.admin.password.clone(),
             ..endpoint(&logins.users[0], logins.databases.first().map(|database| &database.name), None)
         }),
+        inherited: None,
         wanted: logins.wanted(service),
         shell: kind.shell.clone(),
         shell_environments,
@@ -383,7 +393,8 @@ fn volumes(
     request: &Request<'_>,
 ) -> Vec<(VolumeSpec, String)> {
     let version = data_major.map_or_else(String::new, |major| major.to_string());
-    let generation = generation(service, &version, request);
+    let turn = super::snapshots::turn(service, &version, request);
+    let generation = turn.generation;
     let spec = |name: String| {
         let mut labels = labels.clone();
         let name = if generation > 1 {
@@ -392,6 +403,9 @@ fn volumes(
         } else {
             name
         };
+        if let Some(restored) = &turn.restored {
+            labels.insert(label::RESTORED.to_owned(), restored.clone());
+        }
         for (key, value) in [
             (label::SERVICE, service.name.clone()),
             (label::KIND, service.kind.clone()),
@@ -400,7 +414,7 @@ fn volumes(
         ] {
             labels.insert(key.to_owned(), value);
         }
-        VolumeSpec { name, labels }
+        VolumeSpec { name, labels, over: None }
     };
     let base = format!("{}-{}", request.identity.name, service.name);
     let mut volumes = Vec::new();
@@ -418,20 +432,10 @@ fn volumes(
     volumes
 }
 
-/// Which of a service's data it runs on: the newest, or one more where it is to start fresh. From 1.
-fn generation(service: &Service, version: &str, request: &Request<'_>) -> u64 {
-    let of_service = |volume: &&ObservedVolume| {
-        volume.label(label::ENVIRONMENT) == request.identity.name
-            && volume.label(label::SERVICE) == service.name
-            && volume.label(label::KIND) == service.kind
-            && volume.label(label::VERSION) == version
-    };
-    let generations = request.observed.volumes.iter().filter(of_service);
-    match generations.map(|volume| volume.label(label::GENERATION).parse().unwrap_or(1)).max() {
-        Some(newest) if request.fresh.contains(&service.name) => newest + 1,
-        Some(newest) => newest,
-        None => 1,
-    }
+/// Hashes a container's configuration again, after a change to it.
+pub(super) fn rehash(service: &mut DesiredService, identity: &Identity) {
+    service.config = config_hashes(&service.container, identity);
+    service.container.labels.insert(label::CONFIG.to_owned(), joined(&service.config));
 }
 
 /// A keyed hash of each part of a container's configuration.

@@ -2,7 +2,7 @@
 
 use super::desired::joined;
 use super::{Desired, DesiredService, Identity, VolumeSpec};
-use crate::model::{ContainerSpec, Diagnostic, ImageRef, Observed, ObservedContainer, label};
+use crate::model::{ContainerSpec, Diagnostic, ImageRef, Observed, ObservedContainer, Way, label};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -81,9 +81,27 @@ pub enum Action {
 }
 
 impl Plan {
-    fn add(&mut self, service: &str, action: Action, cause: impl Into<String>, after: Vec<usize>) -> usize {
+    pub(super) fn add(&mut self, service: &str, action: Action, cause: impl Into<String>, after: Vec<usize>) -> usize {
         self.steps.push(Step { action, service: service.to_owned(), cause: cause.into(), after });
         self.steps.len() - 1
+    }
+
+    /// Adds another plan's steps, which wait for none of these, with one cause for all.
+    pub(super) fn append(&mut self, other: Self, cause: &str) {
+        let first = self.steps.len();
+        self.steps.extend(other.steps.into_iter().map(|step| Step {
+            cause: cause.to_owned(),
+            after: step.after.iter().map(|index| index + first).collect(),
+            ..step
+        }));
+    }
+
+    /// The names of what is removed.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.steps.iter().filter_map(|step| match &step.action {
+            Action::Remove { name, .. } | Action::RemoveVolume { name } => Some(name.as_str()),
+            _ => None,
+        })
     }
 
     /// The downloads alone, for where the rest can be decided only once they are here.
@@ -138,6 +156,7 @@ pub fn diff(desired: &Desired, observed: &Observed, fresh: &BTreeSet<String>) ->
             ours.iter().copied().filter(|container| container.label(label::SERVICE) == service.name).collect();
         plan_service(&mut plan, service, &existing, observed, (network, no_network), &mut pulls);
     }
+    super::snapshots::finish(&mut plan, desired, observed);
     Ok(plan)
 }
 
@@ -145,10 +164,15 @@ pub fn diff(desired: &Desired, observed: &Observed, fresh: &BTreeSet<String>) ->
 pub fn teardown(identity: &Identity, observed: &Observed, volumes: bool) -> Plan {
     let mut plan = Plan::default();
     let is_ours = |labels: &BTreeMap<String, String>| labels.get(label::ENVIRONMENT) == Some(&identity.name);
+    let fills_ours = |container: &ObservedContainer| {
+        let filled = container.label(label::FILLING);
+        observed.volumes.iter().any(|volume| volume.name == filled && is_ours(&volume.labels))
+    };
     let containers: Vec<usize> = observed
         .containers
         .iter()
-        .filter(|container| is_ours(&container.labels))
+        .filter(|container| is_ours(&container.labels) || volumes && fills_ours(container))
+        .chain(super::snapshots::everything_kept(&identity.name, observed).filter(|_| volumes))
         .map(|container| {
             // What is deleted anyway need not be stopped cleanly.
             let grace = volumes.then_some(Duration::ZERO);
@@ -221,10 +245,28 @@ fn plan_service(
         cause = why;
     }
     for volume in &service.volumes {
-        if !observed.volumes.iter().any(|known| known.name == volume.name) {
-            let action = Action::CreateVolume(volume.clone());
-            before_create.push(plan.add(name, action, "its data has no volume yet", after_pull.clone()));
+        let there = observed.volumes.iter().any(|known| known.name == volume.name);
+        let mut before = after_pull.clone();
+        if let Some(filler) = observed.containers.iter().find(|one| one.label(label::FILLING) == volume.name) {
+            before = vec![remove(plan, filler, "a copy was not finished", before)];
+            if there {
+                let action = Action::RemoveVolume { name: volume.name.clone() };
+                before = vec![plan.add(name, action, "a copy into it was not finished", before)];
+            }
+        } else if there {
+            continue;
         }
+        let cause = match &volume.over {
+            Some(over) if over.layers.len() > 1 && over.way == Way::Copy => {
+                "its data lies in many layers: copied into one"
+            }
+            Some(over) => match over.way {
+                Way::Overlay => "its data goes on over frozen data",
+                Way::Copy => "its data begins with a copy of frozen data",
+            },
+            None => "its data has no volume yet",
+        };
+        before_create.push(plan.add(name, Action::CreateVolume(volume.clone()), cause, before));
     }
     let created = plan.add(name, Action::Create(Box::new(service.container.clone())), cause, before_create);
     let before_start = std::iter::once(created).chain(network).collect();

@@ -6,18 +6,26 @@
 mod desired;
 mod diff;
 mod endpoint;
+mod garbage;
 mod identity;
+mod layers;
 mod logins;
 mod overrides;
 mod platform;
 mod ports;
+mod snapshots;
 #[cfg(test)]
 mod tests;
 
 pub use desired::{Desired, DesiredService, Request, VolumeSpec, desired, image_of};
 pub use diff::{Action, Plan, Step, diff, teardown};
 pub use endpoint::{Fields, render_fields, render_value};
+pub use garbage::garbage;
 pub use identity::{Identity, slug};
+pub use layers::{Base, base};
 pub use overrides::{Override, overrides};
 pub use platform::{platform_mismatch, platform_mismatches};
 pub use ports::{FixedPorts, PortTaken};
+pub use snapshots::{
+    Record, Snapshot, data, is_going_back, keeper, keepers, known_way, returning, saving, snapshots, unneeded, unusable,
+};

@@ -1,5 +1,7 @@
 //! Plans, printed and compared; no engine is asked.
 
+mod layers;
+
 use super::desired::joined;
 use super::*;
 use crate::kinds::Kinds;
@@ -49,6 +51,8 @@ fn decide_with(stack: &Stack, observed: &Observed, passwords: &BTreeMap<String, 
         fresh: &fresh,
         is_free: &free,
         fixed_ports: FixedPorts::Claimed,
+        cold: false,
+        way: None,
     };
     desired(stack, &request).unwrap()
 }

@@ -24,6 +24,9 @@ use tokio::time::timeout;
 /// How long one try may take, so that a peer that says nothing does not use up the whole deadline.
 const TRY: Duration = Duration::from_secs(5);
 
+/// How long a server may take to write its memory to disk.
+const SAVE: Duration = Duration::from_mins(2);
+
 /// Logs in over the endpoint with exactly its credentials, and does one round trip.
 ///
 /// Takes at most 5 s. A fault of [`Fault::NotYet`] is worth another try; while a server sets itself up for the first
@@ -55,6 +58,25 @@ pub async fn reconcile(protocol: Protocol, admin: &Endpoint, wanted: &Wanted) ->
     match protocol {
         Protocol::Postgres => postgres::reconcile(admin, wanted).await,
         Protocol::Redis | Protocol::Amqp | Protocol::Memcached | Protocol::Http | Protocol::Tcp => Ok(Vec::new()),
+    }
+}
+
+/// Gives the administrator's login, which has another environment's password in data that was taken over, its own.
+///
+/// Postgres only, as [`reconcile`]. Takes at most 5 s.
+pub async fn take_over(protocol: Protocol, inherited: &Endpoint, admin: &Endpoint) -> Result<(), ReconcileError> {
+    match protocol {
+        Protocol::Postgres => within(TRY, postgres::take_over(inherited, admin)).await,
+        Protocol::Redis | Protocol::Amqp | Protocol::Memcached | Protocol::Http | Protocol::Tcp => Ok(()),
+    }
+}
+
+/// Has the server write what it holds in memory, where it would not do so when it is stopped: Redis alone. Takes at
+/// most two minutes, for as much as memory holds.
+pub async fn save(protocol: Protocol, endpoint: &Endpoint) -> Result<(), ProbeError> {
+    match protocol {
+        Protocol::Redis => within(SAVE, redis::save(endpoint)).await,
+        Protocol::Postgres | Protocol::Amqp | Protocol::Memcached | Protocol::Http | Protocol::Tcp => Ok(()),
     }
 }
 

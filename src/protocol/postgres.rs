@@ -9,12 +9,14 @@ mod password;
 mod quote;
 mod reconcile;
 mod refusal;
+mod take_over;
 
 use super::wire::{Stream, connect};
 use super::{ProbeError, Proof, TRY, within};
 use crate::model::Endpoint;
 pub(super) use reconcile::reconcile;
 use refusal::{Refusal, is_unable};
+pub(super) use take_over::take_over;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::tls::NoTlsStream;
 use tokio_postgres::{Client, Config, Connection, NoTls};

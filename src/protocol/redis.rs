@@ -28,6 +28,19 @@ pub(super) async fn prove(endpoint: &Endpoint) -> Result<Proof, ProbeError> {
     Ok(Proof { words, server_version })
 }
 
+/// Writes everything to the data folder, whatever the server's own settings say of saving.
+pub(super) async fn save(endpoint: &Endpoint) -> Result<(), ProbeError> {
+    let mut commands = commands(endpoint);
+    commands.push(vec!["SAVE"]);
+    let mut conversation = Conversation::open(endpoint, LIMIT).await?;
+    conversation.send(&commands.iter().flat_map(|command| encode(command)).collect::<Vec<u8>>()).await?;
+    for command in &commands {
+        let reply = conversation.receive(parse).await?;
+        check(command[0], &reply)?;
+    }
+    Ok(())
+}
+
 fn commands(endpoint: &Endpoint) -> Vec<Vec<&str>> {
     let mut commands = Vec::new();
     if let Some(password) = &endpoint.password {

@@ -25,6 +25,7 @@ pub(crate) fn spec(sandbox: &Sandbox, service: &str, image: ImageRef) -> Contain
         entrypoint: Some(Vec::new()),
         hostname: service.to_owned(),
         mounts: Vec::new(),
+        beside: Vec::new(),
         files: Vec::new(),
         publish: Vec::new(),
         network: "bridge".to_owned(),
@@ -115,7 +116,7 @@ async fn what_was_made_is_observed_with_its_labels_ports_and_volumes() {
 async fn nothing_of_others_is_observed() {
     let (sandbox, engine) = (Sandbox::new(), engine().await);
     let mut spec = script(&sandbox, "other", "true");
-    spec.labels.remove(label::ENVIRONMENT);
+    spec.labels.remove(label::ROOT);
     let id = engine.create_container(&spec).await.unwrap();
     assert!(engine.observe(&[]).await.unwrap().containers.iter().all(|container| container.id != id));
 }

@@ -17,6 +17,7 @@ mod env_file;
 mod env_format;
 mod first_day;
 mod killed;
+mod layers;
 mod protocol;
 mod pull;
 mod refusals;

@@ -115,6 +115,7 @@ impl Sandbox {
         let format = "{{.Label \"dev.devenv.service\"}}\t{{.ID}}";
         let listed = docker(&["ps", "-a", "--no-trunc", "--filter", &self.of_this_project(), "--format", format]);
         let pairs = listed.lines().filter_map(|line| line.split_once('\t'));
+        let pairs = pairs.filter(|(service, _)| !service.is_empty());
         pairs.map(|(service, id)| (service.to_owned(), id.to_owned())).collect()
     }
 
@@ -126,7 +127,7 @@ impl Sandbox {
     /// The names of this project's volumes.
     pub(crate) fn volumes(&self) -> Vec<String> {
         let listed = docker(&["volume", "ls", "--quiet", "--filter", &self.of_this_project()]);
-        listed.lines().map(str::to_owned).collect()
+        listed.lines().filter(|name| !name.starts_with("devenv-base-")).map(str::to_owned).collect()
     }
 
     fn of_this_project(&self) -> String {
@@ -135,6 +136,13 @@ impl Sandbox {
 
     /// Names of what the engine has of the environments whose root lies in this sandbox: containers, volumes, networks.
     pub(crate) fn on_the_engine(&self) -> Vec<String> {
+        let bases = "devenv-base-";
+        let found = self.everything_on_the_engine().into_iter();
+        found.filter(|name| !name.split_once(' ').is_some_and(|(_, name)| name.starts_with(bases))).collect()
+    }
+
+    /// The same with base layers, which belong to no environment.
+    pub(crate) fn everything_on_the_engine(&self) -> Vec<String> {
         let mut found = Vec::new();
         let within = format!("{}/", self.folder.path().canonicalize().expect("the sandbox's folder").display());
         for (kind, list, format) in [
@@ -268,7 +276,7 @@ impl Drop for Sandbox {
     fn drop(&mut self) {
         // Containers first: what they use cannot be removed before.
         for kind in ["container", "volume", "network"] {
-            for found in self.on_the_engine() {
+            for found in self.everything_on_the_engine() {
                 if let Some(name) = found.strip_prefix(&format!("{kind} ")) {
                     let remove: &[&str] = if kind == "container" { &["rm", "-f", "-v"] } else { &[kind, "rm"] };
                     docker(&[remove, &[name]].concat());

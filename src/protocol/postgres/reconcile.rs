@@ -18,7 +18,7 @@ const LOCK: i64 = 0x6465_7665_6e76_0001;
 
 /// In place of production's settings, which could end or forbid statements of ours. A lock that an app holds does not
 /// keep us waiting without a word: that is a fault worth another try.
-const OPTIONS: &str = "-c statement_timeout=0 -c lock_timeout=5s -c default_transaction_read_only=off";
+pub(super) const OPTIONS: &str = "-c statement_timeout=0 -c lock_timeout=5s -c default_transaction_read_only=off";
 
 /// Creates and alters what differs. The administrator must be a superuser; its own login is never touched.
 ///
@@ -139,7 +139,7 @@ pub(super) async fn rows(client: &Client, sql: &str) -> Result<Vec<Vec<String>>,
     Ok(rows.collect())
 }
 
-fn major(version: &str) -> u32 {
+pub(super) fn major(version: &str) -> u32 {
     let digits: String = version.chars().take_while(char::is_ascii_digit).collect();
     digits.parse().unwrap_or(u32::MAX)
 }

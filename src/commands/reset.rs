@@ -1,0 +1,25 @@
+//! `devenv reset`: every service begins as the first `up` had it; snapshots stay.
+
+use super::snapshot::Standing;
+use crate::cli::{Global, Reset};
+use crate::model::Failure;
+use crate::plan;
+use crate::ui::Printer;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Runs the command.
+pub(crate) async fn run(global: &Global, files: &[PathBuf], reset: &Reset, printer: &Printer) -> Result<(), Failure> {
+    let stood = Standing::look(global, files, &reset.start, printer).await?;
+    let now = plan::data(&stood.desired, &stood.observed);
+    if now.is_empty() {
+        printer.line("nothing to reset: this environment has no data yet");
+        return Ok(());
+    }
+    // Nothing to begin with: a base where there is one, else an empty folder.
+    let to: BTreeMap<String, String> = now.keys().map(|service| (service.clone(), String::new())).collect();
+    stood.agree(&to, reset.yes, printer)?;
+    stood.go_back(&to, &reset.start, printer).await?;
+    printer.line("every service begins anew");
+    Ok(())
+}

@@ -1,0 +1,303 @@
+//! `devenv snapshot`: the data of all services under a name, taken at one moment, and the way back to it.
+
+use super::session::{Project, Purpose, connect, strictness};
+use super::up::{self, Starting, prepare};
+use crate::apply::Stop;
+use crate::cli::{Global, Snapshot, SnapshotAction, Start};
+use crate::docker::{Engine, EngineError, EngineFault};
+use crate::dotenv::{self, UserLine};
+use crate::model::{Diagnostic, Exit, Failure, ImageRef, Observed, Over, Way, did_you_mean, label};
+use crate::plan::{self, Desired, Record};
+use crate::protocol;
+use crate::ui::{Printer, Table, confirm};
+use futures_util::future::try_join_all;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// Runs the command.
+pub(crate) async fn run(
+    global: &Global,
+    files: &[PathBuf],
+    snapshot: &Snapshot,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let start = Start::with(&snapshot.manifests);
+    let stood = Standing::look(global, files, &start, printer).await?;
+    match &snapshot.action {
+        SnapshotAction::Save { name } => save(&stood, name, &start, printer).await,
+        SnapshotAction::List { json } => list(&stood, *json, printer),
+        SnapshotAction::Restore { name, yes } => {
+            let found = stood.named(name)?;
+            let unusable = plan::unusable(&found, &stood.desired, &stood.observed);
+            if !unusable.is_empty() {
+                let told = Diagnostic::error("snapshot-version", format!("nothing declared now can read {name}"))
+                    .because(format!(
+                        "of another kind or major version, or not declared any more: {}",
+                        unusable.join(", ")
+                    ))
+                    .help("put the declaration back, `devenv snapshot restore` again; the snapshot is untouched");
+                return Err(Failure::new(Exit::Failed, told));
+            }
+            stood.agree(&found.data, *yes, printer)?;
+            stood.go_back(&found.data, &start, printer).await?;
+            printer.line(&format!("back at {name}"));
+            Ok(())
+        }
+        SnapshotAction::Rm { name, yes } => remove(&stood, name, *yes, printer).await,
+    }
+}
+
+/// A project and what the engine has of it.
+pub(super) struct Standing {
+    pub(super) project: Project,
+    pub(super) engine: Engine,
+    pub(super) observed: Observed,
+    pub(super) desired: Desired,
+    user_lines: Vec<UserLine>,
+    began: Instant,
+    _lock: crate::machine::CheckoutLock,
+}
+
+impl Standing {
+    pub(super) async fn look(
+        global: &Global,
+        files: &[PathBuf],
+        start: &Start,
+        printer: &Printer,
+    ) -> Result<Self, Failure> {
+        let began = Instant::now();
+        let project = Project::load(global, files, strictness(start), None, Purpose::Use, printer)?.cold(start.cold);
+        let lock = project.lock(printer)?;
+        let engine = connect(global).await?;
+        let target = dotenv::git::choose(&project.reading.root, None)?;
+        let user_lines = dotenv::user_lines(&dotenv::file::read(&target.path)?);
+        let observed = project.observe(&engine).await?;
+        if plan::is_going_back(&project.identity, &observed) {
+            let told = Diagnostic::error("unfinished", "an earlier restore or reset did not finish")
+                .because("it was killed, or its services did not start")
+                .help("`devenv up` finishes it");
+            return Err(Failure::new(Exit::Failed, told));
+        }
+        let desired = prepare(&project, &engine, start, &user_lines).await?.desired;
+        Ok(Self { project, engine, observed, desired, user_lines, began, _lock: lock })
+    }
+
+    fn named(&self, name: &str) -> Result<plan::Snapshot, Failure> {
+        let all = plan::snapshots(&self.project.identity, &self.observed);
+        if let Some(found) = all.iter().find(|snapshot| snapshot.name == name) {
+            return Ok(found.clone());
+        }
+        let mut told = Diagnostic::error("unknown-snapshot", format!("no snapshot is called `{name}`"))
+            .help("`devenv snapshot list` shows those that there are");
+        if let Some(near) = did_you_mean(name, all.iter().map(|snapshot| snapshot.name.as_str())) {
+            told = told.help(format!("did you mean `{near}`?"));
+        }
+        Err(Failure::new(Exit::Usage, told))
+    }
+
+    /// Names what goes, and asks on a terminal; elsewhere it takes `--yes`.
+    pub(super) fn agree(&self, to: &BTreeMap<String, String>, yes: bool, printer: &Printer) -> Result<(), Failure> {
+        let say = |text: &str| if yes { printer.line(text) } else { printer.always(text) };
+        say("this discards what was written since:");
+        for (service, volume) in plan::data(&self.desired, &self.observed) {
+            if to.contains_key(&service) {
+                say(&format!("  {service} ({volume})"));
+            }
+        }
+        if yes { Ok(()) } else { agreed(printer, "discard it?") }
+    }
+
+    /// Sends every service of `to` to that data, and starts them on it.
+    pub(super) async fn go_back(
+        &self,
+        to: &BTreeMap<String, String>,
+        start: &Start,
+        printer: &Printer,
+    ) -> Result<(), Failure> {
+        self.stop_all().await?;
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = plan::data(&self.desired, &self.observed);
+        let token = format!("{:x}", since_1970.as_nanos());
+        let record = plan::returning(to, &now, &token, &self.project.identity, &self.observed);
+        // From here on every `up` goes there.
+        self.keep(&record).await?;
+        self.start_all(start, printer).await
+    }
+
+    async fn keep(&self, record: &Record) -> Result<(), Failure> {
+        let image = self.an_image()?.to_string();
+        let image = self.observed.images.get(&image).map_or("", |image| image.id.as_str());
+        let kept = self.engine.keep_volumes(&record.name, image, &record.labels, &record.volumes).await;
+        kept.map(drop).map_err(EngineError::into_failure)
+    }
+
+    /// Any image of this environment's: its containers are never started.
+    fn an_image(&self) -> Result<ImageRef, Failure> {
+        let here = |image: &&ImageRef| self.observed.images.contains_key(&image.to_string());
+        let image = self.desired.services.iter().map(|service| &service.container.image).find(here);
+        image.cloned().ok_or_else(nothing_there)
+    }
+
+    /// Stops every container of the environment cleanly, all side by side.
+    async fn stop_all(&self) -> Result<(), Failure> {
+        let ours = self.ours().map(|container| self.engine.stop(&container.id, None));
+        try_join_all(ours).await.map(drop).map_err(EngineError::into_failure)
+    }
+
+    fn ours(&self) -> impl Iterator<Item = &crate::model::ObservedContainer> {
+        let name = &self.project.identity.name;
+        self.observed.containers.iter().filter(move |container| container.label(label::ENVIRONMENT) == name)
+    }
+
+    async fn start_all(&self, start: &Start, printer: &Printer) -> Result<(), Failure> {
+        let starting =
+            Starting { engine: &self.engine, start, printer, silent: false, began: self.began, stop: Stop::default() };
+        up::bring_up(&self.project, &starting, &self.user_lines).await.map(drop)
+    }
+}
+
+async fn save(stood: &Standing, name: &str, start: &Start, printer: &Printer) -> Result<(), Failure> {
+    check_name(name)?;
+    let identity = &stood.project.identity;
+    if plan::snapshots(identity, &stood.observed).iter().any(|snapshot| snapshot.name == name) {
+        let told = Diagnostic::error("snapshot-exists", format!("there is a snapshot `{name}` already"))
+            .help(format!("take another name, or `devenv snapshot rm {name}` first"));
+        return Err(Failure::new(Exit::Usage, told));
+    }
+    let data = plan::data(&stood.desired, &stood.observed);
+    let Some((_, volume)) = data.iter().next() else { return Err(nothing_there()) };
+    let way = match stood.project.way.or_else(|| plan::known_way(identity, &stood.observed)) {
+        Some(way) => way,
+        None => find_way(stood, volume).await?,
+    };
+    let running: Vec<&str> =
+        stood.ours().filter(|one| one.state == "running").map(|one| one.label(label::SERVICE)).collect();
+    let services = stood.desired.services.iter().filter(|service| running.contains(&service.name.as_str()));
+    try_join_all(services.filter_map(|service| {
+        let endpoint = service.endpoints.first()?;
+        Some(async move {
+            protocol::save(service.protocol, endpoint).await.map_err(|error| {
+                let told =
+                    Diagnostic::error("not-saved", format!("{} does not write down what it holds", service.name));
+                Failure::new(
+                    Exit::Failed,
+                    told.because(error.message).help("nothing was changed; `devenv logs` tells more"),
+                )
+            })
+        })
+    }))
+    .await?;
+    stood.stop_all().await?;
+    let record = plan::saving(name, way, &data, identity, &stood.observed);
+    let kept = stood.keep(&record).await;
+    // Also where it could not be saved: what ran goes on running.
+    if !running.is_empty() {
+        stood.start_all(start, printer).await?;
+    }
+    kept?;
+    let services: Vec<&str> = data.keys().map(String::as_str).collect();
+    printer.line(&format!("saved as {name}: {}", services.join(", ")));
+    let names = stood.desired.services.iter().map(|service| service.name.as_str());
+    let others: Vec<&str> = names.filter(|service| !data.contains_key(*service)).collect();
+    if !others.is_empty() {
+        printer.line(&format!("not kept, since what it holds lies in no single volume: {}", others.join(", ")));
+    }
+    Ok(())
+}
+
+async fn find_way(stood: &Standing, volume: &str) -> Result<Way, Failure> {
+    let identity = &stood.project.identity;
+    let over =
+        Over { layers: vec![volume.to_owned()], whole: volume.to_owned(), way: Way::Overlay, image: stood.an_image()? };
+    let labels = BTreeMap::from([(label::ROOT.to_owned(), identity.root.display().to_string())]);
+    let can = stood.engine.can_overlay(&format!("{}-probe", identity.name), &labels, &over).await;
+    Ok(if can.map_err(EngineError::into_failure)? { Way::Overlay } else { Way::Copy })
+}
+
+fn list(stood: &Standing, json: bool, printer: &Printer) -> Result<(), Failure> {
+    let all = plan::snapshots(&stood.project.identity, &stood.observed);
+    if json {
+        let all: Vec<_> = all
+            .iter()
+            .map(|one| serde_json::json!({"name": one.name, "created": one.created, "services": one.data.keys().collect::<Vec<_>>()}))
+            .collect();
+        return printer.json(&serde_json::json!({"environment": stood.project.identity.name, "snapshots": all}));
+    }
+    if all.is_empty() {
+        return printer.data("no snapshots yet: `devenv snapshot save NAME`\n");
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let mut table = Table::new(["snapshot", "saved", "services"]);
+    for one in &all {
+        let seconds = now.saturating_sub(u64::try_from(one.created).unwrap_or_default());
+        let services = one.data.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        table.row([one.name.clone(), ago(seconds), services]);
+    }
+    printer.data(&table.render(printer))
+}
+
+fn ago(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s ago"),
+        60..3600 => format!("{} min ago", seconds / 60),
+        3600..86400 => format!("{} h ago", seconds / 3600),
+        _ => format!("{} days ago", seconds / 86400),
+    }
+}
+
+async fn remove(stood: &Standing, name: &str, yes: bool, printer: &Printer) -> Result<(), Failure> {
+    let found = stood.named(name)?;
+    let volumes = plan::unneeded(&found, &stood.desired, &stood.project.identity, &stood.observed);
+    let say = |text: &str| if yes { printer.line(text) } else { printer.always(text) };
+    if volumes.is_empty() {
+        say(&format!("this forgets {name}; today's data lies over what it holds, so no room is won"));
+    } else {
+        say(&format!(
+            "this deletes {name}, the data of {} as it was then",
+            found.data.keys().cloned().collect::<Vec<_>>().join(", ")
+        ));
+    }
+    if !yes {
+        agreed(printer, "delete it?")?;
+    }
+    let fault = EngineError::into_failure;
+    stood.engine.remove_container(&found.id).await.map_err(fault)?;
+    for volume in &volumes {
+        match stood.engine.remove_volume(volume).await {
+            // A keeper mentions it still; it goes with that.
+            Err(error) if error.kind == EngineFault::Conflict => {}
+            removed => removed.map_err(fault)?,
+        }
+    }
+    printer.line(&format!("{name} is gone"));
+    Ok(())
+}
+
+fn check_name(name: &str) -> Result<(), Failure> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if !name.is_empty() && name.len() <= 60 && name.chars().all(fits) {
+        return Ok(());
+    }
+    let told = Diagnostic::error("snapshot-name", format!("`{name}` cannot be a snapshot's name"))
+        .because("the engine takes letters, digits, `.`, `_` and `-` only, here up to 60 of them");
+    Err(Failure::new(Exit::Usage, told))
+}
+
+/// Asks on a terminal; elsewhere nothing is done.
+pub(super) fn agreed(printer: &Printer, question: &str) -> Result<(), Failure> {
+    let refusal = |why: &str| {
+        let told = Diagnostic::error("not-confirmed", "nothing was changed").because(why);
+        Failure::new(Exit::Usage, told.help("with `--yes` it is done without asking"))
+    };
+    match confirm(printer, question) {
+        Some(true) => Ok(()),
+        Some(false) => Err(refusal("you did not agree")),
+        None => Err(refusal("there is no terminal to ask on")),
+    }
+}
+
+fn nothing_there() -> Failure {
+    let told = Diagnostic::error("no-data", "this environment has no data yet").help("`devenv up` makes it");
+    Failure::new(Exit::Failed, told)
+}

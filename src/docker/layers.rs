@@ -1,0 +1,290 @@
+//! Volumes over layers: overlay mounts by the engine's own `local` driver, or copies.
+//!
+//! A volume over layers is there under its name only once it is complete; one that is being copied has a container
+//! beside it that says so (`label::FILLING`).
+
+use super::containers::kept;
+use super::images::engine_name;
+use super::{Engine, EngineError, EngineFault};
+use crate::model::{ImageRef, Over, Way, label, top_of, volume_of};
+use bollard::body_full;
+use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType, MountVolumeOptions, VolumeCreateRequest};
+use bollard::query_parameters::{CreateContainerOptions, DownloadFromContainerOptions, UploadToContainerOptions};
+use futures_util::{StreamExt as _, pin_mut};
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+
+/// Where a container of ours sees what it puts into a volume.
+const INTO: &str = "/devenv-into";
+/// Where it sees what the volume begins with.
+const FROM: &str = "/devenv-from";
+
+/// Owner, group and permission bits of a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Owner {
+    uid: u64,
+    gid: u64,
+    mode: u32,
+}
+
+type Labels = BTreeMap<String, String>;
+
+impl Engine {
+    /// Makes a volume that begins with what its layers hold. What is written to it never reaches them.
+    pub async fn create_volume_over(&self, name: &str, labels: &Labels, over: &Over) -> Result<(), EngineError> {
+        match over.way {
+            Way::Overlay => self.overlay(name, labels, over).await,
+            Way::Copy => self.copy(name, labels, over).await,
+        }
+    }
+
+    /// Whether the engine can mount an overlay volume over this layer: tried with a volume called `name`, which is
+    /// removed again.
+    pub async fn can_overlay(&self, name: &str, labels: &Labels, over: &Over) -> Result<bool, EngineError> {
+        let tried = async {
+            self.overlay(name, labels, over).await?;
+            let helper = self.helper(&format!("{name}.probe"), &over.image, labels, vec![into(name)]).await?;
+            // The engine mounts a container's volumes to read a file of it.
+            let read = self.owner(&helper, INTO).await;
+            self.remove_container(&helper).await?;
+            read.map(drop)
+        };
+        let tried = tried.await;
+        self.remove_volume(name).await?;
+        self.remove_volume(&top_of(name)).await?;
+        match tried {
+            Ok(()) => Ok(true),
+            Err(error) if matches!(error.kind, EngineFault::Gone | EngineFault::TimedOut) => Err(error),
+            Err(_) => Ok(false),
+        }
+    }
+
+    /// Makes a container that is never started and mentions volumes, so that no clean-up takes them for unused. One of
+    /// that name that is there already is a conflict.
+    pub async fn keep_volumes(
+        &self,
+        name: &str,
+        image_id: &str,
+        labels: &Labels,
+        volumes: &[String],
+    ) -> Result<String, EngineError> {
+        let made = self
+            .docker
+            .create_container(Some(named(name)), bare(image_id, labels, kept(volumes).collect(), None))
+            .await;
+        Ok(made.map_err(|error| EngineError::read(format!("make the container {name}"), &error))?.id)
+    }
+
+    async fn overlay(&self, name: &str, labels: &Labels, over: &Over) -> Result<(), EngineError> {
+        let operation = format!("make the volume {name}");
+        let top = top_of(name);
+        let nearest = over.layers.first().map(String::as_str).unwrap_or_default();
+        let mut own: Labels = labels.clone();
+        own.retain(|key, _| [label::ENVIRONMENT, label::ROOT, label::EPHEMERAL].contains(&key.as_str()));
+        let helper_labels = own.clone();
+        own.insert(label::TOP.to_owned(), name.to_owned());
+        self.create_volume(&top, &own).await?;
+        let from = mount(volume_of(nearest), FROM, true);
+        let helper = self.helper(&format!("{top}.making"), &over.image, &helper_labels, vec![into(&top), from]).await?;
+        let made = async {
+            let inner = nearest.split_once('/').map(|(_, inner)| format!("/{inner}")).unwrap_or_default();
+            let owner = self.owner(&helper, &format!("{FROM}{inner}")).await?;
+            let archive =
+                folders(owner).map_err(|error| EngineError::new(&operation, EngineFault::Other, error.to_string()))?;
+            let options = UploadToContainerOptions { path: INTO.to_owned(), ..Default::default() };
+            let uploaded = self.docker.upload_to_container(&helper, Some(options), body_full(archive.into())).await;
+            uploaded.map_err(|error| EngineError::read(&operation, &error))
+        };
+        let made = made.await;
+        self.remove_container(&helper).await?;
+        made?;
+        let mut lower = Vec::new();
+        for layer in &over.layers {
+            let mountpoint = self.mountpoint(volume_of(layer)).await?;
+            let inner = layer.split_once('/').map(|(_, inner)| format!("/{inner}")).unwrap_or_default();
+            lower.push(format!("{mountpoint}{inner}"));
+        }
+        let own = self.mountpoint(&top).await?;
+        let options = format!("lowerdir={},upperdir={own}/upper,workdir={own}/work", lower.join(":"));
+        let request = VolumeCreateRequest {
+            name: Some(name.to_owned()),
+            driver: Some("local".to_owned()),
+            driver_opts: Some(HashMap::from(
+                [("type", "overlay"), ("device", "overlay"), ("o", options.as_str())]
+                    .map(|(key, value)| (key.to_owned(), value.to_owned())),
+            )),
+            labels: Some(labels.clone().into_iter().collect()),
+            ..Default::default()
+        };
+        let made = self.docker.create_volume(request).await;
+        made.map(drop).map_err(|error| EngineError::read(operation, &error))
+    }
+
+    /// The volume comes with the container that fills it, and the container goes once it is full: in between both are
+    /// there, or neither.
+    async fn copy(&self, name: &str, labels: &Labels, over: &Over) -> Result<(), EngineError> {
+        let operation = format!("copy {} into the volume {name}", over.whole);
+        let filling = Mount {
+            volume_options: Some(MountVolumeOptions {
+                no_copy: Some(true),
+                labels: Some(labels.clone().into_iter().collect()),
+                ..Default::default()
+            }),
+            ..into(name)
+        };
+        let mut own = labels.clone();
+        own.retain(|key, _| [label::ROOT, label::EPHEMERAL].contains(&key.as_str()));
+        own.insert(label::FILLING.to_owned(), name.to_owned());
+        let command = ["cp", "-a", &format!("{FROM}/."), INTO].map(str::to_owned).to_vec();
+        let mounts = vec![filling, mount(&over.whole, FROM, true)];
+        let id = self.create_bare(&filler_of(name), &over.image, &own, mounts, Some(command)).await?;
+        self.start(&id).await?;
+        let code = self.wait_exit(&id).await?;
+        if code != 0 {
+            let said = self.log_tail(&id, 5).await.unwrap_or_default().join("\n");
+            return Err(EngineError::new(operation, EngineFault::Other, format!("cp ended with {code}: {said}")));
+        }
+        self.remove_container(&id).await
+    }
+
+    /// A container that is never started, in place of one of that name that a killed run left.
+    async fn helper(
+        &self,
+        name: &str,
+        image: &ImageRef,
+        labels: &Labels,
+        mounts: Vec<Mount>,
+    ) -> Result<String, EngineError> {
+        match self.create_bare(name, image, labels, mounts.clone(), None).await {
+            Err(error) if error.kind == EngineFault::Conflict => {
+                self.remove_container(name).await?;
+                self.create_bare(name, image, labels, mounts, None).await
+            }
+            made => made,
+        }
+    }
+
+    async fn create_bare(
+        &self,
+        name: &str,
+        image: &ImageRef,
+        labels: &Labels,
+        mounts: Vec<Mount>,
+        command: Option<Vec<String>>,
+    ) -> Result<String, EngineError> {
+        let operation = format!("make the container {name}");
+        let body = |image: &str| bare(image, labels, mounts.clone(), command.clone());
+        let made = self.docker.create_container(Some(named(name)), body(&engine_name(image))).await;
+        let made = match made.map_err(|error| EngineError::read(&operation, &error)) {
+            // It came through a mirror and has another name here.
+            Err(error) if error.is_not_found() => match self.local_image(image).await? {
+                Some(local) => {
+                    let made = self.docker.create_container(Some(named(name)), body(&local.id)).await;
+                    made.map_err(|error| EngineError::read(operation, &error))?
+                }
+                None => return Err(error),
+            },
+            made => made?,
+        };
+        Ok(made.id)
+    }
+
+    async fn mountpoint(&self, volume: &str) -> Result<String, EngineError> {
+        let inspected = self.docker.inspect_volume(volume).await;
+        let inspected = inspected.map_err(|error| EngineError::read(format!("look at the volume {volume}"), &error))?;
+        Ok(inspected.mountpoint)
+    }
+
+    /// Who owns a folder in a container: the first entry of its archive, of which no more is read.
+    async fn owner(&self, container: &str, path: &str) -> Result<Owner, EngineError> {
+        let operation = format!("look at {path}");
+        let options = DownloadFromContainerOptions { path: format!("{path}/") };
+        let pieces = self.docker.download_from_container(container, Some(options));
+        pin_mut!(pieces);
+        let mut bytes = Vec::new();
+        while bytes.len() < 8 * 1024 {
+            match pieces.next().await {
+                Some(Ok(piece)) => bytes.extend_from_slice(&piece),
+                Some(Err(error)) => return Err(EngineError::read(operation, &error)),
+                None => break,
+            }
+        }
+        first_owner(&bytes).map_err(|error| EngineError::new(operation, EngineFault::Other, error.to_string()))
+    }
+}
+
+fn named(name: &str) -> CreateContainerOptions {
+    CreateContainerOptions { name: Some(name.to_owned()), platform: String::new() }
+}
+
+/// A container that runs nothing of the image, or one command as root, and that no network reaches.
+fn bare(image: &str, labels: &Labels, mounts: Vec<Mount>, command: Option<Vec<String>>) -> ContainerCreateBody {
+    ContainerCreateBody {
+        image: Some(image.to_owned()),
+        user: Some("0:0".to_owned()),
+        entrypoint: Some(command.unwrap_or_else(|| vec!["true".to_owned()])),
+        cmd: Some(Vec::new()),
+        labels: Some(labels.clone().into_iter().collect()),
+        host_config: Some(HostConfig {
+            mounts: Some(mounts),
+            network_mode: Some("none".to_owned()),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+/// The container that fills a volume by copying.
+fn filler_of(volume: &str) -> String {
+    format!("{volume}.filling")
+}
+
+fn into(volume: &str) -> Mount {
+    mount(volume, INTO, false)
+}
+
+fn mount(volume: &str, target: &str, read_only: bool) -> Mount {
+    Mount {
+        target: Some(target.to_owned()),
+        source: Some(volume.to_owned()),
+        typ: Some(MountType::VOLUME),
+        read_only: Some(read_only),
+        volume_options: Some(MountVolumeOptions { no_copy: Some(true), ..Default::default() }),
+        ..Default::default()
+    }
+}
+
+fn first_owner(bytes: &[u8]) -> io::Result<Owner> {
+    let mut archive = tar::Archive::new(bytes);
+    let first = archive.entries()?.next().ok_or_else(|| io::Error::other("the engine's archive is empty"))??;
+    let header = first.header();
+    Ok(Owner { uid: header.uid()?, gid: header.gid()?, mode: header.mode()? & 0o7777 })
+}
+
+/// The two folders of an overlay's top. The upper one is what the mounted folder looks like from outside.
+fn folders(upper: Owner) -> io::Result<Vec<u8>> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (name, owner) in [("upper/", upper), ("work/", Owner { uid: 0, gid: 0, mode: 0o700 })] {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Directory);
+        header.set_size(0);
+        header.set_mode(owner.mode);
+        header.set_uid(owner.uid);
+        header.set_gid(owner.gid);
+        header.set_mtime(0);
+        archive.append_data(&mut header, name, io::empty())?;
+    }
+    archive.into_inner()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_top_s_folder_belongs_to_whoever_owns_the_layer_s() {
+        let owner = Owner { uid: 999, gid: 998, mode: 0o700 };
+        assert_eq!(first_owner(&folders(owner).unwrap()).unwrap(), owner);
+        assert!(first_owner(&[]).is_err());
+    }
+}

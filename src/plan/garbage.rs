@@ -1,0 +1,110 @@
+//! What nothing needs any more: left in this checkout by runs that were killed, and this user's bases that no
+//! environment lies over.
+//!
+//! Nothing of an environment that could be started again is ever among it.
+
+use super::layers::{is_layer, machine_of};
+use super::{Action, Identity, Plan, teardown};
+use crate::model::{Observed, ObservedContainer, ObservedVolume, label};
+use std::collections::BTreeSet;
+
+/// How long an ephemeral environment of another checkout counts as somebody's, in seconds: its lock may be another
+/// user's, which is not to be seen from here.
+const EPHEMERAL_LIVES: i64 = 24 * 60 * 60;
+/// How long a base may take to be made, in seconds.
+const BASE_TAKES: i64 = 60 * 60;
+
+/// The steps that remove what nothing needs. `is_held` tells whether a run is at work on an environment or a base; `now`
+/// is seconds since 1970.
+pub fn garbage(identity: &Identity, observed: &Observed, is_held: &dyn Fn(&str) -> bool, now: i64) -> Plan {
+    let mut plan = Plan::default();
+    for name in ephemeral(identity, observed, now) {
+        if !is_held(&name) {
+            let left = Identity { name, ..identity.clone() };
+            plan.append(teardown(&left, observed, true), "a run that was killed left it");
+        }
+    }
+    let gone: BTreeSet<String> = plan.names().map(str::to_owned).collect();
+    let is_gone = |name: &str| gone.contains(name);
+    bases(&mut plan, identity, observed, is_held, now, &is_gone);
+    let root = identity.root.display().to_string();
+    for container in observed.containers.iter().filter(|container| container.label(label::ROOT) == root) {
+        let filled = container.label(label::FILLING);
+        let environment = match observed.volumes.iter().find(|volume| volume.name == filled) {
+            Some(volume) => volume.label(label::ENVIRONMENT),
+            None => container.label(label::ENVIRONMENT),
+        };
+        let making = container.label(label::SERVICE).is_empty() && container.labels.contains_key(label::ENVIRONMENT);
+        if filled.is_empty() && !making || is_held(environment) || is_gone(&container.name) {
+            continue;
+        }
+        let removed = remove(&mut plan, container, "a copy that was not finished");
+        if observed.volumes.iter().any(|volume| volume.name == filled) {
+            delete(&mut plan, filled, "a copy that was not finished", vec![removed]);
+        }
+    }
+    let is_stray = |volume: &&ObservedVolume| {
+        let of = volume.label(label::TOP);
+        !of.is_empty()
+            && volume.label(label::ROOT) == root
+            && !observed.volumes.iter().any(|volume| volume.name == of)
+            && !is_layer(&volume.name, observed)
+            && !is_held(volume.label(label::ENVIRONMENT))
+            && !is_gone(&volume.name)
+    };
+    for top in observed.volumes.iter().filter(is_stray) {
+        let after = (0..plan.steps.len()).collect();
+        delete(&mut plan, &top.name, "the volume that it belonged to is gone", after);
+    }
+    plan
+}
+
+/// Ephemeral environments of this checkout, and of others when they are a day old.
+fn ephemeral(identity: &Identity, observed: &Observed, now: i64) -> BTreeSet<String> {
+    let root = identity.root.display().to_string();
+    let containers = observed.containers.iter().filter(|one| one.labels.contains_key(label::EPHEMERAL));
+    let old = containers.filter(|one| one.label(label::ROOT) == root || now - one.created > EPHEMERAL_LIVES);
+    let volumes = observed.volumes.iter().filter(|one| one.labels.contains_key(label::EPHEMERAL));
+    let own = volumes.filter(|one| one.label(label::ROOT) == root).map(|one| one.label(label::ENVIRONMENT));
+    let names = old.map(|one| one.label(label::ENVIRONMENT)).chain(own);
+    names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+fn bases(
+    plan: &mut Plan,
+    identity: &Identity,
+    observed: &Observed,
+    is_held: &dyn Fn(&str) -> bool,
+    now: i64,
+    is_gone: &dyn Fn(&str) -> bool,
+) {
+    let mut names: BTreeSet<&str> = BTreeSet::new();
+    // Those of another user's key are of no use here, and not ours to judge.
+    let machine = machine_of(identity);
+    let volumes = observed.volumes.iter().filter(|volume| volume.label(label::MACHINE) == machine);
+    names.extend(volumes.map(|volume| volume.label(label::BASE)));
+    let containers = observed.containers.iter().filter(|container| container.label(label::MACHINE) == machine);
+    names.extend(containers.map(|container| container.label(label::BASE)));
+    for name in names.into_iter().filter(|name| !name.is_empty() && !is_held(name)) {
+        let over = observed.volumes.iter().filter(|volume| !is_gone(&volume.name));
+        let used = over.flat_map(super::layers::layers_of).any(|layer| layer == name);
+        let of_it = || observed.containers.iter().filter(|container| container.label(label::BASE) == name);
+        if used || of_it().any(|container| container.name != name && now - container.created < BASE_TAKES) {
+            continue;
+        }
+        let cause = "no environment lies over it";
+        let before: Vec<usize> = of_it().map(|container| remove(plan, container, cause)).collect();
+        for volume in observed.volumes.iter().filter(|volume| volume.label(label::BASE) == name) {
+            delete(plan, &volume.name, cause, before.clone());
+        }
+    }
+}
+
+fn remove(plan: &mut Plan, container: &ObservedContainer, cause: &str) -> usize {
+    let action = Action::Remove { id: container.id.clone(), name: container.name.clone(), grace: None };
+    plan.add("", action, cause, Vec::new())
+}
+
+fn delete(plan: &mut Plan, volume: &str, cause: &str, after: Vec<usize>) {
+    plan.add("", Action::RemoveVolume { name: volume.to_owned() }, cause, after);
+}

@@ -1,0 +1,264 @@
+//! Which data a volume begins with: base layers, and what is frozen.
+//!
+//! A base is what a server made of its image, its settings and its init files, frozen. It is made beside the
+//! environments, under an identity of its own (`devenv-base`), so that its passwords can be derived by every environment
+//! of this machine's key and none of its data is anybody's. Its key holds everything that decides its content.
+
+use super::desired::{Desired, DesiredService, Request, desired, rehash};
+use super::snapshots::{known_way, layers_over, turn};
+use super::{Action, FixedPorts, Identity, Plan, VolumeSpec};
+use crate::model::{
+    Endpoint, ImageRef, Observed, ObservedContainer, ObservedVolume, Over, Protocol, Service, Stack, Way, label, top_of,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The identity under which bases are made.
+const BASE: &str = "devenv-base";
+
+/// Most layers below a top: mount options, with the path of each, fit in one page of 4 KiB.
+const MOST_LAYERS: usize = 24;
+
+/// A base layer as it should be for a service.
+#[derive(Clone, Debug)]
+pub struct Base {
+    /// Its key, which is also the name of everything of it.
+    pub name: String,
+    /// Labels of everything of it.
+    pub labels: BTreeMap<String, String>,
+    /// The image that makes it.
+    pub image: ImageRef,
+    /// The same by its id.
+    pub image_id: String,
+    /// The volume that holds it.
+    pub volume: String,
+    /// The service as it runs while the base is made.
+    making: DesiredService,
+}
+
+/// The base for a service. None where its server makes nothing of an empty folder that is worth keeping, or where the
+/// image is not here yet, so that its content is not known.
+pub fn base(service: &Service, request: &Request<'_>) -> Option<Base> {
+    let kind = request.kinds.get(&service.kind)?;
+    if kind.protocol != Protocol::Postgres {
+        return None;
+    }
+    let identity = Identity { name: BASE.to_owned(), ephemeral: false, ..request.identity.clone() };
+    let alone = Stack { services: vec![service.clone()], ..Stack::default() };
+    let request_of_base = Request {
+        identity: &identity,
+        passwords: &BTreeMap::new(),
+        fresh: &BTreeSet::new(),
+        fixed_ports: FixedPorts::Ignored,
+        cold: true,
+        ..*request
+    };
+    let mut making = desired(&alone, &request_of_base).ok()?.services.pop()?;
+    let image = request.observed.images.get(&making.container.image.to_string())?;
+    let [mount] = making.container.mounts.as_slice() else { return None };
+    let name = format!("{BASE}-{}", key(&making, &image.id, &identity, &mount.target));
+    making.container.mounts[0].volume.clone_from(&name);
+    let root = identity.root.display().to_string();
+    let labels = BTreeMap::from([
+        (label::BASE.to_owned(), name.clone()),
+        (label::MACHINE.to_owned(), machine_of(&identity)),
+        (label::ROOT.to_owned(), root),
+    ]);
+    making.volumes = vec![VolumeSpec { name: name.clone(), labels: labels.clone(), over: None }];
+    making.container.name = making_of(&name);
+    making.container.labels.clone_from(&labels);
+    making.container.network.clone_from(&request.identity.name);
+    making.container.aliases.clear();
+    Some(Base {
+        volume: name.clone(),
+        name,
+        labels,
+        image: making.container.image.clone(),
+        image_id: image.id.clone(),
+        making,
+    })
+}
+
+impl Base {
+    /// What is there of it: the record that says it is complete.
+    pub fn record<'a>(&self, observed: &'a Observed) -> Option<&'a ObservedContainer> {
+        observed.containers.iter().find(|container| container.name == self.name)
+    }
+
+    /// What a volume over it begins with.
+    pub fn over(&self, way: Way) -> Over {
+        Over { layers: vec![self.volume.clone()], whole: self.volume.clone(), way, image: self.image.clone() }
+    }
+
+    /// The labels of its record.
+    pub fn record_labels(&self, way: Way) -> BTreeMap<String, String> {
+        let mut labels = self.labels.clone();
+        labels.insert(label::LAYERS.to_owned(), self.volume.clone());
+        labels.insert(label::WAY.to_owned(), way.to_string());
+        labels
+    }
+
+    /// What runs while it is made, and the steps: the server is started on an empty volume and proven. What an earlier
+    /// run left is removed first, but a volume that an environment lies over is complete, and is not touched: then there
+    /// are no steps.
+    pub fn making(&self, observed: &Observed) -> (Desired, Plan) {
+        let service = self.making.clone();
+        let mut plan = Plan::default();
+        if !is_layer(&self.volume, observed) {
+            let mut before = Vec::new();
+            for left in observed.containers.iter().filter(|container| container.name == service.container.name) {
+                let action = Action::Remove { id: left.id.clone(), name: left.name.clone(), grace: None };
+                before.push(plan.add(&service.name, action, "an earlier run did not finish it", Vec::new()));
+            }
+            if observed.volumes.iter().any(|volume| volume.name == self.volume) {
+                let action = Action::RemoveVolume { name: self.volume.clone() };
+                before = vec![plan.add(&service.name, action, "an earlier run did not finish it", before)];
+            }
+            let volume = Action::CreateVolume(service.volumes[0].clone());
+            let made = plan.add(&service.name, volume, "the next environment starts over it", before);
+            let create = Action::Create(Box::new(service.container.clone()));
+            let made = plan.add(&service.name, create, "the server makes what it holds", vec![made]);
+            let made = plan.add(&service.name, Action::Start { id: None }, "it was made", vec![made]);
+            plan.add(&service.name, Action::Prove { id: None }, "it was started", vec![made]);
+        }
+        let desired = Desired {
+            environment: BASE.to_owned(),
+            labels: self.labels.clone(),
+            services: vec![service],
+            taken: Vec::new(),
+        };
+        (desired, plan)
+    }
+
+    /// The container in which it is made.
+    pub fn container(&self) -> &str {
+        &self.making.container.name
+    }
+}
+
+/// Tells users of one engine apart.
+pub(super) fn machine_of(identity: &Identity) -> String {
+    identity.key.public_id()[..8].iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+}
+
+fn making_of(name: &str) -> String {
+    format!("{name}-making")
+}
+
+/// Whether some volume lies over this one.
+pub(super) fn is_layer(volume: &str, observed: &Observed) -> bool {
+    observed.volumes.iter().any(|over| layers_of(over).iter().any(|layer| crate::model::volume_of(layer) == volume))
+}
+
+/// The layers that a volume lies over, the nearest first.
+pub(super) fn layers_of(volume: &ObservedVolume) -> Vec<String> {
+    let layers = volume.label(label::LAYERS).split(',');
+    layers.filter(|layer| !layer.is_empty()).map(str::to_owned).collect()
+}
+
+/// Everything that decides what a base holds, keyed so that only this machine's key finds it again.
+fn key(making: &DesiredService, image: &str, identity: &Identity, target: &str) -> String {
+    let mut parts: Vec<Vec<u8>> = ["base 1", making.name.as_str(), making.kind.as_str(), image, target]
+        .map(|part| part.as_bytes().to_vec())
+        .to_vec();
+    let mut add = |what: &str, bytes: &[u8]| {
+        parts.push(what.as_bytes().to_vec());
+        parts.push(bytes.to_vec());
+    };
+    add("host name", making.container.hostname.as_bytes());
+    for (name, value) in &making.container.environment {
+        add("variable", name.as_bytes());
+        add("value", value.reveal().as_bytes());
+    }
+    for argument in making.container.command.iter().chain(making.container.entrypoint.iter().flatten()) {
+        add("argument", argument.as_bytes());
+    }
+    for file in &making.container.files {
+        add(&file.path, &file.content.0);
+    }
+    for user in &making.wanted.users {
+        add("user", user.name.as_bytes());
+        add("password", user.password.as_ref().map(|password| password.reveal().as_bytes()).unwrap_or_default());
+        add("superuser", &[u8::from(user.superuser)]);
+    }
+    for database in &making.wanted.databases {
+        add("database", database.name.as_bytes());
+        add("owner", database.owner.as_bytes());
+    }
+    for extension in &making.wanted.extensions {
+        add("extension", extension.as_bytes());
+    }
+    add("adopt", &[u8::from(making.wanted.adopt)]);
+    let all: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+    identity.key.mac(&all)[..8].iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
+}
+
+/// Settles what a service's volume begins with, and what follows from that for its container.
+pub(super) fn lay(mut wanted: DesiredService, service: &Service, request: &Request<'_>) -> DesiredService {
+    let [volume] = wanted.volumes.as_mut_slice() else { return wanted };
+    let known = request.observed.volumes.iter().find(|known| known.name == volume.name);
+    let known = known.filter(|known| !is_incomplete(&known.name, request.observed));
+    let (layers, way) = if let Some(known) = known {
+        (layers_of(known), Way::parse(known.label(label::WAY)))
+    } else {
+        let Some(over) = beginning(service, volume, &wanted.container.image, request) else { return wanted };
+        volume.labels.insert(label::LAYERS.to_owned(), over.layers.join(","));
+        volume.labels.insert(label::WAY.to_owned(), over.way.to_string());
+        let (layers, way) = (over.layers.clone(), over.way);
+        volume.over = Some(over);
+        (layers, Some(way))
+    };
+    if layers.is_empty() {
+        return wanted;
+    }
+    if way == Some(Way::Overlay) {
+        wanted.container.beside = std::iter::once(top_of(&volume.name))
+            .chain(layers.iter().map(|layer| crate::model::volume_of(layer).to_owned()))
+            .collect();
+    }
+    wanted.inherited = inherited(&wanted, service, request);
+    if way == Some(Way::Overlay) {
+        sync_file_system(&mut wanted, service, request);
+    }
+    wanted
+}
+
+/// What a new volume begins with: frozen data of its own, else a base; none is an empty folder.
+fn beginning(service: &Service, volume: &VolumeSpec, image: &ImageRef, request: &Request<'_>) -> Option<Over> {
+    let version = volume.labels.get(label::VERSION).map_or("", String::as_str);
+    if let Some(from) = turn(service, version, request).from {
+        let frozen = request.observed.volumes.iter().find(|known| known.name == from)?;
+        let layers = layers_over(frozen);
+        let way = request.way.or_else(|| known_way(request.identity, request.observed)).unwrap_or(Way::Copy);
+        // A copy of everything is one layer again.
+        let way = if layers.len() > MOST_LAYERS { Way::Copy } else { way };
+        return Some(Over { layers, whole: from, way, image: image.clone() });
+    }
+    let base = (!request.cold).then(|| base(service, request)).flatten()?;
+    let record = base.record(request.observed)?;
+    let way = request.way.or_else(|| Way::parse(record.label(label::WAY))).unwrap_or(Way::Copy);
+    Some(base.over(way))
+}
+
+/// The administrator's login as it was when the base was made, which gets this environment's own password first.
+fn inherited(wanted: &DesiredService, service: &Service, request: &Request<'_>) -> Option<Endpoint> {
+    let admin = wanted.admin.as_ref()?;
+    let base = base(service, request)?;
+    Some(Endpoint { password: base.making.admin?.password, ..admin.clone() })
+}
+
+/// After a crash Postgres opens every file to write, which would copy all of them up; from 14 on it can have the file
+/// system sync instead.
+fn sync_file_system(wanted: &mut DesiredService, service: &Service, request: &Request<'_>) {
+    const SETTING: &str = "recovery_init_sync_method";
+    let said = service.command.is_some() || service.settings.iter().any(|setting| setting.name == SETTING);
+    if wanted.protocol != Protocol::Postgres || wanted.data_major.is_none_or(|major| major < 14) || said {
+        return;
+    }
+    wanted.container.command.extend(["-c".to_owned(), format!("{SETTING}=syncfs")]);
+    rehash(wanted, request.identity);
+}
+
+/// Whether a volume is still being filled, or the run that filled it was killed.
+pub(super) fn is_incomplete(volume: &str, observed: &Observed) -> bool {
+    observed.containers.iter().any(|container| container.label(label::FILLING) == volume)
+}

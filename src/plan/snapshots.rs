@@ -1,0 +1,310 @@
+//! What is frozen by a name, what is to be gone back to, and which volumes keep it from being lost.
+//!
+//! A snapshot is one container that is never started: it is there, with every service's data, or it is not. A volume
+//! that it names is never written again: the next start of its service goes on over it. Going back is a container of
+//! the same sort, which says what is wanted from then on; the next `up` carries it out and removes it last, whoever was
+//! killed meanwhile.
+
+use super::desired::{Desired, Request};
+use super::layers::{is_incomplete, is_layer, layers_of};
+use super::{Action, Identity, Plan};
+use crate::model::{Observed, ObservedContainer, ObservedVolume, Service, Way, label, top_of, volume_of};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a record names for each service, behind this prefix of its labels.
+const DATA: &str = "dev.devenv.data.";
+
+/// What the volume of a service is to be.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Turn {
+    /// Which of the service's volumes it runs on, from 1.
+    pub(super) generation: u64,
+    /// The frozen volume that a new one begins with.
+    pub(super) from: Option<String>,
+    /// The going back that asked for it.
+    pub(super) restored: Option<String>,
+}
+
+/// Decides on which of its data a service runs: the newest, or one more where that is frozen, where another is to be
+/// gone back to, or where it is to start fresh.
+pub(super) fn turn(service: &Service, version: &str, request: &Request<'_>) -> Turn {
+    let observed = request.observed;
+    let of_service = |volume: &&ObservedVolume| {
+        volume.label(label::ENVIRONMENT) == request.identity.name
+            && volume.label(label::SERVICE) == service.name
+            && volume.label(label::KIND) == service.kind
+            && volume.label(label::VERSION) == version
+            && !is_incomplete(&volume.name, observed)
+    };
+    let mut own: Vec<(u64, &ObservedVolume)> =
+        observed.volumes.iter().filter(of_service).map(|volume| (generation_of(volume), volume)).collect();
+    own.sort_by_key(|(generation, _)| *generation);
+    let Some((newest, volume)) = own.last() else { return Turn { generation: 1, ..Turn::default() } };
+    let further = Turn { generation: newest + 1, ..Turn::default() };
+    if let Some(back) = going_back(&request.identity.name, observed)
+        && let Some(data) = back.labels.get(&format!("{DATA}{}", service.name))
+        && volume.label(label::RESTORED) != back.label(label::RESTORED)
+    {
+        let from = own.iter().find(|(_, own)| own.name == *data).map(|(_, own)| own.name.clone());
+        if from.is_some() || data.is_empty() {
+            return Turn { from, restored: Some(back.label(label::RESTORED).to_owned()), ..further };
+        }
+    }
+    if request.fresh.contains(&service.name) {
+        return further;
+    }
+    if is_frozen(&volume.name, observed) {
+        return Turn { from: Some(volume.name.clone()), ..further };
+    }
+    Turn { generation: *newest, ..Turn::default() }
+}
+
+fn generation_of(volume: &ObservedVolume) -> u64 {
+    volume.label(label::GENERATION).parse().unwrap_or(1)
+}
+
+/// The layers of a new volume over this one.
+pub(super) fn layers_over(volume: &ObservedVolume) -> Vec<String> {
+    match Way::parse(volume.label(label::WAY)) {
+        Some(Way::Overlay) => {
+            std::iter::once(format!("{}/upper", top_of(&volume.name))).chain(layers_of(volume)).collect()
+        }
+        _ => vec![volume.name.clone()],
+    }
+}
+
+/// Whether a snapshot names this volume.
+pub(super) fn is_frozen(volume: &str, observed: &Observed) -> bool {
+    let snapshots = observed.containers.iter().filter(|container| container.labels.contains_key(label::SNAPSHOT));
+    snapshots.flat_map(data_of).any(|(_, data)| data == volume)
+}
+
+/// The record that says what an environment is to go back to.
+fn going_back<'a>(environment: &'a str, observed: &'a Observed) -> Option<&'a ObservedContainer> {
+    kept_of(environment, observed).find(|container| container.labels.contains_key(label::RESTORED))
+}
+
+/// Whether an environment is on its way back to a snapshot: the next `up` finishes it.
+pub fn is_going_back(identity: &Identity, observed: &Observed) -> bool {
+    going_back(&identity.name, observed).is_some()
+}
+
+fn kept_of<'a>(environment: &'a str, observed: &'a Observed) -> impl Iterator<Item = &'a ObservedContainer> {
+    observed.containers.iter().filter(move |container| container.label(label::KEEPS) == environment)
+}
+
+/// Each service's data in a record.
+fn data_of(container: &ObservedContainer) -> impl Iterator<Item = (&str, &str)> {
+    container.labels.iter().filter_map(|(key, value)| Some((key.strip_prefix(DATA)?, value.as_str())))
+}
+
+/// A container to be made that is never started: what it says in its labels, and the volumes that it mentions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its name.
+    pub name: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// The volumes that it keeps from being unmentioned.
+    pub volumes: Vec<String>,
+}
+
+/// A snapshot of an environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Its name.
+    pub name: String,
+    /// The engine's id of its record.
+    pub id: String,
+    /// When it was saved, seconds since 1970.
+    pub created: i64,
+    /// The volume with each service's data.
+    pub data: BTreeMap<String, String>,
+}
+
+/// The snapshots of an environment, the oldest first.
+pub fn snapshots(identity: &Identity, observed: &Observed) -> Vec<Snapshot> {
+    let mut found: Vec<Snapshot> = kept_of(&identity.name, observed)
+        .filter(|container| container.labels.contains_key(label::SNAPSHOT))
+        .map(|container| Snapshot {
+            name: container.label(label::SNAPSHOT).to_owned(),
+            id: container.id.clone(),
+            created: container.created,
+            data: data_of(container).map(|(service, data)| (service.to_owned(), data.to_owned())).collect(),
+        })
+        .collect();
+    found.sort_by(|one, other| (one.created, &one.name).cmp(&(other.created, &other.name)));
+    found
+}
+
+/// The data that the services run on now, by service; those that have none yet are left out.
+pub fn data(desired: &Desired, observed: &Observed) -> BTreeMap<String, String> {
+    let there = |name: &str| observed.volumes.iter().any(|volume| volume.name == name);
+    let services = desired.services.iter().filter_map(|service| {
+        let [volume] = service.volumes.as_slice() else { return None };
+        // Saved and not started since: the new top is not there yet.
+        let frozen = volume.over.as_ref().map(|over| over.whole.clone()).filter(|whole| is_frozen(whole, observed));
+        let current = if there(&volume.name) { Some(volume.name.clone()) } else { frozen };
+        current.map(|volume| (service.name.clone(), volume))
+    });
+    services.collect()
+}
+
+/// The record of a snapshot.
+pub fn saving(
+    name: &str,
+    way: Way,
+    data: &BTreeMap<String, String>,
+    identity: &Identity,
+    observed: &Observed,
+) -> Record {
+    let mut record = record(identity, &format!("snapshot-{name}"), data, observed);
+    record.labels.insert(label::SNAPSHOT.to_owned(), name.to_owned());
+    record.labels.insert(label::WAY.to_owned(), way.to_string());
+    record
+}
+
+/// The record that sends an environment back: each service of `to` to a frozen volume, or to an empty beginning. What
+/// runs `now` is discarded by it. `token` tells it from every other.
+pub fn returning(
+    to: &BTreeMap<String, String>,
+    now: &BTreeMap<String, String>,
+    token: &str,
+    identity: &Identity,
+    observed: &Observed,
+) -> Record {
+    let mut record = record(identity, "restore", to, observed);
+    record.labels.insert(label::RESTORED.to_owned(), token.to_owned());
+    let discarded: Vec<&str> =
+        now.iter().filter(|(service, _)| to.contains_key(*service)).map(|(_, volume)| volume.as_str()).collect();
+    record.labels.insert(label::DISCARDS.to_owned(), discarded.join(","));
+    record
+}
+
+fn record(identity: &Identity, what: &str, data: &BTreeMap<String, String>, observed: &Observed) -> Record {
+    let mut labels = BTreeMap::from([
+        (label::ROOT.to_owned(), identity.root.display().to_string()),
+        (label::KEEPS.to_owned(), identity.name.clone()),
+    ]);
+    labels.extend(data.iter().map(|(service, volume)| (format!("{DATA}{service}"), volume.clone())));
+    let volumes = data.values().flat_map(|volume| with_layers(volume, observed)).collect::<BTreeSet<_>>();
+    Record { name: format!("{}-{what}", identity.name), labels, volumes: volumes.into_iter().collect() }
+}
+
+/// A volume and everything that it cannot be without.
+fn with_layers(name: &str, observed: &Observed) -> Vec<String> {
+    let Some(volume) = observed.volumes.iter().find(|volume| volume.name == name) else { return Vec::new() };
+    let layers = layers_of(volume);
+    let mut all = vec![name.to_owned()];
+    if Way::parse(volume.label(label::WAY)) == Some(Way::Overlay) {
+        all.push(top_of(name));
+        all.extend(layers.iter().map(|layer| volume_of(layer).to_owned()));
+    }
+    all
+}
+
+/// How this engine lays volumes, as it was found out when something was frozen.
+pub fn known_way(identity: &Identity, observed: &Observed) -> Option<Way> {
+    let of_bases = observed.containers.iter().filter(|container| container.labels.contains_key(label::BASE));
+    kept_of(&identity.name, observed).chain(of_bases).find_map(|container| Way::parse(container.label(label::WAY)))
+}
+
+/// The keeper of an environment whose containers go: it mentions every volume of it. None where one does already, or
+/// where there is nothing to keep.
+pub fn keeper(identity: &Identity, observed: &Observed) -> Option<Record> {
+    let ours = observed.volumes.iter().filter(|volume| volume.label(label::ENVIRONMENT) == identity.name);
+    let mut volumes: BTreeSet<String> = BTreeSet::new();
+    for volume in ours {
+        volumes.insert(volume.name.clone());
+        volumes.extend(with_layers(&volume.name, observed));
+    }
+    let keepers: Vec<_> = keepers(identity, observed).collect();
+    if volumes.is_empty() || keepers.iter().any(|keeper| volumes.iter().all(|name| keeper.volumes.contains(name))) {
+        return None;
+    }
+    let mut record = record(identity, "keeper", &BTreeMap::new(), observed);
+    record.volumes = volumes.into_iter().collect();
+    record.labels.insert(label::KEEPER.to_owned(), "true".to_owned());
+    // The new one is made before the old one goes, so it needs a name of its own.
+    if keepers.iter().any(|keeper| keeper.name == record.name) {
+        record.name.push_str("-2");
+    }
+    Some(record)
+}
+
+/// The keepers that an environment has.
+pub fn keepers<'a>(identity: &'a Identity, observed: &'a Observed) -> impl Iterator<Item = &'a ObservedContainer> {
+    kept_of(&identity.name, observed).filter(|container| container.labels.contains_key(label::KEEPER))
+}
+
+/// The steps that end a going back, once every service has the data that it asked for: what it discards is removed, and
+/// then its record.
+pub(super) fn finish(plan: &mut Plan, desired: &Desired, observed: &Observed) {
+    let Some(back) = going_back(&desired.environment, observed) else { return };
+    let before: Vec<usize> = plan
+        .steps
+        .iter()
+        .enumerate()
+        .filter(|(_, step)| matches!(step.action, Action::CreateVolume(_) | Action::Remove { .. } | Action::Create(_)))
+        .map(|(index, _)| index)
+        .collect();
+    let record = Action::Remove { id: back.id.clone(), name: back.name.clone(), grace: None };
+    let volumes = back.label(label::DISCARDS).split(',').filter(|volume| !volume.is_empty());
+    let used = |name: &str| desired.services.iter().flat_map(|service| &service.volumes).any(|one| one.name == name);
+    let needed = |name: &str| is_frozen(name, observed) || is_layer(name, observed) || used(name);
+    let there = |name: &str| observed.volumes.iter().any(|volume| volume.name == name);
+    let discarded: Vec<String> = volumes
+        .filter(|volume| !needed(volume) && !needed(&top_of(volume)))
+        .flat_map(|volume| [volume.to_owned(), top_of(volume)])
+        .filter(|volume| there(volume))
+        .collect();
+    // A keeper mentions what is discarded; what is running mentions the rest, and `down` leaves a new one.
+    let mut last = before;
+    for keeper in kept_of(&desired.environment, observed).filter(|kept| kept.labels.contains_key(label::KEEPER)) {
+        let action = Action::Remove { id: keeper.id.clone(), name: keeper.name.clone(), grace: None };
+        last.push(plan.add("", action, "what it keeps is discarded", last.clone()));
+    }
+    for name in discarded {
+        last.push(plan.add("", Action::RemoveVolume { name }, "it was discarded by going back", last.clone()));
+    }
+    // Last, so that a run that is killed before is finished by the next.
+    plan.add("", record, "every service is where it was to go back to", last);
+}
+
+/// The services whose data in a snapshot is another kind's or another major version's than what is declared now.
+pub fn unusable(snapshot: &Snapshot, desired: &Desired, observed: &Observed) -> Vec<String> {
+    let fits = |service: &str, data: &str| {
+        let known = observed.volumes.iter().find(|volume| volume.name == data)?;
+        let wanted = desired.services.iter().find(|wanted| wanted.name == service)?.volumes.first()?;
+        let same = |key: &str| wanted.labels.get(key).map_or("", String::as_str) == known.label(key);
+        Some(same(label::KIND) && same(label::VERSION))
+    };
+    let unusable = snapshot.data.iter().filter(|(service, data)| fits(service, data) != Some(true));
+    unusable.map(|(service, _)| service.clone()).collect()
+}
+
+/// What becomes unused when a snapshot goes: its volumes, as far as nothing else needs them.
+pub fn unneeded(snapshot: &Snapshot, desired: &Desired, identity: &Identity, observed: &Observed) -> Vec<String> {
+    let mut without = observed.clone();
+    without.containers.retain(|container| container.id != snapshot.id);
+    let now: BTreeSet<String> = data(desired, observed).into_values().collect();
+    let needed = |name: &str| {
+        now.contains(name)
+            || is_frozen(name, &without)
+            || without.volumes.iter().flat_map(layers_of).any(|layer| volume_of(&layer) == name)
+    };
+    let there = |name: &String| {
+        let ours = |volume: &&ObservedVolume| volume.label(label::ENVIRONMENT) == identity.name && volume.name == *name;
+        observed.volumes.iter().any(|volume| ours(&volume))
+    };
+    let volumes = snapshot.data.values().filter(|volume| !needed(volume) && !needed(&top_of(volume)));
+    volumes.flat_map(|volume| [volume.clone(), top_of(volume)]).filter(there).collect()
+}
+
+/// Everything that an environment keeps beside its services: keepers, snapshots, a going back. It goes with the data.
+pub(super) fn everything_kept<'a>(
+    environment: &'a str,
+    observed: &'a Observed,
+) -> impl Iterator<Item = &'a ObservedContainer> {
+    kept_of(environment, observed)
+}

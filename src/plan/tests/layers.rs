@@ -1,0 +1,210 @@
+//! What fresh data begins with, what is frozen, and the way back.
+
+use super::*;
+
+fn postgres() -> Service {
+    service("db", "postgres", "15.18")
+}
+
+/// An engine that has the image and no data.
+fn empty() -> Observed {
+    let mut observed = running(&decide(&stack(vec![postgres()]), &Observed::default()));
+    observed.containers.clear();
+    observed.volumes.clear();
+    observed
+}
+
+fn base_of(service: &Service, observed: &Observed) -> Option<Base> {
+    let (kinds, identity) = (Kinds::built_in().unwrap(), identity());
+    let (passwords, fresh) = (BTreeMap::new(), BTreeSet::new());
+    let request = Request {
+        kinds: &kinds,
+        identity: &identity,
+        observed,
+        passwords: &passwords,
+        fresh: &fresh,
+        is_free: &|_, _| true,
+        fixed_ports: FixedPorts::Claimed,
+        cold: false,
+        way: None,
+    };
+    base(service, &request)
+}
+
+fn record(name: &str, labels: BTreeMap<String, String>) -> ObservedContainer {
+    ObservedContainer {
+        id: format!("id of {name}"),
+        name: name.into(),
+        state: "created".into(),
+        labels,
+        image_id: String::new(),
+        image: String::new(),
+        created: 0,
+        status: String::new(),
+        publish: Vec::new(),
+        volumes: Vec::new(),
+    }
+}
+
+fn with_base(mut observed: Observed, service: &Service) -> Observed {
+    let base = base_of(service, &observed).unwrap();
+    observed.containers.push(record(&base.name, base.record_labels(Way::Overlay)));
+    observed
+}
+
+#[test]
+fn fresh_data_begins_with_a_base_of_its_own_key_and_no_other() {
+    let observed = with_base(empty(), &postgres());
+    let desired = decide(&stack(vec![postgres()]), &observed);
+    let service = &desired.services[0];
+    assert_eq!(service.volumes[0].over.as_ref().unwrap().way, Way::Overlay);
+    let beside = [format!("{}.top", service.volumes[0].name), base_of(&postgres(), &observed).unwrap().volume];
+    assert_eq!(service.container.beside, beside);
+    assert!(service.container.command.ends_with(&["-c".into(), "recovery_init_sync_method=syncfs".into()]));
+    let (own, inherited) = (service.admin.as_ref().unwrap(), service.inherited.as_ref().unwrap());
+    assert_eq!((&own.user, own.port), (&inherited.user, inherited.port));
+    assert_ne!(own.password, inherited.password, "a base's password is nobody's");
+
+    let changed = Service { settings: vec![setting("max_connections", "7")], ..postgres() };
+    let desired = decide(&stack(vec![changed]), &observed);
+    assert_eq!((&desired.services[0].volumes[0].over, &desired.services[0].inherited), (&None, &None));
+    let mut other = observed.clone();
+    for image in other.images.values_mut() {
+        image.id = "another".into();
+    }
+    assert_ne!(base_of(&postgres(), &observed).unwrap().name, base_of(&postgres(), &other).unwrap().name);
+    assert!(base_of(&service_of_redis(), &observed).is_none(), "it makes nothing of an empty folder");
+}
+
+fn service_of_redis() -> Service {
+    service("cache", "redis", "7.0.15")
+}
+
+#[test]
+fn data_that_is_there_stays_whatever_bases_there_are() {
+    let plain = running(&decide(&stack(vec![postgres()]), &empty()));
+    let observed = with_base(plain, &postgres());
+    let lines = printed(&stack(vec![postgres()]), &observed);
+    assert_eq!(lines, ["0 [db] prove: it runs as declared []"]);
+}
+
+#[test]
+fn a_base_that_a_killed_run_began_is_made_anew_but_not_one_that_is_used() {
+    let mut observed = empty();
+    let base = base_of(&postgres(), &observed).unwrap();
+    let plan = base.making(&observed).1;
+    assert_eq!(plan.steps.len(), 4);
+    observed.volumes.push(ObservedVolume { name: base.volume.clone(), labels: base.labels.clone() });
+    observed.containers.push(record(base.container(), base.labels.clone()));
+    let actions: Vec<_> = base.making(&observed).1.steps.into_iter().map(|step| step.action).collect();
+    assert!(matches!(actions[..2], [Action::Remove { .. }, Action::RemoveVolume { .. }]), "{actions:?}");
+    let labels = BTreeMap::from([(label::LAYERS.to_owned(), base.volume.clone())]);
+    observed.volumes.push(ObservedVolume { name: "over".into(), labels });
+    assert_eq!(base.making(&observed).1, Plan::default());
+}
+
+#[test]
+fn what_a_snapshot_names_is_gone_on_over_and_gone_back_to_at_once() {
+    let stack = stack(vec![postgres(), service_of_redis()]);
+    let desired = decide(&stack, &Observed::default());
+    let mut observed = running(&desired);
+    let first = data(&desired, &observed);
+    let saved = saving("one", Way::Overlay, &first, &identity(), &observed);
+    assert_eq!(saved.volumes, first.values().cloned().collect::<Vec<_>>());
+    observed.containers.push(record(&saved.name, saved.labels));
+
+    let over = decide(&stack, &observed);
+    for service in &over.services {
+        let begins = service.volumes[0].over.as_ref().unwrap();
+        assert_eq!(begins.layers, [first[&service.name].clone()]);
+        assert_ne!(service.volumes[0].name, first[&service.name]);
+    }
+    // Whether it was started since or not, that is what a snapshot would name.
+    assert_eq!(data(&over, &observed), first);
+    for service in &over.services {
+        let volume = &service.volumes[0];
+        observed.volumes.push(ObservedVolume { name: volume.name.clone(), labels: volume.labels.clone() });
+        let top = BTreeMap::from([(label::TOP.to_owned(), volume.name.clone())]);
+        observed.volumes.push(ObservedVolume { name: format!("{}.top", volume.name), labels: top });
+    }
+    let now = data(&over, &observed);
+    assert_ne!(now, first);
+
+    let back = returning(&first, &now, "token", &identity(), &observed);
+    observed.containers.push(record(&back.name, back.labels));
+    let asked = decide(&stack, &observed);
+    let plan = diff(&asked, &observed, &BTreeSet::new()).unwrap();
+    let made = plan.steps.iter().filter(|step| matches!(step.action, Action::CreateVolume(_))).count();
+    assert_eq!(made, 2);
+    let last = plan.steps.last().unwrap();
+    assert!(matches!(&last.action, Action::Remove { name, .. } if *name == back.name), "{last:?}");
+    let deleted: Vec<&str> = plan
+        .steps
+        .iter()
+        .filter_map(|step| match &step.action {
+            Action::RemoveVolume { name } => Some(name.as_str()),
+            _ => None,
+        })
+        .collect();
+    let expected: Vec<String> = now.values().flat_map(|volume| [volume.clone(), format!("{volume}.top")]).collect();
+    assert_eq!(deleted, expected);
+
+    // Killed with one volume made: that one stays, the other is still made, and the record goes last.
+    let volume = &asked.services[0].volumes[0];
+    observed.volumes.push(ObservedVolume { name: volume.name.clone(), labels: volume.labels.clone() });
+    let again = decide(&stack, &observed);
+    assert_eq!(again.services[0].volumes[0].name, volume.name);
+    assert_eq!(again.services[1].volumes, asked.services[1].volumes);
+}
+
+#[test]
+fn data_in_too_many_layers_is_copied_into_one() {
+    let stack = stack(vec![service_of_redis()]);
+    let desired = decide(&stack, &Observed::default());
+    let mut observed = running(&desired);
+    let layers: Vec<String> = (0..24).map(|number| format!("layer-{number}")).collect();
+    observed.volumes[0].labels.insert(label::LAYERS.to_owned(), layers.join(","));
+    observed.volumes[0].labels.insert(label::WAY.to_owned(), Way::Overlay.to_string());
+    let saved = saving("one", Way::Overlay, &data(&desired, &observed), &identity(), &observed);
+    observed.containers.push(record(&saved.name, saved.labels));
+    let over = decide(&stack, &observed).services[0].volumes[0].over.clone().unwrap();
+    assert_eq!((over.layers.len(), over.way), (25, Way::Copy));
+}
+
+#[test]
+fn a_volume_that_was_not_filled_is_filled_anew() {
+    let stack = stack(vec![service_of_redis()]);
+    let mut observed = running(&decide(&stack, &Observed::default()));
+    observed.containers.clear();
+    let volume = observed.volumes[0].name.clone();
+    observed.containers.push(record("filler", BTreeMap::from([(label::FILLING.to_owned(), volume)])));
+    let lines = printed(&stack, &observed);
+    assert!(lines[0].contains("remove id of filler") && lines[1].contains("delete ENV-cache"), "{lines:?}");
+    assert!(lines[2].contains("volume ENV-cache") && lines[2].ends_with("[1]"), "{lines:?}");
+}
+
+#[test]
+fn garbage_is_what_no_environment_lies_over_and_only_of_this_user() {
+    let nobody = |_: &str| false;
+    let mut observed = with_base(empty(), &postgres());
+    let base = base_of(&postgres(), &observed).unwrap();
+    observed.volumes.push(ObservedVolume { name: base.volume.clone(), labels: base.labels.clone() });
+    let names = |observed: &Observed, held: &dyn Fn(&str) -> bool| {
+        garbage(&identity(), observed, held, 1_000_000).names().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&observed, &nobody), [base.name.clone(), base.volume.clone()]);
+    assert!(names(&observed, &|_| true).is_empty(), "somebody is making it");
+    let mut used = observed.clone();
+    let over = BTreeMap::from([(label::LAYERS.to_owned(), base.volume.clone())]);
+    used.volumes.push(ObservedVolume { name: "over".into(), labels: over });
+    assert!(names(&used, &nobody).is_empty());
+    for labels in observed
+        .containers
+        .iter_mut()
+        .map(|one| &mut one.labels)
+        .chain(observed.volumes.iter_mut().map(|one| &mut one.labels))
+    {
+        labels.insert(label::MACHINE.to_owned(), "another".to_owned());
+    }
+    assert!(names(&observed, &nobody).is_empty());
+}

@@ -1,0 +1,228 @@
+//! Data in layers: bases that fresh environments start over, snapshots to go back to. Mounted and copied alike.
+
+use crate::client::{Url, one, redis, sql};
+use crate::project::{Outcome, Sandbox, docker, wait_until};
+
+const POSTGRES: &str = r#"
+name: shop
+services:
+  db: { kind: postgres, version: "15.18", databases: [shop], extensions: [pg_trgm] }
+  cache: { kind: redis, version: "7.0.15" }
+variables:
+  DATABASE_URL: ${db.url}
+  REDIS_URL: ${cache.url}
+"#;
+
+/// Runs the program with volumes laid in that way.
+fn run(project: &Sandbox, way: &str, arguments: &[&str]) -> Outcome {
+    let outcome = Outcome::of(&project.command(arguments).env("DEVENV_LAYERS", way).output().unwrap());
+    assert_eq!(outcome.code, 0, "devenv {arguments:?}\n{}{}", outcome.stdout, outcome.stderr);
+    outcome
+}
+
+/// A label of a volume.
+fn label(volume: &str, key: &str) -> String {
+    let format = format!("{{{{index .Labels \"dev.devenv.{key}\"}}}}");
+    docker(&["volume", "inspect", "--format", &format, volume]).trim().to_owned()
+}
+
+fn data_volume(project: &Sandbox, service: &str) -> String {
+    let of_service = |volume: &String| label(volume, "service") == service;
+    project.volumes().into_iter().filter(of_service).max().unwrap()
+}
+
+#[test]
+fn a_fresh_environment_starts_over_what_the_first_one_s_server_initialised() {
+    for way in ["overlay", "copy"] {
+        let project = Sandbox::new(&[("services.yaml", POSTGRES), ("../copy/services.yaml", POSTGRES)]);
+        let copy = project.path("../copy").canonicalize().unwrap();
+        let copy = copy.to_str().unwrap();
+        run(&project, way, &["up"]);
+        let first = project.env()["DATABASE_URL"].clone();
+        sql(&first, "CREATE TABLE mine (x int)").unwrap();
+        assert_eq!(label(&data_volume(&project, "db"), "layers"), "");
+
+        run(&project, way, &["up", "-C", copy]);
+        let env = std::fs::read_to_string(project.path("../copy/.env")).unwrap();
+        let second = env.lines().find_map(|line| line.strip_prefix("DATABASE_URL=")).unwrap().trim_matches('\'');
+        assert_eq!(one(second, "SELECT count(*) FROM pg_tables WHERE tablename = 'mine'"), "0");
+        assert_eq!(one(second, "SELECT count(*) FROM pg_extension WHERE extname = 'pg_trgm'"), "1");
+        // Its passwords are its own: that of another environment, or of the base's maker, is refused.
+        let stolen = second.replace(&Url::read(second).password, &Url::read(&first).password);
+        assert!(sql(&stolen, "SELECT 1").is_err());
+        let log = docker(&["logs", &container(&project, "../copy", "db")]);
+        assert!(!log.contains("fixing permissions"), "it was initialised again: {log}");
+
+        // What is written there is there alone, and stays.
+        sql(second, "CREATE TABLE theirs (x int); INSERT INTO theirs VALUES (7)").unwrap();
+        run(&project, way, &["down", "-C", copy]);
+        run(&project, way, &["up", "-C", copy]);
+        assert_eq!(one(second, "SELECT x FROM theirs"), "7");
+        assert!(sql(&first, "SELECT * FROM theirs").is_err());
+
+        // The first one's end is not the other's, and a third starts over the same base.
+        run(&project, way, &["down", "--volumes", "--yes"]);
+        assert_eq!(one(second, "SELECT x FROM theirs"), "7");
+        run(&project, way, &["up"]);
+        let third = data_volume(&project, "db");
+        assert!(label(&third, "layers").starts_with("devenv-base-"), "{third}");
+        assert_eq!(label(&third, "way"), way);
+        assert_eq!(one(&first, "SELECT count(*) FROM pg_tables WHERE tablename = 'mine'"), "0");
+        run(&project, way, &["down", "--volumes", "--yes"]);
+        run(&project, way, &["up", "--cold"]);
+        assert_eq!(label(&data_volume(&project, "db"), "layers"), "");
+    }
+}
+
+fn container(project: &Sandbox, folder: &str, service: &str) -> String {
+    let root = format!("label=dev.devenv.root={}", project.path(folder).canonicalize().unwrap().display());
+    let of_service = format!("label=dev.devenv.service={service}");
+    docker(&["ps", "--quiet", "--filter", &root, "--filter", &of_service]).trim().to_owned()
+}
+
+/// One row and one key, written at the same moment.
+fn write(project: &Sandbox, value: &str) {
+    let env = project.env();
+    sql(&env["DATABASE_URL"], "CREATE TABLE IF NOT EXISTS t (x text)").unwrap();
+    sql(&env["DATABASE_URL"], &format!("DELETE FROM t; INSERT INTO t VALUES ('{value}')")).unwrap();
+    assert_eq!(redis(&env["REDIS_URL"], &["SET", "k", value]), ["OK"]);
+}
+
+fn read(project: &Sandbox) -> (String, String) {
+    let env = project.env();
+    let row = sql(&env["DATABASE_URL"], "SELECT x FROM t").unwrap_or_default().join(",");
+    (row, redis(&env["REDIS_URL"], &["GET", "k"]).join(","))
+}
+
+fn both(value: &str) -> (String, String) {
+    (value.to_owned(), value.to_owned())
+}
+
+#[test]
+fn a_snapshot_holds_every_service_and_restoring_it_brings_back_all_of_them() {
+    for way in ["overlay", "copy"] {
+        let project = Sandbox::new(&[("services.yaml", POSTGRES)]);
+        run(&project, way, &["up"]);
+        write(&project, "one");
+        run(&project, way, &["snapshot", "save", "first"]);
+        assert_eq!(read(&project), both("one"), "saving changes nothing");
+        write(&project, "two");
+        run(&project, way, &["snapshot", "save", "second"]);
+        write(&project, "three");
+
+        // Nothing is discarded without a word.
+        let refused = project.fail(2, &["snapshot", "restore", "first"]);
+        assert!(refused.stderr.contains("discards") && refused.stderr.contains("db ("), "{}", refused.stderr);
+        assert_eq!(read(&project), both("three"));
+
+        run(&project, way, &["snapshot", "restore", "first", "--yes"]);
+        assert_eq!(read(&project), both("one"));
+        write(&project, "four");
+        run(&project, way, &["snapshot", "restore", "second", "--yes"]);
+        assert_eq!(read(&project), both("two"));
+        let volumes = project.volumes();
+        run(&project, way, &["snapshot", "restore", "second", "--yes"]);
+        assert_eq!(project.volumes().len(), volumes.len(), "what was discarded is gone: {:?}", project.volumes());
+        run(&project, way, &["snapshot", "restore", "first", "--yes"]);
+        assert_eq!(read(&project), both("one"));
+        let listed = project.succeed(&["snapshot", "list", "--json"]).json();
+        let names: Vec<_> = listed["snapshots"].as_array().unwrap().iter().map(|one| one["name"].clone()).collect();
+        assert_eq!(names, ["first", "second"]);
+
+        run(&project, way, &["reset", "--yes"]);
+        assert_eq!(read(&project), (String::new(), "nil".to_owned()));
+        assert!(label(&data_volume(&project, "db"), "layers").starts_with("devenv-base-"));
+        run(&project, way, &["snapshot", "rm", "first", "--yes"]);
+        run(&project, way, &["snapshot", "restore", "second", "--yes"]);
+        assert_eq!(read(&project), both("two"));
+        let unknown = project.fail(2, &["snapshot", "restore", "secnd", "--yes"]);
+        assert!(unknown.stderr.contains("did you mean `second`?"), "{}", unknown.stderr);
+        run(&project, way, &["down", "--volumes", "--yes"]);
+        assert_eq!(project.on_the_engine(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_restore_that_is_killed_leaves_what_was_or_what_was_asked_for() {
+    let project = Sandbox::new(&[("services.yaml", POSTGRES)]);
+    project.succeed(&["up"]);
+    write(&project, "old");
+    project.succeed(&["snapshot", "save", "old"]);
+    let named = |part: &str| project.on_the_engine().iter().any(|name| name.contains(part));
+    type Reached<'a> = Box<dyn Fn() -> bool + 'a>;
+    let ids = || project.containers();
+    for number in 0..5 {
+        write(&project, "new");
+        let (before, volumes) = (ids(), project.volumes());
+        let points: [(&str, bool, Reached<'_>); 5] = [
+            (
+                "a container is stopped",
+                false,
+                Box::new(|| !docker(&["ps", "-q", "--no-trunc"]).contains(&before["db"])),
+            ),
+            ("the restore is recorded", true, Box::new(|| named("-restore"))),
+            ("a volume is made", true, Box::new(|| project.volumes().iter().any(|one| !volumes.contains(one)))),
+            ("a container is made", true, Box::new(|| ids().values().any(|id| !before.values().any(|old| old == id)))),
+            ("the record is gone again", true, Box::new(|| ids() != before && !named("-restore"))),
+        ];
+        let (at, asked, reached) = &points[number];
+        let restore = project.spawn(&["snapshot", "restore", "old", "--yes"]);
+        wait_until(at, reached);
+        restore.signal("KILL");
+        restore.end();
+        project.succeed(&["up"]);
+        let found = read(&project);
+        let allowed = if *asked { vec![both("old")] } else { vec![both("old"), both("new")] };
+        assert!(allowed.contains(&found), "{at}: {found:?}");
+        assert!(!named("-restore"), "{at}");
+    }
+}
+
+#[test]
+fn pruning_takes_nothing_of_a_stopped_environment() {
+    let project = Sandbox::new(&[("services.yaml", POSTGRES)]);
+    project.succeed(&["up"]);
+    project.succeed(&["down", "--volumes", "--yes"]);
+    project.succeed(&["up"]);
+    write(&project, "one");
+    project.succeed(&["snapshot", "save", "first"]);
+    write(&project, "two");
+    let all = project.everything_on_the_engine();
+    let volumes: Vec<_> = all.iter().filter(|name| name.starts_with("volume")).collect();
+    assert!(volumes.len() >= 6, "a base, and a volume and its tops for each of two moments: {volumes:?}");
+    for _ in 0..2 {
+        project.succeed(&["down"]);
+        // Of this project alone: the engine is not ours only.
+        let filter = format!("label=dev.devenv.root={}", project.root().canonicalize().unwrap().display());
+        docker(&["volume", "prune", "--force", "--filter", &filter]);
+        let left = project.everything_on_the_engine();
+        assert!(volumes.iter().all(|volume| left.contains(volume)), "{volumes:?} {left:?}");
+        project.succeed(&["up"]);
+        assert_eq!(read(&project), both("two"));
+    }
+    project.succeed(&["snapshot", "restore", "first", "--yes"]);
+    assert_eq!(read(&project), both("one"));
+    project.succeed(&["down", "--volumes", "--yes"]);
+    assert_eq!(project.on_the_engine(), Vec::<String>::new());
+}
+
+#[test]
+fn gc_removes_a_base_that_nobody_uses_and_no_other() {
+    let project = Sandbox::new(&[("services.yaml", POSTGRES)]);
+    project.succeed(&["up"]);
+    project.succeed(&["down", "--volumes", "--yes"]);
+    let bases = || project.everything_on_the_engine();
+    assert_eq!(bases().len(), 2, "a volume and its record: {:?}", bases());
+    let shown = project.succeed(&["gc", "--dry-run"]);
+    assert!(shown.stdout.contains("devenv-base-") && shown.stdout.contains("no environment lies over it"));
+    assert_eq!(bases().len(), 2);
+    // One that is used stays.
+    project.succeed(&["up"]);
+    project.succeed(&["gc"]);
+    project.succeed(&["down"]);
+    project.succeed(&["gc"]);
+    assert_eq!(bases().iter().filter(|name| name.contains("devenv-base-")).count(), 2, "{:?}", bases());
+    project.succeed(&["down", "--volumes", "--yes"]);
+    project.succeed(&["gc"]);
+    assert_eq!(bases(), Vec::<String>::new());
+}

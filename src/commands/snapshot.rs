@@ -6,6 +6,7 @@ use crate::apply::Stop;
 use crate::cli::{Global, Snapshot, SnapshotAction, Start};
 use crate::docker::{Engine, EngineError, EngineFault};
 use crate::dotenv::{self, UserLine};
+use crate::machine::CheckoutLock;
 use crate::model::{Diagnostic, Exit, Failure, ImageRef, Observed, Over, Way, did_you_mean, label};
 use crate::plan::{self, Desired, Record};
 use crate::protocol;
@@ -56,7 +57,8 @@ pub(super) struct Standing {
     pub(super) desired: Desired,
     user_lines: Vec<UserLine>,
     began: Instant,
-    _lock: crate::machine::CheckoutLock,
+    /// Held as long as this is.
+    _lock: CheckoutLock,
 }
 
 impl Standing {
@@ -68,7 +70,7 @@ impl Standing {
     ) -> Result<Self, Failure> {
         let began = Instant::now();
         let project = Project::load(global, files, strictness(start), None, Purpose::Use, printer)?.cold(start.cold);
-        let _lock = project.lock(printer)?;
+        let lock = project.lock(printer)?;
         let engine = connect(global).await?;
         let target = dotenv::git::choose(&project.reading.root, None)?;
         let user_lines = dotenv::user_lines(&dotenv::file::read(&target.path)?);
@@ -80,7 +82,7 @@ impl Standing {
             return Err(Failure::new(Exit::Failed, told));
         }
         let desired = prepare(&project, &engine, start, &user_lines).await?.desired;
-        Ok(Self { project, engine, observed, desired, user_lines, began, _lock })
+        Ok(Self { project, engine, observed, desired, user_lines, began, _lock: lock })
     }
 
     fn named(&self, name: &str) -> Result<plan::Snapshot, Failure> {

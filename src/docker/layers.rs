@@ -68,8 +68,10 @@ impl Engine {
         labels: &Labels,
         volumes: &[String],
     ) -> Result<String, EngineError> {
-        let made =
-            self.docker.create_container(named(name), bare(image_id, labels, kept(volumes).collect(), None)).await;
+        let made = self
+            .docker
+            .create_container(Some(named(name)), bare(image_id, labels, kept(volumes).collect(), None))
+            .await;
         Ok(made.map_err(|error| EngineError::read(format!("make the container {name}"), &error))?.id)
     }
 
@@ -172,12 +174,12 @@ impl Engine {
     ) -> Result<String, EngineError> {
         let operation = format!("make the container {name}");
         let body = |image: &str| bare(image, labels, mounts.clone(), command.clone());
-        let made = self.docker.create_container(named(name), body(&engine_name(image))).await;
+        let made = self.docker.create_container(Some(named(name)), body(&engine_name(image))).await;
         let made = match made.map_err(|error| EngineError::read(&operation, &error)) {
             // It came through a mirror and has another name here.
             Err(error) if error.is_not_found() => match self.local_image(image).await? {
                 Some(local) => {
-                    let made = self.docker.create_container(named(name), body(&local.id)).await;
+                    let made = self.docker.create_container(Some(named(name)), body(&local.id)).await;
                     made.map_err(|error| EngineError::read(operation, &error))?
                 }
                 None => return Err(error),
@@ -211,8 +213,8 @@ impl Engine {
     }
 }
 
-fn named(name: &str) -> Option<CreateContainerOptions> {
-    Some(CreateContainerOptions { name: Some(name.to_owned()), platform: String::new() })
+fn named(name: &str) -> CreateContainerOptions {
+    CreateContainerOptions { name: Some(name.to_owned()), platform: String::new() }
 }
 
 /// A container that runs nothing of the image, or one command as root, and that no network reaches.

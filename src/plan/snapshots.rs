@@ -76,7 +76,7 @@ pub(super) fn layers_over(volume: &ObservedVolume) -> Vec<String> {
 /// Whether a snapshot names this volume.
 pub(super) fn is_frozen(volume: &str, observed: &Observed) -> bool {
     let snapshots = observed.containers.iter().filter(|container| container.labels.contains_key(label::SNAPSHOT));
-    snapshots.flat_map(|container| data_of(container)).any(|(_, data)| data == volume)
+    snapshots.flat_map(data_of).any(|(_, data)| data == volume)
 }
 
 /// The record that says what an environment is to go back to.

@@ -6,6 +6,7 @@ use crate::apply::Stop;
 use crate::cli::{Global, Snapshot, SnapshotAction, Start};
 use crate::docker::{Engine, EngineError, EngineFault};
 use crate::dotenv::{self, UserLine};
+use crate::machine::CheckoutLock;
 use crate::model::{Diagnostic, Exit, Failure, ImageRef, Observed, Over, Way, did_you_mean, label};
 use crate::plan::{self, Desired, Record};
 use crate::protocol;
@@ -56,7 +57,8 @@ pub(super) struct Standing {
     pub(super) desired: Desired,
     user_lines: Vec<UserLine>,
     began: Instant,
-    _lock: crate::machine::CheckoutLock,
+    /// Held as long as this is.
+    _lock: CheckoutLock,
 }
 
 impl Standing {

@@ -142,6 +142,9 @@ fn a_snapshot_holds_every_service_and_restoring_it_brings_back_all_of_them() {
     }
 }
 
+/// Whether a point of a run is reached.
+type Reached<'a> = Box<dyn Fn() -> bool + 'a>;
+
 #[test]
 fn a_restore_that_is_killed_leaves_what_was_or_what_was_asked_for() {
     let project = Sandbox::new(&[("services.yaml", POSTGRES)]);
@@ -149,7 +152,6 @@ fn a_restore_that_is_killed_leaves_what_was_or_what_was_asked_for() {
     write(&project, "old");
     project.succeed(&["snapshot", "save", "old"]);
     let named = |part: &str| project.on_the_engine().iter().any(|name| name.contains(part));
-    type Reached<'a> = Box<dyn Fn() -> bool + 'a>;
     let ids = || project.containers();
     for number in 0..5 {
         write(&project, "new");

@@ -175,7 +175,7 @@ impl Drop for Named {
 #[test]
 fn a_setting_that_the_server_refuses_is_pointed_at_at_once() {
     for (service, setting, words) in [
-        ("kind: postgres, version: \"17.11\"", "no_such_setting: 1", "unrecognized configuration parameter"),
+        ("kind: postgres, version: \"17.12\"", "no_such_setting: 1", "unrecognized configuration parameter"),
         ("kind: postgres, version: \"15.18\"", "max_connections: many", "max_connections"),
         ("kind: redis, version: \"7.0.15\"", "maxmemory-policy: nonsense", "FATAL CONFIG FILE ERROR"),
     ] {
@@ -236,10 +236,10 @@ fn a_container_that_exits_and_one_that_never_answers_are_told_apart() {
 fn an_extension_that_the_image_lacks_is_pointed_at() {
     let project = Sandbox::new(&[(
         "services.yaml",
-        "services:\n  db: {kind: postgres, version: \"17.11\", extensions: [pg_trgm, no_such_thing]}\n",
+        "services:\n  db: {kind: postgres, version: \"17.12\", extensions: [pg_trgm, no_such_thing]}\n",
     )]);
     let outcome = project.fail(1, &["up"]);
-    said(&project, &outcome, &["no_such_thing", "declared here", "postgres:17.11"]);
+    said(&project, &outcome, &["no_such_thing", "declared here", "postgres:17.12"]);
     project.write("services.yaml", &project.read("services.yaml").replace(", no_such_thing", ""));
     project.succeed(&["up"]);
 }

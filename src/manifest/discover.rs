@@ -10,6 +10,7 @@ use super::search::Search;
 use super::stage::{Stage, stage};
 use super::{local, services_yaml, templates, yaml};
 use crate::model::{Diagnostic, Origin, SourceFile};
+use memchr::memmem;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -158,7 +159,7 @@ fn parsed_for(
 }
 
 fn has_marks(dialect: &Dialect, text: &str) -> bool {
-    dialect.marks.iter().all(|mark| text.contains(mark))
+    dialect.marks.iter().all(|mark| memmem::find(text.as_bytes(), mark.as_bytes()).is_some())
 }
 
 /// A file that was recognised, with the stage of its path and what is wrong in it.

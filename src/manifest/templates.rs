@@ -13,9 +13,7 @@ const CLOSE: char = '\u{e001}';
 
 /// Reads a text whose values hold templates; none where it has none, or cannot be read all the same.
 pub(crate) fn parse(source: &Arc<SourceFile>) -> Option<Documents> {
-    if !source.text.contains("{{") {
-        return None;
-    }
+    memchr::memmem::find(source.text.as_bytes(), b"{{")?;
     let text: String = source.text.split_inclusive('\n').map(masked).collect();
     let read = yaml::parse(&Arc::new(SourceFile { path: source.path.clone(), text }));
     let documents = read.documents.into_iter().map(|node| restored(node, source)).collect();

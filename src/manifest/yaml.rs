@@ -11,6 +11,7 @@ use super::tree::Node;
 use crate::model::{Diagnostic, SourceFile};
 use builder::{Builder, too_deep};
 use granit_parser::{ErrorKind, Parser, ScanError, options};
+use memchr::memmem;
 use std::sync::Arc;
 
 /// Messages about one file, after which the rest of it is left alone.
@@ -66,7 +67,7 @@ impl<'t> Part<'t> {
 /// middle of a text in quotes (YAML 1.2, 9.1.2). A file with directives, which stand before that line, is left whole.
 fn parts(text: &str) -> Vec<Part<'_>> {
     let count = std::thread::available_parallelism().map_or(1, usize::from).min(8);
-    if text.starts_with('%') || text.contains("\n%") {
+    if text.starts_with('%') || memmem::find(text.as_bytes(), b"\n%").is_some() {
         return vec![Part::whole(text)];
     }
     let (mut parts, mut rest, mut lines_before) = (Vec::new(), text, 0);
@@ -74,7 +75,7 @@ fn parts(text: &str) -> Vec<Part<'_>> {
         let Some(cut) = next_document(rest, rest.len() / left) else { break };
         let (text, after) = rest.split_at(cut);
         parts.push(Part { text, lines_before });
-        lines_before += text.bytes().filter(|byte| *byte == b'\n').count();
+        lines_before += memchr::memchr_iter(b'\n', text.as_bytes()).count();
         rest = after;
     }
     parts.push(Part { text: rest, lines_before });
@@ -86,7 +87,8 @@ fn next_document(text: &str, position: usize) -> Option<usize> {
     let bytes = text.as_bytes();
     let begins =
         |at: usize| bytes[at..].starts_with(b"\n---") && bytes.get(at + 4).is_none_or(|byte| b" \t\r\n".contains(byte));
-    (position..bytes.len()).find(|at| begins(*at)).map(|at| at + 1)
+    let found = memmem::find_iter(&bytes[position..], b"\n---").map(|at| position + at);
+    found.into_iter().find(|at| begins(*at)).map(|at| at + 1)
 }
 
 fn parse_part(source: &Arc<SourceFile>, part: Part<'_>) -> Documents {

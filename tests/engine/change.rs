@@ -38,13 +38,13 @@ fn a_changed_setting_replaces_that_container_alone_and_keeps_its_data_and_port()
 #[test]
 fn databases_extensions_and_users_that_are_added_later_are_made_on_kept_data() {
     let project =
-        Sandbox::new(&[("services.yaml", &manifest("{kind: postgres, version: \"17.11\", databases: [shop]}", CACHE))]);
+        Sandbox::new(&[("services.yaml", &manifest("{kind: postgres, version: \"17.12\", databases: [shop]}", CACHE))]);
     project.succeed(&["up"]);
     let (container, url) = (project.container("db"), project.env()["DATABASE_URL"].clone());
     sql(&url, "CREATE TABLE kept (x int)").unwrap();
 
     let db =
-        "{kind: postgres, version: \"17.11\", databases: [shop, reports], extensions: [hstore], users: [app, reader]}";
+        "{kind: postgres, version: \"17.12\", databases: [shop, reports], extensions: [hstore], users: [app, reader]}";
     project.write(
         "services.yaml",
         &(manifest(db, CACHE).replace(
@@ -102,7 +102,7 @@ fn another_major_version_is_refused_on_old_data_and_started_fresh_beside_it() {
     sql(&url, "CREATE TABLE kept (x int); INSERT INTO kept VALUES (15)").unwrap();
 
     // Refused, with both versions and the commands that lead on; nothing has changed.
-    project.write("services.yaml", &manifest(&db("17.11"), CACHE));
+    project.write("services.yaml", &manifest(&db("17.12"), CACHE));
     for command in ["plan", "up"] {
         let refused = project.fail(1, &[command]);
         for part in [
@@ -123,7 +123,7 @@ fn another_major_version_is_refused_on_old_data_and_started_fresh_beside_it() {
     project.write("services.yaml", &manifest(&db("15.18"), CACHE));
     let dump = project.succeed(&["shell", "--admin", "db", "--", "pg_dumpall"]).stdout;
     assert!(dump.contains("CREATE TABLE public.kept"), "{dump}");
-    project.write("services.yaml", &manifest(&db("17.11"), CACHE));
+    project.write("services.yaml", &manifest(&db("17.12"), CACHE));
     project.succeed(&["up", "--fresh", "db"]);
     let url = project.env()["DATABASE_URL"].clone();
     assert!(one(&url, "SHOW server_version").starts_with("17."));

@@ -20,7 +20,7 @@ fn an_image_that_cannot_be_had_leaves_what_runs_alone_and_no_empty_volume() {
     let left = project.on_the_engine();
     assert!(!left.iter().any(|name| name.starts_with("volume") || name.starts_with("container")), "{left:?}");
 
-    project.write("services.yaml", &db("17.11"));
+    project.write("services.yaml", &db("17.12"));
     project.succeed(&["up"]);
     let url = project.env()["URL"].clone();
     project.write("services.yaml", &db("17.999"));
@@ -32,7 +32,7 @@ fn an_image_that_cannot_be_had_leaves_what_runs_alone_and_no_empty_volume() {
 fn another_owner_of_a_database_keeps_what_the_earlier_one_made() {
     let manifest = |more: &str| {
         format!(
-            "services:\n  db: {{kind: postgres, version: \"17.11\", databases: [shop]{more}}}\nvariables: {{URL: \"${{db.url}}\"}}\n"
+            "services:\n  db: {{kind: postgres, version: \"17.12\", databases: [shop]{more}}}\nvariables: {{URL: \"${{db.url}}\"}}\n"
         )
     };
     let project = Sandbox::new(&[("services.yaml", &manifest(""))]);

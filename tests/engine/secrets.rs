@@ -10,7 +10,7 @@ fn passwords_are_in_no_label_argument_log_or_message_and_ports_are_loopback_s() 
         "services.yaml",
         r#"
 services:
-  db: {kind: postgres, version: "17.11", databases: [shop, audit], users: {app: {}, auditor: {databases: [audit]}}}
+  db: {kind: postgres, version: "17.12", databases: [shop, audit], users: {app: {}, auditor: {databases: [audit]}}}
   cache: {kind: redis, version: "8.0.2"}
   queue: {kind: rabbitmq, version: "4.0.5"}
 variables:

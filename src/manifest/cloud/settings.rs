@@ -240,11 +240,7 @@ impl Sorted {
         }
         let mut text = value.to_owned();
         if name == "shared_preload_libraries" {
-            let (kept, gone): (Vec<&str>, Vec<&str>) = value
-                .split(',')
-                .map(str::trim)
-                .filter(|name| !name.is_empty())
-                .partition(|name| LIBRARIES.contains(name));
+            let (kept, gone) = libraries(value.split(','));
             if !gone.is_empty() {
                 self.worst = Support::Approximated;
                 let note = format!("without {}, which the image does not have", gone.join(", "));
@@ -287,4 +283,9 @@ impl Sorted {
         self.worst = Support::Approximated;
         self.keys.push(key(path, Support::Unsupported, note));
     }
+}
+
+/// Libraries that Postgres loads at its start: those that the official image has, and the others.
+pub(crate) fn libraries<'t>(names: impl Iterator<Item = &'t str>) -> (Vec<&'t str>, Vec<&'t str>) {
+    names.map(str::trim).filter(|name| !name.is_empty()).partition(|name| LIBRARIES.contains(name))
 }

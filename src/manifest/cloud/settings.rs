@@ -173,7 +173,10 @@ pub(crate) fn pairs(holder: &str, node: &Node, family: &str) -> Vec<Parameter> {
         .filter_map(|item| {
             let name = part(item, &["name", "Name", "ParameterName"])?;
             let value = part(item, &["value", "Value", "ParameterValue"])?;
-            let name = Located::new(name.as_literal()?.to_owned(), name.origin.clone());
+            // Of a name that is not settled, what it is made of stands for it, and no value is taken.
+            let value = if name.as_unresolved().is_some() { name.clone() } else { value };
+            let written = name.as_literal().or_else(|| name.as_unresolved())?;
+            let name = Located::new(written.to_owned(), name.origin.clone());
             Some(Parameter { holder: holder.to_owned(), name, value, family: family.to_owned() })
         })
         .collect()

@@ -10,10 +10,12 @@ use crate::model::Located;
 
 /// How many blocks are made of one collection.
 const BLOCKS: usize = 1000;
+/// How many collections one body may have.
+const COLLECTIONS: usize = 100;
 
 /// Adds the blocks that those under `dynamic` come to.
 pub(super) fn make(scope: &Scope<'_>, dynamic: &Node, depth: usize, entries: &mut Vec<Entry>) {
-    for (label, body) in labelled(Some(dynamic)) {
+    for (label, body) in labelled(Some(dynamic)).take(COLLECTIONS) {
         let (Some(each), Some(content)) = (body.get("for_each"), first(body.get("content"))) else { continue };
         let name = body.get("iterator").and_then(iterator).unwrap_or(&label.value);
         let collection = scope.node(each, depth);
@@ -34,7 +36,7 @@ pub(super) fn make(scope: &Scope<'_>, dynamic: &Node, depth: usize, entries: &mu
 }
 
 /// Adds an entry; blocks join those of their name.
-pub(super) fn add(entries: &mut Vec<Entry>, mut entry: Entry) {
+fn add(entries: &mut Vec<Entry>, mut entry: Entry) {
     if let NodeKind::Sequence(blocks) = &mut entry.value.kind
         && let Some(known) = entries.iter_mut().find(|known| known.key.value == entry.key.value)
         && let NodeKind::Sequence(before) = &mut known.value.kind

@@ -85,14 +85,13 @@ impl Scope<'_> {
                 NodeKind::Sequence(items.iter().map(|item| self.node(item, depth + 1)).collect())
             }
             NodeKind::Mapping(entries) => {
-                let mut made = Vec::with_capacity(entries.len());
-                for entry in entries {
-                    if entry.key.value == "dynamic" {
-                        blocks::make(self, &entry.value, depth + 1, &mut made);
-                    } else {
-                        let value = self.node(&entry.value, depth + 1);
-                        blocks::add(&mut made, Entry { key: entry.key.clone(), value });
-                    }
+                let (dynamic, plain): (Vec<&Entry>, Vec<&Entry>) =
+                    entries.iter().partition(|entry| entry.key.value == "dynamic");
+                let evaluated =
+                    |entry: &Entry| Entry { key: entry.key.clone(), value: self.node(&entry.value, depth + 1) };
+                let mut made: Vec<Entry> = plain.into_iter().map(evaluated).collect();
+                for entry in dynamic {
+                    blocks::make(self, &entry.value, depth + 1, &mut made);
                 }
                 NodeKind::Mapping(made)
             }

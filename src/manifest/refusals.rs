@@ -46,13 +46,13 @@ pub fn refusals(stack: &Stack, kinds: &Kinds, strictness: Strictness) -> Vec<Dia
             refused = refused.help(format!("set it as production does: `{variable}=… devenv up`, or in .env"));
         }
         let example = example(service, kind);
-        if let Some(there) = there(service, stack, &example) {
+        let there = there(service, stack, &example);
+        let or = if there.is_some() || !refused.help.is_empty() { "or here," } else { "pin it" };
+        if let Some(there) = there {
             refused = refused.help(format!("pin it there: {there}"));
         }
-        refused = refused.help(format!(
-            "or here, in services.local.yaml: `services: {{{}: {{version: \"{example}\"}}}}`",
-            service.name
-        ));
+        refused = refused
+            .help(format!("{or} in services.local.yaml: `services: {{{}: {{version: \"{example}\"}}}}`", service.name));
         if strictness == Strictness::AllowFloating {
             refused.severity = Severity::Warning;
             refused.notes.push("it goes on because of --allow-floating".to_owned());

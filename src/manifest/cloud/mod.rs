@@ -7,7 +7,7 @@ mod engine;
 mod settings;
 
 pub(crate) use engine::{engine_of, number_of};
-pub(crate) use settings::{Parameter, pairs};
+pub(crate) use settings::{Parameter, libraries, pairs};
 
 use super::expect::Expect;
 use super::service_facts;

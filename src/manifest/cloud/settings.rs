@@ -173,7 +173,10 @@ pub(crate) fn pairs(holder: &str, node: &Node, family: &str) -> Vec<Parameter> {
         .filter_map(|item| {
             let name = part(item, &["name", "Name", "ParameterName"])?;
             let value = part(item, &["value", "Value", "ParameterValue"])?;
-            let name = Located::new(name.as_literal()?.to_owned(), name.origin.clone());
+            // Of a name that is not settled, what it is made of stands for it, and no value is taken.
+            let value = if name.as_unresolved().is_some() { name.clone() } else { value };
+            let written = name.as_literal().or_else(|| name.as_unresolved())?;
+            let name = Located::new(written.to_owned(), name.origin.clone());
             Some(Parameter { holder: holder.to_owned(), name, value, family: family.to_owned() })
         })
         .collect()
@@ -240,11 +243,7 @@ impl Sorted {
         }
         let mut text = value.to_owned();
         if name == "shared_preload_libraries" {
-            let (kept, gone): (Vec<&str>, Vec<&str>) = value
-                .split(',')
-                .map(str::trim)
-                .filter(|name| !name.is_empty())
-                .partition(|name| LIBRARIES.contains(name));
+            let (kept, gone) = libraries(value.split(','));
             if !gone.is_empty() {
                 self.worst = Support::Approximated;
                 let note = format!("without {}, which the image does not have", gone.join(", "));
@@ -287,4 +286,9 @@ impl Sorted {
         self.worst = Support::Approximated;
         self.keys.push(key(path, Support::Unsupported, note));
     }
+}
+
+/// Libraries that Postgres loads at its start: those that the official image has, and the others.
+pub(crate) fn libraries<'t>(names: impl Iterator<Item = &'t str>) -> (Vec<&'t str>, Vec<&'t str>) {
+    names.map(str::trim).filter(|name| !name.is_empty()).partition(|name| LIBRARIES.contains(name))
 }

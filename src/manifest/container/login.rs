@@ -37,7 +37,7 @@ impl Backing<'_> {
             }
             Login::User => {
                 self.login.user = Some(value.clone());
-                if self.kind.protocol == Protocol::Postgres {
+                if self.is_superuser(&text.text) {
                     self.keys.aside(path, Support::Approximated, SUPERUSER);
                 } else {
                     self.keys.aside(path, Support::Reproduced, "");
@@ -73,6 +73,11 @@ impl Backing<'_> {
                 self.keys.aside(path, Support::Reproduced, "");
             }
         }
+    }
+
+    /// Whether the image makes a login of that name the server's administrator, as the official one does of any.
+    fn is_superuser(&self, name: &str) -> bool {
+        self.kind.protocol == Protocol::Postgres && self.family.admin.as_deref().is_none_or(|admin| admin == name)
     }
 
     pub(super) fn unset_matters(&mut self, text: &Sourced, origin: &Origin, what: &str) {
@@ -153,6 +158,7 @@ impl Backing<'_> {
         let names_users = self.family.default_login.is_some()
             || self.kind.default_user.is_some()
             || self.family.variables.values().any(|login| *login == Login::User);
+        let user_said = found.user.is_some();
         let said = found.user.filter(|user| {
             self.sources.user.clone_from(&user.value.variable);
             !user.value.text.is_empty() && !user.value.unset
@@ -164,7 +170,7 @@ impl Backing<'_> {
             .map(|user| Located::new(user.value.text, user.origin))
             .or_else(|| default.map(|login| Located::new(login.user.clone(), origin.clone())))
             .or_else(|| fallback.map(|name| Located::new(name, origin.clone())));
-        if name.is_some() && default.is_some() && self.kind.protocol == Protocol::Postgres {
+        if !user_said && default.is_some() && name.as_ref().is_some_and(|name| self.is_superuser(&name.value)) {
             let path = format!("{}.POSTGRES_USER", self.container.wording.environment);
             self.keys.aside(path, Support::Approximated, SUPERUSER);
         }

@@ -2,9 +2,11 @@
 
 use super::container::{Containers, entry, list, literal, map};
 use super::given::Given;
+use crate::kinds::Kinds;
+use crate::manifest::classify::{Class, Runs, classify};
 use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::manifest::tree::{Entry, Node};
-use crate::model::{App, Diagnostic, Key, Located, Service, Source, Stack, Support};
+use crate::model::{App, Diagnostic, ImageRef, Key, Located, Service, Source, Stack, Support};
 
 /// This dialect's line in the table.
 pub(crate) const DIALECT: Dialect = Dialect {
@@ -36,6 +38,7 @@ fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
     for file in input.files {
         stack.sources.push(Source { path: file.source.path.clone(), format: DIALECT.name, title: DIALECT.title });
         let Some(document) = file.documents.first() else { continue };
+        let neighbours = neighbours(input.kinds, document);
         for container in containers(document) {
             let Some(name) = container.get("name").and_then(text) else { continue };
             let known =
@@ -43,7 +46,7 @@ fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
             if known.into_iter().any(|known| *known == name.value) {
                 continue;
             }
-            one(input, &name, container, &mut stack, &mut given, &mut read);
+            one(input, &name, container, &neighbours, &mut stack, &mut given, &mut read);
         }
     }
     given.bind_into(&mut stack, input.kinds, &read.sources);
@@ -54,6 +57,7 @@ fn one(
     input: &Input<'_>,
     name: &Located<String>,
     container: &Node,
+    neighbours: &[(u16, &str)],
     stack: &mut Stack,
     given: &mut Given,
     read: &mut Containers,
@@ -68,7 +72,7 @@ fn one(
             note: String::new(),
             origin: name.origin.clone(),
         });
-        variables(name, container, given);
+        variables(name, container, neighbours, given);
     } else {
         let origin = &container.origin;
         let mut entries: Vec<Entry> = [("image", "image"), ("entryPoint", "entrypoint"), ("command", "command")]
@@ -77,7 +81,10 @@ fn one(
             .collect();
         let mut environment: Vec<Entry> = pairs(container.get("environment"), "value")
             .into_iter()
-            .map(|(name, value)| entry(&name.value, literal(&Node::scalar(value.value, true, value.origin))))
+            .map(|(name, value)| {
+                let text = named(&value.value, neighbours);
+                entry(&name.value, literal(&Node::scalar(text, true, value.origin)))
+            })
             .collect();
         for (name, from) in &secrets {
             let value = format!("${{{}}}", variable_of(&from.value));
@@ -97,10 +104,48 @@ fn one(
     }
 }
 
-fn variables(name: &Located<String>, container: &Node, given: &mut Given) {
+fn variables(name: &Located<String>, container: &Node, neighbours: &[(u16, &str)], given: &mut Given) {
     for (variable, value) in pairs(container.get("environment"), "value") {
-        given.text(&name.value, &variable.value, &value.value, &value.origin);
+        given.text(&name.value, &variable.value, &named(&value.value, neighbours), &value.origin);
     }
+}
+
+/// The servers that a task's containers reach on their own loopback, by their ports; where two share one, neither.
+/// Containers share it in the modes `awsvpc` and `host` (Amazon ECS, "Task networking").
+fn neighbours<'n>(kinds: &Kinds, document: &'n Node) -> Vec<(u16, &'n str)> {
+    let task = document.get("taskDefinition").unwrap_or(document);
+    let mode = task.get("networkMode").and_then(Node::as_str).unwrap_or_default();
+    if !matches!(mode, "awsvpc" | "host") {
+        return Vec::new();
+    }
+    let server = |container: &'n Node| {
+        let image = ImageRef::parse(container.get("image")?.as_str()?).ok()?;
+        match classify(kinds, &image, &Runs::default()) {
+            Class::Backing { kind, .. } => Some((kind.port, container.get("name")?.as_str()?)),
+            Class::App { .. } => None,
+        }
+    };
+    let all: Vec<(u16, &str)> = containers(document).iter().filter_map(server).collect();
+    let alone = |port: u16| all.iter().filter(|(other, _)| *other == port).count() == 1;
+    all.iter().filter(|(port, _)| alone(*port)).copied().collect()
+}
+
+/// A value in which the loopback's address with a neighbour's port is the neighbour's name with that port.
+fn named(text: &str, neighbours: &[(u16, &str)]) -> String {
+    let mut text = text.to_owned();
+    for (port, name) in neighbours {
+        for host in ["localhost", "127.0.0.1"] {
+            let address = format!("{host}:{port}");
+            let Some(at) = text.find(&address) else { continue };
+            let end = at + address.len();
+            let is_whole = !text[end..].starts_with(|c: char| c.is_ascii_digit())
+                && !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.'));
+            if is_whole {
+                text.replace_range(at..end, &format!("{name}:{port}"));
+            }
+        }
+    }
+    text
 }
 
 /// What is left of a container's properties, and the names by which its neighbours know it.

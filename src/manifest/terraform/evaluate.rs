@@ -3,8 +3,8 @@
 //! Anything else becomes an unresolved value that names what would settle it; evaluating never fails, runs nothing, and
 //! is bounded in depth and in the number of values that it makes.
 
-use super::functions;
 use super::module::Module;
+use super::{blocks, functions};
 use crate::manifest::hcl::{self, EXPRESSION};
 use crate::manifest::tree::{Entry, Node, NodeKind};
 use crate::model::{Located, Origin};
@@ -58,7 +58,8 @@ impl Scope<'_> {
         self.node(node, 0)
     }
 
-    fn node(&self, node: &Node, depth: usize) -> Node {
+    /// The same, that many references deep.
+    pub(super) fn node(&self, node: &Node, depth: usize) -> Node {
         let Some(left) = self.left.get().checked_sub(1).filter(|_| depth < DEPTH) else {
             return Node::unresolved(source(node), node.origin.clone());
         };
@@ -83,12 +84,17 @@ impl Scope<'_> {
             NodeKind::Sequence(items) => {
                 NodeKind::Sequence(items.iter().map(|item| self.node(item, depth + 1)).collect())
             }
-            NodeKind::Mapping(entries) => NodeKind::Mapping(
-                entries
-                    .iter()
-                    .map(|entry| Entry { key: entry.key.clone(), value: self.node(&entry.value, depth + 1) })
-                    .collect(),
-            ),
+            NodeKind::Mapping(entries) => {
+                let (dynamic, plain): (Vec<&Entry>, Vec<&Entry>) =
+                    entries.iter().partition(|entry| entry.key.value == "dynamic");
+                let evaluated =
+                    |entry: &Entry| Entry { key: entry.key.clone(), value: self.node(&entry.value, depth + 1) };
+                let mut made: Vec<Entry> = plain.into_iter().map(evaluated).collect();
+                for entry in dynamic {
+                    blocks::make(self, &entry.value, depth + 1, &mut made);
+                }
+                NodeKind::Mapping(made)
+            }
         };
         Node { origin: node.origin.clone(), tag: node.tag.clone(), kind }
     }

@@ -3,6 +3,7 @@
 //! Nothing is run, and nothing is fetched: a module that does not lie in the project is known by its arguments only.
 
 mod belongings;
+mod blocks;
 mod calls;
 mod evaluate;
 mod functions;

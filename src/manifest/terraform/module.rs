@@ -131,7 +131,7 @@ fn items(node: Option<&Node>) -> &[Node] {
 }
 
 /// Blocks with one label: the label and the body.
-fn labelled(node: Option<&Node>) -> impl Iterator<Item = (&Located<String>, &Node)> {
+pub(super) fn labelled(node: Option<&Node>) -> impl Iterator<Item = (&Located<String>, &Node)> {
     items(node)
         .iter()
         .flat_map(Node::entries)

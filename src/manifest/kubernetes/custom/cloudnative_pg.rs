@@ -1,6 +1,8 @@
 //! `CloudNativePG`: `Cluster`, its image catalogs and `Database` resources.
 
 use super::resource::Resource;
+use crate::kinds::arguments::Argument;
+use crate::manifest::cloud::libraries;
 use crate::manifest::kubernetes::image::Image;
 use crate::manifest::tree::Node;
 use crate::model::{Credential, Support};
@@ -22,6 +24,7 @@ const APP_KEYS: &[(&str, &str)] = &[
 pub(super) fn read(resource: &mut Resource<'_, '_, '_>) {
     catalog(resource);
     resource.settings("spec.postgresql.parameters");
+    server(resource);
     let object = resource.object;
     let own = object.name.value.clone();
     let start = ["spec.bootstrap.initdb", "spec.bootstrap.recovery", "spec.bootstrap.pg_basebackup"];
@@ -76,6 +79,34 @@ fn catalog(resource: &mut Resource<'_, '_, '_>) {
         // The catalog is not here; the major version that it is asked for is what is known.
         resource.backing.service.version = resource.kind.version(major_text, false, major.origin.clone());
         resource.reproduced("spec.imageCatalogRef");
+    }
+}
+
+/// What `postgresql` says beside its parameters.
+fn server(resource: &mut Resource<'_, '_, '_>) {
+    const PATH: &str = "spec.postgresql.shared_preload_libraries";
+    let object = resource.object;
+    if let Some(node) = object.at(PATH) {
+        let names = node.as_sequence().unwrap_or_default().iter().filter_map(Node::as_str);
+        let (kept, gone) = libraries(names);
+        if gone.is_empty() {
+            resource.reproduced(PATH);
+        } else {
+            let note = format!("without {}, which the official image does not have", gone.join(", "));
+            resource.differs(PATH, Support::Approximated, note);
+        }
+        if !kept.is_empty() {
+            let name = "shared_preload_libraries".to_owned();
+            let argument = Argument { name, value: kept.join(","), at: 0 };
+            resource.backing.setting(&argument, &node.origin, PATH);
+        }
+    }
+    for entry in object.at("spec.postgresql").into_iter().flat_map(Node::entries) {
+        let key = entry.key.value.as_str();
+        if !matches!(key, "parameters" | "shared_preload_libraries") {
+            let note = "the operator's; logins and replicas are those of the environment";
+            resource.differs(&format!("spec.postgresql.{key}"), Support::Unsupported, note);
+        }
     }
 }
 

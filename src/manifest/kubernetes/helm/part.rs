@@ -44,7 +44,8 @@ pub(super) fn read(
         let image = ["image", "container.image", "statefulset.image", "server.image", "master.image"]
             .into_iter()
             .find_map(|path| ImageValue::read(values_at(values, path)?, None));
-        let version = chart.app_version.as_ref();
+        let tag = chart_tag(values);
+        let version = tag.as_ref().or(chart.app_version.as_ref());
         services.push(service(&chart.name.value, kind, image.as_ref(), version, &chart.name.origin, values));
         return services;
     }
@@ -69,7 +70,13 @@ fn of_dependency(input: &Input<'_>, dependency: &Dependency, values: &Node) -> O
         return None;
     }
     let image = own.get("image").and_then(|node| ImageValue::read(node, Some(own)));
-    Some(service(&dependency.key, kind, image.as_ref(), None, &dependency.origin, own))
+    Some(service(&dependency.key, kind, image.as_ref(), chart_tag(own).as_ref(), &dependency.origin, own))
+}
+
+/// `image.tag` where the chart's own image goes without a name: the version of what the chart is of.
+fn chart_tag(values: &Node) -> Option<Located<String>> {
+    let tag = values_at(values, "image.tag").filter(|node| text(Some(node)).is_some())?;
+    Some(Located::new(tag.as_str()?.trim().to_owned(), tag.origin.clone()))
 }
 
 /// The kind that the name of a chart or a key means: all of it, or a word of it, unless another word says otherwise.
@@ -253,6 +260,10 @@ fn service(
             let note = format!("the official image stands in for {}", image.image.name.value.canonical_name());
             keys.add("image", Support::Approximated, note.clone());
             service.notes.push(note);
+        }
+        (None, _) if values.get("image").is_some() => {
+            let support = if app_version.is_some() { Support::Reproduced } else { Support::Unsupported };
+            keys.aside("image", support, if app_version.is_some() { "" } else { "the chart's own image is not known" });
         }
         (None, _) => {}
     }

@@ -1,0 +1,71 @@
+//! `dynamic "parameter" { … }`: blocks made of a collection, where the files settle it.
+//!
+//! Each becomes what it would be if it were written out. Where the collection is not settled, one block stands for all,
+//! with what is not known in it unresolved.
+
+use super::evaluate::{Scope, pairs};
+use super::module::labelled;
+use crate::manifest::tree::{Entry, Node, NodeKind};
+use crate::model::Located;
+
+/// How many blocks are made of one collection.
+const BLOCKS: usize = 1000;
+/// How many collections one body may have.
+const COLLECTIONS: usize = 100;
+
+/// Adds the blocks that those under `dynamic` come to.
+pub(super) fn make(scope: &Scope<'_>, dynamic: &Node, depth: usize, entries: &mut Vec<Entry>) {
+    for (label, body) in labelled(Some(dynamic)).take(COLLECTIONS) {
+        let (Some(each), Some(content)) = (body.get("for_each"), first(body.get("content"))) else { continue };
+        let name = body.get("iterator").and_then(iterator).unwrap_or(&label.value);
+        let collection = scope.node(each, depth);
+        let blocks = match pairs(&collection) {
+            Some(pairs) => pairs
+                .into_iter()
+                .take(BLOCKS)
+                .map(|(key, value)| {
+                    let key = Node::scalar(key, true, collection.origin.clone());
+                    scope.with(name, names(&collection, key, value)).node(content, depth)
+                })
+                .collect(),
+            None => vec![scope.node(content, depth)],
+        };
+        let value = Node { origin: label.origin.clone(), tag: None, kind: NodeKind::Sequence(blocks) };
+        add(entries, Entry { key: label.clone(), value });
+    }
+}
+
+/// Adds an entry; blocks join those of their name.
+fn add(entries: &mut Vec<Entry>, mut entry: Entry) {
+    if let NodeKind::Sequence(blocks) = &mut entry.value.kind
+        && let Some(known) = entries.iter_mut().find(|known| known.key.value == entry.key.value)
+        && let NodeKind::Sequence(before) = &mut known.value.kind
+    {
+        before.append(blocks);
+        return;
+    }
+    entries.push(entry);
+}
+
+/// `{key, value}`: what a block's iterator stands for.
+fn names(collection: &Node, key: Node, value: Node) -> Node {
+    let entry =
+        |name: &str, value: Node| Entry { key: Located::new(name.to_owned(), collection.origin.clone()), value };
+    let kind = NodeKind::Mapping(vec![entry("key", key), entry("value", value)]);
+    Node { origin: collection.origin.clone(), tag: None, kind }
+}
+
+/// `iterator = setting` is a name, and no expression.
+fn iterator(node: &Node) -> Option<&str> {
+    match &node.kind {
+        NodeKind::Scalar { text, .. } => Some(text.trim()),
+        _ => None,
+    }
+}
+
+fn first(node: Option<&Node>) -> Option<&Node> {
+    match &node?.kind {
+        NodeKind::Sequence(items) => items.first(),
+        _ => node,
+    }
+}

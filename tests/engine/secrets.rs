@@ -99,3 +99,50 @@ fn two_machines_have_passwords_of_their_own_and_one_has_the_same_again() {
     let told = crate::project::Outcome::of(&elsewhere.env("HOME", other.home()).output().unwrap());
     assert_ne!(told.json()["REDIS_URL"], first["REDIS_URL"].as_str());
 }
+
+#[test]
+fn nothing_in_a_manifest_gives_a_container_rights_over_this_machine() {
+    let compose = "services:
+  cache:
+    image: redis:7.0.15
+    privileged: true
+    network_mode: host
+    pid: host
+    ipc: host
+    userns_mode: host
+    cap_add: [SYS_ADMIN]
+    devices: [\"/dev/null:/dev/secret\"]
+    security_opt: [\"seccomp:unconfined\"]
+    volumes: [\"/etc:/host-etc\", \"/var/run/docker.sock:/var/run/docker.sock\", \"../outside:/out\"]
+    env_file: ../outside.env
+";
+    let project = Sandbox::new(&[("compose.yaml", compose)]);
+    std::fs::write(project.path("../outside.env"), "STOLEN=yes\n").unwrap();
+    let read = project.succeed(&["manifest", "--json"]);
+    assert!(read.stderr.is_empty() && !read.stdout.contains("STOLEN"), "{read:?}");
+    let read: serde_json::Value = serde_json::from_str(&read.stdout).unwrap();
+    let keys = read["services"][0]["keys"].as_array().unwrap();
+    let refused = ["privileged", "network_mode", "pid", "ipc", "userns_mode", "cap_add", "devices", "security_opt"];
+    let mounts = ["volumes./host-etc", "volumes./var/run/docker.sock", "volumes./out"];
+    for path in refused.into_iter().chain(mounts) {
+        assert!(keys.iter().any(|key| key["path"] == path && key["support"] == "unsupported"), "{path}: {keys:?}");
+    }
+
+    let up = project.succeed(&["up"]);
+    assert!(up.stderr.contains("outside.env` lies outside the project"), "{up:?}");
+    let inspected = std::process::Command::new("docker")
+        .args(["inspect", "--format", "{{json .HostConfig}}|{{json .Mounts}}", &project.container("cache")])
+        .output()
+        .unwrap();
+    let inspected = String::from_utf8(inspected.stdout).unwrap();
+    let (host, mounts) = inspected.split_once('|').unwrap();
+    let host: serde_json::Value = serde_json::from_str(host).unwrap();
+    assert_eq!(host["Privileged"], false);
+    assert_eq!(host["CapAdd"], serde_json::Value::Null);
+    assert!(host["Devices"].as_array().is_none_or(Vec::is_empty), "{host}");
+    for (name, wrong) in [("NetworkMode", "host"), ("PidMode", "host"), ("IpcMode", "host"), ("UsernsMode", "host")] {
+        assert_ne!(host[name], wrong, "{host}");
+    }
+    let mounts: serde_json::Value = serde_json::from_str(mounts).unwrap();
+    assert!(mounts.as_array().unwrap().iter().all(|mount| mount["Type"] == "volume"), "{mounts}");
+}

@@ -27,6 +27,8 @@ pub(super) fn of_engine(error: &EngineError, service: Option<&DesiredService>) -
     failure
 }
 
+/// The code of a failure that is no more than having been asked to stop.
+pub(super) const STOPPED: &str = "stopped";
 /// The code of a failure that another plan, with another port, may mend.
 pub(super) const PORT_LOST: &str = "port-taken-meanwhile";
 /// The engine's code where something is there that was not, or is gone.
@@ -105,7 +107,7 @@ pub(super) fn pull_stands_still(image: &ImageRef, timeout: Duration, service: Op
 pub(super) fn stopped() -> Failure {
     Failure::new(
         Exit::Failed,
-        Diagnostic::error("stopped", "stopped before everything was done")
+        Diagnostic::error(STOPPED, "stopped before everything was done")
             .help("`devenv up` goes on where this run stopped"),
     )
 }

@@ -83,6 +83,11 @@ pub fn is_overtaken(failure: &Failure) -> bool {
     failure.diagnostics.iter().any(|diagnostic| [faults::PORT_LOST, faults::CHANGED].contains(&diagnostic.code))
 }
 
+/// Whether the run ended because it was asked to, and for no fault of its own.
+pub fn is_stopped(failure: &Failure) -> bool {
+    failure.diagnostics.iter().all(|diagnostic| diagnostic.code == faults::STOPPED)
+}
+
 struct Walk<'a> {
     run: &'a Run<'a>,
     /// Asked to stop when a step fails.

@@ -6,10 +6,10 @@ use super::run::variables_for;
 use super::session::{Project, Purpose, connect, strictness};
 use super::signals::{Signals, name_of};
 use super::up::{self, Ready, Starting};
-use crate::apply::Stop;
+use crate::apply::{self, Stop};
 use crate::cli::{Global, Run};
 use crate::docker::{Engine, EngineError};
-use crate::dotenv;
+use crate::dotenv::{self, UserLine};
 use crate::machine::is_held;
 use crate::model::{Failure, label};
 use crate::plan::Identity;
@@ -44,17 +44,16 @@ pub(super) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
     let own: BTreeSet<&str> = lanes.iter().map(|lane| lane.identity.name.as_str()).collect();
     remove_leftovers(&lanes[0], &own, &engine, printer).await?;
     let outcome = match all_up(&lanes, &engine, run, began, &mut signals, printer).await {
-        Ok(ready) => {
-            let children = lanes.iter().zip(&ready).enumerate();
-            let children = children.map(|(index, (project, ready))| {
-                let lane = run.lanes.map(|count| (index + 1, count));
-                child_of(project, ready, lane)
-            });
-            match children.collect() {
-                Ok(children) => run_all(&run.command, children, &mut signals, printer).await,
-                Err(failure) => Err(failure),
+        Ok(ready) => match user_lines(&lanes[0]) {
+            Ok(user_lines) => {
+                let children = lanes.iter().zip(&ready).enumerate().map(|(index, (project, ready))| {
+                    let lane = run.lanes.map(|count| (index + 1, count));
+                    child_of(project, ready, &user_lines, lane)
+                });
+                run_all(&run.command, children.collect(), &mut signals, printer).await
             }
-        }
+            Err(failure) => Err(failure),
+        },
         Err(Ended::By(signal)) => Ok(128 + u8::try_from(signal.as_raw()).unwrap_or_default()),
         Err(Ended::With(failure)) => Err(failure),
     };
@@ -132,21 +131,24 @@ fn first_fault_or_all(lanes: Vec<Result<Ready, Failure>>) -> Result<Vec<Ready>, 
             Err(fault) => faults.push(fault),
         }
     }
-    let stopped = |fault: &Failure| fault.diagnostics.iter().all(|diagnostic| diagnostic.code == "stopped");
-    let cause = faults.iter().position(|fault| !stopped(fault)).unwrap_or(0);
+    let cause = faults.iter().position(|fault| !apply::is_stopped(fault)).unwrap_or(0);
     if faults.is_empty() { Ok(ready) } else { Err(Ended::With(faults.swap_remove(cause))) }
 }
 
 /// The command in one environment. A lane's own variables win over whatever else sets them.
-fn child_of(project: &Project, ready: &Ready, lane: Option<(usize, usize)>) -> Result<Child, Failure> {
-    let target = dotenv::git::choose(&project.reading.root, None)?;
-    let user_lines = dotenv::user_lines(&dotenv::file::read(&target.path)?);
-    let mut variables = variables_for(project, ready, &user_lines);
+fn child_of(project: &Project, ready: &Ready, user_lines: &[UserLine], lane: Option<(usize, usize)>) -> Child {
+    let mut variables = variables_for(project, ready, user_lines);
     if let Some((number, count)) = lane {
         variables.push(("DEVENV_LANE".to_owned(), number.to_string()));
         variables.push(("DEVENV_LANES".to_owned(), count.to_string()));
     }
-    Ok(Child { variables, lane: lane.map(|(number, _)| number) })
+    Child { variables, lane: lane.map(|(number, _)| number) }
+}
+
+/// What the user's own lines set, for every lane the same.
+fn user_lines(project: &Project) -> Result<Vec<UserLine>, Failure> {
+    let target = dotenv::git::choose(&project.reading.root, None)?;
+    Ok(dotenv::user_lines(&dotenv::file::read(&target.path)?))
 }
 
 /// Ephemeral environments of this checkout whose run was killed: nobody holds their lock.

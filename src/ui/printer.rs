@@ -112,12 +112,13 @@ impl Printer {
         for diagnostic in left.by_ref().take(MANY) {
             self.diagnostic(diagnostic);
         }
-        match left.count() {
-            0 => {}
-            more => self.diagnostic(
-                &Diagnostic::error("more", format!("and {more} messages more"))
-                    .help("`devenv manifest --json` lists every one that is about a manifest"),
-            ),
+        let left: Vec<Severity> = left.map(|diagnostic| diagnostic.severity).collect();
+        if let Some(severity) = left.iter().max() {
+            let more = Diagnostic {
+                severity: *severity,
+                ..Diagnostic::note("more", format!("and {} messages more", left.len()))
+            };
+            self.diagnostic(&more.help("`devenv manifest --json` lists every one that is about a manifest"));
         }
     }
 

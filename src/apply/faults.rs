@@ -29,6 +29,8 @@ pub(super) fn of_engine(error: &EngineError, service: Option<&DesiredService>) -
 
 /// The code of a failure that is no more than having been asked to stop.
 pub(super) const STOPPED: &str = "stopped";
+/// The code of a failure whose container ended.
+const EXITED: &str = "container-exited";
 /// The code of a failure that another plan, with another port, may mend.
 pub(super) const PORT_LOST: &str = "port-taken-meanwhile";
 /// The engine's code where something is there that was not, or is gone.
@@ -114,11 +116,9 @@ pub(super) fn stopped() -> Failure {
 
 /// A container ended instead of serving.
 pub(super) fn exited(service: &DesiredService, code: i64, log: &[String]) -> Failure {
-    let mut diagnostic = Diagnostic::error(
-        "container-exited",
-        format!("{} stopped before anyone could log in: exit code {code}", service.name),
-    )
-    .at(&service.origin, format!("runs {}", service.container.image));
+    let mut diagnostic =
+        Diagnostic::error(EXITED, format!("{} stopped before anyone could log in: exit code {code}", service.name))
+            .at(&service.origin, format!("runs {}", service.container.image));
     // A server that refuses a setting names it: point at the line that sets it.
     for setting in &service.settings {
         if log.iter().any(|line| names(line, &setting.name)) {
@@ -131,6 +131,15 @@ pub(super) fn exited(service: &DesiredService, code: i64, log: &[String]) -> Fai
         with_log(diagnostic, service, log)
             .help(format!("`devenv logs {}` shows the whole log; mend the cause and `devenv up` again", service.name)),
     )
+}
+
+/// The same of a container that ran when the engine was asked: a run that was killed had asked the engine to stop it,
+/// which it does only now. Another plan starts it again.
+pub(super) fn ended_meanwhile(mut failure: Failure) -> Failure {
+    for diagnostic in failure.diagnostics.iter_mut().filter(|diagnostic| diagnostic.code == EXITED) {
+        diagnostic.code = CHANGED;
+    }
+    failure
 }
 
 /// The time is over.

@@ -1,25 +1,31 @@
 //! Base layers: made once a project's environment is ready, so that nobody waits for them.
 
 use super::session::Project;
-use super::up::Starting;
+use super::up::{Ready, Starting};
 use crate::apply;
 use crate::docker::EngineFault;
 use crate::machine::{CheckoutLock, is_held};
 use crate::model::{Diagnostic, Failure, Way};
 use crate::plan::Base;
 
-/// Makes the base layers that are not there yet. Where that fails, it is said and no more: the environment runs.
-pub(crate) async fn keep_bases(
-    project: &Project,
-    engine: &crate::docker::Engine,
-    start: &Starting<'_>,
-) -> Result<(), Failure> {
+/// Makes the base layers that are not there yet, of what this run initialised, or an earlier one began. Where that
+/// fails, it is said and no more: the environment runs.
+pub(crate) async fn keep_bases(project: &Project, ready: &Ready, start: &Starting<'_>) -> Result<(), Failure> {
     if project.cold {
         return Ok(());
     }
-    let observed = project.observe(engine).await?;
-    for base in project.bases(&observed) {
-        if base.record(&observed).is_some() || is_held(&project.machine.folder, &base.name) {
+    let before = &ready.before;
+    let initialised = |base: &Base| {
+        let service = ready.desired.services.iter().find(|service| service.name == base.service());
+        let mut volumes = service.into_iter().flat_map(|service| &service.volumes);
+        volumes.any(|volume| !before.volumes.iter().any(|known| known.name == volume.name))
+    };
+    let begun = |base: &Base| before.containers.iter().any(|container| container.name == base.container());
+    for base in project.bases(before) {
+        if base.record(before).is_some() || !(initialised(&base) || begun(&base)) {
+            continue;
+        }
+        if is_held(&project.machine.folder, &base.name) {
             continue;
         }
         let _lock = CheckoutLock::acquire(&project.machine.folder, &base.name, || {})?;

@@ -7,7 +7,7 @@ use crate::apply;
 use crate::cli::{Global, Start, Up};
 use crate::docker::Engine;
 use crate::dotenv::{self, UserLine};
-use crate::model::{Diagnostic, Event, Failure, SourceFile, Value};
+use crate::model::{Diagnostic, Event, Failure, Observed, SourceFile, Value};
 use crate::plan::{self, Desired, Fields, Plan};
 use crate::ui::{Layout, Printer, Reporter, ServiceRow, env_line, production_line, ready_line};
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,7 +36,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
     let written = write_variables(&project, &ready, &target.path, &existing)?;
     printer.diagnostics(&written.notes);
     if up.json {
-        layers::keep_bases(&project, &engine, &start).await?;
+        layers::keep_bases(&project, &ready, &start).await?;
         return printer.json(&outcome_json(&project, &ready, &written));
     }
     let shown = written.path.strip_prefix(&project.reading.root).unwrap_or(&written.path).display().to_string();
@@ -47,11 +47,13 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
     let shell = ready.desired.services.first().map(|service| format!("devenv shell {}", service.name));
     let next: Vec<&str> = ["devenv status", "devenv logs"].into_iter().chain(shell.as_deref()).collect();
     printer.line(&ready_line(began.elapsed(), &next));
-    layers::keep_bases(&project, &engine, &start).await
+    layers::keep_bases(&project, &ready, &start).await
 }
 
 /// A running environment, proven.
 pub(crate) struct Ready {
+    /// What the engine had before.
+    pub(crate) before: Observed,
     /// What runs.
     pub(crate) desired: Desired,
     /// The endpoints' fields as the host sees them.
@@ -85,7 +87,7 @@ pub(crate) async fn bring_up(
     let stack = &project.reading.stack;
     let (mut lost, mut shown, mut pulled, mut kept) = (0, false, false, None);
     loop {
-        let Prepared { desired, plan, warnings } =
+        let Prepared { observed, desired, plan, warnings } =
             prepare(project, starting.engine, starting.start, user_lines).await?;
         if !shown {
             starting.printer.diagnostics(&warnings);
@@ -130,7 +132,7 @@ pub(crate) async fn bring_up(
         match applied {
             Ok(()) => {
                 let fields = desired.fields(project.kinds(), false).map_err(manifest_failure)?;
-                return Ok(Ready { desired, fields, layout });
+                return Ok(Ready { before: observed, desired, fields, layout });
             }
             Err(failure) if lost < RETRIES && apply::is_overtaken(&failure) => {
                 lost += 1;
@@ -143,6 +145,8 @@ pub(crate) async fn bring_up(
 
 /// What is decided before anything is done.
 pub(crate) struct Prepared {
+    /// What the engine has.
+    pub(crate) observed: Observed,
     /// What should run.
     pub(crate) desired: Desired,
     /// The steps to it.
@@ -167,7 +171,7 @@ pub(crate) async fn prepare(
     let desired = project.desired(&observed, &overrides, &start.fresh)?;
     let plan = steps(&desired, &observed, start)?;
     let warnings = plan::platform_mismatches(&desired.services, &observed);
-    Ok(Prepared { desired, plan, warnings })
+    Ok(Prepared { observed, desired, plan, warnings })
 }
 
 /// What came out of writing the variables.

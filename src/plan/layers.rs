@@ -129,6 +129,11 @@ impl Base {
         (desired, plan)
     }
 
+    /// The service that it is for.
+    pub fn service(&self) -> &str {
+        &self.making.name
+    }
+
     /// The container in which it is made.
     pub fn container(&self) -> &str {
         &self.making.container.name

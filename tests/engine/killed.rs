@@ -178,3 +178,20 @@ fn copies_and_worktrees_of_one_repository_run_side_by_side() {
     assert_eq!(one(&urls[1], "SELECT x FROM here"), "1");
     assert_eq!(one(&urls[2], "SELECT x FROM here"), "2");
 }
+
+#[test]
+fn what_stops_after_it_was_seen_running_is_started_again() {
+    let project = Sandbox::new(&[("services.yaml", REDIS)]);
+    project.succeed(&["up"]);
+    let container = project.container("cache");
+    // As when a run that was killed had asked the engine to stop it, and the engine does so only now.
+    let proxy = EngineProxy::stop_at("/containers/json", Moment::After, Then::Hold);
+    let up = project.spawn(&["up", "--host", &proxy.host()]);
+    wait_until("the run has seen it run", || proxy.has_stopped());
+    docker(&["stop", &container]);
+    proxy.release();
+    let ended = up.end();
+    assert_eq!(ended.code, 0, "{ended:?}");
+    assert_eq!(project.container("cache"), container);
+    assert_eq!(redis(&project.env()["REDIS_URL"], &["PING"]), ["PONG"]);
+}

@@ -4,10 +4,13 @@
 
 mod container;
 mod diagnostic;
+mod difference;
 mod endpoint;
 mod event;
+mod facts;
 mod image;
 mod layers;
+mod lock;
 mod managed_block;
 mod origin;
 mod protocol;
@@ -22,10 +25,13 @@ pub use container::{
     Publish, label,
 };
 pub use diagnostic::{Diagnostic, Exit, Failure, Place, Severity, did_you_mean};
+pub use difference::{Difference, Gap, Impact, Said};
 pub use endpoint::Endpoint;
 pub use event::{Event, PullProgress, ServiceState};
+pub use facts::ServiceFacts;
 pub use image::{ImageError, ImageRef};
 pub use layers::{Over, Way, top_of, volume_of};
+pub use lock::{Lock, LockedService};
 pub use managed_block::{BLOCK_END, BLOCK_START, without_managed_block};
 pub use origin::{Located, Origin, SourceFile};
 pub use protocol::Protocol;

@@ -2,11 +2,13 @@
 //!
 //! The connection is always closed by the protocol's own rules, so that the broker's log shows no broken one.
 
+mod facts;
 mod frame;
 
 use super::wire::Conversation;
 use super::{Fault, ProbeError, Proof};
 use crate::model::Endpoint;
+pub(super) use facts::facts;
 use frame::Method;
 
 /// Bytes that a server may send in all.
@@ -16,6 +18,12 @@ const LIMIT: u64 = 256 * 1024;
 ///
 /// Where an endpoint has no login, it is `guest`, as AMQP's clients have it.
 pub(super) async fn prove(endpoint: &Endpoint) -> Result<Proof, ProbeError> {
+    let server_version = introduction(endpoint).await?;
+    Ok(Proof { words: "logged in", server_version })
+}
+
+/// Opens the vhost and closes again; gives the version that the broker introduced itself with.
+async fn introduction(endpoint: &Endpoint) -> Result<Option<String>, ProbeError> {
     let user = endpoint.user.as_deref().unwrap_or("guest");
     let password = endpoint.password.as_ref().map_or("guest", |password| password.reveal());
     let vhost = endpoint.vhost.as_deref().unwrap_or("/");
@@ -39,7 +47,7 @@ pub(super) async fn prove(endpoint: &Endpoint) -> Result<Proof, ProbeError> {
     conversation.send(&frame::close()).await?;
     // The vhost was opened: how the goodbye goes does not change the proof.
     let _ = next(&mut conversation).await;
-    Ok(Proof { words: "logged in", server_version: version })
+    Ok(version)
 }
 
 /// The next method; the server's `close` is an error, and agreed to.

@@ -2,10 +2,13 @@
 //!
 //! A status below 500 is a proof: a server that answers 404 is up. With a login, 401 and 403 are refusals.
 
+mod get;
+
 use super::wire::{Conversation, Parsed};
 use super::{ProbeError, Proof};
 use crate::kinds::base64;
 use crate::model::Endpoint;
+pub(super) use get::get;
 use std::fmt::Write as _;
 
 /// Bytes of an answer that are looked at.
@@ -26,19 +29,27 @@ pub(super) async fn prove(endpoint: &Endpoint) -> Result<Proof, ProbeError> {
     }
 }
 
+/// The login as a header has it.
+fn basic(endpoint: &Endpoint) -> Option<String> {
+    let password = endpoint.password.as_ref()?.reveal();
+    let login = format!("{}:{password}", endpoint.user.as_deref().unwrap_or_default());
+    Some(format!("Basic {}", base64(login.as_bytes())))
+}
+
+/// Host and port as a header has them.
+fn authority(endpoint: &Endpoint) -> String {
+    match endpoint.host.as_str() {
+        address if address.contains(':') && !address.starts_with('[') => format!("[{address}]:{}", endpoint.port),
+        name => format!("{name}:{}", endpoint.port),
+    }
+}
+
 fn request(endpoint: &Endpoint) -> String {
-    let host = match endpoint.host.as_str() {
-        address if address.contains(':') && !address.starts_with('[') => format!("[{address}]"),
-        name => name.to_owned(),
-    };
-    let login = endpoint.password.as_ref().map_or_else(String::new, |password| {
-        let login = format!("{}:{}", endpoint.user.as_deref().unwrap_or_default(), password.reveal());
-        format!("Authorization: Basic {}\r\n", base64(login.as_bytes()))
-    });
+    let login = basic(endpoint).map_or_else(String::new, |login| format!("Authorization: {login}\r\n"));
     let path = target(endpoint.path.as_deref().unwrap_or_default());
-    let port = endpoint.port;
+    let host = authority(endpoint);
     format!(
-        "GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nUser-Agent: devenv\r\nAccept: */*\r\n{login}Connection: close\r\n\r\n"
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: devenv\r\nAccept: */*\r\n{login}Connection: close\r\n\r\n"
     )
 }
 

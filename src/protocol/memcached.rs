@@ -2,12 +2,18 @@
 //!
 //! It has no login: one `version` is the whole round trip.
 
+use super::facts::{note, nothing_yet};
 use super::wire::{Conversation, Parsed};
 use super::{ProbeError, Proof};
-use crate::model::Endpoint;
+use crate::model::{Endpoint, Protocol, ServiceFacts};
 
 /// Bytes that a server may answer.
 const LIMIT: u64 = 1024;
+/// Bytes that it may answer to `stats settings`: some 60 lines.
+const LIMIT_OF_SETTINGS: u64 = 64 * 1024;
+
+/// What an app can notice.
+const SETTINGS: [&str; 6] = ["maxbytes", "item_size_max", "maxconns", "evictions", "cas_enabled", "flush_enabled"];
 
 /// Asks for the version.
 pub(super) async fn prove(endpoint: &Endpoint) -> Result<Proof, ProbeError> {
@@ -15,6 +21,33 @@ pub(super) async fn prove(endpoint: &Endpoint) -> Result<Proof, ProbeError> {
     conversation.send(b"version\r\n").await?;
     let version = conversation.receive(parse).await?;
     Ok(Proof { words: "answers", server_version: Some(version) })
+}
+
+/// The version, and the settings that an app can notice.
+pub(super) async fn facts(endpoint: &Endpoint) -> Result<ServiceFacts, ProbeError> {
+    let mut conversation = Conversation::open(endpoint, LIMIT_OF_SETTINGS).await?;
+    conversation.send(b"version\r\nstats settings\r\n").await?;
+    let version = conversation.receive(parse).await?;
+    let mut facts = nothing_yet(Protocol::Memcached, "memcached", Some(version));
+    let settings = conversation.receive(parse_settings).await?;
+    let told = settings.into_iter().filter(|(name, _)| SETTINGS.contains(&name.as_str()));
+    note(&mut facts, "settings", Ok(told));
+    Ok(facts)
+}
+
+/// `STAT name value` up to `END`.
+fn parse_settings(bytes: &[u8]) -> Parsed<Vec<(String, String)>> {
+    let text = String::from_utf8_lossy(bytes);
+    let begins = |word: &str| text.bytes().zip(word.bytes()).all(|(is, should)| is == should);
+    if !begins("STAT ") && !begins("END\r\n") {
+        return Err(ProbeError::foreign("memcached's protocol"));
+    }
+    let Some((lines, _)) = text.split_once("END\r\n") else { return Ok(None) };
+    let stat = |line: &str| {
+        let (name, value) = line.strip_prefix("STAT ")?.split_once(' ')?;
+        Some((name.to_owned(), value.trim_end().to_owned()))
+    };
+    Ok(Some((lines.lines().filter_map(stat).collect(), lines.len() + 5)))
 }
 
 /// The version in `VERSION 1.6.18`, and the line's length.
@@ -44,6 +77,15 @@ mod tests {
         assert_eq!(parse(b"").unwrap(), None);
         assert_eq!(parse(b"VERSION 1.6").unwrap(), None);
         assert_eq!(parse(b"VERSION 1.6.18\r\n").unwrap(), Some(("1.6.18".to_owned(), 16)));
+    }
+
+    #[test]
+    fn settings_are_read_once_their_end_has_come() {
+        assert_eq!(parse_settings(b"").unwrap(), None);
+        assert_eq!(parse_settings(b"STAT maxbytes 1\r\n").unwrap(), None);
+        let maxbytes = vec![("maxbytes".to_owned(), "1".to_owned())];
+        assert_eq!(parse_settings(b"STAT maxbytes 1\r\nEND\r\n").unwrap(), Some((maxbytes, 22)));
+        assert_eq!(parse_settings(b"ERROR\r\n").unwrap_err().fault, Fault::Other);
     }
 
     #[test]

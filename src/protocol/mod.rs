@@ -4,6 +4,7 @@
 //! a refused connection is an error at once, and trying again is the business of `apply/`.
 
 mod amqp;
+mod facts;
 mod http;
 mod memcached;
 #[cfg(test)]
@@ -15,7 +16,7 @@ mod redis;
 mod tcp;
 mod wire;
 
-use crate::model::{Endpoint, Protocol, Wanted};
+use crate::model::{Endpoint, Protocol, ServiceFacts, Wanted};
 pub use probe::{Fault, ProbeError, Proof};
 pub use reconciled::{Done, ReconcileError, Subject};
 use std::time::Duration;
@@ -23,6 +24,9 @@ use tokio::time::timeout;
 
 /// How long one try may take, so that a peer that says nothing does not use up the whole deadline.
 const TRY: Duration = Duration::from_secs(5);
+
+/// How long a server may take to say all that it is asked about itself.
+const ASK: Duration = Duration::from_secs(30);
 
 /// How long a server may take to write its memory to disk.
 const SAVE: Duration = Duration::from_mins(2);
@@ -78,6 +82,31 @@ pub async fn save(protocol: Protocol, endpoint: &Endpoint) -> Result<(), ProbeEr
         Protocol::Redis => within(SAVE, redis::save(endpoint)).await,
         Protocol::Postgres | Protocol::Amqp | Protocol::Memcached | Protocol::Http | Protocol::Tcp => Ok(()),
     }
+}
+
+/// Asks a server what it is, over the endpoint's login, and changes nothing: Postgres in a read-only transaction, the
+/// others by requests that read. `management` is where `RabbitMQ`'s HTTP API listens, if it does.
+///
+/// What the server does not tell this login is named in [`ServiceFacts::not_asked`]. Takes at most 30 s. Servers of
+/// [`Protocol::Http`] and [`Protocol::Tcp`] have no common way to say what they are: that is an error of
+/// [`Fault::Other`].
+pub async fn facts(
+    protocol: Protocol,
+    endpoint: &Endpoint,
+    management: Option<&Endpoint>,
+) -> Result<ServiceFacts, ProbeError> {
+    let asked = async {
+        match protocol {
+            Protocol::Postgres => postgres::facts(endpoint).await,
+            Protocol::Redis => redis::facts(endpoint).await,
+            Protocol::Amqp => amqp::facts(endpoint, management).await,
+            Protocol::Memcached => memcached::facts(endpoint).await,
+            Protocol::Http | Protocol::Tcp => {
+                Err(ProbeError::other("its protocol has no common way for a server to say what it is"))
+            }
+        }
+    };
+    within(ASK, asked).await
 }
 
 async fn within<T, E: From<ProbeError>>(bound: Duration, probe: impl Future<Output = Result<T, E>>) -> Result<T, E> {

@@ -52,6 +52,20 @@ impl Peer {
         .await
     }
 
+    /// Sends these bytes when something has come, then reads until the client has gone.
+    pub(super) async fn answers_when_asked(bytes: &[u8]) -> Self {
+        let bytes = bytes.to_vec();
+        Self::serving(move |mut stream| {
+            let bytes = bytes.clone();
+            async move {
+                let _ = stream.read(&mut [0; 4096]).await;
+                let _ = stream.write_all(&bytes).await;
+                drain(stream).await;
+            }
+        })
+        .await
+    }
+
     /// Sends back what it gets.
     pub(super) async fn echoes() -> Self {
         Self::serving(|mut stream| async move {

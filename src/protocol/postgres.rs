@@ -4,6 +4,7 @@
 
 mod adopt;
 mod cluster;
+mod facts;
 mod inside;
 mod password;
 mod quote;
@@ -14,6 +15,7 @@ mod take_over;
 use super::wire::{Stream, connect};
 use super::{ProbeError, Proof, TRY, within};
 use crate::model::Endpoint;
+pub(super) use facts::facts;
 pub(super) use reconcile::reconcile;
 use refusal::{Refusal, is_unable};
 pub(super) use take_over::take_over;

@@ -2,9 +2,12 @@
 //!
 //! All commands go out at once, so a login and its round trip cost one trip; the first refusal counts.
 
+mod facts;
+
 use super::wire::{Conversation, Parsed};
 use super::{Fault, ProbeError, Proof};
 use crate::model::Endpoint;
+pub(super) use facts::facts;
 
 /// Bytes that a server may answer: `INFO server` is below 2 kB.
 const LIMIT: u64 = 64 * 1024;
@@ -63,23 +66,33 @@ fn encode(command: &[&str]) -> Vec<u8> {
 }
 
 /// One answer of the server.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Reply {
     /// A status (`+OK`) or a bulk string.
     Text(String),
     /// An error (`-WRONGPASS …`).
     Error(String),
     /// A number.
-    Number,
-    /// A bulk string that is not there.
+    Number(i64),
+    /// A bulk string or a list that is not there.
     Nothing,
+    /// A list.
+    List(Vec<Reply>),
 }
+
+/// Lists in lists: a module's arguments are the deepest there is.
+const DEEPEST: usize = 8;
 
 /// The reply that the bytes begin with, and its length; none while it is not whole.
 fn parse(bytes: &[u8]) -> Parsed<Reply> {
+    parse_within(bytes, DEEPEST)
+}
+
+fn parse_within(bytes: &[u8], depth: usize) -> Parsed<Reply> {
+    let foreign = || ProbeError::foreign("Redis' protocol");
     let Some(sort) = bytes.first() else { return Ok(None) };
-    if !b"+-:$".contains(sort) {
-        return Err(ProbeError::foreign("Redis' protocol"));
+    if !b"+-:$*".contains(sort) {
+        return Err(foreign());
     }
     let Some(end) = bytes.windows(2).position(|pair| pair == b"\r\n") else { return Ok(None) };
     let line = String::from_utf8_lossy(&bytes[1..end]).into_owned();
@@ -87,16 +100,27 @@ fn parse(bytes: &[u8]) -> Parsed<Reply> {
     let reply = match sort {
         b'+' => Reply::Text(line),
         b'-' => Reply::Error(line),
-        b':' => Reply::Number,
+        b':' => Reply::Number(line.parse().map_err(|_| foreign())?),
         _ if line == "-1" => Reply::Nothing,
+        b'*' => {
+            let count: usize = line.parse().map_err(|_| foreign())?;
+            let inner = depth.checked_sub(1).ok_or_else(foreign)?;
+            let (mut replies, mut at) = (Vec::new(), after);
+            for _ in 0..count {
+                let Some((reply, length)) = parse_within(&bytes[at..], inner)? else { return Ok(None) };
+                replies.push(reply);
+                at += length;
+            }
+            return Ok(Some((Reply::List(replies), at)));
+        }
         _ => {
-            let length: usize = line.parse().map_err(|_| ProbeError::foreign("Redis' protocol"))?;
+            let length: usize = line.parse().map_err(|_| foreign())?;
             let Some(text) = after.checked_add(length).and_then(|end| bytes.get(after..end)) else { return Ok(None) };
             return match bytes.get(after + length..after + length + 2) {
                 Some(b"\r\n") => {
                     Ok(Some((Reply::Text(String::from_utf8_lossy(text).into_owned()), after + length + 2)))
                 }
-                Some(_) => Err(ProbeError::foreign("Redis' protocol")),
+                Some(_) => Err(foreign()),
                 None => Ok(None),
             };
         }
@@ -155,12 +179,23 @@ mod tests {
         assert_eq!(parse(b"$5\r\nhello\r").unwrap(), None);
         assert_eq!(parse(b"$5\r\nhello\r\n").unwrap(), Some((Reply::Text("hello".to_owned()), 11)));
         assert_eq!(parse(b"$-1\r\n").unwrap(), Some((Reply::Nothing, 5)));
-        assert_eq!(parse(b":12\r\n").unwrap(), Some((Reply::Number, 5)));
+        assert_eq!(parse(b":12\r\n").unwrap(), Some((Reply::Number(12), 5)));
+    }
+
+    #[test]
+    fn lists_are_read_whole_and_only_as_deep_as_servers_answer() {
+        assert_eq!(parse(b"*0\r\n").unwrap(), Some((Reply::List(Vec::new()), 4)));
+        assert_eq!(parse(b"*2\r\n+a\r\n").unwrap(), None);
+        let list = Reply::List(vec![Reply::List(vec![Reply::Number(1)]), Reply::Nothing]);
+        assert_eq!(parse(b"*2\r\n*1\r\n:1\r\n*-1\r\n").unwrap(), Some((list, 17)));
+        assert_eq!(parse("*1\r\n".repeat(9).as_bytes()).unwrap_err().fault, Fault::Other);
     }
 
     #[test]
     fn what_is_no_reply_is_refused_at_once() {
-        for bytes in [&b"HTTP/1.1 400"[..], b"$x\r\n", b"$18446744073709551616\r\n", b"$2\r\nabcd", b"\0"] {
+        for bytes in
+            [&b"HTTP/1.1 400"[..], b"$x\r\n", b"*x\r\n", b":x\r\n", b"$18446744073709551616\r\n", b"$2\r\nabcd", b"\0"]
+        {
             assert_eq!(parse(bytes).unwrap_err().fault, Fault::Other, "{bytes:?}");
         }
         assert_eq!(parse(b"$18446744073709551615\r\nx").unwrap(), None);

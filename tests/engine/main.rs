@@ -15,6 +15,7 @@ mod docker;
 mod engine_proxy;
 mod env_file;
 mod env_format;
+mod facts;
 mod first_day;
 mod killed;
 mod layers;

@@ -25,6 +25,27 @@ impl Server {
         arguments: &[&str],
         files: &[(&str, &str)],
     ) -> Self {
+        Self::create((image, protocol, port), None, variables, arguments, files)
+    }
+
+    /// The same with a second port of the container, which is published where the number says.
+    pub(crate) fn start_with_second_port(
+        server: (&str, Protocol, u16),
+        second: u16,
+        arguments: &[&str],
+        files: &[(&str, &str)],
+    ) -> (Self, u16) {
+        let published = crate::sandbox::free_port();
+        (Self::create(server, Some((published, second)), &[], arguments, files), published)
+    }
+
+    fn create(
+        (image, protocol, port): (&str, Protocol, u16),
+        second: Option<(u16, u16)>,
+        variables: &[(&str, &str)],
+        arguments: &[&str],
+        files: &[(&str, &str)],
+    ) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("devenv-test-protocol-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
@@ -33,6 +54,9 @@ impl Server {
         let mut create = vec!["create".to_owned(), "--name".to_owned(), name.clone()];
         create.extend(["--hostname".to_owned(), "server".to_owned()]);
         create.extend(["--publish".to_owned(), format!("127.0.0.1:{published}:{port}")]);
+        if let Some((published, port)) = second {
+            create.extend(["--publish".to_owned(), format!("127.0.0.1:{published}:{port}")]);
+        }
         create.extend(variables.iter().flat_map(|(name, value)| ["--env".to_owned(), format!("{name}={value}")]));
         create.push(image.to_owned());
         create.extend(arguments.iter().map(|argument| (*argument).to_owned()));
@@ -88,6 +112,15 @@ impl Server {
             database: None,
             vhost: None,
             path: None,
+        }
+    }
+
+    /// Waits until the endpoint answers HTTP.
+    pub(crate) async fn answers_http(&self, endpoint: &Endpoint) {
+        let started = Instant::now();
+        while let Err(error) = prove(Protocol::Http, endpoint).await {
+            assert!(started.elapsed() < DEADLINE, "{error:?}\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 

@@ -1,0 +1,203 @@
+//! What a `RabbitMQ` broker says of itself: AMQP tells its version, the management API the rest.
+//!
+//! The API is only read, and never switched on. What a login may not see is named.
+
+use super::introduction;
+use crate::model::{Endpoint, Protocol, ServiceFacts};
+use crate::protocol::ProbeError;
+use crate::protocol::facts::{note, nothing_yet};
+use crate::protocol::http;
+use futures_util::future::join_all;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What the management API is asked for: the topic, the path, and how an answer becomes entries.
+const ASKED: [(&str, &str, Read); 7] = [
+    ("plugins", "/api/nodes?columns=name,enabled_plugins", plugins),
+    ("vhosts", "/api/vhosts?columns=name,default_queue_type", vhosts),
+    ("users", "/api/users?columns=name,tags", users),
+    ("policies", "/api/policies", policies),
+    (
+        "queues",
+        "/api/queues?columns=name,vhost,durable,auto_delete,exclusive,arguments&disable_stats=true&enable_queue_totals=true",
+        queues,
+    ),
+    ("exchanges", "/api/exchanges?columns=name,vhost,type,durable,auto_delete,internal,arguments", exchanges),
+    ("feature-flags", "/api/feature-flags?columns=name,state", feature_flags),
+];
+
+type Entries = BTreeMap<String, String>;
+type Read = fn(&Value) -> Entries;
+
+/// Asks the broker, and its management API where there is one.
+pub(in crate::protocol) async fn facts(
+    endpoint: &Endpoint,
+    management: Option<&Endpoint>,
+) -> Result<ServiceFacts, ProbeError> {
+    let said = introduction(endpoint).await?;
+    let mut facts = nothing_yet(Protocol::Amqp, "RabbitMQ", said);
+    let Some(management) = management else {
+        let why = "the management API is not switched on, and RabbitMQ's command-line tool takes seconds";
+        for (topic, _, _) in ASKED {
+            facts.not_asked.insert(topic.to_owned(), why.to_owned());
+        }
+        return Ok(facts);
+    };
+    let answers = join_all(ASKED.iter().map(async |(topic, path, entries)| {
+        let body = http::get(management, path).await.map_err(|error| ProbeError {
+            message: format!("the management API on port {}: {}", management.port, error.message),
+            ..error
+        })?;
+        let value =
+            serde_json::from_slice::<Value>(&body).map_err(|_| ProbeError::foreign("RabbitMQ's management API"))?;
+        match entries(&value) {
+            // The API is a plugin itself: a node tells its plugins with its first statistics.
+            none if none.is_empty() && *topic == "plugins" => {
+                Err(ProbeError::not_yet("the node has not told them yet: it does so some seconds after its start"))
+            }
+            entries => Ok(entries),
+        }
+    }))
+    .await;
+    for ((topic, _, _), answer) in ASKED.iter().zip(answers) {
+        note(&mut facts, topic, answer);
+    }
+    Ok(facts)
+}
+
+fn items(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+fn text<'a>(item: &'a Value, field: &str) -> &'a str {
+    item[field].as_str().unwrap_or_default()
+}
+
+/// Plugins of any node: in a cluster all should have the same.
+fn plugins(value: &Value) -> Entries {
+    items(value)
+        .flat_map(|node| items(&node["enabled_plugins"]))
+        .filter_map(|name| Some((name.as_str()?.to_owned(), "enabled".to_owned())))
+        .collect()
+}
+
+fn vhosts(value: &Value) -> Entries {
+    let entry = |item: &Value| {
+        let of_queues = match text(item, "default_queue_type") {
+            "" | "undefined" => "classic",
+            named => named,
+        };
+        (text(item, "name").to_owned(), format!("default queue type {of_queues}"))
+    };
+    items(value).map(entry).collect()
+}
+
+/// Names and tags; the answer's password hashes are not asked for.
+fn users(value: &Value) -> Entries {
+    let entry = |item: &Value| {
+        // A list since 3.9, a text with commas before.
+        let mut tags: Vec<&str> = match &item["tags"] {
+            Value::Array(tags) => tags.iter().filter_map(Value::as_str).collect(),
+            Value::String(tags) => tags.split(',').filter(|tag| !tag.is_empty()).collect(),
+            _ => Vec::new(),
+        };
+        tags.sort_unstable();
+        (text(item, "name").to_owned(), if tags.is_empty() { "no tags".to_owned() } else { tags.join(", ") })
+    };
+    items(value).map(entry).collect()
+}
+
+fn policies(value: &Value) -> Entries {
+    let entry = |item: &Value| {
+        let words = format!(
+            "{} on {}, priority {}: {}",
+            text(item, "pattern"),
+            text(item, "apply-to"),
+            item["priority"],
+            item["definition"]
+        );
+        (within(item), words)
+    };
+    items(value).map(entry).collect()
+}
+
+/// Queues that outlive their connection; the others are the apps' passing business.
+fn queues(value: &Value) -> Entries {
+    let stays = |item: &&Value| {
+        item["exclusive"] != true && item["auto_delete"] != true && !text(item, "name").starts_with("amq.gen-")
+    };
+    let entry = |item: &Value| {
+        let durable = if item["durable"] == true { "durable" } else { "transient" };
+        (within(item), format!("{durable}{}", arguments(item)))
+    };
+    items(value).filter(stays).map(entry).collect()
+}
+
+/// Exchanges that an app or operator made: a broker's own are called `amq.*`, and the default one nothing.
+fn exchanges(value: &Value) -> Entries {
+    let made = |item: &&Value| {
+        let name = text(item, "name");
+        !name.is_empty() && !name.starts_with("amq.") && item["auto_delete"] != true
+    };
+    let entry = |item: &Value| {
+        let durable = if item["durable"] == true { "durable" } else { "transient" };
+        (within(item), format!("{}, {durable}{}", text(item, "type"), arguments(item)))
+    };
+    items(value).filter(made).map(entry).collect()
+}
+
+fn feature_flags(value: &Value) -> Entries {
+    items(value).map(|item| (text(item, "name").to_owned(), text(item, "state").to_owned())).collect()
+}
+
+/// `vhost name`, as a person would say it; a vhost's name may hold a slash.
+fn within(item: &Value) -> String {
+    format!("{} in {}", text(item, "name"), text(item, "vhost"))
+}
+
+fn arguments(item: &Value) -> String {
+    match &item["arguments"] {
+        Value::Object(arguments) if !arguments.is_empty() => format!(", {}", item["arguments"]),
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn entries(pairs: &[(&str, &str)]) -> Entries {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn tags_are_read_as_a_list_and_as_a_text() {
+        let told = json!([{"name": "a", "tags": ["monitoring", "administrator"]}, {"name": "b", "tags": "x,y"}, {"name": "c", "tags": []}]);
+        assert_eq!(users(&told), entries(&[("a", "administrator, monitoring"), ("b", "x, y"), ("c", "no tags")]));
+    }
+
+    #[test]
+    fn what_passes_with_a_connection_or_is_the_brokers_own_is_left_out() {
+        let told = json!([
+            {"name": "jobs", "vhost": "/", "durable": true, "auto_delete": false, "exclusive": false, "arguments": {"x-queue-type": "quorum"}},
+            {"name": "reply", "vhost": "/", "durable": false, "auto_delete": true, "exclusive": false, "arguments": {}},
+            {"name": "amq.gen-x", "vhost": "/", "durable": false, "auto_delete": false, "exclusive": false, "arguments": {}},
+        ]);
+        assert_eq!(queues(&told), entries(&[("jobs in /", "durable, {\"x-queue-type\":\"quorum\"}")]));
+        let told = json!([
+            {"name": "", "vhost": "/", "type": "direct", "durable": true},
+            {"name": "amq.topic", "vhost": "/", "type": "topic", "durable": true},
+            {"name": "events", "vhost": "shop", "type": "topic", "durable": true, "arguments": {}},
+        ]);
+        assert_eq!(exchanges(&told), entries(&[("events in shop", "topic, durable")]));
+    }
+
+    #[test]
+    fn an_answer_of_another_shape_gives_no_entries() {
+        for told in [json!(null), json!({"error": "x"}), json!([1, "a", null])] {
+            assert!(plugins(&told).is_empty());
+            assert!(queues(&json!({"reason": told.clone()})).is_empty());
+        }
+    }
+}

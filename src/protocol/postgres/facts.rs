@@ -1,0 +1,109 @@
+//! What a Postgres server says of itself, in one session and one read-only transaction.
+//!
+//! Only catalogues are read, never a table of the user's. Nothing is set at the login, because poolers refuse it; what
+//! is set holds for the transaction, which is rolled back.
+
+use super::reconcile::rows;
+use super::refusal::Refusal;
+use super::{LIMIT_OF_LISTS, Session, drive, login};
+use crate::model::{Endpoint, Protocol, ServiceFacts};
+use crate::protocol::ProbeError;
+use crate::protocol::facts::{note, nothing_yet};
+use tokio_postgres::Client;
+
+/// A server that is stuck is left alone again.
+const BEGIN: &str = "BEGIN TRANSACTION READ ONLY; \
+    SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '1s'; SET LOCAL search_path = pg_catalog";
+
+/// The built-in role that reads every setting and writes nothing, where the login may become it.
+const READER: &str = "SELECT pg_catalog.pg_has_role('pg_read_all_settings', 'MEMBER')";
+
+/// Settings by their value outside this session, as far as they differ from the server's built-in default; those that
+/// decide most are told in any case. Left out are what the build decides, where files and sockets lie, and what could
+/// hold a secret; placeholders (`app.jwt_secret`) are the user's own data.
+const SETTINGS: &str = r"
+    SELECT lower(name), CASE WHEN source = 'session' THEN reset_val || coalesce(unit, '') ELSE current_setting(name) END
+    FROM pg_settings
+    WHERE (reset_val IS DISTINCT FROM boot_val
+        OR lower(name) IN ('max_connections', 'timezone', 'shared_buffers', 'work_mem', 'statement_timeout',
+            'default_transaction_isolation', 'datestyle', 'wal_level'))
+      AND source <> 'client'
+      AND category <> 'Preset Options'
+      AND NOT (boot_val IS NULL AND category = 'Customized Options')
+      AND name !~* '(passw|secret|token|credential|conninfo|_command$|_file$|_dir$|directory|directories|(^|[._])key($|[._]))'
+      AND name !~* '^(transaction_|krb_|unix_socket_|ssl_|log_filename$|bonjour|event_source$)'
+      AND lower(name) NOT IN ('port', 'listen_addresses', 'cluster_name', 'application_name', 'client_encoding',
+          'is_superuser', 'session_authorization', 'role', 'in_hot_standby', 'primary_slot_name', 'server_encoding',
+          'dynamic_library_path', 'search_path', 'lc_collate', 'lc_ctype')
+    ORDER BY 1";
+
+/// Settings that only `pg_read_all_settings` sees.
+const HIDDEN: [&str; 2] = ["shared_preload_libraries", "session_preload_libraries"];
+
+/// The database that was logged in to. What a release knows of locales grew over the years.
+fn database(major: u32) -> String {
+    let provider = "CASE datlocprovider WHEN 'c' THEN 'libc' WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' END";
+    let (provider, locale, version) = match major {
+        ..15 => ("'libc'", "NULL", "NULL"),
+        15..17 => (provider, "daticulocale", "datcollversion"),
+        _ => (provider, "datlocale", "datcollversion"),
+    };
+    format!(
+        "SELECT datname, pg_encoding_to_char(encoding), datcollate, datctype, {provider}, {locale}, {version}
+         FROM pg_database WHERE datname = current_database()"
+    )
+}
+
+const FIELDS: [&str; 7] = ["name", "encoding", "collation", "ctype", "provider", "locale", "collation_version"];
+
+const EXTENSIONS: &str = "SELECT extname, extversion FROM pg_extension ORDER BY 1";
+
+const DATABASES: &str = "SELECT datname, pg_encoding_to_char(encoding) FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1";
+
+const ROLES: &str = r"
+    SELECT rolname, concat_ws(', ', CASE WHEN rolcanlogin THEN 'login' ELSE 'group' END,
+        CASE WHEN rolsuper THEN 'superuser' END, CASE WHEN rolcreatedb THEN 'createdb' END,
+        CASE WHEN rolcreaterole THEN 'createrole' END, CASE WHEN rolreplication THEN 'replication' END)
+    FROM pg_roles WHERE rolname !~ '^pg_' ORDER BY 1";
+
+/// Asks the endpoint's database.
+pub(in crate::protocol) async fn facts(endpoint: &Endpoint) -> Result<ServiceFacts, ProbeError> {
+    let Session { client, connection, version } =
+        login(endpoint, LIMIT_OF_LISTS, "").await.map_err(Refusal::into_error)?;
+    drive(connection, async move { ask(&client, &version).await }).await
+}
+
+async fn ask(client: &Client, version: &str) -> Result<ServiceFacts, ProbeError> {
+    let mut facts = nothing_yet(Protocol::Postgres, "PostgreSQL", Some(version.to_owned()));
+    let asked = async {
+        client.batch_execute(BEGIN).await?;
+        let reads_all = rows(client, READER).await?.concat() == ["t"];
+        if reads_all {
+            client.batch_execute("SET LOCAL ROLE pg_read_all_settings").await?;
+        } else {
+            for name in HIDDEN {
+                let why = "only members of pg_read_all_settings see it, and this login is none".to_owned();
+                facts.not_asked.insert(format!("settings/{name}"), why);
+            }
+        }
+        let major = super::reconcile::major(version);
+        note(&mut facts, "settings", Ok(pairs(rows(client, SETTINGS).await?)));
+        let database = rows(client, &database(major)).await?.concat();
+        let told = FIELDS.iter().zip(database).filter(|(_, value)| !value.is_empty());
+        note(&mut facts, "database", Ok(told.map(|(field, value)| ((*field).to_owned(), value))));
+        note(&mut facts, "extensions", Ok(pairs(rows(client, EXTENSIONS).await?)));
+        note(&mut facts, "databases", Ok(pairs(rows(client, DATABASES).await?)));
+        note(&mut facts, "roles", Ok(pairs(rows(client, ROLES).await?)));
+        client.batch_execute("ROLLBACK").await?;
+        Ok::<_, Refusal>(())
+    };
+    asked.await.map_err(Refusal::into_error)?;
+    Ok(facts)
+}
+
+fn pairs(rows: Vec<Vec<String>>) -> impl Iterator<Item = (String, String)> {
+    rows.into_iter().filter_map(|row| {
+        let mut row = row.into_iter();
+        Some((row.next()?, row.next()?))
+    })
+}

@@ -121,9 +121,31 @@ pub struct Kind {
     /// Variables for `devenv shell`, as templates.
     #[serde(default)]
     pub shell_environment: BTreeMap<String, String>,
+    /// The HTTP API that says what the server is, where its own protocol does not.
+    #[serde(default)]
+    pub management: Option<Management>,
     /// A release of it, to show how a pin looks.
     #[serde(default)]
     pub example: Option<String>,
+}
+
+/// An HTTP API beside the server's own port, there only where production has it too.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Management {
+    /// The port it listens on inside the container.
+    pub port: u16,
+    /// The plugin that it is.
+    pub plugin: String,
+    /// Tags of images that have it switched on; `*` stands for any run of characters.
+    pub tags: String,
+}
+
+impl Management {
+    /// Whether a service with these plugins and this tag has it.
+    pub fn is_on<'a>(&self, mut plugins: impl Iterator<Item = &'a str>, tag: Option<&str>) -> bool {
+        plugins.any(|plugin| plugin == self.plugin) || tag.is_some_and(|tag| matches(&self.tags, tag))
+    }
 }
 
 fn version_as_it_is() -> String {

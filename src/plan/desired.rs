@@ -78,6 +78,8 @@ pub struct DesiredService {
     pub endpoints: Vec<Endpoint>,
     /// Our administrator's login, where the server has such a thing.
     pub admin: Option<Endpoint>,
+    /// Our administrator's login to the HTTP API that says what the server is, where production has that too.
+    pub management: Option<Endpoint>,
     /// The same login as it is in data that was taken over from a base layer, until it is changed.
     pub inherited: Option<Endpoint>,
     /// What must be there before an app can log in.
@@ -171,7 +173,9 @@ pub fn desired(stack: &Stack, request: &Request<'_>) -> Result<Desired, Vec<Diag
                 continue;
             }
         };
-        match desired_service(service, address, &labels, request) {
+        let management = management(service, request.kinds);
+        let management = management.map(|port| (port, ports.choose_further(&service.name, port)));
+        match desired_service(service, address, management, &labels, request) {
             Ok(wanted) => services.push(super::layers::lay(wanted, service, request)),
             Err(fault) => faults.push(fault),
         }
@@ -193,9 +197,18 @@ fn choose_address(service: &Service, request: &Request<'_>, ports: &mut Ports<'_
     }
 }
 
+/// The container's port of the management API, where the service has it switched on.
+fn management(service: &Service, kinds: &Kinds) -> Option<u16> {
+    let management = kinds.get(&service.kind)?.management.as_ref()?;
+    let tag = service.image.as_ref().and_then(|image| image.value.tag.as_deref());
+    let plugins = service.plugins.iter().map(|plugin| plugin.value.as_str());
+    management.is_on(plugins, tag).then_some(management.port)
+}
+
 fn desired_service(
     service: &Service,
     (host, port): (IpAddr, u16),
+    management: Option<(u16, u16)>,
     labels: &BTreeMap<String, String>,
     request: &Request<'_>,
 ) -> Result<DesiredService, Diagnostic> {
@@ -212,7 +225,7 @@ fn desired_service(
     let major = service.version.major();
     let logins = Logins::of(service, kind, family, request).map_err(&kind_fault)?;
     let jinja = templates();
-    let values = logins.values(service, kind);
+    let values = logins.values(service, kind, management.is_some());
     let render = |template: &str| {
         jinja
             .render_str(template, &values)
@@ -239,7 +252,12 @@ fn desired_service(
 
     let data_major = if kind.data_follows_major { major } else { None };
     let volumes = volumes(service, family, data_major, port, labels, request);
-    let publish = Publish { container_port: kind_port(kind, service), host_ip: host, host_port: port };
+    let mut publish = vec![Publish { container_port: kind_port(kind, service), host_ip: host, host_port: port }];
+    publish.extend(management.map(|(container_port, host_port)| Publish {
+        container_port,
+        host_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        host_port,
+    }));
     let mut container = ContainerSpec {
         name: format!("{}-{}", request.identity.name, service.name),
         image,
@@ -254,7 +272,7 @@ fn desired_service(
             .collect(),
         beside: Vec::new(),
         files,
-        publish: vec![publish],
+        publish,
         network: request.identity.name.clone(),
         aliases: std::iter::once(service.name.clone()).chain(service.aliases.iter().cloned()).collect(),
         labels: BTreeMap::new(),
@@ -314,6 +332,11 @@ fn desired_service(
             user: logins.admin.name.clone(),
             password: logins.admin.password.clone(),
             ..endpoint(&logins.users[0], logins.databases.first().map(|database| &database.name), None)
+        }),
+        management: management.map(|(_, port)| Endpoint {
+            host: Ipv4Addr::LOCALHOST.to_string(),
+            port,
+            ..endpoint(&logins.admin, None, None)
         }),
         inherited: None,
         wanted: logins.wanted(service),

@@ -100,14 +100,18 @@ impl Logins {
         Ok(Self { admin, users, databases, vhosts })
     }
 
-    /// What a kind's templates may name.
-    pub(super) fn values(&self, service: &Service, kind: &Kind) -> Jinja {
+    /// What a kind's templates may name. `administrator` is whether a broker gets our administrator's login too, for its
+    /// management API.
+    pub(super) fn values(&self, service: &Service, kind: &Kind, administrator: bool) -> Jinja {
         let reveal =
             |password: &Option<Secret>| password.as_ref().map(|secret| secret.reveal().to_owned()).unwrap_or_default();
         let definitions = if kind.protocol == Protocol::Amqp {
+            let ours = Some(&self.admin).filter(|_| administrator);
+            let ours = ours.filter(|admin| !self.users.iter().any(|user| user.name == admin.name));
             let users: Vec<_> = self
                 .users
                 .iter()
+                .chain(ours)
                 .filter_map(|user| Some((user.name.clone()?, user.password.clone(), user.superuser)))
                 .collect();
             rabbitmq_definitions(&users, &self.vhosts)

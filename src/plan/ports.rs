@@ -1,7 +1,7 @@
 //! Which loopback port each service is published on.
 
 use super::Identity;
-use crate::model::{Located, Observed, label};
+use crate::model::{Located, Observed, ObservedContainer, label};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -73,28 +73,46 @@ impl<'a> Ports<'a> {
         // One outside the range was set by the user, who has taken it back.
         let in_range = |port: &u16| (FIRST..FIRST + COUNT).contains(port);
         let had = held.or_else(|| self.of_volume(service)).filter(in_range);
-        let hashed =
-            u16::try_from(self.identity.number(&format!("port {service}")) % u64::from(COUNT)).unwrap_or_default();
+        Ok(self.next_free(had, held, &format!("port {service}")))
+    }
+
+    /// The port it had, else the next free one after its stable hash; one that is held needs no asking.
+    fn next_free(&mut self, had: Option<u16>, held: Option<u16>, name: &str) -> u16 {
+        let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let hashed = u16::try_from(self.identity.number(name) % u64::from(COUNT)).unwrap_or_default();
         let candidates = (0..COUNT).map(|step| FIRST + (hashed + step) % COUNT);
         let usable =
             |port: &u16| !self.taken.contains(port) && (held == Some(*port) || (self.is_free)(loopback, *port));
         // With every port of the range taken the hashed one is tried all the same, and the engine says what is wrong.
         let port = had.into_iter().chain(candidates).find(usable).unwrap_or(FIRST + hashed);
         self.taken.insert(port);
-        Ok(port)
+        port
+    }
+
+    /// The port for a further port of the service's container: the one it has, else the next free one after its hash.
+    pub(super) fn choose_further(&mut self, service: &str, container_port: u16) -> u16 {
+        let held = self.container(service).and_then(|container| {
+            let further = container.publish.iter().find(|publish| publish.container_port == container_port);
+            further.map(|publish| publish.host_port)
+        });
+        if let Some(port) = held {
+            self.taken.insert(port);
+            return port;
+        }
+        self.next_free(None, None, &format!("port {service} {container_port}"))
     }
 
     /// The port on which our container publishes the service now; one that is paused holds its port too.
     fn held(&self, service: &str) -> Option<u16> {
-        self.observed
-            .containers
-            .iter()
-            .find(|container| {
-                container.label(label::ENVIRONMENT) == self.identity.name
-                    && container.label(label::SERVICE) == service
-                    && !matches!(container.state.as_str(), "created" | "exited" | "dead")
-            })
-            .and_then(|container| container.label(label::PORT).parse().ok())
+        self.container(service).and_then(|container| container.label(label::PORT).parse().ok())
+    }
+
+    fn container(&self, service: &str) -> Option<&ObservedContainer> {
+        self.observed.containers.iter().find(|container| {
+            container.label(label::ENVIRONMENT) == self.identity.name
+                && container.label(label::SERVICE) == service
+                && !matches!(container.state.as_str(), "created" | "exited" | "dead")
+        })
     }
 
     fn of_volume(&self, service: &str) -> Option<u16> {
@@ -119,7 +137,7 @@ pub(super) fn own_address(identity: &Identity) -> IpAddr {
 mod tests {
     use super::*;
     use crate::machine::Key;
-    use crate::model::{ObservedContainer, ObservedVolume, Origin, SourceFile};
+    use crate::model::{ObservedVolume, Origin, Publish, SourceFile};
     use std::path::Path;
     use std::sync::Arc;
 
@@ -179,6 +197,30 @@ mod tests {
             Ports::new(&identity, &observed, &|_, port| port != 20123, FixedPorts::Claimed).choose("db", None).unwrap()
         };
         assert_eq!(choose(), 20123);
+    }
+
+    #[test]
+    fn a_further_port_is_kept_while_its_container_runs_and_never_the_services_own() {
+        let (identity, mut observed) = (identity(), Observed::default());
+        let mut ports = Ports::new(&identity, &observed, &|_, _| true, FixedPorts::Claimed);
+        let (own, further) = (ports.choose("queue", None).unwrap(), ports.choose_further("queue", 15672));
+        assert_ne!(own, further);
+        observed.containers.push(ObservedContainer {
+            id: "1".into(),
+            name: "c".into(),
+            state: "running".into(),
+            labels: [(label::ENVIRONMENT, identity.name.as_str()), (label::SERVICE, "queue")]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
+            image_id: String::new(),
+            image: String::new(),
+            created: 0,
+            status: String::new(),
+            publish: vec![Publish { container_port: 15672, host_ip: Ipv4Addr::LOCALHOST.into(), host_port: 20124 }],
+            volumes: Vec::new(),
+        });
+        let mut ports = Ports::new(&identity, &observed, &|_, _| false, FixedPorts::Claimed);
+        assert_eq!(ports.choose_further("queue", 15672), 20124);
     }
 
     #[test]

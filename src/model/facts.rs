@@ -13,9 +13,10 @@ pub struct ServiceFacts {
     /// Its release without a distribution's suffixes: `16.4`, `7.2.5`.
     pub version: Option<String>,
     /// What it said, by topic and name, values as the server writes them: `settings` → `max_connections` → `200`,
-    /// `extensions` → `shop/pg_trgm` → `1.6`. Settings are those that differ from the server's own default.
+    /// `extensions` → `pg_trgm` → `1.6`. Settings are those that differ from the server's own default, or that somebody
+    /// set; `defaults` has the default of each of them.
     pub topics: BTreeMap<String, BTreeMap<String, String>>,
-    /// Topics that could not be asked, and why.
+    /// Topics (`users`), or single names in them (`settings/save`), that could not be asked, and why.
     #[serde(default)]
     pub not_asked: BTreeMap<String, String>,
 }

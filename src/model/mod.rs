@@ -14,6 +14,7 @@ mod lock;
 mod managed_block;
 mod origin;
 mod protocol;
+mod report;
 mod secret;
 mod stack;
 mod template;
@@ -35,6 +36,7 @@ pub use lock::{Lock, LockedService};
 pub use managed_block::{BLOCK_END, BLOCK_START, without_managed_block};
 pub use origin::{Located, Origin, SourceFile};
 pub use protocol::Protocol;
+pub use report::{NotAsked, Report, ReportedService, Section};
 pub use secret::Secret;
 pub use stack::{
     App, Credential, Database, InitFile, Key, Service, Setting, Source, Stack, Support, User, Value, Variable,

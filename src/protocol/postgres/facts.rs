@@ -18,13 +18,15 @@ const BEGIN: &str = "BEGIN TRANSACTION READ ONLY; \
 /// The built-in role that reads every setting and writes nothing, where the login may become it.
 const READER: &str = "SELECT pg_catalog.pg_has_role('pg_read_all_settings', 'MEMBER')";
 
-/// Settings by their value outside this session, as far as they differ from the server's built-in default; those that
-/// decide most are told in any case. Left out are what the build decides, where files and sockets lie, and what could
-/// hold a secret; placeholders (`app.jwt_secret`) are the user's own data.
+/// Settings by their value outside this session and their built-in default: those that differ from it, that somebody
+/// set, or that decide most. Left out are what the build decides, where files and sockets lie, and what could hold a
+/// secret; placeholders (`app.jwt_secret`) are the user's own data.
 const SETTINGS: &str = r"
-    SELECT lower(name), CASE WHEN source = 'session' THEN reset_val || coalesce(unit, '') ELSE current_setting(name) END
+    SELECT lower(name), CASE WHEN source = 'session' THEN reset_val || coalesce(unit, '') ELSE current_setting(name) END,
+        CASE WHEN unit ~ '^[0-9]+kB$' THEN (boot_val::bigint * rtrim(unit, 'kB')::bigint) || 'kB'
+            ELSE boot_val || coalesce(unit, '') END
     FROM pg_settings
-    WHERE (reset_val IS DISTINCT FROM boot_val
+    WHERE (reset_val IS DISTINCT FROM boot_val OR source NOT IN ('default', 'override', 'session')
         OR lower(name) IN ('max_connections', 'timezone', 'shared_buffers', 'work_mem', 'statement_timeout',
             'default_transaction_isolation', 'datestyle', 'wal_level'))
       AND source <> 'client'
@@ -87,7 +89,10 @@ async fn ask(client: &Client, version: &str) -> Result<ServiceFacts, ProbeError>
             }
         }
         let major = super::reconcile::major(version);
-        note(&mut facts, "settings", Ok(pairs(rows(client, SETTINGS).await?)));
+        let settings = rows(client, SETTINGS).await?;
+        let defaults = settings.iter().map(|row| row.iter().step_by(2).cloned().collect());
+        note(&mut facts, "defaults", Ok(pairs(defaults.collect())));
+        note(&mut facts, "settings", Ok(pairs(settings)));
         let database = rows(client, &database(major)).await?.concat();
         let told = FIELDS.iter().zip(database).filter(|(_, value)| !value.is_empty());
         note(&mut facts, "database", Ok(told.map(|(field, value)| ((*field).to_owned(), value))));

@@ -1,0 +1,172 @@
+//! What is known of differences: how much each matters, why, and where that is written. Data, in `templates/parity/`.
+
+use crate::kinds::matches;
+use crate::model::{Impact, Protocol};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+/// What is known of one protocol's servers.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Knowledge {
+    /// The unit of a bare number (`8kB`), and the settings that have it.
+    #[serde(default)]
+    units: BTreeMap<String, Vec<String>>,
+    /// The first that fits counts.
+    rules: Vec<Rule>,
+}
+
+/// What one sort of difference means.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rule {
+    /// The topic of the facts.
+    topic: String,
+    /// Patterns of names in it; none is every name.
+    #[serde(default)]
+    names: Vec<String>,
+    /// The difference's code, where it is not `setting`.
+    #[serde(default)]
+    pub(super) code: Option<String>,
+    /// How much it matters; none only where it is ignored.
+    #[serde(default)]
+    impact: Option<Impact>,
+    /// What it means that one side has nothing of the name.
+    #[serde(default)]
+    absent: Absent,
+    /// How two values are seen to be the same.
+    #[serde(default)]
+    pub(super) same: Same,
+    /// Why it is no difference at all.
+    #[serde(default)]
+    ignore: Option<String>,
+    /// Why it matters, in one line.
+    #[serde(default)]
+    pub(super) why: String,
+    /// Where that is written.
+    #[serde(default)]
+    pub(super) source: String,
+}
+
+/// What it means that one side has nothing of a name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Absent {
+    /// As much as another value.
+    #[default]
+    Same,
+    /// Nothing: that release does not know it.
+    Unknown,
+    Breaks,
+    Behaves,
+    Cosmetic,
+    Expected,
+}
+
+/// How two values are seen to be the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Same {
+    /// Booleans, numbers with units, time zones, else the text.
+    #[default]
+    Value,
+    /// The same words with commas between them, in any order.
+    Words,
+    /// The same letters in any order.
+    Letters,
+    /// A locale's name: `en_US.utf8` is `en_US.UTF-8`.
+    Locale,
+}
+
+impl Rule {
+    /// How much a difference matters, `absent` where a side has nothing of the name; none where it is no difference.
+    pub(super) fn impact(&self, absent: bool) -> Option<Impact> {
+        if self.ignore.is_some() {
+            return None;
+        }
+        match (absent, self.absent) {
+            (false, _) | (true, Absent::Same) => self.impact,
+            (true, Absent::Unknown) => None,
+            (true, Absent::Breaks) => Some(Impact::Breaks),
+            (true, Absent::Behaves) => Some(Impact::Behaves),
+            (true, Absent::Cosmetic) => Some(Impact::Cosmetic),
+            (true, Absent::Expected) => Some(Impact::Expected),
+        }
+    }
+}
+
+impl Knowledge {
+    /// What is known of a protocol's servers; of HTTP and TCP there is nothing to know.
+    pub(super) fn of(protocol: Protocol) -> &'static Self {
+        static ALL: LazyLock<[Knowledge; 5]> = LazyLock::new(|| {
+            [
+                include_str!("../../templates/parity/postgres.yaml"),
+                include_str!("../../templates/parity/redis.yaml"),
+                include_str!("../../templates/parity/amqp.yaml"),
+                include_str!("../../templates/parity/memcached.yaml"),
+                // A test reads each of them.
+                "rules: []",
+            ]
+            .map(|text| serde_saphyr::from_str(text).unwrap_or_default())
+        });
+        let [postgres, redis, amqp, memcached, nothing] = &*ALL;
+        match protocol {
+            Protocol::Postgres => postgres,
+            Protocol::Redis => redis,
+            Protocol::Amqp => amqp,
+            Protocol::Memcached => memcached,
+            Protocol::Http | Protocol::Tcp => nothing,
+        }
+    }
+
+    /// What is known of a name in a topic.
+    pub(super) fn rule(&'static self, topic: &str, name: &str) -> Option<&'static Rule> {
+        let fits = |rule: &&Rule| {
+            rule.topic == topic && (rule.names.is_empty() || rule.names.iter().any(|pattern| matches(pattern, name)))
+        };
+        self.rules.iter().find(fits)
+    }
+
+    /// The unit that a bare number has in a setting: `8kB`.
+    pub(super) fn unit(&self, setting: &str) -> Option<&str> {
+        self.units.iter().find(|(_, names)| names.iter().any(|name| name == setting)).map(|(unit, _)| unit.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Protocol; 4] = [Protocol::Postgres, Protocol::Redis, Protocol::Amqp, Protocol::Memcached];
+
+    #[test]
+    fn every_rule_says_how_much_it_matters_and_why_and_where_that_is_written() {
+        for protocol in ALL {
+            let knowledge = Knowledge::of(protocol);
+            assert!(!knowledge.rules.is_empty(), "{protocol:?} is readable");
+            for rule in &knowledge.rules {
+                if rule.ignore.is_some() {
+                    continue;
+                }
+                let impact = rule.impact.unwrap_or_else(|| panic!("{rule:?} has no impact"));
+                assert!(!rule.why.is_empty() && !rule.why.contains('\n'), "{rule:?}");
+                let expected = impact == Impact::Expected || impact == Impact::Cosmetic;
+                assert!(rule.source.starts_with("https://") || (expected && rule.source.is_empty()), "{rule:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_rule_that_fits_counts() {
+        let postgres = Knowledge::of(Protocol::Postgres);
+        let impact = |topic, name, absent| postgres.rule(topic, name).and_then(|rule| rule.impact(absent));
+        assert_eq!(impact("settings", "rds.force_ssl", true), Some(Impact::Expected));
+        assert_eq!(impact("settings", "timezone", false), Some(Impact::Behaves));
+        assert_eq!(impact("settings", "recovery_init_sync_method", false), None);
+        assert_eq!(impact("settings", "a_new_one", false), Some(Impact::Behaves));
+        assert_eq!(impact("extensions", "pg_trgm", true), Some(Impact::Breaks));
+        assert_eq!(impact("extensions", "pg_trgm", false), Some(Impact::Behaves));
+        assert_eq!(postgres.unit("shared_buffers"), Some("8kB"));
+    }
+}

@@ -1,0 +1,13 @@
+//! Production against development, as data: what each side says, where they differ, and how much that matters.
+//!
+//! Pure: whoever calls it has asked the servers and read the files.
+
+mod compare;
+mod declared;
+mod facts_file;
+mod knowledge;
+mod values;
+
+pub use compare::{Declared, Sides, compare};
+pub use declared::declared;
+pub use facts_file::{FactsFile, is_facts, parse, render};

@@ -1,0 +1,83 @@
+//! The report as one HTML file that needs nothing beside it: no scripts, no fonts, light and dark.
+
+use super::{groups, place, totals};
+use crate::model::{Difference, Impact, Report, Said};
+use crate::ui::visible::one_line;
+use minijinja::value::Value;
+use minijinja::{AutoEscape, Environment, context};
+
+/// The page. The template is ours, so an error is a mistake of a build; a test renders it.
+pub fn html(report: &Report) -> Result<String, minijinja::Error> {
+    let mut jinja = Environment::new();
+    jinja.set_auto_escape_callback(|_| AutoEscape::Html);
+    let groups: Vec<Value> = groups(report)
+        .into_iter()
+        .map(|(name, kind)| {
+            let service = report.services.iter().find(|service| service.name == name);
+            let of = |expected: bool| -> Vec<Value> {
+                report.of(name).filter(|found| (found.impact == Impact::Expected) == expected).map(difference).collect()
+            };
+            let not_asked: Vec<Value> = service
+                .iter()
+                .flat_map(|service| &service.not_asked)
+                .map(|one| context! { side => one_line(&one.side), topics => &one.topics, why => one_line(&one.why) })
+                .collect();
+            context! {
+                name => if name.is_empty() { "Project".to_owned() } else { one_line(name) },
+                kind => one_line(kind),
+                versions => service.map(|service| said(&service.versions)).unwrap_or_default(),
+                differences => of(false),
+                expected => of(true),
+                not_asked,
+            }
+        })
+        .collect();
+    let sections: Vec<Value> = report
+        .sections
+        .iter()
+        .map(|section| context! { title => one_line(&section.title), rows => &section.rows, note => &section.note })
+        .collect();
+    let values = context! {
+        project => one_line(&report.project),
+        totals => totals(report),
+        sides => said(&report.sides),
+        groups,
+        sections,
+    };
+    jinja.render_named_str("report.html", include_str!("../../../templates/report.html"), values)
+}
+
+fn difference(found: &Difference) -> Value {
+    context! {
+        impact => found.impact.name(),
+        words => found.impact.words(),
+        subject => one_line(&found.subject),
+        place => place(found),
+        said => said(&found.said),
+        why => one_line(&found.why),
+        source => &found.source,
+        help => found.help.iter().map(|help| one_line(help)).collect::<Vec<_>>(),
+    }
+}
+
+fn said(said: &[Said]) -> Vec<Value> {
+    said.iter().map(|said| context! { side => one_line(&said.side), value => one_line(&said.value) }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::example::report;
+    use super::*;
+
+    #[test]
+    fn the_page_needs_nothing_beside_it_and_text_of_servers_stays_text() {
+        let page = html(&report()).unwrap();
+        for needed in ["Parity of shop", "prefers-color-scheme: dark", "deploy&#x2f;compose.yaml:3", "1 expected"] {
+            assert!(page.contains(needed), "{needed} in {page}");
+        }
+        assert!(page.contains("&lt;x&gt;") && !page.contains("<x>"), "{page}");
+        for foreign in ["<script", "<link", "@import", "src=", "url("] {
+            assert!(!page.contains(foreign), "{foreign} in {page}");
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The report as SARIF 2.1.0, which code hosts show beside the changed lines
+//! (<https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>).
+
+use super::sentence;
+use crate::model::{Difference, Impact, Report};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// The report as one log; what is expected is no result.
+pub fn sarif(report: &Report) -> Value {
+    let told: Vec<&Difference> =
+        report.differences.iter().filter(|difference| difference.impact != Impact::Expected).collect();
+    let rules: BTreeMap<&str, &Difference> =
+        told.iter().rev().map(|difference| (difference.code, *difference)).collect();
+    let rules: Vec<Value> = rules
+        .values()
+        .map(|difference| {
+            let mut rule = json!({
+                "id": difference.code,
+                "shortDescription": {"text": format!("development and production differ: {}", difference.code)},
+            });
+            if !difference.source.is_empty() {
+                rule["helpUri"] = json!(difference.source);
+            }
+            rule
+        })
+        .collect();
+    json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": {
+                "name": "devenv",
+                "version": env!("CARGO_PKG_VERSION"),
+                "informationUri": env!("CARGO_PKG_REPOSITORY"),
+                "rules": rules,
+            }},
+            "results": told.iter().map(|difference| result(difference)).collect::<Vec<_>>(),
+            "columnKind": "unicodeCodePoints",
+        }],
+    })
+}
+
+fn result(difference: &Difference) -> Value {
+    let level = match difference.impact {
+        Impact::Breaks => "error",
+        Impact::Behaves => "warning",
+        Impact::Cosmetic | Impact::Expected => "note",
+    };
+    let text = [&[sentence(difference), difference.why.clone()], difference.help.as_slice()].concat();
+    let locations: Vec<Value> = difference
+        .origin
+        .iter()
+        .map(|origin| {
+            let uri = origin.path().components().map(|part| encoded(&part.as_os_str().to_string_lossy()));
+            json!({"physicalLocation": {
+                "artifactLocation": {"uri": uri.collect::<Vec<_>>().join("/")},
+                "region": {
+                    "startLine": origin.line, "startColumn": origin.column,
+                    "endColumn": origin.column + origin.length.max(1),
+                },
+            }})
+        })
+        .collect();
+    // What a host tells findings of two runs apart by.
+    let same = format!("{}/{}/{}", difference.code, difference.service, difference.subject);
+    json!({
+        "ruleId": difference.code,
+        "level": level,
+        "message": {"text": text.join("\n")},
+        "locations": locations,
+        "partialFingerprints": {"devenv/v1": same},
+    })
+}
+
+/// A part of a path as a URI has it.
+fn encoded(part: &str) -> String {
+    use std::fmt::Write as _;
+    part.bytes().fold(String::new(), |mut text, byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~+@".contains(&byte) {
+            text.push(char::from(byte));
+        } else {
+            let _ = write!(text, "%{byte:02X}");
+        }
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::example::report;
+    use super::*;
+
+    #[test]
+    fn results_name_their_rule_level_and_line() {
+        let log = sarif(&report());
+        let run = &log["runs"][0];
+        let results = run["results"].as_array().unwrap();
+        assert_eq!(results.len(), 3, "what is expected is no result");
+        assert_eq!(results[0]["level"], "error");
+        assert_eq!(results[1]["level"], "warning");
+        let place = &results[0]["locations"][0]["physicalLocation"];
+        assert_eq!(place["artifactLocation"]["uri"], "deploy/compose.yaml");
+        assert_eq!(place["region"]["startLine"], 3);
+        assert_eq!(place["region"]["endColumn"], 23);
+        assert_eq!(results[2]["locations"], json!([]));
+        let rules: Vec<&str> =
+            run["tool"]["driver"]["rules"].as_array().unwrap().iter().filter_map(|rule| rule["id"].as_str()).collect();
+        assert_eq!(rules, ["extension", "setting", "tool-version"]);
+        for result in results {
+            assert!(rules.contains(&result["ruleId"].as_str().unwrap()));
+        }
+    }
+}

@@ -95,6 +95,16 @@ pub enum Command {
     Doctor(Show),
     /// List the kinds of services.
     Kinds(Show),
+    /// Compare development with production: manifest, lock, what runs here, and what production answers.
+    Parity(Parity),
+    /// Print what servers say of themselves, read-only, for those who may not ask them.
+    Facts(Facts),
+    /// Print the JSON schema of a file, for editors.
+    Schema {
+        /// Which file.
+        #[arg(value_enum)]
+        file: SchemaOf,
+    },
     /// Print completions for a shell.
     Completions {
         /// The shell.
@@ -143,10 +153,96 @@ pub struct Pin {
     #[command(flatten)]
     pub manifests: Manifests,
     /// The service.
-    pub service: String,
+    #[arg(required_unless_present = "from_facts")]
+    pub service: Option<String>,
     /// The release that production runs, as the image's tags have it: `16.4`, `16.4-alpine`, `16.4@sha256:…`.
-    #[arg(id = "release", value_name = "VERSION")]
-    pub version: String,
+    #[arg(id = "release", value_name = "VERSION", required_unless_present = "from_facts")]
+    pub version: Option<String>,
+    /// Pin every service to the release that its server said (`devenv facts`).
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["service", "release"])]
+    pub from_facts: Option<PathBuf>,
+}
+
+/// `devenv parity`.
+#[derive(Clone, Debug, Args)]
+pub struct Parity {
+    /// Manifests.
+    #[command(flatten)]
+    pub manifests: Manifests,
+    /// Ask this server too, as production: a URL, `env:NAME`, `@FILE` or `-` (standard input) that holds it; with
+    /// `SERVICE=` before it where its scheme does not tell which service it is. Read-only.
+    #[arg(long, value_name = "[SERVICE=]URL")]
+    pub against: Vec<String>,
+    /// Take production's answers from this file, which `devenv facts` wrote.
+    #[arg(long, value_name = "FILE")]
+    pub against_facts: Vec<PathBuf>,
+    /// Compare these two instead: facts files or manifests, by path, or by stage (`production`, `staging`).
+    #[arg(long, num_args = 2, value_names = ["ONE", "OTHER"], conflicts_with_all = ["against", "against_facts"])]
+    pub between: Vec<String>,
+    /// The form of the report.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: ReportFormat,
+    /// Exit with 7 where something differs that matters.
+    #[arg(long)]
+    pub check: bool,
+    /// What matters to `--check`, and everything above it.
+    #[arg(long, value_enum, default_value_t, value_name = "IMPACT")]
+    pub fail_on: FailOn,
+}
+
+/// Forms of the report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// A page to read.
+    #[default]
+    Terminal,
+    /// One object.
+    Json,
+    /// For a pull request.
+    Markdown,
+    /// One file for a browser.
+    Html,
+    /// For code hosts.
+    Sarif,
+    /// Annotations on the manifests' lines, and the job's summary.
+    Github,
+}
+
+/// What `--check` fails on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// An app that works on one side fails on the other.
+    Breaks,
+    /// An app may get other answers or limits.
+    #[default]
+    Behaves,
+    /// Everything that is not expected.
+    Cosmetic,
+}
+
+/// `devenv facts`.
+#[derive(Clone, Debug, Args)]
+pub struct Facts {
+    /// Manifests.
+    #[command(flatten)]
+    pub manifests: Manifests,
+    /// The servers, each as a URL, `env:NAME`, `@FILE` or `-` (standard input) that holds it, with the service's name
+    /// and `=` before it; none asks what runs here.
+    #[arg(value_name = "[SERVICE=]URL")]
+    pub servers: Vec<String>,
+}
+
+/// Files that have a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// `services.yaml`.
+    Services,
+    /// `services.local.yaml`.
+    Local,
+    /// `services.lock`.
+    Lock,
+    /// What `devenv parity --format json` prints.
+    Report,
 }
 
 /// `devenv up`.

@@ -1,20 +1,26 @@
 //! One file a command; each reads as a story of the verbs: read, resolve, observe, diff, apply, prove, render.
 
+mod between;
 mod child;
 mod doctor;
 mod down;
 mod env;
 mod ephemeral;
+mod facts;
 mod gc;
+mod hidden_arguments;
 mod init;
 mod kinds;
 mod layers;
 mod logs;
 mod manifest;
+mod parity;
 mod pin;
 mod plan;
 mod reset;
 mod run;
+mod schema;
+mod servers;
 mod session;
 mod shell;
 mod signals;
@@ -30,6 +36,9 @@ use clap::CommandFactory;
 
 /// Carries the command out. The number is the exit code of what it ran (`devenv run`, `devenv shell`), else 0.
 pub async fn run(cli: Cli, printer: &Printer) -> Result<u8, Failure> {
+    if matches!(cli.command, Command::Parity(_) | Command::Facts(_)) {
+        hidden_arguments::hide();
+    }
     let global = &cli.global;
     if let Some(folder) = &global.directory {
         std::env::set_current_dir(folder).map_err(|error| {
@@ -60,6 +69,11 @@ pub async fn run(cli: Cli, printer: &Printer) -> Result<u8, Failure> {
         Command::Init => init::run(global, printer).map(done),
         Command::Doctor(show) => doctor::run(global, &files(&show.manifests.files), show.json, printer).await,
         Command::Kinds(show) => kinds::run(global, &files(&show.manifests.files), show.json, printer).map(done),
+        Command::Parity(parity) => {
+            parity::run(global, &files(&parity.manifests.files), parity, printer).await.map(done)
+        }
+        Command::Facts(facts) => facts::run(global, &files(&facts.manifests.files), facts, printer).await.map(done),
+        Command::Schema { file } => schema::run(*file, printer).map(done),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "devenv", &mut text);

@@ -1,5 +1,6 @@
 //! `devenv pin`: the version that production runs, where its manifests do not settle it.
 
+use super::parity::{by_service, read_facts};
 use super::session::{read, unknown_service};
 use crate::cli::{Global, Pin};
 use crate::manifest::{self, Reading};
@@ -9,8 +10,43 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-/// Runs the command: writes the pin, and reads the manifests again to prove it.
+/// Runs the command: one pin, or one for each service whose server said its release.
 pub(crate) fn run(global: &Global, files: &[PathBuf], pin: &Pin, printer: &Printer) -> Result<(), Failure> {
+    let said = |service: &str, version: &str| Wanted { service: service.to_owned(), version: version.to_owned() };
+    if let Some(path) = &pin.from_facts {
+        let project = read(global, files)?;
+        let told = by_service(&project.stack, &project.kinds, read_facts(path)?)?;
+        for service in &project.stack.services {
+            let Some(facts) = told.get(&service.name) else { continue };
+            match &facts.version {
+                // What the image's tag says beside the number (`-alpine`) stays.
+                Some(version) => {
+                    pin_one(global, files, &said(&service.name, &service.version.with_number(version)), printer)?;
+                }
+                None => printer.diagnostics(&[Diagnostic::warning(
+                    "pin-unknown",
+                    format!("{} is not pinned: its server did not say its version", service.name),
+                )
+                .help("pin it by hand: `devenv pin SERVICE VERSION`")]),
+            }
+        }
+        return Ok(());
+    }
+    match (&pin.service, &pin.version) {
+        (Some(service), Some(version)) => pin_one(global, files, &said(service, version), printer),
+        // The command line asks for both.
+        _ => Ok(()),
+    }
+}
+
+/// One pin.
+struct Wanted {
+    service: String,
+    version: String,
+}
+
+/// Writes the pin, and reads the manifests again to prove it.
+fn pin_one(global: &Global, files: &[PathBuf], pin: &Wanted, printer: &Printer) -> Result<(), Failure> {
     let reading = read(global, files)?;
     let errors: Vec<Diagnostic> =
         reading.diagnostics.iter().filter(|one| one.severity == Severity::Error).cloned().collect();
@@ -71,7 +107,7 @@ pub(crate) fn run(global: &Global, files: &[PathBuf], pin: &Pin, printer: &Print
 }
 
 /// Whether the manifests now say that version of the service; its class.
-fn prove(after: &Reading, pin: &Pin, path: &Path) -> Result<VersionClass, Failure> {
+fn prove(after: &Reading, pin: &Wanted, path: &Path) -> Result<VersionClass, Failure> {
     let pinned = after.stack.service(&pin.service).filter(|service| service.version.text == pin.version);
     let pinned = pinned.filter(|service| service.version.origin.path() == path);
     pinned.map(|service| service.version.class).ok_or_else(|| {

@@ -58,6 +58,14 @@ impl Version {
         self.parts().first().copied()
     }
 
+    /// The text with another number in it: `16-alpine` with `16.4` is `16.4-alpine`; without one, the number alone.
+    pub fn with_number(&self, number: &str) -> String {
+        match &self.number {
+            Some(own) if self.text.contains(own.as_str()) => self.text.replacen(own.as_str(), number, 1),
+            _ => number.to_owned(),
+        }
+    }
+
     /// The version that a tag or version text declares. `exact_parts` says how many numbers a full release of the
     /// product has (2 for Postgres 10 and later, 3 for most). A leading word of the image's family is skipped
     /// (`pg14-v0.2.0` is 14), a leading `v` too; suffixes (`-alpine`, `-management`, `-rds.2024`) are no part of it.
@@ -110,6 +118,14 @@ mod tests {
         let origin = Origin::start_of(&Arc::new(SourceFile { path: "x".into(), text: String::new() }));
         let version = Version::parse(text, false, |_| exact_parts, origin);
         (version.number, version.class.name())
+    }
+
+    #[test]
+    fn another_number_keeps_what_a_tag_says_beside_it() {
+        let origin = Origin::start_of(&Arc::new(SourceFile { path: "x".into(), text: String::new() }));
+        for (text, with) in [("16-alpine", "16.4-alpine"), ("v16", "v16.4"), ("latest", "16.4"), ("", "16.4")] {
+            assert_eq!(Version::parse(text, false, |_| 2, origin.clone()).with_number("16.4"), with);
+        }
     }
 
     #[test]

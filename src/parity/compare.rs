@@ -21,10 +21,12 @@ pub struct Sides<'a> {
     pub service: &'a str,
     /// How it is spoken to.
     pub protocol: Protocol,
-    /// How many numbers of its version make a major one, and how many a full release: 1 and 2 for Postgres.
-    pub release: (usize, usize),
-    /// Where the manifest declares it, and its version.
+    /// How many numbers a full release of it has: 2 for Postgres.
+    pub full: usize,
+    /// Where the manifest declares it.
     pub origin: Option<&'a Origin>,
+    /// Where the manifest declares its version.
+    pub version_origin: Option<&'a Origin>,
     /// What the manifest declares.
     pub declared: Option<&'a Declared>,
     /// What is pinned.
@@ -251,7 +253,6 @@ fn numbers(version: &str) -> Vec<&str> {
 }
 
 fn version(sides: &Sides<'_>) -> Option<Difference> {
-    let (major, full) = sides.release;
     let mut said: Vec<Said> = Vec::new();
     let mut say = |side: &str, version: Option<&str>| {
         if let Some(version) = version.filter(|version| !numbers(version).is_empty()) {
@@ -265,12 +266,12 @@ fn version(sides: &Sides<'_>) -> Option<Difference> {
     say("manifest", sides.declared.and_then(|declared| declared.version.as_deref()));
     // As far as both say it: `16` is no other version than `16.4`.
     let differ_at = |one: &str, other: &str| {
-        numbers(one).into_iter().zip(numbers(other)).take(full).position(|(one, other)| one != other)
+        numbers(one).into_iter().zip(numbers(other)).take(sides.full).position(|(one, other)| one != other)
     };
     let at = said.iter().flat_map(|one| said.iter().filter_map(|other| differ_at(&one.value, &other.value))).min()?;
-    let (code, impact, why) = if at < major {
+    let (code, impact, why) = if at == 0 {
         ("version-major", Impact::Breaks, "a major version changes statements, defaults and the form of data")
-    } else if at + 1 < full {
+    } else if at + 1 < sides.full {
         ("version-minor", Impact::Behaves, "a minor version brings commands and defaults that the other lacks")
     } else {
         ("version-patch", Impact::Cosmetic, "one has mistakes, and holes, that the other has mended")
@@ -290,6 +291,7 @@ fn version(sides: &Sides<'_>) -> Option<Difference> {
             format!("here: pin it (`devenv pin {} {wanted}`)", sides.service),
             format!("or upgrade {}", said[0].side),
         ],
+        origin: sides.version_origin.or(sides.origin).cloned(),
         ..difference(sides, code, impact, "version", said)
     })
 }

@@ -1,7 +1,8 @@
 //! What a manifest declares of a service, in the words of facts.
 
 use super::compare::Declared;
-use crate::model::{Origin, Protocol, Service};
+use crate::model::{Origin, Protocol, Service, ServiceFacts};
+use std::collections::BTreeMap;
 
 /// Version, settings, extensions, databases, vhosts and plugins, each with its place.
 pub fn declared(service: &Service, protocol: Protocol) -> Declared {
@@ -27,4 +28,23 @@ pub fn declared(service: &Service, protocol: Protocol) -> Declared {
         }
     }
     declared
+}
+
+/// What a manifest declares as if its server had said it, for a comparison with another manifest: what it does not
+/// declare is not there.
+pub fn as_facts(declared: &Declared, protocol: Protocol, product: &str) -> ServiceFacts {
+    let topics = ["settings", "extensions", "vhosts", "plugins", "databases"];
+    let mut topics: BTreeMap<String, BTreeMap<String, String>> =
+        topics.into_iter().map(|topic| (topic.to_owned(), BTreeMap::new())).collect();
+    for ((topic, name), (value, _)) in &declared.entries {
+        let value = value.clone().unwrap_or_else(|| "declared".to_owned());
+        topics.entry(topic.clone()).or_default().insert(name.clone(), value);
+    }
+    ServiceFacts {
+        protocol,
+        product: product.to_owned(),
+        version: declared.version.clone(),
+        topics,
+        not_asked: BTreeMap::new(),
+    }
 }

@@ -9,5 +9,5 @@ mod knowledge;
 mod values;
 
 pub use compare::{Declared, Sides, compare};
-pub use declared::declared;
+pub use declared::{as_facts, declared};
 pub use facts_file::{FactsFile, is_facts, parse, render};

@@ -4,7 +4,7 @@
 
 use super::facts::{note, nothing_yet};
 use super::wire::{Conversation, Parsed};
-use super::{ProbeError, Proof};
+use super::{ProbeError, Proof, Tls};
 use crate::model::{Endpoint, Protocol, ServiceFacts};
 
 /// Bytes that a server may answer.
@@ -24,8 +24,8 @@ pub(super) async fn prove(endpoint: &Endpoint) -> Result<Proof, ProbeError> {
 }
 
 /// The version, and the settings that an app can notice.
-pub(super) async fn facts(endpoint: &Endpoint) -> Result<ServiceFacts, ProbeError> {
-    let mut conversation = Conversation::open(endpoint, LIMIT_OF_SETTINGS).await?;
+pub(super) async fn facts(endpoint: &Endpoint, tls: Tls) -> Result<ServiceFacts, ProbeError> {
+    let mut conversation = Conversation::open_over(endpoint, tls, LIMIT_OF_SETTINGS).await?;
     conversation.send(b"version\r\nstats settings\r\n").await?;
     let version = conversation.receive(parse).await?;
     let mut facts = nothing_yet(Protocol::Memcached, "memcached", Some(version));

@@ -13,13 +13,17 @@ mod postgres;
 mod probe;
 mod reconciled;
 mod redis;
+mod target;
 mod tcp;
+mod tls;
 mod wire;
 
 use crate::model::{Endpoint, Protocol, ServiceFacts, Wanted};
 pub use probe::{Fault, ProbeError, Proof};
 pub use reconciled::{Done, ReconcileError, Subject};
 use std::time::Duration;
+pub use target::Target;
+pub use tls::Tls;
 use tokio::time::timeout;
 
 /// How long one try may take, so that a peer that says nothing does not use up the whole deadline.
@@ -84,23 +88,19 @@ pub async fn save(protocol: Protocol, endpoint: &Endpoint) -> Result<(), ProbeEr
     }
 }
 
-/// Asks a server what it is, over the endpoint's login, and changes nothing: Postgres in a read-only transaction, the
-/// others by requests that read. `management` is where `RabbitMQ`'s HTTP API listens, if it does.
+/// Asks a server what it is, and changes nothing: Postgres in a read-only transaction, the others by requests that
+/// read.
 ///
 /// What the server does not tell this login is named in [`ServiceFacts::not_asked`]. Takes at most 30 s. Servers of
 /// [`Protocol::Http`] and [`Protocol::Tcp`] have no common way to say what they are: that is an error of
 /// [`Fault::Other`].
-pub async fn facts(
-    protocol: Protocol,
-    endpoint: &Endpoint,
-    management: Option<&Endpoint>,
-) -> Result<ServiceFacts, ProbeError> {
+pub async fn facts(target: &Target) -> Result<ServiceFacts, ProbeError> {
     let asked = async {
-        match protocol {
-            Protocol::Postgres => postgres::facts(endpoint).await,
-            Protocol::Redis => redis::facts(endpoint).await,
-            Protocol::Amqp => amqp::facts(endpoint, management).await,
-            Protocol::Memcached => memcached::facts(endpoint).await,
+        match target.protocol {
+            Protocol::Postgres => postgres::facts(&target.endpoint, target.tls).await,
+            Protocol::Redis => redis::facts(&target.endpoint, target.tls).await,
+            Protocol::Amqp => amqp::facts(target).await,
+            Protocol::Memcached => memcached::facts(&target.endpoint, target.tls).await,
             Protocol::Http | Protocol::Tcp => {
                 Err(ProbeError::other("its protocol has no common way for a server to say what it is"))
             }

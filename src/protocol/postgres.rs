@@ -12,8 +12,8 @@ mod reconcile;
 mod refusal;
 mod take_over;
 
-use super::wire::{Stream, connect};
-use super::{ProbeError, Proof, TRY, within};
+use super::wire::{Stream, connect_postgres};
+use super::{ProbeError, Proof, TRY, Tls, within};
 use crate::model::Endpoint;
 pub(super) use facts::facts;
 pub(super) use reconcile::reconcile;
@@ -45,6 +45,11 @@ struct Session {
 
 /// Logs in, with options of the server's command line, within the bound of one try.
 async fn login(endpoint: &Endpoint, limit: u64, options: &str) -> Result<Session, Refusal> {
+    login_over(endpoint, Tls::Off, limit, options).await
+}
+
+/// The same, encrypted where that is asked for.
+async fn login_over(endpoint: &Endpoint, tls: Tls, limit: u64, options: &str) -> Result<Session, Refusal> {
     let mut config = Config::new();
     config.user(endpoint.user.as_deref().unwrap_or("postgres")).ssl_mode(SslMode::Disable).application_name("devenv");
     if !options.is_empty() {
@@ -57,7 +62,7 @@ async fn login(endpoint: &Endpoint, limit: u64, options: &str) -> Result<Session
         config.dbname(database);
     }
     let login = async {
-        let stream = connect(endpoint, limit).await?;
+        let stream = connect_postgres(endpoint, tls, limit).await?;
         config.connect_raw(stream, NoTls).await.map_err(|error| {
             if endpoint.password.is_none() && is_unable(&error) {
                 ProbeError::login("the server asks for a password, and the endpoint has none").into()

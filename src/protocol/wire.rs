@@ -2,31 +2,79 @@
 //!
 //! No connection reads more than its limit, so a peer that never ends costs a bounded amount of memory.
 
-use super::ProbeError;
+use super::tls::{Tls, encrypt};
+use super::{Fault, ProbeError};
 use crate::model::Endpoint;
 use std::io;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, Join, Take, join};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Join, Take, join};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 /// Both directions of a connection, the reading one with its limit.
-pub(super) type Stream = Join<Take<OwnedReadHalf>, OwnedWriteHalf>;
+pub(super) type Stream = Join<Take<Reader>, Writer>;
+type Reader = Box<dyn AsyncRead + Send + Unpin>;
+type Writer = Box<dyn AsyncWrite + Send + Unpin>;
 
 /// Connects, without waiting for a server to come up. At most `limit` bytes can be read from it.
 pub(super) async fn connect(endpoint: &Endpoint, limit: u64) -> Result<Stream, ProbeError> {
-    let host = endpoint.host.trim_start_matches('[').trim_end_matches(']');
-    let stream = TcpStream::connect((host, endpoint.port)).await.map_err(|error| match error.kind() {
-        // A container's name is not known before it runs, and its address not reachable.
-        io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput => ProbeError::from(error),
-        _ => ProbeError::not_yet(error.to_string()),
-    })?;
+    connect_over(endpoint, Tls::Off, limit).await
+}
+
+/// The same, encrypted from the first byte where that is asked for.
+pub(super) async fn connect_over(endpoint: &Endpoint, tls: Tls, limit: u64) -> Result<Stream, ProbeError> {
+    let stream = connect_plain(endpoint).await?;
+    if tls == Tls::Off { Ok(plain(stream, limit)) } else { encrypted(stream, endpoint, tls, limit).await }
+}
+
+/// Connects as Postgres' clients do: a request in plain text, whose answer says whether TLS follows
+/// (<https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL>).
+pub(super) async fn connect_postgres(endpoint: &Endpoint, tls: Tls, limit: u64) -> Result<Stream, ProbeError> {
+    const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
+    let mut stream = connect_plain(endpoint).await?;
+    if tls == Tls::Off {
+        return Ok(plain(stream, limit));
+    }
+    stream.write_all(&SSL_REQUEST).await?;
+    let mut answer = [0];
+    // Not a byte more: what follows belongs to TLS.
+    stream.read_exact(&mut answer).await?;
+    match (answer[0], tls) {
+        (b'S', _) => encrypted(stream, endpoint, tls, limit).await,
+        (b'N', Tls::Preferred) => Ok(plain(stream, limit)),
+        (b'N', _) => Err(ProbeError::new(Fault::Other, "the server offers no TLS, and the URL asks for it")),
+        _ => Err(ProbeError::foreign("Postgres' protocol")),
+    }
+}
+
+fn plain(stream: TcpStream, limit: u64) -> Stream {
+    let (reader, writer) = stream.into_split();
+    let (reader, writer): (Reader, Writer) = (Box::new(reader), Box::new(writer));
+    join(reader.take(limit), writer)
+}
+
+async fn encrypted(stream: TcpStream, endpoint: &Endpoint, tls: Tls, limit: u64) -> Result<Stream, ProbeError> {
+    let (reader, writer) = tokio::io::split(encrypt(stream, bare(&endpoint.host), tls).await?);
+    let (reader, writer): (Reader, Writer) = (Box::new(reader), Box::new(writer));
+    Ok(join(reader.take(limit), writer))
+}
+
+/// A host without the brackets of an IPv6 address.
+fn bare(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
+async fn connect_plain(endpoint: &Endpoint) -> Result<TcpStream, ProbeError> {
+    let stream =
+        TcpStream::connect((bare(&endpoint.host), endpoint.port)).await.map_err(|error| match error.kind() {
+            // A container's name is not known before it runs, and its address not reachable.
+            io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput => ProbeError::from(error),
+            _ => ProbeError::not_yet(error.to_string()),
+        })?;
     // Where nobody listens on a port that outgoing connections also use, a connection can meet itself.
     if stream.local_addr()? == stream.peer_addr()? {
         return Err(ProbeError::not_yet("nobody listens there"));
     }
     stream.set_nodelay(true)?;
-    let (reader, writer) = stream.into_split();
-    Ok(join(reader.take(limit), writer))
+    Ok(stream)
 }
 
 /// An answer and its length, none while more of it is needed, or why these bytes are no answer.
@@ -40,7 +88,11 @@ pub(super) struct Conversation {
 
 impl Conversation {
     pub(super) async fn open(endpoint: &Endpoint, limit: u64) -> Result<Self, ProbeError> {
-        Ok(Self { stream: connect(endpoint, limit).await?, received: Vec::new() })
+        Self::open_over(endpoint, Tls::Off, limit).await
+    }
+
+    pub(super) async fn open_over(endpoint: &Endpoint, tls: Tls, limit: u64) -> Result<Self, ProbeError> {
+        Ok(Self { stream: connect_over(endpoint, tls, limit).await?, received: Vec::new() })
     }
 
     pub(super) async fn send(&mut self, bytes: &[u8]) -> Result<(), ProbeError> {

@@ -3,10 +3,14 @@
 use crate::server::Server;
 use devenv::kinds::rabbitmq_definitions;
 use devenv::model::{Endpoint, Protocol, Secret, ServiceFacts};
-use devenv::protocol::{Fault, facts};
+use devenv::protocol::{Fault, Target, Tls, facts};
+
+fn target(protocol: Protocol, endpoint: &Endpoint, management: Option<&Endpoint>) -> Target {
+    Target { protocol, endpoint: endpoint.clone(), tls: Tls::Off, management: management.cloned() }
+}
 
 async fn asked(protocol: Protocol, endpoint: &Endpoint, server: &Server) -> ServiceFacts {
-    facts(protocol, endpoint, None).await.unwrap_or_else(|error| panic!("{error:?}\n{}", server.log()))
+    facts(&target(protocol, endpoint, None)).await.unwrap_or_else(|error| panic!("{error:?}\n{}", server.log()))
 }
 
 fn names<'a>(facts: &'a ServiceFacts, topic: &str) -> Vec<&'a str> {
@@ -91,7 +95,10 @@ async fn redis_and_valkey_say_what_decides_about_keys_and_what_is_kept() {
         assert_eq!(told.get("server", "mode"), Some("standalone"));
         assert!(told.topics.contains_key("modules"), "{told:?}");
         assert!(!format!("{told:?}").contains("s3cret"));
-        assert_eq!(facts(Protocol::Redis, &server.endpoint(None, None), None).await.unwrap_err().fault, Fault::Login);
+        assert_eq!(
+            facts(&target(Protocol::Redis, &server.endpoint(None, None), None)).await.unwrap_err().fault,
+            Fault::Login
+        );
     }
 }
 
@@ -134,11 +141,11 @@ async fn rabbitmq_says_everything_over_its_management_api_and_without_it_names_w
         );
         server.run(&["rabbitmqctl", "-q", "set_policy", "-p", "/", "short", "^tmp", r#"{"max-length":5}"#]);
 
-        let mut told = facts(Protocol::Amqp, &app, Some(&ops)).await.unwrap();
+        let mut told = facts(&target(Protocol::Amqp, &app, Some(&ops))).await.unwrap();
         while let Some(why) = told.not_asked.get("plugins") {
             assert!(why.contains("some seconds after its start"), "{why}");
             tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-            told = facts(Protocol::Amqp, &app, Some(&ops)).await.unwrap();
+            told = facts(&target(Protocol::Amqp, &app, Some(&ops))).await.unwrap();
         }
         assert!(told.version.as_deref().is_some_and(|found| found.starts_with(version)), "{told:?}");
         assert_eq!(names(&told, "vhosts"), ["/", "shop/é"]);
@@ -156,9 +163,9 @@ async fn rabbitmq_says_everything_over_its_management_api_and_without_it_names_w
         assert!(!format!("{told:?}").contains("-pw"));
 
         // A login without the tag, and no API at all.
-        let denied = facts(Protocol::Amqp, &app, Some(&management("app", "app-pw"))).await.unwrap();
+        let denied = facts(&target(Protocol::Amqp, &app, Some(&management("app", "app-pw")))).await.unwrap();
         assert!(denied.not_asked["users"].contains("401 Unauthorized"), "{denied:?}");
-        let alone = facts(Protocol::Amqp, &app, None).await.unwrap();
+        let alone = facts(&target(Protocol::Amqp, &app, None)).await.unwrap();
         assert!(alone.version.is_some() && alone.topics.is_empty(), "{alone:?}");
         assert!(alone.not_asked["vhosts"].contains("is not switched on"), "{alone:?}");
     }

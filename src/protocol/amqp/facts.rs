@@ -3,10 +3,9 @@
 //! The API is only read, and never switched on. What a login may not see is named.
 
 use super::introduction;
-use crate::model::{Endpoint, Protocol, ServiceFacts};
-use crate::protocol::ProbeError;
+use crate::model::{Protocol, ServiceFacts};
 use crate::protocol::facts::{note, nothing_yet};
-use crate::protocol::http;
+use crate::protocol::{ProbeError, Target, http};
 use futures_util::future::join_all;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -30,13 +29,10 @@ type Entries = BTreeMap<String, String>;
 type Read = fn(&Value) -> Entries;
 
 /// Asks the broker, and its management API where there is one.
-pub(in crate::protocol) async fn facts(
-    endpoint: &Endpoint,
-    management: Option<&Endpoint>,
-) -> Result<ServiceFacts, ProbeError> {
-    let said = introduction(endpoint).await?;
+pub(in crate::protocol) async fn facts(target: &Target) -> Result<ServiceFacts, ProbeError> {
+    let said = introduction(&target.endpoint, target.tls).await?;
     let mut facts = nothing_yet(Protocol::Amqp, "RabbitMQ", said);
-    let Some(management) = management else {
+    let Some(management) = &target.management else {
         let why = "the management API is not switched on, and RabbitMQ's command-line tool takes seconds";
         for (topic, _, _) in ASKED {
             facts.not_asked.insert(topic.to_owned(), why.to_owned());
@@ -44,7 +40,7 @@ pub(in crate::protocol) async fn facts(
         return Ok(facts);
     };
     let answers = join_all(ASKED.iter().map(async |(topic, path, entries)| {
-        let body = http::get(management, path).await.map_err(|error| ProbeError {
+        let body = http::get(management, target.tls, path).await.map_err(|error| ProbeError {
             message: format!("the management API on port {}: {}", management.port, error.message),
             ..error
         })?;

@@ -5,10 +5,10 @@
 
 use super::reconcile::rows;
 use super::refusal::Refusal;
-use super::{LIMIT_OF_LISTS, Session, drive, login};
+use super::{LIMIT_OF_LISTS, Session, drive, login_over};
 use crate::model::{Endpoint, Protocol, ServiceFacts};
-use crate::protocol::ProbeError;
 use crate::protocol::facts::{note, nothing_yet};
+use crate::protocol::{ProbeError, Tls};
 use tokio_postgres::Client;
 
 /// A server that is stuck is left alone again.
@@ -69,9 +69,9 @@ const ROLES: &str = r"
     FROM pg_roles WHERE rolname !~ '^pg_' ORDER BY 1";
 
 /// Asks the endpoint's database.
-pub(in crate::protocol) async fn facts(endpoint: &Endpoint) -> Result<ServiceFacts, ProbeError> {
+pub(in crate::protocol) async fn facts(endpoint: &Endpoint, tls: Tls) -> Result<ServiceFacts, ProbeError> {
     let Session { client, connection, version } =
-        login(endpoint, LIMIT_OF_LISTS, "").await.map_err(Refusal::into_error)?;
+        login_over(endpoint, tls, LIMIT_OF_LISTS, "").await.map_err(Refusal::into_error)?;
     drive(connection, async move { ask(&client, &version).await }).await
 }
 

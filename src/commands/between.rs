@@ -1,0 +1,198 @@
+//! `devenv parity --between ONE OTHER`: two manifests, two facts files, or one of each. No engine is asked.
+
+use super::parity::{not_asked, read_facts};
+use super::session::read;
+use crate::cli::Global;
+use crate::kinds::Kinds;
+use crate::manifest::Reading;
+use crate::model::{
+    Diagnostic, Difference, Exit, Failure, Gap, Impact, Origin, Report, ReportedService, Said, ServiceFacts, Severity,
+};
+use crate::parity::{self, FactsFile, Sides};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+/// What one of the two says of one service.
+struct Told {
+    kind: String,
+    /// How many numbers a full release has.
+    full: usize,
+    facts: ServiceFacts,
+    origin: Option<Origin>,
+}
+
+/// One of the two.
+struct Side<'a> {
+    /// As the user calls it.
+    name: &'a str,
+    /// Which file it is.
+    what: String,
+    /// By the service's name.
+    services: BTreeMap<String, Told>,
+    /// The project's name, where it has one.
+    project: Option<String>,
+}
+
+/// Compares the two. Services are told apart by their names.
+pub(crate) fn report(global: &Global, files: &[PathBuf], names: [&str; 2]) -> Result<Report, Failure> {
+    let both = [open(global, files, names[0])?, open(global, files, names[1])?];
+    let said = |side: &Side<'_>, value: String| Said { side: side.name.to_owned(), value };
+    let mut report = Report {
+        project: both.iter().find_map(|side| side.project.clone()).unwrap_or_else(|| names.join(" and ")),
+        sides: both.iter().map(|side| said(side, side.what.clone())).collect(),
+        ..Report::default()
+    };
+    let services: BTreeSet<&String> = both.iter().flat_map(|side| side.services.keys()).collect();
+    for service in services {
+        let told: Vec<(&Side<'_>, Option<&Told>)> =
+            both.iter().map(|side| (side, side.services.get(service))).collect();
+        let answered: Vec<(&str, &Told)> = told.iter().filter_map(|(side, told)| Some((side.name, (*told)?))).collect();
+        let Some((_, first)) = answered.first() else { continue };
+        let facts: Vec<(&str, &ServiceFacts)> = answered.iter().map(|(side, told)| (*side, &told.facts)).collect();
+        let origin = answered.iter().find_map(|(_, told)| told.origin.as_ref());
+        let versions: Vec<Said> = told
+            .iter()
+            .map(|(side, told)| {
+                said(
+                    side,
+                    told.map_or("absent", |told| told.facts.version.as_deref().unwrap_or("any version")).to_owned(),
+                )
+            })
+            .collect();
+        if facts.len() == both.len() {
+            report.differences.extend(parity::compare(&Sides {
+                service,
+                protocol: first.facts.protocol,
+                full: first.full,
+                origin,
+                version_origin: origin,
+                declared: None,
+                locked: None,
+                running: None,
+                answered: facts.clone(),
+            }));
+        } else {
+            report.differences.push(Difference {
+                code: "service",
+                impact: Impact::Breaks,
+                gap: Gap::Tools,
+                service: service.clone(),
+                subject: "service".to_owned(),
+                said: versions.clone(),
+                why: "an app that needs it finds it on one side only".to_owned(),
+                source: String::new(),
+                help: vec!["declare it on both sides, or call it by the same name".to_owned()],
+                origin: origin.cloned(),
+            });
+        }
+        report.services.push(ReportedService {
+            name: service.clone(),
+            kind: first.kind.clone(),
+            versions,
+            not_asked: not_asked(&facts),
+        });
+    }
+    report.sort();
+    Ok(report)
+}
+
+/// A facts file, a manifest, or what a stage's name leads to.
+fn open<'a>(global: &Global, files: &[PathBuf], name: &'a str) -> Result<Side<'a>, Failure> {
+    let facts = PathBuf::from(format!("{name}.facts.yaml"));
+    let path = [Path::new(name), &facts].into_iter().find(|path| path.is_file());
+    if let Some(path) = path {
+        let is_facts = std::fs::read_to_string(path).is_ok_and(|text| parity::is_facts(&text));
+        let what = path.display().to_string();
+        return if is_facts {
+            of_facts(name, what, read_facts(path)?)
+        } else {
+            of_manifest(global, name, &[path.into()])
+        };
+    }
+    let reading = read(global, files)?;
+    let sources: Vec<PathBuf> = reading.stack.sources.iter().map(|source| reading.root.join(&source.path)).collect();
+    let staged: Vec<PathBuf> = sources.iter().filter_map(|source| of_stage(source, name)).collect();
+    if staged.is_empty() {
+        let told = Diagnostic::error("between", format!("nothing is called `{name}`"));
+        let looked: Vec<String> =
+            reading.stack.sources.iter().map(|source| source.path.display().to_string()).collect();
+        return Err(Failure::new(
+            Exit::Usage,
+            told.because(format!(
+                "no file of that name, no {}, and beside {} no manifest whose path has that word",
+                facts.display(),
+                looked.join(", ")
+            ))
+            .help("name a manifest or a facts file by its path"),
+        ));
+    }
+    of_manifest(global, name, &staged)
+}
+
+/// The words that mean production in a path, and may stand where another stage's do.
+const PRODUCTION: [&str; 3] = ["production", "prod", "prd"];
+
+/// The manifest beside another that differs in the stage's word: `compose.prod.yaml` and `staging` give
+/// `compose.staging.yaml`. Production's own word leads to the manifest itself.
+fn of_stage(source: &Path, stage: &str) -> Option<PathBuf> {
+    let text = source.to_str()?;
+    if PRODUCTION.contains(&stage) {
+        return Some(source.to_path_buf());
+    }
+    let replaced = PRODUCTION.iter().filter(|word| text.contains(*word)).map(|word| text.replacen(word, stage, 1));
+    let extension = source.extension()?.to_str()?;
+    let inserted = text.strip_suffix(extension).map(|stem| format!("{stem}{stage}.{extension}"));
+    replaced.chain(inserted).map(PathBuf::from).find(|path| path.is_file())
+}
+
+fn of_facts(name: &str, what: String, facts: FactsFile) -> Result<Side<'_>, Failure> {
+    let kinds = Kinds::built_in().map_err(|error| {
+        let told = Diagnostic::error("kind", format!("{} cannot be read", error.path)).because(error.message);
+        Failure::new(Exit::Failed, told)
+    })?;
+    let told = |(service, facts): (String, ServiceFacts)| {
+        let kind = kinds.iter().find(|kind| kind.protocol == facts.protocol);
+        let major = facts.version.as_deref().and_then(|version| version.split('.').next()?.parse().ok());
+        let full = kind.map_or(3, |kind| kind.exact_parts(&major.into_iter().collect::<Vec<u64>>()));
+        let kind = kind.map_or_else(|| facts.product.clone(), |kind| kind.name.clone());
+        (service, Told { kind, full, facts, origin: None })
+    };
+    Ok(Side { name, what, services: facts.into_iter().map(told).collect(), project: None })
+}
+
+fn of_manifest<'a>(global: &Global, name: &'a str, files: &[PathBuf]) -> Result<Side<'a>, Failure> {
+    let Reading { stack, kinds, diagnostics, .. } = read(global, files)?;
+    let errors: Vec<Diagnostic> = diagnostics.into_iter().filter(|one| one.severity == Severity::Error).collect();
+    if !errors.is_empty() {
+        return Err(Failure { exit: Exit::Manifest, diagnostics: errors });
+    }
+    let told = stack.services.iter().filter_map(|service| {
+        let kind = kinds.get(&service.kind)?;
+        let protocol = service.protocol.unwrap_or(kind.protocol);
+        let facts = parity::as_facts(&parity::declared(service, protocol), protocol, &kind.title);
+        let full = kind.exact_parts(&service.version.parts());
+        let origin = Some(service.version.origin.clone());
+        Some((service.name.clone(), Told { kind: kind.name.clone(), full, facts, origin }))
+    });
+    let services = told.collect();
+    let what = stack.sources.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    Ok(Side { name, what, services, project: Some(stack.project) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_leads_to_the_manifest_beside_productions() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for name in ["compose.prod.yaml", "compose.staging.yaml", "stack.yaml", "stack.uat.yaml"] {
+            std::fs::write(at(name), "").unwrap();
+        }
+        assert_eq!(of_stage(&at("compose.prod.yaml"), "staging"), Some(at("compose.staging.yaml")));
+        assert_eq!(of_stage(&at("compose.prod.yaml"), "production"), Some(at("compose.prod.yaml")));
+        assert_eq!(of_stage(&at("stack.yaml"), "uat"), Some(at("stack.uat.yaml")));
+        assert_eq!(of_stage(&at("stack.yaml"), "qa"), None);
+    }
+}

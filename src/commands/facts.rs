@@ -1,0 +1,57 @@
+//! `devenv facts`: what servers say of themselves, as a file for those who may not ask.
+
+use super::servers::{Named, ask, ask_local, named};
+use super::session::{Project, Purpose, connect};
+use crate::cli::{Facts, Global};
+use crate::kinds::Kinds;
+use crate::manifest::Strictness;
+use crate::model::{Diagnostic, Exit, Failure};
+use crate::parity::{self, FactsFile};
+use crate::plan::FixedPorts;
+use crate::ui::Printer;
+use futures_util::future::join_all;
+use std::path::PathBuf;
+
+/// Runs the command.
+pub(crate) async fn run(global: &Global, files: &[PathBuf], facts: &Facts, printer: &Printer) -> Result<(), Failure> {
+    let told = if facts.servers.is_empty() {
+        local(global, files, printer).await?
+    } else {
+        let kinds = Kinds::built_in().map_err(|error| {
+            let told = Diagnostic::error("kind", format!("{} cannot be read", error.path)).because(error.message);
+            Failure::new(Exit::Failed, told)
+        })?;
+        let servers: Vec<Named> = named(&facts.servers, &kinds)?;
+        ask(&servers).await?
+    };
+    printer.data(&parity::render(&told))
+}
+
+/// The facts of what runs here. What cannot be asked is named; nothing at all is a failure.
+async fn local(global: &Global, files: &[PathBuf], printer: &Printer) -> Result<FactsFile, Failure> {
+    let mut project = Project::load(global, files, Strictness::AllowFloating, None, Purpose::Use, printer)?;
+    project.fixed_ports = FixedPorts::Named;
+    let engine = connect(global).await?;
+    let observed = project.observe(&engine).await?;
+    let desired = project.desired(&observed, &[], &[])?;
+    let asked = desired.services.iter().map(|service| ask_local(service, &project.identity.name, &observed, None));
+    let mut told = FactsFile::new();
+    for (service, answer) in desired.services.iter().zip(join_all(asked).await) {
+        match answer {
+            Ok(facts) => drop(told.insert(service.name.clone(), facts)),
+            Err(why) => printer.diagnostics(&[Diagnostic::warning(
+                "service-silent",
+                format!("{} cannot be asked: {why}", service.name),
+            )
+            .at(&service.origin, "declared here")]),
+        }
+    }
+    if told.is_empty() {
+        let told = Diagnostic::error("service-silent", "no service of this environment can be asked");
+        return Err(Failure::new(
+            Exit::Failed,
+            told.help("`devenv up` starts them, or name a server: `devenv facts URL`"),
+        ));
+    }
+    Ok(told)
+}

@@ -1,0 +1,292 @@
+//! `devenv parity`: manifest, lock, what runs here, and what production answers, side by side.
+
+use super::between;
+use super::servers::{ask, ask_local, named};
+use super::session::{Project, Purpose, connect};
+use crate::cli::{FailOn, Global, Parity, ReportFormat};
+use crate::kinds::Kinds;
+use crate::manifest::Strictness;
+use crate::model::{
+    Diagnostic, Exit, Failure, Impact, NotAsked, Observed, Report, ReportedService, Said, Service, ServiceFacts, Stack,
+};
+use crate::parity::{self, Declared, FactsFile, Sides};
+use crate::plan::{Desired, FixedPorts};
+use crate::ui::{self, Printer};
+use futures_util::future::join_all;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// The side's names in the report.
+const PRODUCTION: &str = "production";
+const LOCAL: &str = "local";
+const MANIFEST: &str = "manifest";
+
+/// Runs the command.
+pub(crate) async fn run(
+    global: &Global,
+    files: &[PathBuf],
+    command: &Parity,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    if let [one, other] = command.between.as_slice() {
+        let report = between::report(global, files, [one, other])?;
+        show(&report, command.format, printer)?;
+        return check(&report, command);
+    }
+    let mut project = Project::load(global, files, Strictness::AllowFloating, None, Purpose::Use, printer)?;
+    project.fixed_ports = FixedPorts::Named;
+    let production = production(&project, command).await?;
+    let local = local(&project, global, production.as_ref(), printer).await?;
+    let mut report = report(&project, production.as_ref(), &local);
+    report.sort();
+    show(&report, command.format, printer)?;
+    check(&report, command)
+}
+
+/// What production answers, by the stack's services.
+struct Production {
+    /// What it is, for the report: a file's name, never a URL.
+    what: String,
+    /// The facts by the service's name.
+    facts: FactsFile,
+}
+
+async fn production(project: &Project, command: &Parity) -> Result<Option<Production>, Failure> {
+    let (mut facts, mut what) = (FactsFile::new(), Vec::new());
+    for path in &command.against_facts {
+        facts.extend(read_facts(path)?);
+        what.push(path.display().to_string());
+    }
+    if !command.against.is_empty() {
+        let servers = named(&command.against, project.kinds())?;
+        facts.extend(ask(&servers).await?);
+        what.push(match servers.len() {
+            1 => "its server, asked now".to_owned(),
+            count => format!("its {count} servers, asked now"),
+        });
+    }
+    if what.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(Production { what: what.join(", "), facts: by_service(&project.reading.stack, project.kinds(), facts)? }))
+}
+
+/// A facts file.
+pub(crate) fn read_facts(path: &Path) -> Result<FactsFile, Failure> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        let told = Diagnostic::error("facts-file", format!("cannot read {}", path.display()));
+        Failure::new(
+            Exit::Usage,
+            told.because(error.to_string()).help("`devenv facts NAME=URL > FILE` writes such a file"),
+        )
+    })?;
+    parity::parse(path, &text)
+}
+
+/// The facts under the stack's own names: what is called otherwise belongs to the only service of its protocol.
+pub(crate) fn by_service(stack: &Stack, kinds: &Kinds, facts: FactsFile) -> Result<FactsFile, Failure> {
+    let speaks = |service: &Service| service.protocol.or_else(|| Some(kinds.get(&service.kind)?.protocol));
+    let (mut named, others): (FactsFile, FactsFile) =
+        facts.into_iter().partition(|(name, _)| stack.service(name).is_some());
+    for (name, told) in others {
+        let open: Vec<&Service> = stack
+            .services
+            .iter()
+            .filter(|service| speaks(service) == Some(told.protocol) && !named.contains_key(&service.name))
+            .collect();
+        let [only] = open.as_slice() else {
+            let known: Vec<&str> = stack.services.iter().map(|service| service.name.as_str()).collect();
+            let told = Diagnostic::error("facts-service", format!("nothing says which service `{name}` is"))
+                .because(format!("the manifest declares {}", known.join(", ")))
+                .help("name it: `--against SERVICE=URL`, or call it so in the facts file");
+            return Err(Failure::new(Exit::Usage, told));
+        };
+        named.insert(only.name.clone(), told);
+    }
+    Ok(named)
+}
+
+/// What runs here.
+struct Local {
+    /// By the service's name: its facts, or why there are none.
+    answers: BTreeMap<String, Result<ServiceFacts, String>>,
+    /// By the service's name: every digest and id of the image that runs.
+    images: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// Asks what runs here. An engine that cannot be reached leaves the side out, and says so.
+async fn local(
+    project: &Project,
+    global: &Global,
+    production: Option<&Production>,
+    printer: &Printer,
+) -> Result<Local, Failure> {
+    let observed = async {
+        let engine = connect(global).await?;
+        project.observe(&engine).await
+    };
+    let observed = match observed.await {
+        Ok(observed) => observed,
+        Err(failure) => {
+            let warnings = failure.diagnostics.into_iter().map(|mut one| {
+                one.severity = crate::model::Severity::Warning;
+                one.because("what runs here is left out of the comparison")
+            });
+            printer.diagnostics(&warnings.collect::<Vec<_>>());
+            return Ok(Local { answers: BTreeMap::new(), images: BTreeMap::new() });
+        }
+    };
+    let desired = project.desired(&observed, &[], &[])?;
+    let asked = desired.services.iter().map(|service| {
+        let database = production.and_then(|production| production.facts.get(&service.name)?.get("database", "name"));
+        ask_local(service, &project.identity.name, &observed, database)
+    });
+    let answers = desired.services.iter().map(|service| service.name.clone()).zip(join_all(asked).await).collect();
+    Ok(Local { answers, images: images(project, &desired, &observed) })
+}
+
+fn images(project: &Project, desired: &Desired, observed: &Observed) -> BTreeMap<String, BTreeSet<String>> {
+    let of = |name: &str| {
+        let container = observed.containers.iter().find(|container| {
+            container.label(crate::model::label::ENVIRONMENT) == project.identity.name
+                && container.label(crate::model::label::SERVICE) == name
+        })?;
+        let image = observed.images.values().find(|image| image.id == container.image_id);
+        let digests = image.into_iter().flat_map(|image| &image.repo_digests);
+        let digests = digests.filter_map(|digest| Some(digest.rsplit_once('@')?.1.to_owned()));
+        Some(std::iter::once(container.image_id.clone()).chain(digests).collect())
+    };
+    desired.services.iter().filter_map(|service| Some((service.name.clone(), of(&service.name)?))).collect()
+}
+
+fn report(project: &Project, production: Option<&Production>, local: &Local) -> Report {
+    let stack = &project.reading.stack;
+    let said = |side: &str, value: String| Said { side: side.to_owned(), value };
+    let sources: Vec<String> = stack.sources.iter().map(ToString::to_string).collect();
+    let mut sides = vec![said(MANIFEST, sources.join(", "))];
+    let running = local.answers.values().filter(|answer| answer.is_ok()).count();
+    sides.push(said(LOCAL, format!("{running} of {} services asked", stack.services.len())));
+    if let Some(production) = production {
+        sides.push(said(PRODUCTION, production.what.clone()));
+    }
+    let mut report = Report { project: stack.project.clone(), sides, ..Report::default() };
+    for service in &stack.services {
+        let Some(kind) = project.kinds().get(&service.kind) else { continue };
+        let protocol = service.protocol.unwrap_or(kind.protocol);
+        let declared = parity::declared(service, protocol);
+        let asked = production.and_then(|production| production.facts.get(&service.name));
+        let answer = local.answers.get(&service.name);
+        let answered: Vec<(&str, &ServiceFacts)> = asked
+            .map(|facts| (PRODUCTION, facts))
+            .into_iter()
+            .chain(answer.and_then(|answer| answer.as_ref().ok()).map(|facts| (LOCAL, facts)))
+            .collect();
+        let parts = service.version.parts();
+        report.differences.extend(parity::compare(&Sides {
+            service: &service.name,
+            protocol,
+            full: kind.exact_parts(&parts),
+            origin: Some(&service.origin),
+            version_origin: Some(&service.version.origin),
+            declared: Some(&declared),
+            locked: None,
+            running: local.images.get(&service.name),
+            answered: answered.clone(),
+        }));
+        report.services.push(ReportedService {
+            name: service.name.clone(),
+            kind: service.kind.clone(),
+            versions: versions(&declared, production.map(|_| asked.ok_or("was not asked")), answer),
+            not_asked: not_asked(&answered),
+        });
+    }
+    report
+}
+
+/// The version as each side says it, or why it says none.
+fn versions(
+    declared: &Declared,
+    production: Option<Result<&ServiceFacts, &str>>,
+    local: Option<&Result<ServiceFacts, String>>,
+) -> Vec<Said> {
+    let said = |side: &str, value: String| Said { side: side.to_owned(), value };
+    let of = |facts: &ServiceFacts| facts.version.clone().unwrap_or_else(|| "of no told version".to_owned());
+    let mut versions = Vec::new();
+    if let Some(production) = production {
+        versions.push(said(PRODUCTION, production.map_or_else(str::to_owned, of)));
+    }
+    match local {
+        Some(Ok(facts)) => versions.push(said(LOCAL, of(facts))),
+        Some(Err(why)) => versions.push(said(LOCAL, why.clone())),
+        None => {}
+    }
+    versions.extend(declared.version.clone().map(|version| said(MANIFEST, version)));
+    versions
+}
+
+/// What the servers could not be asked, topics with the same reason together.
+pub(crate) fn not_asked(answered: &[(&str, &ServiceFacts)]) -> Vec<NotAsked> {
+    let mut missing: Vec<NotAsked> = Vec::new();
+    for (side, facts) in answered {
+        for (topic, why) in &facts.not_asked {
+            match missing.iter_mut().find(|one| one.side == *side && one.why == *why) {
+                Some(one) => one.topics.push(topic.clone()),
+                None => {
+                    missing.push(NotAsked { side: (*side).to_owned(), why: why.clone(), topics: vec![topic.clone()] });
+                }
+            }
+        }
+    }
+    missing
+}
+
+fn show(report: &Report, format: ReportFormat, printer: &Printer) -> Result<(), Failure> {
+    match format {
+        ReportFormat::Terminal => printer.data(&ui::terminal(report, printer)),
+        ReportFormat::Json => printer.json(&ui::report_json(report)),
+        ReportFormat::Markdown => printer.data(&ui::markdown(report)),
+        ReportFormat::Sarif => printer.json(&ui::sarif(report)),
+        ReportFormat::Html => {
+            let page = ui::html(report).map_err(|error| {
+                let told = Diagnostic::error("report", "the report cannot be written as HTML");
+                Failure::new(Exit::Failed, told.because(error.to_string()).help("take another `--format`"))
+            })?;
+            printer.data(&page)
+        }
+        ReportFormat::Github => {
+            printer.data(&ui::github_annotations(report))?;
+            summary(&ui::markdown(report))
+        }
+    }
+}
+
+/// Adds the report to the job's summary, where the runner has one.
+fn summary(text: &str) -> Result<(), Failure> {
+    let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) else { return Ok(()) };
+    let added = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .and_then(|mut file| file.write_all(text.as_bytes()));
+    added.map_err(|error| {
+        let told = Diagnostic::error("report", "cannot add the report to the job's summary");
+        let why = format!("{}: {error}", path.display());
+        Failure::new(Exit::Failed, told.because(why).help("check GITHUB_STEP_SUMMARY, which the runner sets"))
+    })
+}
+
+/// Exit code 7 where something differs that matters.
+fn check(report: &Report, command: &Parity) -> Result<(), Failure> {
+    let least = match command.fail_on {
+        FailOn::Breaks => Impact::Breaks,
+        FailOn::Behaves => Impact::Behaves,
+        FailOn::Cosmetic => Impact::Cosmetic,
+    };
+    let count = report.differences.iter().filter(|difference| difference.impact >= least).count();
+    if !command.check || count == 0 {
+        return Ok(());
+    }
+    let told = Diagnostic::error("parity", format!("development differs from production: {count} times"));
+    Err(Failure::new(Exit::Differs, told.help("the report says what to change, here or in production")))
+}

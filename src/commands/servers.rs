@@ -1,0 +1,138 @@
+//! Which servers are asked for their facts: those of arguments, and those of the environment.
+
+use crate::kinds::Kinds;
+use crate::model::{Diagnostic, Endpoint, Exit, Failure, Observed, ServiceFacts, label};
+use crate::parity::FactsFile;
+use crate::plan::DesiredService;
+use crate::protocol::{self, Fault, ProbeError, Target, Tls};
+use futures_util::future::join_all;
+use std::io::Read as _;
+
+/// A server that an argument names.
+pub(crate) struct Named {
+    /// The service, where the argument says it, else the kind's name.
+    pub(crate) name: String,
+    /// The server.
+    pub(crate) target: Target,
+}
+
+/// The servers of arguments: `[SERVICE=]URL`, `env:NAME`, `@FILE`, `-`. No message repeats a URL.
+pub(crate) fn named(arguments: &[String], kinds: &Kinds) -> Result<Vec<Named>, Failure> {
+    let mut found: Vec<Named> = Vec::new();
+    for argument in arguments {
+        let (name, source) = service_and_source(argument);
+        let url = resolved(source).map_err(usage)?;
+        let (kind, target) = Target::parse(&url, kinds).map_err(|why| {
+            let which = name.map_or_else(|| "an argument".to_owned(), |name| format!("what is given for {name}"));
+            let told = Diagnostic::error("server", format!("{which} names no server that can be asked"));
+            usage(told.because(why).help("write `SERVICE=postgres://USER:PASSWORD@HOST/DATABASE`, or `SERVICE=env:NAME`, `SERVICE=@FILE`, `SERVICE=-` where that is kept"))
+        })?;
+        let name = name.map_or(kind, str::to_owned);
+        if found.iter().any(|other| other.name == name) {
+            let told = Diagnostic::error("server-twice", format!("two servers are called `{name}`"));
+            return Err(usage(told.help("put the services' names before them: `SERVICE=URL`")));
+        }
+        found.push(Named { name, target });
+    }
+    Ok(found)
+}
+
+fn usage(diagnostic: Diagnostic) -> Failure {
+    Failure::new(Exit::Usage, diagnostic)
+}
+
+/// `db=env:URL` is `db` and `env:URL`; a URL may hold an equals sign of its own.
+fn service_and_source(argument: &str) -> (Option<&str>, &str) {
+    let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c));
+    match argument.split_once('=') {
+        Some((name, source)) if is_name(name) => (Some(name), source),
+        _ => (None, argument),
+    }
+}
+
+fn resolved(source: &str) -> Result<String, Diagnostic> {
+    let url = |text: String| text.lines().next().unwrap_or_default().trim().to_owned();
+    if let Some(name) = source.strip_prefix("env:") {
+        return std::env::var(name).map(url).map_err(|_| {
+            Diagnostic::error("server-variable", format!("the variable {name} is not set"))
+                .help("set it to the server's URL")
+        });
+    }
+    if let Some(path) = source.strip_prefix('@') {
+        return std::fs::read_to_string(path).map(url).map_err(|error| {
+            Diagnostic::error("server-file", format!("cannot read {path}"))
+                .because(error.to_string())
+                .help("its first line is to be the server's URL")
+        });
+    }
+    if source == "-" {
+        let mut text = String::new();
+        return std::io::stdin().read_to_string(&mut text).map(|_| url(text)).map_err(|error| {
+            Diagnostic::error("server-file", "cannot read standard input")
+                .because(error.to_string())
+                .help("its first line is to be the server's URL")
+        });
+    }
+    Ok(source.to_owned())
+}
+
+/// Asks every server at the same time. One that does not answer fails the whole.
+pub(crate) async fn ask(servers: &[Named]) -> Result<FactsFile, Failure> {
+    let answers = join_all(servers.iter().map(|server| protocol::facts(&server.target))).await;
+    let (mut facts, mut diagnostics) = (FactsFile::new(), Vec::new());
+    for (server, answer) in servers.iter().zip(answers) {
+        match answer {
+            Ok(told) => drop(facts.insert(server.name.clone(), told)),
+            Err(error) => diagnostics.push(unanswered(&server.name, &error)),
+        }
+    }
+    if diagnostics.is_empty() { Ok(facts) } else { Err(Failure { exit: Exit::Failed, diagnostics }) }
+}
+
+fn unanswered(name: &str, error: &ProbeError) -> Diagnostic {
+    let told = Diagnostic::error("server-silent", format!("{name} cannot be asked")).because(error.message.clone());
+    told.help(match error.fault {
+        Fault::NotYet => "check that this machine reaches it (a tunnel, the provider's list of allowed addresses)",
+        Fault::Login => "check user, password and database of its URL",
+        Fault::Other => "check that its URL is of the server that answers there",
+    })
+}
+
+/// What a service that runs here answers; the reason where it cannot be asked.
+///
+/// It is asked by our administrator's login where the server has one, which sees everything; Postgres' facts are those of
+/// one database: `database` where the service has it, else its first one.
+pub(crate) async fn ask_local(
+    service: &DesiredService,
+    environment: &str,
+    observed: &Observed,
+    database: Option<&str>,
+) -> Result<ServiceFacts, String> {
+    let runs = observed.containers.iter().any(|container| {
+        container.label(label::ENVIRONMENT) == environment
+            && container.label(label::SERVICE) == service.name
+            && container.state == "running"
+    });
+    if !runs {
+        return Err("does not run: `devenv up`".to_owned());
+    }
+    let login = service.admin.as_ref().or_else(|| service.endpoints.first()).ok_or("has no login")?;
+    let has = |name: &&str| service.endpoints.iter().any(|endpoint| endpoint.database.as_deref() == Some(*name));
+    let database = database.filter(has).map(str::to_owned).or_else(|| login.database.clone());
+    let endpoint = Endpoint { database, ..login.clone() };
+    let target = Target { protocol: service.protocol, endpoint, tls: Tls::Off, management: service.management.clone() };
+    protocol::facts(&target).await.map_err(|error| error.message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_may_stand_before_its_source() {
+        assert_eq!(service_and_source("db=env:URL"), (Some("db"), "env:URL"));
+        assert_eq!(service_and_source("my-db.1=@file"), (Some("my-db.1"), "@file"));
+        assert_eq!(service_and_source("postgres://h/d?a=b"), (None, "postgres://h/d?a=b"));
+        assert_eq!(service_and_source("-"), (None, "-"));
+    }
+}

@@ -75,6 +75,8 @@ pub(super) enum Same {
     Words,
     /// The same letters in any order.
     Letters,
+    /// Being there is all that counts.
+    Present,
     /// A locale's name: `en_US.utf8` is `en_US.UTF-8`.
     Locale,
 }

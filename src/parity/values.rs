@@ -11,6 +11,7 @@ pub(super) fn same(how: Same, unit: Option<&str>, one: &str, other: &str) -> boo
     match how {
         Same::Words => words(one) == words(other),
         Same::Letters => letters(one) == letters(other),
+        Same::Present => true,
         Same::Locale => locale(one) == locale(other),
         Same::Value => match (quantity(one, unit), quantity(other, unit)) {
             (Some(one), Some(other)) => one == other,

@@ -82,14 +82,17 @@ impl Has {
 
     fn shown(&self, topic: &str) -> String {
         match self {
-            Self::Value(value) if value.is_empty() => "empty".to_owned(),
-            Self::Value(value) => value.clone(),
-            Self::Default(value) => format!("{value} (the default)"),
+            Self::Value(value) => or_empty(value).to_owned(),
+            Self::Default(value) => format!("{} (the default)", or_empty(value)),
             Self::There => "declared".to_owned(),
             Self::Nothing if topic == "settings" => "the default".to_owned(),
             Self::Nothing => ABSENT.to_owned(),
         }
     }
+}
+
+fn or_empty(value: &str) -> &str {
+    if value.is_empty() { "empty" } else { value }
 }
 
 fn entry(sides: &Sides<'_>, topic: &str, name: &str) -> Option<Difference> {

@@ -11,3 +11,4 @@ mod commands;
 mod hostile;
 mod manifests;
 mod pin;
+mod report;

@@ -32,7 +32,10 @@ variables:
 /// time zone, the eviction policy, persistence, a vhost and a plugin that lack here, a user that is too many here.
 fn production() -> String {
     let planted = [
-        ("extensions: [hstore]", "extensions: [pg_trgm]\n    environment: { POSTGRES_INITDB_ARGS: --locale=C --encoding=UTF8 }"),
+        (
+            "extensions: [hstore]",
+            "extensions: [pg_trgm]\n    environment: { POSTGRES_INITDB_ARGS: --locale=C --encoding=UTF8 }",
+        ),
         ("max_connections: 50, timezone: UTC", "max_connections: 80, timezone: Europe/Berlin"),
         ("maxmemory-policy: allkeys-lru", "maxmemory-policy: noeviction, appendonly: \"yes\""),
         ("vhosts: [shop]", "vhosts: [shop, billing]\n    plugins: [rabbitmq_shovel]"),

@@ -23,8 +23,8 @@ const READER: &str = "SELECT pg_catalog.pg_has_role('pg_read_all_settings', 'MEM
 /// secret; placeholders (`app.jwt_secret`) are the user's own data.
 const SETTINGS: &str = r"
     SELECT lower(name), CASE WHEN source = 'session' THEN reset_val || coalesce(unit, '') ELSE current_setting(name) END,
-        CASE WHEN unit ~ '^[0-9]+kB$' THEN (boot_val::bigint * rtrim(unit, 'kB')::bigint) || 'kB'
-            ELSE boot_val || coalesce(unit, '') END
+        CASE WHEN unit ~ '^[0-9]+kB$' AND boot_val::bigint > 0 THEN (boot_val::bigint * rtrim(unit, 'kB')::bigint) || 'kB'
+            ELSE boot_val || CASE WHEN boot_val ~ '^-' THEN '' ELSE coalesce(unit, '') END END
     FROM pg_settings
     WHERE (reset_val IS DISTINCT FROM boot_val OR source NOT IN ('default', 'override', 'session')
         OR lower(name) IN ('max_connections', 'timezone', 'shared_buffers', 'work_mem', 'statement_timeout',

@@ -4,12 +4,13 @@ use super::{groups, place, totals};
 use crate::model::{Difference, Impact, Report, Said};
 use crate::ui::visible::one_line;
 use minijinja::value::Value;
-use minijinja::{AutoEscape, Environment, context};
+use minijinja::{AutoEscape, Environment, HtmlEscape, context};
 
 /// The page. The template is ours, so an error is a mistake of a build; a test renders it.
 pub fn html(report: &Report) -> Result<String, minijinja::Error> {
     let mut jinja = Environment::new();
     jinja.set_auto_escape_callback(|_| AutoEscape::Html);
+    jinja.add_filter("code", code);
     let groups: Vec<Value> = groups(report)
         .into_iter()
         .map(|(name, kind)| {
@@ -45,6 +46,16 @@ pub fn html(report: &Report) -> Result<String, minijinja::Error> {
         sections,
     };
     jinja.render_named_str("report.html", include_str!("../../../templates/report.html"), values)
+}
+
+/// Text in which what stands between backticks is code.
+#[expect(clippy::needless_pass_by_value, reason = "a filter's form")]
+fn code(text: String) -> Value {
+    let parts = text.split('`').enumerate().map(|(index, part)| {
+        let part = HtmlEscape(part);
+        if index % 2 == 1 { format!("<code>{part}</code>") } else { part.to_string() }
+    });
+    Value::from_safe_string(parts.collect())
 }
 
 fn difference(found: &Difference) -> Value {

@@ -1,0 +1,145 @@
+//! The report's forms where other programs read them: a browser, and validators of the schemas.
+
+use crate::sandbox::Sandbox;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// Two facts files that differ in everything a report has.
+fn project() -> Sandbox {
+    let facts = |version: &str, more: &str| {
+        format!(
+            "facts: 1\nservices:\n  db:\n    protocol: postgres\n    product: PostgreSQL\n    version: \"{version}\"\n    \
+             extensions: {{{more}}}\n    not_asked: {{roles: \"may <not> & `never`\"}}\n"
+        )
+    };
+    Sandbox::new(&[
+        ("production.facts.yaml", &facts("16.4", "pg_trgm: \"1.6\"")),
+        ("staging.facts.yaml", &facts("15.18", "")),
+    ])
+}
+
+fn report(format: &str) -> String {
+    project().succeed(&["parity", "--between", "production", "staging", "--format", format]).stdout
+}
+
+fn browser() -> &'static str {
+    let has = |name: &&&str| {
+        let asked = Command::new(name).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        asked.is_ok_and(|status| status.success())
+    };
+    let known = ["chromium", "chromium-browser", "google-chrome"];
+    known.iter().find(has).unwrap_or_else(|| panic!("this test needs one of {known:?}"))
+}
+
+/// What the browser shows in 600 by 800 pixels, as rows of red, green and blue.
+fn screenshot(page: &Path, dark: bool) -> Vec<[u8; 3]> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let picture = folder.path().join("page.png");
+    // Blink's own setting for what a system's dark mode asks for: 0 is dark, 1 light.
+    let scheme = format!("--blink-settings=preferredColorScheme={}", u8::from(!dark));
+    let taken = Command::new(browser())
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=600,800", &scheme])
+        .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
+        .arg(format!("--screenshot={}", picture.display()))
+        .arg(format!("file://{}", page.display()))
+        .output()
+        .expect("a browser");
+    let file = std::fs::File::open(&picture)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&taken.stderr)));
+    let mut reader = png::Decoder::new(std::io::BufReader::new(file)).read_info().expect("a picture");
+    let mut bytes = vec![0; reader.output_buffer_size().expect("its size")];
+    let info = reader.next_frame(&mut bytes).expect("its pixels");
+    let samples = info.color_type.samples();
+    bytes[..info.buffer_size()].chunks_exact(samples).map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect()
+}
+
+#[test]
+fn the_page_is_readable_in_a_browser_in_light_and_in_dark() {
+    let html = report("html");
+    assert!(!html.contains("<script") && !html.contains("javascript:"), "{html}");
+    let folder = tempfile::tempdir().expect("a folder");
+    let page = folder.path().join("report.html");
+    std::fs::write(&page, &html).expect("the page");
+    for (dark, ground) in [(false, [255, 255, 255]), (true, [13, 17, 23])] {
+        let pixels = screenshot(&page, dark);
+        assert_eq!(pixels[0], ground, "dark: {dark}");
+        let brightness = |pixel: &[u8; 3]| pixel.iter().map(|value| u32::from(*value)).sum::<u32>();
+        let far = |pixel: &&[u8; 3]| brightness(pixel).abs_diff(brightness(&ground)) > 450;
+        // Text stands out from the ground, and there is a page of it.
+        let text = pixels.iter().filter(far).count();
+        assert!(text > pixels.len() / 200, "dark: {dark}, {text} of {} pixels", pixels.len());
+    }
+    let shown = Command::new(browser())
+        .args(["--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"])
+        .arg(format!("--user-data-dir={}", folder.path().join("profile").display()))
+        .arg(format!("file://{}", page.display()))
+        .output()
+        .expect("a browser");
+    let shown = String::from_utf8_lossy(&shown.stdout);
+    for text in ["extension pg_trgm", "<dt>production</dt><dd><code>1.6</code></dd>", "may &lt;not&gt; &amp; "] {
+        assert!(shown.contains(text), "{text} in {shown}");
+    }
+}
+
+/// Validates documents by the schema that `devenv schema` prints, with a validator that is not ours.
+fn validate(schema: &str, documents: &[(String, serde_json::Value, bool)]) {
+    let schema = Sandbox::new(&[]).succeed(&["schema", schema]).stdout;
+    let folder = tempfile::tempdir().expect("a folder");
+    let input = folder.path().join("input.json");
+    let all = serde_json::json!({
+        "schema": serde_json::from_str::<serde_json::Value>(&schema).expect("the schema is JSON"),
+        "documents": documents.iter().map(|(name, value, valid)| serde_json::json!([name, value, valid])).collect::<Vec<_>>(),
+    });
+    std::fs::write(&input, all.to_string()).expect("the validator's input");
+    let program = "import json, sys, jsonschema
+given = json.load(open(sys.argv[1]))
+validator = jsonschema.validators.validator_for(given['schema'])
+validator.check_schema(given['schema'])
+for name, document, valid in given['documents']:
+    errors = [e.message for e in validator(given['schema']).iter_errors(document)]
+    assert bool(errors) != valid, (name, errors)";
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-venv/bin/python3");
+    let output = Command::new(&python).args(["-c", program]).arg(&input).output().unwrap_or_else(|error| {
+        panic!("{} ({error}): tests/run makes it", python.display());
+    });
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn yaml(text: &str) -> serde_json::Value {
+    serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+/// The example files of that name under `tests/manifests`, and whether `devenv` takes them without an error.
+fn examples(file: &str) -> Vec<(String, serde_json::Value, bool)> {
+    let mut found = Vec::new();
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/manifests");
+    for case in std::fs::read_dir(cases).expect("the cases").map(|case| case.expect("a case").path()) {
+        let Ok(text) = std::fs::read_to_string(case.join("input").join(file)) else { continue };
+        let Ok(expected) = std::fs::read_to_string(case.join("expected.json")) else { continue };
+        if !expected.contains("\"severity\": \"error\"") && !case.join("request.json").exists() {
+            found.push((case.display().to_string(), yaml(&text), true));
+        }
+    }
+    assert!(!found.is_empty(), "there are examples of {file}");
+    found
+}
+
+#[test]
+fn the_schemas_take_what_devenv_takes_and_refuse_what_it_refuses() {
+    let mut services = examples("services.yaml");
+    services.retain(|(_, value, _)| value.get("services").is_some());
+    services.push(("an unknown key".to_owned(), yaml("services: {db: {kind: postgres, verison: 1}}"), false));
+    services.push(("a list".to_owned(), yaml("services: [db]"), false));
+    validate("services", &services);
+    let mut local = examples("services.local.yaml");
+    local.push(("an unknown key".to_owned(), yaml("service: {}"), false));
+    validate("local", &local);
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let lock = format!(
+        "version: 1\nservices:\n  db:\n    declared: '16'\n    from: services.yaml:3\n    version: '16.4'\n    image: postgres:16\n    digest: {digest}\n    platforms: {{linux/amd64: '{digest}'}}\n    manifest: abc\n"
+    );
+    let without = lock.replace("    image: postgres:16\n", "");
+    validate("lock", &[("whole".to_owned(), yaml(&lock), true), ("no image".to_owned(), yaml(&without), false)]);
+    let told = serde_json::from_str(&report("json")).expect("JSON");
+    validate("report", &[("a report".to_owned(), told, true), ("nothing".to_owned(), serde_json::json!({}), false)]);
+}

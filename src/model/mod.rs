@@ -14,9 +14,11 @@ mod lock;
 mod managed_block;
 mod origin;
 mod protocol;
+mod requirement;
 mod secret;
 mod stack;
 mod template;
+mod tool;
 mod version;
 mod wanted;
 
@@ -35,10 +37,12 @@ pub use lock::{Lock, LockedService};
 pub use managed_block::{BLOCK_END, BLOCK_START, without_managed_block};
 pub use origin::{Located, Origin, SourceFile};
 pub use protocol::Protocol;
+pub use requirement::{Requirement, Tilde};
 pub use secret::Secret;
 pub use stack::{
     App, Credential, Database, InitFile, Key, Service, Setting, Source, Stack, Support, User, Value, Variable,
 };
 pub use template::{Json, Piece, Template};
+pub use tool::{FoundTool, PackageFile, PinnedTool, Role, Strength, TOOLS, Tool};
 pub use version::{Version, VersionClass};
 pub use wanted::{Wanted, WantedDatabase, WantedUser};

@@ -13,6 +13,7 @@ pub mod kinds;
 pub mod machine;
 pub mod manifest;
 pub mod model;
+pub mod parity;
 pub mod plan;
 pub mod protocol;
 pub mod ui;

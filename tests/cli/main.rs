@@ -8,6 +8,7 @@ mod sandbox;
 
 mod architecture;
 mod commands;
+mod history;
 mod hostile;
 mod manifests;
 mod pin;

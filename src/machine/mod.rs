@@ -9,6 +9,7 @@ mod key;
 mod lock;
 mod ports;
 mod settings;
+pub mod tools;
 
 pub use key::Key;
 pub use lock::{CheckoutLock, is_held};

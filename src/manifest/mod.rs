@@ -34,6 +34,7 @@ mod services_yaml;
 mod stage;
 mod templates;
 mod terraform;
+mod tools;
 mod tree;
 mod variables;
 mod yaml;
@@ -43,6 +44,7 @@ pub use local::file as local_file;
 pub use pinned::pinned;
 pub use refusals::{Strictness, gathered, refusals};
 pub use report::{json, lines};
+pub use tools::{ProjectTools, tools};
 
 use crate::kinds::Kinds;
 use crate::model::{Diagnostic, Exit, Failure, Located, Severity, Stack};

@@ -45,6 +45,6 @@ pub use stack::{
     App, Credential, Database, InitFile, Key, Service, Setting, Source, Stack, Support, User, Value, Variable,
 };
 pub use template::{Json, Piece, Template};
-pub use tool::{FoundTool, PackageFile, PinnedTool, Role, Strength, TOOLS, Tool};
+pub use tool::{FoundTool, FoundTools, PackageFile, PinnedTool, Role, Strength, TOOLS, Tool};
 pub use version::{Version, VersionClass};
 pub use wanted::{Wanted, WantedDatabase, WantedUser};

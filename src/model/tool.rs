@@ -1,6 +1,7 @@
 //! The languages and tools that production can pin, and what is said about them. Data alone.
 
 use super::{Origin, Requirement};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// What a tool is there for, and so what another version of it does.
@@ -159,6 +160,9 @@ pub enum FoundTool {
     /// It is on PATH and does not say its version; the reason.
     Fails(String),
 }
+
+/// What this machine has, by the component's folder (relative to the root) and the tool's name.
+pub type FoundTools = BTreeMap<(PathBuf, &'static str), FoundTool>;
 
 /// A file that names the packages an app needs, and the lock file that settles their versions.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,3 +12,4 @@ mod history;
 mod hostile;
 mod manifests;
 mod pin;
+mod tools;

@@ -1,22 +1,8 @@
 //! Reading single values out of line-based files, each with its place. What takes several lines is passed over.
 
-use crate::model::{Located, Origin, SourceFile};
+use crate::manifest::place::place;
+use crate::model::{Located, SourceFile};
 use std::sync::Arc;
-
-/// The place of a part of a file's text. The part is a slice of that very text.
-pub(super) fn place(source: &Arc<SourceFile>, part: &str) -> Origin {
-    // Both are of one allocation, so the distance of their beginnings is the part's offset.
-    let at = (part.as_ptr() as usize).saturating_sub(source.text.as_ptr() as usize).min(source.text.len());
-    let before = source.text.get(..at).unwrap_or_default();
-    let begin = before.rfind('\n').map_or(0, |at| at + 1);
-    let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    Origin {
-        file: Arc::clone(source),
-        line: small(before.matches('\n').count() + 1),
-        column: small(before[begin..].chars().count() + 1),
-        length: small(part.chars().count().max(1)),
-    }
-}
 
 /// A part of a file's text with its place.
 pub(super) fn located(source: &Arc<SourceFile>, part: &str) -> Located<String> {
@@ -116,13 +102,6 @@ fn brackets(line: &str) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_part_of_a_text_knows_its_place() {
-        let source = Arc::new(SourceFile { path: "Gemfile".into(), text: "# é\n  ruby \"3.3\"\n".to_owned() });
-        let place = place(&source, quoted(&source.text).unwrap());
-        assert_eq!((place.to_string().as_str(), place.length), ("Gemfile:2:9", 3));
-    }
 
     #[test]
     fn assignments_are_read_and_what_only_looks_like_one_is_not() {

@@ -9,6 +9,7 @@ mod locks;
 
 use super::dockerfile;
 use super::files::Project;
+use super::place::place;
 use super::search::Search;
 use super::stage::{Stage, stage};
 use crate::model::{Origin, PackageFile, PinnedTool, SourceFile, Strength, TOOLS};
@@ -164,7 +165,7 @@ fn place_of_image(source: &Arc<SourceFile>, line: u32, image: &str) -> Origin {
     let text = usize::try_from(line).ok().and_then(|line| source.text.lines().nth(line.saturating_sub(1)));
     let text = text.unwrap_or_default().trim();
     let part = text.find(image).map_or(text, |at| &text[at..at + image.len()]);
-    lines::place(source, part)
+    place(source, part)
 }
 
 #[cfg(test)]

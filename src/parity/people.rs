@@ -23,6 +23,22 @@ pub struct PeopleGap {
     pub author_released_percent: Option<u32>,
 }
 
+impl PeopleGap {
+    /// What is measured and the figure, line by line.
+    pub fn rows(&self) -> Vec<(String, String)> {
+        let by_author = self.author_released_percent.map(|percent| format!("{percent} %"));
+        vec![
+            (format!("commits of the last {} days", self.days), self.commits.to_string()),
+            ("of these, released".to_owned(), format!("{} %", self.released_percent)),
+            ("of these, with a tag that tells by whom".to_owned(), format!("{} %", self.told_percent)),
+            (
+                "of those told, released by their author".to_owned(),
+                by_author.unwrap_or_else(|| "no tag tells: `git tag -a` makes one that does".to_owned()),
+            ),
+        ]
+    }
+}
+
 /// The gap at a moment, in seconds since 1970. None where nothing was committed in that time.
 pub fn gap(history: &History, now: i64) -> Option<PeopleGap> {
     let since = now - i64::from(DAYS) * 24 * 60 * 60;
@@ -137,6 +153,30 @@ mod tests {
         let commits = vec![commit("a", &[], 3, "ann@x"), commit("b", &["a"], 2, "ben@x")];
         let gap = gap(&history(commits, vec![release("v1", "a", 1, None)]), NOW).unwrap();
         assert_eq!((gap.released_percent, gap.told_percent, gap.author_released_percent), (50, 0, None));
+    }
+
+    #[test]
+    fn its_lines_say_what_is_measured_and_how_a_tag_comes_to_tell() {
+        let gap = PeopleGap {
+            days: 90,
+            commits: 40,
+            released_percent: 75,
+            told_percent: 50,
+            author_released_percent: Some(20),
+        };
+        let lines =
+            |gap: &PeopleGap| gap.rows().iter().map(|(what, figure)| format!("{what}: {figure}")).collect::<Vec<_>>();
+        assert_eq!(
+            lines(&gap),
+            [
+                "commits of the last 90 days: 40",
+                "of these, released: 75 %",
+                "of these, with a tag that tells by whom: 50 %",
+                "of those told, released by their author: 20 %"
+            ]
+        );
+        let untold = PeopleGap { told_percent: 0, author_released_percent: None, ..gap };
+        assert!(lines(&untold)[3].ends_with("no tag tells: `git tag -a` makes one that does"));
     }
 
     #[test]

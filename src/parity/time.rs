@@ -31,6 +31,26 @@ pub fn gap(history: &History, now: i64) -> TimeGap {
     }
 }
 
+impl TimeGap {
+    /// What is measured and the figure, line by line.
+    pub fn rows(&self) -> Vec<(String, String)> {
+        let named = self.named_at.as_ref().map(|place| format!("as {place} names it"));
+        let named = named.unwrap_or_else(|| "the newest release tag".to_owned());
+        let waiting = match self.commits {
+            0 => "nothing".to_owned(),
+            1 => "1 commit".to_owned(),
+            several => format!("{several} commits"),
+        };
+        let mut rows = vec![
+            ("deployed".to_owned(), format!("{}, {named}", self.deployed)),
+            (format!("waiting on {}", self.main), waiting),
+        ];
+        let days = self.oldest_days.map(|days| if days == 1 { "1 day".to_owned() } else { format!("{days} days") });
+        rows.extend(days.map(|days| ("the first of them for".to_owned(), days)));
+        rows
+    }
+}
+
 /// The revisions that the apps' images may be named after, each where the manifest names the app: tags that are a
 /// release (`v1.4.2`) or a commit's id, with the words that build systems put before one (`sha-3f2a91c`). Whether the
 /// repository knows them is for git to say.
@@ -77,6 +97,27 @@ mod tests {
         // A commit of another machine's clock.
         assert_eq!(gap(1, Some(100 * DAY + 5)).oldest_days, Some(0));
         assert_eq!(gap(1, Some(300 * DAY)).oldest_days, Some(0));
+    }
+
+    #[test]
+    fn its_lines_say_what_is_measured() {
+        let lines =
+            |gap: &TimeGap| gap.rows().iter().map(|(what, figure)| format!("{what}: {figure}")).collect::<Vec<_>>();
+        let gap = super::gap(&history(1, Some(0)), DAY);
+        assert_eq!(
+            lines(&gap),
+            [
+                "deployed: v1.4, as compose.yaml:1:1 names it",
+                "waiting on origin/main: 1 commit",
+                "the first of them for: 1 day"
+            ]
+        );
+        let gap = TimeGap { named_at: None, commits: 0, oldest_days: None, ..gap };
+        assert_eq!(lines(&gap), ["deployed: v1.4, the newest release tag", "waiting on origin/main: nothing"]);
+        assert_eq!(
+            lines(&super::gap(&history(3, Some(0)), 9 * DAY))[1..],
+            ["waiting on origin/main: 3 commits", "the first of them for: 9 days"]
+        );
     }
 
     #[test]

@@ -70,3 +70,22 @@ fn a_lock_file_counts_once_git_has_it() {
     git(&["add", "package-lock.json"]);
     assert_eq!(codes(), [""; 0]);
 }
+
+#[test]
+fn a_stand_in_is_told_against_the_service_that_the_manifest_declares() {
+    let root = project(&[
+        (
+            "compose.yaml",
+            "services:\n  db: {image: \"postgres:16.4\", environment: {POSTGRES_PASSWORD: \"${DB_PASSWORD}\"}}\n  \
+             web: {image: acme/shop, environment: {DATABASE_URL: \"postgres://postgres:${DB_PASSWORD}@db/postgres\"}}\n",
+        ),
+        ("config/database.yml", "development:\n  adapter: sqlite3\nproduction:\n  url: <%= ENV[\"DATABASE_URL\"] %>\n"),
+    ]);
+    let request = manifest::Request { folder: root.path().to_owned(), folder_is_root: true, ..Default::default() };
+    let reading = manifest::read(&request).expect("a manifest");
+    let found = manifest::adapters(&reading.root, &reading.stack, &reading.kinds).expect("a project");
+    let [difference] = found.as_slice() else { panic!("{found:?}") };
+    assert_eq!((difference.service.as_str(), difference.said[0].value.as_str()), ("db", "Postgres 16.4"));
+    assert_eq!(difference.origin.as_ref().expect("a place").to_string(), "config/database.yml:2:12");
+    assert!(difference.help[0].contains("ENV[\"DATABASE_URL\"]"), "{:?}", difference.help);
+}

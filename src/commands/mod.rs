@@ -7,6 +7,7 @@ mod down;
 mod env;
 mod ephemeral;
 mod facts;
+mod gaps;
 mod gc;
 mod hidden_arguments;
 mod init;

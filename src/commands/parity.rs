@@ -1,6 +1,7 @@
 //! `devenv parity`: manifest, lock, what runs here, and what production answers, side by side.
 
 use super::between;
+use super::gaps::gaps;
 use super::servers::{ask, ask_local, named};
 use super::session::{Project, Purpose, connect};
 use crate::cli::{FailOn, Global, Parity, ReportFormat};
@@ -36,9 +37,19 @@ pub(crate) async fn run(
     }
     let mut project = Project::load(global, files, Strictness::AllowFloating, None, Purpose::Use, printer)?;
     project.fixed_ports = FixedPorts::Named;
+    // Programs and git answer while the servers do.
+    let reading = project.reading.clone();
+    let gaps = tokio::task::spawn_blocking(move || gaps(&reading));
     let production = production(&project, command).await?;
     let local = local(&project, global, production.as_ref(), printer).await?;
     let mut report = report(&project, production.as_ref(), &local);
+    let gaps = gaps.await.map_err(|error| {
+        let told = Diagnostic::error("tools", "the tools on this machine cannot be asked");
+        Failure::new(Exit::Failed, told.because(error.to_string()))
+    })??;
+    printer.diagnostics(&gaps.notes);
+    report.differences.extend(gaps.differences);
+    report.sections = gaps.sections;
     report.sort();
     show(&report, command.format, printer)?;
     check(&report, command)

@@ -1,11 +1,15 @@
-//! What belongs to this machine and not to a project: its key, the user's configuration, locks, ports in use.
+//! What belongs to this machine and not to a project: its key, the user's configuration, locks, ports in use, and the
+//! programs on it that can be asked.
 //!
 //! Nothing here is state of an environment; losing the key makes new passwords, which the next `up` carries out.
 
+mod ask;
+pub mod git;
 mod key;
 mod lock;
 mod ports;
 mod settings;
+pub mod tools;
 
 pub use key::Key;
 pub use lock::{CheckoutLock, is_held};

@@ -1,4 +1,4 @@
-//! A Dockerfile's last `FROM`: which image a `build:` stands on, and what it runs.
+//! A Dockerfile's last `FROM`: which image a `build:` stands on, what it runs, and what it copies from others.
 //!
 //! Stages that stand on earlier stages are followed; build arguments are replaced; nothing is built.
 
@@ -27,17 +27,54 @@ struct Stage {
     unset: Vec<String>,
     entrypoint: Option<Vec<String>>,
     command: Option<Vec<String>>,
+    /// What `COPY --from` names, with its line.
+    copies: Vec<(String, u32)>,
+}
+
+/// The images that take part in what a build's last stage holds, with their lines: the one that it stands on first, then
+/// those that it copies from, directly or through the stages that it copies from stand on. Names that an argument without
+/// value leaves open are left out.
+pub(crate) fn images(text: &str) -> Vec<(String, u32)> {
+    let stages = stages(text, &HashMap::new());
+    let Some(last) = stages.len().checked_sub(1) else { return Vec::new() };
+    let chain = chain(&stages, last);
+    let foot = &stages[chain[chain.len() - 1]];
+    let mut images = vec![(foot.image.clone(), foot.line, foot.unset.is_empty())];
+    for (name, line) in chain.iter().flat_map(|at| &stages[*at].copies) {
+        let number = || name.parse::<usize>().ok().filter(|index| *index < stages.len());
+        match named(&stages, name, stages.len()).or_else(number) {
+            Some(stage) => {
+                let foot = &stages[self::chain(&stages, stage).pop().unwrap_or(stage)];
+                images.push((foot.image.clone(), foot.line, foot.unset.is_empty()));
+            }
+            None => images.push((name.clone(), *line, !name.contains('$'))),
+        }
+    }
+    images.into_iter().filter(|(_, _, settled)| *settled).map(|(image, line, _)| (image, line)).collect()
+}
+
+/// A stage and those that it stands on, itself first.
+fn chain(stages: &[Stage], from: usize) -> Vec<usize> {
+    let mut chain = vec![from];
+    let mut at = from;
+    while let Some(earlier) = named(stages, &stages[at].image, at) {
+        chain.push(earlier);
+        at = earlier;
+    }
+    chain
+}
+
+/// The last stage of that name among the first ones.
+fn named(stages: &[Stage], name: &str, before: usize) -> Option<usize> {
+    stages[..before].iter().rposition(|stage| stage.name.as_deref().is_some_and(|n| n.eq_ignore_ascii_case(name)))
 }
 
 /// Follows the target stage (the last one where none is said) to the image that it stands on. None where the file has
 /// no such stage.
 pub(crate) fn base(text: &str, arguments: &HashMap<String, String>, target: Option<&str>) -> Option<Base> {
     let stages = stages(text, arguments);
-    let named = |name: &str, before: usize| {
-        stages[..before].iter().rposition(|stage| stage.name.as_deref().is_some_and(|n| n.eq_ignore_ascii_case(name)))
-    };
     let mut at = match target.filter(|target| !target.is_empty()) {
-        Some(target) => named(target, stages.len())
+        Some(target) => named(&stages, target, stages.len())
             .or_else(|| target.parse::<usize>().ok().filter(|index| *index < stages.len()))?,
         None => stages.len().checked_sub(1)?,
     };
@@ -51,7 +88,7 @@ pub(crate) fn base(text: &str, arguments: &HashMap<String, String>, target: Opti
         if entrypoint.is_none() {
             entrypoint.clone_from(&stage.entrypoint);
         }
-        match named(&stage.image, at) {
+        match named(&stages, &stage.image, at) {
             Some(earlier) => at = earlier,
             None => {
                 return Some(Base {
@@ -96,7 +133,16 @@ fn stages(text: &str, arguments: &HashMap<String, String>) -> Vec<Stage> {
                 let read = interpolate(image, &|name| global.get(name).cloned()).ok();
                 let unset = read.iter().flat_map(|read| &read.unset).map(|unset| unset.name.clone()).collect();
                 let image = read.map_or_else(|| image.to_owned(), |read| read.text);
-                stages.push(Stage { name, image, line, unset, entrypoint: None, command: None });
+                stages.push(Stage { name, image, line, unset, entrypoint: None, command: None, copies: Vec::new() });
+            }
+            "COPY" => {
+                let from = rest.split_whitespace().take_while(|word| word.starts_with("--"));
+                let from = from.into_iter().find_map(|word| word.strip_prefix("--from="));
+                if let (Some(stage), Some(from)) = (stages.last_mut(), from) {
+                    let known = interpolate(from, &|name| global.get(name).cloned()).ok();
+                    let from = known.filter(|read| read.unset.is_empty()).map_or(from.to_owned(), |read| read.text);
+                    stage.copies.push((from, line));
+                }
             }
             "ENTRYPOINT" => {
                 if let Some(stage) = stages.last_mut() {
@@ -209,6 +255,19 @@ mod tests {
         let base = base(text, &HashMap::new(), None).unwrap();
         assert_eq!((base.image.as_str(), base.line), ("postgres:16", 2));
         assert_eq!(base.command.unwrap(), ["sh", "-c", "postgres"]);
+    }
+
+    #[test]
+    fn what_takes_part_in_the_last_stage_is_told_with_its_lines() {
+        let text = "ARG NODE=20\nFROM node:$NODE AS assets\nFROM golang:1.22 AS unused\nFROM ruby:3.3 AS base\n\
+                    COPY --from=ghcr.io/astral-sh/uv:0.5 /uv /bin/\nFROM base\nCOPY --from=assets /a /a\n\
+                    COPY --link --from=0 /b /b\nCOPY --from=$WHERE /c /c\n";
+        let found = images(text);
+        let found: Vec<(&str, u32)> = found.iter().map(|(image, line)| (image.as_str(), *line)).collect();
+        let node = ("node:20", 2);
+        assert_eq!(found, [("ruby:3.3", 4), node, node, ("ghcr.io/astral-sh/uv:0.5", 5)]);
+        assert_eq!(images("ARG V\nFROM ruby:$V\n"), []);
+        assert_eq!(images(""), []);
     }
 
     #[test]

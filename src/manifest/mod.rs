@@ -2,6 +2,7 @@
 //!
 //! Only this module knows a dialect's syntax, and reading changes nothing: text in, stack and diagnostics out.
 
+mod adapters;
 mod bind;
 mod classify;
 mod cloud;
@@ -23,6 +24,7 @@ mod local;
 mod merge;
 mod overlay;
 mod pinned;
+mod place;
 mod platforms;
 mod refusals;
 mod report;
@@ -34,15 +36,18 @@ mod services_yaml;
 mod stage;
 mod templates;
 mod terraform;
+mod tools;
 mod tree;
 mod variables;
 mod yaml;
 
+pub use adapters::adapters;
 pub use bind::conflicts;
 pub use local::file as local_file;
 pub use pinned::pinned;
 pub use refusals::{Strictness, gathered, refusals};
 pub use report::{json, lines};
+pub use tools::{ProjectTools, tools};
 
 use crate::kinds::Kinds;
 use crate::model::{Diagnostic, Exit, Failure, Located, Severity, Stack};

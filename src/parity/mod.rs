@@ -6,6 +6,9 @@ mod compare;
 mod declared;
 mod facts_file;
 mod knowledge;
+pub mod people;
+pub mod time;
+pub mod tools;
 mod values;
 
 pub use compare::{Declared, Sides, compare};

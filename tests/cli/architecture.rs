@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules that stand beside each other: none imports another.
-const SIBLINGS: &[&str] = &["manifest", "plan", "docker", "protocol", "dotenv", "ui"];
+const SIBLINGS: &[&str] = &["manifest", "plan", "docker", "protocol", "dotenv", "parity", "ui"];
 /// What every module may import.
 const SHARED: &[&str] = &["model", "kinds"];
 

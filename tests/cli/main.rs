@@ -8,7 +8,9 @@ mod sandbox;
 
 mod architecture;
 mod commands;
+mod history;
 mod hostile;
 mod manifests;
 mod pin;
 mod report;
+mod tools;

@@ -143,3 +143,58 @@ fn the_schemas_take_what_devenv_takes_and_refuse_what_it_refuses() {
     let told = serde_json::from_str(&report("json")).expect("JSON");
     validate("report", &[("a report".to_owned(), told, true), ("nothing".to_owned(), serde_json::json!({}), false)]);
 }
+
+#[test]
+fn the_report_points_at_stand_ins_tools_and_what_waits_to_be_deployed() {
+    let settings = "DATABASES = {\n    'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'db.sqlite3'},\n}\n";
+    let project = Sandbox::new(&[
+        ("services.yaml", "name: shop\nservices:\n  db: {kind: postgres, version: \"16.4\"}\n"),
+        ("manage.py", "import django\n"),
+        ("shop/settings/development.py", settings),
+        (".ruby-version", "0.0.1\n"),
+        ("package.json", "{\"name\": \"shop\", \"dependencies\": {\"left-pad\": \"1.3.0\"}}\n"),
+    ]);
+    let parity = || {
+        let mut command = project.command(&["parity", "--format", "json"]);
+        let outcome = crate::sandbox::Outcome::of(
+            &command.env("DOCKER_HOST", "unix:///nowhere.sock").output().expect("the program"),
+        );
+        assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+        outcome.json()
+    };
+    let report = parity();
+    let differences = report["differences"].as_array().expect("a list");
+    let of = |code: &str| {
+        let found = differences.iter().find(|difference| difference["code"] == code);
+        found.unwrap_or_else(|| panic!("{code} in {report:#}"))
+    };
+    assert_eq!(of("adapter")["origin"]["path"], "shop/settings/development.py");
+    assert_eq!(of("adapter")["origin"]["line"], 2);
+    assert_eq!(of("adapter")["impact"], "breaks");
+    let ruby =
+        differences.iter().find(|difference| difference["subject"].as_str().is_some_and(|it| it.contains("ruby")));
+    assert_eq!(ruby.expect("ruby")["origin"]["path"], ".ruby-version");
+    assert_eq!(of("package-lock-missing")["origin"]["path"], "package.json");
+    assert_eq!(report["sections"], serde_json::json!([]), "no release tags, no sections");
+
+    let git = |arguments: &[&str]| {
+        let status = Command::new("git")
+            .args(["-c", "user.name=A", "-c", "user.email=a@example.com", "-c", "init.defaultBranch=main"])
+            .args(arguments)
+            .current_dir(project.root())
+            .stdout(Stdio::null())
+            .status();
+        assert!(status.expect("git").success(), "git {arguments:?}");
+    };
+    git(&["init", "--quiet"]);
+    git(&["add", "."]);
+    git(&["commit", "--quiet", "-m", "one"]);
+    git(&["tag", "-a", "v1.0.0", "-m", "one"]);
+    git(&["commit", "--quiet", "--allow-empty", "-m", "two"]);
+    let report = parity();
+    assert_eq!(report["sections"][0]["code"], "time", "{report:#}");
+    assert_eq!(report["sections"][0]["rows"][0]["figure"], "v1.0.0, the newest release tag");
+    assert_eq!(report["sections"][0]["rows"][1]["figure"], "1 commit");
+    assert_eq!(report["sections"][1]["code"], "people");
+    validate("report", &[("with sections".to_owned(), report, true)]);
+}

@@ -1,0 +1,58 @@
+//! The gaps that no server tells of: languages and tools, stand-ins in the app's settings, time, and people.
+
+use crate::machine;
+use crate::manifest::{self, Reading};
+use crate::model::{Diagnostic, Difference, Exit, Failure, Section};
+use crate::parity::{people, time, tools};
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// What was found.
+#[derive(Default)]
+pub(crate) struct Gaps {
+    /// Tools, lock files and stand-ins that differ.
+    pub(crate) differences: Vec<Difference>,
+    /// Time and people, where the project has release tags.
+    pub(crate) sections: Vec<Section>,
+    /// What could not be found out, and why.
+    pub(crate) notes: Vec<Diagnostic>,
+}
+
+/// Asks the files, git and the programs on this machine. It blocks for as long as they take to answer.
+pub(crate) fn gaps(reading: &Reading) -> Result<Gaps, Failure> {
+    let root = &reading.root;
+    let unreadable = |error: std::io::Error| {
+        let told = Diagnostic::error("folder", format!("cannot read {}", root.display()));
+        Failure::new(Exit::Failed, told.because(error.to_string()).help("check its permissions"))
+    };
+    let mut found = Gaps::default();
+    let pinned = manifest::tools(root).map_err(unreadable)?;
+    found.differences.extend(tools::differences(&pinned.pins, &machine::tools::found(root, &pinned.pins)));
+    let locks: Vec<PathBuf> = pinned.packages.iter().filter_map(|package| package.lock.clone()).collect();
+    let tracked = machine::git::tracked(root, &locks);
+    found.differences.extend(tools::lock_files(&pinned.packages, tracked.as_ref()));
+    found.differences.extend(manifest::adapters(root, &reading.stack, &reading.kinds).map_err(unreadable)?);
+
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let now = i64::try_from(now).unwrap_or(i64::MAX);
+    let since = now - i64::from(people::DAYS) * 24 * 60 * 60;
+    match machine::git::history(root, &time::revisions(&reading.stack.apps), since) {
+        Ok(Some(history)) => {
+            found.sections.push(Section {
+                code: "time",
+                title: "time: how far what is deployed lies behind".to_owned(),
+                rows: time::gap(&history, now).rows(),
+                note: "the longer a change waits, the harder its mistakes are to find".to_owned(),
+            });
+            found.sections.extend(people::gap(&history, now).map(|gap| Section {
+                code: "people",
+                title: "people: who writes and who releases".to_owned(),
+                rows: gap.rows(),
+                note: "who wrote a change knows best how it should behave when it runs".to_owned(),
+            }));
+        }
+        Ok(None) => {}
+        Err(note) => found.notes.push(note),
+    }
+    Ok(found)
+}

@@ -1,0 +1,246 @@
+//! What git knows of the project, asked from the `git` on PATH.
+//!
+//! Git is only read: nothing is fetched, no lock is taken, no hook or helper of the repository is run.
+
+use super::ask::{Answer, ask};
+use crate::model::{Commit, Diagnostic, History, Located, Release, is_release};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// How long one question may take. A history of a hundred thousand commits takes about a second.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// Branches that are taken for the main one, the surest first, where the remote does not say.
+const MAIN: &[&str] = &["origin/main", "origin/master", "origin/trunk", "main", "master", "trunk"];
+
+/// Of these paths, relative to the folder, those that are in git's index. None where there is no repository, no git, or
+/// no answer.
+pub fn tracked(folder: &Path, paths: &[PathBuf]) -> Option<BTreeSet<PathBuf>> {
+    if !in_repository(folder) {
+        return None;
+    }
+    let mut command = git(folder);
+    command.args(["--literal-pathspecs", "ls-files", "-z", "--"]).args(paths);
+    let answer = ask(&mut command, LIMIT).ok().filter(|answer| answer.success)?;
+    Some(answer.out.split_terminator('\0').map(PathBuf::from).collect())
+}
+
+/// The project's releases and what is deployed: the first of `named` (revisions, as the manifest has them) that the
+/// repository knows and that lies furthest behind, else the newest release of the main branch. None where the folder is
+/// in no repository, or the repository has no release tag. `since` is how far back commits are told.
+pub fn history(folder: &Path, named: &[Located<String>], since: i64) -> Result<Option<History>, Diagnostic> {
+    if !in_repository(folder) {
+        return Ok(None);
+    }
+    let git = Git { folder };
+    let tags = git.say(&["for-each-ref", TAG_FORMAT, "refs/tags"])?;
+    let mut releases = releases(&tags);
+    if releases.is_empty() {
+        return Ok(None);
+    }
+    if git.say(&["rev-parse", "--is-shallow-repository"])?.trim() == "true" {
+        return Err(Diagnostic::note(
+            "git-shallow",
+            "this clone lacks the older commits, so releases cannot be compared",
+        )
+        .because("it was cloned with a depth, as CI systems do")
+        .help("fetch the rest: `git fetch --unshallow --tags`"));
+    }
+    git.canonical_taggers(&mut releases)?;
+    let heads =
+        git.say(&["for-each-ref", "--format=%(refname:short)%00%(symref:short)", "refs/heads", "refs/remotes/origin"])?;
+    let main = main_branch(&heads).unwrap_or_else(|| "HEAD".to_owned());
+    let head =
+        git.say(&["rev-parse", "--verify", "--end-of-options", &format!("{main}^{{commit}}")])?.trim().to_owned();
+
+    let mut deployed: Option<(u64, String, &Located<String>)> = None;
+    for revision in named {
+        let Some(commit) = git.commit_of(&revision.value, &releases) else { continue };
+        let waiting = git.count(&commit, &head)?;
+        if deployed.as_ref().is_none_or(|(most, ..)| waiting > *most) {
+            deployed = Some((waiting, commit, revision));
+        }
+    }
+    let (waiting, commit, name, named_at) = if let Some((waiting, commit, revision)) = deployed {
+        (waiting, commit, revision.value.clone(), Some(revision.origin.clone()))
+    } else {
+        let merged = git.say(&["for-each-ref", "--format=%(refname:strip=2)", "--merged", &head, "refs/tags"])?;
+        let merged: BTreeSet<&str> = merged.lines().collect();
+        // Where releases are made on branches of their own, none is on the main one.
+        let on_main = releases.iter().rfind(|release| merged.contains(release.name.as_str()));
+        let Some(release) = on_main.or(releases.last()) else { return Ok(None) };
+        (git.count(&release.commit, &head)?, release.commit.clone(), release.name.clone(), None)
+    };
+    // What came by a merge came with the merge, however old it was by then.
+    let times = git.say(&["log", "--first-parent", "--format=%ct", &format!("{commit}..{head}"), "--"])?;
+    let waiting_since = times.lines().filter_map(|time| time.parse().ok()).min();
+
+    let recent = releases.iter().filter(|release| release.time >= since).map(|release| release.commit.as_str());
+    let tips: BTreeSet<&str> = recent.chain([head.as_str()]).collect();
+    let since = format!("--since=@{since}");
+    let mut arguments = vec!["log", COMMIT_FORMAT, &since];
+    arguments.extend(tips);
+    arguments.push("--");
+    let commits = commits(&git.say(&arguments)?);
+    Ok(Some(History { main, head, deployed: name, named_at, waiting, waiting_since, releases, commits }))
+}
+
+const TAG_FORMAT: &str = "--format=%(refname:strip=2)%00%(objectname)%00%(*objectname)%00%(objecttype)%00%(*objecttype)%00%(creatordate:unix)%00%(taggeremail)";
+
+const COMMIT_FORMAT: &str = "--format=%H%x00%P%x00%ct%x00%aE";
+
+/// The release tags of a listing, oldest first; of one time, in the order of their versions.
+fn releases(listing: &str) -> Vec<Release> {
+    let release = |line: &str| {
+        let fields: Vec<&str> = line.split('\0').collect();
+        let [name, object, target, kind, target_kind, time, tagger] = fields.as_slice() else { return None };
+        let commit = match (*kind, *target_kind) {
+            ("commit", _) => object,
+            ("tag", "commit") => target,
+            _ => return None,
+        };
+        let tagger = Some(tagger.trim_matches(['<', '>'])).filter(|tagger| !tagger.is_empty());
+        is_release(name).then(|| Release {
+            name: (*name).to_owned(),
+            commit: (*commit).to_owned(),
+            time: time.parse().unwrap_or_default(),
+            tagger: tagger.map(str::to_owned),
+        })
+    };
+    let mut releases: Vec<Release> = listing.lines().filter_map(release).collect();
+    releases.sort_by_cached_key(|release| (release.time, numbers(&release.name), release.name.clone()));
+    releases
+}
+
+/// Every number of a name, so that 1.10 comes after 1.9.
+fn numbers(name: &str) -> Vec<u64> {
+    name.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).collect()
+}
+
+/// The branch that the remote calls its own, else the surest by name.
+fn main_branch(listing: &str) -> Option<String> {
+    let branches: BTreeMap<&str, &str> = listing.lines().filter_map(|line| line.split_once('\0')).collect();
+    // The remote's HEAD is called by the remote's name alone, or by both, depending on git's release.
+    let remote =
+        ["origin", "origin/HEAD"].iter().find_map(|name| branches.get(name)).filter(|target| !target.is_empty());
+    let by_name = || MAIN.iter().find(|name| branches.contains_key(**name));
+    remote.or_else(by_name).map(|name| (*name).to_owned())
+}
+
+fn commits(listing: &str) -> Vec<Commit> {
+    let commit = |line: &str| {
+        let fields: Vec<&str> = line.split('\0').collect();
+        let [id, parents, time, author] = fields.as_slice() else { return None };
+        Some(Commit {
+            id: (*id).to_owned(),
+            parents: parents.split_whitespace().map(str::to_owned).collect(),
+            time: time.parse().ok()?,
+            author: (*author).to_owned(),
+        })
+    };
+    listing.lines().filter_map(commit).collect()
+}
+
+/// One repository's git.
+struct Git<'a> {
+    folder: &'a Path,
+}
+
+impl Git<'_> {
+    /// What git says to a question that it should be able to answer.
+    fn say(&self, arguments: &[&str]) -> Result<String, Diagnostic> {
+        let reason = match self.ask(arguments) {
+            Ok(answer) if answer.success => return Ok(answer.out),
+            Ok(answer) => answer.err.lines().next().unwrap_or("it failed without a word").to_owned(),
+            Err(reason) => reason,
+        };
+        let question = arguments.first().copied().unwrap_or_default();
+        Err(Diagnostic::note("git", format!("`git {question}` does not answer in {}", self.folder.display()))
+            .because(reason)
+            .help(format!("try it there by hand: `git {question}`")))
+    }
+
+    fn ask(&self, arguments: &[&str]) -> Result<Answer, String> {
+        ask(git(self.folder).args(arguments), LIMIT).map_err(|none| none.to_string())
+    }
+
+    /// The commit that a manifest's word names: a tag of a release with or without its `v`, or a commit's id.
+    fn commit_of(&self, word: &str, releases: &[Release]) -> Option<String> {
+        let bare = |name: &str| name.strip_prefix('v').unwrap_or(name).to_owned();
+        if let Some(release) = releases.iter().find(|release| bare(&release.name) == bare(word)) {
+            return Some(release.commit.clone());
+        }
+        let is_id = (7..=64).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let commit = format!("{word}^{{commit}}");
+        let asked = is_id.then(|| self.ask(&["rev-parse", "--verify", "--quiet", "--end-of-options", &commit]))?;
+        asked.ok().filter(|answer| answer.success).map(|answer| answer.out.trim().to_owned())
+    }
+
+    /// How many commits that are no merges lie between two.
+    fn count(&self, from: &str, to: &str) -> Result<u64, Diagnostic> {
+        let count = self.say(&["rev-list", "--count", "--no-merges", &format!("{from}..{to}"), "--"])?;
+        Ok(count.trim().parse().unwrap_or_default())
+    }
+
+    /// Gives taggers the addresses that `.mailmap` has for them, as authors have theirs.
+    fn canonical_taggers(&self, releases: &mut [Release]) -> Result<(), Diagnostic> {
+        let taggers: BTreeSet<String> = releases.iter().filter_map(|release| release.tagger.clone()).collect();
+        if taggers.is_empty() {
+            return Ok(());
+        }
+        let contacts: Vec<String> = taggers.iter().map(|tagger| format!("<{tagger}>")).collect();
+        let mut arguments = vec!["check-mailmap"];
+        arguments.extend(contacts.iter().map(String::as_str));
+        let mapped = self.say(&arguments)?;
+        let address = |line: &str| Some(line.rsplit_once('<')?.1.trim_end_matches('>').to_owned());
+        let known: BTreeMap<&String, String> =
+            taggers.iter().zip(mapped.lines()).filter_map(|(tagger, line)| Some((tagger, address(line)?))).collect();
+        for release in releases {
+            release.tagger = release.tagger.take().map(|tagger| known.get(&tagger).cloned().unwrap_or(tagger));
+        }
+        Ok(())
+    }
+}
+
+fn git(folder: &Path) -> Command {
+    let mut command = Command::new("git");
+    command.arg("-C").arg(folder);
+    command.args(["--no-pager", "-c", "core.fsmonitor=false", "-c", "log.showSignature=false"]);
+    // Its words are read, and a partial clone is not to fetch what is asked for.
+    command.env("LC_ALL", "C").env("GIT_OPTIONAL_LOCKS", "0").env("GIT_NO_LAZY_FETCH", "1");
+    command
+}
+
+/// Spares a process where there is nothing to ask.
+fn in_repository(folder: &Path) -> bool {
+    let above = |folder: &Path| folder.ancestors().any(|folder| folder.join(".git").exists());
+    std::env::var_os("GIT_DIR").is_some() || folder.canonicalize().is_ok_and(|folder| above(&folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_become_releases_in_order() {
+        let listing = "v1.10|c10||commit||100|\nv1.9|t9|c9|tag|commit|100|<Ann@example.com>\n\
+                       v1.2|c2||commit||200|\nnotes|c3||commit||300|\nv3|t|b|tag|blob|400|<a@b>\nbroken\n";
+        let read = releases(&listing.replace('|', "\0"));
+        let names: Vec<&str> = read.iter().map(|release| release.name.as_str()).collect();
+        assert_eq!(names, ["v1.9", "v1.10", "v1.2"]);
+        assert_eq!((read[0].commit.as_str(), read[0].tagger.as_deref()), ("c9", Some("Ann@example.com")));
+        assert_eq!((read[1].commit.as_str(), read[1].tagger.as_deref()), ("c10", None));
+    }
+
+    #[test]
+    fn the_main_branch_is_the_remotes_own_or_the_surest_by_name() {
+        let main = |listing: &str| main_branch(&listing.replace('|', "\0"));
+        assert_eq!(main("main|\norigin|origin/develop\norigin/main|\n").as_deref(), Some("origin/develop"));
+        assert_eq!(main("main|\norigin/HEAD|origin/develop\n").as_deref(), Some("origin/develop"));
+        assert_eq!(main("main|\norigin/master|\nwork|\n").as_deref(), Some("origin/master"));
+        assert_eq!(main("trunk|\nwork|\n").as_deref(), Some("trunk"));
+        assert_eq!(main("work|\n"), None);
+    }
+}

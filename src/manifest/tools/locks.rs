@@ -1,0 +1,137 @@
+//! Files that name the packages an app needs, and whether a lock file settles which releases of them.
+
+use super::Component;
+use super::lines::toml;
+use crate::manifest::files::Project;
+use crate::manifest::tree::Node;
+use crate::manifest::yaml;
+use crate::model::{Origin, PackageFile, SourceFile};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Node's package managers, as `packageManager` names them: what installs, and their lock files, the own one first.
+const NODE: &[(&str, &str, &[&str])] = &[
+    (
+        "npm",
+        "npm install",
+        &["package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock", "bun.lockb"],
+    ),
+    ("pnpm", "pnpm install", &["pnpm-lock.yaml", "package-lock.json", "yarn.lock"]),
+    ("yarn", "yarn install", &["yarn.lock", "package-lock.json", "pnpm-lock.yaml"]),
+    ("bun", "bun install", &["bun.lock", "bun.lockb", "package-lock.json", "yarn.lock"]),
+];
+
+/// One way of naming packages.
+struct Packages {
+    /// The file's name.
+    file: &'static str,
+    /// What writes the lock file.
+    command: &'static str,
+    /// The lock file's names, the usual one first.
+    locks: &'static [&'static str],
+    /// Whether the file names packages that a lock file of this kind is to settle.
+    needs_lock: fn(&Arc<SourceFile>) -> bool,
+}
+
+const PACKAGES: &[Packages] = &[
+    Packages {
+        file: "package.json",
+        command: NODE[0].1,
+        locks: NODE[0].2,
+        needs_lock: |source| {
+            let document = document(source);
+            let has =
+                |key| document.as_ref().and_then(|node| node.get(key)).is_some_and(|it| it.entries().next().is_some());
+            has("dependencies") || has("devDependencies")
+        },
+    },
+    Packages {
+        file: "Gemfile",
+        command: "bundle lock",
+        locks: &["Gemfile.lock"],
+        needs_lock: |source| source.text.lines().any(|line| line.trim_start().starts_with("gem ")),
+    },
+    Packages {
+        file: "composer.json",
+        command: "composer update",
+        locks: &["composer.lock"],
+        needs_lock: |source| {
+            // Names without a slash are PHP itself and its extensions.
+            let has = |node: &Node| node.entries().any(|entry| entry.key.value.contains('/'));
+            document(source).and_then(|node| node.get("require").map(has)).unwrap_or_default()
+        },
+    },
+    Packages { file: "Pipfile", command: "pipenv lock", locks: &["Pipfile.lock"], needs_lock: |_| true },
+    Packages {
+        file: "pyproject.toml",
+        command: "poetry lock",
+        locks: &["poetry.lock"],
+        needs_lock: |source| has_table(source, "tool.poetry"),
+    },
+    Packages {
+        file: "pyproject.toml",
+        command: "uv lock",
+        locks: &["uv.lock"],
+        needs_lock: |source| has_table(source, "tool.uv"),
+    },
+    Packages {
+        file: "Cargo.toml",
+        command: "cargo generate-lockfile",
+        locks: &["Cargo.lock"],
+        needs_lock: |source| has_table(source, "dependencies"),
+    },
+    Packages {
+        file: "go.mod",
+        command: "go mod tidy",
+        locks: &["go.sum"],
+        needs_lock: |source| source.text.lines().any(|line| line.starts_with("require ")),
+    },
+    Packages {
+        file: "mix.exs",
+        command: "mix deps.get",
+        locks: &["mix.lock"],
+        needs_lock: |source| source.text.lines().any(|line| line.trim_start().starts_with("{:")),
+    },
+];
+
+/// Every file of a component that names packages, with its lock file. Workspaces keep one lock file for all their parts,
+/// in a folder above.
+pub(super) fn packages(project: &Project, component: &Component) -> Vec<PackageFile> {
+    let mut found = Vec::new();
+    for packages in PACKAGES {
+        let Ok(source) = project.read(&component.folder.join(packages.file)) else { continue };
+        if !(packages.needs_lock)(&source) {
+            continue;
+        }
+        let own = || NODE.iter().find(|(name, ..)| manager(&source).as_deref() == Some(name));
+        let own = (packages.file == "package.json").then(own).flatten();
+        let (command, lock_names) =
+            own.map_or((packages.command, packages.locks), |(_, command, locks)| (*command, *locks));
+        let above = component.folder.ancestors();
+        let paths = above.flat_map(|folder| lock_names.iter().map(move |lock| folder.join(lock)));
+        let lock = paths.into_iter().find(|path| is_there(project, path));
+        found.push(PackageFile { origin: Origin::start_of(&source), command, lock_names, lock });
+    }
+    found
+}
+
+/// The package manager that a package.json asks for: `pnpm@9.1.0` is pnpm.
+fn manager(source: &Arc<SourceFile>) -> Option<String> {
+    let document = document(source)?;
+    let text = document.get("packageManager")?.as_literal()?;
+    Some(text.split('@').next().unwrap_or(text).to_owned())
+}
+
+fn is_there(project: &Project, path: &Path) -> bool {
+    project.root.join(path).is_file()
+}
+
+fn document(source: &Arc<SourceFile>) -> Option<Node> {
+    yaml::parse(source).documents.into_iter().next()
+}
+
+/// Whether a TOML file says something in a table, or below it.
+fn has_table(source: &Arc<SourceFile>, table: &str) -> bool {
+    let below = |name: &str| name == table || name.strip_prefix(table).is_some_and(|rest| rest.starts_with('.'));
+    toml(&source.text).iter().any(|one| below(one.table))
+}

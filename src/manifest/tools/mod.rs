@@ -1,0 +1,301 @@
+//! What production pins of languages and tools, from the files that say so, each with its place.
+//!
+//! Nothing is run, and nothing is guessed: a file that names no version (`node:lts`, `stable`) says nothing.
+
+mod files;
+mod image;
+mod lines;
+mod locks;
+
+use super::dockerfile;
+use super::files::Project;
+use super::place::place;
+use super::search::Search;
+use super::stage::{Stage, stage};
+use crate::model::{Origin, PackageFile, PinnedTool, SourceFile, Strength, TOOLS};
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How many components of one project are looked at.
+const COMPONENTS: usize = 50;
+
+/// By language, the files that show that a component is written in it.
+const WRITTEN_IN: &[(&str, &[&str])] = &[
+    ("python", &["requirements.txt", "pyproject.toml", "Pipfile", "setup.py"]),
+    ("uv", &["uv.lock", "pyproject.toml"]),
+    ("poetry", &["poetry.lock", "pyproject.toml"]),
+    ("ruby", &["Gemfile"]),
+    ("bundler", &["Gemfile"]),
+    ("node", &["package.json"]),
+    ("bun", &["bun.lock", "bun.lockb"]),
+    ("deno", &["deno.json", "deno.jsonc"]),
+    ("go", &["go.mod"]),
+    ("rust", &["Cargo.toml"]),
+    ("php", &["composer.json"]),
+    ("composer", &["composer.json"]),
+    ("java", &["pom.xml", "build.gradle", "build.gradle.kts"]),
+    ("elixir", &["mix.exs"]),
+    ("erlang", &["mix.exs", "rebar.config"]),
+    ("dotnet", &["global.json", "*.csproj", "*.fsproj", "*.sln"]),
+];
+
+/// What a project's files say of the tools that it needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ProjectTools {
+    /// Every file's word, by component and tool, production's first.
+    pub pins: Vec<PinnedTool>,
+    /// The files that name packages.
+    pub packages: Vec<PackageFile>,
+}
+
+/// A folder with an app of its own.
+struct Component {
+    /// Relative to the root; empty for the root.
+    folder: PathBuf,
+    /// Its Dockerfiles, relative to the root, production's first.
+    dockerfiles: Vec<PathBuf>,
+}
+
+/// Reads what the files below a project's root pin: those of the root, and of each folder that holds a Dockerfile beside
+/// the files of a language.
+pub fn tools(root: &Path) -> io::Result<ProjectTools> {
+    let project = Project::at(root)?;
+    let mut found = ProjectTools::default();
+    for component in components(&mut Search::below(&project.root)) {
+        let mut pins = pins(&project, &component);
+        // Yarn hands over to the release that the project itself carries, whatever the machine has.
+        let yarn = project.read(&component.folder.join(".yarnrc.yml"));
+        if yarn.is_ok_and(|source| source.text.lines().any(|line| line.starts_with("yarnPath:"))) {
+            pins.retain(|pin| pin.tool.name != "yarn");
+        }
+        let order = |pin: &PinnedTool| TOOLS.iter().position(|tool| tool.name == pin.tool.name);
+        // Sorting is stable: of equal strength, the order of reading stays.
+        pins.sort_by_key(|pin| (order(pin), std::cmp::Reverse(pin.strength)));
+        found.pins.append(&mut pins);
+        found.packages.append(&mut locks::packages(&project, &component));
+    }
+    Ok(found)
+}
+
+fn components(search: &mut Search) -> Vec<Component> {
+    let own = ["Dockerfile", "Containerfile", "Dockerfile.*", "*.Dockerfile"];
+    let beside = [
+        "{docker,deploy,build}/{Dockerfile,Containerfile}",
+        "{docker,deploy,build}/Dockerfile.*",
+        "docker/*/Dockerfile",
+    ];
+    let mut root = Vec::new();
+    for pattern in own.iter().chain(&beside) {
+        root.extend(search.matching(pattern));
+    }
+    let folders: BTreeSet<PathBuf> = ["*/Dockerfile", "*/*/Dockerfile"]
+        .iter()
+        .flat_map(|pattern| search.matching(pattern))
+        .filter(|path| stage(path) <= Stage::Production)
+        .filter_map(|path| path.parent().map(Path::to_path_buf))
+        .collect();
+    let mut components = Vec::new();
+    for folder in folders {
+        let has_language = WRITTEN_IN.iter().flat_map(|(_, names)| *names).any(|name| is_in(search, &folder, name));
+        if has_language && components.len() < COMPONENTS {
+            let found = own.iter().flat_map(|name| search.matching(&format!("{}/{name}", folder.display()))).collect();
+            components.push(Component { folder, dockerfiles: for_production(found) });
+        }
+    }
+    root.retain(|path| !components.iter().any(|component| path.starts_with(&component.folder)));
+    components.insert(0, Component { folder: PathBuf::new(), dockerfiles: for_production(root) });
+    components
+}
+
+/// Those that production is built from: the ones that say so, else the ones that say nothing.
+fn for_production(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
+    paths.retain(|path| path.extension().is_none_or(|ending| ending != "dockerignore"));
+    let least =
+        if paths.iter().any(|path| stage(path) == Stage::Production) { Stage::Production } else { Stage::Unnamed };
+    paths.retain(|path| stage(path) == least);
+    let mut seen = BTreeSet::new();
+    paths.retain(|path| seen.insert(path.clone()));
+    paths
+}
+
+/// Whether a folder holds a file of that name, or of that pattern.
+fn is_in(search: &mut Search, folder: &Path, name: &str) -> bool {
+    !search.matching(&folder.join(name).display().to_string()).is_empty()
+}
+
+fn pins(project: &Project, component: &Component) -> Vec<PinnedTool> {
+    let mut pins: Vec<PinnedTool> = Vec::new();
+    let mut search = Search::below(&project.root);
+    for path in &component.dockerfiles {
+        let Ok(source) = project.read(path) else { continue };
+        for (at, (image, line)) in dockerfile::images(&source.text).into_iter().enumerate() {
+            for (tool, wanted) in image::tools_of(&image) {
+                // What a stage only builds with (a migration tool in Go) is no language of the app.
+                let files = WRITTEN_IN.iter().find(|(name, _)| *name == tool.name).map(|(_, files)| *files);
+                let is_written = |name: &&str| is_in(&mut search, &component.folder, name);
+                let counts = at == 0 || files.unwrap_or_default().iter().any(is_written);
+                // Several Dockerfiles are several apps in production: the first stands for what is developed here.
+                if counts && !pins.iter().any(|pin| pin.tool.name == tool.name) {
+                    let origin = place_of_image(&source, line, &image);
+                    let folder = component.folder.clone();
+                    pins.push(PinnedTool { tool, folder, wanted, strength: Strength::Deployed, origin });
+                }
+            }
+        }
+    }
+    for (name, read) in files::FILES {
+        let Ok(source) = project.read(&component.folder.join(name)) else { continue };
+        for word in read(&source) {
+            pins.push(PinnedTool {
+                tool: word.tool,
+                folder: component.folder.clone(),
+                wanted: word.wanted.value,
+                strength: word.strength,
+                origin: word.wanted.origin,
+            });
+        }
+    }
+    pins
+}
+
+/// The image's name on its line; the whole line where arguments stand for parts of it.
+fn place_of_image(source: &Arc<SourceFile>, line: u32, image: &str) -> Origin {
+    let text = usize::try_from(line).ok().and_then(|line| source.text.lines().nth(line.saturating_sub(1)));
+    let text = text.unwrap_or_default().trim();
+    let part = text.find(image).map_or(text, |at| &text[at..at + image.len()]);
+    place(source, part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn read(files: &[(&str, &str)]) -> (tempfile::TempDir, ProjectTools) {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = folder.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let tools = tools(folder.path()).unwrap();
+        (folder, tools)
+    }
+
+    fn pins(files: &[(&str, &str)]) -> Vec<String> {
+        let show = |pin: &PinnedTool| format!("{} {} {}", pin.tool.name, pin.wanted.text, pin.origin);
+        read(files).1.pins.iter().map(show).collect()
+    }
+
+    #[test]
+    fn the_dockerfile_comes_first_then_what_names_a_version_then_ranges() {
+        let found = pins(&[
+            ("Dockerfile", "FROM node:20 AS build\nFROM ruby:3.3-slim\nCOPY --from=build /x /x\n"),
+            ("Gemfile", "ruby '~> 3.2'\n"),
+            (".ruby-version", "3.2.2\n"),
+            ("package.json", "{\"engines\": {\"node\": \">=18\"}}"),
+        ]);
+        assert_eq!(
+            found,
+            [
+                "ruby 3.3 Dockerfile:2:6",
+                "ruby 3.2.2 .ruby-version:1:1",
+                "ruby ~> 3.2 Gemfile:1:7",
+                "node 20 Dockerfile:1:6",
+                "node >=18 package.json:1:22"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_a_stage_only_builds_with_is_no_language_of_the_app() {
+        let files = [("Dockerfile", "FROM golang:1.22 AS migrate\nFROM python:3.12\nCOPY --from=migrate /m /m\n")];
+        assert_eq!(pins(&files), ["python 3.12 Dockerfile:2:6"]);
+        let files = [
+            ("Dockerfile", "FROM golang:1.22 AS build\nFROM scratch\nCOPY --from=build /m /m\n"),
+            ("go.mod", "module x\ngo 1.22\n"),
+        ];
+        assert_eq!(pins(&files), ["go 1.22 Dockerfile:1:6", "go >=1.22 go.mod:2:4"]);
+    }
+
+    #[test]
+    fn productions_dockerfile_is_taken_and_developments_is_not() {
+        let files = [
+            ("Dockerfile", "FROM node:18\n"),
+            ("Dockerfile.prod", "FROM node:20\n"),
+            ("Dockerfile.dev", "FROM node:22\n"),
+        ];
+        assert_eq!(pins(&files), ["node 20 Dockerfile.prod:1:6"]);
+        let files = [("Dockerfile", "ARG V=18\nFROM node:$V\n"), (".devcontainer/Dockerfile", "FROM node:22\n")];
+        assert_eq!(pins(&files), ["node 18 Dockerfile:2:1"]);
+        assert_eq!(pins(&[("docker/php/Dockerfile", "FROM php:8.3-fpm\n")]), ["php 8.3 docker/php/Dockerfile:1:6"]);
+    }
+
+    #[test]
+    fn each_folder_with_an_app_of_its_own_is_a_component() {
+        let (_folder, found) = read(&[
+            ("web/Dockerfile", "FROM node:20\n"),
+            ("web/package.json", "{\"dependencies\": {\"a\": \"1\"}}"),
+            ("api/Dockerfile", "FROM python:3.12\n"),
+            ("api/requirements.txt", ""),
+            ("proxy/Dockerfile", "FROM nginx:1.27\n"),
+            ("node_modules/x/Dockerfile", "FROM node:12\n"),
+            ("node_modules/x/package.json", "{}"),
+            ("package-lock.json", "{}"),
+        ]);
+        let pins: Vec<_> = found.pins.iter().map(|pin| (pin.folder.to_str().unwrap(), pin.tool.name)).collect();
+        assert_eq!(pins, [("api", "python"), ("web", "node")]);
+        let packages: Vec<_> = found.packages.iter().map(|it| (it.origin.to_string(), it.lock.clone())).collect();
+        assert_eq!(packages, [("web/package.json:1:1".to_owned(), Some(PathBuf::from("package-lock.json")))]);
+    }
+
+    #[test]
+    fn yarn_that_the_project_carries_is_not_asked_for() {
+        let package = ("package.json", "{\"packageManager\": \"yarn@4.1.0\"}");
+        assert_eq!(pins(&[package]).len(), 1);
+        assert_eq!(pins(&[package, (".yarnrc.yml", "yarnPath: .yarn/releases/yarn-4.1.0.cjs\n")]).len(), 0);
+    }
+
+    #[test]
+    fn the_package_manager_that_is_asked_for_writes_the_lock_file() {
+        let (_folder, found) =
+            read(&[("package.json", "{\"packageManager\": \"pnpm@9.1.0\", \"dependencies\": {\"a\": \"1\"}}")]);
+        assert_eq!((found.packages[0].command, found.packages[0].lock_names[0]), ("pnpm install", "pnpm-lock.yaml"));
+    }
+
+    #[test]
+    fn files_that_name_packages_want_a_lock_file() {
+        let packages = |files: &[(&str, &str)]| -> Vec<(String, bool)> {
+            let found = read(files).1.packages;
+            found.iter().map(|it| (it.origin.path().display().to_string(), it.lock.is_some())).collect()
+        };
+        let dependencies = "{\"dependencies\": {\"a\": \"1\"}}";
+        assert_eq!(packages(&[("package.json", dependencies)]), [("package.json".to_owned(), false)]);
+        assert_eq!(packages(&[("package.json", dependencies), ("yarn.lock", "")]), [("package.json".to_owned(), true)]);
+        for (name, text) in [
+            ("package.json", "{\"scripts\": {\"dependencies\": \"x\"}, \"dependencies\": {}}"),
+            ("composer.json", "{\"require\": {\"php\": \"^8\", \"ext-intl\": \"*\"}}"),
+            ("pyproject.toml", "[project]\nname = \"x\"\n[tool.ruff]\nx = 1\n"),
+            ("go.mod", "module x\ngo 1.22\n"),
+            ("Gemfile", "# gem \"rails\"\n"),
+            ("mix.exs", "defp deps do\n  []\nend\n"),
+            ("Cargo.toml", "[package]\nname = \"x\"\n"),
+        ] {
+            assert_eq!(packages(&[(name, text)]), [], "{name} names no packages");
+        }
+        for (name, text) in [
+            ("composer.json", "{\"require\": {\"laravel/framework\": \"^11\"}}"),
+            ("pyproject.toml", "[tool.poetry.dependencies]\npython = \"^3.11\"\n"),
+            ("pyproject.toml", "[tool.uv]\ndev-dependencies = []\n"),
+            ("go.mod", "module x\ngo 1.22\nrequire golang.org/x/net v0.1.0\n"),
+            ("Gemfile", "gem \"rails\"\n"),
+            ("mix.exs", "defp deps do\n  [\n    {:phoenix, \"~> 1.7\"}\n  ]\nend\n"),
+            ("Cargo.toml", "[package]\nname = \"x\"\n[dependencies]\nserde = \"1\"\n"),
+            ("Pipfile", "[packages]\n"),
+        ] {
+            assert_eq!(packages(&[(name, text)]), [(name.to_owned(), false)], "{text}");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The gap between people: whether those who write the code also release it.
+//!
+//! Only shares leave this module: no name, no address, no order of people.
+
+use crate::model::{Commit, History, Release};
+use std::collections::HashMap;
+
+/// How many days back commits count.
+pub const DAYS: u32 = 90;
+
+/// What became of the commits of the last days.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct PeopleGap {
+    /// How many days back.
+    pub days: u32,
+    /// The commits of those days on the main branch; merges do not count.
+    pub commits: u64,
+    /// Of these, how many in a hundred are in a release.
+    pub released_percent: u32,
+    /// Of these, how many in a hundred are in a release whose tag tells who made it.
+    pub told_percent: u32,
+    /// Of those told, how many in a hundred were released by their author; none where no tag tells.
+    pub author_released_percent: Option<u32>,
+}
+
+impl PeopleGap {
+    /// What is measured and the figure, line by line.
+    pub fn rows(&self) -> Vec<(String, String)> {
+        let by_author = self.author_released_percent.map(|percent| format!("{percent} %"));
+        vec![
+            (format!("commits of the last {} days", self.days), self.commits.to_string()),
+            ("of these, released".to_owned(), format!("{} %", self.released_percent)),
+            ("of these, with a tag that tells by whom".to_owned(), format!("{} %", self.told_percent)),
+            (
+                "of those told, released by their author".to_owned(),
+                by_author.unwrap_or_else(|| "no tag tells: `git tag -a` makes one that does".to_owned()),
+            ),
+        ]
+    }
+}
+
+/// The gap at a moment, in seconds since 1970. None where nothing was committed in that time.
+pub fn gap(history: &History, now: i64) -> Option<PeopleGap> {
+    let since = now - i64::from(DAYS) * 24 * 60 * 60;
+    let by_id: HashMap<&str, &Commit> = history.commits.iter().map(|commit| (commit.id.as_str(), commit)).collect();
+    let released = first_releases(&by_id, &history.releases);
+    let mut on_main = HashMap::new();
+    reach(&by_id, &history.head, &mut on_main, true);
+    let mut counts = [0_u64; 4];
+    for commit in by_id.values().filter(|commit| commit.time >= since && commit.parents.len() < 2) {
+        if !on_main.contains_key(commit.id.as_str()) {
+            continue;
+        }
+        let release = released.get(commit.id.as_str());
+        let tagger = release.and_then(|release| release.tagger.as_deref());
+        let by_author = tagger.is_some_and(|tagger| tagger.eq_ignore_ascii_case(&commit.author));
+        for (count, counts_here) in counts.iter_mut().zip([true, release.is_some(), tagger.is_some(), by_author]) {
+            *count += u64::from(counts_here);
+        }
+    }
+    let [commits, released, told, by_author] = counts;
+    (commits > 0).then(|| PeopleGap {
+        days: DAYS,
+        commits,
+        released_percent: percent(released, commits),
+        told_percent: percent(told, commits),
+        author_released_percent: (told > 0).then(|| percent(by_author, told)),
+    })
+}
+
+/// The first release that each commit is in.
+fn first_releases<'a>(by_id: &HashMap<&'a str, &'a Commit>, releases: &'a [Release]) -> HashMap<&'a str, &'a Release> {
+    let mut first = HashMap::new();
+    for release in releases {
+        reach(by_id, &release.commit, &mut first, release);
+    }
+    first
+}
+
+/// Marks what is reached from a commit through parents, as far as it is known and not marked yet.
+fn reach<'a, M: Copy>(by_id: &HashMap<&'a str, &'a Commit>, from: &str, marked: &mut HashMap<&'a str, M>, mark: M) {
+    let mut open = vec![from];
+    while let Some(id) = open.pop() {
+        let Some(commit) = by_id.get(id) else { continue };
+        if marked.contains_key(commit.id.as_str()) {
+            continue;
+        }
+        marked.insert(&commit.id, mark);
+        open.extend(commit.parents.iter().map(String::as_str));
+    }
+}
+
+/// Rounded to the nearest.
+fn percent(part: u64, whole: u64) -> u32 {
+    u32::try_from((part * 100 + whole / 2) / whole).unwrap_or(100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: i64 = 24 * 60 * 60;
+    const NOW: i64 = 1000 * DAY;
+
+    fn commit(id: &str, parents: &[&str], days_ago: i64, author: &str) -> Commit {
+        let parents = parents.iter().map(|parent| (*parent).to_owned()).collect();
+        Commit { id: id.to_owned(), parents, time: NOW - days_ago * DAY, author: author.to_owned() }
+    }
+
+    fn release(name: &str, commit: &str, days_ago: i64, tagger: Option<&str>) -> Release {
+        let tagger = tagger.map(str::to_owned);
+        Release { name: name.to_owned(), commit: commit.to_owned(), time: NOW - days_ago * DAY, tagger }
+    }
+
+    fn history(commits: Vec<Commit>, releases: Vec<Release>) -> History {
+        History {
+            main: "main".to_owned(),
+            head: commits.last().map(|commit| commit.id.clone()).unwrap_or_default(),
+            deployed: String::new(),
+            named_at: None,
+            waiting: 0,
+            waiting_since: None,
+            releases,
+            commits,
+        }
+    }
+
+    #[test]
+    fn shares_are_of_the_first_release_that_holds_a_commit() {
+        let commits = vec![
+            commit("old", &[], 120, "ann@x"),
+            commit("a", &["old"], 80, "ann@x"),
+            commit("b", &["a"], 70, "ben@x"),
+            commit("side", &["a"], 65, "ann@x"),
+            commit("merge", &["b", "side"], 60, "ben@x"),
+            commit("c", &["merge"], 30, "Ben@x"),
+            commit("d", &["c"], 1, "ann@x"),
+        ];
+        let releases = vec![
+            release("v1", "merge", 55, Some("ann@x")),
+            release("v2", "c", 20, Some("ben@X")),
+            // A later one holds all the earlier commits too, and does not count for them.
+            release("v3", "c", 10, Some("eve@x")),
+        ];
+        let gap = gap(&history(commits, releases), NOW).unwrap();
+        assert_eq!((gap.commits, gap.released_percent, gap.told_percent), (5, 80, 80));
+        // a and side by ann in v1, c by ben in v2; b was released by ann.
+        assert_eq!(gap.author_released_percent, Some(75));
+    }
+
+    #[test]
+    fn a_tag_that_only_points_tells_nobody() {
+        let commits = vec![commit("a", &[], 3, "ann@x"), commit("b", &["a"], 2, "ben@x")];
+        let gap = gap(&history(commits, vec![release("v1", "a", 1, None)]), NOW).unwrap();
+        assert_eq!((gap.released_percent, gap.told_percent, gap.author_released_percent), (50, 0, None));
+    }
+
+    #[test]
+    fn its_lines_say_what_is_measured_and_how_a_tag_comes_to_tell() {
+        let gap = PeopleGap {
+            days: 90,
+            commits: 40,
+            released_percent: 75,
+            told_percent: 50,
+            author_released_percent: Some(20),
+        };
+        let lines =
+            |gap: &PeopleGap| gap.rows().iter().map(|(what, figure)| format!("{what}: {figure}")).collect::<Vec<_>>();
+        assert_eq!(
+            lines(&gap),
+            [
+                "commits of the last 90 days: 40",
+                "of these, released: 75 %",
+                "of these, with a tag that tells by whom: 50 %",
+                "of those told, released by their author: 20 %"
+            ]
+        );
+        let untold = PeopleGap { told_percent: 0, author_released_percent: None, ..gap };
+        assert!(lines(&untold)[3].ends_with("no tag tells: `git tag -a` makes one that does"));
+    }
+
+    #[test]
+    fn commits_of_other_branches_and_of_earlier_times_do_not_count() {
+        let commits = vec![
+            commit("branch", &[], 3, "ann@x"),
+            commit("early", &[], 91, "ann@x"),
+            commit("a", &["early"], 2, "ben@x"),
+        ];
+        let gap = gap(&history(commits, vec![release("v1", "branch", 1, Some("ann@x"))]), NOW).unwrap();
+        assert_eq!((gap.commits, gap.released_percent), (1, 0));
+        assert_eq!(super::gap(&history(vec![commit("early", &[], 91, "x")], Vec::new()), NOW), None);
+    }
+
+    #[test]
+    fn no_name_is_in_what_leaves() {
+        let commits = vec![commit("a", &[], 3, "ann@x")];
+        let gap = gap(&history(commits, vec![release("v1", "a", 1, Some("ann@x"))]), NOW).unwrap();
+        let json = serde_json::to_string(&gap).unwrap();
+        assert!(!json.contains("ann") && json.contains("\"author_released_percent\":100"), "{json}");
+    }
+}

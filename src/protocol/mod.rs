@@ -97,8 +97,8 @@ pub async fn save(protocol: Protocol, endpoint: &Endpoint) -> Result<(), ProbeEr
     }
 }
 
-/// Asks a server what it is, and changes nothing: Postgres in a read-only transaction, the others by requests that
-/// read.
+/// Asks a server what it is, and changes nothing: Postgres and `MySQL` in read-only transactions, the others by requests
+/// that read.
 ///
 /// What the server does not tell this login is named in [`ServiceFacts::not_asked`]. Takes at most 30 s. Servers of
 /// [`Protocol::Http`] and [`Protocol::Tcp`] have no common way to say what they are: that is an error of
@@ -107,10 +107,11 @@ pub async fn facts(target: &Target) -> Result<ServiceFacts, ProbeError> {
     let asked = async {
         match target.protocol {
             Protocol::Postgres => postgres::facts(&target.endpoint, target.tls).await,
+            Protocol::Mysql => mysql::facts(&target.endpoint).await,
             Protocol::Redis => redis::facts(&target.endpoint, target.tls).await,
             Protocol::Amqp => amqp::facts(target).await,
             Protocol::Memcached => memcached::facts(&target.endpoint, target.tls).await,
-            Protocol::Mysql | Protocol::Http | Protocol::Tcp => {
+            Protocol::Http | Protocol::Tcp => {
                 Err(ProbeError::other("its protocol has no common way for a server to say what it is"))
             }
         }

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod auth;
+mod facts;
 mod link;
 mod packet;
 mod quote;
@@ -16,6 +17,7 @@ mod tests;
 
 use super::{ProbeError, Proof};
 use crate::model::Endpoint;
+pub(super) use facts::facts;
 pub(super) use reconcile::reconcile;
 use refusal::Refusal;
 use session::Session;

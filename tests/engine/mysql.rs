@@ -5,7 +5,7 @@ use crate::client::{Url, mysql};
 use crate::project::{Outcome, Sandbox, docker};
 use crate::server::Server;
 use devenv::model::{Endpoint, Protocol, Secret, Wanted, WantedDatabase, WantedUser};
-use devenv::protocol::{Done, Fault, ProbeError, Subject, prove, reconcile, take_over};
+use devenv::protocol::{Done, Fault, ProbeError, Subject, Target, Tls, facts, prove, reconcile, take_over};
 use std::io::Write as _;
 use std::process::Stdio;
 
@@ -362,4 +362,87 @@ async fn several_can_reconcile_at_once_and_a_login_is_taken_over() {
     let passwords = "SELECT COUNT(DISTINCT authentication_string), COUNT(*) FROM mysql.user WHERE User = 'root'";
     let client = ["mariadb", "--password=it's \\own", "--batch", "--skip-column-names", "--execute", passwords];
     assert_eq!(server.run(&client), "1\t2\n");
+}
+
+fn target(endpoint: &Endpoint) -> Target {
+    Target { protocol: Protocol::Mysql, endpoint: endpoint.clone(), tls: Tls::Off, management: None }
+}
+
+#[tokio::test]
+async fn mariadb_says_settings_databases_plugins_and_users_and_nothing_of_it_changes() {
+    for (image, release) in MARIADB {
+        let arguments = [
+            "--max-connections=42",
+            "--sql-mode=ANSI",
+            "--default-time-zone=+02:00",
+            "--plugin-load-add=server_audit",
+            "--report-host=db1.example.com",
+            "--report-password=hush",
+            "--server-id=7",
+            "--userstat=1",
+        ];
+        let server = server(image, &arguments);
+        server.ready(&administrator(&server)).await;
+        query(
+            &server,
+            "SET sql_mode = ''; CREATE DATABASE shop CHARACTER SET latin1; CREATE TABLE shop.items (name text); \
+             INSERT INTO shop.items VALUES ('tea'); CREATE USER app IDENTIFIED BY 'app-pw'; GRANT ALL ON shop.* TO app; \
+             SET GLOBAL group_concat_max_len = 2048",
+        );
+        let rows = || query(&server, "SELECT * FROM information_schema.TABLE_STATISTICS WHERE TABLE_SCHEMA = 'shop'");
+        let written = || {
+            let written = "Variable_name RLIKE '^Com_(insert|update|delete|create|alter|drop|grant|set_option)'";
+            query(&server, &format!("SHOW GLOBAL STATUS WHERE {written} AND Variable_name <> 'Com_set_option'"))
+        };
+        let (before, statements) = (rows(), written());
+        let ask = async |endpoint: &Endpoint| {
+            let told = facts(&target(endpoint)).await;
+            told.unwrap_or_else(|error| panic!("{error:?}\n{}", server.log()))
+        };
+
+        let told = ask(&administrator(&server)).await;
+        assert_eq!((told.product.as_str(), told.protocol), ("MariaDB", Protocol::Mysql));
+        assert!(told.version.as_deref().is_some_and(|found| found.starts_with(release)), "{told:?}");
+        for (topic, name, value) in [
+            ("settings", "max_connections", "42"),
+            ("defaults", "max_connections", "151"),
+            ("settings", "time_zone", "+02:00"),
+            ("settings", "group_concat_max_len", "2048"),
+            ("settings", "character_set_server", "utf8mb4"),
+            ("settings", "lower_case_table_names", "0"),
+            ("settings", "max_allowed_packet", "16777216"),
+            ("settings", "innodb_buffer_pool_size", "134217728"),
+            ("databases", "shop.charset", "latin1"),
+            ("databases", "shop.collation", "latin1_swedish_ci"),
+            ("plugins", "server_audit", "1.4"),
+            ("users", "app@%", "login"),
+            ("users", "root@localhost", "login"),
+            ("server", "time_zone", "+02:00"),
+        ] {
+            assert_eq!(told.get(topic, name), Some(value), "{topic} {name}: {told:?}");
+        }
+        assert!(told.get("settings", "sql_mode").is_some_and(|mode| mode.contains("ANSI_QUOTES")), "{told:?}");
+        assert!(told.get("settings", "collation_server").is_some_and(|name| name.starts_with("utf8mb4_")), "{told:?}");
+        assert!(told.get("server", "version_comment").is_some(), "{told:?}");
+        for unset in ["wait_timeout", "back_log", "thread_cache_size", "server_id", "report_host", "port", "socket"] {
+            assert_eq!(told.get("settings", unset), None, "{unset}: {told:?}");
+        }
+        assert!(told.not_asked.is_empty(), "{told:?}");
+        let text = format!("{told:?}");
+        for hidden in ["hush", "app-pw", "admin-pw", "*", "127.0.0.1", "example.com", "/var/lib", "tea"] {
+            assert!(!text.contains(hidden), "{hidden} in {text}");
+        }
+        assert_eq!(ask(&administrator(&server)).await, told, "asked twice, said twice");
+
+        // The app's login sees its own databases, and it is said what it does not see.
+        let app = on_database(server.endpoint(Some("app"), Some("app-pw")), "shop");
+        let less = ask(&app).await;
+        assert_eq!(less.topics["settings"], told.topics["settings"]);
+        assert!(less.not_asked["users"].contains("denied"), "{less:?}");
+        assert!(!less.topics.contains_key("users"), "{less:?}");
+        assert_eq!((rows(), written()), (before, statements), "nothing was read of the user's, and nothing changed");
+
+        let error = facts(&target(&server.endpoint(Some("app"), Some("wrong")))).await.unwrap_err();
+        assert_eq!(error.fault, Fault::Login);
+    }
 }

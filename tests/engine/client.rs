@@ -63,13 +63,17 @@ pub(crate) fn one(url: &str, query: &str) -> String {
     values.remove(0)
 }
 
+/// The client of `MariaDB` or of `MySQL`, whichever the image has; its arguments follow.
+pub(crate) const MYSQL_CLIENT: [&str; 4] =
+    ["sh", "-c", "exec \"$(command -v mariadb || command -v mysql)\" --default-character-set=utf8mb4 \"$@\"", "client"];
+
 /// Runs statements with the login of a URL, by the client in the server's own container, over its port; every value of
 /// every row, or the server's words.
 pub(crate) fn mysql(container: &str, url: &str, statements: &str) -> Result<Vec<String>, String> {
     let url = Url::read(url);
     let password = format!("MYSQL_PWD={}", url.password);
     let login = format!("--user={}", url.user);
-    let client = ["mariadb", "--host=127.0.0.1", &login, "--batch", "--skip-column-names"];
+    let client = [&MYSQL_CLIENT[..], &["--host=127.0.0.1", &login, "--batch", "--skip-column-names"]].concat();
     let output = Command::new("docker")
         .args(["exec", "--env", &password, container])
         .args(client)

@@ -23,6 +23,9 @@ const OWNERS: &str = "SELECT User, Db FROM mysql.db WHERE Host = '%' AND CONCAT(
      Delete_priv, Create_priv, Drop_priv, References_priv, Index_priv, Alter_priv, Create_tmp_table_priv, \
      Lock_tables_priv, Create_view_priv, Show_view_priv, Create_routine_priv, Alter_routine_priv, Execute_priv, \
      Event_priv, Trigger_priv) = 'YYYYYYYYYYYYYYYYYY'";
+/// `MySQL` alone takes all rights on databases along with all those on the server, so there they are named one by one.
+const RIGHTS: &str =
+    "SELECT GRANTEE, PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE <> 'USAGE'";
 const DATABASES: &str = "SELECT SCHEMA_NAME, @@lower_case_table_names FROM information_schema.SCHEMATA";
 
 /// What the server has of logins and databases.
@@ -32,6 +35,8 @@ pub(super) struct Accounts {
     databases: BTreeSet<String>,
     /// Login and database.
     owners: BTreeSet<(String, String)>,
+    /// The rights on the whole server that a login has too much, by their names.
+    rights: BTreeMap<String, Vec<String>>,
     /// Whether it takes names of databases in any case.
     any_case: bool,
     /// The logins that are there and whose wanted password is refused.
@@ -62,6 +67,15 @@ impl Accounts {
         for [user, pattern] in columns(session.query(OWNERS).await?) {
             accounts.owners.insert((user, ungranted(&pattern)));
         }
+        let too_much = wanted.users.iter().filter(|user| !is_admin(admin, user) && accounts.has_too_much(user));
+        let too_much: Vec<&str> = too_much.map(|user| user.name.as_str()).collect();
+        if !too_much.is_empty() {
+            for [grantee, right] in columns(session.query(RIGHTS).await?) {
+                if let Some(name) = too_much.iter().find(|name| grantee == format!("'{name}'@'{EVERYWHERE}'")) {
+                    accounts.rights.entry((*name).to_owned()).or_default().push(right);
+                }
+            }
+        }
         let mut unsure = Vec::new();
         for user in wanted.users.iter().filter(|user| !is_admin(admin, user)) {
             match accounts.fits(user) {
@@ -76,6 +90,10 @@ impl Accounts {
             }
         }
         Ok(accounts)
+    }
+
+    fn has_too_much(&self, user: &WantedUser) -> bool {
+        !user.superuser && self.users.get(&user.name).is_some_and(|account| account.superuser)
     }
 
     /// Whether the wanted password is the stored one; none where only a login can tell. A login that is not there yet,
@@ -165,8 +183,10 @@ fn user_changes(user: &WantedUser, accounts: &Accounts) -> Vec<Change> {
     };
     let mut changes = Vec::new();
     if known.superuser != user.superuser {
-        let none = ["ALL PRIVILEGES", "GRANT OPTION"].map(|right| format!("REVOKE {right} ON *.* FROM {login}"));
-        changes.push(change(Done::UserChanged, if user.superuser { vec![all] } else { none.to_vec() }));
+        let rights = accounts.rights.get(&user.name).map(|rights| rights.join(", ")).unwrap_or_default();
+        let rights = [rights.as_str(), "GRANT OPTION"].into_iter().filter(|rights| !rights.is_empty());
+        let none = rights.map(|rights| format!("REVOKE {rights} ON *.* FROM {login}")).collect();
+        changes.push(change(Done::UserChanged, if user.superuser { vec![all] } else { none }));
     }
     if accounts.refused.contains(&user.name) && !identified.is_empty() {
         changes.push(change(Done::PasswordSet, vec![format!("ALTER USER {login}{identified}")]));
@@ -265,12 +285,13 @@ mod tests {
         assert_eq!(user_changes(&user("app"), &accounts), []);
         accounts.refused.insert("app".to_owned());
         assert_eq!(user_changes(&user("app"), &accounts)[0].done, Done::PasswordSet("app".to_owned()));
-        let accounts = with("app", known(NATIVE, "", true));
+        let mut accounts = with("app", known(NATIVE, "", true));
+        accounts.rights.insert("app".to_owned(), vec!["SUPER".to_owned(), "CREATE USER".to_owned()]);
         let changes = user_changes(&user("app"), &accounts);
         assert_eq!(changes[0].done, Done::UserChanged("app".to_owned()));
         assert_eq!(
             statements(&changes),
-            ["REVOKE ALL PRIVILEGES ON *.* FROM 'app'@'%'", "REVOKE GRANT OPTION ON *.* FROM 'app'@'%'"]
+            ["REVOKE SUPER, CREATE USER ON *.* FROM 'app'@'%'", "REVOKE GRANT OPTION ON *.* FROM 'app'@'%'"]
         );
     }
 

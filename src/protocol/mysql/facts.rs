@@ -29,13 +29,13 @@ const ALWAYS: [&str; 8] = [
     "innodb_buffer_pool_size",
 ];
 
-/// What somebody set: `MariaDB` also fits some to the machine, and knows the default of each.
+/// What somebody set: both set some by themselves. `MariaDB` knows the default of each.
 const SETTINGS_OF_MARIADB: &str = "SELECT LOWER(VARIABLE_NAME), GLOBAL_VALUE, DEFAULT_VALUE \
      FROM information_schema.SYSTEM_VARIABLES WHERE GLOBAL_VALUE_ORIGIN IN ('CONFIG', 'COMMAND-LINE', 'SQL') \
      AND NOT GLOBAL_VALUE <=> DEFAULT_VALUE";
 const SETTINGS_OF_MYSQL: &str = "SELECT LOWER(VARIABLE_NAME), VARIABLE_VALUE \
      FROM performance_schema.variables_info JOIN performance_schema.global_variables USING (VARIABLE_NAME) \
-     WHERE VARIABLE_SOURCE <> 'COMPILED'";
+     WHERE VARIABLE_SOURCE <> 'COMPILED' AND NOT (VARIABLE_SOURCE = 'DYNAMIC' AND SET_USER IS NULL)";
 
 const DATABASES: &str = "SELECT SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT_COLLATION_NAME \
      FROM information_schema.SCHEMATA \

@@ -107,7 +107,7 @@ pub async fn facts(target: &Target) -> Result<ServiceFacts, ProbeError> {
     let asked = async {
         match target.protocol {
             Protocol::Postgres => postgres::facts(&target.endpoint, target.tls).await,
-            Protocol::Mysql => mysql::facts(&target.endpoint).await,
+            Protocol::Mysql => mysql::facts(&target.endpoint, target.tls).await,
             Protocol::Redis => redis::facts(&target.endpoint, target.tls).await,
             Protocol::Amqp => amqp::facts(target).await,
             Protocol::Memcached => memcached::facts(&target.endpoint, target.tls).await,

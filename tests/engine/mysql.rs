@@ -382,6 +382,12 @@ async fn a_server_that_wants_the_password_itself_gets_it_over_tls_or_not_at_all(
         let tls = query(&server_with_tls, "SHOW GLOBAL STATUS LIKE 'Ssl_accepts'");
         assert_eq!(tls, "Ssl_accepts\t1\n", "once it has seen it, a digest will do");
     }
+    // Asked for its facts as a URL says: encrypted, and by a certificate that an authority has signed, which this is not.
+    for (tls, answers) in [(Tls::Preferred, true), (Tls::Unchecked, true), (Tls::Checked, false)] {
+        let told = facts(&Target { tls, ..target(&admin) }).await;
+        assert_eq!(told.is_ok(), answers, "{tls:?}: {told:?}");
+        assert!(told.is_ok() || told.is_err_and(|error| error.message.starts_with("TLS: ")));
+    }
     query(&server_with_tls, "FLUSH PRIVILEGES");
     refused(&server_with_tls.endpoint(Some("root"), Some("wrong"))).await;
     server_with_tls.ready(&admin).await;
@@ -400,6 +406,9 @@ async fn a_server_that_wants_the_password_itself_gets_it_over_tls_or_not_at_all(
     let client = ["--protocol=tcp", "--get-server-public-key", "--password=admin-pw", "--execute", "SELECT 1"];
     without_tls.run(&[&MYSQL_CLIENT[..], &client].concat());
     without_tls.ready(&admin).await;
+    let error = facts(&Target { tls: Tls::Unchecked, ..target(&admin) }).await.unwrap_err();
+    assert_eq!(error.message, "the server offers no TLS, and the URL asks for it");
+    facts(&Target { tls: Tls::Preferred, ..target(&admin) }).await.expect("plain text will do");
 }
 
 #[tokio::test]

@@ -7,8 +7,8 @@ use super::refusal::Refusal;
 use super::session::Session;
 use super::{LIMIT_OF_LISTS, quote::literal};
 use crate::model::{Endpoint, Protocol, ServiceFacts};
-use crate::protocol::ProbeError;
 use crate::protocol::facts::{note, nothing_yet};
+use crate::protocol::{ProbeError, Tls};
 
 /// A server that is stuck is left alone again. What the one knows, the other does not.
 const TIMEOUTS: [&str; 3] = [
@@ -51,8 +51,8 @@ const SERVER: &str =
     "SELECT IF(@@GLOBAL.time_zone = 'SYSTEM', @@system_time_zone, @@GLOBAL.time_zone), @@version_comment";
 
 /// Asks over the endpoint's login.
-pub(in crate::protocol) async fn facts(endpoint: &Endpoint) -> Result<ServiceFacts, ProbeError> {
-    let mut session = Session::login(endpoint, LIMIT_OF_LISTS).await.map_err(Refusal::into_error)?;
+pub(in crate::protocol) async fn facts(endpoint: &Endpoint, tls: Tls) -> Result<ServiceFacts, ProbeError> {
+    let mut session = Session::login_over(endpoint, tls, LIMIT_OF_LISTS).await.map_err(Refusal::into_error)?;
     let facts = ask(&mut session).await;
     session.quit().await;
     facts.map_err(Refusal::into_error)

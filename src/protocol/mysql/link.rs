@@ -1,16 +1,12 @@
 //! Packets over one connection, plain or within TLS.
-//!
-//! TLS is for a server on this machine alone: its certificate, made at its first start, proves nothing, so none is
-//! looked at.
 
-use super::packet::{foreign, framed, parse};
+use super::packet::{framed, parse};
 use crate::model::Endpoint;
 use crate::protocol::ProbeError;
+use crate::protocol::tls::{Tls, configuration};
 use crate::protocol::wire::Conversation;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme};
+use rustls::ClientConnection;
+use rustls::pki_types::ServerName;
 use std::io::{Read, Write};
 use std::sync::Arc;
 
@@ -27,11 +23,6 @@ impl Link {
     pub(super) async fn open(endpoint: &Endpoint, limit: u64) -> Result<Self, ProbeError> {
         let conversation = Conversation::open(endpoint, limit).await?;
         Ok(Self { conversation, tls: None, plain: Vec::new(), sequence: 0 })
-    }
-
-    /// Whether nobody else reads what is sent.
-    pub(super) fn is_private(&self) -> bool {
-        self.tls.is_some()
     }
 
     /// Sends a packet that answers.
@@ -70,19 +61,11 @@ impl Link {
         Ok(payload)
     }
 
-    /// Goes on within TLS. Whoever answers there is taken for the server.
-    pub(super) async fn secure(&mut self) -> Result<(), ProbeError> {
-        let provider = Arc::new(ring::default_provider());
-        let whoever = Arc::new(Whoever(Arc::clone(&provider)));
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| ProbeError::other(error.to_string()))?
-            .dangerous()
-            .with_custom_certificate_verifier(whoever)
-            .with_no_client_auth();
-        let name = ServerName::from(std::net::IpAddr::from([127, 0, 0, 1]));
-        let tls =
-            ClientConnection::new(Arc::new(config), name).map_err(|error| ProbeError::other(error.to_string()))?;
+    /// Goes on within TLS.
+    pub(super) async fn secure(&mut self, host: &str, tls: Tls) -> Result<(), ProbeError> {
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|_| ProbeError::other("its host's name is none that a certificate could be for"))?;
+        let tls = ClientConnection::new(Arc::new(configuration(tls)?), name).map_err(|error| refused(&error))?;
         let tls = self.tls.insert(Box::new(tls));
         while tls.is_handshaking() {
             let mut bytes = Vec::new();
@@ -120,52 +103,17 @@ fn whatever(bytes: &[u8]) -> crate::protocol::wire::Parsed<Vec<u8>> {
     Ok((!bytes.is_empty()).then(|| (bytes.to_vec(), bytes.len())))
 }
 
+fn refused(error: &rustls::Error) -> ProbeError {
+    ProbeError::other(format!("TLS: {error}"))
+}
+
 fn take_in(tls: &mut ClientConnection, mut bytes: &[u8], plain: &mut Vec<u8>) -> Result<(), ProbeError> {
     while !bytes.is_empty() {
         tls.read_tls(&mut bytes)?;
-        let state = tls.process_new_packets().map_err(|_| foreign())?;
+        let state = tls.process_new_packets().map_err(|error| refused(&error))?;
         let begin = plain.len();
         plain.resize(begin + state.plaintext_bytes_to_read(), 0);
         tls.reader().read_exact(&mut plain[begin..])?;
     }
     Ok(())
-}
-
-/// Takes every certificate, and makes sure only that whoever answers has its key.
-#[derive(Debug)]
-struct Whoever(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for Whoever {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

@@ -5,7 +5,7 @@ use super::link::Link;
 use super::packet::{Authentication, Handshake, Login, Row, authentication, foreign, handshake, head, is_end, row};
 use super::refusal::Refusal;
 use crate::model::{Endpoint, Secret};
-use crate::protocol::{ProbeError, TRY, within};
+use crate::protocol::{ProbeError, TRY, Tls, within};
 use std::net::IpAddr;
 
 /// The commands that are used here.
@@ -23,10 +23,10 @@ pub(super) struct Session {
     mariadb: bool,
 }
 
-/// Why a login over a plain connection ended.
+/// Why a login ended.
 enum Ended {
     Refused(Refusal),
-    /// The server wants the password itself, which a plain connection is not given.
+    /// The server wants the password itself, which not every connection is given.
     WantsPassword {
         plugin: String,
         tls: bool,
@@ -40,14 +40,19 @@ impl<E: Into<Refusal>> From<E> for Ended {
 }
 
 impl Session {
-    /// Logs in within the bound of one try. Where the server wants the password itself, over TLS, which is done with a
-    /// server on this machine alone.
+    /// Logs in to a server on this machine, or in plain text.
     pub(super) async fn login(endpoint: &Endpoint, limit: u64) -> Result<Self, Refusal> {
+        Self::login_over(endpoint, Tls::Off, limit).await
+    }
+
+    /// Logs in within the bound of one try. Where a server on this machine wants the password itself, it gets it over
+    /// TLS, whatever its certificate: it made that for itself.
+    pub(super) async fn login_over(endpoint: &Endpoint, tls: Tls, limit: u64) -> Result<Self, Refusal> {
         let login = async {
-            let ended = match attempt(endpoint, limit, false).await {
+            let ended = match attempt(endpoint, limit, tls).await {
                 Ok(session) => return Ok(session),
                 Err(Ended::WantsPassword { tls: true, .. }) if is_here(&endpoint.host) => {
-                    match attempt(endpoint, limit, true).await {
+                    match attempt(endpoint, limit, Tls::Unchecked).await {
                         Ok(session) => return Ok(session),
                         Err(ended) => ended,
                     }
@@ -100,10 +105,18 @@ impl Session {
     }
 }
 
-async fn attempt(endpoint: &Endpoint, limit: u64, secure: bool) -> Result<Session, Ended> {
+async fn attempt(endpoint: &Endpoint, limit: u64, tls: Tls) -> Result<Session, Ended> {
     let password = endpoint.password.as_ref().map(Secret::reveal).unwrap_or_default();
     let mut link = Link::open(endpoint, limit).await?;
     let greeting = handshake(&link.receive().await?).ok_or_else(foreign)??;
+    let secure = match tls {
+        Tls::Off => false,
+        Tls::Preferred => greeting.tls,
+        Tls::Unchecked | Tls::Checked if greeting.tls => true,
+        Tls::Unchecked | Tls::Checked => {
+            return Err(ProbeError::other("the server offers no TLS, and the URL asks for it").into());
+        }
+    };
     // What the server proposes is what most logins take. It asks again where this one takes another.
     let plugin = if greeting.plugin == SHA2 { SHA2 } else { NATIVE };
     let login = Login {
@@ -115,16 +128,24 @@ async fn attempt(endpoint: &Endpoint, limit: u64, secure: bool) -> Result<Sessio
     };
     if secure {
         link.send(&login.tls_request()).await?;
-        link.secure().await?;
+        link.secure(bare(&endpoint.host), tls).await?;
     }
     link.send(&login.response()).await?;
-    authenticate(&mut link, password, plugin, &greeting).await?;
+    // Whoever asked for no more than what the server prefers did not mean to give the password away.
+    let give = secure && (tls != Tls::Preferred || is_here(&endpoint.host));
+    authenticate(&mut link, password, plugin, &greeting, give).await?;
     let (version, mariadb) = product(&greeting.version);
     Ok(Session { link, version, mariadb })
 }
 
-/// Answers until the server has decided. Four rounds are more than any way of logging in takes.
-async fn authenticate(link: &mut Link, password: &str, plugin: &str, greeting: &Handshake) -> Result<(), Ended> {
+/// Answers until the server has decided, with the password itself where it may be given. Four rounds are more than any way of logging in takes.
+async fn authenticate(
+    link: &mut Link,
+    password: &str,
+    plugin: &str,
+    greeting: &Handshake,
+    give: bool,
+) -> Result<(), Ended> {
     let mut plugin = plugin.to_owned();
     for _ in 0..4 {
         let answer = match authentication(&link.receive().await?).ok_or_else(foreign)?? {
@@ -139,7 +160,7 @@ async fn authenticate(link: &mut Link, password: &str, plugin: &str, greeting: &
         };
         match answer {
             Response::Digest(digest) => link.send(&digest).await?,
-            Response::Password if link.is_private() => link.send(&[password.as_bytes(), &[0]].concat()).await?,
+            Response::Password if give => link.send(&[password.as_bytes(), &[0]].concat()).await?,
             Response::Password => return Err(Ended::WantsPassword { plugin, tls: greeting.tls }),
         }
     }
@@ -149,7 +170,7 @@ async fn authenticate(link: &mut Link, password: &str, plugin: &str, greeting: &
 /// The password itself was wanted, and is not given.
 fn not_given(plugin: &str, tls: bool, host: &str) -> ProbeError {
     let why = if tls {
-        format!("and {host} is not this machine")
+        format!("and {host} is neither this machine nor asked over TLS")
     } else {
         "and this server offers no TLS, so that anybody could read it on the way".to_owned()
     };
@@ -159,9 +180,14 @@ fn not_given(plugin: &str, tls: bool, host: &str) -> ProbeError {
     ))
 }
 
+/// A host without the brackets of an IPv6 address.
+fn bare(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
 /// Whether a connection to that host stays on this machine.
 fn is_here(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let host = bare(host);
     host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
@@ -199,7 +225,7 @@ mod tests {
             assert!(!is_here(host), "{host}");
         }
         let elsewhere = not_given(SHA2, true, "db.example.com").message;
-        assert!(elsewhere.contains("db.example.com is not this machine"), "{elsewhere}");
+        assert!(elsewhere.contains("db.example.com is neither this machine"), "{elsewhere}");
         let plain = not_given(SHA2, false, "127.0.0.1").message;
         for part in [SHA2, "no TLS", "log in once", "mysql_native_password"] {
             assert!(plain.contains(part), "{part}: {plain}");

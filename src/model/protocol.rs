@@ -6,6 +6,8 @@
 pub enum Protocol {
     /// Postgres' frontend/backend protocol, version 3.
     Postgres,
+    /// `MySQL`'s client/server protocol, version 10, which `MariaDB` speaks too.
+    Mysql,
     /// RESP.
     Redis,
     /// AMQP 0-9-1.
@@ -16,4 +18,11 @@ pub enum Protocol {
     Http,
     /// A connection that is accepted and stays open.
     Tcp,
+}
+
+impl Protocol {
+    /// Whether logins and databases are made by statements, through an administrator's login that is ours.
+    pub fn has_administrator(self) -> bool {
+        matches!(self, Self::Postgres | Self::Mysql)
+    }
 }

@@ -281,6 +281,7 @@ fn version(sides: &Sides<'_>) -> Option<Difference> {
     };
     let source = match sides.protocol {
         Protocol::Postgres => "https://www.postgresql.org/support/versioning/",
+        Protocol::Mysql => "https://dev.mysql.com/doc/refman/8.4/en/mysql-releases.html",
         Protocol::Redis => "https://redis.io/docs/latest/operate/oss_and_stack/install/version-mgmt/",
         Protocol::Amqp => "https://www.rabbitmq.com/release-information",
         Protocol::Memcached => "https://github.com/memcached/memcached/wiki/ReleaseNotes",

@@ -101,9 +101,10 @@ impl Rule {
 impl Knowledge {
     /// What is known of a protocol's servers; of HTTP and TCP there is nothing to know.
     pub(super) fn of(protocol: Protocol) -> &'static Self {
-        static ALL: LazyLock<[Knowledge; 5]> = LazyLock::new(|| {
+        static ALL: LazyLock<[Knowledge; 6]> = LazyLock::new(|| {
             [
                 include_str!("../../templates/parity/postgres.yaml"),
+                include_str!("../../templates/parity/mysql.yaml"),
                 include_str!("../../templates/parity/redis.yaml"),
                 include_str!("../../templates/parity/amqp.yaml"),
                 include_str!("../../templates/parity/memcached.yaml"),
@@ -112,9 +113,10 @@ impl Knowledge {
             ]
             .map(|text| serde_saphyr::from_str(text).unwrap_or_default())
         });
-        let [postgres, redis, amqp, memcached, nothing] = &*ALL;
+        let [postgres, mysql, redis, amqp, memcached, nothing] = &*ALL;
         match protocol {
             Protocol::Postgres => postgres,
+            Protocol::Mysql => mysql,
             Protocol::Redis => redis,
             Protocol::Amqp => amqp,
             Protocol::Memcached => memcached,
@@ -140,7 +142,8 @@ impl Knowledge {
 mod tests {
     use super::*;
 
-    const ALL: [Protocol; 4] = [Protocol::Postgres, Protocol::Redis, Protocol::Amqp, Protocol::Memcached];
+    const ALL: [Protocol; 5] =
+        [Protocol::Postgres, Protocol::Mysql, Protocol::Redis, Protocol::Amqp, Protocol::Memcached];
 
     #[test]
     fn every_rule_says_how_much_it_matters_and_why_and_where_that_is_written() {

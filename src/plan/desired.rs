@@ -328,7 +328,7 @@ fn desired_service(
         volumes: volumes.into_iter().map(|(volume, _)| volume).collect(),
         volumes_unknown,
         endpoints: logins.endpoints(endpoint),
-        admin: (kind.protocol == Protocol::Postgres).then(|| Endpoint {
+        admin: kind.protocol.has_administrator().then(|| Endpoint {
             user: logins.admin.name.clone(),
             password: logins.admin.password.clone(),
             ..endpoint(&logins.users[0], logins.databases.first().map(|database| &database.name), None)

@@ -39,7 +39,7 @@ pub struct Base {
 /// image is not here yet, so that its content is not known.
 pub fn base(service: &Service, request: &Request<'_>) -> Option<Base> {
     let kind = request.kinds.get(&service.kind)?;
-    if kind.protocol != Protocol::Postgres {
+    if !kind.protocol.has_administrator() {
         return None;
     }
     let identity = Identity { name: BASE.to_owned(), ephemeral: false, ..request.identity.clone() };

@@ -431,3 +431,44 @@ fn an_app_that_logs_in_as_a_fixed_administrator_shares_its_password() {
     assert_eq!(apart.admin.as_ref().unwrap().user.as_deref(), Some("postgres"));
     assert_ne!(apart.admin.as_ref().unwrap().password, apart.endpoints[0].password);
 }
+
+#[test]
+fn mysql_s_root_is_the_administrator_with_a_password_of_its_own_or_that_of_an_app_which_logs_in_as_it() {
+    for (kind, version) in [("mysql", "8.4.4"), ("mariadb", "11.8.9")] {
+        let mut db = service("db", kind, version);
+        db.users = vec![User {
+            name: Located::new("shop".into(), origin()),
+            credential: Credential::Variable("PASSWORD".into()),
+            bound: true,
+            superuser: false,
+        }];
+        db.plugins = vec![Located::new("auth_ed25519".into(), origin())];
+        let variable = |service: &DesiredService, name: &str| {
+            let found = service.container.environment.iter().find(|(known, _)| known == name);
+            found.map(|(_, value)| value.reveal().to_owned())
+        };
+        let apart = &decide(&stack(vec![db.clone()]), &Observed::default()).services[0];
+        let admin = apart.admin.as_ref().unwrap();
+        assert_eq!(admin.user.as_deref(), Some("root"));
+        assert_ne!(admin.password, apart.endpoints[0].password);
+        assert_eq!(variable(apart, "MYSQL_ROOT_PASSWORD").as_deref(), admin.password.as_ref().map(Secret::reveal));
+        assert_eq!(variable(apart, "MYSQL_USER").as_deref(), Some("shop"));
+        assert_eq!(variable(apart, "MYSQL_ALLOW_EMPTY_PASSWORD"), None);
+        assert!(!apart.wanted.users[0].superuser);
+        let plugins = apart.container.files.iter().find(|file| file.path.ends_with("devenv-plugins.cnf")).unwrap();
+        let library = if kind == "mysql" { "auth_ed25519.so" } else { "auth_ed25519" };
+        assert_eq!(String::from_utf8_lossy(&plugins.content.0), format!("[mysqld]\nplugin_load_add={library}\n"));
+
+        // An app that logs in as root in production does so here, without a password where production asks for none.
+        db.users[0].name = Located::new("root".into(), origin());
+        db.plugins.clear();
+        let shared = &decide(&stack(vec![db.clone()]), &Observed::default()).services[0];
+        assert_eq!(shared.admin.as_ref().unwrap().password, shared.endpoints[0].password);
+        assert_eq!(variable(shared, "MYSQL_USER"), None);
+        assert!(shared.container.files.is_empty());
+        db.users[0].credential = Credential::None;
+        let open = &decide(&stack(vec![db]), &Observed::default()).services[0];
+        assert_eq!(open.admin.as_ref().unwrap().password, None);
+        assert_eq!(variable(open, "MYSQL_ALLOW_EMPTY_PASSWORD").as_deref(), Some("yes"));
+    }
+}

@@ -7,6 +7,7 @@ mod amqp;
 mod facts;
 mod http;
 mod memcached;
+mod mysql;
 #[cfg(test)]
 mod peer;
 mod postgres;
@@ -47,6 +48,7 @@ async fn prove_within(bound: Duration, protocol: Protocol, endpoint: &Endpoint) 
     let proof = async {
         match protocol {
             Protocol::Postgres => postgres::prove(endpoint).await,
+            Protocol::Mysql => mysql::prove(endpoint).await,
             Protocol::Redis => redis::prove(endpoint).await,
             Protocol::Amqp => amqp::prove(endpoint).await,
             Protocol::Memcached => memcached::prove(endpoint).await,
@@ -60,21 +62,23 @@ async fn prove_within(bound: Duration, protocol: Protocol, endpoint: &Endpoint) 
 /// Makes what the apps' logins need, through the administrator's login, and says what it did; nothing to do is an
 /// empty list. Nothing is ever dropped, and several may do it at once.
 ///
-/// Postgres only: `RabbitMQ` imports its definitions on every boot (`kinds::rabbitmq_definitions`), Redis reads its
-/// configuration, and the others know no logins.
+/// Where [`Protocol::has_administrator`] only: `RabbitMQ` imports its definitions on every boot
+/// (`kinds::rabbitmq_definitions`), Redis reads its configuration, and the others know no logins.
 pub async fn reconcile(protocol: Protocol, admin: &Endpoint, wanted: &Wanted) -> Result<Vec<Done>, ReconcileError> {
     match protocol {
         Protocol::Postgres => postgres::reconcile(admin, wanted).await,
+        Protocol::Mysql => mysql::reconcile(admin, wanted).await,
         Protocol::Redis | Protocol::Amqp | Protocol::Memcached | Protocol::Http | Protocol::Tcp => Ok(Vec::new()),
     }
 }
 
 /// Gives the administrator's login, which has another environment's password in data that was taken over, its own.
 ///
-/// Postgres only, as [`reconcile`]. Takes at most 5 s.
+/// Only where [`reconcile`] does something. Takes at most 5 s.
 pub async fn take_over(protocol: Protocol, inherited: &Endpoint, admin: &Endpoint) -> Result<(), ReconcileError> {
     match protocol {
         Protocol::Postgres => within(TRY, postgres::take_over(inherited, admin)).await,
+        Protocol::Mysql => within(TRY, mysql::take_over(inherited, admin)).await,
         Protocol::Redis | Protocol::Amqp | Protocol::Memcached | Protocol::Http | Protocol::Tcp => Ok(()),
     }
 }
@@ -84,12 +88,17 @@ pub async fn take_over(protocol: Protocol, inherited: &Endpoint, admin: &Endpoin
 pub async fn save(protocol: Protocol, endpoint: &Endpoint) -> Result<(), ProbeError> {
     match protocol {
         Protocol::Redis => within(SAVE, redis::save(endpoint)).await,
-        Protocol::Postgres | Protocol::Amqp | Protocol::Memcached | Protocol::Http | Protocol::Tcp => Ok(()),
+        Protocol::Postgres
+        | Protocol::Mysql
+        | Protocol::Amqp
+        | Protocol::Memcached
+        | Protocol::Http
+        | Protocol::Tcp => Ok(()),
     }
 }
 
-/// Asks a server what it is, and changes nothing: Postgres in a read-only transaction, the others by requests that
-/// read.
+/// Asks a server what it is, and changes nothing: Postgres and `MySQL` in read-only transactions, the others by requests
+/// that read.
 ///
 /// What the server does not tell this login is named in [`ServiceFacts::not_asked`]. Takes at most 30 s. Servers of
 /// [`Protocol::Http`] and [`Protocol::Tcp`] have no common way to say what they are: that is an error of
@@ -98,6 +107,7 @@ pub async fn facts(target: &Target) -> Result<ServiceFacts, ProbeError> {
     let asked = async {
         match target.protocol {
             Protocol::Postgres => postgres::facts(&target.endpoint, target.tls).await,
+            Protocol::Mysql => mysql::facts(&target.endpoint, target.tls).await,
             Protocol::Redis => redis::facts(&target.endpoint, target.tls).await,
             Protocol::Amqp => amqp::facts(target).await,
             Protocol::Memcached => memcached::facts(&target.endpoint, target.tls).await,
@@ -133,7 +143,8 @@ mod tests {
     #[tokio::test]
     async fn a_silent_peer_is_given_up_and_worth_another_try() {
         let peer = Peer::silent().await;
-        for protocol in [Protocol::Postgres, Protocol::Redis, Protocol::Amqp, Protocol::Memcached, Protocol::Http] {
+        let with_answers = [Protocol::Postgres, Protocol::Mysql, Protocol::Redis, Protocol::Amqp, Protocol::Memcached];
+        for protocol in with_answers.into_iter().chain([Protocol::Http]) {
             let error = prove_within(Duration::from_millis(50), protocol, &endpoint_of(&peer)).await.unwrap_err();
             assert_eq!(error, ProbeError::not_yet("no answer within 0.05 s"), "{protocol:?}");
         }

@@ -86,6 +86,16 @@ fn tls(protocol: Protocol, scheme: bool, parameter: &dyn Fn(&[&str]) -> Option<S
             _ => Tls::Preferred,
         };
     }
+    if protocol == Protocol::Mysql {
+        // The words of MySQL's own clients, of Go's driver, and of Connector/J.
+        let names = ["ssl-mode", "sslmode", "ssl_mode", "sslMode", "tls", "useSSL", "ssl"];
+        return match parameter(&names).unwrap_or_default().to_ascii_lowercase().as_str() {
+            "disabled" | "disable" | "false" => Tls::Off,
+            "required" | "require" | "skip-verify" => Tls::Unchecked,
+            "verify_ca" | "verify-ca" | "verify_identity" | "verify-full" | "true" => Tls::Checked,
+            _ => Tls::Preferred,
+        };
+    }
     let unchecked = parameter(&["ssl_cert_reqs", "verify", "ssl-mode", "sslmode"]).is_some_and(|said| {
         ["none", "cert_none", "verify_none", "required", "require"].contains(&said.to_ascii_lowercase().as_str())
     });
@@ -124,6 +134,11 @@ mod tests {
             ("postgres://h/d", Tls::Preferred),
             ("postgres://h/d?sslmode=disable", Tls::Off),
             ("postgres://h/d?sslmode=require", Tls::Unchecked),
+            ("mysql://h/d", Tls::Preferred),
+            ("mysql2://h/d?sslmode=disabled", Tls::Off),
+            ("mysql://h/d?ssl-mode=REQUIRED", Tls::Unchecked),
+            ("mariadb://h/d?sslMode=VERIFY_IDENTITY", Tls::Checked),
+            ("mysql://h/d?tls=skip-verify", Tls::Unchecked),
             ("redis://h", Tls::Off),
             ("rediss://:p@h:6380/1", Tls::Checked),
             ("rediss://h?ssl_cert_reqs=none", Tls::Unchecked),

@@ -35,7 +35,8 @@ pub(super) async fn encrypt(stream: TcpStream, host: &str, tls: Tls) -> Result<T
     connector.connect(name, stream).await.map_err(|error| ProbeError::other(format!("TLS: {error}")))
 }
 
-fn configuration(tls: Tls) -> Result<ClientConfig, ProbeError> {
+/// What a client of that sort takes for a server's certificate.
+pub(super) fn configuration(tls: Tls) -> Result<ClientConfig, ProbeError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()

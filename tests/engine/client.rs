@@ -4,6 +4,7 @@ use devenv::model::{Endpoint, Protocol, Secret};
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::process::Command;
 use std::time::Duration;
 use tokio_postgres::SimpleQueryMessage;
 
@@ -60,6 +61,30 @@ pub(crate) fn one(url: &str, query: &str) -> String {
     let mut values = sql(url, query).unwrap_or_else(|error| panic!("{query}: {error}"));
     assert_eq!(values.len(), 1, "{query}: {values:?}");
     values.remove(0)
+}
+
+/// The client of `MariaDB` or of `MySQL`, whichever the image has; its arguments follow.
+pub(crate) const MYSQL_CLIENT: [&str; 4] =
+    ["sh", "-c", "exec \"$(command -v mariadb || command -v mysql)\" --default-character-set=utf8mb4 \"$@\"", "client"];
+
+/// Runs statements with the login of a URL, by the client in the server's own container, over its port; every value of
+/// every row, or the server's words.
+pub(crate) fn mysql(container: &str, url: &str, statements: &str) -> Result<Vec<String>, String> {
+    let url = Url::read(url);
+    let password = format!("MYSQL_PWD={}", url.password);
+    let login = format!("--user={}", url.user);
+    let client = [&MYSQL_CLIENT[..], &["--host=127.0.0.1", &login, "--batch", "--skip-column-names"]].concat();
+    let output = Command::new("docker")
+        .args(["exec", "--env", &password, container])
+        .args(client)
+        .args(["--execute", statements, &url.path])
+        .output()
+        .unwrap();
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    Ok(text.lines().flat_map(|line| line.split('\t')).map(str::to_owned).collect())
 }
 
 /// Logs in with a URL's password and runs one command; the answer's values one after the other, errors with their `-`.

@@ -19,6 +19,7 @@ mod facts;
 mod first_day;
 mod killed;
 mod layers;
+mod mysql;
 mod parity;
 mod protocol;
 mod pull;

@@ -1,0 +1,326 @@
+//! Logins and databases of a server: what is there, and what is to be changed.
+//!
+//! Nobody owns a database here: whose it is has all rights on it, and on no other. An app's login has these and no
+//! more, unless more was asked for.
+
+use super::auth::{NATIVE, native_hash};
+use super::packet::Row;
+use super::quote::{account, granted, identifier, literal, ungranted};
+use super::refusal::Refusal;
+use super::session::Session;
+use super::{LIMIT, reconcile::Change};
+use crate::model::{Endpoint, Secret, Wanted, WantedDatabase, WantedUser};
+use crate::protocol::{Done, Subject};
+use futures_util::future::join_all;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Where the logins of ours may come from, as the images have it.
+const EVERYWHERE: &str = "%";
+
+const USERS: &str = "SELECT User, plugin, authentication_string, Super_priv FROM mysql.user WHERE Host = '%'";
+/// Whoever has every right on a database that all releases know.
+const OWNERS: &str = "SELECT User, Db FROM mysql.db WHERE Host = '%' AND CONCAT(Select_priv, Insert_priv, Update_priv, \
+     Delete_priv, Create_priv, Drop_priv, References_priv, Index_priv, Alter_priv, Create_tmp_table_priv, \
+     Lock_tables_priv, Create_view_priv, Show_view_priv, Create_routine_priv, Alter_routine_priv, Execute_priv, \
+     Event_priv, Trigger_priv) = 'YYYYYYYYYYYYYYYYYY'";
+/// `MySQL` alone takes all rights on databases along with all those on the server, so there they are named one by one.
+const RIGHTS: &str =
+    "SELECT GRANTEE, PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE <> 'USAGE'";
+const DATABASES: &str = "SELECT SCHEMA_NAME, @@lower_case_table_names FROM information_schema.SCHEMATA";
+
+/// What the server has of logins and databases.
+#[derive(Debug, Default)]
+pub(super) struct Accounts {
+    users: BTreeMap<String, Account>,
+    databases: BTreeSet<String>,
+    /// Login and database.
+    owners: BTreeSet<(String, String)>,
+    /// The rights on the whole server that a login has too much, by their names.
+    rights: BTreeMap<String, Vec<String>>,
+    /// Whether it takes names of databases in any case.
+    any_case: bool,
+    /// The logins that are there and whose wanted password is refused.
+    refused: BTreeSet<String>,
+    /// What statements it understands.
+    mariadb: bool,
+}
+
+#[derive(Debug)]
+struct Account {
+    plugin: String,
+    /// What is stored for its password.
+    stored: String,
+    superuser: bool,
+}
+
+impl Accounts {
+    /// Asks for the lists, and tries logins where what is stored does not tell whether the password fits.
+    pub(super) async fn read(session: &mut Session, admin: &Endpoint, wanted: &Wanted) -> Result<Self, Refusal> {
+        let mut accounts = Self { mariadb: session.is_mariadb(), ..Self::default() };
+        for [name, plugin, stored, superuser] in columns(session.query(USERS).await?) {
+            accounts.users.insert(name, Account { plugin, stored, superuser: superuser == "Y" });
+        }
+        for [name, lower_case] in columns(session.query(DATABASES).await?) {
+            accounts.any_case = lower_case != "0";
+            accounts.databases.insert(name);
+        }
+        for [user, pattern] in columns(session.query(OWNERS).await?) {
+            accounts.owners.insert((user, ungranted(&pattern)));
+        }
+        let too_much = wanted.users.iter().filter(|user| !is_admin(admin, user) && accounts.has_too_much(user));
+        let too_much: Vec<&str> = too_much.map(|user| user.name.as_str()).collect();
+        if !too_much.is_empty() {
+            for [grantee, right] in columns(session.query(RIGHTS).await?) {
+                if let Some(name) = too_much.iter().find(|name| grantee == format!("'{name}'@'{EVERYWHERE}'")) {
+                    accounts.rights.entry((*name).to_owned()).or_default().push(right);
+                }
+            }
+        }
+        let mut unsure = Vec::new();
+        for user in wanted.users.iter().filter(|user| !is_admin(admin, user)) {
+            match accounts.fits(user) {
+                Some(true) => {}
+                Some(false) => drop(accounts.refused.insert(user.name.clone())),
+                None => unsure.push(accepts(admin, user)),
+            }
+        }
+        for (name, fits) in join_all(unsure).await {
+            if !fits? {
+                accounts.refused.insert(name);
+            }
+        }
+        Ok(accounts)
+    }
+
+    fn has_too_much(&self, user: &WantedUser) -> bool {
+        !user.superuser && self.users.get(&user.name).is_some_and(|account| account.superuser)
+    }
+
+    /// Whether the wanted password is the stored one; none where only a login can tell. A login that is not there yet,
+    /// or needs no password, is not tried.
+    fn fits(&self, user: &WantedUser) -> Option<bool> {
+        let Some(account) = self.users.get(&user.name) else { return Some(true) };
+        let Some(password) = user.password.as_ref().map(Secret::reveal) else { return Some(true) };
+        match account.plugin.as_str() {
+            NATIVE if account.stored.starts_with('*') => Some(account.stored == native_hash(password)),
+            NATIVE if account.stored.is_empty() => Some(password.is_empty()),
+            _ => None,
+        }
+    }
+
+    fn has(&self, database: &str) -> bool {
+        self.databases.iter().any(|known| self.same(known, database))
+    }
+
+    fn owns(&self, user: &str, database: &str) -> bool {
+        self.owners.iter().any(|(owner, known)| owner == user && self.same(known, database))
+    }
+
+    fn same(&self, one: &str, other: &str) -> bool {
+        one == other || (self.any_case && one.to_lowercase() == other.to_lowercase())
+    }
+
+    /// What is put behind a login to give it a password. `MariaDB` takes what it would store; `MySQL` stores another
+    /// thing for each way of logging in, and keeps passwords out of its logs by itself.
+    fn identified(&self, password: Option<&Secret>) -> String {
+        match password.map(Secret::reveal) {
+            None | Some("") => String::new(),
+            Some(password) if self.mariadb => format!(" IDENTIFIED BY PASSWORD {}", literal(&native_hash(password))),
+            Some(password) => format!(" IDENTIFIED BY {}", literal(password)),
+        }
+    }
+}
+
+/// Whether the server takes the wanted password of the login of that name. That it refuses it for another reason is no
+/// matter.
+async fn accepts(admin: &Endpoint, user: &WantedUser) -> (String, Result<bool, Refusal>) {
+    let endpoint =
+        Endpoint { user: Some(user.name.clone()), password: user.password.clone(), database: None, ..admin.clone() };
+    let fits = match Session::login(&endpoint, LIMIT).await {
+        Ok(session) => {
+            session.quit().await;
+            Ok(true)
+        }
+        Err(refusal) if refusal.is_the_servers() => Ok(!refusal.is_of_password()),
+        Err(refusal) => Err(refusal),
+    };
+    (user.name.clone(), fits)
+}
+
+fn is_admin(admin: &Endpoint, user: &WantedUser) -> bool {
+    admin.user.as_deref() == Some(user.name.as_str())
+}
+
+/// Rows of so many columns; what is null is empty.
+pub(super) fn columns<const COUNT: usize>(rows: Vec<Row>) -> impl Iterator<Item = [String; COUNT]> {
+    let text = |row: Row| row.into_iter().map(Option::unwrap_or_default).collect::<Vec<_>>();
+    rows.into_iter().filter_map(move |row| text(row).try_into().ok())
+}
+
+/// What is to be done, in an order in which it can be: logins, then databases.
+pub(super) fn changes(admin: &Endpoint, wanted: &Wanted, accounts: &Accounts) -> Vec<Change> {
+    let users = wanted.users.iter().filter(|user| !is_admin(admin, user));
+    let mut changes: Vec<Change> = users.flat_map(|user| user_changes(user, accounts)).collect();
+    changes.extend(wanted.databases.iter().filter_map(|database| database_change(admin, database, accounts)));
+    changes
+}
+
+fn user_changes(user: &WantedUser, accounts: &Accounts) -> Vec<Change> {
+    let login = account(&user.name, EVERYWHERE);
+    let secret = user.password.as_ref().map(|password| password.reveal().to_owned()).unwrap_or_default();
+    let change = |done: fn(String) -> Done, statements: Vec<String>| Change {
+        done: done(user.name.clone()),
+        subject: Subject::User(user.name.clone()),
+        statements,
+        secret: secret.clone(),
+    };
+    let identified = accounts.identified(user.password.as_ref());
+    let all = format!("GRANT ALL PRIVILEGES ON *.* TO {login} WITH GRANT OPTION");
+    let Some(known) = accounts.users.get(&user.name) else {
+        let mut statements = vec![format!("CREATE USER IF NOT EXISTS {login}{identified}")];
+        statements.extend(user.superuser.then_some(all));
+        return vec![change(Done::UserCreated, statements)];
+    };
+    let mut changes = Vec::new();
+    if known.superuser != user.superuser {
+        let rights = accounts.rights.get(&user.name).map(|rights| rights.join(", ")).unwrap_or_default();
+        let rights = [rights.as_str(), "GRANT OPTION"].into_iter().filter(|rights| !rights.is_empty());
+        let none = rights.map(|rights| format!("REVOKE {rights} ON *.* FROM {login}")).collect();
+        changes.push(change(Done::UserChanged, if user.superuser { vec![all] } else { none }));
+    }
+    if accounts.refused.contains(&user.name) && !identified.is_empty() {
+        changes.push(change(Done::PasswordSet, vec![format!("ALTER USER {login}{identified}")]));
+    }
+    changes
+}
+
+fn database_change(admin: &Endpoint, database: &WantedDatabase, accounts: &Accounts) -> Option<Change> {
+    let WantedDatabase { name, owner } = database;
+    let given = owner.is_empty() || admin.user.as_ref() == Some(owner) || accounts.owns(owner, name);
+    let grant = || format!("GRANT ALL PRIVILEGES ON {}.* TO {}", granted(name), account(owner, EVERYWHERE));
+    let mut statements = Vec::new();
+    let there = accounts.has(name);
+    if !there {
+        statements.push(format!("CREATE DATABASE IF NOT EXISTS {}", identifier(name)));
+    }
+    if !given {
+        statements.push(grant());
+    }
+    let done = if there {
+        Done::OwnerSet { database: name.clone(), owner: owner.clone() }
+    } else {
+        Done::DatabaseCreated(name.clone())
+    };
+    let subject = Subject::Database(name.clone());
+    (!statements.is_empty()).then(|| Change { done, subject, statements, secret: String::new() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user(name: &str) -> WantedUser {
+        WantedUser { name: name.to_owned(), password: Some(Secret::new("pw")), superuser: false }
+    }
+
+    fn known(plugin: &str, stored: &str, superuser: bool) -> Account {
+        Account { plugin: plugin.to_owned(), stored: stored.to_owned(), superuser }
+    }
+
+    fn with(name: &str, account: Account) -> Accounts {
+        Accounts { users: BTreeMap::from([(name.to_owned(), account)]), mariadb: true, ..Accounts::default() }
+    }
+
+    fn admin() -> Endpoint {
+        Endpoint {
+            host: String::new(),
+            port: 0,
+            user: Some("root".to_owned()),
+            password: None,
+            database: None,
+            vhost: None,
+            path: None,
+        }
+    }
+
+    fn database(name: &str, owner: &str) -> WantedDatabase {
+        WantedDatabase { name: name.to_owned(), owner: owner.to_owned() }
+    }
+
+    fn statements(changes: &[Change]) -> Vec<&str> {
+        changes.iter().flat_map(|change| change.statements.iter().map(String::as_str)).collect()
+    }
+
+    #[test]
+    fn a_new_login_has_no_rights_and_mariadb_is_given_a_hash_alone() {
+        let mut accounts = Accounts { mariadb: true, ..Accounts::default() };
+        let changes = user_changes(&user("a'pp"), &accounts);
+        let hash = native_hash("pw");
+        assert_eq!(
+            statements(&changes),
+            [format!("CREATE USER IF NOT EXISTS 'a\\'pp'@'%' IDENTIFIED BY PASSWORD '{hash}'")]
+        );
+        accounts.mariadb = false;
+        let changes = user_changes(&user("app"), &accounts);
+        assert_eq!(statements(&changes), ["CREATE USER IF NOT EXISTS 'app'@'%' IDENTIFIED BY 'pw'"]);
+        let without = WantedUser { password: None, ..user("app") };
+        assert_eq!(statements(&user_changes(&without, &accounts)), ["CREATE USER IF NOT EXISTS 'app'@'%'"]);
+    }
+
+    #[test]
+    fn whether_a_password_fits_is_read_where_it_can_be() {
+        let fits = |plugin: &str, stored: &str| with("app", known(plugin, stored, false)).fits(&user("app"));
+        assert_eq!(fits(NATIVE, &native_hash("pw")), Some(true));
+        assert_eq!(fits(NATIVE, &native_hash("other")), Some(false));
+        assert_eq!(fits(NATIVE, ""), Some(false));
+        assert_eq!(fits("caching_sha2_password", "$A$005$x"), None);
+        // Before MariaDB 10.4 it is stored elsewhere.
+        assert_eq!(fits("", ""), None);
+        assert_eq!(Accounts::default().fits(&user("app")), Some(true));
+    }
+
+    #[test]
+    fn only_what_differs_is_altered() {
+        let mut accounts = with("app", known(NATIVE, "", false));
+        assert_eq!(user_changes(&user("app"), &accounts), []);
+        accounts.refused.insert("app".to_owned());
+        assert_eq!(user_changes(&user("app"), &accounts)[0].done, Done::PasswordSet("app".to_owned()));
+        let mut accounts = with("app", known(NATIVE, "", true));
+        accounts.rights.insert("app".to_owned(), vec!["SUPER".to_owned(), "CREATE USER".to_owned()]);
+        let changes = user_changes(&user("app"), &accounts);
+        assert_eq!(changes[0].done, Done::UserChanged("app".to_owned()));
+        assert_eq!(
+            statements(&changes),
+            ["REVOKE SUPER, CREATE USER ON *.* FROM 'app'@'%'", "REVOKE GRANT OPTION ON *.* FROM 'app'@'%'"]
+        );
+    }
+
+    #[test]
+    fn a_database_is_made_and_granted_to_its_owner_and_to_nobody_else() {
+        let mut accounts = Accounts::default();
+        let made = database_change(&admin(), &database("shop_x", "app"), &accounts).unwrap();
+        assert_eq!(made.done, Done::DatabaseCreated("shop_x".to_owned()));
+        assert_eq!(
+            made.statements,
+            ["CREATE DATABASE IF NOT EXISTS `shop_x`", "GRANT ALL PRIVILEGES ON `shop\\_x`.* TO 'app'@'%'"]
+        );
+        for owner in ["", "root"] {
+            let made = database_change(&admin(), &database("shop", owner), &accounts).unwrap();
+            assert_eq!(made.statements.len(), 1);
+        }
+        accounts.databases.insert("shop".to_owned());
+        let given = database_change(&admin(), &database("shop", "app"), &accounts).unwrap();
+        assert_eq!(given.done, Done::OwnerSet { database: "shop".to_owned(), owner: "app".to_owned() });
+        accounts.owners.insert(("app".to_owned(), "shop".to_owned()));
+        assert_eq!(database_change(&admin(), &database("shop", "app"), &accounts), None);
+        assert!(database_change(&admin(), &database("Shop", "app"), &accounts).is_some());
+        accounts.any_case = true;
+        assert_eq!(database_change(&admin(), &database("Shop", "app"), &accounts), None);
+    }
+
+    #[test]
+    fn the_administrators_login_is_left_alone() {
+        let wanted = Wanted { users: vec![user("root")], ..Wanted::default() };
+        assert_eq!(changes(&admin(), &wanted, &Accounts::default()), []);
+    }
+}

@@ -1,0 +1,119 @@
+//! Packets over one connection, plain or within TLS.
+
+use super::packet::{framed, parse};
+use crate::model::Endpoint;
+use crate::protocol::ProbeError;
+use crate::protocol::tls::{Tls, configuration};
+use crate::protocol::wire::Conversation;
+use rustls::ClientConnection;
+use rustls::pki_types::ServerName;
+use std::io::{Read, Write};
+use std::sync::Arc;
+
+/// A connection, and where it is in its exchange of packets.
+pub(super) struct Link {
+    conversation: Conversation,
+    tls: Option<Box<ClientConnection>>,
+    /// What came out of TLS and is not read yet.
+    plain: Vec<u8>,
+    sequence: u8,
+}
+
+impl Link {
+    pub(super) async fn open(endpoint: &Endpoint, limit: u64) -> Result<Self, ProbeError> {
+        let conversation = Conversation::open(endpoint, limit).await?;
+        Ok(Self { conversation, tls: None, plain: Vec::new(), sequence: 0 })
+    }
+
+    /// Sends a packet that answers.
+    pub(super) async fn send(&mut self, payload: &[u8]) -> Result<(), ProbeError> {
+        let bytes = framed(payload, self.sequence);
+        self.sequence = self.sequence.wrapping_add(1);
+        match &mut self.tls {
+            None => self.conversation.send(&bytes).await,
+            Some(tls) => {
+                tls.writer().write_all(&bytes)?;
+                self.flush().await
+            }
+        }
+    }
+
+    /// Sends a packet that begins something new.
+    pub(super) async fn command(&mut self, payload: &[u8]) -> Result<(), ProbeError> {
+        self.sequence = 0;
+        self.send(payload).await
+    }
+
+    /// The next packet's payload.
+    pub(super) async fn receive(&mut self) -> Result<Vec<u8>, ProbeError> {
+        let sequence = self.sequence;
+        let payload = loop {
+            if self.tls.is_none() {
+                break self.conversation.receive(|bytes| parse(bytes, sequence)).await?;
+            }
+            if let Some((payload, length)) = parse(&self.plain, sequence)? {
+                self.plain.drain(..length);
+                break payload;
+            }
+            self.fill().await?;
+        };
+        self.sequence = sequence.wrapping_add(1);
+        Ok(payload)
+    }
+
+    /// Goes on within TLS.
+    pub(super) async fn secure(&mut self, host: &str, tls: Tls) -> Result<(), ProbeError> {
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|_| ProbeError::other("its host's name is none that a certificate could be for"))?;
+        let tls = ClientConnection::new(Arc::new(configuration(tls)?), name).map_err(|error| refused(&error))?;
+        let tls = self.tls.insert(Box::new(tls));
+        while tls.is_handshaking() {
+            let mut bytes = Vec::new();
+            while tls.wants_write() {
+                tls.write_tls(&mut bytes)?;
+            }
+            self.conversation.send(&bytes).await?;
+            if tls.wants_read() {
+                take_in(tls, &self.conversation.receive(whatever).await?, &mut self.plain)?;
+            }
+        }
+        self.flush().await
+    }
+
+    async fn flush(&mut self) -> Result<(), ProbeError> {
+        let mut bytes = Vec::new();
+        while let Some(tls) = self.tls.as_mut().filter(|tls| tls.wants_write()) {
+            tls.write_tls(&mut bytes)?;
+        }
+        self.conversation.send(&bytes).await
+    }
+
+    async fn fill(&mut self) -> Result<(), ProbeError> {
+        let bytes = self.conversation.receive(whatever).await?;
+        if let Some(tls) = &mut self.tls {
+            take_in(tls, &bytes, &mut self.plain)?;
+        }
+        Ok(())
+    }
+}
+
+/// All that has come.
+#[expect(clippy::unnecessary_wraps, reason = "the form that a conversation reads by")]
+fn whatever(bytes: &[u8]) -> crate::protocol::wire::Parsed<Vec<u8>> {
+    Ok((!bytes.is_empty()).then(|| (bytes.to_vec(), bytes.len())))
+}
+
+fn refused(error: &rustls::Error) -> ProbeError {
+    ProbeError::other(format!("TLS: {error}"))
+}
+
+fn take_in(tls: &mut ClientConnection, mut bytes: &[u8], plain: &mut Vec<u8>) -> Result<(), ProbeError> {
+    while !bytes.is_empty() {
+        tls.read_tls(&mut bytes)?;
+        let state = tls.process_new_packets().map_err(|error| refused(&error))?;
+        let begin = plain.len();
+        plain.resize(begin + state.plaintext_bytes_to_read(), 0);
+        tls.reader().read_exact(&mut plain[begin..])?;
+    }
+    Ok(())
+}

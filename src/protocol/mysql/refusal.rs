@@ -1,0 +1,110 @@
+//! What went wrong with a login or a statement, and what to make of it.
+//!
+//! It is told by the error's number, never by the words: those depend on the server's language.
+
+use super::packet::ServerError;
+use crate::protocol::{Fault, ProbeError, ReconcileError, Subject};
+
+/// A fault, with its number where the server gave it.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    code: Option<u16>,
+    pub(super) subject: Option<Subject>,
+    error: ProbeError,
+}
+
+impl Refusal {
+    /// Whether the server said it, and no broken connection.
+    pub(super) fn is_the_servers(&self) -> bool {
+        self.code.is_some()
+    }
+
+    /// Whether name and password do not fit (`ER_ACCESS_DENIED_ERROR`, `ER_ACCESS_DENIED_NO_PASSWORD_ERROR`).
+    pub(super) fn is_of_password(&self) -> bool {
+        matches!(self.code, Some(1045 | 1698))
+    }
+
+    /// Says what it is about, unless that is known more closely.
+    pub(super) fn about(mut self, subject: Subject) -> Self {
+        self.subject.get_or_insert(subject);
+        self
+    }
+
+    /// Takes a password out of words that repeat a statement.
+    pub(super) fn without(mut self, secret: &str) -> Self {
+        if !secret.is_empty() {
+            self.error.message = self.error.message.replace(secret, "…");
+        }
+        self
+    }
+
+    pub(super) fn into_error(self) -> ProbeError {
+        self.error
+    }
+
+    pub(super) fn into_reconcile_error(self) -> ReconcileError {
+        ReconcileError { subject: self.subject, error: self.error }
+    }
+}
+
+impl From<ProbeError> for Refusal {
+    fn from(error: ProbeError) -> Self {
+        Self { code: None, subject: None, error }
+    }
+}
+
+impl From<std::io::Error> for Refusal {
+    fn from(error: std::io::Error) -> Self {
+        ProbeError::from(error).into()
+    }
+}
+
+impl From<ServerError> for Refusal {
+    fn from(ServerError { code, message }: ServerError) -> Self {
+        Self { code: Some(code), subject: None, error: ProbeError::new(fault(code), format!("{message} ({code})")) }
+    }
+}
+
+/// What an error's number means here (`mysqld_error.h`; from 1900 on, those of `MySQL` and `MariaDB` part).
+fn fault(code: u16) -> Fault {
+    match code {
+        // no connection left, of all or of this login's; shutting down; another session is in the way: a lock, a
+        // deadlock; the connection was killed; offline mode
+        1040 | 1203 | 1053 | 1205 | 1213 | 1927 | 3169 | 3032 => Fault::NotYet,
+        // wrong password; not this database; no such database; not from here; not without a password; the password
+        // is too old; the login is locked (MySQL, MariaDB); its plugin is not loaded
+        1045 | 1044 | 1049 | 1130 | 1698 | 1820 | 1862 | 3118 | 4151 | 1524 => Fault::Login,
+        _ => Fault::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(code: u16, message: &str) -> Refusal {
+        ServerError { code, message: message.to_owned() }.into()
+    }
+
+    #[test]
+    fn refusals_are_told_apart_by_their_number() {
+        for (code, fault) in [
+            (1040, Fault::NotYet),
+            (1053, Fault::NotYet),
+            (1205, Fault::NotYet),
+            (1045, Fault::Login),
+            (1049, Fault::Login),
+            (1130, Fault::Login),
+            (1064, Fault::Other),
+        ] {
+            assert_eq!(said(code, "x").into_error(), ProbeError::new(fault, format!("x ({code})")));
+        }
+        assert!(said(1045, "x").is_of_password() && !said(1049, "x").is_of_password());
+    }
+
+    #[test]
+    fn a_statement_that_is_repeated_does_not_show_its_password() {
+        let refusal = said(1064, "near 'IDENTIFIED BY 'hush''").without("hush").without("");
+        assert_eq!(refusal.into_error().message, "near 'IDENTIFIED BY '…'' (1064)");
+    }
+}

@@ -1,0 +1,234 @@
+//! A login and the statements over it.
+
+use super::auth::{NATIVE, Response, SHA2, digest, response};
+use super::link::Link;
+use super::packet::{Authentication, Handshake, Login, Row, authentication, foreign, handshake, head, is_end, row};
+use super::refusal::Refusal;
+use crate::model::{Endpoint, Secret};
+use crate::protocol::{ProbeError, TRY, Tls, within};
+use std::net::IpAddr;
+
+/// The commands that are used here.
+const QUIT: u8 = 0x01;
+const QUERY: u8 = 0x03;
+
+/// What `caching_sha2_password` says: that it knows the digest, or that it wants the password itself.
+const KNOWN: [u8; 1] = [3];
+const UNKNOWN: [u8; 1] = [4];
+
+/// A login.
+pub(super) struct Session {
+    link: Link,
+    version: String,
+    mariadb: bool,
+}
+
+/// Why a login ended.
+enum Ended {
+    Refused(Refusal),
+    /// The server wants the password itself, which not every connection is given.
+    WantsPassword {
+        plugin: String,
+        tls: bool,
+    },
+}
+
+impl<E: Into<Refusal>> From<E> for Ended {
+    fn from(error: E) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+impl Session {
+    /// Logs in to a server on this machine, or in plain text.
+    pub(super) async fn login(endpoint: &Endpoint, limit: u64) -> Result<Self, Refusal> {
+        Self::login_over(endpoint, Tls::Off, limit).await
+    }
+
+    /// Logs in within the bound of one try. Where a server on this machine wants the password itself, it gets it over
+    /// TLS, whatever its certificate: it made that for itself.
+    pub(super) async fn login_over(endpoint: &Endpoint, tls: Tls, limit: u64) -> Result<Self, Refusal> {
+        let login = async {
+            let ended = match attempt(endpoint, limit, tls).await {
+                Ok(session) => return Ok(session),
+                Err(Ended::WantsPassword { tls: true, .. }) if is_here(&endpoint.host) => {
+                    match attempt(endpoint, limit, Tls::Unchecked).await {
+                        Ok(session) => return Ok(session),
+                        Err(ended) => ended,
+                    }
+                }
+                Err(ended) => ended,
+            };
+            Err(match ended {
+                Ended::Refused(refusal) => refusal,
+                Ended::WantsPassword { plugin, tls } => not_given(&plugin, tls, &endpoint.host).into(),
+            })
+        };
+        within(TRY, login).await
+    }
+
+    /// The server's release without a packager's addition: `10.11.6`.
+    pub(super) fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Whether it is `MariaDB`.
+    pub(super) fn is_mariadb(&self) -> bool {
+        self.mariadb
+    }
+
+    /// Runs one statement; all of its rows, each column as text.
+    pub(super) async fn query(&mut self, sql: &str) -> Result<Vec<Row>, Refusal> {
+        self.link.command(&[&[QUERY], sql.as_bytes()].concat()).await?;
+        let columns = head(&self.link.receive().await?).ok_or_else(foreign)??;
+        let mut rows = Vec::new();
+        if columns == 0 {
+            return Ok(rows);
+        }
+        for _ in 0..columns {
+            // What the columns are was decided by the statement.
+            self.link.receive().await?;
+        }
+        if !is_end(&self.link.receive().await?) {
+            return Err(foreign().into());
+        }
+        while let Some(row) = row(&self.link.receive().await?, columns).ok_or_else(foreign)?? {
+            rows.push(row);
+        }
+        Ok(rows)
+    }
+
+    /// Ends the connection as a client should.
+    pub(super) async fn quit(mut self) {
+        // Whether the server hears it changes nothing of what was done.
+        let _ = self.link.command(&[QUIT]).await;
+    }
+}
+
+async fn attempt(endpoint: &Endpoint, limit: u64, tls: Tls) -> Result<Session, Ended> {
+    let password = endpoint.password.as_ref().map(Secret::reveal).unwrap_or_default();
+    let mut link = Link::open(endpoint, limit).await?;
+    let greeting = handshake(&link.receive().await?).ok_or_else(foreign)??;
+    let secure = match tls {
+        Tls::Off => false,
+        Tls::Preferred => greeting.tls,
+        Tls::Unchecked | Tls::Checked if greeting.tls => true,
+        Tls::Unchecked | Tls::Checked => {
+            return Err(ProbeError::other("the server offers no TLS, and the URL asks for it").into());
+        }
+    };
+    // What the server proposes is what most logins take. It asks again where this one takes another.
+    let plugin = if greeting.plugin == SHA2 { SHA2 } else { NATIVE };
+    let login = Login {
+        user: endpoint.user.as_deref().unwrap_or("root"),
+        database: endpoint.database.as_deref().filter(|database| !database.is_empty()),
+        plugin,
+        response: &digest(plugin, password, &greeting.nonce),
+        tls: secure,
+    };
+    if secure {
+        link.send(&login.tls_request()).await?;
+        link.secure(bare(&endpoint.host), tls).await?;
+    }
+    link.send(&login.response()).await?;
+    // Whoever asked for no more than what the server prefers did not mean to give the password away.
+    let give = secure && (tls != Tls::Preferred || is_here(&endpoint.host));
+    authenticate(&mut link, password, plugin, &greeting, give).await?;
+    let (version, mariadb) = product(&greeting.version);
+    Ok(Session { link, version, mariadb })
+}
+
+/// Answers until the server has decided, with the password itself where it may be given. Four rounds are more than any way of logging in takes.
+async fn authenticate(
+    link: &mut Link,
+    password: &str,
+    plugin: &str,
+    greeting: &Handshake,
+    give: bool,
+) -> Result<(), Ended> {
+    let mut plugin = plugin.to_owned();
+    for _ in 0..4 {
+        let answer = match authentication(&link.receive().await?).ok_or_else(foreign)?? {
+            Authentication::Done => return Ok(()),
+            Authentication::Switch { plugin: other, nonce } => {
+                plugin = other;
+                response(&plugin, password, &nonce)?
+            }
+            Authentication::More(said) if plugin == SHA2 && said == KNOWN => continue,
+            Authentication::More(said) if plugin == SHA2 && said == UNKNOWN => Response::Password,
+            Authentication::More(_) => return Err(foreign().into()),
+        };
+        match answer {
+            Response::Digest(digest) => link.send(&digest).await?,
+            Response::Password if give => link.send(&[password.as_bytes(), &[0]].concat()).await?,
+            Response::Password => return Err(Ended::WantsPassword { plugin, tls: greeting.tls }),
+        }
+    }
+    Err(foreign().into())
+}
+
+/// The password itself was wanted, and is not given.
+fn not_given(plugin: &str, tls: bool, host: &str) -> ProbeError {
+    let why = if tls {
+        format!("and {host} is neither this machine nor asked over TLS")
+    } else {
+        "and this server offers no TLS, so that anybody could read it on the way".to_owned()
+    };
+    ProbeError::login(format!(
+        "the server wants the password itself (the plugin {plugin}, for the first login since it started), {why}: \
+         log in once with the server's own client, or give the login mysql_native_password"
+    ))
+}
+
+/// A host without the brackets of an IPv6 address.
+fn bare(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
+/// Whether a connection to that host stays on this machine.
+fn is_here(host: &str) -> bool {
+    let host = bare(host);
+    host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
+/// The release, and whether it is one of `MariaDB`: `5.5.5-10.3.39-MariaDB-1` is its 10.3.39, with the number in front
+/// that it had for old replicas' sake.
+fn product(version: &str) -> (String, bool) {
+    let mariadb = version.contains("MariaDB");
+    let release = version.strip_prefix("5.5.5-").filter(|_| mariadb).unwrap_or(version);
+    (release.split('-').next().unwrap_or_default().to_owned(), mariadb)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_are_those_of_their_product() {
+        for (said, release, mariadb) in [
+            ("8.4.4", "8.4.4", false),
+            ("8.0.36-28", "8.0.36", false),
+            ("5.7.44-log", "5.7.44", false),
+            ("11.8.3-MariaDB-0+deb13u1 from Debian", "11.8.3", true),
+            ("5.5.5-10.3.39-MariaDB-1:10.3.39+maria~ubu2004", "10.3.39", true),
+        ] {
+            assert_eq!(product(said), (release.to_owned(), mariadb), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_password_goes_to_this_machine_alone_and_it_is_said_why_and_what_to_do() {
+        for host in ["127.0.0.1", "127.88.3.4", "localhost", "::1", "[::1]"] {
+            assert!(is_here(host), "{host}");
+        }
+        for host in ["10.0.0.1", "db.example.com", "0.0.0.0", "localhost.example.com"] {
+            assert!(!is_here(host), "{host}");
+        }
+        let elsewhere = not_given(SHA2, true, "db.example.com").message;
+        assert!(elsewhere.contains("db.example.com is neither this machine"), "{elsewhere}");
+        let plain = not_given(SHA2, false, "127.0.0.1").message;
+        for part in [SHA2, "no TLS", "log in once", "mysql_native_password"] {
+            assert!(plain.contains(part), "{part}: {plain}");
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! The administrator's login in data that another environment initialised: its first statement is a new password.
+
+use super::accounts::columns;
+use super::auth::native_hash;
+use super::quote::{account, literal};
+use super::reconcile::open;
+use super::refusal::Refusal;
+use crate::model::{Endpoint, Secret};
+use crate::protocol::ReconcileError;
+
+/// Logs in as it was and sets the password that it should have, wherever the login may come from. A second run at the
+/// same time does the same again.
+pub(in crate::protocol) async fn take_over(inherited: &Endpoint, admin: &Endpoint) -> Result<(), ReconcileError> {
+    let taken = async {
+        let mut session = open(inherited).await?;
+        let user = admin.user.as_deref().unwrap_or("root");
+        let password = admin.password.as_ref().map(Secret::reveal).unwrap_or_default();
+        let new = if session.is_mariadb() {
+            format!("IDENTIFIED BY PASSWORD {}", literal(&native_hash(password)))
+        } else {
+            format!("IDENTIFIED BY {}", literal(password))
+        };
+        // Those that log in without a password stay so. What this login came by is changed last: cut short before, the
+        // next run can log in the same way.
+        let hosts = format!(
+            "SELECT Host FROM mysql.user WHERE User = {} AND plugin NOT LIKE '%socket' ORDER BY Host = '%'",
+            literal(user)
+        );
+        let mut set = Ok(());
+        for [host] in columns(session.query(&hosts).await?) {
+            let changed = session.query(&format!("ALTER USER {} {new}", account(user, &host))).await;
+            set = set.and(changed.map(drop).map_err(|refusal| refusal.without(password)));
+        }
+        session.quit().await;
+        set
+    };
+    taken.await.map_err(Refusal::into_reconcile_error)
+}

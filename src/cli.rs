@@ -74,7 +74,7 @@ pub enum Command {
     /// Stop and remove the containers; keep the data.
     Down(Down),
     /// Show the environment's services.
-    Status(Show),
+    Status(Status),
     /// Print the variables that `up` writes into `.env`.
     Env(Env),
     /// Show the services' logs.
@@ -121,6 +121,17 @@ pub struct Show {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `devenv status`.
+#[derive(Clone, Debug, Args)]
+pub struct Status {
+    /// Showing.
+    #[command(flatten)]
+    pub show: Show,
+    /// Show how much room each service's data takes, and what it shares.
+    #[arg(long)]
+    pub sizes: bool,
 }
 
 /// Options of whatever starts services.
@@ -442,6 +453,9 @@ pub struct Run {
     /// This many ephemeral environments side by side, the command once in each, with `DEVENV_LANE` set to 1, 2, …
     #[arg(long, value_name = "N", value_parser = lanes)]
     pub lanes: Option<usize>,
+    /// When anybody's `gc` may remove what is left of an ephemeral run that was killed: `90m`, `6h`, `2d`.
+    #[arg(long, value_name = "TIME", default_value = "1d", value_parser = lifetime)]
+    pub ttl: Duration,
     /// The command and its arguments.
     #[arg(last = true, required = true)]
     pub command: Vec<String>,
@@ -466,6 +480,20 @@ impl Start {
             fresh: Vec::new(),
             cold: false,
         }
+    }
+}
+
+/// `90m`, `6h`, `2d`.
+fn lifetime(text: &str) -> Result<Duration, String> {
+    let seconds = match text.chars().last() {
+        Some('m') => 60,
+        Some('h') => 60 * 60,
+        Some('d') => 24 * 60 * 60,
+        _ => 0,
+    };
+    match text.get(..text.len().saturating_sub(1)).unwrap_or_default().parse::<u32>() {
+        Ok(count @ 1..=10_000) if seconds > 0 => Ok(Duration::from_secs(u64::from(count) * seconds)),
+        _ => Err("a time to live is a number with `m`, `h` or `d` behind it: `6h`".to_owned()),
     }
 }
 
@@ -497,6 +525,10 @@ mod tests {
     fn times_are_read() {
         assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
         assert_eq!(duration("3m"), Ok(Duration::from_secs(180)));
+        assert_eq!(lifetime("6h"), Ok(Duration::from_secs(21_600)));
+        for wrong in ["6", "h", "0d", "6 weeks", "", "é"] {
+            assert!(lifetime(wrong).unwrap_err().contains("`6h`"), "{wrong}");
+        }
         assert!(duration("soon").is_err());
         assert!(duration("3h").unwrap_err().contains("`h`"));
     }

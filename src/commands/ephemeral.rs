@@ -12,7 +12,7 @@ use crate::docker::{Engine, EngineError};
 use crate::dotenv::{self, UserLine};
 use crate::machine::is_held;
 use crate::model::{Failure, label};
-use crate::plan::Identity;
+use crate::plan::{Identity, Lease};
 use crate::ui::Printer;
 use futures_util::future::join_all;
 use rustix::process::Signal;
@@ -30,8 +30,10 @@ pub(super) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
     let mut signals = Signals::new()?;
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let token = format!("{} {}", std::process::id(), since_1970.as_nanos());
-    let first =
+    let mut first =
         Project::load(global, files, strictness(&run.start), Some(&token), Purpose::Use, printer)?.cold(run.start.cold);
+    let expires = i64::try_from((since_1970 + run.ttl).as_secs()).unwrap_or(i64::MAX);
+    first.identity.lease = Some(Lease::of(&|name| std::env::var(name).ok(), std::process::id(), expires));
     let engine = connect(global).await?;
     let lanes: Vec<Project> = match run.lanes {
         None => vec![first],

@@ -1,13 +1,14 @@
 //! `devenv gc`: removes what nothing needs any more.
 
 use super::down::carry_out;
-use super::session::{Machine, connect, read};
+use super::session::{Machine, Project, connect, read};
 use crate::cli::{Gc, Global};
-use crate::docker::EngineError;
+use crate::docker::{Engine, EngineError};
 use crate::machine::is_held;
-use crate::model::Failure;
+use crate::model::{Diagnostic, Failure, Observed, label};
 use crate::plan::{self, Action, Identity};
-use crate::ui::{Printer, Table};
+use crate::ui::{Printer, Table, bytes};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -18,13 +19,13 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], gc: &Gc, printer: &P
     let identity = Identity::of_checkout(&reading.stack.project, &reading.root, machine.key.clone());
     let engine = connect(global).await?;
     let observed = engine.observe(&[]).await.map_err(EngineError::into_failure)?;
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let now = i64::try_from(since_1970).unwrap_or(i64::MAX);
-    let plan = plan::garbage(&identity, &observed, &|name| is_held(&machine.folder, name), now);
+    let plan = plan::garbage(&identity, &observed, &|name| is_held(&machine.folder, name), now());
     if plan.steps.is_empty() {
         return printer.data("nothing to remove: everything of ours is somebody's\n");
     }
-    let mut table = Table::new(["removed", "", "why"]);
+    let volumes: Vec<String> = plan.steps.iter().filter_map(|step| volume_of(&step.action)).collect();
+    let sizes = measure(&engine, &identity, &observed, &volumes, printer).await;
+    let mut table = Table::new(["removed", "", "size", "why"]);
     for step in &plan.steps {
         let (what, name) = match &step.action {
             Action::Remove { name, .. } => ("container", name),
@@ -32,14 +33,82 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], gc: &Gc, printer: &P
             Action::RemoveNetwork { name, .. } => ("network", name),
             _ => continue,
         };
-        table.row([what, name.as_str(), &step.cause]);
+        let size = sizes.get(name).map(|size| bytes(*size)).unwrap_or_default();
+        table.row([what, name.as_str(), &size, &step.cause]);
     }
     if !gc.dry_run {
         carry_out(&engine, &identity, &plan).await?;
     }
     printer.data(&table.render(printer))?;
+    let total = bytes(sizes.values().sum());
     if gc.dry_run {
-        printer.line("nothing was removed: `devenv gc` without --dry-run does it");
+        printer.line(&format!("nothing was removed: `devenv gc` without --dry-run does it, and frees {total}"));
+    } else {
+        printer.line(&format!("freed {total}"));
     }
     Ok(())
+}
+
+fn now() -> i64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    i64::try_from(since_1970).unwrap_or(i64::MAX)
+}
+
+fn volume_of(action: &Action) -> Option<String> {
+    match action {
+        Action::RemoveVolume { name } => Some(name.clone()),
+        _ => None,
+    }
+}
+
+/// Bytes of these volumes, as far as they hold anything themselves. Where they cannot be told, that is said.
+pub(super) async fn measure(
+    engine: &Engine,
+    identity: &Identity,
+    observed: &Observed,
+    volumes: &[String],
+    printer: &Printer,
+) -> BTreeMap<String, u64> {
+    // A mounted one shows what its layers hold; what is its own lies in its top.
+    let is_mounted = |name: &String| observed.volumes.iter().any(|volume| volume.label(label::TOP) == name.as_str());
+    let there = |name: &String| observed.volumes.iter().any(|volume| volume.name == *name);
+    let own: Vec<String> = volumes.iter().filter(|name| there(name) && !is_mounted(name)).cloned().collect();
+    let image = observed.containers.iter().find(|container| !container.image_id.is_empty());
+    let Some(image) = image.filter(|_| !own.is_empty()) else { return BTreeMap::new() };
+    let labels = BTreeMap::from([
+        (label::ENVIRONMENT.to_owned(), identity.name.clone()),
+        (label::ROOT.to_owned(), identity.root.display().to_string()),
+    ]);
+    engine.sizes(&image.image_id, &labels, &own).await.unwrap_or_else(|error| {
+        let told = Diagnostic::warning("sizes", "how much room it takes is not known").because(error.to_string());
+        printer.diagnostics(&[told.help("`docker system df -v` may tell")]);
+        BTreeMap::new()
+    })
+}
+
+/// What `up` removes by itself: ephemeral environments past their time, what killed runs left, bases long unused. It
+/// asks the engine nothing where `known` tells of none, and a fault is said and no more.
+pub(super) async fn remove_stale(project: &Project, known: &Observed, engine: &Engine, printer: &Printer) {
+    let stale = |observed: &Observed| {
+        let own = &project.identity.name;
+        let held = |name: &str| name == own || is_held(&project.machine.folder, name);
+        plan::stale(&project.identity, observed, &held, now())
+    };
+    if stale(known).steps.is_empty() {
+        return;
+    }
+    let removed = async {
+        // What is known is from before this run, which may have begun to use some of it.
+        let plan = stale(&project.observe(engine).await?);
+        carry_out(engine, &project.identity, &plan).await.map(|()| plan.steps.len())
+    };
+    match removed.await {
+        Ok(0) => {}
+        Ok(count) => printer.line(&format!("removed {count} things that nothing needs; `devenv gc` removes more")),
+        Err(failure) => {
+            let mut told = Diagnostic::warning("gc", "what nothing needs any more could not be removed");
+            told = failure.diagnostics.into_iter().fold(told, |told, one| told.because(one.message));
+            printer.diagnostics(&[told.help("nothing of yours is touched; `devenv gc` tries again")]);
+        }
+    }
 }

@@ -55,7 +55,9 @@ pub async fn run(cli: Cli, printer: &Printer) -> Result<u8, Failure> {
         Command::Manifest(show) => manifest::run(global, &files(&show.manifests.files), show.json, printer).map(done),
         Command::Pin(pin) => pin::run(global, &files(&pin.manifests.files), pin, printer).map(done),
         Command::Down(down) => down::run(global, &files(&down.manifests.files), down, printer).await.map(done),
-        Command::Status(show) => status::run(global, &files(&show.manifests.files), show.json, printer).await.map(done),
+        Command::Status(status) => {
+            status::run(global, &files(&status.show.manifests.files), status, printer).await.map(done)
+        }
         Command::Env(env) => env::run(global, &files(&env.manifests.files), env, printer).await,
         Command::Logs(logs) => logs::run(global, &files(&logs.files), logs, printer).await.map(done),
         Command::Shell(shell) => shell::run(global, &files(&shell.manifests.files), shell, printer).await,

@@ -175,8 +175,8 @@ impl Project {
 
     /// The same project in an ephemeral environment of its own, told apart by `token`.
     pub(crate) fn beside(&self, token: &str) -> Self {
-        let Identity { root, key, .. } = self.identity.clone();
-        let identity = Identity::ephemeral(&self.reading.stack.project, &root, key, token);
+        let Identity { root, key, lease, .. } = self.identity.clone();
+        let identity = Identity { lease, ..Identity::ephemeral(&self.reading.stack.project, &root, key, token) };
         Self { identity, fixed_ports: FixedPorts::Ignored, ..self.clone() }
     }
 

@@ -1,16 +1,18 @@
 //! `devenv status`: what of this environment runs.
 
+use super::gc::measure;
 use super::session::{Machine, connect, read};
-use crate::cli::Global;
-use crate::docker::EngineError;
+use crate::cli::{Global, Status};
+use crate::docker::{Engine, EngineError};
 use crate::model::{Failure, LocalImage, Observed, ObservedContainer, label};
-use crate::plan::Identity;
-use crate::ui::{Printer, Table};
+use crate::plan::{self, Identity};
+use crate::ui::{Printer, Table, bytes};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Runs the command.
-pub(crate) async fn run(global: &Global, files: &[PathBuf], as_json: bool, printer: &Printer) -> Result<(), Failure> {
+pub(crate) async fn run(global: &Global, files: &[PathBuf], status: &Status, printer: &Printer) -> Result<(), Failure> {
     let reading = read(global, files)?;
     let machine = Machine::load()?;
     let identity = Identity::of_checkout(&reading.stack.project, &reading.root, machine.key.clone());
@@ -36,8 +38,17 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], as_json: bool, print
         let service = reading.stack.service(name);
         service.map(|service| format!("{} {}", service.kind, service.version.text)).unwrap_or_default()
     };
-    if as_json {
-        let services: Vec<Value> = names.iter().map(|name| entry(name, of(name), &observed)).collect();
+    let rooms = if status.sizes { rooms(&engine, &identity, &observed, printer).await } else { Vec::new() };
+    if status.show.json {
+        let with_rooms = |name: &&str| {
+            let mut entry = entry(name, of(name), &observed);
+            if status.sizes {
+                let of_service = rooms.iter().filter(|room| room.service == **name).map(Room::json);
+                entry["volumes"] = of_service.collect();
+            }
+            entry
+        };
+        let services: Vec<Value> = names.iter().map(with_rooms).collect();
         return printer.json(&json!({"environment": identity.name, "root": reading.root, "services": services}));
     }
     let mut table = Table::new(["service", "kind", "state", "endpoint", "image", "digest"]);
@@ -54,7 +65,46 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], as_json: bool, print
             None => vec![(*name).to_owned(), kind_of(name), "not made yet: `devenv up`".to_owned()],
         });
     }
-    printer.data(&table.render(printer))
+    printer.data(&table.render(printer))?;
+    if status.sizes {
+        let mut table = Table::new(["service", "volume", "own", "shared with others"]);
+        for room in &rooms {
+            table.row([room.service.clone(), room.volume.clone(), bytes(room.own), bytes(room.shared)]);
+        }
+        printer.data(&format!("\n{}", table.render(printer)))?;
+    }
+    Ok(())
+}
+
+/// What a volume of the environment takes.
+struct Room {
+    service: String,
+    volume: String,
+    /// What was written there, in bytes; in a copy or a plain volume that is everything.
+    own: u64,
+    /// What it lies over, in bytes.
+    shared: u64,
+}
+
+impl Room {
+    fn json(&self) -> Value {
+        json!({"name": self.volume, "own_bytes": self.own, "shared_bytes": self.shared})
+    }
+}
+
+/// Every volume of the environment, snapshots' too.
+async fn rooms(engine: &Engine, identity: &Identity, observed: &Observed, printer: &Printer) -> Vec<Room> {
+    let all = plan::extents(identity, observed);
+    let volumes: BTreeSet<String> = all.iter().flat_map(|one| one.layers.iter().chain([&one.own])).cloned().collect();
+    let sizes = measure(engine, identity, observed, &volumes.into_iter().collect::<Vec<_>>(), printer).await;
+    let size = |name: &String| sizes.get(name).copied().unwrap_or_default();
+    let room = |one: plan::Extent| Room {
+        own: size(&one.own),
+        shared: one.layers.iter().map(size).sum(),
+        service: one.service,
+        volume: one.volume,
+    };
+    all.into_iter().map(room).collect()
 }
 
 fn entry(name: &str, container: Option<&ObservedContainer>, observed: &Observed) -> Value {

@@ -1,8 +1,8 @@
 //! `devenv up`: read, observe, diff, apply and prove, write `.env`.
 
-use super::layers;
 use super::session::{Project, Purpose, connect, steps, strictness};
 use super::variables;
+use super::{gc, layers};
 use crate::apply;
 use crate::cli::{Global, Start, Up};
 use crate::docker::Engine;
@@ -37,6 +37,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
     printer.diagnostics(&written.notes);
     if up.json {
         layers::keep_bases(&project, &ready, &start).await?;
+        gc::remove_stale(&project, &ready.before, &engine, printer).await;
         return printer.json(&outcome_json(&project, &ready, &written));
     }
     let shown = written.path.strip_prefix(&project.reading.root).unwrap_or(&written.path).display().to_string();
@@ -47,7 +48,9 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
     let shell = ready.desired.services.first().map(|service| format!("devenv shell {}", service.name));
     let next: Vec<&str> = ["devenv status", "devenv logs"].into_iter().chain(shell.as_deref()).collect();
     printer.line(&ready_line(began.elapsed(), &next));
-    layers::keep_bases(&project, &ready, &start).await
+    layers::keep_bases(&project, &ready, &start).await?;
+    gc::remove_stale(&project, &ready.before, &engine, printer).await;
+    Ok(())
 }
 
 /// A running environment, proven.

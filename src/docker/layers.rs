@@ -80,7 +80,9 @@ impl Engine {
         let top = top_of(name);
         let nearest = over.layers.first().map(String::as_str).unwrap_or_default();
         let mut own: Labels = labels.clone();
-        own.retain(|key, _| [label::ENVIRONMENT, label::ROOT, label::EPHEMERAL].contains(&key.as_str()));
+        own.retain(|key, _| {
+            [label::ENVIRONMENT, label::ROOT, label::EPHEMERAL, label::EXPIRES].contains(&key.as_str())
+        });
         let helper_labels = own.clone();
         own.insert(label::TOP.to_owned(), name.to_owned());
         self.create_volume(&top, &own).await?;
@@ -243,7 +245,7 @@ fn into(volume: &str) -> Mount {
     mount(volume, INTO, false)
 }
 
-fn mount(volume: &str, target: &str, read_only: bool) -> Mount {
+pub(super) fn mount(volume: &str, target: &str, read_only: bool) -> Mount {
     Mount {
         target: Some(target.to_owned()),
         source: Some(volume.to_owned()),

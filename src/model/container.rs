@@ -25,6 +25,12 @@ pub mod label {
     pub const GENERATION: &str = "dev.devenv.generation";
     /// On everything of `devenv run --ephemeral`.
     pub const EPHEMERAL: &str = "dev.devenv.ephemeral";
+    /// On the same: who it belongs to, as a CI system tells, else the user.
+    pub const OWNER: &str = "dev.devenv.owner";
+    /// On the same: the CI job, else the process.
+    pub const JOB: &str = "dev.devenv.job";
+    /// On the same: when anybody may remove it, seconds since 1970.
+    pub const EXPIRES: &str = "dev.devenv.expires";
     /// On a base layer, its record and the container that makes it: the base's key. They belong to no environment.
     pub const BASE: &str = "dev.devenv.base";
     /// On a base layer: what others may see of the key of the machine's user who made it.

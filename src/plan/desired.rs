@@ -163,6 +163,11 @@ pub fn desired(stack: &Stack, request: &Request<'_>) -> Result<Desired, Vec<Diag
     if identity.ephemeral {
         labels.insert(label::EPHEMERAL.to_owned(), "true".to_owned());
     }
+    if let Some(lease) = &identity.lease {
+        labels.insert(label::OWNER.to_owned(), lease.owner.clone());
+        labels.insert(label::JOB.to_owned(), lease.job.clone());
+        labels.insert(label::EXPIRES.to_owned(), lease.expires.to_string());
+    }
     let mut ports = Ports::new(identity, request.observed, request.is_free, request.fixed_ports);
     let (mut services, mut taken, mut faults) = (Vec::new(), Vec::new(), Vec::new());
     for service in &stack.services {

@@ -6,27 +6,44 @@
 use super::layers::{is_layer, machine_of};
 use super::{Action, Identity, Plan, teardown};
 use crate::model::{Observed, ObservedContainer, ObservedVolume, label};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How long an ephemeral environment of another checkout counts as somebody's, in seconds: its lock may be another
 /// user's, which is not to be seen from here.
 const EPHEMERAL_LIVES: i64 = 24 * 60 * 60;
+/// How long a base that nobody lies over is kept for the next environment, unless `gc` is asked for, in seconds.
+const UNUSED_BASE_LIVES: i64 = 30 * 24 * 60 * 60;
 /// How long a base may take to be made, in seconds.
 const BASE_TAKES: i64 = 60 * 60;
 
 /// The steps that remove what nothing needs. `is_held` tells whether a run is at work on an environment or a base; `now`
 /// is seconds since 1970.
 pub fn garbage(identity: &Identity, observed: &Observed, is_held: &dyn Fn(&str) -> bool, now: i64) -> Plan {
+    unneeded_for(0, identity, observed, is_held, now)
+}
+
+/// The same without what the next environment may still begin with: what `up` removes without being asked.
+pub fn stale(identity: &Identity, observed: &Observed, is_held: &dyn Fn(&str) -> bool, now: i64) -> Plan {
+    unneeded_for(UNUSED_BASE_LIVES, identity, observed, is_held, now)
+}
+
+fn unneeded_for(
+    unused: i64,
+    identity: &Identity,
+    observed: &Observed,
+    is_held: &dyn Fn(&str) -> bool,
+    now: i64,
+) -> Plan {
     let mut plan = Plan::default();
-    for name in ephemeral(identity, observed, now) {
+    for (name, cause) in ephemeral(identity, observed, now) {
         if !is_held(&name) {
             let left = Identity { name, ..identity.clone() };
-            plan.append(teardown(&left, observed, true), "a run that was killed left it");
+            plan.append(teardown(&left, observed, true), &cause);
         }
     }
     let gone: BTreeSet<String> = plan.names().map(str::to_owned).collect();
     let is_gone = |name: &str| gone.contains(name);
-    bases(&mut plan, identity, observed, is_held, now, &is_gone);
+    bases(&mut plan, identity, observed, is_held, (now, unused), &is_gone);
     let root = identity.root.display().to_string();
     for container in observed.containers.iter().filter(|container| container.label(label::ROOT) == root) {
         let filled = container.label(label::FILLING);
@@ -59,15 +76,32 @@ pub fn garbage(identity: &Identity, observed: &Observed, is_held: &dyn Fn(&str) 
     plan
 }
 
-/// Ephemeral environments of this checkout, and of others when they are a day old.
-fn ephemeral(identity: &Identity, observed: &Observed, now: i64) -> BTreeSet<String> {
+/// Ephemeral environments of this checkout, and others' past their time to live, each with why it goes. One that tells
+/// no time lives for a day.
+fn ephemeral(identity: &Identity, observed: &Observed, now: i64) -> BTreeMap<String, String> {
     let root = identity.root.display().to_string();
-    let containers = observed.containers.iter().filter(|one| one.labels.contains_key(label::EPHEMERAL));
-    let old = containers.filter(|one| one.label(label::ROOT) == root || now - one.created > EPHEMERAL_LIVES);
-    let volumes = observed.volumes.iter().filter(|one| one.labels.contains_key(label::EPHEMERAL));
-    let own = volumes.filter(|one| one.label(label::ROOT) == root).map(|one| one.label(label::ENVIRONMENT));
-    let names = old.map(|one| one.label(label::ENVIRONMENT)).chain(own);
-    names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    let containers = observed.containers.iter().map(|one| (&one.labels, Some(one.created)));
+    let volumes = observed.volumes.iter().map(|one| (&one.labels, None));
+    let mut found = BTreeMap::new();
+    for (labels, created) in containers.chain(volumes) {
+        let of = |key: &str| labels.get(key).map_or("", String::as_str);
+        let name = of(label::ENVIRONMENT);
+        if name.is_empty() || !labels.contains_key(label::EPHEMERAL) {
+            continue;
+        }
+        let told = of(label::EXPIRES).parse::<i64>().ok();
+        let expires = told.or_else(|| Some(created? + EPHEMERAL_LIVES));
+        if expires.is_some_and(|expires| now > expires) {
+            let whose = match of(label::OWNER) {
+                "" => String::new(),
+                owner => format!(" (of {owner}, job {})", of(label::JOB)),
+            };
+            found.insert(name.to_owned(), format!("past its time to live{whose}"));
+        } else if of(label::ROOT) == root {
+            found.entry(name.to_owned()).or_insert_with(|| "a run that was killed left it".to_owned());
+        }
+    }
+    found
 }
 
 fn bases(
@@ -75,9 +109,10 @@ fn bases(
     identity: &Identity,
     observed: &Observed,
     is_held: &dyn Fn(&str) -> bool,
-    now: i64,
+    (now, unused): (i64, i64),
     is_gone: &dyn Fn(&str) -> bool,
 ) {
+    let root = identity.root.display().to_string();
     let mut names: BTreeSet<&str> = BTreeSet::new();
     // Those of another user's key are of no use here, and not ours to judge.
     let machine = machine_of(identity);
@@ -89,7 +124,12 @@ fn bases(
         let over = observed.volumes.iter().filter(|volume| !is_gone(&volume.name));
         let used = over.flat_map(super::layers::layers_of).any(|layer| layer == name);
         let of_it = || observed.containers.iter().filter(|container| container.label(label::BASE) == name);
-        if used || of_it().any(|container| container.name != name && now - container.created < BASE_TAKES) {
+        // Whether another checkout's making goes on is not to be seen where its user's locks lie elsewhere.
+        let is_made = |one: &ObservedContainer| {
+            one.name != name && one.label(label::ROOT) != root && now - one.created < BASE_TAKES
+        };
+        let is_kept = |one: &ObservedContainer| one.name == name && now - one.created < unused;
+        if used || of_it().any(|one| is_made(one) || is_kept(one)) {
             continue;
         }
         let cause = "no environment lies over it";

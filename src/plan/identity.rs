@@ -15,19 +15,56 @@ pub struct Identity {
     pub ephemeral: bool,
     /// The machine's key.
     pub key: Key,
+    /// Whose an ephemeral one is, and for how long.
+    pub lease: Option<Lease>,
+}
+
+/// What others on the engine can tell of an ephemeral environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The CI system's project, else the user.
+    pub owner: String,
+    /// The CI system's job, else the process.
+    pub job: String,
+    /// Seconds since 1970; from then on anybody's `gc` removes it.
+    pub expires: i64,
+}
+
+/// Where CI systems tell the project and the job, the first that is set.
+const OWNERS: [&str; 7] = [
+    "GITHUB_REPOSITORY",
+    "CI_PROJECT_PATH",
+    "BUILDKITE_PIPELINE_SLUG",
+    "CIRCLE_PROJECT_REPONAME",
+    "JOB_NAME",
+    "USER",
+    "LOGNAME",
+];
+const JOBS: [&str; 5] = ["GITHUB_RUN_ID", "CI_JOB_ID", "BUILDKITE_JOB_ID", "CIRCLE_WORKFLOW_JOB_ID", "BUILD_TAG"];
+
+impl Lease {
+    /// Whose a run is, by the variables of its process; `process` is its number.
+    pub fn of(variable: &dyn Fn(&str) -> Option<String>, process: u32, expires: i64) -> Self {
+        let first = |names: &[&str]| names.iter().find_map(|name| variable(name).filter(|value| !value.is_empty()));
+        Self {
+            owner: first(&OWNERS).unwrap_or_else(|| "unknown".to_owned()),
+            job: first(&JOBS).unwrap_or_else(|| format!("process {process}")),
+            expires,
+        }
+    }
 }
 
 impl Identity {
     /// The environment of a checkout. `root` is canonical, so that two ways to one folder are one environment.
     pub fn of_checkout(project: &str, root: &Path, key: Key) -> Self {
         let name = named(project, &key, &[root.as_os_str().as_encoded_bytes()]);
-        Self { name, root: root.to_owned(), ephemeral: false, key }
+        Self { name, root: root.to_owned(), ephemeral: false, key, lease: None }
     }
 
     /// An environment of its own beside the checkout's, told apart by `token`.
     pub fn ephemeral(project: &str, root: &Path, key: Key, token: &str) -> Self {
         let name = named(project, &key, &[root.as_os_str().as_encoded_bytes(), token.as_bytes()]);
-        Self { name, root: root.to_owned(), ephemeral: true, key }
+        Self { name, root: root.to_owned(), ephemeral: true, key, lease: None }
     }
 
     /// A stable number for something of this environment, for choosing ports and addresses.
@@ -81,6 +118,21 @@ mod tests {
         assert_eq!(one.name, again.name);
         assert!(one.name.starts_with("shop-co-"), "{}", one.name);
         assert_ne!(one.name, Identity::ephemeral("Shop & Co", Path::new("/a"), key, "1").name);
+    }
+
+    #[test]
+    fn a_ci_job_is_named_as_its_system_names_it() {
+        let github = |name: &str| match name {
+            "GITHUB_REPOSITORY" => Some("shop/web".to_owned()),
+            "GITHUB_RUN_ID" => Some("77".to_owned()),
+            "USER" => Some("runner".to_owned()),
+            _ => None,
+        };
+        let lease = Lease::of(&github, 5, 9);
+        assert_eq!((lease.owner.as_str(), lease.job.as_str(), lease.expires), ("shop/web", "77", 9));
+        let user = |name: &str| (name == "USER").then(|| "ada".to_owned());
+        let lease = Lease::of(&user, 5, 9);
+        assert_eq!((lease.owner.as_str(), lease.job.as_str()), ("ada", "process 5"));
     }
 
     #[test]

@@ -160,6 +160,37 @@ pub(super) fn layers_of(volume: &ObservedVolume) -> Vec<String> {
     layers.filter(|layer| !layer.is_empty()).map(str::to_owned).collect()
 }
 
+/// Where the data of one volume of an environment lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// The service.
+    pub service: String,
+    /// The volume that it sees.
+    pub volume: String,
+    /// The volume that holds what is written to it: its top, or itself.
+    pub own: String,
+    /// The volumes of the layers that are mounted below.
+    pub layers: Vec<String>,
+}
+
+/// The volumes of an environment's services, and where their data lies.
+pub fn extents(identity: &Identity, observed: &Observed) -> Vec<Extent> {
+    let of_services = |volume: &&ObservedVolume| {
+        volume.label(label::ENVIRONMENT) == identity.name && volume.labels.contains_key(label::SERVICE)
+    };
+    let extent = |volume: &ObservedVolume| {
+        let is_mounted = Way::parse(volume.label(label::WAY)) == Some(Way::Overlay);
+        let layers = if is_mounted { layers_of(volume) } else { Vec::new() };
+        Extent {
+            service: volume.label(label::SERVICE).to_owned(),
+            volume: volume.name.clone(),
+            own: if is_mounted { top_of(&volume.name) } else { volume.name.clone() },
+            layers: layers.iter().map(|layer| crate::model::volume_of(layer).to_owned()).collect(),
+        }
+    };
+    observed.volumes.iter().filter(of_services).map(extent).collect()
+}
+
 /// Everything that decides what a base holds, keyed so that only this machine's key finds it again.
 fn key(making: &DesiredService, image: &str, identity: &Identity, target: &str) -> String {
     let mut parts: Vec<Vec<u8>> = ["base 1", making.name.as_str(), making.kind.as_str(), image, target]

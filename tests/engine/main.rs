@@ -16,6 +16,7 @@ mod engine_proxy;
 mod env_file;
 mod env_format;
 mod facts;
+mod faults;
 mod first_day;
 mod killed;
 mod layers;

@@ -208,3 +208,56 @@ fn garbage_is_what_no_environment_lies_over_and_only_of_this_user() {
     }
     assert!(names(&observed, &nobody).is_empty());
 }
+
+#[test]
+fn an_ephemeral_environment_lives_for_its_time_and_a_base_for_a_month() {
+    const NOW: i64 = 10_000_000;
+    let of_run = |expires: Option<i64>, created: i64| {
+        let mut labels = BTreeMap::from(
+            [(label::ENVIRONMENT, "run-1"), (label::ROOT, "/elsewhere"), (label::EPHEMERAL, "true")]
+                .map(|(key, value)| (key.to_owned(), value.to_owned())),
+        );
+        if let Some(expires) = expires {
+            labels.insert(label::EXPIRES.to_owned(), expires.to_string());
+            labels.insert(label::OWNER.to_owned(), "shop/web".to_owned());
+            labels.insert(label::JOB.to_owned(), "77".to_owned());
+        }
+        let container = ObservedContainer { created, ..record("run-1-db", labels.clone()) };
+        let volume = ObservedVolume { name: "run-1-db".into(), labels };
+        Observed { containers: vec![container], volumes: vec![volume], ..Observed::default() }
+    };
+    let nobody = |_: &str| false;
+    let causes = |observed: &Observed, held: &dyn Fn(&str) -> bool| {
+        let plan = stale(&identity(), observed, held, NOW);
+        plan.steps.into_iter().map(|step| step.cause).collect::<Vec<_>>()
+    };
+    let whose = "past its time to live (of shop/web, job 77)";
+    assert_eq!(causes(&of_run(Some(NOW - 1), NOW), &nobody), [whose, whose]);
+    assert!(causes(&of_run(Some(NOW - 1), NOW), &|_| true).is_empty(), "it still runs");
+    assert!(causes(&of_run(Some(NOW + 1), 0), &nobody).is_empty(), "its own time wins over its age");
+    assert_eq!(causes(&of_run(None, NOW - 25 * 3600), &nobody).len(), 2);
+    assert!(causes(&of_run(None, NOW - 23 * 3600), &nobody).is_empty());
+
+    let mut observed = with_base(empty(), &postgres());
+    let created = |observed: &mut Observed, at: i64| observed.containers.iter_mut().for_each(|one| one.created = at);
+    created(&mut observed, NOW - 29 * 24 * 3600);
+    assert!(causes(&observed, &nobody).is_empty(), "the next environment starts over it");
+    assert_eq!(garbage(&identity(), &observed, &nobody, NOW).steps.len(), 1, "`gc` was asked");
+    created(&mut observed, NOW - 31 * 24 * 3600);
+    assert_eq!(causes(&observed, &nobody), ["no environment lies over it"]);
+}
+
+#[test]
+fn what_a_killed_making_of_a_base_left_is_garbage_here_at_once_and_elsewhere_after_an_hour() {
+    let nobody = |_: &str| false;
+    let base = base_of(&postgres(), &empty()).unwrap();
+    let mut observed = empty();
+    observed.containers.push(ObservedContainer { created: 1_000_000, ..record(base.container(), base.labels.clone()) });
+    let names = |observed: &Observed, now: i64| {
+        garbage(&identity(), observed, &nobody, now).names().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&observed, 1_000_001), [base.container()]);
+    observed.containers[0].labels.insert(label::ROOT.to_owned(), "/elsewhere".to_owned());
+    assert!(names(&observed, 1_000_001).is_empty());
+    assert_eq!(names(&observed, 1_003_601), [base.container()]);
+}

@@ -1,0 +1,76 @@
+//! How much room volumes take: looked at by a container of an image that is here, since not every engine tells it.
+//!
+//! Overlay volumes are asked for by their tops and their layers: mounted, each would show the whole.
+
+use super::layers::mount;
+use super::{Engine, EngineError, EngineFault};
+use bollard::models::{ContainerCreateBody, HostConfig};
+use std::collections::BTreeMap;
+
+/// Where the container sees the volumes, each in a folder of its number.
+const AT: &str = "/devenv-sizes";
+
+impl Engine {
+    /// Bytes on disk of each of these volumes, which have to be there. `image_id` is an image with a `du`.
+    pub async fn sizes(
+        &self,
+        image_id: &str,
+        labels: &BTreeMap<String, String>,
+        volumes: &[String],
+    ) -> Result<BTreeMap<String, u64>, EngineError> {
+        let operation = "measure the volumes";
+        let mounts = volumes.iter().enumerate().map(|(number, name)| mount(name, &format!("{AT}/{number}"), true));
+        let mut command = vec!["du".to_owned(), "-sk".to_owned()];
+        command.extend((0..volumes.len()).map(|number| format!("{AT}/{number}")));
+        let body = ContainerCreateBody {
+            image: Some(image_id.to_owned()),
+            user: Some("0:0".to_owned()),
+            entrypoint: Some(command),
+            cmd: Some(Vec::new()),
+            labels: Some(labels.clone().into_iter().collect()),
+            host_config: Some(HostConfig {
+                mounts: Some(mounts.collect()),
+                network_mode: Some("none".to_owned()),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let made = self.docker.create_container(None, body).await;
+        let id = made.map_err(|error| EngineError::read(operation, &error))?.id;
+        let measured = async {
+            self.start(&id).await?;
+            self.wait_exit(&id).await?;
+            self.log_tail(&id, volumes.len()).await
+        };
+        let measured = measured.await;
+        self.remove_container(&id).await?;
+        let sizes = read(&measured?, volumes);
+        if sizes.len() < volumes.len() {
+            return Err(EngineError::new(operation, EngineFault::Other, "the image has no `du` that tells".to_owned()));
+        }
+        Ok(sizes)
+    }
+}
+
+/// What `du -sk` tells of each folder. A file that goes meanwhile makes it complain, and no more.
+fn read(lines: &[String], volumes: &[String]) -> BTreeMap<String, u64> {
+    let of_line = |line: &str| {
+        let (size, path) = line.trim().split_once('\t')?;
+        let number: usize = path.strip_prefix(AT)?.strip_prefix('/')?.parse().ok()?;
+        Some((volumes.get(number)?.clone(), size.parse::<u64>().ok()? * 1024))
+    };
+    lines.iter().flat_map(|text| text.lines()).filter_map(of_line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_by_the_number_of_the_volume() {
+        let volumes = ["a".to_owned(), "b".to_owned()];
+        let lines = ["4\t/devenv-sizes/0\ndu: cannot access x\n".to_owned(), "12\t/devenv-sizes/1".to_owned()];
+        let sizes = read(&lines, &volumes);
+        assert_eq!(sizes, BTreeMap::from([("a".to_owned(), 4096), ("b".to_owned(), 12288)]));
+    }
+}

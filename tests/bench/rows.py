@@ -1,0 +1,486 @@
+"""What is measured: each row prepares, takes its turns, and removes what it made."""
+
+import os
+import pathlib
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+from engine import Engine, Pair, Postgres, amqp_login, side_by_side
+
+POSTGRES = """
+  db{n}:
+    image: postgres:17
+    environment: {{ POSTGRES_USER: shop, POSTGRES_PASSWORD: local, POSTGRES_DB: shop }}
+    ports: ["127.0.0.1::5432"]
+    volumes: ["db{n}:/var/lib/postgresql/data"{more}]
+    healthcheck: {{ test: [CMD, pg_isready, -h, 127.0.0.1, -U, shop, -d, shop], interval: 1s, retries: 120 }}
+"""
+REDIS = """
+  cache{n}:
+    image: redis:8.0
+    command: redis-server --requirepass local
+    ports: ["127.0.0.1::6379"]
+    volumes: ["cache{n}:/data"]
+    healthcheck: {{ test: [CMD, redis-cli, -a, local, ping], interval: 1s, retries: 120 }}
+"""
+QUEUE = """
+  queue{n}:
+    image: rabbitmq:4.0
+    hostname: queue{n}
+    environment: {{ RABBITMQ_DEFAULT_USER: shop, RABBITMQ_DEFAULT_PASS: local, RABBITMQ_DEFAULT_VHOST: shop }}
+    ports: ["127.0.0.1::5672"]
+    volumes: ["queue{n}:/var/lib/rabbitmq"]
+    healthcheck: {{ test: [CMD, rabbitmq-diagnostics, -q, ping], interval: 1s, retries: 120 }}
+"""
+# A thousand rows are a megabyte; nothing in them is compressed.
+TABLE = """
+CREATE TABLE {name} AS SELECT i AS id, repeat(md5(i::text), 29) AS filler FROM generate_series(1, {rows}) i;
+ALTER TABLE {name} ADD PRIMARY KEY (id);
+"""
+
+
+KINDS = {POSTGRES: ("db", "DATABASE"), REDIS: ("cache", "REDIS"), QUEUE: ("queue", "AMQP")}
+
+
+def compose_file(services, more=""):
+    """A Compose file of these services; `more` are further mounts of Postgres'."""
+    texts = [service.format(n=number or "", more=more) for number, service in enumerate(services)]
+    volumes = [f"{KINDS[service][0]}{number or ''}: {{}}" for number, service in enumerate(services)]
+    return f"services:\n{''.join(texts)}volumes: {{ {', '.join(volumes)} }}\n"
+
+
+def local_file(services):
+    """The variables by which the services are reached: there is no app whose they would be."""
+    lines = [f"  {KINDS[service][1]}{number or ''}_URL: ${{{KINDS[service][0]}{number or ''}.url}}\n"
+             for number, service in enumerate(services)]
+    return f"variables:\n{''.join(lines)}"
+
+
+class Bench:
+    """Both programs, the engine, and a folder for projects."""
+
+    def __init__(self, devenv, compose, folder):
+        self.devenv, self.compose, self.folder = devenv, compose, folder
+        self.engine = Engine()
+        # A key of its own, so that bases of its own: nothing is found that an earlier run made.
+        self.environment = {**os.environ, "HOME": str(folder / "home"), "XDG_DATA_HOME": str(folder / "home/data")}
+        (folder / "home").mkdir(exist_ok=True)
+        self.name = f"devenv-bench-{os.getpid()}"
+
+    def project(self, name, services, more=""):
+        """A folder with a Compose file."""
+        place = self.folder / name
+        place.mkdir()
+        text = f"name: {self.name}-{name}\n{compose_file(services, more)}"
+        (place / "compose.yaml").write_text(text)
+        (place / "services.local.yaml").write_text(local_file(services))
+        return place
+
+    def run(self, command, folder):
+        """Seconds of one command; its output is shown if it fails."""
+        with tempfile.TemporaryFile() as log:
+            start = time.perf_counter()
+            outcome = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                     env=self.environment, check=False)
+            seconds = time.perf_counter() - start
+            if outcome.returncode != 0:
+                log.seek(0)
+                sys.stderr.write(log.read().decode(errors="replace"))
+                raise RuntimeError(f"{' '.join(map(str, command))} failed in {folder}")
+            return seconds
+
+    def up(self, place, *options):
+        """`devenv up`."""
+        return self.run([self.devenv, "up", "--timeout", "10m", *options], place)
+
+    def down(self, place, *options):
+        """`devenv down`."""
+        return self.run([self.devenv, "down", *options], place)
+
+    def gone(self, place):
+        """`devenv down` with the data."""
+        return self.down(place, "--volumes", "--yes")
+
+    def compose_up(self, place):
+        """`docker compose up -d --wait`."""
+        return self.run([self.compose, "up", "-d", "--wait"], place)
+
+    def compose_gone(self, place):
+        """`docker compose down` with the data."""
+        return self.run([self.compose, "down", "-v"], place)
+
+    def fresh(self, place, *options):
+        """A turn: fresh, and gone again outside of the time."""
+        seconds = self.up(place, *options)
+        self.gone(place)
+        return seconds
+
+    def compose_fresh(self, place):
+        """The same of Compose's."""
+        seconds = self.compose_up(place)
+        self.compose_gone(place)
+        return seconds
+
+    def clear(self):
+        """Removes whatever the projects left, and the bases."""
+        for place in self.folder.iterdir():
+            if (place / "compose.yaml").exists():
+                for command in ([self.devenv, "down", "--volumes", "--yes"], [self.compose, "down", "-v"],
+                                [self.devenv, "gc"]):
+                    subprocess.run(command, cwd=place, capture_output=True, env=self.environment, check=False)
+
+    def url(self, place, name="DATABASE_URL"):
+        """A variable of `.env`."""
+        return re.search(rf"^{name}='?([^'\n]+)", (place / ".env").read_text(), re.MULTILINE).group(1)
+
+
+class Row:
+    """A part of the table: `turns` are taken one after the other, in every round."""
+
+    def __init__(self, bench):
+        self.bench, self.turns, self.lines, self.notes = bench, {}, [], []
+
+    def line(self, text, ours, beside=None, against="", bar=""):
+        """A line of the table: the median of one turn beside that of another."""
+        self.lines.append((text, ours, beside, against, bar))
+
+    def end(self):
+        """Removes what the bench itself cannot know of."""
+
+
+class Same(Row):
+    """Nothing to do."""
+
+    def __init__(self, bench):
+        super().__init__(bench)
+        place = bench.project("same", [POSTGRES, REDIS, QUEUE])
+        bench.up(place)
+        bench.compose_up(place)
+        self.turns = {"devenv": lambda: bench.up(place), "compose": lambda: bench.compose_up(place)}
+        self.line("nothing to do, three services", "devenv", "compose", "Compose", "0.05")
+
+
+class Fresh(Row):
+    """Postgres and Redis from nothing."""
+
+    def __init__(self, bench):
+        super().__init__(bench)
+        place = bench.project("pair", [POSTGRES, REDIS])
+        bench.fresh(place)
+        self.pair = Pair(bench.engine, f"{bench.name}-bare")
+        self.turns = {
+            "base": lambda: bench.fresh(place),
+            "cold": lambda: bench.fresh(place, "--cold"),
+            "compose": lambda: bench.compose_fresh(place),
+            "bare": self.bare,
+        }
+        self.line("Postgres and Redis, fresh, over a base", "base", "compose", "Compose", "0.25")
+        self.line("the same", "base", "bare", "bare calls, initialised volume", "1.3")
+        self.line("the same with `--cold`: Postgres initialises", "cold", "compose", "Compose", "")
+
+    def bare(self):
+        seconds = self.pair.up()
+        self.pair.clear()
+        return seconds
+
+    def end(self):
+        self.pair.end()
+
+
+class Queue(Row):
+    """With the slowest service, which nobody can be ready before."""
+
+    def __init__(self, bench):
+        super().__init__(bench)
+        place = bench.project("triple", [POSTGRES, REDIS, QUEUE])
+        bench.fresh(place)
+        self.turns = {"devenv": lambda: bench.fresh(place), "bare": self.bare}
+        self.line("with RabbitMQ, fresh", "devenv", "bare", "RabbitMQ alone, to its first login", "1.1")
+
+    def bare(self):
+        began = time.perf_counter()
+        environment = [f"RABBITMQ_DEFAULT_{key}" for key in ("USER=shop", "PASS=local", "VHOST=shop")]
+        container = self.bench.engine.start("rabbitmq:4.0", amqp_login, 5672, Hostname="queue", Env=environment)
+        seconds = time.perf_counter() - began
+        self.bench.engine.remove(container)
+        return seconds
+
+
+class Seeded(Row):
+    """Fresh over a base that holds a gigabyte, which an init file of Postgres' makes."""
+
+    def __init__(self, bench, megabytes=1000):
+        super().__init__(bench)
+        init = ', "./init.sql:/docker-entrypoint-initdb.d/init.sql:ro"'
+        place, empty = bench.project("seeded", [POSTGRES, REDIS], init), bench.project("empty", [POSTGRES, REDIS])
+        (place / "init.sql").write_text(TABLE.format(name="big", rows=megabytes * 1000))
+        bench.fresh(empty)
+        bench.up(place)
+        shell = [bench.devenv, "shell", "db", "--admin", "--", "sh", "-c"]
+        bench.run([*shell, "pg_dump -Fc -Z0 -f /tmp/dump shop && createdb into"], place)
+        restore = "pg_restore --clean --if-exists --no-owner -d into /tmp/dump"
+        dumped = self.bench.folder / "keeps-the-dump"
+        shutil.copytree(place, dumped)
+        # The server with the dump goes on in a checkout of its own.
+        bench.up(dumped)
+        bench.run([*shell, "pg_dump -Fc -Z0 -f /tmp/dump shop && createdb into"], dumped)
+        bench.gone(place)
+        self.turns = {
+            "seeded": lambda: bench.fresh(place),
+            "empty": lambda: bench.fresh(empty),
+            "restore": lambda: bench.run([*shell, restore], dumped),
+        }
+        size = f"{megabytes / 1000:g} GB"
+        self.line(f"fresh, with {size} in the base", "seeded", "empty", "the empty one", "1.2")
+        self.line("the same", "seeded", "restore", "`pg_restore` of its dump, server running", "")
+        self.notes.append(f"The {size} come from an init file of Postgres'.")
+
+
+class Data(Row):
+    """Snapshot and restore of a database, against copying it and against dumping it."""
+
+    def __init__(self, bench, megabytes):
+        super().__init__(bench)
+        self.size = f"{megabytes} MB" if megabytes < 1000 else f"{megabytes / 1000:g} GB"
+        self.place = bench.project(f"data-{megabytes}", [POSTGRES])
+        bench.up(self.place, "--cold")
+        server = Postgres(bench.url(self.place))
+        tables = max(1, megabytes // 1000)
+        for number in range(tables):
+            server.query(TABLE.format(name=f"big{number}", rows=megabytes * 1000 // tables))
+        server.close()
+        volumes = bench.engine.call("GET", "/volumes")["Volumes"]
+        of_it = [one["Name"] for one in volumes if (one["Labels"] or {}).get("dev.devenv.root") == str(self.place)]
+        [self.volume] = [name for name in of_it if not name.startswith("devenv-base-")]
+        self.number = 0
+        self.turns = {"save": self.save, "restore": self.restore, "point": self.point, "copy": self.copy,
+                      "dump": self.dump}
+        self.line(f"snapshot of {self.size}, until it answers again", "save", "copy", "`cp -a`",
+                  "1.2 s" if megabytes > 1000 else "")
+        self.line(f"restore of {self.size}, to the first login and `SELECT 1`", "restore", "copy", "`cp -a`",
+                  "0.7 s, 0.1" if megabytes > 1000 else "")
+        self.line("the same", "restore", "dump", "`pg_dump \\| pg_restore`", "")
+        self.line("the same, and then a point SELECT on the largest table", "point", None, "", "")
+
+    def snapshot(self, *arguments):
+        return self.bench.run([self.bench.devenv, "snapshot", *arguments], self.place)
+
+    def save(self):
+        self.number += 1
+        return self.snapshot("save", f"s{self.number}")
+
+    def restore(self):
+        self.restored = self.snapshot("restore", f"s{self.number}", "--yes")
+        return self.restored
+
+    def point(self):
+        began = time.perf_counter()
+        server = Postgres(self.bench.url(self.place))
+        server.query("SELECT length(filler) FROM big0 WHERE id = 4242")
+        server.close()
+        return self.restored + time.perf_counter() - began
+
+    def copy(self):
+        volume = f"{self.bench.name}-copy"
+        binds = [f"{self.volume}:/from:ro", f"{volume}:/to"]
+        seconds = self.bench.engine.seconds_inside("postgres:17", ["cp", "-a", "/from/.", "/to"], binds)
+        self.bench.engine.call("DELETE", f"/volumes/{volume}")
+        return seconds
+
+    def dump(self):
+        shell = [self.bench.devenv, "shell", "db", "--admin", "--"]
+        self.bench.run([*shell, "sh", "-c", "dropdb --if-exists again && createdb again"], self.place)
+        return self.bench.run([*shell, "bash", "-o", "pipefail", "-c", "pg_dump -Fc -Z0 shop | pg_restore -d again"],
+                              self.place)
+
+
+class Down(Row):
+    """Stopping, the data kept."""
+
+    def __init__(self, bench):
+        super().__init__(bench)
+        place = bench.project("down", [POSTGRES, REDIS])
+        self.turns = {"devenv": self.of(place, bench.up, [bench.devenv, "down"]),
+                      "compose": self.of(place, bench.compose_up, [bench.compose, "down"])}
+        self.line("`down`, Postgres and Redis", "devenv", "compose", "Compose", "1")
+
+    def of(self, place, up, down):
+        def turn():
+            up(place)
+            return self.bench.run(down, place)
+
+        return turn
+
+
+class Many(Row):
+    """Ten at once: environments, lanes, Compose projects, bare starts."""
+
+    def __init__(self, bench, count=10):
+        super().__init__(bench)
+        self.count = count
+        self.places = [bench.project(f"many{number}", [POSTGRES, REDIS]) for number in range(count)]
+        self.pairs = []
+        # Made before: ten at once that are the first of all would each initialise.
+        bench.fresh(self.places[0])
+        for number in range(count):
+            self.pairs.append(Pair(bench.engine, f"{bench.name}-many{number}"))
+        self.turns = {"environments": self.environments, "lanes": self.lanes, "compose": self.compose,
+                      "bare": self.bare}
+        self.line(f"{count} environments at once", "environments", "compose", f"{count} of Compose", "")
+        self.line("the same", "environments", "bare", f"{count} bare starts side by side", "")
+        self.line(f"{count} lanes, all ready", "lanes", "bare", f"{count} bare starts side by side", "1.1")
+        self.notes.append(self.disk())
+
+    def at_once(self, calls):
+        began = time.perf_counter()
+        side_by_side(calls)
+        return time.perf_counter() - began
+
+    def environments(self):
+        seconds = self.at_once([lambda place=place: self.bench.up(place) for place in self.places])
+        side_by_side([lambda place=place: self.bench.gone(place) for place in self.places])
+        return seconds
+
+    def compose(self):
+        seconds = self.at_once([lambda place=place: self.bench.compose_up(place) for place in self.places])
+        side_by_side([lambda place=place: self.bench.compose_gone(place) for place in self.places])
+        return seconds
+
+    def bare(self):
+        seconds = self.at_once([pair.up for pair in self.pairs])
+        side_by_side([pair.clear for pair in self.pairs])
+        return seconds
+
+    def lanes(self):
+        """Until the command of the last lane has begun."""
+        began = time.time()
+        self.bench.run([self.bench.devenv, "run", "--lanes", str(self.count), "--", "sh", "-c",
+                        "date +%s.%N >ready.$DEVENV_LANE"], self.places[0])
+        return max(float(path.read_text()) for path in self.places[0].glob("ready.*")) - began
+
+    def disk(self):
+        """What one lane's Postgres takes, after its login and after reading every table."""
+        place, go = self.places[0], self.places[0] / "go"
+        command = [self.bench.devenv, "run", "--lanes", "2", "--", "sh", "-c",
+                   'echo "$DATABASE_URL" >url.$DEVENV_LANE; while [ ! -e go ]; do sleep 0.05; done']
+        with subprocess.Popen(command, cwd=place, env=self.bench.environment, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL) as lanes:
+            try:
+                while len([path for path in place.glob("url.*") if path.stat().st_size]) < 2:
+                    if lanes.poll() is not None:
+                        raise RuntimeError("the lanes ended before their commands began")
+                    time.sleep(0.05)
+                after_login = self.tops()
+                for path in place.glob("url.*"):
+                    server = Postgres(path.read_text().strip())
+                    server.query("DO $$ DECLARE t regclass; BEGIN FOR t IN SELECT oid FROM pg_class WHERE relkind = 'r' "
+                                 "LOOP BEGIN EXECUTE 'SELECT count(*) FROM ' || t; EXCEPTION WHEN insufficient_privilege "
+                                 "THEN NULL; END; END LOOP; END $$")
+                    server.query("SELECT 1")
+                    server.close()
+                after_reading = self.tops()
+            finally:
+                # Else the lanes, and we with them, would wait for ever.
+                go.touch()
+        go.unlink()
+        return (f"Disk of a lane's Postgres beside the base it shares: {after_login / 1e6:.1f} MB after the login, "
+                f"{after_reading / 1e6:.1f} MB after reading every table.")
+
+    def tops(self):
+        """The median of what the lanes' tops hold."""
+        labels = {one["Name"]: one["Labels"] or {} for one in self.bench.engine.call("GET", "/volumes")["Volumes"]}
+        root = str(self.places[0])
+        sizes = self.bench.engine.volume_sizes()
+        ours = [name for name, known in labels.items() if known.get("dev.devenv.root") == root]
+        return statistics.median(sizes[name] for name in ours if name.endswith(".top"))
+
+    def end(self):
+        for pair in self.pairs:
+            pair.end()
+
+
+class Services(Row):
+    """How it grows with the number of services, half of them Postgres and half Redis."""
+
+    def __init__(self, bench, counts=(1, 5, 20)):
+        super().__init__(bench)
+        for count in counts:
+            place = bench.project(f"services{count}", [(POSTGRES, REDIS)[number % 2] for number in range(count)])
+            bench.fresh(place)
+            self.turns[f"devenv{count}"] = lambda place=place: bench.fresh(place)
+            self.turns[f"compose{count}"] = lambda place=place: bench.compose_fresh(place)
+            name = "1 service" if count == 1 else f"{count} services"
+            self.line(f"{name}, fresh, over bases", f"devenv{count}", f"compose{count}", "Compose", "")
+
+
+class Own(Row):
+    """Our own process: memory, instructions, size, the shortest run."""
+
+    def __init__(self, bench):
+        super().__init__(bench)
+        place = bench.project("own", [POSTGRES, REDIS, QUEUE])
+        bench.fresh(place)
+        memory = [peak_memory(bench, place)]
+        bench.gone(place)
+        bench.up(place)
+        memory.append(peak_memory(bench, place))
+        instructions, how = count_instructions(bench, place)
+        size = os.stat(bench.devenv).st_size / 1e6
+        self.turns = {"version": lambda: bench.run([bench.devenv, "--version"], place)}
+        self.line("`devenv --version`", "version", None, "", "3 ms")
+        self.notes += [
+            f"Peak memory of `up`: {memory[0] / 1e6:.1f} MB fresh, {memory[1] / 1e6:.1f} MB with nothing to do "
+            f"(three services). Instructions of an `up` with nothing to do: {instructions / 1e6:.0f} million, by {how}. "
+            f"Binary: {size:.1f} MB."
+        ]
+
+
+def peak_memory(bench, place):
+    """Bytes. By GNU time, since what a process had before its exec counts as its own: here, all of Python."""
+    report = bench.folder / "memory"
+    bench.run(["/usr/bin/time", "--format=%M", "--output", report, bench.devenv, "up"], place)
+    return int(report.read_text()) * 1024
+
+
+def count_instructions(bench, place):
+    """In user space: by the processor's counters, else, where a machine shows none, by valgrind."""
+    command = [bench.devenv, "up"]
+    if shutil.which("perf"):
+        report = bench.folder / "instructions"
+        outcome = subprocess.run(["perf", "stat", "-e", "instructions:u", "-x,", "-o", report, *command], cwd=place,
+                                 env=bench.environment, capture_output=True, check=False)
+        found = re.search(r"^(\d+),", report.read_text(), re.MULTILINE) if outcome.returncode == 0 else None
+        if found:
+            return int(found.group(1)), "perf"
+    if not shutil.which("valgrind"):
+        sys.exit("error: this machine has no counters for perf, and valgrind is missing (Debian's package valgrind)")
+    log = pathlib.Path(bench.folder / "callgrind")
+    bench.run(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", f"--log-file={log}", *command], place)
+    return int(re.search(r"Collected : (\d+)", log.read_text()).group(1)), "valgrind"
+
+
+ROWS = {
+    "same": Same,
+    "fresh": Fresh,
+    "queue": Queue,
+    "seeded": Seeded,
+    "data-100": lambda bench: Data(bench, 100),
+    "data-2000": lambda bench: Data(bench, 2000),
+    "down": Down,
+    "many": Many,
+    "services": Services,
+    "own": Own,
+}
+# Small enough to be tried while working on this.
+QUICK = {
+    **ROWS,
+    "seeded": lambda bench: Seeded(bench, 20),
+    "data-2000": lambda bench: Data(bench, 200),
+    "many": lambda bench: Many(bench, 2),
+    "services": lambda bench: Services(bench, (1, 2)),
+}

@@ -1,0 +1,126 @@
+//! Nothing is lost: clean-ups and makings of bases that are killed, and what is told of what goes.
+
+use crate::client::{one, redis, sql};
+use crate::engine_proxy::{EngineProxy, Moment, Then};
+use crate::project::{Sandbox, docker, wait_until};
+
+const PROJECT: &str = r#"
+name: shop
+services:
+  db: { kind: postgres, version: "15.18" }
+  cache: { kind: redis, version: "7.0.15" }
+variables:
+  DATABASE_URL: ${db.url}
+  REDIS_URL: ${cache.url}
+"#;
+
+/// Runs a command and kills it at the first request of that sort. Says whether the request came at all.
+fn kill_at(project: &Sandbox, way: &str, arguments: &[&str], request: &'static str, moment: Moment) -> bool {
+    let proxy = EngineProxy::stop_at(request, moment, Then::Hold);
+    let host = proxy.host();
+    let mut command = project.command(&[arguments, &["--host", &host]].concat());
+    command.env("DEVENV_LAYERS", way).stdin(std::process::Stdio::piped());
+    let mut running = crate::project::Running::start(&mut command);
+    wait_until("the run comes to that request, or to its end", || proxy.has_stopped() || running.has_ended());
+    if proxy.has_stopped() {
+        running.signal("KILL");
+    }
+    running.end();
+    proxy.has_stopped()
+}
+
+/// One row and one key, the same.
+fn write(project: &Sandbox, value: &str) {
+    let env = project.env();
+    sql(&env["DATABASE_URL"], "CREATE TABLE IF NOT EXISTS t (x text)").unwrap();
+    sql(&env["DATABASE_URL"], &format!("DELETE FROM t; INSERT INTO t VALUES ('{value}')")).unwrap();
+    assert_eq!(redis(&env["REDIS_URL"], &["SET", "k", value]), ["OK"]);
+}
+
+fn read(project: &Sandbox) -> (String, String) {
+    let env = project.env();
+    let row = sql(&env["DATABASE_URL"], "SELECT x FROM t").unwrap_or_default().join(",");
+    (row, redis(&env["REDIS_URL"], &["GET", "k"]).join(","))
+}
+
+fn both(value: &str) -> (String, String) {
+    (value.to_owned(), value.to_owned())
+}
+
+#[test]
+fn a_gc_that_is_killed_takes_nothing_that_is_used_and_the_next_one_finishes() {
+    for moment in [Moment::Before, Moment::After] {
+        let project = Sandbox::new(&[("services.yaml", PROJECT)]);
+        project.succeed(&["up"]);
+        write(&project, "kept");
+        project.succeed(&["snapshot", "save", "one"]);
+        project.succeed(&["down"]);
+        // The base was made for the next environment, and this one does not lie over it.
+        let before = project.on_the_engine();
+        assert!(kill_at(&project, "overlay", &["gc"], "DELETE", moment), "there is something to remove");
+        project.succeed(&["gc"]);
+        assert_eq!(project.everything_on_the_engine(), before, "only the base goes");
+        project.succeed(&["up"]);
+        assert_eq!(read(&project), both("kept"));
+    }
+}
+
+#[test]
+fn a_base_whose_making_was_killed_is_never_started_over_and_gc_removes_what_it_left() {
+    let project = Sandbox::new(&[("services.yaml", PROJECT)]);
+    let making = || project.everything_on_the_engine().iter().any(|name| name.ends_with("-making"));
+    let up = project.spawn(&["up"]);
+    wait_until("the base is being made", making);
+    up.signal("KILL");
+    up.end();
+    let left = project.succeed(&["gc", "--dry-run"]);
+    assert!(left.stdout.contains("-making") && left.stdout.contains("no environment lies over it"), "{left:?}");
+    project.succeed(&["gc"]);
+    assert_eq!(project.everything_on_the_engine(), project.on_the_engine(), "nothing of a base is left");
+    project.succeed(&["down", "--volumes", "--yes"]);
+    project.succeed(&["up"]);
+    assert_eq!(one(&project.env()["DATABASE_URL"], "SELECT 1"), "1");
+}
+
+#[test]
+fn what_gc_removes_and_what_data_takes_is_told_in_bytes() {
+    let project = Sandbox::new(&[("services.yaml", PROJECT)]);
+    project.succeed(&["up"]);
+    project.succeed(&["down", "--volumes", "--yes"]);
+    let shown = project.succeed(&["gc", "--dry-run"]);
+    assert!(shown.stdout.contains(" MB "), "{shown:?}");
+    assert!(shown.stderr.contains("and frees") && shown.stderr.contains(" MB"), "{shown:?}");
+    project.succeed(&["up"]);
+    let sizes = project.succeed(&["status", "--sizes", "--json"]).json();
+    let db = sizes["services"].as_array().unwrap().iter().find(|one| one["name"] == "db").unwrap();
+    let room = |key: &str| db["volumes"][0][key].as_u64().unwrap();
+    assert!(room("shared_bytes") > room("own_bytes") && room("own_bytes") > 0, "{sizes}");
+    let table = project.succeed(&["status", "--sizes"]).stdout;
+    assert!(table.contains("shared with others"), "{table}");
+    assert_eq!(project.containers().len(), 2, "measuring leaves no container");
+}
+
+#[test]
+fn an_ephemeral_run_tells_whose_it_is_and_another_checkout_leaves_it_alone_until_its_time_is_over() {
+    let project = Sandbox::new(&[("services.yaml", PROJECT), ("../other/services.yaml", PROJECT)]);
+    let arguments = ["run", "--ephemeral", "--ttl", "6h", "--", "cat"];
+    let mut command = project.command(&arguments);
+    command.env("GITHUB_REPOSITORY", "shop/web").env("GITHUB_RUN_ID", "77").stdin(std::process::Stdio::piped());
+    let run = crate::project::Running::start(&mut command);
+    wait_until("the run is ready", || run.stderr().contains("logged in") && project.containers().len() == 2);
+    let container = project.container("cache");
+    let label = |key: &str| {
+        let format = format!("{{{{index .Config.Labels \"dev.devenv.{key}\"}}}}");
+        docker(&["inspect", "--format", &format, &container]).trim().to_owned()
+    };
+    assert_eq!((label("owner"), label("job")), ("shop/web".to_owned(), "77".to_owned()));
+    assert!(label("expires").parse::<i64>().is_ok(), "{}", label("expires"));
+    run.signal("KILL");
+    run.end();
+    // Its time is not over: another checkout leaves it alone.
+    let other = project.path("../other").canonicalize().unwrap();
+    let shown = project.succeed(&["gc", "--dry-run", "-C", other.to_str().unwrap()]);
+    assert!(!shown.stdout.contains("past its time"), "{shown:?}");
+    project.succeed(&["gc"]);
+    assert_eq!(project.containers().len(), 0);
+}

@@ -76,12 +76,16 @@ fn read(found: ImageInspect) -> LocalImage {
     }
     let mut volumes = config.volumes.unwrap_or_default();
     volumes.sort();
+    let variables = config.env.unwrap_or_default();
+    let variables = variables.iter().filter_map(|variable| variable.split_once('='));
+    let releases = variables.filter(|(name, _)| name.ends_with("_VERSION"));
     LocalImage {
         id: found.id.unwrap_or_default(),
         repo_digests: found.repo_digests.unwrap_or_default(),
         platform,
         volumes,
         labels: config.labels.unwrap_or_default().into_iter().collect(),
+        releases: releases.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
     }
 }
 

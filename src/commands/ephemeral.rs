@@ -32,6 +32,7 @@ pub(super) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
     let token = format!("{} {}", std::process::id(), since_1970.as_nanos());
     let first =
         Project::load(global, files, strictness(&run.start), Some(&token), Purpose::Use, printer)?.cold(run.start.cold);
+    first.check_lock(&run.start, printer)?;
     let engine = connect(global).await?;
     let lanes: Vec<Project> = match run.lanes {
         None => vec![first],

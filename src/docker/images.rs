@@ -49,6 +49,10 @@ impl Engine {
         let options = ListImagesOptions { digests: true, ..Default::default() };
         let listed = self.docker.list_images(Some(options)).await;
         let listed = listed.map_err(|error| EngineError::read("list the images", &error))?;
+        // An image that was made on an engine, or came as an archive, has no digest but its own id.
+        if listed.iter().any(|image| image.id == digest) {
+            return Ok(Some(digest.to_owned()));
+        }
         let mut names = listed.into_iter().flat_map(|image| image.repo_digests);
         Ok(names.find(|name| name.split_once('@').is_some_and(|(_, of)| of == digest)))
     }

@@ -9,5 +9,6 @@ mod sandbox;
 mod architecture;
 mod commands;
 mod hostile;
+mod lock;
 mod manifests;
 mod pin;

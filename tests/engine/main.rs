@@ -18,6 +18,7 @@ mod env_format;
 mod first_day;
 mod killed;
 mod layers;
+mod lock;
 mod protocol;
 mod pull;
 mod refusals;

@@ -71,6 +71,10 @@ pub enum Command {
     Manifest(Show),
     /// Write the version of a service into `services.local.yaml`, where the manifests do not settle it.
     Pin(Pin),
+    /// Write the exact image of each service into `services.lock`, where the manifests changed; commit that file.
+    Lock(Lock),
+    /// Lock the newest image of the declared versions, and show old and new.
+    Update(Update),
     /// Stop and remove the containers; keep the data.
     Down(Down),
     /// Show the environment's services.
@@ -136,6 +140,7 @@ pub struct Status {
 
 /// Options of whatever starts services.
 #[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct Start {
     /// Manifests.
     #[command(flatten)]
@@ -155,6 +160,39 @@ pub struct Start {
     /// Let servers make fresh data anew instead of starting over what an earlier one of the same kind made.
     #[arg(long)]
     pub cold: bool,
+    /// Fail where `services.lock` is missing, or does not have what the manifests declare; the default where `CI` is set.
+    #[arg(long, conflicts_with = "no_locked")]
+    pub locked: bool,
+    /// Go on without, also where `CI` is set.
+    #[arg(long)]
+    pub no_locked: bool,
+}
+
+/// `devenv lock`.
+#[derive(Clone, Debug, Args)]
+pub struct Lock {
+    /// Manifests.
+    #[command(flatten)]
+    pub manifests: Manifests,
+    /// Write nothing; fail where the lock is missing or stale.
+    #[arg(long)]
+    pub check: bool,
+    /// Print JSON.
+    #[arg(long, conflicts_with = "check")]
+    pub json: bool,
+}
+
+/// `devenv update`.
+#[derive(Clone, Debug, Args)]
+pub struct Update {
+    /// Manifests.
+    #[command(flatten)]
+    pub manifests: Manifests,
+    /// The service; without one all are updated.
+    pub service: Option<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `devenv pin`.
@@ -479,6 +517,8 @@ impl Start {
             timeout: Duration::from_mins(1),
             fresh: Vec::new(),
             cold: false,
+            locked: false,
+            no_locked: false,
         }
     }
 }

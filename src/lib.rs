@@ -1,8 +1,8 @@
 //! Starts the backing services that production declares, proves each by logging in, and writes the matching `.env`.
 //!
-//! The way of the data: `manifest` reads files into a [`model::Stack`]; `plan` compares it with what the engine
-//! runs; `apply` carries the plan out and proves each service; `dotenv` writes the variables last. Only `docker`
-//! talks to the engine, only `ui` prints.
+//! The way of the data: `manifest` reads files into a [`model::Stack`]; `resolve` says which image a declared version
+//! means; `plan` compares that with what the engine runs; `apply` carries the plan out and proves each service; `dotenv`
+//! writes the variables last. Only `docker` talks to the engine, only `ui` prints.
 
 pub mod apply;
 pub mod cli;
@@ -16,4 +16,6 @@ pub mod model;
 pub mod parity;
 pub mod plan;
 pub mod protocol;
+pub mod resolve;
+mod syntax;
 pub mod ui;

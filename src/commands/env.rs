@@ -21,6 +21,8 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], env: &Env, printer: 
         timeout: Duration::ZERO,
         fresh: Vec::new(),
         cold: false,
+        locked: false,
+        no_locked: true,
     };
     let mut project = Project::load(global, files, strictness(&start), None, Purpose::Use, printer)?;
     // Nothing is started here, so nothing need be free.

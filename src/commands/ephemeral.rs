@@ -34,6 +34,7 @@ pub(super) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
         Project::load(global, files, strictness(&run.start), Some(&token), Purpose::Use, printer)?.cold(run.start.cold);
     let expires = i64::try_from((since_1970 + run.ttl).as_secs()).unwrap_or(i64::MAX);
     first.identity.lease = Some(Lease::of(&|name| std::env::var(name).ok(), std::process::id(), expires));
+    first.check_lock(&run.start, printer)?;
     let engine = connect(global).await?;
     let lanes: Vec<Project> = match run.lanes {
         None => vec![first],

@@ -13,6 +13,7 @@ mod hidden_arguments;
 mod init;
 mod kinds;
 mod layers;
+mod lock;
 mod logs;
 mod manifest;
 mod parity;
@@ -53,6 +54,10 @@ pub async fn run(cli: Cli, printer: &Printer) -> Result<u8, Failure> {
         Command::Up(up) => up::run(global, &files(&up.start.manifests.files), up, printer).await.map(done),
         Command::Plan(plan) => plan::run(global, &files(&plan.start.manifests.files), plan, printer).await.map(done),
         Command::Manifest(show) => manifest::run(global, &files(&show.manifests.files), show.json, printer).map(done),
+        Command::Lock(lock) => lock::run(global, &files(&lock.manifests.files), lock, printer).await.map(done),
+        Command::Update(update) => {
+            lock::update(global, &files(&update.manifests.files), update, printer).await.map(done)
+        }
         Command::Pin(pin) => pin::run(global, &files(&pin.manifests.files), pin, printer).map(done),
         Command::Down(down) => down::run(global, &files(&down.manifests.files), down, printer).await.map(done),
         Command::Status(status) => {

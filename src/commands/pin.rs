@@ -122,7 +122,7 @@ fn prove(after: &Reading, pin: &Wanted, path: &Path) -> Result<VersionClass, Fai
 }
 
 /// The new text, written beside the file and renamed over it; a symbolic link stays one, and so do permissions.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
+pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     let folder = target.parent().unwrap_or(Path::new("."));
     let Ok(facts) = fs::metadata(&target) else {

@@ -18,6 +18,7 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let project = Project::load(global, files, strictness(&arguments.start), None, Purpose::Start, printer)?
         .cold(arguments.start.cold);
+    project.check_lock(&arguments.start, printer)?;
     let target = dotenv::git::choose(&project.reading.root, None)?;
     let user_lines = dotenv::user_lines(&dotenv::file::read(&target.path)?);
     let engine = connect(global).await?;

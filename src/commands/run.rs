@@ -28,6 +28,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
     let began = Instant::now();
     let project =
         Project::load(global, files, strictness(&run.start), None, Purpose::Use, printer)?.cold(run.start.cold);
+    project.check_lock(&run.start, printer)?;
     let engine = connect(global).await?;
     let target = dotenv::git::choose(&project.reading.root, None)?;
     printer.diagnostics(&target.notes);

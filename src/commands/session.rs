@@ -5,8 +5,9 @@ use crate::docker::{self, Engine, EngineError, Mirror, Surroundings};
 use crate::kinds::Kinds;
 use crate::machine::{CheckoutLock, Key, Settings};
 use crate::manifest::{self, Reading, Strictness};
-use crate::model::{Diagnostic, Exit, Failure, ImageRef, Observed, Secret, Variable, Way};
+use crate::model::{Diagnostic, Exit, Failure, ImageRef, Located, Lock, Observed, Secret, Variable, Way};
 use crate::plan::{self, Desired, FixedPorts, Identity, Plan};
+use crate::resolve::versions;
 use crate::ui::Printer;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
@@ -123,6 +124,10 @@ pub(crate) struct Project {
     pub(crate) cold: bool,
     /// How volumes get what their layers hold, where the user says it.
     pub(crate) way: Option<Way>,
+    /// The services as declared, each with the image that this means.
+    pub(crate) declared: Vec<versions::Declared>,
+    /// What `services.lock` says, where there is one. The stack's services have its images where it is current.
+    pub(crate) lock: Option<Lock>,
 }
 
 impl Project {
@@ -135,7 +140,8 @@ impl Project {
         purpose: Purpose,
         printer: &Printer,
     ) -> Result<Self, Failure> {
-        let reading = read(global, files)?;
+        let mut reading = read(global, files)?;
+        let lock = super::lock::read(&reading.root)?;
         let refusals = manifest::refusals(&reading.stack, &reading.kinds, strictness);
         let (errors, mut notes): (Vec<_>, Vec<_>) = reading
             .diagnostics
@@ -146,7 +152,14 @@ impl Project {
         notes.retain(|note| note.severity != crate::model::Severity::Note);
         // How production names its releases is told by the commands that start them, not by each one.
         let starts = matches!(purpose, Purpose::Start);
-        notes.retain(|note| starts || !note.code.starts_with("version-"));
+        let declared = declared(&reading);
+        let locked = lock.as_ref().map(|lock| versions::compare(&declared, lock).locked).unwrap_or_default();
+        let settled = |note: &Diagnostic| {
+            declared.iter().any(|one| {
+                locked.contains_key(&one.service.name) && note.origin.as_ref() == Some(&one.service.version.origin)
+            })
+        };
+        notes.retain(|note| !note.code.starts_with("version-") || starts && !settled(note));
         printer.diagnostics(&manifest::gathered(notes));
         if !errors.is_empty() {
             return Err(Failure { exit: Exit::Manifest, diagnostics: errors });
@@ -157,6 +170,12 @@ impl Project {
         if !conflicts.is_empty() {
             return Err(Failure { exit: Exit::Manifest, diagnostics: conflicts });
         }
+        for service in &mut reading.stack.services {
+            if let Some(image) = locked.get(&service.name) {
+                let origin = service.image.as_ref().map_or(&service.version.origin, |image| &image.origin).clone();
+                service.image = Some(Located::new(image.clone(), origin));
+            }
+        }
         let machine = Machine::load()?;
         let key = machine.key.clone();
         let identity = match token {
@@ -165,7 +184,7 @@ impl Project {
         };
         // An ephemeral environment runs beside the checkout's own, which has those ports.
         let fixed_ports = if identity.ephemeral { FixedPorts::Ignored } else { FixedPorts::Claimed };
-        Ok(Self { reading, machine, identity, fixed_ports, cold: false, way: way_said()? })
+        Ok(Self { reading, machine, identity, fixed_ports, cold: false, way: way_said()?, declared, lock })
     }
 
     /// The same project, its fresh data made anew.
@@ -178,6 +197,49 @@ impl Project {
         let Identity { root, key, lease, .. } = self.identity.clone();
         let identity = Identity { lease, ..Identity::ephemeral(&self.reading.stack.project, &root, key, token) };
         Self { identity, fixed_ports: FixedPorts::Ignored, ..self.clone() }
+    }
+
+    /// Tells where `services.lock` is not what is declared now; fails over it where it has to be.
+    pub(crate) fn check_lock(&self, start: &Start, printer: &Printer) -> Result<(), Failure> {
+        let in_ci = std::env::var("CI").is_ok_and(|ci| !matches!(ci.as_str(), "" | "0" | "false"));
+        let has_to = start.locked || in_ci && !start.no_locked;
+        let Some(lock) = &self.lock else {
+            if !has_to || self.declared.is_empty() {
+                return Ok(());
+            }
+            return Err(self.lock_failure(&versions::compare(&self.declared, &Lock::default())));
+        };
+        let compared = versions::compare(&self.declared, lock);
+        if compared.is_current() {
+            return Ok(());
+        }
+        if has_to {
+            return Err(self.lock_failure(&compared));
+        }
+        printer.diagnostics(&compared.findings());
+        Ok(())
+    }
+
+    /// The lock is not what is declared, where it has to be.
+    pub(crate) fn lock_failure(&self, compared: &versions::Comparison) -> Failure {
+        let mut diagnostics = compared.findings();
+        for told in &mut diagnostics {
+            told.severity = crate::model::Severity::Error;
+            if self.lock.is_none() {
+                told.notes.push("there is no services.lock".to_owned());
+            }
+        }
+        if let Some(last) = diagnostics.last_mut() {
+            last.help.push("or go on with what is declared: `--no-locked`".to_owned());
+        }
+        Failure { exit: Exit::Manifest, diagnostics }
+    }
+
+    /// The locked image of a service, by name, tag and digest.
+    pub(crate) fn locked_image(&self, service: &str) -> Option<&ImageRef> {
+        let declared = self.declared.iter().find(|one| one.service.name == service)?;
+        let image = &self.reading.stack.service(service)?.image.as_ref()?.value;
+        (*image != declared.image && image.tag.is_some()).then_some(image)
     }
 
     /// The known kinds.
@@ -196,6 +258,7 @@ impl Project {
     pub(crate) async fn observe(&self, engine: &Engine) -> Result<Observed, Failure> {
         let mut images = BTreeSet::new();
         for service in &self.reading.stack.services {
+            images.extend(self.locked_image(&service.name).map(super::lock::by_tag));
             images.extend(self.kinds().get(&service.kind).and_then(|kind| plan::image_of(service, kind).ok()));
         }
         let images: Vec<ImageRef> = images.into_iter().collect();
@@ -251,6 +314,16 @@ impl Project {
         let request = self.request(observed, &passwords, &fresh);
         self.reading.stack.services.iter().filter_map(|service| plan::base(service, &request)).collect()
     }
+}
+
+/// The services of which an image can be told.
+fn declared(reading: &Reading) -> Vec<versions::Declared> {
+    let services = reading.stack.services.iter();
+    let all = services.filter_map(|service| {
+        let image = plan::image_of(service, reading.kinds.get(&service.kind)?).ok()?;
+        Some(versions::Declared { service: service.clone(), image })
+    });
+    all.collect()
 }
 
 /// What `DEVENV_LAYERS` says; without it, what the engine can do decides.

@@ -2,13 +2,13 @@
 
 use super::session::{Project, Purpose, connect, steps, strictness};
 use super::variables;
-use super::{gc, layers};
+use super::{gc, layers, lock};
 use crate::apply;
 use crate::cli::{Global, Start, Up};
 use crate::docker::Engine;
 use crate::dotenv::{self, UserLine};
-use crate::model::{Diagnostic, Event, Failure, Observed, SourceFile, Value};
-use crate::plan::{self, Desired, Fields, Plan};
+use crate::model::{Diagnostic, Event, Failure, ImageRef, Observed, SourceFile, Value};
+use crate::plan::{self, Action, Desired, Fields, Plan};
 use crate::ui::{Layout, Printer, Reporter, ServiceRow, env_line, production_line, ready_line};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -25,6 +25,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
     let began = Instant::now();
     let project =
         Project::load(global, files, strictness(&up.start), None, Purpose::Start, printer)?.cold(up.start.cold);
+    project.check_lock(&up.start, printer)?;
     let target = dotenv::git::choose(&project.reading.root, up.env_file.as_deref())?;
     printer.diagnostics(&target.notes);
     let _lock = project.lock(printer)?;
@@ -173,8 +174,40 @@ pub(crate) async fn prepare(
     let overrides = plan::overrides(&project.reading.stack.variables, &values);
     let desired = project.desired(&observed, &overrides, &start.fresh)?;
     let plan = steps(&desired, &observed, start)?;
-    let warnings = plan::platform_mismatches(&desired.services, &observed);
+    let mut warnings = plan::platform_mismatches(&desired.services, &observed);
+    warnings.extend(moved_tags(project, engine, &observed, &plan).await);
     Ok(Prepared { observed, desired, plan, warnings })
+}
+
+/// Locked services whose tag means another image by now. Whoever has the locked image asks no registry.
+async fn moved_tags(project: &Project, engine: &Engine, observed: &Observed, plan: &Plan) -> Vec<Diagnostic> {
+    let mut moved = Vec::new();
+    for service in &project.reading.stack.services {
+        let Some(image) = project.locked_image(&service.name) else { continue };
+        let tagged = lock::by_tag(image);
+        let here = |image: &ImageRef| observed.images.get(&image.to_string());
+        match (here(image), here(&tagged)) {
+            (Some(locked), Some(now)) if locked.id != now.id => {
+                moved.push(lock::moved_tag(&service.name, image, &locked.id, &now.id, "on this engine"));
+            }
+            (None, _)
+                if plan
+                    .steps
+                    .iter()
+                    .any(|step| matches!(&step.action, Action::Pull { image: pulled, .. } if pulled == image)) =>
+            {
+                // Where the registry does not say, the pull by digest tells what is wrong.
+                if let Ok(now) = engine.registry_image(&tagged, project.machine.mirror.as_ref()).await
+                    && image.digest.as_ref().is_some_and(|locked| *locked != now.digest)
+                {
+                    let locked = image.digest.clone().unwrap_or_default();
+                    moved.push(lock::moved_tag(&service.name, image, &locked, &now.digest, "in the registry"));
+                }
+            }
+            _ => {}
+        }
+    }
+    moved
 }
 
 /// What came out of writing the variables.

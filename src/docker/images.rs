@@ -49,6 +49,10 @@ impl Engine {
         let options = ListImagesOptions { digests: true, ..Default::default() };
         let listed = self.docker.list_images(Some(options)).await;
         let listed = listed.map_err(|error| EngineError::read("list the images", &error))?;
+        // An image that was made on an engine, or came as an archive, has no digest but its own id.
+        if listed.iter().any(|image| image.id == digest) {
+            return Ok(Some(digest.to_owned()));
+        }
         let mut names = listed.into_iter().flat_map(|image| image.repo_digests);
         Ok(names.find(|name| name.split_once('@').is_some_and(|(_, of)| of == digest)))
     }
@@ -76,12 +80,16 @@ fn read(found: ImageInspect) -> LocalImage {
     }
     let mut volumes = config.volumes.unwrap_or_default();
     volumes.sort();
+    let variables = config.env.unwrap_or_default();
+    let variables = variables.iter().filter_map(|variable| variable.split_once('='));
+    let releases = variables.filter(|(name, _)| name.ends_with("_VERSION"));
     LocalImage {
         id: found.id.unwrap_or_default(),
         repo_digests: found.repo_digests.unwrap_or_default(),
         platform,
         volumes,
         labels: config.labels.unwrap_or_default().into_iter().collect(),
+        releases: releases.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
     }
 }
 

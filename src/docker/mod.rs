@@ -23,6 +23,7 @@ mod observe;
 mod pull;
 mod pull_fault;
 mod pull_progress;
+mod registry;
 mod sizes;
 mod source;
 mod terminal;

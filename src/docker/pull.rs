@@ -44,7 +44,7 @@ impl Mirror {
     }
 
     /// The name by which the mirror has an image; none where it does not stand in for the image's registry.
-    fn name_of(&self, image: &ImageRef) -> Option<ImageRef> {
+    pub(super) fn name_of(&self, image: &ImageRef) -> Option<ImageRef> {
         (image.registry == "docker.io").then(|| ImageRef {
             registry: self.registry.clone(),
             repository: format!("{}{}", self.prefix, image.repository),
@@ -189,7 +189,7 @@ impl Engine {
     }
 }
 
-fn with_notes(mut fault: PullFault, login: &Login, retries: usize) -> PullFault {
+pub(super) fn with_notes(mut fault: PullFault, login: &Login, retries: usize) -> PullFault {
     if retries > 0 {
         fault.notes.push(format!("it was tried {} times", retries + 1));
     }
@@ -201,7 +201,7 @@ fn with_notes(mut fault: PullFault, login: &Login, retries: usize) -> PullFault 
     fault
 }
 
-fn read(asked: &str, error: &Error) -> PullFault {
+pub(super) fn read(asked: &str, error: &Error) -> PullFault {
     match error {
         Error::DockerStreamError { error } => PullFault::read(asked, error),
         Error::DockerResponseServerError { status_code, message } => {

@@ -220,6 +220,8 @@ pub struct LocalImage {
     pub volumes: Vec<String>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// Its variables that name a release (`PG_VERSION`); others are left out, as they could be secret.
+    pub releases: BTreeMap<String, String>,
 }
 
 impl LocalImage {

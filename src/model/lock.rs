@@ -9,6 +9,15 @@ pub struct Lock {
     pub services: BTreeMap<String, LockedService>,
 }
 
+/// What a registry has under an image's name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegistryImage {
+    /// The digest of its index, or of its one manifest.
+    pub digest: String,
+    /// The platforms that it is made for: `linux/amd64`.
+    pub platforms: Vec<String>,
+}
+
 /// What one service is pinned to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockedService {

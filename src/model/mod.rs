@@ -36,7 +36,7 @@ pub use facts::ServiceFacts;
 pub use history::{Commit, History, Release, is_release};
 pub use image::{ImageError, ImageRef};
 pub use layers::{Over, Way, top_of, volume_of};
-pub use lock::{Lock, LockedService};
+pub use lock::{Lock, LockedService, RegistryImage};
 pub use managed_block::{BLOCK_END, BLOCK_START, without_managed_block};
 pub use origin::{Located, Origin, SourceFile};
 pub use protocol::Protocol;

@@ -470,7 +470,9 @@ pub(super) fn rehash(service: &mut DesiredService, identity: &Identity) {
 fn config_hashes(container: &ContainerSpec, identity: &Identity) -> BTreeMap<String, String> {
     let mut parts: BTreeMap<&str, Vec<Vec<u8>>> = BTreeMap::new();
     let mut add = |part: &'static str, bytes: &[u8]| parts.entry(part).or_default().push(bytes.to_vec());
-    add("image", container.image.to_string().as_bytes());
+    // Its digest is compared as the image itself: a container goes on where the very image that it runs is locked.
+    let named = ImageRef { digest: None, ..container.image.clone() };
+    add("image", named.to_string().as_bytes());
     add("image", container.platform.as_deref().unwrap_or_default().as_bytes());
     for (name, value) in &container.environment {
         add("variables", format!("{name}={}", value.reveal()).as_bytes());

@@ -294,6 +294,9 @@ fn change(
             before => version_change(before, service),
         });
     }
+    if service.container.image.digest.is_some() && !observed.images.contains_key(&service.container.image.to_string()) {
+        return Some(format!("it runs another image than {}", service.container.image));
+    }
     if container.label(label::CONFIG) == joined(&service.config) {
         return None;
     }

@@ -10,6 +10,7 @@ mod architecture;
 mod commands;
 mod history;
 mod hostile;
+mod lock;
 mod manifests;
 mod pin;
 mod report;

@@ -20,6 +20,7 @@ mod faults;
 mod first_day;
 mod killed;
 mod layers;
+mod lock;
 mod mysql;
 mod parity;
 mod protocol;

@@ -2,8 +2,8 @@
 
 use super::{Settings, at, key, unsettled};
 use crate::kinds::{Kind, Kinds};
-use crate::manifest::tree::{Entry, Node, NodeKind};
 use crate::model::{Key, Located, Origin, Support};
+use crate::syntax::tree::{Entry, Node, NodeKind};
 
 /// One parameter of a service.
 #[derive(Clone, Debug)]

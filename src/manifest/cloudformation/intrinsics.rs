@@ -3,8 +3,8 @@
 //! A parameter is its default; what another stack, a resource or the deployment settles stays unresolved. Nesting is
 //! bounded by the tree, references by a depth of their own, and what they make by a number.
 
-use crate::manifest::tree::{Entry, Node, NodeKind};
 use crate::model::Origin;
+use crate::syntax::tree::{Entry, Node, NodeKind};
 use std::cell::Cell;
 
 /// How deep conditions and references may lead to each other.

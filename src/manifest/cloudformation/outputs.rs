@@ -3,8 +3,8 @@
 //! <https://aws.github.io/copilot-cli/docs/developing/addons/workload/>
 
 use super::intrinsics::{Template, resource_of};
-use crate::manifest::tree::Node;
 use crate::model::{Service, Value, Variable};
+use crate::syntax::tree::Node;
 use std::path::Path;
 
 /// The app that gets the outputs of a template: `copilot/APP/addons/x.yml`.

@@ -6,8 +6,8 @@ use super::value::{Content, Value};
 use super::variables;
 use crate::manifest::bind::{Declared, Sources};
 use crate::manifest::dialect::Input;
-use crate::manifest::tree::Node;
 use crate::model::{App, Diagnostic, Located, Service};
+use crate::syntax::tree::Node;
 
 /// What a container is.
 pub(crate) enum Container {

@@ -1,8 +1,8 @@
 //! Compose's tree after interpolation: every scalar knows which variables it came from.
 
 use crate::manifest::interpolate::{Interpolated, interpolate};
-use crate::manifest::tree::{Node, NodeKind};
 use crate::model::{Diagnostic, Located, Origin};
+use crate::syntax::tree::{Node, NodeKind};
 
 /// A value with its variables replaced.
 #[derive(Clone, Debug)]

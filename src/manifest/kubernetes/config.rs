@@ -4,8 +4,8 @@
 
 use super::object::{Object, Objects};
 use crate::kinds::from_base64;
-use crate::manifest::tree::{Entry, Node};
 use crate::model::{Origin, Secret};
+use crate::syntax::tree::{Entry, Node};
 
 /// A value of a `ConfigMap`, and its place.
 #[derive(Clone, Copy, Debug)]

@@ -6,8 +6,8 @@ use super::secrets::Secrets;
 use crate::manifest::bind::is_secret_name;
 use crate::manifest::container::{Given, sourced};
 use crate::manifest::interpolate::{Interpolated, Span, Unset};
-use crate::manifest::tree::Node;
 use crate::model::{Diagnostic, Origin};
+use crate::syntax::tree::Node;
 
 /// The variables of a container.
 #[derive(Debug, Default)]

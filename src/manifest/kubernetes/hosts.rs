@@ -2,7 +2,7 @@
 
 use super::object::{Object, Objects};
 use crate::manifest::bind::Sources;
-use crate::manifest::tree::Node;
+use crate::syntax::tree::Node;
 
 /// The names of the `Service` objects that select pods with these labels, their other forms and their ports.
 pub(super) fn of_pods(

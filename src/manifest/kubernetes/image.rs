@@ -4,8 +4,8 @@ use super::kustomize::Changes;
 use crate::kinds::Kind;
 use crate::manifest::environment::Environment;
 use crate::manifest::interpolate::interpolate;
-use crate::manifest::tree::Node;
 use crate::model::{ImageRef, Located, Version, VersionClass};
+use crate::syntax::tree::Node;
 
 /// An image, and what is known of its version.
 #[derive(Clone, Debug)]

@@ -7,8 +7,8 @@ use crate::manifest::dialect::{Input, ManifestFile};
 use crate::manifest::discover::parsed_templated;
 use crate::manifest::env_file::{self, Format};
 use crate::manifest::files::{FileError, tidy};
-use crate::manifest::tree::{Entry, Node, NodeKind};
 use crate::model::{Diagnostic, ImageRef, Located, Origin, Severity};
+use crate::syntax::tree::{Entry, Node, NodeKind};
 use std::path::{Path, PathBuf};
 
 /// Names of a kustomization's file.

@@ -3,8 +3,8 @@
 use super::config;
 use super::object::Objects;
 use crate::manifest::container::{Mount, MountSource, SecretText};
-use crate::manifest::tree::Node;
 use crate::model::Origin;
+use crate::syntax::tree::Node;
 
 /// Everything that is mounted into a container of a pod.
 pub(super) fn mounts(objects: &Objects<'_>, pod: &Node, container: &Node, namespace: &str) -> Vec<Mount> {

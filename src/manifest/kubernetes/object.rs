@@ -3,8 +3,8 @@
 //! An object that is declared twice counts once, as the cluster has it: the later one stands.
 
 use super::kustomize::{Changes, Loaded};
-use crate::manifest::tree::Node;
 use crate::model::Located;
+use crate::syntax::tree::Node;
 use std::collections::HashMap;
 
 /// One object.

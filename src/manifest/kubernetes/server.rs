@@ -6,8 +6,8 @@ use super::workload::Pod;
 use super::{Reader, environment, hosts, mounts};
 use crate::kinds::{Family, Kind};
 use crate::manifest::container::{Backing, Container, Keys, Unset, Wording, Words};
-use crate::manifest::tree::Node;
 use crate::model::{Diagnostic, Service, Support};
+use crate::syntax::tree::Node;
 
 /// What Kubernetes calls the parts of a container.
 static WORDING: Wording = Wording {

@@ -5,8 +5,8 @@ use super::object::{Object, at};
 use super::{Reader, server};
 use crate::kinds::{Family, Kind};
 use crate::manifest::classify::{Class, Runs, classify};
-use crate::manifest::tree::Node;
 use crate::model::ImageRef;
+use crate::syntax::tree::Node;
 
 /// A pod of a workload.
 #[derive(Clone, Copy, Debug)]

@@ -10,8 +10,8 @@ use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::manifest::discover;
 use crate::manifest::expect::Expect;
 use crate::manifest::interpolate::{Interpolated, Span, Unset};
-use crate::manifest::tree::Node;
 use crate::model::{App, Diagnostic, Json, Located, Service, Source, Stack, Template};
+use crate::syntax::tree::Node;
 use std::collections::BTreeMap;
 
 /// This dialect's line in the table.

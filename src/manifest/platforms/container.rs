@@ -4,8 +4,8 @@ use super::given::Given;
 use crate::manifest::bind::Sources;
 use crate::manifest::compose::{Container, container};
 use crate::manifest::dialect::Input;
-use crate::manifest::tree::{Entry, Node, NodeKind};
 use crate::model::{Diagnostic, Located, Origin, Service, Stack};
+use crate::syntax::tree::{Entry, Node, NodeKind};
 use std::collections::BTreeMap;
 
 /// What was read from containers, beside the stack.

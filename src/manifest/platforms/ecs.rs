@@ -5,8 +5,8 @@ use super::given::Given;
 use crate::kinds::Kinds;
 use crate::manifest::classify::{Class, Runs, classify};
 use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
-use crate::manifest::tree::{Entry, Node};
 use crate::model::{App, Diagnostic, ImageRef, Key, Located, Service, Source, Stack, Support};
+use crate::syntax::tree::{Entry, Node};
 
 /// This dialect's line in the table.
 pub(crate) const DIALECT: Dialect = Dialect {

@@ -5,8 +5,8 @@
 use crate::kinds::Kinds;
 use crate::manifest::bind::{Declared, Sources, bind};
 use crate::manifest::interpolate::{Interpolated, Span, Unset};
-use crate::manifest::tree::Node;
 use crate::model::{Json, Origin, Piece, Service, Stack, Template, Value, Variable};
+use crate::syntax::tree::Node;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The variables of every app, in the manifest's order.

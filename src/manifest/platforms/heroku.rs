@@ -6,8 +6,8 @@ use super::given::{Given, address};
 use super::managed::{Managed, lacks};
 use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::manifest::expect::Expect;
-use crate::manifest::tree::Node;
 use crate::model::{App, Diagnostic, Located, Source, Stack, Support, Template, Value};
+use crate::syntax::tree::Node;
 use std::collections::BTreeMap;
 
 /// This dialect's line in the table.

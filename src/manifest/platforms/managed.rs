@@ -3,11 +3,11 @@
 //! Every key that is said goes through here, so that each is accounted for.
 
 use crate::kinds::Kind;
-use crate::manifest::tree::Node;
 use crate::model::{
     Credential, Database, Diagnostic, Key, Located, Origin, Protocol, Service, Setting, Support, User, Version,
     VersionClass,
 };
+use crate::syntax::tree::Node;
 
 /// A managed service while it is read.
 pub(super) struct Managed<'k> {

@@ -8,8 +8,8 @@ use super::templated::{parse, replaced};
 use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::manifest::discover;
 use crate::manifest::expect::Expect;
-use crate::manifest::tree::{Node, NodeKind};
 use crate::model::{App, Diagnostic, Located, Origin, Piece, Source, Stack, Support, Template, Value};
+use crate::syntax::tree::{Node, NodeKind};
 use std::collections::BTreeMap;
 
 /// This dialect's line in the table.

@@ -5,9 +5,9 @@
 use super::container::{Containers, entry, list, map};
 use super::given::Given;
 use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
-use crate::manifest::tree::{Entry, Node, NodeKind};
 use crate::manifest::{hcl, terraform};
 use crate::model::{App, Diagnostic, Key, Located, Origin, Service, Source, Stack, Support, Value};
+use crate::syntax::tree::{Entry, Node, NodeKind};
 
 /// This dialect's line in the table.
 pub(crate) const DIALECT: Dialect = Dialect {

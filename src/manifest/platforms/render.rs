@@ -6,8 +6,8 @@ use super::given::{Given, address, field};
 use super::managed::{Managed, is_template, lacks};
 use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::manifest::expect::Expect;
-use crate::manifest::tree::{Entry, Node};
 use crate::model::{App, Diagnostic, Located, Origin, Source, Stack, Support, Template, Value, did_you_mean};
+use crate::syntax::tree::{Entry, Node};
 
 /// This dialect's line in the table.
 pub(crate) const DIALECT: Dialect = Dialect {

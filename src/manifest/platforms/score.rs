@@ -4,8 +4,8 @@ use super::given::{Given, field, template};
 use super::managed::Managed;
 use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::manifest::expect::Expect;
-use crate::manifest::tree::{Entry, Node};
 use crate::model::{App, Diagnostic, Located, Piece, Source, Stack, Support, Value};
+use crate::syntax::tree::{Entry, Node};
 use std::collections::BTreeMap;
 
 /// This dialect's line in the table.

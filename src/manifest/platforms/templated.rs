@@ -2,9 +2,9 @@
 //!
 //! Lines stay where they are, so that every place is one of the file as it was written.
 
-use crate::manifest::tree::{Entry, Node, NodeKind};
-use crate::manifest::yaml::{self, Documents};
 use crate::model::{Diagnostic, Located, Origin, SourceFile};
+use crate::syntax::tree::{Entry, Node, NodeKind};
+use crate::syntax::yaml::{self, Documents};
 use std::sync::Arc;
 
 /// Parses a text that stands in for a file's own, line by line; places lead to the file. `scalar` sees every scalar.

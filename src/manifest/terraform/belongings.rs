@@ -11,8 +11,8 @@ use super::resources::{ADDITIONS, Adds, GROUPS, Group};
 use crate::kinds::{Kind, arguments, matches};
 use crate::manifest::cloud::{self, Parameter, Settings, Shape};
 use crate::manifest::hcl::EXPRESSION;
-use crate::manifest::tree::{Node, NodeKind};
 use crate::model::Located;
+use crate::syntax::tree::{Node, NodeKind};
 use std::collections::HashMap;
 
 /// Everything of a module, or of a state, that belongs to some service.

@@ -5,8 +5,8 @@
 
 use super::evaluate::{Scope, pairs};
 use super::module::labelled;
-use crate::manifest::tree::{Entry, Node, NodeKind};
 use crate::model::Located;
+use crate::syntax::tree::{Entry, Node, NodeKind};
 
 /// How many blocks are made of one collection.
 const BLOCKS: usize = 1000;

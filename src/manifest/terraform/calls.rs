@@ -7,8 +7,8 @@ use super::evaluate::Scope;
 use super::module::Block;
 use crate::kinds::{Kind, Kinds};
 use crate::manifest::cloud::{self, Built, Parameter, Resource, Shape};
-use crate::manifest::tree::{Entry, Node, NodeKind};
 use crate::model::{App, Diagnostic, Located};
+use crate::syntax::tree::{Entry, Node, NodeKind};
 
 /// Words by which a module is about a server and is none.
 const NOT_SERVERS: &[&str] = &[

@@ -6,8 +6,8 @@
 use super::module::Module;
 use super::{blocks, functions};
 use crate::manifest::hcl::{self, EXPRESSION};
-use crate::manifest::tree::{Entry, Node, NodeKind};
 use crate::model::{Located, Origin};
+use crate::syntax::tree::{Entry, Node, NodeKind};
 use hcl_edit::expr::{
     BinaryOperator, Conditional, Expression, ForExpr, ObjectKey, Traversal, TraversalOperator, UnaryOperator,
 };

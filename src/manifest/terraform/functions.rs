@@ -1,7 +1,7 @@
 //! The few functions that decide versions, names and maps of services. Any other is unresolved; none reads a file.
 
 use super::evaluate::Place;
-use crate::manifest::tree::{Entry, Node, NodeKind};
+use crate::syntax::tree::{Entry, Node, NodeKind};
 
 /// What a function comes to; nothing where it is not known here or an argument is not settled.
 pub(super) fn call(name: &str, arguments: &[Node], at: &Place<'_>) -> Option<Node> {

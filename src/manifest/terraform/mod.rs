@@ -292,12 +292,12 @@ fn without_meta(mut body: Node) -> Node {
 fn instances<'a>(scope: &Scope<'a>, block: &Block) -> Vec<(Option<String>, Scope<'a>, bool)> {
     if let Some(node) = block.body.get("for_each") {
         let each = |key: &str, value: Node, origin| {
-            let key = crate::manifest::tree::Entry {
+            let key = crate::syntax::tree::Entry {
                 key: Located::new("key".to_owned(), Clone::clone(origin)),
                 value: Node::scalar(key, true, Clone::clone(origin)),
             };
             let value =
-                crate::manifest::tree::Entry { key: Located::new("value".to_owned(), Clone::clone(origin)), value };
+                crate::syntax::tree::Entry { key: Located::new("value".to_owned(), Clone::clone(origin)), value };
             let node = Node { origin: Clone::clone(origin), tag: None, kind: NodeKind::Mapping(vec![key, value]) };
             scope.with("each", node)
         };
@@ -320,7 +320,7 @@ fn instances<'a>(scope: &Scope<'a>, block: &Block) -> Vec<(Option<String>, Scope
     if let Some(node) = block.body.get("count") {
         let count = scope.evaluate(node).as_literal().and_then(|count| count.parse::<usize>().ok());
         let at = |index: usize| {
-            let entry = crate::manifest::tree::Entry {
+            let entry = crate::syntax::tree::Entry {
                 key: Located::new("index".to_owned(), node.origin.clone()),
                 value: Node::scalar(index.to_string(), false, node.origin.clone()),
             };

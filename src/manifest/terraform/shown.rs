@@ -8,8 +8,8 @@ use super::names::Candidate;
 use super::{DIALECT, resources};
 use crate::manifest::cloud::{self, Resource};
 use crate::manifest::dialect::{Input, ManifestFile};
-use crate::manifest::tree::{Entry, Node, NodeKind};
 use crate::model::{Diagnostic, Located, Severity};
+use crate::syntax::tree::{Entry, Node, NodeKind};
 use std::collections::HashMap;
 
 /// Whether a document is a state or plan, of whatever version; or a raw state, of which it is said how to show it.

@@ -1,8 +1,8 @@
 //! From the parser's events to trees: the stack of open lists and maps, anchors, merge keys, and the limits.
 
 use super::Documents;
-use crate::manifest::tree::{Entry, Node, NodeKind};
 use crate::model::{Diagnostic, Located, Origin, SourceFile};
+use crate::syntax::tree::{Entry, Node, NodeKind};
 use granit_parser::{Event, ScalarStyle, Span, StructureStyle, Tag};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};

@@ -1,0 +1,209 @@
+//! `devenv lock` and `devenv update`: the exact image behind each declared version, in `services.lock`.
+
+use super::session::{Project, Purpose, connect, unknown_service};
+use crate::cli::{Global, Lock as Arguments, Update};
+use crate::docker::{Engine, EngineError, PullFault};
+use crate::manifest::Strictness;
+use crate::model::{Diagnostic, Exit, Failure, ImageRef, LocalImage, Lock, LockedService, RegistryImage};
+use crate::resolve::{lock_file, versions};
+use crate::ui::Printer;
+use serde_json::json;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Runs `devenv lock`.
+pub(crate) async fn run(
+    global: &Global,
+    files: &[PathBuf],
+    arguments: &Arguments,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let project = Project::load(global, files, Strictness::AllowFloating, None, Purpose::Use, printer)?;
+    let old = project.lock.clone().unwrap_or_default();
+    let compared = versions::compare(&project.declared, &old);
+    if arguments.check {
+        if !compared.is_current() {
+            return Err(project.lock_failure(&compared));
+        }
+        printer.line("services.lock has every service as it is declared");
+        return Ok(());
+    }
+    let stale = |name: &str| !compared.locked.contains_key(name);
+    let new = resolved(global, &project, &old, &stale, false).await?;
+    finish(&project, &old, &new, arguments.json, printer)
+}
+
+/// Runs `devenv update`.
+pub(crate) async fn update(
+    global: &Global,
+    files: &[PathBuf],
+    arguments: &Update,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let project = Project::load(global, files, Strictness::AllowFloating, None, Purpose::Use, printer)?;
+    if let Some(name) = &arguments.service
+        && project.reading.stack.service(name).is_none()
+    {
+        let known = project.reading.stack.services.iter().map(|service| service.name.as_str());
+        return Err(unknown_service(name, known));
+    }
+    let old = project.lock.clone().unwrap_or_default();
+    let wanted = |name: &str| arguments.service.as_deref().is_none_or(|asked| asked == name);
+    let new = resolved(global, &project, &old, &wanted, true).await?;
+    finish(&project, &old, &new, arguments.json, printer)
+}
+
+/// The lock with the chosen services resolved. `newest` asks the registry also where the image is here already.
+async fn resolved(
+    global: &Global,
+    project: &Project,
+    old: &Lock,
+    chosen: &dyn Fn(&str) -> bool,
+    newest: bool,
+) -> Result<Lock, Failure> {
+    let mut new = Lock::default();
+    let mut engine = None;
+    for declared in &project.declared {
+        let name = &declared.service.name;
+        if !chosen(name) {
+            new.services.extend(old.services.get(name).map(|entry| (name.clone(), entry.clone())));
+            continue;
+        }
+        if engine.is_none() {
+            engine = Some(connect(global).await?);
+        }
+        let Some(engine) = &engine else { continue };
+        new.services.insert(name.clone(), resolve(engine, project, declared, newest).await?);
+    }
+    Ok(new)
+}
+
+async fn resolve(
+    engine: &Engine,
+    project: &Project,
+    declared: &versions::Declared,
+    newest: bool,
+) -> Result<LockedService, Failure> {
+    let image = &declared.image;
+    let local = engine.local_image(image).await.map_err(EngineError::into_failure)?;
+    let here = local.as_ref().and_then(|local| versions::digest_of(image, local));
+    // What was made on this engine is in no registry; what a manifest names by its digest cannot move.
+    let settled = local.is_some() && (here.is_none() || !newest || image.digest.is_some());
+    if settled {
+        return Ok(versions::entry(declared, image.digest.clone().or(here), local.as_ref()));
+    }
+    let told = engine.registry_image(image, project.machine.mirror.as_ref()).await;
+    let told = told.map_err(|fault| not_told(declared, &fault))?;
+    let wanted = declared.service.platform.as_ref().map_or(engine.platform(), |platform| &platform.value);
+    has_platform(declared, &told, wanted)?;
+    let same = local.filter(|_| here.as_ref() == Some(&told.digest));
+    Ok(versions::entry(declared, Some(told.digest), same.as_ref()))
+}
+
+fn not_told(declared: &versions::Declared, fault: &PullFault) -> Failure {
+    let service = &declared.service;
+    let told = Diagnostic::error("lock-registry", format!("no registry tells the digest of {}", declared.image))
+        .at(&service.version.origin, format!("{} is declared here", service.name))
+        .because(fault.to_string())
+        .help("check the name, the network and `docker login`; an image that is on the engine needs no registry");
+    Failure::new(Exit::Image, told)
+}
+
+/// An index without the platform would only be found out when the image is started.
+fn has_platform(declared: &versions::Declared, told: &RegistryImage, wanted: &str) -> Result<(), Failure> {
+    let is_for = |platform: &String| LocalImage { platform: platform.clone(), ..LocalImage::default() }.is_for(wanted);
+    if told.platforms.is_empty() || told.platforms.iter().any(is_for) {
+        return Ok(());
+    }
+    let image = &declared.image;
+    let message = format!("{image} is not made for {wanted}");
+    let told = Diagnostic::error("lock-platform", message)
+        .at(&declared.service.version.origin, "declared here")
+        .because(format!("the registry has {} for {}", told.digest, told.platforms.join(", ")))
+        .help("choose a tag that is, or set `platform:` to one of these, which this engine then emulates");
+    Err(Failure::new(Exit::Image, told))
+}
+
+/// Writes the lock and shows what moved.
+fn finish(project: &Project, old: &Lock, new: &Lock, as_json: bool, printer: &Printer) -> Result<(), Failure> {
+    let changed = write(&project.reading.root, new)?;
+    let mut moved = Vec::new();
+    for name in old.services.keys().chain(new.services.keys().filter(|name| !old.services.contains_key(*name))) {
+        let (before, after) = (old.services.get(name), new.services.get(name));
+        if before != after {
+            moved.push((name, before, after));
+        }
+    }
+    if as_json {
+        let moved: Vec<_> = moved
+            .iter()
+            .map(|(name, before, after)| json!({"service": name, "before": before.map(shape), "after": after.map(shape)}))
+            .collect();
+        return printer
+            .json(&json!({"file": project.reading.root.join(lock_file::NAME), "written": changed, "moved": moved}));
+    }
+    for (name, before, after) in &moved {
+        let said = |entry: Option<&LockedService>| entry.map_or_else(|| "none".to_owned(), words);
+        printer.line(&format!(" {name}  {} -> {}", said(*before), said(*after)));
+    }
+    let end = if changed { "written: commit it" } else { "unchanged" };
+    printer.line(&format!("{} {end} · {} services", lock_file::NAME, new.services.len()));
+    Ok(())
+}
+
+fn shape(entry: &LockedService) -> serde_json::Value {
+    json!({
+        "declared": entry.declared, "version": entry.version, "image": entry.image,
+        "digest": entry.digest, "platforms": entry.platforms,
+    })
+}
+
+/// `16.4 sha256:0123456789ab`: the release, or what is declared, and the digest as far as people compare it.
+fn words(entry: &LockedService) -> String {
+    let digest = entry.digest.as_ref().or(entry.platforms.values().next());
+    let digest: String = digest.map(|digest| digest.chars().take(19).collect()).unwrap_or_default();
+    format!("{} {digest}", entry.version.as_ref().unwrap_or(&entry.declared))
+}
+
+/// Replaces the file where its text changes; says whether it did.
+fn write(root: &Path, lock: &Lock) -> Result<bool, Failure> {
+    let path = root.join(lock_file::NAME);
+    let text = lock_file::render(lock);
+    if fs::read_to_string(&path).is_ok_and(|before| before == text) {
+        return Ok(false);
+    }
+    super::pin::replace(&path, &text).map(|()| true).map_err(|error| {
+        let told = Diagnostic::error("lock-write", format!("cannot write {}", path.display()));
+        Failure::new(Exit::Failed, told.because(error.to_string()).help("check the folder and its permissions"))
+    })
+}
+
+/// The project's lock, where it has one.
+pub(super) fn read(root: &Path) -> Result<Option<Lock>, Failure> {
+    match fs::read_to_string(root.join(lock_file::NAME)) {
+        Ok(text) => lock_file::parse(Path::new(lock_file::NAME), &text).map(Some),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => {
+            let told = Diagnostic::error("lock-read", format!("cannot read {}", lock_file::NAME));
+            Err(Failure::new(
+                Exit::Manifest,
+                told.because(error.to_string()).help("check the file and its permissions"),
+            ))
+        }
+    }
+}
+
+/// A locked image by its tag alone: what the tag means today.
+pub(super) fn by_tag(image: &ImageRef) -> ImageRef {
+    ImageRef { digest: None, ..image.clone() }
+}
+
+/// A tag that means another image than the lock has. The locked one is kept.
+pub(super) fn moved_tag(service: &str, image: &ImageRef, locked: &str, now: &str, who: &str) -> Diagnostic {
+    Diagnostic::warning(
+        "tag-moved",
+        format!("{} is another image now than services.lock has for {service}", by_tag(image)),
+    )
+    .because(format!("locked: {locked}, {who}: {now}; the locked one is used"))
+    .help(format!("`devenv update {service}` takes the new one"))
+}

@@ -1,0 +1,7 @@
+//! Located syntax trees out of YAML, and typed values out of trees.
+//!
+//! What is read here knows no dialect: manifests and `services.lock` are read by the same rules. Imports the model alone.
+
+pub(crate) mod expect;
+pub(crate) mod tree;
+pub(crate) mod yaml;

@@ -1,0 +1,39 @@
+//! `services.lock` where it has to be there: refused before any engine is asked.
+
+use crate::sandbox::Sandbox;
+
+const COMPOSE: &str = "services:\n  db: {image: \"postgres:16\"}\n";
+const LOCK: &str = "version: 1\nservices:\n  db:\n    declared: \"15\"\n    from: \"compose.yaml:2\"\n    image: \"docker.io/library/postgres:15\"\n    digest: \"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"\n    manifest: \"000000000000\"\n";
+
+#[test]
+fn a_lock_that_is_missing_or_stale_fails_where_it_has_to_be_current() {
+    let sandbox = Sandbox::new(&[("compose.yaml", COMPOSE)]);
+    for arguments in [&["up", "--locked"][..], &["plan", "--locked"], &["lock", "--check"]] {
+        let missing = sandbox.fail(3, arguments);
+        assert!(missing.stderr.contains("there is no services.lock"), "{}", missing.stderr);
+        assert!(missing.stderr.contains("compose.yaml:2") && missing.stderr.contains("devenv lock"));
+    }
+    sandbox.write("services.lock", LOCK);
+    for arguments in [&["up", "--locked"][..], &["lock", "--check"]] {
+        let stale = sandbox.fail(3, arguments);
+        for part in ["compose.yaml:2", "now `16`", "the lock was made for `15`"] {
+            assert!(stale.stderr.contains(part), "{part}: {}", stale.stderr);
+        }
+    }
+}
+
+#[test]
+fn a_build_server_asks_for_the_lock_unless_told_otherwise() {
+    let sandbox = Sandbox::new(&[("compose.yaml", COMPOSE)]);
+    let code = |arguments: &[&str]| sandbox.command(arguments).env("CI", "true").output().unwrap().status.code();
+    assert_eq!(code(&["plan", "--host", "unix:///nowhere/docker.sock"]), Some(3));
+    // The lock is no matter any more, the engine is.
+    assert_eq!(code(&["plan", "--no-locked", "--host", "unix:///nowhere/docker.sock"]), Some(4));
+}
+
+#[test]
+fn a_lock_that_cannot_be_read_is_told_at_its_line() {
+    let sandbox = Sandbox::new(&[("compose.yaml", COMPOSE), ("services.lock", "version: 1\n<<<<<<< HEAD\n")]);
+    let told = sandbox.fail(3, &["plan"]);
+    assert!(told.stderr.contains("services.lock:2") && told.stderr.contains("devenv lock"), "{}", told.stderr);
+}

@@ -29,7 +29,11 @@ pub(crate) async fn run(
         return Ok(());
     }
     let stale = |name: &str| !compared.locked.contains_key(name);
-    let new = resolved(global, &project, &old, &stale, false).await?;
+    let new = if compared.is_current() {
+        old.clone()
+    } else {
+        resolved(&connect(global).await?, &project, &old, &stale, false).await?
+    };
     finish(&project, &old, &new, arguments.json, printer)
 }
 
@@ -49,33 +53,53 @@ pub(crate) async fn update(
     }
     let old = project.lock.clone().unwrap_or_default();
     let wanted = |name: &str| arguments.service.as_deref().is_none_or(|asked| asked == name);
-    let new = resolved(global, &project, &old, &wanted, true).await?;
+    let new = resolved(&connect(global).await?, &project, &old, &wanted, true).await?;
     finish(&project, &old, &new, arguments.json, printer)
 }
 
 /// The lock with the chosen services resolved. `newest` asks the registry also where the image is here already.
 async fn resolved(
-    global: &Global,
+    engine: &Engine,
     project: &Project,
     old: &Lock,
     chosen: &dyn Fn(&str) -> bool,
     newest: bool,
 ) -> Result<Lock, Failure> {
     let mut new = Lock::default();
-    let mut engine = None;
     for declared in &project.declared {
         let name = &declared.service.name;
         if !chosen(name) {
             new.services.extend(old.services.get(name).map(|entry| (name.clone(), entry.clone())));
             continue;
         }
-        if engine.is_none() {
-            engine = Some(connect(global).await?);
-        }
-        let Some(engine) = &engine else { continue };
         new.services.insert(name.clone(), resolve(engine, project, declared, newest).await?);
     }
     Ok(new)
+}
+
+/// Locks what runs, where the project has no lock yet. A lock that is there is never moved by this; one that cannot be
+/// written is said, and ends nothing.
+pub(super) async fn make_missing(project: &Project, engine: &Engine, printer: &Printer) {
+    if project.lock.is_some() || project.declared.is_empty() {
+        return;
+    }
+    let made = async {
+        let new = resolved(engine, project, &Lock::default(), &|_| true, false).await?;
+        write(&project.reading.root, &new)
+    };
+    match made.await {
+        Ok(true) => {
+            printer.line(&format!(" {}  written: commit it, so that everybody runs these images", lock_file::NAME));
+        }
+        Ok(false) => {}
+        Err(failure) => {
+            let warnings = failure.diagnostics.into_iter().map(|mut one| {
+                one.severity = crate::model::Severity::Warning;
+                one.because(format!("so there is no {}; what runs is not affected", lock_file::NAME))
+            });
+            printer.diagnostics(&warnings.collect::<Vec<_>>());
+        }
+    }
 }
 
 async fn resolve(

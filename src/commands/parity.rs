@@ -12,6 +12,7 @@ use crate::model::{
 };
 use crate::parity::{self, Declared, FactsFile, Sides};
 use crate::plan::{Desired, FixedPorts};
+use crate::resolve::lock_file;
 use crate::ui::{self, Printer};
 use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 const PRODUCTION: &str = "production";
 const LOCAL: &str = "local";
 const MANIFEST: &str = "manifest";
+const LOCK: &str = "lock";
 
 /// Runs the command.
 pub(crate) async fn run(
@@ -176,6 +178,9 @@ fn report(project: &Project, production: Option<&Production>, local: &Local) -> 
     let said = |side: &str, value: String| Said { side: side.to_owned(), value };
     let sources: Vec<String> = stack.sources.iter().map(ToString::to_string).collect();
     let mut sides = vec![said(MANIFEST, sources.join(", "))];
+    if project.lock.is_some() {
+        sides.push(said(LOCK, lock_file::NAME.to_owned()));
+    }
     let running = local.answers.values().filter(|answer| answer.is_ok()).count();
     sides.push(said(LOCAL, format!("{running} of {} services asked", stack.services.len())));
     if let Some(production) = production {
@@ -201,7 +206,7 @@ fn report(project: &Project, production: Option<&Production>, local: &Local) -> 
             origin: Some(&service.origin),
             version_origin: Some(&service.version.origin),
             declared: Some(&declared),
-            locked: None,
+            locked: project.lock.as_ref().and_then(|lock| lock.services.get(&service.name)),
             running: local.images.get(&service.name),
             answered: answered.clone(),
         }));

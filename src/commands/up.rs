@@ -36,6 +36,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
     let ready = bring_up(&project, &start, &dotenv::user_lines(&existing)).await?;
     let written = write_variables(&project, &ready, &target.path, &existing)?;
     printer.diagnostics(&written.notes);
+    lock::make_missing(&project, &engine, printer).await;
     if up.json {
         layers::keep_bases(&project, &ready, &start).await?;
         gc::remove_stale(&project, &ready.before, &engine, printer).await;

@@ -86,7 +86,8 @@ fn another_version_of_the_same_data_replaces_the_container_and_keeps_the_data() 
     assert_eq!(redis(&url, &["GET", "kept"]), ["7"]);
     assert!(redis(&url, &["INFO", "server"])[0].contains("redis_version:8.0.2"));
 
-    // The same tag, another image behind it: somebody pulled.
+    // The same tag, another image behind it, and no lock: somebody pulled.
+    std::fs::remove_file(project.path("services.lock")).unwrap();
     newer.give("redis:7.0.15");
     let plan = project.succeed(&["plan"]).stdout;
     assert!(plan.contains("is another image now"), "{plan}");

@@ -91,8 +91,16 @@ fn every_planted_difference_is_found_and_none_on_an_identical_stack() {
         assert_eq!(report["differences"], serde_json::json!([]), "{report:#}");
     }
 
+    // A moved tag: the lock has another image of Redis than the one that runs.
+    let lock = local.read("services.lock");
+    let (before, of_cache) = lock.split_at(lock.find("  cache:").expect("the lock has the cache"));
+    let (name, id) = of_cache.split_once("sha256:").expect("an image's id");
+    let planted_lock = format!("{before}{name}sha256:{}{}", "0".repeat(64), &id[64..]);
+    local.write("services.lock", &planted_lock);
+
     let parity = ["parity", "--against-facts", "production.facts.yaml"];
     let report = local.succeed(&[&parity[..], &["--format", "json"]].concat()).json();
+    let moved = format!("lock sha256:{} · local sha256:{}", "0".repeat(64), &id[..64]);
     let wanted = [
         ("db: version", "cosmetic", "production 15.9 · local 15.18 · manifest 15.18"),
         ("db: collation", "behaves", "production C · local en_US.utf8"),
@@ -103,6 +111,7 @@ fn every_planted_difference_is_found_and_none_on_an_identical_stack() {
         ("db: timezone", "behaves", "production Europe/Berlin · local UTC · manifest UTC"),
         ("cache: maxmemory-policy", "behaves", "production noeviction · local allkeys-lru · manifest allkeys-lru"),
         ("cache: appendonly", "behaves", "production yes · local no"),
+        ("cache: image", "behaves", moved.as_str()),
         ("queue: virtual host billing", "breaks", "production default queue type classic · local absent"),
         ("queue: plugin rabbitmq_shovel", "breaks", "production enabled · local absent"),
         ("queue: user audit", "behaves", "production absent · local no tags"),
@@ -125,6 +134,7 @@ fn every_planted_difference_is_found_and_none_on_an_identical_stack() {
     let other = Sandbox::new(&[("services.yaml", STACK), ("production.facts.yaml", &planted)]);
     other.succeed(&["up", "--timeout", "180s"]);
     facts(&other);
+    other.write("services.lock", &planted_lock);
     for format in ["terminal", "json", "markdown", "html", "sarif", "github"] {
         let arguments = [&parity[..], &["--format", format]].concat();
         assert_eq!(local.succeed(&arguments).stdout, other.succeed(&arguments).stdout, "{format}");
@@ -136,6 +146,7 @@ fn every_planted_difference_is_found_and_none_on_an_identical_stack() {
     let check = [&parity[..], &["--check"]].concat();
     let failed = local.fail(7, &check);
     assert!(failed.stderr.contains("development differs from production"), "{}", failed.stderr);
+    local.write("services.lock", &lock);
     local.write("expected.facts.yaml", &facts(&same).replace("version: \"15.18\"", "version: \"15.9\""));
     let patch = ["parity", "--against-facts", "expected.facts.yaml", "--check"];
     local.succeed(&patch);

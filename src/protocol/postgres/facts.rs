@@ -23,8 +23,7 @@ const READER: &str = "SELECT pg_catalog.pg_has_role('pg_read_all_settings', 'MEM
 /// secret; placeholders (`app.jwt_secret`) are the user's own data.
 const SETTINGS: &str = r"
     SELECT lower(name), CASE WHEN source = 'session' THEN reset_val || coalesce(unit, '') ELSE current_setting(name) END,
-        CASE WHEN unit ~ '^[0-9]+kB$' AND boot_val::bigint > 0 THEN (boot_val::bigint * rtrim(unit, 'kB')::bigint) || 'kB'
-            ELSE boot_val || CASE WHEN boot_val ~ '^-' THEN '' ELSE coalesce(unit, '') END END
+        boot_val || CASE WHEN boot_val ~ '^-' THEN '' ELSE coalesce('*' || unit, '') END
     FROM pg_settings
     WHERE (reset_val IS DISTINCT FROM boot_val OR source NOT IN ('default', 'override', 'session')
         OR lower(name) IN ('max_connections', 'timezone', 'shared_buffers', 'work_mem', 'statement_timeout',
@@ -90,8 +89,8 @@ async fn ask(client: &Client, version: &str) -> Result<ServiceFacts, ProbeError>
         }
         let major = super::reconcile::major(version);
         let settings = rows(client, SETTINGS).await?;
-        let defaults = settings.iter().map(|row| row.iter().step_by(2).cloned().collect());
-        note(&mut facts, "defaults", Ok(pairs(defaults.collect())));
+        let defaults = settings.iter().filter_map(|row| Some((row.first()?.clone(), default_value(row.get(2)?))));
+        note(&mut facts, "defaults", Ok(defaults.collect::<Vec<_>>()));
         note(&mut facts, "settings", Ok(pairs(settings)));
         let database = rows(client, &database(major)).await?.concat();
         let told = FIELDS.iter().zip(database).filter(|(_, value)| !value.is_empty());
@@ -106,9 +105,33 @@ async fn ask(client: &Client, version: &str) -> Result<ServiceFacts, ProbeError>
     Ok(facts)
 }
 
+/// A default with its unit: `16384*8kB` is `131072kB`, `100*ms` is `100ms`.
+fn default_value(told: &str) -> String {
+    let Some((number, unit)) = told.split_once('*') else { return told.to_owned() };
+    let kilobytes = unit.strip_suffix("kB").and_then(|size| size.parse::<u64>().ok());
+    match (kilobytes, number.parse::<u64>()) {
+        (Some(size), Ok(count)) => format!("{}kB", size.saturating_mul(count)),
+        _ => format!("{number}{unit}"),
+    }
+}
+
 fn pairs(rows: Vec<Vec<String>>) -> impl Iterator<Item = (String, String)> {
     rows.into_iter().filter_map(|row| {
         let mut row = row.into_iter();
         Some((row.next()?, row.next()?))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_default_is_told_with_its_unit() {
+        for (told, default) in
+            [("16384*8kB", "131072kB"), ("0*ms", "0ms"), ("4096*kB", "4096kB"), ("-1", "-1"), ("a*b", "ab")]
+        {
+            assert_eq!(default_value(told), default, "{told}");
+        }
+    }
 }

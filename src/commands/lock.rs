@@ -77,27 +77,25 @@ async fn resolved(
     Ok(new)
 }
 
-/// Locks what runs, where the project has no lock yet. A lock that is there is never moved by this; one that cannot be
-/// written is said, and ends nothing.
-pub(super) async fn make_missing(project: &Project, engine: &Engine, printer: &Printer) {
+/// Locks what runs, where the project has no lock yet; says whether it did. A lock that is there is never moved by this;
+/// one that cannot be written is said, and ends nothing.
+pub(super) async fn make_missing(project: &Project, engine: &Engine, printer: &Printer) -> bool {
     if project.lock.is_some() || project.declared.is_empty() {
-        return;
+        return false;
     }
     let made = async {
         let new = resolved(engine, project, &Lock::default(), &|_| true, false).await?;
         write(&project.reading.root, &new)
     };
     match made.await {
-        Ok(true) => {
-            printer.line(&format!(" {}  written: commit it, so that everybody runs these images", lock_file::NAME));
-        }
-        Ok(false) => {}
+        Ok(written) => written,
         Err(failure) => {
             let warnings = failure.diagnostics.into_iter().map(|mut one| {
                 one.severity = crate::model::Severity::Warning;
                 one.because(format!("so there is no {}; what runs is not affected", lock_file::NAME))
             });
             printer.diagnostics(&warnings.collect::<Vec<_>>());
+            false
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::docker::Engine;
 use crate::dotenv::{self, UserLine};
 use crate::model::{Diagnostic, Event, Failure, ImageRef, Observed, SourceFile, Value};
 use crate::plan::{self, Action, Desired, Fields, Plan};
+use crate::resolve::lock_file;
 use crate::ui::{Layout, Printer, Reporter, ServiceRow, env_line, production_line, ready_line};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -36,7 +37,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
     let ready = bring_up(&project, &start, &dotenv::user_lines(&existing)).await?;
     let written = write_variables(&project, &ready, &target.path, &existing)?;
     printer.diagnostics(&written.notes);
-    lock::make_missing(&project, &engine, printer).await;
+    let locked = lock::make_missing(&project, &engine, printer).await;
     if up.json {
         layers::keep_bases(&project, &ready, &start).await?;
         gc::remove_stale(&project, &ready.before, &engine, printer).await;
@@ -46,6 +47,10 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
     printer.line(&env_line(ready.layout, &shown, written.count, written.changed, &written.to_fill_in));
     if !written.own_lines.is_empty() {
         printer.line(&ready.layout.line("", &format!("your own lines win for {}", written.own_lines.join(", "))));
+    }
+    if locked {
+        let told = format!("{} written: commit it, so that everybody runs these images", lock_file::NAME);
+        printer.line(&ready.layout.line("lock", &told));
     }
     let shell = ready.desired.services.first().map(|service| format!("devenv shell {}", service.name));
     let next: Vec<&str> = ["devenv status", "devenv logs"].into_iter().chain(shell.as_deref()).collect();

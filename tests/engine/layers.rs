@@ -228,3 +228,28 @@ fn gc_removes_a_base_that_nobody_uses_and_no_other() {
     project.succeed(&["gc"]);
     assert_eq!(bases(), Vec::<String>::new());
 }
+
+#[test]
+fn a_brokers_durable_queue_is_there_again_after_its_snapshot_is_restored() {
+    let project = Sandbox::new(&[(
+        "services.yaml",
+        "services:\n  queue: {kind: rabbitmq, version: \"3.10.8\", vhosts: [shop]}\nvariables: {AMQP_URL: \"${queue.url}\"}\n",
+    )]);
+    let up = ["--timeout", "180s"];
+    project.succeed(&[&["up"][..], &up].concat());
+    let ctl = |arguments: &[&str]| {
+        let tool = ["--quiet", "shell", "queue", "--", "rabbitmqctl", "-q"];
+        project.succeed(&[&tool[..], arguments].concat()).stdout
+    };
+    ctl(&[
+        "eval",
+        r#"rabbit_amqqueue:declare(rabbit_misc:r(<<"shop">>, queue, <<"work">>), true, false, [], none, <<"test">>)."#,
+    ]);
+    let queues = || ctl(&["list_queues", "-p", "shop", "--no-table-headers", "name", "durable"]).trim().to_owned();
+    assert_eq!(queues(), "work\ttrue");
+    project.succeed(&["snapshot", "save", "with"]);
+    project.succeed(&[&["reset", "--yes"][..], &up].concat());
+    assert_eq!(queues(), "");
+    project.succeed(&["snapshot", "restore", "with", "--yes"]);
+    assert_eq!(queues(), "work\ttrue");
+}

@@ -60,3 +60,23 @@ fn an_image_that_is_not_made_for_the_wanted_platform_is_not_locked() {
     }
     assert!(!project.path("services.lock").exists());
 }
+
+#[test]
+fn a_registry_that_answers_a_locked_digest_with_other_content_is_refused() {
+    let registry = TinyRegistry::start("of a registry that lies");
+    let compose = format!("services:\n  db: {{image: \"{}/library/postgres:16\"}}\n", registry.address);
+    let project = Sandbox::new(&[("compose.yaml", &compose)]);
+    project.succeed(&["lock"]);
+    // What the registry had when it was locked; it answers every digest with what it has now.
+    let before = format!("sha256:{}", "1".repeat(64));
+    project.write("services.lock", &project.read("services.lock").replace(&registry.digest, &before));
+    let refused = project.fail(5, &["up", "--locked"]);
+    assert!(refused.stderr.contains(&before), "{}", refused.stderr);
+    assert_eq!(docker(&["ps", "-aq", "--filter", &format!("ancestor={before}")]), "");
+    // Asked for what is new, the registry's own answer is shown beside the locked one.
+    let updated = project.succeed(&["update"]);
+    for part in [&before[..19], " -> ", &registry.digest[..19]] {
+        assert!(updated.stderr.contains(part), "{part}: {}", updated.stderr);
+    }
+    assert!(project.read("services.lock").contains(&registry.digest));
+}

@@ -93,7 +93,7 @@ fn every_planted_difference_is_found_and_none_on_an_identical_stack() {
 
     // A moved tag: the lock has another image of Redis than the one that runs.
     let lock = local.read("services.lock");
-    let (before, of_cache) = lock.split_at(lock.find("  cache:").expect("the lock has the cache"));
+    let (before, of_cache) = lock.split_at(lock.find("  \"cache\":").expect("the lock has the cache"));
     let (name, id) = of_cache.split_once("sha256:").expect("an image's id");
     let planted_lock = format!("{before}{name}sha256:{}{}", "0".repeat(64), &id[64..]);
     local.write("services.lock", &planted_lock);
@@ -102,7 +102,7 @@ fn every_planted_difference_is_found_and_none_on_an_identical_stack() {
     let report = local.succeed(&[&parity[..], &["--format", "json"]].concat()).json();
     let moved = format!("lock sha256:{} · local sha256:{}", "0".repeat(64), &id[..64]);
     let wanted = [
-        ("db: version", "cosmetic", "production 15.9 · local 15.18 · manifest 15.18"),
+        ("db: version", "cosmetic", "production 15.9 · local 15.18 · lock 15.18 · manifest 15.18"),
         ("db: collation", "behaves", "production C · local en_US.utf8"),
         ("db: ctype", "behaves", "production C · local en_US.utf8"),
         ("db: max_connections", "behaves", "production 80 · local 50 · manifest 50"),

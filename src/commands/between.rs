@@ -1,9 +1,8 @@
 //! `devenv parity --between ONE OTHER`: two manifests, two facts files, or one of each. No engine is asked.
 
 use super::parity::{not_asked, read_facts};
-use super::session::read;
+use super::session::{built_in_kinds, read};
 use crate::cli::Global;
-use crate::kinds::Kinds;
 use crate::manifest::Reading;
 use crate::model::{
     Diagnostic, Difference, Exit, Failure, Gap, Impact, Origin, Report, ReportedService, Said, ServiceFacts, Severity,
@@ -36,10 +35,9 @@ struct Side<'a> {
 /// Compares the two. Services are told apart by their names.
 pub(crate) fn report(global: &Global, files: &[PathBuf], names: [&str; 2]) -> Result<Report, Failure> {
     let both = [open(global, files, names[0])?, open(global, files, names[1])?];
-    let said = |side: &Side<'_>, value: String| Said { side: side.name.to_owned(), value };
     let mut report = Report {
         project: both.iter().find_map(|side| side.project.clone()).unwrap_or_else(|| names.join(" and ")),
-        sides: both.iter().map(|side| said(side, side.what.clone())).collect(),
+        sides: both.iter().map(|side| Said::new(side.name, side.what.clone())).collect(),
         ..Report::default()
     };
     let services: BTreeSet<&String> = both.iter().flat_map(|side| side.services.keys()).collect();
@@ -53,9 +51,9 @@ pub(crate) fn report(global: &Global, files: &[PathBuf], names: [&str; 2]) -> Re
         let versions: Vec<Said> = told
             .iter()
             .map(|(side, told)| {
-                said(
-                    side,
-                    told.map_or("absent", |told| told.facts.version.as_deref().unwrap_or("any version")).to_owned(),
+                Said::new(
+                    side.name,
+                    told.map_or("absent", |told| told.facts.version.as_deref().unwrap_or("any version")),
                 )
             })
             .collect();
@@ -146,10 +144,7 @@ fn of_stage(source: &Path, stage: &str) -> Option<PathBuf> {
 }
 
 fn of_facts(name: &str, what: String, facts: FactsFile) -> Result<Side<'_>, Failure> {
-    let kinds = Kinds::built_in().map_err(|error| {
-        let told = Diagnostic::error("kind", format!("{} cannot be read", error.path)).because(error.message);
-        Failure::new(Exit::Failed, told)
-    })?;
+    let kinds = built_in_kinds()?;
     let told = |(service, facts): (String, ServiceFacts)| {
         let kind = kinds.iter().find(|kind| kind.protocol == facts.protocol);
         let major = facts.version.as_deref().and_then(|version| version.split('.').next()?.parse().ok());

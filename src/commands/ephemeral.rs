@@ -42,7 +42,7 @@ pub(super) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
     };
     let mut locks = Vec::new();
     for lane in &lanes {
-        locks.push(lane.lock(printer)?);
+        locks.push(lane.wait_for_others(printer)?);
     }
     let own: BTreeSet<&str> = lanes.iter().map(|lane| lane.identity.name.as_str()).collect();
     remove_leftovers(&lanes[0], &own, &engine, printer).await?;

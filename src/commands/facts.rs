@@ -1,9 +1,8 @@
 //! `devenv facts`: what servers say of themselves, as a file for those who may not ask.
 
 use super::servers::{Named, ask, ask_local, named};
-use super::session::{Project, Purpose, connect};
+use super::session::{Project, Purpose, built_in_kinds, connect};
 use crate::cli::{Facts, Global};
-use crate::kinds::Kinds;
 use crate::manifest::Strictness;
 use crate::model::{Diagnostic, Exit, Failure};
 use crate::parity::{self, FactsFile};
@@ -17,10 +16,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], facts: &Facts, print
     let told = if facts.servers.is_empty() {
         local(global, files, printer).await?
     } else {
-        let kinds = Kinds::built_in().map_err(|error| {
-            let told = Diagnostic::error("kind", format!("{} cannot be read", error.path)).because(error.message);
-            Failure::new(Exit::Failed, told)
-        })?;
+        let kinds = built_in_kinds()?;
         let servers: Vec<Named> = named(&facts.servers, &kinds)?;
         ask(&servers).await?
     };

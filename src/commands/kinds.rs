@@ -1,9 +1,8 @@
 //! `devenv kinds`: the kinds of services, and how far each is proven.
 
-use super::session::read;
+use super::session::{built_in_kinds, read};
 use crate::cli::Global;
-use crate::kinds::Kinds;
-use crate::model::{Diagnostic, Exit, Failure, Support};
+use crate::model::{Failure, Support};
 use crate::ui::{Printer, Table};
 use serde_json::json;
 use std::path::PathBuf;
@@ -13,10 +12,7 @@ pub(crate) fn run(global: &Global, files: &[PathBuf], as_json: bool, printer: &P
     // Without a manifest there are the built-in kinds.
     let kinds = match read(global, files) {
         Ok(reading) => reading.kinds,
-        Err(_) => Kinds::built_in().map_err(|error| {
-            let told = Diagnostic::error("kind", format!("cannot read the kind {}", error.path));
-            Failure::new(Exit::Failed, told.because(error.message))
-        })?,
+        Err(_) => built_in_kinds()?,
     };
     if as_json {
         let all: Vec<_> = kinds

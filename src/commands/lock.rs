@@ -90,11 +90,8 @@ pub(super) async fn make_missing(project: &Project, engine: &Engine, printer: &P
     match made.await {
         Ok(written) => written,
         Err(failure) => {
-            let warnings = failure.diagnostics.into_iter().map(|mut one| {
-                one.severity = crate::model::Severity::Warning;
-                one.because(format!("so there is no {}; what runs is not affected", lock_file::NAME))
-            });
-            printer.diagnostics(&warnings.collect::<Vec<_>>());
+            let without = format!("so there is no {}; what runs is not affected", lock_file::NAME);
+            printer.diagnostics(&failure.into_warnings(&without));
             false
         }
     }

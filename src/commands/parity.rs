@@ -8,7 +8,8 @@ use crate::cli::{FailOn, Global, Parity, ReportFormat};
 use crate::kinds::Kinds;
 use crate::manifest::Strictness;
 use crate::model::{
-    Diagnostic, Exit, Failure, Impact, NotAsked, Observed, Report, ReportedService, Said, Service, ServiceFacts, Stack,
+    Diagnostic, Exit, Failure, Impact, LocalImage, NotAsked, Observed, Report, ReportedService, Said, Service,
+    ServiceFacts, Stack, side,
 };
 use crate::parity::{self, Declared, FactsFile, Sides};
 use crate::plan::{Desired, FixedPorts};
@@ -18,12 +19,6 @@ use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-
-/// The side's names in the report.
-const PRODUCTION: &str = "production";
-const LOCAL: &str = "local";
-const MANIFEST: &str = "manifest";
-const LOCK: &str = "lock";
 
 /// Runs the command.
 pub(crate) async fn run(
@@ -142,11 +137,7 @@ async fn local(
     let observed = match observed.await {
         Ok(observed) => observed,
         Err(failure) => {
-            let warnings = failure.diagnostics.into_iter().map(|mut one| {
-                one.severity = crate::model::Severity::Warning;
-                one.because("what runs here is left out of the comparison")
-            });
-            printer.diagnostics(&warnings.collect::<Vec<_>>());
+            printer.diagnostics(&failure.into_warnings("what runs here is left out of the comparison"));
             return Ok(Local { answers: BTreeMap::new(), images: BTreeMap::new() });
         }
     };
@@ -161,13 +152,9 @@ async fn local(
 
 fn images(project: &Project, desired: &Desired, observed: &Observed) -> BTreeMap<String, BTreeSet<String>> {
     let of = |name: &str| {
-        let container = observed.containers.iter().find(|container| {
-            container.label(crate::model::label::ENVIRONMENT) == project.identity.name
-                && container.label(crate::model::label::SERVICE) == name
-        })?;
+        let container = observed.container(&project.identity.name, name)?;
         let image = observed.images.values().find(|image| image.id == container.image_id);
-        let digests = image.into_iter().flat_map(|image| &image.repo_digests);
-        let digests = digests.filter_map(|digest| Some(digest.rsplit_once('@')?.1.to_owned()));
+        let digests = image.into_iter().flat_map(LocalImage::digests).map(str::to_owned);
         Some(std::iter::once(container.image_id.clone()).chain(digests).collect())
     };
     desired.services.iter().filter_map(|service| Some((service.name.clone(), of(&service.name)?))).collect()
@@ -175,16 +162,15 @@ fn images(project: &Project, desired: &Desired, observed: &Observed) -> BTreeMap
 
 fn report(project: &Project, production: Option<&Production>, local: &Local) -> Report {
     let stack = &project.reading.stack;
-    let said = |side: &str, value: String| Said { side: side.to_owned(), value };
     let sources: Vec<String> = stack.sources.iter().map(ToString::to_string).collect();
-    let mut sides = vec![said(MANIFEST, sources.join(", "))];
+    let mut sides = vec![Said::new(side::MANIFEST, sources.join(", "))];
     if project.lock.is_some() {
-        sides.push(said(LOCK, lock_file::NAME.to_owned()));
+        sides.push(Said::new(side::LOCK, lock_file::NAME.to_owned()));
     }
     let running = local.answers.values().filter(|answer| answer.is_ok()).count();
-    sides.push(said(LOCAL, format!("{running} of {} services asked", stack.services.len())));
+    sides.push(Said::new(side::LOCAL, format!("{running} of {} services asked", stack.services.len())));
     if let Some(production) = production {
-        sides.push(said(PRODUCTION, production.what.clone()));
+        sides.push(Said::new(side::PRODUCTION, production.what.clone()));
     }
     let mut report = Report { project: stack.project.clone(), sides, ..Report::default() };
     for service in &stack.services {
@@ -194,9 +180,9 @@ fn report(project: &Project, production: Option<&Production>, local: &Local) -> 
         let asked = production.and_then(|production| production.facts.get(&service.name));
         let answer = local.answers.get(&service.name);
         let answered: Vec<(&str, &ServiceFacts)> = asked
-            .map(|facts| (PRODUCTION, facts))
+            .map(|facts| (side::PRODUCTION, facts))
             .into_iter()
-            .chain(answer.and_then(|answer| answer.as_ref().ok()).map(|facts| (LOCAL, facts)))
+            .chain(answer.and_then(|answer| answer.as_ref().ok()).map(|facts| (side::LOCAL, facts)))
             .collect();
         let parts = service.version.parts();
         report.differences.extend(parity::compare(&Sides {
@@ -226,18 +212,17 @@ fn versions(
     production: Option<Result<&ServiceFacts, &str>>,
     local: Option<&Result<ServiceFacts, String>>,
 ) -> Vec<Said> {
-    let said = |side: &str, value: String| Said { side: side.to_owned(), value };
     let of = |facts: &ServiceFacts| facts.version.clone().unwrap_or_else(|| "of no told version".to_owned());
     let mut versions = Vec::new();
     if let Some(production) = production {
-        versions.push(said(PRODUCTION, production.map_or_else(str::to_owned, of)));
+        versions.push(Said::new(side::PRODUCTION, production.map_or_else(str::to_owned, of)));
     }
     match local {
-        Some(Ok(facts)) => versions.push(said(LOCAL, of(facts))),
-        Some(Err(why)) => versions.push(said(LOCAL, why.clone())),
+        Some(Ok(facts)) => versions.push(Said::new(side::LOCAL, of(facts))),
+        Some(Err(why)) => versions.push(Said::new(side::LOCAL, why.clone())),
         None => {}
     }
-    versions.extend(declared.version.clone().map(|version| said(MANIFEST, version)));
+    versions.extend(declared.version.clone().map(|version| Said::new(side::MANIFEST, version)));
     versions
 }
 
@@ -303,6 +288,9 @@ fn check(report: &Report, command: &Parity) -> Result<(), Failure> {
     if !command.check || count == 0 {
         return Ok(());
     }
-    let told = Diagnostic::error("parity", format!("development differs from production: {count} times"));
+    let told = Diagnostic::error(
+        "parity",
+        format!("development differs from production in {count} way{}", if count == 1 { "" } else { "s" }),
+    );
     Err(Failure::new(Exit::Differs, told.help("the report says what to change, here or in production")))
 }

@@ -35,7 +35,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
     let existing = dotenv::file::read(&target.path)?;
     let user_lines = dotenv::user_lines(&existing);
     let ready = {
-        let _lock = project.lock(printer)?;
+        let _lock = project.wait_for_others(printer)?;
         let starting =
             Starting { engine: &engine, start: &run.start, printer, silent: false, began, stop: Stop::default() };
         let ready = up::bring_up(&project, &starting, &user_lines).await?;

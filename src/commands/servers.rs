@@ -1,7 +1,7 @@
 //! Which servers are asked for their facts: those of arguments, and those of the environment.
 
 use crate::kinds::Kinds;
-use crate::model::{Diagnostic, Endpoint, Exit, Failure, Observed, ServiceFacts, label};
+use crate::model::{Diagnostic, Endpoint, Exit, Failure, Observed, ServiceFacts};
 use crate::parity::FactsFile;
 use crate::plan::DesiredService;
 use crate::protocol::{self, Fault, ProbeError, Target, Tls};
@@ -108,12 +108,8 @@ pub(crate) async fn ask_local(
     observed: &Observed,
     database: Option<&str>,
 ) -> Result<ServiceFacts, String> {
-    let runs = observed.containers.iter().any(|container| {
-        container.label(label::ENVIRONMENT) == environment
-            && container.label(label::SERVICE) == service.name
-            && container.state == "running"
-    });
-    if !runs {
+    let container = observed.container(environment, &service.name);
+    if container.is_none_or(|container| container.state != "running") {
         return Err("does not run: `devenv up`".to_owned());
     }
     let login = service.admin.as_ref().or_else(|| service.endpoints.first()).ok_or("has no login")?;

@@ -203,18 +203,24 @@ impl Project {
     pub(crate) fn check_lock(&self, start: &Start, printer: &Printer) -> Result<(), Failure> {
         let in_ci = std::env::var("CI").is_ok_and(|ci| !matches!(ci.as_str(), "" | "0" | "false"));
         let has_to = start.locked || in_ci && !start.no_locked;
+        let or_without = |mut failure: Failure| {
+            if let Some(last) = failure.diagnostics.last_mut() {
+                last.help.push("or go on with what is declared: `--no-locked`".to_owned());
+            }
+            failure
+        };
         let Some(lock) = &self.lock else {
             if !has_to || self.declared.is_empty() {
                 return Ok(());
             }
-            return Err(self.lock_failure(&versions::compare(&self.declared, &Lock::default())));
+            return Err(or_without(self.lock_failure(&versions::compare(&self.declared, &Lock::default()))));
         };
         let compared = versions::compare(&self.declared, lock);
         if compared.is_current() {
             return Ok(());
         }
         if has_to {
-            return Err(self.lock_failure(&compared));
+            return Err(or_without(self.lock_failure(&compared)));
         }
         printer.diagnostics(&compared.findings());
         Ok(())
@@ -228,9 +234,6 @@ impl Project {
             if self.lock.is_none() {
                 told.notes.push("there is no services.lock".to_owned());
             }
-        }
-        if let Some(last) = diagnostics.last_mut() {
-            last.help.push("or go on with what is declared: `--no-locked`".to_owned());
         }
         Failure { exit: Exit::Manifest, diagnostics }
     }
@@ -248,7 +251,7 @@ impl Project {
     }
 
     /// Waits for another `devenv` that is changing this environment.
-    pub(crate) fn lock(&self, printer: &Printer) -> Result<CheckoutLock, Failure> {
+    pub(crate) fn wait_for_others(&self, printer: &Printer) -> Result<CheckoutLock, Failure> {
         CheckoutLock::acquire(&self.machine.folder, &self.identity.name, || {
             printer.line("another devenv is changing this environment; waiting for it to end");
         })
@@ -314,6 +317,14 @@ impl Project {
         let request = self.request(observed, &passwords, &fresh);
         self.reading.stack.services.iter().filter_map(|service| plan::base(service, &request)).collect()
     }
+}
+
+/// The built-in kinds, where no manifest is read.
+pub(crate) fn built_in_kinds() -> Result<Kinds, Failure> {
+    Kinds::built_in().map_err(|error| {
+        let told = Diagnostic::error("kind", format!("cannot read the kind {}", error.path));
+        Failure::new(Exit::Failed, told.because(error.message))
+    })
 }
 
 /// The services of which an image can be told.

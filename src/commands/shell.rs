@@ -4,7 +4,7 @@ use super::session::{Project, Purpose, connect, unknown_service};
 use crate::cli::{Global, Shell};
 use crate::docker::{EngineError, ExecRequest};
 use crate::manifest::Strictness;
-use crate::model::{Diagnostic, Exit, Failure, label};
+use crate::model::{Diagnostic, Exit, Failure};
 use crate::plan::FixedPorts;
 use crate::ui::Printer;
 use std::io::IsTerminal;
@@ -20,11 +20,8 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], shell: &Shell, print
     let Some(service) = desired.services.iter().find(|service| service.name == shell.service) else {
         return Err(unknown_service(&shell.service, desired.services.iter().map(|service| service.name.as_str())));
     };
-    let container = observed.containers.iter().find(|container| {
-        container.label(label::ENVIRONMENT) == project.identity.name
-            && container.label(label::SERVICE) == service.name
-            && container.state == "running"
-    });
+    let container = observed.container(&project.identity.name, &service.name);
+    let container = container.filter(|container| container.state == "running");
     let Some(container) = container else {
         return Err(Failure::new(
             Exit::Failed,

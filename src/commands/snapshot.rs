@@ -70,7 +70,7 @@ impl Standing {
     ) -> Result<Self, Failure> {
         let began = Instant::now();
         let project = Project::load(global, files, strictness(start), None, Purpose::Use, printer)?.cold(start.cold);
-        let lock = project.lock(printer)?;
+        let lock = project.wait_for_others(printer)?;
         let engine = connect(global).await?;
         let target = dotenv::git::choose(&project.reading.root, None)?;
         let user_lines = dotenv::user_lines(&dotenv::file::read(&target.path)?);

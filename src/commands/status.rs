@@ -135,6 +135,5 @@ fn address(container: &ObservedContainer) -> Option<String> {
 /// The registry's digest of the image; one that was built here has none.
 fn digest(container: &ObservedContainer, observed: &Observed) -> Option<String> {
     let same = |image: &&LocalImage| image.id == container.image_id;
-    let digest = observed.images.values().find(same)?.repo_digests.first()?;
-    Some(digest.rsplit_once('@')?.1.to_owned())
+    observed.images.values().find(same)?.digests().next().map(str::to_owned)
 }

@@ -29,7 +29,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
     project.check_lock(&up.start, printer)?;
     let target = dotenv::git::choose(&project.reading.root, up.env_file.as_deref())?;
     printer.diagnostics(&target.notes);
-    let _lock = project.lock(printer)?;
+    let _lock = project.wait_for_others(printer)?;
     let existing = dotenv::file::read(&target.path)?;
     let engine = connect(global).await?;
     let start =

@@ -148,6 +148,18 @@ pub struct Observed {
     pub platform: String,
 }
 
+impl Observed {
+    /// The container of a service in an environment, running or not.
+    pub fn container(&self, environment: &str, service: &str) -> Option<&ObservedContainer> {
+        let of_it = |one: &&ObservedContainer| {
+            one.label(label::ENVIRONMENT) == environment && one.label(label::SERVICE) == service
+        };
+        // There are two while one replaces the other: the one that runs counts.
+        let mut all = self.containers.iter().filter(of_it);
+        all.clone().find(|container| container.state == "running").or_else(|| all.next())
+    }
+}
+
 /// One container of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObservedContainer {
@@ -225,6 +237,11 @@ pub struct LocalImage {
 }
 
 impl LocalImage {
+    /// The registries' digests of it; one that was made on this engine has none.
+    pub fn digests(&self) -> impl Iterator<Item = &str> {
+        self.repo_digests.iter().filter_map(|name| Some(name.rsplit_once('@')?.1))
+    }
+
     /// Whether it is for that platform; `linux/arm64` and `linux/arm64/v8` are the same.
     pub fn is_for(&self, platform: &str) -> bool {
         let normal = |platform: &str| {

@@ -136,6 +136,12 @@ impl Failure {
     pub fn new(exit: Exit, diagnostic: Diagnostic) -> Self {
         Self { exit, diagnostics: vec![diagnostic] }
     }
+
+    /// The messages as warnings, where it goes on without: `note` says without what.
+    pub fn into_warnings(self, note: &str) -> Vec<Diagnostic> {
+        let soften = |one: Diagnostic| Diagnostic { severity: Severity::Warning, ..one }.because(note);
+        self.diagnostics.into_iter().map(soften).collect()
+    }
 }
 
 /// The known word nearest to a mistyped one, if it is near enough to be meant.

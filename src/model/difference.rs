@@ -37,6 +37,25 @@ pub struct Said {
     pub value: String,
 }
 
+impl Said {
+    /// A side and its value.
+    pub fn new(side: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { side: side.into(), value: value.into() }
+    }
+}
+
+/// The names of the sides.
+pub mod side {
+    /// What production's servers answer.
+    pub const PRODUCTION: &str = "production";
+    /// What the servers here answer.
+    pub const LOCAL: &str = "local";
+    /// What `services.lock` has.
+    pub const LOCK: &str = "lock";
+    /// What the manifests declare.
+    pub const MANIFEST: &str = "manifest";
+}
+
 /// One difference.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {

@@ -29,7 +29,7 @@ pub use container::{
     Publish, label,
 };
 pub use diagnostic::{Diagnostic, Exit, Failure, Place, Severity, did_you_mean};
-pub use difference::{Difference, Gap, Impact, Said};
+pub use difference::{Difference, Gap, Impact, Said, side};
 pub use endpoint::Endpoint;
 pub use event::{Event, PullProgress, ServiceState};
 pub use facts::ServiceFacts;

@@ -2,7 +2,7 @@
 
 use super::knowledge::{Knowledge, Rule};
 use super::values::same;
-use crate::model::{Difference, Gap, Impact, LockedService, Origin, Protocol, Said, ServiceFacts};
+use crate::model::{Difference, Gap, Impact, LockedService, Origin, Protocol, Said, ServiceFacts, side};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a manifest declares of one service. It is silent about everything else.
@@ -104,7 +104,7 @@ fn entry(sides: &Sides<'_>, topic: &str, name: &str) -> Option<Difference> {
         said.extend(has(facts, topic, name, &sides.answered).map(|has| (*side, has)));
     }
     if let Some((value, _)) = declared {
-        said.push(("manifest", value.clone().map_or(Has::There, Has::Value)));
+        said.push((side::MANIFEST, value.clone().map_or(Has::There, Has::Value)));
     }
     let unit = knowledge.unit(name);
     let agree = |one: &Has, other: &Has| match (one.value(), other.value()) {
@@ -125,7 +125,7 @@ fn entry(sides: &Sides<'_>, topic: &str, name: &str) -> Option<Difference> {
         service: sides.service.to_owned(),
         subject: subject(topic, name),
         help: help(sides, topic, name, &said),
-        said: said.into_iter().map(|(side, has)| Said { side: side.to_owned(), value: has.shown(topic) }).collect(),
+        said: said.into_iter().map(|(side, has)| Said::new(side, has.shown(topic))).collect(),
         why: rule.why.clone(),
         source: rule.source.clone(),
         origin,
@@ -165,18 +165,24 @@ fn subject(topic: &str, name: &str) -> String {
     }
 }
 
+/// What to do where nothing but what runs here differs from what is declared.
+const AS_DECLARED: &str = "`devenv up` brings here what is declared";
+
 /// Both ways to make the sides agree. What a file declares is changed there; what none does is declared.
 fn help(sides: &Sides<'_>, topic: &str, name: &str, said: &[(&str, Has)]) -> Vec<String> {
     let of = |side: &str| said.iter().find(|(name, _)| *name == side).map(|(_, has)| has);
     let service = sides.service;
     let quoted = |value: &str| format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""));
     let Some((first, wanted)) = said.first() else { return Vec::new() };
+    if *first == side::LOCAL {
+        return vec![AS_DECLARED.to_owned()];
+    }
     let mut help = Vec::new();
     let there = match (topic, wanted) {
         ("settings", Has::Value(value) | Has::Default(value)) => {
             Some(format!("declare `{name}: {}` in the settings of {service}", quoted(value)))
         }
-        ("extensions" | "plugins" | "vhosts" | "databases", Has::Nothing) => of("manifest").map_or_else(
+        ("extensions" | "plugins" | "vhosts" | "databases", Has::Nothing) => of(side::MANIFEST).map_or_else(
             || Some(format!("nothing declares it: drop it here, or bring it to {first}")),
             |_| Some(format!("take it out of the manifest, or bring it to {first}")),
         ),
@@ -234,11 +240,7 @@ fn difference(sides: &Sides<'_>, code: &'static str, impact: Impact, subject: &s
 }
 
 fn product(sides: &Sides<'_>) -> Option<Difference> {
-    let said: Vec<Said> = sides
-        .answered
-        .iter()
-        .map(|(side, facts)| Said { side: (*side).to_owned(), value: facts.product.clone() })
-        .collect();
+    let said: Vec<Said> = sides.answered.iter().map(|(side, facts)| Said::new(*side, facts.product.clone())).collect();
     if said.windows(2).all(|two| two[0].value == two[1].value) {
         return None;
     }
@@ -259,14 +261,14 @@ fn version(sides: &Sides<'_>) -> Option<Difference> {
     let mut said: Vec<Said> = Vec::new();
     let mut say = |side: &str, version: Option<&str>| {
         if let Some(version) = version.filter(|version| !numbers(version).is_empty()) {
-            said.push(Said { side: side.to_owned(), value: version.to_owned() });
+            said.push(Said::new(side, version));
         }
     };
     for (side, facts) in &sides.answered {
         say(side, facts.version.as_deref());
     }
-    say("lock", sides.locked.and_then(|locked| locked.version.as_deref()));
-    say("manifest", sides.declared.and_then(|declared| declared.version.as_deref()));
+    say(side::LOCK, sides.locked.and_then(|locked| locked.version.as_deref()));
+    say(side::MANIFEST, sides.declared.and_then(|declared| declared.version.as_deref()));
     // As far as both say it: `16` is no other version than `16.4`.
     let differ_at = |one: &str, other: &str| {
         numbers(one).into_iter().zip(numbers(other)).take(sides.full).position(|(one, other)| one != other)
@@ -287,14 +289,17 @@ fn version(sides: &Sides<'_>) -> Option<Difference> {
         Protocol::Memcached => "https://github.com/memcached/memcached/wiki/ReleaseNotes",
         Protocol::Http | Protocol::Tcp => "",
     };
-    let wanted = said[0].value.clone();
+    let Said { side: first, value: wanted } = &said[0];
+    let help = match first.as_str() {
+        side::LOCAL | side::LOCK => vec![AS_DECLARED.to_owned()],
+        first => {
+            vec![format!("here: pin it (`devenv pin {} {wanted}`)", sides.service), format!("or upgrade {first}")]
+        }
+    };
     Some(Difference {
         why: why.to_owned(),
         source: source.to_owned(),
-        help: vec![
-            format!("here: pin it (`devenv pin {} {wanted}`)", sides.service),
-            format!("or upgrade {}", said[0].side),
-        ],
+        help,
         origin: sides.version_origin.or(sides.origin).cloned(),
         ..difference(sides, code, impact, "version", said)
     })
@@ -308,10 +313,7 @@ fn image(sides: &Sides<'_>) -> Option<Difference> {
         return None;
     }
     let shown = running.iter().next().cloned().unwrap_or_default();
-    let said = vec![
-        Said { side: "lock".to_owned(), value: pinned[0].clone() },
-        Said { side: "local".to_owned(), value: shown },
-    ];
+    let said = vec![Said::new(side::LOCK, pinned[0].clone()), Said::new(side::LOCAL, shown)];
     Some(Difference {
         why: format!("{} was moved to another build: same version on paper, other bytes", locked.image),
         source: "https://docs.docker.com/build/building/best-practices/#pin-base-image-versions".to_owned(),
@@ -321,4 +323,69 @@ fn image(sides: &Sides<'_>) -> Option<Difference> {
         ],
         ..difference(sides, "image-digest", Impact::Behaves, "image", said)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::SourceFile;
+    use std::sync::Arc;
+
+    fn facts(version: &str, topics: &[(&str, &[(&str, &str)])]) -> ServiceFacts {
+        let entries = |pairs: &[(&str, &str)]| pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
+        ServiceFacts {
+            protocol: Protocol::Postgres,
+            product: "PostgreSQL".to_owned(),
+            version: Some(version.to_owned()),
+            topics: topics.iter().map(|(topic, pairs)| ((*topic).to_owned(), entries(pairs))).collect(),
+            not_asked: BTreeMap::new(),
+        }
+    }
+
+    fn sides<'a>(declared: &'a Declared, answered: Vec<(&'a str, &'a ServiceFacts)>) -> Sides<'a> {
+        Sides {
+            service: "db",
+            protocol: Protocol::Postgres,
+            full: 2,
+            origin: None,
+            version_origin: None,
+            declared: Some(declared),
+            locked: None,
+            running: None,
+            answered,
+        }
+    }
+
+    #[test]
+    fn what_runs_otherwise_than_declared_is_mended_by_up() {
+        let file = Arc::new(SourceFile { path: "x".into(), text: String::new() });
+        let mut declared = Declared { version: Some("16".to_owned()), ..Declared::default() };
+        let name = ("settings".to_owned(), "max_connections".to_owned());
+        declared.entries.insert(name, (Some("50".to_owned()), Origin::start_of(&file)));
+        let local = facts("15.2", &[("settings", &[("max_connections", "100")])]);
+        let found = compare(&sides(&declared, vec![(side::LOCAL, &local)]));
+        let told: Vec<(&str, &[String])> = found.iter().map(|one| (one.code, one.help.as_slice())).collect();
+        let help = [AS_DECLARED.to_owned()];
+        assert_eq!(told, [("version-major", &help[..]), ("setting", &help[..])]);
+    }
+
+    #[test]
+    fn a_default_is_known_from_the_side_that_tells_it() {
+        let declared = Declared::default();
+        let here = facts("16.4", &[("settings", &[]), ("defaults", &[])]);
+        let with = |value: &str| {
+            facts("16.4", &[("settings", &[("lock_timeout", value)]), ("defaults", &[("lock_timeout", "0ms")])])
+        };
+        let compared =
+            |there: &ServiceFacts| compare(&sides(&declared, vec![(side::PRODUCTION, there), (side::LOCAL, &here)]));
+        assert_eq!(compared(&with("0")), [], "somebody set what is the default");
+        let found = compared(&with("5s"));
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].said, [Said::new(side::PRODUCTION, "5s"), Said::new(side::LOCAL, "0ms (the default)")]);
+        // What a side was not asked, it has no opinion of.
+        assert_eq!(
+            compare(&sides(&declared, vec![(side::PRODUCTION, &with("5s")), (side::LOCAL, &facts("16.4", &[]))])),
+            []
+        );
+    }
 }

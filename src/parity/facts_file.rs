@@ -12,6 +12,7 @@
 //! ```
 
 use crate::model::{Diagnostic, Exit, Failure, Protocol, ServiceFacts};
+use crate::syntax::quoted;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -101,11 +102,6 @@ fn key(name: &str) -> String {
     let word =
         ["true", "false", "null", "yes", "no", "on", "off", "y", "n"].contains(&name.to_ascii_lowercase().as_str());
     if plain && !word { name.to_owned() } else { quoted(name) }
-}
-
-/// JSON's strings are YAML's.
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }
 
 #[cfg(test)]

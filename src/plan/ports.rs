@@ -145,6 +145,24 @@ mod tests {
         Identity::of_checkout("shop", Path::new("/a"), Key::from_bytes([7; 32]))
     }
 
+    /// A container of a service of ours.
+    fn container(identity: &Identity, state: &str, service: &str, publish: Vec<Publish>) -> ObservedContainer {
+        ObservedContainer {
+            id: "1".into(),
+            name: "c".into(),
+            state: state.into(),
+            labels: [(label::ENVIRONMENT, identity.name.as_str()), (label::SERVICE, service), (label::PORT, "20123")]
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
+            image_id: String::new(),
+            image: String::new(),
+            created: 0,
+            status: String::new(),
+            publish,
+            volumes: Vec::new(),
+        }
+    }
+
     #[test]
     fn a_port_is_the_same_each_time_and_no_two_services_share_one() {
         let (identity, observed) = (identity(), Observed::default());
@@ -178,20 +196,7 @@ mod tests {
     #[test]
     fn a_paused_container_keeps_its_port() {
         let (identity, mut observed) = (identity(), Observed::default());
-        let paused = ObservedContainer {
-            id: "1".into(),
-            name: "c".into(),
-            state: "paused".into(),
-            labels: [(label::ENVIRONMENT, identity.name.as_str()), (label::SERVICE, "db"), (label::PORT, "20123")]
-                .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                .into(),
-            image_id: String::new(),
-            image: String::new(),
-            created: 0,
-            status: String::new(),
-            publish: Vec::new(),
-            volumes: Vec::new(),
-        };
+        let paused = container(&identity, "paused", "db", Vec::new());
         observed.containers.push(paused);
         let choose = || {
             Ports::new(&identity, &observed, &|_, port| port != 20123, FixedPorts::Claimed).choose("db", None).unwrap()
@@ -205,20 +210,8 @@ mod tests {
         let mut ports = Ports::new(&identity, &observed, &|_, _| true, FixedPorts::Claimed);
         let (own, further) = (ports.choose("queue", None).unwrap(), ports.choose_further("queue", 15672));
         assert_ne!(own, further);
-        observed.containers.push(ObservedContainer {
-            id: "1".into(),
-            name: "c".into(),
-            state: "running".into(),
-            labels: [(label::ENVIRONMENT, identity.name.as_str()), (label::SERVICE, "queue")]
-                .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                .into(),
-            image_id: String::new(),
-            image: String::new(),
-            created: 0,
-            status: String::new(),
-            publish: vec![Publish { container_port: 15672, host_ip: Ipv4Addr::LOCALHOST.into(), host_port: 20124 }],
-            volumes: Vec::new(),
-        });
+        let publish = Publish { container_port: 15672, host_ip: Ipv4Addr::LOCALHOST.into(), host_port: 20124 };
+        observed.containers.push(container(&identity, "running", "queue", vec![publish]));
         let mut ports = Ports::new(&identity, &observed, &|_, _| false, FixedPorts::Claimed);
         assert_eq!(ports.choose_further("queue", 15672), 20124);
     }

@@ -14,6 +14,7 @@ mod postgres;
 mod probe;
 mod reconciled;
 mod redis;
+mod refusal;
 mod target;
 mod tcp;
 mod tls;

@@ -5,7 +5,7 @@
 use crate::model::{Diagnostic, Exit, Failure, ImageRef, Lock, LockedService, Origin, SourceFile};
 use crate::syntax::expect::Expect;
 use crate::syntax::tree::{Entry, Node};
-use crate::syntax::yaml;
+use crate::syntax::{quoted, yaml};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -74,11 +74,6 @@ pub fn render(lock: &Lock) -> String {
         let _ = writeln!(text, "    manifest: {}", quoted(&service.manifest));
     }
     text
-}
-
-/// In quotes whatever it is: `16` stays text for every reader.
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }
 
 fn merge_conflict(source: &Arc<SourceFile>) -> Option<Diagnostic> {

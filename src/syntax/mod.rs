@@ -5,3 +5,8 @@
 pub(crate) mod expect;
 pub(crate) mod tree;
 pub(crate) mod yaml;
+
+/// A text in quotes that YAML reads as this very text: JSON's strings are YAML's.
+pub(crate) fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}

@@ -12,6 +12,8 @@ fn a_lock_that_is_missing_or_stale_fails_where_it_has_to_be_current() {
         let missing = sandbox.fail(3, arguments);
         assert!(missing.stderr.contains("there is no services.lock"), "{}", missing.stderr);
         assert!(missing.stderr.contains("compose.yaml:2") && missing.stderr.contains("devenv lock"));
+        // Only a command that knows the switch is told of it.
+        assert_eq!(missing.stderr.contains("`--no-locked`"), arguments[0] != "lock", "{}", missing.stderr);
     }
     sandbox.write("services.lock", LOCK);
     for arguments in [&["up", "--locked"][..], &["lock", "--check"]] {

@@ -141,12 +141,13 @@ async fn rabbitmq_says_everything_over_its_management_api_and_without_it_names_w
         );
         server.run(&["rabbitmqctl", "-q", "set_policy", "-p", "/", "short", "^tmp", r#"{"max-length":5}"#]);
 
-        let mut told = facts(&target(Protocol::Amqp, &app, Some(&ops))).await.unwrap();
-        while let Some(why) = told.not_asked.get("plugins") {
-            assert!(why.contains("some seconds after its start"), "{why}");
-            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-            told = facts(&target(Protocol::Amqp, &app, Some(&ops))).await.unwrap();
-        }
+        let whole = async || {
+            let told = facts(&target(Protocol::Amqp, &app, Some(&ops))).await.unwrap();
+            let why = told.not_asked.get("plugins");
+            assert!(why.is_none_or(|why| why.contains("some seconds after its start")), "{why:?}");
+            why.is_none().then_some(told)
+        };
+        let told = server.eventually("the node has told its plugins", whole).await;
         assert!(told.version.as_deref().is_some_and(|found| found.starts_with(version)), "{told:?}");
         assert_eq!(names(&told, "vhosts"), ["/", "shop/é"]);
         assert_eq!(told.get("users", "app"), Some("no tags"));

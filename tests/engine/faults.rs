@@ -1,7 +1,8 @@
 //! Nothing is lost: clean-ups and makings of bases that are killed, and what is told of what goes.
 
-use crate::client::{one, redis, sql};
+use crate::client::one;
 use crate::engine_proxy::{EngineProxy, Moment, Then};
+use crate::layers::{both, read, write};
 use crate::project::{Sandbox, docker, wait_until};
 
 const PROJECT: &str = r#"
@@ -27,24 +28,6 @@ fn kill_at(project: &Sandbox, way: &str, arguments: &[&str], request: &'static s
     }
     running.end();
     proxy.has_stopped()
-}
-
-/// One row and one key, the same.
-fn write(project: &Sandbox, value: &str) {
-    let env = project.env();
-    sql(&env["DATABASE_URL"], "CREATE TABLE IF NOT EXISTS t (x text)").unwrap();
-    sql(&env["DATABASE_URL"], &format!("DELETE FROM t; INSERT INTO t VALUES ('{value}')")).unwrap();
-    assert_eq!(redis(&env["REDIS_URL"], &["SET", "k", value]), ["OK"]);
-}
-
-fn read(project: &Sandbox) -> (String, String) {
-    let env = project.env();
-    let row = sql(&env["DATABASE_URL"], "SELECT x FROM t").unwrap_or_default().join(",");
-    (row, redis(&env["REDIS_URL"], &["GET", "k"]).join(","))
-}
-
-fn both(value: &str) -> (String, String) {
-    (value.to_owned(), value.to_owned())
 }
 
 #[test]

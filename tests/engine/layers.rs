@@ -81,20 +81,20 @@ fn container(project: &Sandbox, folder: &str, service: &str) -> String {
 }
 
 /// One row and one key, written at the same moment.
-fn write(project: &Sandbox, value: &str) {
+pub(crate) fn write(project: &Sandbox, value: &str) {
     let env = project.env();
     sql(&env["DATABASE_URL"], "CREATE TABLE IF NOT EXISTS t (x text)").unwrap();
     sql(&env["DATABASE_URL"], &format!("DELETE FROM t; INSERT INTO t VALUES ('{value}')")).unwrap();
     assert_eq!(redis(&env["REDIS_URL"], &["SET", "k", value]), ["OK"]);
 }
 
-fn read(project: &Sandbox) -> (String, String) {
+pub(crate) fn read(project: &Sandbox) -> (String, String) {
     let env = project.env();
     let row = sql(&env["DATABASE_URL"], "SELECT x FROM t").unwrap_or_default().join(",");
     (row, redis(&env["REDIS_URL"], &["GET", "k"]).join(","))
 }
 
-fn both(value: &str) -> (String, String) {
+pub(crate) fn both(value: &str) -> (String, String) {
     (value.to_owned(), value.to_owned())
 }
 

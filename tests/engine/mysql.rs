@@ -2,12 +2,12 @@
 
 use crate::client::{MYSQL_CLIENT, Url, mysql};
 use crate::project::{Outcome, Sandbox, docker};
+use crate::protocol::{on_database, wanted};
 use crate::server::Server;
-use devenv::model::{Endpoint, Protocol, Secret, Wanted, WantedDatabase, WantedUser};
+use devenv::model::{Endpoint, Protocol, Secret, Wanted, WantedDatabase};
 use devenv::protocol::{Done, Fault, ProbeError, Subject, Target, Tls, facts, prove, reconcile, take_over};
 use std::io::Write as _;
 use std::process::Stdio;
-use std::time::Duration;
 
 const SERVERS: [(&str, &str); 3] =
     [("mariadb:10.11.18", "10.11."), ("mariadb:11.8.9", "11.8."), ("mysql:9.7.4", "9.7.")];
@@ -249,29 +249,10 @@ fn administrator(server: &Server) -> Endpoint {
     server.endpoint(Some("root"), Some("admin-pw"))
 }
 
-fn on_database(endpoint: Endpoint, database: &str) -> Endpoint {
-    Endpoint { database: Some(database.to_owned()), ..endpoint }
-}
-
 async fn refused(endpoint: &Endpoint) -> ProbeError {
     let error = prove(Protocol::Mysql, endpoint).await.expect_err("a refusal");
     assert_eq!(error.fault, Fault::Login, "{error:?}");
     error
-}
-
-fn wanted(users: &[(&str, &str)], databases: &[(&str, &str)]) -> Wanted {
-    let user = |(name, password): &(&str, &str)| WantedUser {
-        name: (*name).to_owned(),
-        password: Some(Secret::new(*password)),
-        superuser: false,
-    };
-    let database =
-        |(name, owner): &(&str, &str)| WantedDatabase { name: (*name).to_owned(), owner: (*owner).to_owned() };
-    Wanted {
-        users: users.iter().map(user).collect(),
-        databases: databases.iter().map(database).collect(),
-        ..Wanted::default()
-    }
 }
 
 async fn reconciled(server: &Server, wanted: &Wanted) -> Vec<Done> {
@@ -394,12 +375,11 @@ async fn a_server_that_wants_the_password_itself_gets_it_over_tls_or_not_at_all(
 
     let without_tls = server("mysql:9.7", &["--auto-generate-certs=OFF"]);
     let admin = administrator(&without_tls);
-    let error = loop {
-        match prove(Protocol::Mysql, &admin).await.expect_err("it has seen no password yet") {
-            error if error.fault == Fault::NotYet => tokio::time::sleep(Duration::from_millis(20)).await,
-            error => break error,
-        }
+    let refusal = async || {
+        let error = prove(Protocol::Mysql, &admin).await.expect_err("it has seen no password yet");
+        (error.fault != Fault::NotYet).then_some(error)
     };
+    let error = without_tls.eventually("it is up, and refuses", refusal).await;
     assert_eq!(error.fault, Fault::Login);
     assert!(error.message.contains("no TLS") && error.message.contains("log in once"), "{error:?}");
     // What the message says to do helps.

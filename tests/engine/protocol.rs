@@ -9,7 +9,7 @@ const POSTGRES: [(&str, &str); 3] = [("postgres:15", "15."), ("postgres:17", "17
 const REDIS: [(&str, &str); 3] = [("redis:7.0", "7.0."), ("redis:8.0", "8.0."), ("valkey/valkey:8.1", "8.1.")];
 const RABBITMQ: [(&str, &str); 2] = [("rabbitmq:3.10", "3.10."), ("rabbitmq:4.0", "4.0.")];
 
-fn on_database(endpoint: Endpoint, database: &str) -> Endpoint {
+pub(crate) fn on_database(endpoint: Endpoint, database: &str) -> Endpoint {
     Endpoint { database: Some(database.to_owned()), ..endpoint }
 }
 
@@ -30,7 +30,7 @@ fn administrator(server: &Server) -> Endpoint {
     on_database(server.endpoint(Some("devenv_admin"), Some("admin-pw")), "shop")
 }
 
-fn wanted(users: &[(&str, &str)], databases: &[(&str, &str)]) -> Wanted {
+pub(crate) fn wanted(users: &[(&str, &str)], databases: &[(&str, &str)]) -> Wanted {
     let user = |(name, password): &(&str, &str)| WantedUser {
         name: (*name).to_owned(),
         password: Some(Secret::new(*password)),

@@ -115,27 +115,31 @@ impl Server {
         }
     }
 
+    /// Tries again until there is something, for as long as a server may take.
+    pub(crate) async fn eventually<T>(&self, what: &str, mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
+        let started = Instant::now();
+        loop {
+            if let Some(found) = attempt().await {
+                return found;
+            }
+            assert!(started.elapsed() < DEADLINE, "not after {DEADLINE:?}: {what}\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// Waits until the endpoint answers HTTP.
     pub(crate) async fn answers_http(&self, endpoint: &Endpoint) {
-        let started = Instant::now();
-        while let Err(error) = prove(Protocol::Http, endpoint).await {
-            assert!(started.elapsed() < DEADLINE, "{error:?}\n{}", self.log());
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        self.eventually("it answers HTTP", async || prove(Protocol::Http, endpoint).await.ok()).await;
     }
 
     /// The first proof; tries again while the server is not there yet.
     pub(crate) async fn ready(&self, endpoint: &Endpoint) -> Proof {
-        let started = Instant::now();
-        loop {
-            match prove(self.protocol, endpoint).await {
-                Ok(proof) => return proof,
-                Err(error) if error.fault == Fault::NotYet && started.elapsed() < DEADLINE => {
-                    tokio::time::sleep(Duration::from_millis(20)).await;
-                }
-                Err(error) => panic!("{error:?} after {:?}\n{}", started.elapsed(), self.log()),
-            }
-        }
+        let proof = async || match prove(self.protocol, endpoint).await {
+            Ok(proof) => Some(proof),
+            Err(error) if error.fault == Fault::NotYet => None,
+            Err(error) => panic!("{error:?}\n{}", self.log()),
+        };
+        self.eventually("it can be logged in to", proof).await
     }
 }
 

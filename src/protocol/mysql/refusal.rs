@@ -3,31 +3,15 @@
 //! It is told by the error's number, never by the words: those depend on the server's language.
 
 use super::packet::ServerError;
-use crate::protocol::{Fault, ProbeError, ReconcileError, Subject};
+use crate::protocol::{Fault, ProbeError};
 
-/// A fault, with its number where the server gave it.
-#[derive(Debug)]
-pub(super) struct Refusal {
-    code: Option<u16>,
-    pub(super) subject: Option<Subject>,
-    error: ProbeError,
-}
+/// A refusal with its number.
+pub(super) type Refusal = crate::protocol::refusal::Refusal<u16>;
 
 impl Refusal {
-    /// Whether the server said it, and no broken connection.
-    pub(super) fn is_the_servers(&self) -> bool {
-        self.code.is_some()
-    }
-
     /// Whether name and password do not fit (`ER_ACCESS_DENIED_ERROR`, `ER_ACCESS_DENIED_NO_PASSWORD_ERROR`).
     pub(super) fn is_of_password(&self) -> bool {
         matches!(self.code, Some(1045 | 1698))
-    }
-
-    /// Says what it is about, unless that is known more closely.
-    pub(super) fn about(mut self, subject: Subject) -> Self {
-        self.subject.get_or_insert(subject);
-        self
     }
 
     /// Takes a password out of words that repeat a statement.
@@ -36,20 +20,6 @@ impl Refusal {
             self.error.message = self.error.message.replace(secret, "…");
         }
         self
-    }
-
-    pub(super) fn into_error(self) -> ProbeError {
-        self.error
-    }
-
-    pub(super) fn into_reconcile_error(self) -> ReconcileError {
-        ReconcileError { subject: self.subject, error: self.error }
-    }
-}
-
-impl From<ProbeError> for Refusal {
-    fn from(error: ProbeError) -> Self {
-        Self { code: None, subject: None, error }
     }
 }
 

@@ -2,53 +2,23 @@
 //!
 //! It is told by the SQLSTATE, never by the words: those depend on the server's language.
 
-use crate::protocol::{Fault, ProbeError, ReconcileError, Subject};
+use crate::protocol::{Fault, ProbeError};
 use std::error::Error as _;
 use std::io;
 use tokio_postgres::error::SqlState;
 
-/// A fault with its SQLSTATE: the words depend on the server's language.
-#[derive(Debug)]
-pub(super) struct Refusal {
-    sqlstate: Option<SqlState>,
-    pub(super) subject: Option<Subject>,
-    error: ProbeError,
-}
+/// A refusal with its SQLSTATE.
+pub(super) type Refusal = crate::protocol::refusal::Refusal<SqlState>;
 
 impl Refusal {
-    /// Whether the server's words are its own, and no broken connection.
-    pub(super) fn is_the_servers(&self) -> bool {
-        self.sqlstate.is_some()
-    }
-
     pub(super) fn is(&self, sqlstate: &SqlState) -> bool {
-        self.sqlstate.as_ref() == Some(sqlstate)
-    }
-
-    /// Says what it is about, unless that is known more closely.
-    pub(super) fn about(mut self, subject: Subject) -> Self {
-        self.subject.get_or_insert(subject);
-        self
-    }
-
-    pub(super) fn into_error(self) -> ProbeError {
-        self.error
-    }
-
-    pub(super) fn into_reconcile_error(self) -> ReconcileError {
-        ReconcileError { subject: self.subject, error: self.error }
-    }
-}
-
-impl From<ProbeError> for Refusal {
-    fn from(error: ProbeError) -> Self {
-        Self { sqlstate: None, subject: None, error }
+        self.code.as_ref() == Some(sqlstate)
     }
 }
 
 impl From<tokio_postgres::Error> for Refusal {
     fn from(error: tokio_postgres::Error) -> Self {
-        Self { sqlstate: error.code().cloned(), subject: None, error: error.into() }
+        Self { code: error.code().cloned(), subject: None, error: error.into() }
     }
 }
 

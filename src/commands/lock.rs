@@ -2,11 +2,12 @@
 
 use super::session::{Project, Purpose, connect, unknown_service};
 use crate::cli::{Global, Lock as Arguments, Update};
-use crate::docker::{Engine, EngineError, PullFault};
+use crate::docker::{ContentFault, Engine, EngineError, PullFault};
 use crate::manifest::Strictness;
-use crate::model::{Diagnostic, Exit, Failure, ImageRef, LocalImage, Lock, LockedService, RegistryImage};
+use crate::model::{Diagnostic, Exit, Failure, ImageRef, LocalImage, Lock, LockedService};
 use crate::resolve::{lock_file, versions};
 use crate::ui::Printer;
+use futures_util::future::try_join_all;
 use serde_json::json;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,7 +33,7 @@ pub(crate) async fn run(
     let new = if compared.is_current() {
         old.clone()
     } else {
-        resolved(&connect(global).await?, &project, &old, &stale, false).await?
+        resolved(&connect(global).await?, &project, &old, &stale, false, printer).await?
     };
     finish(&project, &old, &new, arguments.json, printer)
 }
@@ -53,8 +54,15 @@ pub(crate) async fn update(
     }
     let old = project.lock.clone().unwrap_or_default();
     let wanted = |name: &str| arguments.service.as_deref().is_none_or(|asked| asked == name);
-    let new = resolved(&connect(global).await?, &project, &old, &wanted, true).await?;
+    let new = resolved(&connect(global).await?, &project, &old, &wanted, true, printer).await?;
     finish(&project, &old, &new, arguments.json, printer)
+}
+
+/// What a service is locked to.
+struct Resolved {
+    entry: LockedService,
+    /// Why the registry does not tell what lies behind the digest.
+    untold: Option<String>,
 }
 
 /// The lock with the chosen services resolved. `newest` asks the registry also where the image is here already.
@@ -64,17 +72,34 @@ async fn resolved(
     old: &Lock,
     chosen: &dyn Fn(&str) -> bool,
     newest: bool,
+    printer: &Printer,
 ) -> Result<Lock, Failure> {
-    let mut new = Lock::default();
-    for declared in &project.declared {
+    let (wanted, kept): (Vec<_>, Vec<_>) = project.declared.iter().partition(|one| chosen(&one.service.name));
+    let found = try_join_all(wanted.iter().map(|declared| resolve(engine, project, declared, newest))).await?;
+    let kept = kept.iter().filter_map(|declared| old.services.get_key_value(&declared.service.name));
+    let mut new = Lock { services: kept.map(|(name, entry)| (name.clone(), entry.clone())).collect() };
+    let mut untold = Vec::new();
+    for (declared, mut found) in wanted.iter().zip(found) {
         let name = &declared.service.name;
-        if !chosen(name) {
-            new.services.extend(old.services.get(name).map(|entry| (name.clone(), entry.clone())));
-            continue;
+        if let Some(why) = found.untold {
+            // What is known of the same digest already stays.
+            match old.services.get(name).filter(|before| before.digest == found.entry.digest) {
+                Some(before) if !before.platforms.is_empty() => found.entry.platforms.clone_from(&before.platforms),
+                _ => untold.push(without_platforms(declared, &why)),
+            }
         }
-        new.services.insert(name.clone(), resolve(engine, project, declared, newest).await?);
+        new.services.insert(name.clone(), found.entry);
     }
+    printer.diagnostics(&untold);
     Ok(new)
+}
+
+fn without_platforms(declared: &versions::Declared, why: &str) -> Diagnostic {
+    let name = &declared.service.name;
+    Diagnostic::warning("lock-platforms", format!("{name} is locked by its digest alone, not by each platform's too"))
+        .at(&declared.service.version.origin, "declared here")
+        .because(format!("its registry does not tell what lies behind the digest: {why}"))
+        .help(format!("`devenv update {name}` adds them where the registry answers"))
 }
 
 /// Locks what runs, where the project has no lock yet; says whether it did. A lock that is there is never moved by this;
@@ -84,7 +109,7 @@ pub(super) async fn make_missing(project: &Project, engine: &Engine, printer: &P
         return false;
     }
     let made = async {
-        let new = resolved(engine, project, &Lock::default(), &|_| true, false).await?;
+        let new = resolved(engine, project, &Lock::default(), &|_| true, false, printer).await?;
         write(&project.reading.root, &new)
     };
     match made.await {
@@ -102,21 +127,35 @@ async fn resolve(
     project: &Project,
     declared: &versions::Declared,
     newest: bool,
-) -> Result<LockedService, Failure> {
-    let image = &declared.image;
+) -> Result<Resolved, Failure> {
+    let (image, mirror) = (&declared.image, project.machine.mirror.as_ref());
     let local = engine.local_image(image).await.map_err(EngineError::into_failure)?;
     let here = local.as_ref().and_then(|local| versions::digest_of(image, local));
+    let platform = declared.service.platform.as_ref().map_or(engine.platform(), |platform| &platform.value);
     // What was made on this engine is in no registry; what a manifest names by its digest cannot move.
     let settled = local.is_some() && (here.is_none() || !newest || image.digest.is_some());
-    if settled {
-        return Ok(versions::entry(declared, image.digest.clone().or(here), local.as_ref()));
+    let digest = if settled {
+        image.digest.clone().or_else(|| here.clone())
+    } else {
+        let told = engine.registry_image(image, mirror).await.map_err(|fault| not_told(declared, &fault))?;
+        has_platform(declared, &told.digest, &told.platforms, platform)?;
+        Some(told.digest)
+    };
+    let Some(digest) = digest else {
+        return Ok(Resolved { entry: versions::entry(declared, None, local.as_ref(), None), untold: None });
+    };
+    let pinned = ImageRef { digest: Some(digest.clone()), ..image.clone() };
+    let content = engine.registry_content(&pinned, mirror, platform).await;
+    if let Err(ContentFault::Other(why)) = &content {
+        return Err(not_believed(declared, why));
     }
-    let told = engine.registry_image(image, project.machine.mirror.as_ref()).await;
-    let told = told.map_err(|fault| not_told(declared, &fault))?;
-    let wanted = declared.service.platform.as_ref().map_or(engine.platform(), |platform| &platform.value);
-    has_platform(declared, &told, wanted)?;
-    let same = local.filter(|_| here.as_ref() == Some(&told.digest));
-    Ok(versions::entry(declared, Some(told.digest), same.as_ref()))
+    if let Ok(content) = &content {
+        let platforms: Vec<String> = content.platforms.keys().cloned().collect();
+        has_platform(declared, &digest, &platforms, platform)?;
+    }
+    let same = local.filter(|_| here.as_ref() == Some(&digest));
+    let entry = versions::entry(declared, Some(digest), same.as_ref(), content.as_ref().ok());
+    Ok(Resolved { entry, untold: content.err().map(|fault| fault.to_string()) })
 }
 
 fn not_told(declared: &versions::Declared, fault: &PullFault) -> Failure {
@@ -128,17 +167,32 @@ fn not_told(declared: &versions::Declared, fault: &PullFault) -> Failure {
     Failure::new(Exit::Image, told)
 }
 
+/// What a registry shows is not what it says it is.
+fn not_believed(declared: &versions::Declared, why: &str) -> Failure {
+    let service = &declared.service;
+    let told = Diagnostic::error("lock-registry", format!("the registry of {} is not to be believed", declared.image))
+        .at(&service.version.origin, format!("{} is declared here", service.name))
+        .because(why)
+        .help("a proxy or a mirror between here and the registry may be broken: ask without it");
+    Failure::new(Exit::Image, told)
+}
+
 /// An index without the platform would only be found out when the image is started.
-fn has_platform(declared: &versions::Declared, told: &RegistryImage, wanted: &str) -> Result<(), Failure> {
+fn has_platform(
+    declared: &versions::Declared,
+    digest: &str,
+    platforms: &[String],
+    wanted: &str,
+) -> Result<(), Failure> {
     let is_for = |platform: &String| LocalImage { platform: platform.clone(), ..LocalImage::default() }.is_for(wanted);
-    if told.platforms.is_empty() || told.platforms.iter().any(is_for) {
+    if platforms.is_empty() || platforms.iter().any(is_for) {
         return Ok(());
     }
     let image = &declared.image;
     let message = format!("{image} is not made for {wanted}");
     let told = Diagnostic::error("lock-platform", message)
         .at(&declared.service.version.origin, "declared here")
-        .because(format!("the registry has {} for {}", told.digest, told.platforms.join(", ")))
+        .because(format!("the registry has {digest} for {}", platforms.join(", ")))
         .help("choose a tag that is, or set `platform:` to one of these, which this engine then emulates");
     Err(Failure::new(Exit::Image, told))
 }

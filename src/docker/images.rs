@@ -1,7 +1,7 @@
 //! Images that are on the engine already.
 
 use super::{Engine, EngineError};
-use crate::model::{ImageRef, LocalImage};
+use crate::model::{ImageRef, LocalImage, platform_name, releases};
 use bollard::models::ImageInspect;
 use bollard::query_parameters::{ListImagesOptions, RemoveImageOptions, TagImageOptions};
 
@@ -74,22 +74,17 @@ pub(super) fn tag_of(image: &ImageRef) -> &str {
 fn read(found: ImageInspect) -> LocalImage {
     let config = found.config.unwrap_or_default();
     let os = found.os.filter(|os| !os.is_empty()).unwrap_or_else(|| "linux".to_owned());
-    let mut platform = format!("{os}/{}", found.architecture.unwrap_or_default());
-    if let Some(variant) = found.variant.filter(|variant| !variant.is_empty()) {
-        platform = format!("{platform}/{variant}");
-    }
+    let platform = platform_name(&os, &found.architecture.unwrap_or_default(), found.variant.as_deref());
     let mut volumes = config.volumes.unwrap_or_default();
     volumes.sort();
     let variables = config.env.unwrap_or_default();
-    let variables = variables.iter().filter_map(|variable| variable.split_once('='));
-    let releases = variables.filter(|(name, _)| name.ends_with("_VERSION"));
     LocalImage {
         id: found.id.unwrap_or_default(),
         repo_digests: found.repo_digests.unwrap_or_default(),
         platform,
         volumes,
         labels: config.labels.unwrap_or_default().into_iter().collect(),
-        releases: releases.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        releases: releases(variables.iter().map(String::as_str)),
     }
 }
 

@@ -1,10 +1,12 @@
-//! What a registry says of an image, without bringing it: asked by the engine, with the login and the mirror of a pull.
+//! What a registry says of an image, without bringing it. Which digest a tag means, the engine asks, with the login and
+//! the mirror of a pull; what lies behind a digest, no engine passes on, and we ask ourselves.
 
 use super::credentials::login_for;
 use super::images::engine_name;
 use super::pull::{Mirror, read, with_notes};
+use super::registry_api::{ContentFault, RegistryApi, Shelf};
 use super::{Engine, PullFault, PullFaultKind};
-use crate::model::{ImageRef, RegistryImage};
+use crate::model::{ImageRef, LocalImage, OciDocument, RegistryContent, RegistryImage, platform_name};
 
 impl Engine {
     /// The digest and the platforms that the registry has for an image now.
@@ -25,11 +27,58 @@ impl Engine {
             return Err(PullFault::new(PullFaultKind::Other, &asked, text));
         }
         let platforms = told.platforms.into_iter().map(|platform| {
-            let variant = platform.variant.filter(|variant| !variant.is_empty());
-            let variant = variant.map(|variant| format!("/{variant}")).unwrap_or_default();
             let (os, processor) = (platform.os.unwrap_or_default(), platform.architecture.unwrap_or_default());
-            format!("{os}/{processor}{variant}")
+            platform_name(&os, &processor, platform.variant.as_deref())
         });
         Ok(RegistryImage { digest, platforms: platforms.collect() })
+    }
+
+    /// What lies behind an image's digest: the manifest of each platform, and the configuration for the wanted one, or
+    /// why the registry does not tell it. Each is checked against the digest that names it.
+    pub async fn registry_content(
+        &self,
+        image: &ImageRef,
+        mirror: Option<&Mirror>,
+        platform: &str,
+    ) -> Result<RegistryContent, ContentFault> {
+        let stand_in = mirror.and_then(|mirror| mirror.name_of(image));
+        let source = stand_in.as_ref().unwrap_or(image);
+        let digest = source.digest.clone().ok_or_else(|| format!("{source} has no digest to ask for"))?;
+        let login = login_for(self.docker_config.as_deref(), &source.registry).await;
+        let mut api = RegistryApi::of(source, &login);
+        let mut content = RegistryContent::default();
+        let mut next = (Shelf::Manifests, digest.clone());
+        let mut manifest = digest;
+        // An index, a manifest, a configuration: what names itself, or goes round, ends here.
+        for _ in 0..3 {
+            let (shelf, digest) = next;
+            let bytes = api.document(shelf, &digest).await?;
+            let read = OciDocument::parse(&bytes)
+                .ok_or_else(|| ContentFault::Other(format!("{digest} is no index and no manifest")))?;
+            content.documents.insert(digest.clone(), bytes.to_vec());
+            match read {
+                OciDocument::Index(platforms) => {
+                    let of = |name: &str| LocalImage { platform: name.to_owned(), ..LocalImage::default() };
+                    let found = platforms.iter().find(|(name, _)| of(name).is_for(platform));
+                    let found = found.map(|(_, digest)| digest.clone());
+                    content.platforms = platforms;
+                    let Some(found) = found else { return Ok(content) };
+                    next = (Shelf::Manifests, found);
+                }
+                OciDocument::Manifest { config, .. } => {
+                    manifest = digest;
+                    next = (Shelf::Blobs, config);
+                }
+                OciDocument::Config { platform, labels, releases, .. } => {
+                    if content.platforms.is_empty() {
+                        content.platforms.insert(platform, manifest);
+                    }
+                    content.labels = labels;
+                    content.releases = releases;
+                    return Ok(content);
+                }
+            }
+        }
+        Err(ContentFault::Other(format!("{source} leads to no configuration")))
     }
 }

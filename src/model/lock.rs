@@ -18,6 +18,19 @@ pub struct RegistryImage {
     pub platforms: Vec<String>,
 }
 
+/// What lies behind a digest in a registry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RegistryContent {
+    /// The digest of the manifest for each platform, by the platform's name.
+    pub platforms: BTreeMap<String, String>,
+    /// The labels of the wanted platform's image.
+    pub labels: BTreeMap<String, String>,
+    /// Its variables that name a release.
+    pub releases: BTreeMap<String, String>,
+    /// The documents that say so, by their digests: an index, a manifest, a configuration.
+    pub documents: BTreeMap<String, Vec<u8>>,
+}
+
 /// What one service is pinned to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockedService {

@@ -1,6 +1,6 @@
 //! A lock against what the manifests declare now.
 
-use crate::model::{Diagnostic, ImageRef, LocalImage, Lock, LockedService, Service, VersionClass};
+use crate::model::{Diagnostic, ImageRef, LocalImage, Lock, LockedService, RegistryContent, Service, VersionClass};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -144,20 +144,33 @@ pub fn release_of(service: &Service, local: Option<&LocalImage>) -> Option<Strin
     let variables = [format!("{}_VERSION", service.kind.to_uppercase().replace('-', "_")), "PG_VERSION".to_owned()];
     let said = variables.iter().find_map(|name| local.releases.get(name));
     let said = said.or_else(|| local.labels.get("org.opencontainers.image.version"))?;
-    // `16.4-1.pgdg120+1`: what the packager adds is no part of it.
+    // `16.4-1.pgdg120+1`, `1:10.11.8+maria~ubu2204`: what the packager adds is no part of it.
     let number = said.split(['-', '+', '~']).next().unwrap_or_default();
+    let number = number.split_once(':').map_or(number, |(_, number)| number);
     let starts = service.version.number.as_deref().map_or("", |series| series.trim_end_matches(".x"));
     (number.starts_with(|c: char| c.is_ascii_digit()) && number.starts_with(starts)).then(|| number.to_owned())
 }
 
-/// The entry for a service, from what the engine has of its image or what the registry said.
-pub fn entry(declared: &Declared, digest: Option<String>, local: Option<&LocalImage>) -> LockedService {
+/// The entry for a service, from what the engine has of its image and what the registry said of the digest.
+pub fn entry(
+    declared: &Declared,
+    digest: Option<String>,
+    local: Option<&LocalImage>,
+    content: Option<&RegistryContent>,
+) -> LockedService {
     let service = &declared.service;
     let place = &service.version.origin;
-    let platforms = match (&digest, local) {
-        (None, Some(local)) => [(local.platform.clone(), local.id.clone())].into(),
+    let platforms = match (&digest, local, content) {
+        (None, Some(local), _) => [(local.platform.clone(), local.id.clone())].into(),
+        (_, _, Some(content)) => content.platforms.clone(),
         _ => BTreeMap::new(),
     };
+    let told = content.map(|content| LocalImage {
+        labels: content.labels.clone(),
+        releases: content.releases.clone(),
+        ..LocalImage::default()
+    });
+    let local = local.or(told.as_ref());
     LockedService {
         declared: service.version.text.clone(),
         origin: format!("{}:{}", place.path().display(), place.line),
@@ -205,24 +218,36 @@ mod tests {
     #[test]
     fn what_is_locked_as_declared_runs_by_its_digest() {
         let db = declared("db", "16");
-        let lock = lock_of(&[("db", entry(&db, Some(digest("a")), None))]);
+        let lock = lock_of(&[("db", entry(&db, Some(digest("a")), None, None))]);
         let compared = compare(std::slice::from_ref(&db), &lock);
         assert!(compared.is_current());
         assert_eq!(compared.locked["db"].to_string(), format!("docker.io/library/postgres:16@{}", digest("a")));
     }
 
     #[test]
+    fn what_the_registry_tells_of_a_digest_is_in_the_entry() {
+        let content = RegistryContent {
+            platforms: [("linux/amd64".to_owned(), digest("c"))].into(),
+            releases: [("PG_VERSION".to_owned(), "16.4-1".to_owned())].into(),
+            ..RegistryContent::default()
+        };
+        let entry = entry(&declared("db", "16"), Some(digest("a")), None, Some(&content));
+        assert_eq!((entry.version.as_deref(), &entry.platforms), (Some("16.4"), &content.platforms));
+        assert_eq!(entry.digest, Some(digest("a")), "the index is what runs, whatever the platform");
+    }
+
+    #[test]
     fn an_image_of_this_engine_runs_by_its_id() {
         let db = declared("db", "16");
         let made = local(&[], &[]);
-        let entry = entry(&db, digest_of(&db.image, &made), Some(&made));
+        let entry = entry(&db, digest_of(&db.image, &made), Some(&made), None);
         assert_eq!((&entry.digest, entry.platforms.len()), (&None, 1));
         assert_eq!(image_of(&entry, &db.service).unwrap().digest, Some(digest("1")));
     }
 
     #[test]
     fn a_changed_version_is_told_at_the_manifest_s_line_with_what_was() {
-        let lock = lock_of(&[("db", entry(&declared("db", "16"), Some(digest("a")), None))]);
+        let lock = lock_of(&[("db", entry(&declared("db", "16"), Some(digest("a")), None, None))]);
         let compared = compare(&[declared("db", "17")], &lock);
         assert!(compared.locked.is_empty() && !compared.is_current());
         let told = &compared.findings()[0];
@@ -233,7 +258,7 @@ mod tests {
 
     #[test]
     fn what_came_and_what_went_is_told() {
-        let lock = lock_of(&[("old", entry(&declared("old", "16"), Some(digest("a")), None))]);
+        let lock = lock_of(&[("old", entry(&declared("old", "16"), Some(digest("a")), None, None))]);
         let compared = compare(&[declared("db", "16")], &lock);
         let codes: Vec<_> = compared.findings().iter().map(|told| told.code).collect();
         assert_eq!(codes, ["lock-missing", "lock-stale"]);
@@ -247,6 +272,8 @@ mod tests {
         assert_eq!(release("16").as_deref(), Some("16.4"));
         assert_eq!(release("15.2").as_deref(), Some("15.2"));
         assert_eq!(release("17"), None, "an image that says another series is not believed");
+        let epoch = local(&[("PG_VERSION", "1:10.11.8+maria~ubu2204")], &[]);
+        assert_eq!(release_of(&declared("db", "10.11").service, Some(&epoch)).as_deref(), Some("10.11.8"));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `devenv lock`, `update` and `up` over a registry on loopback, and over images of this engine.
 
 use crate::project::{Sandbox, Tag, docker};
-use crate::tiny_registry::TinyRegistry;
+use crate::tiny_registry::{ELSEWHERE, PROCESSOR, TinyRegistry, Trouble};
 
 #[test]
 fn an_image_of_this_engine_is_locked_by_its_id_and_kept_when_its_tag_moves() {
@@ -79,4 +79,72 @@ fn a_registry_that_answers_a_locked_digest_with_other_content_is_refused() {
         assert!(updated.stderr.contains(part), "{part}: {}", updated.stderr);
     }
     assert!(project.read("services.lock").contains(&registry.digest));
+}
+
+fn postgres_of(registry: &TinyRegistry) -> Sandbox {
+    let compose = format!("services:\n  db: {{image: \"{}/library/postgres:16\"}}\n", registry.address);
+    Sandbox::new(&[("compose.yaml", &compose)])
+}
+
+#[test]
+fn the_digest_of_each_platform_and_the_exact_release_are_locked_without_a_pull() {
+    let registry = TinyRegistry::with_index("of an index", None);
+    let project = postgres_of(&registry);
+    let told = project.succeed(&["lock"]);
+    let lock = project.read("services.lock");
+    for line in [
+        "version: \"16.4\"".to_owned(),
+        format!("digest: \"{}\"", registry.digest),
+        format!("\"linux/{PROCESSOR}\": \"{}\"", registry.manifest),
+        format!("\"linux/s390x\": \"{ELSEWHERE}\""),
+    ] {
+        assert!(lock.contains(&line), "{line}\n{lock}");
+    }
+    assert!(told.stderr.contains("16.4"), "{}", told.stderr);
+    // A registry without an index has one platform.
+    let single = TinyRegistry::start("of no index");
+    let project = postgres_of(&single);
+    project.succeed(&["lock"]);
+    let line = format!("\"linux/{PROCESSOR}\": \"{}\"", single.digest);
+    assert!(project.read("services.lock").contains(&line), "{}", project.read("services.lock"));
+}
+
+#[test]
+fn a_platform_that_an_index_lacks_is_refused_with_those_it_has() {
+    let registry = TinyRegistry::with_index("of an index without it", None);
+    let project = postgres_of(&registry);
+    project.write("compose.yaml", &project.read("compose.yaml").replace("16\"", "16\", platform: linux/riscv64"));
+    let refused = project.fail(5, &["lock"]);
+    for part in ["linux/riscv64", "compose.yaml:2", &registry.digest, "linux/s390x"] {
+        assert!(refused.stderr.contains(part), "{part}: {}", refused.stderr);
+    }
+}
+
+#[test]
+fn a_login_by_token_is_made_with_docker_s_own_credentials() {
+    // `me:pw` of config.json.
+    let registry = TinyRegistry::with_index("of a token", Some(Trouble::Token("Basic bWU6cHc=")));
+    let project = postgres_of(&registry);
+    let config = format!(r#"{{"auths":{{"{}":{{"auth":"bWU6cHc="}}}}}}"#, registry.address);
+    project.write("docker/config.json", &config);
+    let folder = project.path("docker");
+    let told = project.command(&["lock"]).env("DOCKER_CONFIG", &folder).output().unwrap();
+    let said = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(told.status.success() && !said.contains("bWU6cHc") && !said.contains("t0k3n"), "{said}");
+    assert!(project.read("services.lock").contains(ELSEWHERE));
+    // Without them it is refused, and says so.
+    std::fs::remove_file(project.path("services.lock")).unwrap();
+    let refused = project.fail(5, &["lock"]);
+    assert!(refused.stderr.contains("docker login"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_registry_that_shows_another_index_than_it_names_is_told_and_not_believed() {
+    let registry = TinyRegistry::with_index("of a registry that shows another", Some(Trouble::OtherContent));
+    let project = postgres_of(&registry);
+    let refused = project.fail(5, &["lock"]);
+    for part in ["not to be believed", "asked for", &registry.digest, "answered with content of", "compose.yaml:2"] {
+        assert!(refused.stderr.contains(part), "{part}: {}", refused.stderr);
+    }
+    assert!(!project.path("services.lock").exists());
 }

@@ -15,6 +15,10 @@ pub(crate) enum Trouble {
     ManifestStatus(u16),
     /// Every request is answered with 401 unless it carries this login (`Basic …`).
     Login(&'static str),
+    /// The same with a token, which this login gets at `/token`.
+    Token(&'static str),
+    /// What anyone but an engine asks for by its digest is answered with other content.
+    OtherContent,
     /// The layer ends in its middle.
     LayerCutShort,
     /// The layer is of the right length and other bytes.
@@ -25,8 +29,10 @@ pub(crate) enum Trouble {
 pub(crate) struct TinyRegistry {
     /// `127.0.0.1:port`.
     pub(crate) address: String,
-    /// The digest of its manifest.
+    /// The digest of what its tags name: its manifest, or an index of it.
     pub(crate) digest: String,
+    /// The digest of its manifest.
+    pub(crate) manifest: String,
     pulls: Arc<AtomicUsize>,
 }
 
@@ -35,6 +41,7 @@ struct Served {
     config: Vec<u8>,
     layer: Vec<u8>,
     manifest: Vec<u8>,
+    index: Option<Vec<u8>>,
     pulls: Arc<AtomicUsize>,
     layers_sent: AtomicUsize,
 }
@@ -42,12 +49,17 @@ struct Served {
 impl TinyRegistry {
     /// Serves an image of its own content; every repository and tag is that image.
     pub(crate) fn start(content: &str) -> Self {
-        Self::with(content, None)
+        Self::with(content, None, false)
+    }
+
+    /// The same, where tags name an index: of this image, and of one for `linux/s390x` that is not there.
+    pub(crate) fn with_index(content: &str, trouble: Option<Trouble>) -> Self {
+        Self::with(content, trouble.map(|trouble| (trouble, usize::MAX)), true)
     }
 
     /// The same, with trouble at the first so many pulls (a layer: the first so many downloads).
     pub(crate) fn with_trouble(content: &str, trouble: Trouble, times: usize) -> Self {
-        Self::with(content, Some((trouble, times)))
+        Self::with(content, Some((trouble, times)), false)
     }
 
     /// How many pulls have begun.
@@ -55,11 +67,10 @@ impl TinyRegistry {
         self.pulls.load(Ordering::SeqCst)
     }
 
-    fn with(content: &str, trouble: Option<(Trouble, usize)>) -> Self {
+    fn with(content: &str, trouble: Option<(Trouble, usize)>, has_index: bool) -> Self {
         let layer = layer(content);
         let config = format!(
-            r#"{{"architecture":"{}","os":"linux","config":{{"Labels":{{"content":"{content}"}}}},"rootfs":{{"type":"layers","diff_ids":["{}"]}},"history":[]}}"#,
-            if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" },
+            r#"{{"architecture":"{PROCESSOR}","os":"linux","config":{{"Labels":{{"content":"{content}"}},"Env":["PG_VERSION=16.4-1"]}},"rootfs":{{"type":"layers","diff_ids":["{}"]}},"history":[]}}"#,
             digest(&layer),
         );
         let config = config.into_bytes();
@@ -71,11 +82,26 @@ impl TinyRegistry {
             digest(&layer),
         );
         let manifest = manifest.into_bytes();
+        let index = has_index.then(|| {
+            let of = |digest: &str, size: usize, processor: &str| {
+                format!(
+                    r#"{{"mediaType":"{MANIFEST}","size":{size},"digest":"{digest}","platform":{{"architecture":"{processor}","os":"linux"}}}}"#
+                )
+            };
+            let own = of(&digest(&manifest), manifest.len(), PROCESSOR);
+            let other = of(ELSEWHERE, 7, "s390x");
+            format!(r#"{{"schemaVersion":2,"mediaType":"{INDEX}","manifests":[{own},{other}]}}"#).into_bytes()
+        });
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let pulls = Arc::new(AtomicUsize::new(0));
-        let registry = Self { address, digest: digest(&manifest), pulls: Arc::clone(&pulls) };
-        let served = Served { trouble, config, layer, manifest, pulls, layers_sent: AtomicUsize::new(0) };
+        let registry = Self {
+            address,
+            digest: digest(index.as_ref().unwrap_or(&manifest)),
+            manifest: digest(&manifest),
+            pulls: Arc::clone(&pulls),
+        };
+        let served = Served { trouble, config, layer, manifest, index, pulls, layers_sent: AtomicUsize::new(0) };
         let served = Arc::new(served);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -87,6 +113,13 @@ impl TinyRegistry {
     }
 }
 
+/// The digest of the manifest for `linux/s390x`, which is nowhere.
+pub(crate) const ELSEWHERE: &str = "sha256:e111111111111111111111111111111111111111111111111111111111111111";
+
+/// This machine's processor, as images name it.
+pub(crate) const PROCESSOR: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+
+const INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 const MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 
 /// An uncompressed layer of one file, large enough for its download to show.
@@ -118,15 +151,16 @@ struct Reply {
 fn serve(served: &Served, mut stream: TcpStream) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     // An engine tries TLS first; what it says then is no request line.
-    while let Some((method, path, login)) = read_request(&mut reader) {
-        let reply = answer(served, &path, login.as_deref());
+    let host = stream.local_addr().unwrap().to_string();
+    while let Some(asked) = read_request(&mut reader) {
+        let reply = answer(served, &asked, &host);
         let head = format!(
             "HTTP/1.1 {} X\r\nContent-Length: {}\r\nDocker-Distribution-API-Version: registry/2.0\r\n{}\r\n",
             reply.status,
             reply.body.len(),
             reply.headers,
         );
-        let body = if method == "HEAD" { &[] } else { &reply.body[..reply.sent] };
+        let body = if asked.method == "HEAD" { &[] } else { &reply.body[..reply.sent] };
         if stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body)).is_err()
             || reply.sent < reply.body.len()
         {
@@ -135,26 +169,34 @@ fn serve(served: &Served, mut stream: TcpStream) {
     }
 }
 
-fn read_request(reader: &mut impl BufRead) -> Option<(String, String, Option<String>)> {
+struct Asked {
+    method: String,
+    path: String,
+    login: Option<String>,
+    agent: String,
+}
+
+fn read_request(reader: &mut impl BufRead) -> Option<Asked> {
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
     let mut words = line.split(' ').map(str::to_owned);
-    let (method, path) = (words.next()?, words.next()?);
-    let mut login = None;
+    let mut asked = Asked { method: words.next()?, path: words.next()?, login: None, agent: String::new() };
     loop {
         let mut line = String::new();
         if reader.read_line(&mut line).ok()? == 0 {
             return None;
         }
         match line.trim().split_once(": ") {
-            Some((name, value)) if name.eq_ignore_ascii_case("authorization") => login = Some(value.to_owned()),
+            Some((name, value)) if name.eq_ignore_ascii_case("authorization") => asked.login = Some(value.to_owned()),
+            Some((name, value)) if name.eq_ignore_ascii_case("user-agent") => asked.agent = value.to_owned(),
             Some(_) => {}
-            None => return Some((method, path, login)),
+            None => return Some(asked),
         }
     }
 }
 
-fn answer(served: &Served, path: &str, login: Option<&str>) -> Reply {
+fn answer(served: &Served, asked: &Asked, host: &str) -> Reply {
+    let (path, login) = (asked.path.as_str(), asked.login.as_deref());
     let whole = |status, kind: &str, body: &[u8]| Reply {
         status,
         headers: format!("Content-Type: {kind}\r\nDocker-Content-Digest: {}\r\n", digest(body)),
@@ -163,7 +205,13 @@ fn answer(served: &Served, path: &str, login: Option<&str>) -> Reply {
     };
     let error = |status, code: &str| {
         let body = format!(r#"{{"errors":[{{"code":"{code}","message":"{}"}}]}}"#, code.to_lowercase());
-        let challenge = if status == 401 { "WWW-Authenticate: Basic realm=\"tests\"\r\n" } else { "" };
+        let challenge = match &served.trouble {
+            Some((Trouble::Token(_), _)) if status == 401 => format!(
+                "WWW-Authenticate: Bearer realm=\"http://{host}/token\",service=\"tests\",scope=\"repository:x:pull\"\r\n"
+            ),
+            _ if status == 401 => "WWW-Authenticate: Basic realm=\"tests\"\r\n".to_owned(),
+            _ => String::new(),
+        };
         let reply = whole(status, "application/json", body.as_bytes());
         Reply { headers: format!("{}{challenge}", reply.headers), ..reply }
     };
@@ -171,6 +219,24 @@ fn answer(served: &Served, path: &str, login: Option<&str>) -> Reply {
         && login != Some(wanted)
     {
         return error(401, "UNAUTHORIZED");
+    }
+    if let Some((Trouble::Token(wanted), _)) = &served.trouble {
+        if path.starts_with("/token?") {
+            let is_whole = path.contains("service=tests") && path.contains("scope=repository%3A");
+            return match login {
+                Some(login) if login == *wanted && is_whole => whole(200, "application/json", br#"{"token":"t0k3n"}"#),
+                _ => error(403, "DENIED"),
+            };
+        }
+        if login != Some("Bearer t0k3n") {
+            return error(401, "UNAUTHORIZED");
+        }
+    }
+    if let Some((Trouble::OtherContent, _)) = &served.trouble
+        && path.contains("/manifests/sha256:")
+        && !asked.agent.contains("docker")
+    {
+        return whole(200, MANIFEST, b"{\"config\":{\"digest\":\"sha256:0\"},\"layers\":[]}");
     }
     if path == "/v2/" {
         served.pulls.fetch_add(1, Ordering::SeqCst);
@@ -185,7 +251,10 @@ fn answer(served: &Served, path: &str, login: Option<&str>) -> Reply {
                     other => whole(*other, "text/plain", b"broken"),
                 }
             }
-            _ => whole(200, MANIFEST, &served.manifest),
+            _ => match &served.index {
+                Some(index) if !path.ends_with(&digest(&served.manifest)) => whole(200, INDEX, index),
+                _ => whole(200, MANIFEST, &served.manifest),
+            },
         };
     }
     if path.ends_with(&digest(&served.config)) {

@@ -75,6 +75,8 @@ pub enum Command {
     Lock(Lock),
     /// Lock the newest image of the declared versions, and show old and new.
     Update(Update),
+    /// Carry every locked image to machines that no registry serves.
+    Bundle(Bundle),
     /// Stop and remove the containers; keep the data.
     Down(Down),
     /// Show the environment's services.
@@ -193,6 +195,32 @@ pub struct Update {
     /// Print JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `devenv bundle`.
+#[derive(Clone, Debug, Args)]
+pub struct Bundle {
+    /// Manifests.
+    #[command(flatten)]
+    pub manifests: Manifests,
+    /// What to do.
+    #[command(subcommand)]
+    pub action: BundleAction,
+}
+
+/// What to do with a bundle.
+#[derive(Clone, Debug, Subcommand)]
+pub enum BundleAction {
+    /// Write every locked image into one archive; those that are not here are pulled first.
+    Save {
+        /// The archive.
+        file: PathBuf,
+    },
+    /// Load them from it, after every byte was checked against services.lock.
+    Load {
+        /// The archive.
+        file: PathBuf,
+    },
 }
 
 /// `devenv pin`.

@@ -4,7 +4,7 @@ use super::session::{Project, Purpose, connect, unknown_service};
 use crate::cli::{Global, Lock as Arguments, Update};
 use crate::docker::{ContentFault, Engine, EngineError, PullFault};
 use crate::manifest::Strictness;
-use crate::model::{Diagnostic, Exit, Failure, ImageRef, LocalImage, Lock, LockedService};
+use crate::model::{Diagnostic, Exit, Failure, ImageRef, LocalImage, Lock, LockedService, Observed};
 use crate::resolve::{lock_file, versions};
 use crate::ui::Printer;
 use futures_util::future::try_join_all;
@@ -264,6 +264,27 @@ pub(super) fn read(root: &Path) -> Result<Option<Lock>, Failure> {
             ))
         }
     }
+}
+
+/// An image that was made on an engine and locked by its id comes from no registry.
+pub(super) fn is_to_be_had(project: &Project, observed: &Observed) -> Result<(), Failure> {
+    let mut faults = Vec::new();
+    for service in &project.reading.stack.services {
+        let name = &service.name;
+        let Some(image) = project.locked_image(name) else { continue };
+        let entry = project.lock.as_ref().and_then(|lock| lock.services.get(name));
+        let by_id = entry.is_some_and(|entry| entry.digest.is_none());
+        if by_id && !observed.images.contains_key(&image.to_string()) {
+            faults.push(
+                Diagnostic::error("lock-absent", format!("the image that services.lock has for {name} is not here"))
+                    .at(&service.version.origin, "declared here")
+                    .because(format!("{image} was made on another engine, and no registry is known to have it"))
+                    .help("`devenv bundle save FILE` where it was made, then `devenv bundle load FILE` here")
+                    .help(format!("or make it here and `devenv update {name}`")),
+            );
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Failure { exit: Exit::Image, diagnostics: faults }) }
 }
 
 /// A locked image by its tag alone: what the tag means today.

@@ -1,6 +1,7 @@
 //! One file a command; each reads as a story of the verbs: read, resolve, observe, diff, apply, prove, render.
 
 mod between;
+mod bundle;
 mod child;
 mod doctor;
 mod down;
@@ -57,6 +58,9 @@ pub async fn run(cli: Cli, printer: &Printer) -> Result<u8, Failure> {
         Command::Lock(lock) => lock::run(global, &files(&lock.manifests.files), lock, printer).await.map(done),
         Command::Update(update) => {
             lock::update(global, &files(&update.manifests.files), update, printer).await.map(done)
+        }
+        Command::Bundle(bundle) => {
+            bundle::run(global, &files(&bundle.manifests.files), bundle, printer).await.map(done)
         }
         Command::Pin(pin) => pin::run(global, &files(&pin.manifests.files), pin, printer).map(done),
         Command::Down(down) => down::run(global, &files(&down.manifests.files), down, printer).await.map(done),

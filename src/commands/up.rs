@@ -173,6 +173,7 @@ pub(crate) async fn prepare(
     user_lines: &[UserLine],
 ) -> Result<Prepared, Failure> {
     let observed = project.observe(engine).await?;
+    lock::is_to_be_had(project, &observed)?;
     let values: BTreeMap<String, String> = user_lines
         .iter()
         .filter_map(|line| Some((line.name.clone(), line.value.as_ref()?.reveal().to_owned())))

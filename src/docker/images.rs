@@ -1,6 +1,6 @@
 //! Images that are on the engine already.
 
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, archive};
 use crate::model::{ImageRef, LocalImage, platform_name, releases};
 use bollard::models::ImageInspect;
 use bollard::query_parameters::{ListImagesOptions, RemoveImageOptions, TagImageOptions};
@@ -53,6 +53,11 @@ impl Engine {
         if listed.iter().any(|image| image.id == digest) {
             return Ok(Some(digest.to_owned()));
         }
+        // One that came in a bundle has it in a name of ours.
+        let mut tags = listed.iter().flat_map(|image| &image.repo_tags);
+        if let Some(found) = tags.find(|tag| archive::digest_in_name(tag).is_some_and(|name| name.ends_with(digest))) {
+            return Ok(Some(found.clone()));
+        }
         let mut names = listed.into_iter().flat_map(|image| image.repo_digests);
         Ok(names.find(|name| name.split_once('@').is_some_and(|(_, of)| of == digest)))
     }
@@ -78,9 +83,11 @@ fn read(found: ImageInspect) -> LocalImage {
     let mut volumes = config.volumes.unwrap_or_default();
     volumes.sort();
     let variables = config.env.unwrap_or_default();
+    let tags = found.repo_tags.unwrap_or_default();
+    let bundled = tags.iter().filter_map(|name| archive::digest_in_name(name));
     LocalImage {
         id: found.id.unwrap_or_default(),
-        repo_digests: found.repo_digests.unwrap_or_default(),
+        repo_digests: found.repo_digests.unwrap_or_default().into_iter().chain(bundled).collect(),
         platform,
         volumes,
         labels: config.labels.unwrap_or_default().into_iter().collect(),

@@ -4,6 +4,7 @@
 //! what the engine said, which is never a secret.
 
 mod address;
+mod archive;
 mod connect;
 mod containers;
 mod context;

@@ -109,6 +109,12 @@ struct Any {
 }
 
 impl OciDocument {
+    /// All that an index names, whatever it is for; none where it is no index.
+    pub fn digests(index: &[u8]) -> Option<Vec<String>> {
+        let any: Any = serde_json::from_slice(index).ok()?;
+        Some(any.manifests?.into_iter().map(|one| one.digest).collect())
+    }
+
     /// Reads a document; none where it is no such thing.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let any: Any = serde_json::from_slice(bytes).ok()?;

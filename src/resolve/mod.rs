@@ -2,5 +2,6 @@
 //!
 //! Everything here is pure. A lock is only ever changed because somebody asked for that: nothing moves by itself.
 
+pub mod bundle;
 pub mod lock_file;
 pub mod versions;

@@ -188,7 +188,7 @@ fn read_request(reader: &mut impl BufRead) -> Option<Asked> {
         }
         match line.trim().split_once(": ") {
             Some((name, value)) if name.eq_ignore_ascii_case("authorization") => asked.login = Some(value.to_owned()),
-            Some((name, value)) if name.eq_ignore_ascii_case("user-agent") => asked.agent = value.to_owned(),
+            Some((name, value)) if name.eq_ignore_ascii_case("user-agent") => value.clone_into(&mut asked.agent),
             Some(_) => {}
             None => return Some(asked),
         }

@@ -1,0 +1,266 @@
+//! `devenv bundle`: every locked image as one archive, and back, for machines that no registry serves.
+
+use super::session::{Project, Purpose, connect};
+use super::up::prepare;
+use crate::apply::{self, Stop};
+use crate::cli::{Bundle, BundleAction, Global, Start};
+use crate::docker::{Engine, EngineError};
+use crate::manifest::Strictness;
+use crate::model::{Diagnostic, Event, Exit, Failure, ImageRef, Lock};
+use crate::resolve::bundle::{self, Bundled, Contents, Head};
+use crate::resolve::versions;
+use crate::ui::{Printer, Reporter, ServiceRow, bytes};
+use futures_util::StreamExt as _;
+use futures_util::future::try_join_all;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, BufReader, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::time::Instant;
+use tokio::io::AsyncSeekExt as _;
+
+/// Runs the command.
+pub(crate) async fn run(
+    global: &Global,
+    files: &[PathBuf],
+    arguments: &Bundle,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let start = Start::with(&arguments.manifests);
+    let project = Project::load(global, files, Strictness::AllowFloating, None, Purpose::Use, printer)?;
+    let locked = locked(&project)?;
+    match &arguments.action {
+        BundleAction::Save { file } => save(&project, &locked, &connect(global).await?, &start, file, printer).await,
+        BundleAction::Load { file } => {
+            let contents = read(file)?;
+            is_what_is_locked(&project, &locked, &contents, file)?;
+            load(&contents, &connect(global).await?, file, printer).await
+        }
+    }
+}
+
+/// The image of each service by its digest. A lock that is missing or stale names none to carry.
+fn locked(project: &Project) -> Result<BTreeMap<String, ImageRef>, Failure> {
+    let nothing = Lock::default();
+    let compared = versions::compare(&project.declared, project.lock.as_ref().unwrap_or(&nothing));
+    if !compared.is_current() || project.lock.is_none() {
+        return Err(project.lock_failure(&compared));
+    }
+    if compared.locked.is_empty() {
+        let told = Diagnostic::error("bundle-empty", "services.lock has no image to carry");
+        return Err(Failure::new(Exit::Manifest, told.help("`devenv manifest` shows what was read, and from where")));
+    }
+    Ok(compared.locked)
+}
+
+fn digest_of(image: &ImageRef) -> &str {
+    image.digest.as_deref().unwrap_or_default()
+}
+
+async fn save(
+    project: &Project,
+    locked: &BTreeMap<String, ImageRef>,
+    engine: &Engine,
+    start: &Start,
+    file: &Path,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    bring(project, engine, start, printer).await?;
+    let found = try_join_all(locked.iter().map(|(service, image)| look(project, engine, service, image))).await?;
+    let mut documents = BTreeMap::new();
+    let mut images = Vec::new();
+    let mut ids = BTreeSet::new();
+    for one in found {
+        documents.extend(one.documents);
+        images.push(one.bundled);
+        ids.insert(one.id);
+    }
+    let head = Head::new(images, documents);
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let written = write(&head, &ids, engine, file).await?;
+    // A bundle that would be refused where it is carried to is no bundle.
+    read(file)?.prove().map_err(|diagnostics| Failure { exit: Exit::Image, diagnostics })?;
+    for one in &head.images {
+        printer.line(&format!(" {}  {}  {}", one.service, one.image, short(&one.digest)));
+    }
+    let count = head.images.len();
+    printer.line(&format!("{} written · {count} services · {}", file.display(), bytes(written)));
+    printer.line(&format!("there: `devenv bundle load {}`, in a checkout with this services.lock", file.display()));
+    Ok(())
+}
+
+/// Pulls what is not here yet, as `up` does.
+async fn bring(project: &Project, engine: &Engine, start: &Start, printer: &Printer) -> Result<(), Failure> {
+    let prepared = prepare(project, engine, start, &[]).await?;
+    let plan = prepared.plan.pulls();
+    if plan.steps.is_empty() {
+        return Ok(());
+    }
+    let rows = prepared.desired.services.iter().map(|service| ServiceRow {
+        name: service.name.clone(),
+        what: format!("{} {}", service.kind, service.version),
+    });
+    let rows: Vec<ServiceRow> = rows.collect();
+    let reporter = Reporter::new(printer, &rows);
+    let emit = |event: Event| reporter.event(&event);
+    let run = apply::Run {
+        engine,
+        desired: &prepared.desired,
+        mirror: project.machine.mirror.as_ref(),
+        began: Instant::now(),
+        timeout: start.timeout,
+        emit: &emit,
+        stop: &Stop::default(),
+    };
+    let pulled = apply::apply(&plan, &run).await;
+    reporter.finish();
+    pulled
+}
+
+struct Found {
+    bundled: Bundled,
+    id: String,
+    documents: BTreeMap<String, Vec<u8>>,
+}
+
+/// An image of this engine, with the documents that lead to it from its digest.
+async fn look(project: &Project, engine: &Engine, service: &str, image: &ImageRef) -> Result<Found, Failure> {
+    let local = engine.local_image(image).await.map_err(EngineError::into_failure)?;
+    let local = local.ok_or_else(|| {
+        let told = Diagnostic::error("bundle-image", format!("the image of {service} is not on this engine any more"));
+        Failure::new(Exit::Image, told.because(image.to_string()).help("do it again: it was here a moment ago"))
+    })?;
+    let bundled = Bundled {
+        service: service.to_owned(),
+        image: ImageRef { digest: None, ..image.clone() }.to_string(),
+        digest: digest_of(image).to_owned(),
+        platform: local.platform.clone(),
+    };
+    if local.id == bundled.digest {
+        return Ok(Found { bundled, id: local.id, documents: BTreeMap::new() });
+    }
+    let told = engine.registry_content(image, project.machine.mirror.as_ref(), &local.platform).await;
+    let told = told.map_err(|fault| {
+        let message = format!("cannot prove in a bundle that {service} is what services.lock says");
+        Failure::new(
+            Exit::Image,
+            Diagnostic::error("bundle-registry", message)
+                .because(format!("the registry's index and manifest of {image} go with it: {fault}"))
+                .help("save it where the registry answers"),
+        )
+    })?;
+    Ok(Found { bundled, id: local.id, documents: told.documents })
+}
+
+/// Writes beside the file and puts it in its place when it is whole; how many bytes.
+async fn write(head: &Head, ids: &[&str], engine: &Engine, file: &Path) -> Result<u64, Failure> {
+    let cannot = |error: io::Error| {
+        let told = Diagnostic::error("bundle-write", format!("cannot write {}", file.display()));
+        Failure::new(
+            Exit::Failed,
+            told.because(error.to_string()).help("check the folder, its permissions and its space"),
+        )
+    };
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut beside = tempfile::Builder::new();
+    // As any file that a program writes for others, and not for this user alone.
+    #[cfg(unix)]
+    beside.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut beside = beside.prefix(".devenv-bundle-").tempfile_in(folder).map_err(cannot)?;
+    let entry = head.entry().map_err(cannot)?;
+    beside.write_all(&entry).map_err(cannot)?;
+    let mut written = entry.len() as u64;
+    let mut parts = pin!(engine.save_images(ids));
+    while let Some(part) = parts.next().await {
+        let part = part.map_err(EngineError::into_failure)?;
+        beside.write_all(&part).map_err(cannot)?;
+        written += part.len() as u64;
+    }
+    beside.as_file().sync_all().map_err(cannot)?;
+    beside.persist(file).map_err(|error| cannot(error.error))?;
+    Ok(written)
+}
+
+/// All that a bundle holds, every byte of it hashed.
+fn read(file: &Path) -> Result<Contents, Failure> {
+    let cannot = |error: io::Error| {
+        let (message, help) = if error.kind() == io::ErrorKind::InvalidData {
+            (
+                format!("{} is no bundle", file.display()),
+                "`devenv bundle save FILE` writes one, where a registry answers",
+            )
+        } else {
+            (format!("cannot read {}", file.display()), "check the file, and whether it was copied whole")
+        };
+        Failure::new(Exit::Failed, Diagnostic::error("bundle-read", message).because(error.to_string()).help(help))
+    };
+    let opened = File::open(file).map_err(cannot)?;
+    bundle::read(BufReader::with_capacity(1 << 20, opened)).map_err(cannot)
+}
+
+/// Each locked service's image must be in it, by the very digest.
+fn is_what_is_locked(
+    project: &Project,
+    locked: &BTreeMap<String, ImageRef>,
+    contents: &Contents,
+    file: &Path,
+) -> Result<(), Failure> {
+    let mut faults = Vec::new();
+    for (service, image) in locked {
+        let bundled = contents.head.images.iter().find(|one| one.service == *service);
+        if bundled.is_some_and(|one| one.digest == digest_of(image)) {
+            continue;
+        }
+        let has = bundled.map_or_else(|| "nothing".to_owned(), |one| one.digest.clone());
+        let told = Diagnostic::error(
+            "bundle-other",
+            format!("{} has another image for {service} than services.lock", file.display()),
+        )
+        .because(format!("locked: {}, in the bundle: {has}", digest_of(image)))
+        .help("save a new bundle with this services.lock, or check out the one that it was saved with");
+        let declared = project.reading.stack.service(service);
+        faults.push(match declared {
+            Some(declared) => told.at(&declared.version.origin, "declared here"),
+            None => told,
+        });
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Failure { exit: Exit::Image, diagnostics: faults }) }
+}
+
+/// Loads what was proven to be what it says, and names each image so that its digest finds it.
+async fn load(contents: &Contents, engine: &Engine, file: &Path, printer: &Printer) -> Result<(), Failure> {
+    let proven = contents.prove().map_err(|diagnostics| Failure { exit: Exit::Image, diagnostics })?;
+    let cannot = |error: io::Error| {
+        let told = Diagnostic::error("bundle-read", format!("cannot read {}", file.display()));
+        Failure::new(Exit::Failed, told.because(error.to_string()).help("check the file"))
+    };
+    let mut archive = tokio::fs::File::open(file).await.map_err(cannot)?;
+    archive.seek(SeekFrom::Start(contents.engine_part)).await.map_err(cannot)?;
+    let loaded = engine.load_images(archive).await.map_err(EngineError::into_failure)?;
+    for one in &proven {
+        let mut id = None;
+        for name in [&one.config, &one.bundled.digest].into_iter().chain(&loaded) {
+            id = engine.with_layers(name, &one.diff_ids).await.map_err(EngineError::into_failure)?;
+            if id.is_some() {
+                break;
+            }
+        }
+        let bundled = &one.bundled;
+        let image = ImageRef::parse(&bundled.image).ok().zip(id);
+        let (image, id) = image.ok_or_else(|| {
+            let message = format!("the engine does not have {} after loading it", bundled.image);
+            let told = Diagnostic::error("bundle-load", message)
+                .because(format!("it says that it loaded: {}", loaded.join(", ")));
+            Failure::new(Exit::Image, told.help("`docker load` of the file may tell more"))
+        })?;
+        engine.name_loaded(&id, &image, &bundled.digest).await.map_err(EngineError::into_failure)?;
+        printer.line(&format!(" {}  {}  {}", bundled.service, bundled.image, short(&bundled.digest)));
+    }
+    printer.line(&format!("{} images loaded, each by the digest of services.lock · next: devenv up", proven.len()));
+    Ok(())
+}
+
+fn short(digest: &str) -> &str {
+    digest.get(..19).unwrap_or(digest)
+}

@@ -331,6 +331,12 @@ pub struct Up {
     /// Write the variables here instead of `.env`.
     #[arg(long, value_name = "PATH")]
     pub env_file: Option<PathBuf>,
+    /// Take the seeds of `services.local.yaml` again and begin with them: what was written since is discarded.
+    #[arg(long)]
+    pub reseed: bool,
+    /// Do not ask before something is discarded.
+    #[arg(short, long, requires = "reseed")]
+    pub yes: bool,
     /// Print the outcome as JSON.
     #[arg(long)]
     pub json: bool,

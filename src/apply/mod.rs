@@ -4,6 +4,7 @@
 
 mod faults;
 mod prove;
+pub mod seed;
 mod stop;
 
 use crate::docker::{Engine, EngineError, Mirror, PullRequest};

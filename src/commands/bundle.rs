@@ -1,7 +1,7 @@
 //! `devenv bundle`: every locked image as one archive, and back, for machines that no registry serves.
 
 use super::session::{Project, Purpose, connect};
-use super::up::prepare;
+use super::up::{prepare, rows_of};
 use crate::apply::{self, Stop};
 use crate::cli::{Bundle, BundleAction, Global, Start};
 use crate::docker::{Engine, EngineError};
@@ -9,7 +9,7 @@ use crate::manifest::Strictness;
 use crate::model::{Diagnostic, Event, Exit, Failure, ImageRef, Lock};
 use crate::resolve::bundle::{self, Bundled, Contents, Head};
 use crate::resolve::versions;
-use crate::ui::{Printer, Reporter, ServiceRow, bytes};
+use crate::ui::{Printer, Reporter, bytes};
 use futures_util::StreamExt as _;
 use futures_util::future::try_join_all;
 use std::collections::{BTreeMap, BTreeSet};
@@ -97,11 +97,7 @@ async fn bring(project: &Project, engine: &Engine, start: &Start, printer: &Prin
     if plan.steps.is_empty() {
         return Ok(());
     }
-    let rows = prepared.desired.services.iter().map(|service| ServiceRow {
-        name: service.name.clone(),
-        what: format!("{} {}", service.kind, service.version),
-    });
-    let rows: Vec<ServiceRow> = rows.collect();
+    let rows = rows_of(&prepared.desired);
     let reporter = Reporter::new(printer, &rows);
     let emit = |event: Event| reporter.event(&event);
     let run = apply::Run {

@@ -1,12 +1,15 @@
 //! Base layers: made once a project's environment is ready, so that nobody waits for them.
 
+use super::seeds;
 use super::session::Project;
 use super::up::{Ready, Starting};
 use crate::apply;
 use crate::docker::EngineFault;
 use crate::machine::{CheckoutLock, is_held};
-use crate::model::{Diagnostic, Failure, Way};
+use crate::model::{Diagnostic, Event, Exit, Failure, ServiceState, Way};
 use crate::plan::Base;
+use crate::protocol;
+use std::collections::BTreeMap;
 
 /// Makes the base layers that are not there yet, of what this run initialised, or an earlier one began. Where that
 /// fails, it is said and no more: the environment runs.
@@ -29,7 +32,7 @@ pub(crate) async fn keep_bases(project: &Project, ready: &Ready, start: &Startin
             continue;
         }
         let _lock = CheckoutLock::acquire(&project.machine.folder, &base.name, || {})?;
-        if let Err(failure) = keep_base(project, &base, start).await {
+        if let Err(failure) = keep_base(project, &base, ready.desired.labels.clone(), start, &|_| {}).await {
             let mut told =
                 Diagnostic::warning("base", "what the server initialised is not kept for the next environment");
             for diagnostic in failure.diagnostics {
@@ -44,14 +47,52 @@ pub(crate) async fn keep_bases(project: &Project, ready: &Ready, start: &Startin
     Ok(())
 }
 
+/// Makes the seeded bases of services, which their data is to begin with; whoever makes one of them already is waited
+/// for. `anew` makes them although they are there.
+pub(crate) async fn make_seeded(
+    project: &Project,
+    services: &[&str],
+    labels: &BTreeMap<String, String>,
+    anew: bool,
+    start: &Starting<'_>,
+    emit: &(dyn Fn(Event) + Sync),
+) -> Result<(), Failure> {
+    let observed = project.observe(start.engine).await?;
+    for base in project.bases(&observed).into_iter().filter(|base| services.contains(&base.service())) {
+        let base = if anew && base.record(&observed).is_some() { base.anew() } else { base };
+        let _lock = CheckoutLock::acquire(&project.machine.folder, &base.name, || {
+            start.printer.line(&format!("another devenv is seeding {}; waiting for it to end", base.service()));
+        })?;
+        if let Err(failure) = keep_base(project, &base, labels.clone(), start, emit).await {
+            let state = ServiceState::Failed;
+            emit(Event::Service { name: base.service().to_owned(), state });
+            // Half of a base is of no use, and holds nobody's data.
+            for container in base.containers() {
+                let _ = start.engine.remove_container(&container).await;
+            }
+            for volume in base.volumes() {
+                let _ = start.engine.remove_volume(&volume).await;
+            }
+            return Err(failure);
+        }
+    }
+    Ok(())
+}
+
 /// The server initialises an empty volume, is stopped cleanly, and a record says that the volume is complete.
-async fn keep_base(project: &Project, base: &Base, start: &Starting<'_>) -> Result<(), Failure> {
+async fn keep_base(
+    project: &Project,
+    base: &Base,
+    labels: BTreeMap<String, String>,
+    start: &Starting<'_>,
+    emit: &(dyn Fn(Event) + Sync),
+) -> Result<(), Failure> {
     let engine = start.engine;
     let observed = project.observe(engine).await?;
     if base.record(&observed).is_some() {
         return Ok(());
     }
-    let (desired, plan) = base.making(&observed);
+    let (desired, plan) = base.making(&labels, &observed);
     let run = apply::Run {
         engine,
         desired: &desired,
@@ -61,8 +102,22 @@ async fn keep_base(project: &Project, base: &Base, start: &Starting<'_>) -> Resu
         emit: &|_| {},
         stop: &start.stop,
     };
+    if !base.seeds.is_empty() {
+        let state = ServiceState::Seeding { what: "a server for them starts".to_owned(), done: 0, total: 0 };
+        emit(Event::Service { name: base.service().to_owned(), state });
+    }
     apply::apply(&plan, &run).await?;
     let fault = crate::docker::EngineError::into_failure;
+    if !base.seeds.is_empty() && !plan.steps.is_empty() {
+        seeds::take(project, base, start, emit).await?;
+        let made = base.made_by();
+        if let Some(endpoint) = made.endpoints.first() {
+            protocol::save(made.protocol, endpoint).await.map_err(|error| {
+                let told = Diagnostic::error("seed", format!("{} does not write down what it was given", made.name));
+                Failure::new(Exit::Failed, told.because(error.message).help("its log tells more: `docker logs`"))
+            })?;
+        }
+    }
     engine.stop(base.container(), None).await.map_err(fault)?;
     let probe = format!("{}-probe", base.name);
     let can = engine.can_overlay(&probe, &base.labels, &base.over(Way::Overlay)).await.map_err(fault)?;

@@ -23,6 +23,7 @@ mod plan;
 mod reset;
 mod run;
 mod schema;
+mod seeds;
 mod servers;
 mod session;
 mod shell;

@@ -177,6 +177,7 @@ impl Project {
             }
         }
         let machine = Machine::load()?;
+        super::seeds::settle(&mut reading.stack, &reading.root, &machine.folder)?;
         let key = machine.key.clone();
         let identity = match token {
             Some(token) => Identity::ephemeral(&reading.stack.project, &reading.root, key, token),

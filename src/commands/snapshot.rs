@@ -100,14 +100,9 @@ impl Standing {
 
     /// Names what goes, and asks on a terminal; elsewhere it takes `--yes`.
     pub(super) fn agree(&self, to: &BTreeMap<String, String>, yes: bool, printer: &Printer) -> Result<(), Failure> {
-        let say = |text: &str| if yes { printer.line(text) } else { printer.always(text) };
-        say("this discards what was written since:");
-        for (service, volume) in plan::data(&self.desired, &self.observed) {
-            if to.contains_key(&service) {
-                say(&format!("  {service} ({volume})"));
-            }
-        }
-        if yes { Ok(()) } else { agreed(printer, "discard it?") }
+        let data = plan::data(&self.desired, &self.observed);
+        let going = data.iter().filter(|(service, _)| to.contains_key(*service));
+        agree_to_discard(&going.map(|(service, volume)| (service.as_str(), volume)).collect(), yes, printer)
     }
 
     /// Sends every service of `to` to that data, and starts them on it.
@@ -118,10 +113,8 @@ impl Standing {
         printer: &Printer,
     ) -> Result<(), Failure> {
         self.stop_all().await?;
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let now = plan::data(&self.desired, &self.observed);
-        let token = format!("{:x}", since_1970.as_nanos());
-        let record = plan::returning(to, &now, &token, &self.project.identity, &self.observed);
+        let record = plan::returning(to, &now, &token(), &self.project.identity, &self.observed);
         // From here on every `up` goes there.
         self.keep(&record).await?;
         self.start_all(start, printer).await
@@ -157,6 +150,41 @@ impl Standing {
             Starting { engine: &self.engine, start, printer, silent: false, began: self.began, stop: Stop::default() };
         up::bring_up(&self.project, &starting, &self.user_lines).await.map(drop)
     }
+}
+
+/// Tells one going back from every other.
+fn token() -> String {
+    format!("{:x}", SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos())
+}
+
+/// Names the services whose data goes, with its volume, and asks on a terminal; elsewhere it takes `yes`.
+pub(super) fn agree_to_discard(going: &BTreeMap<&str, &String>, yes: bool, printer: &Printer) -> Result<(), Failure> {
+    let say = |text: &str| if yes { printer.line(text) } else { printer.always(text) };
+    say("this discards what was written since:");
+    for (service, volume) in going {
+        say(&format!("  {service} ({volume})"));
+    }
+    if yes { Ok(()) } else { agreed(printer, "discard it?") }
+}
+
+/// Has the next start of these services begin anew, over their bases. From then on every `up` goes there.
+pub(super) async fn send_back(
+    project: &Project,
+    engine: &Engine,
+    going: &BTreeMap<&str, &String>,
+) -> Result<(), Failure> {
+    let fault = EngineError::into_failure;
+    let observed = project.observe(engine).await?;
+    let now = going.iter().map(|(service, volume)| ((*service).to_owned(), (*volume).clone())).collect();
+    let to = going.keys().map(|service| ((*service).to_owned(), String::new())).collect();
+    let ours = observed.containers.iter().filter(|container| {
+        container.label(label::ENVIRONMENT) == project.identity.name
+            && going.contains_key(container.label(label::SERVICE))
+    });
+    try_join_all(ours.map(|container| engine.stop(&container.id, None))).await.map_err(fault)?;
+    let record = plan::returning(&to, &now, &token(), &project.identity, &observed);
+    let image = observed.images.values().next().map(|image| image.id.clone()).unwrap_or_default();
+    engine.keep_volumes(&record.name, &image, &record.labels, &record.volumes).await.map(drop).map_err(fault)
 }
 
 async fn save(stood: &Standing, name: &str, start: &Start, printer: &Printer) -> Result<(), Failure> {

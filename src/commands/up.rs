@@ -2,12 +2,12 @@
 
 use super::session::{Project, Purpose, connect, steps, strictness};
 use super::variables;
-use super::{gc, layers, lock};
+use super::{gc, layers, lock, snapshot};
 use crate::apply;
 use crate::cli::{Global, Start, Up};
 use crate::docker::Engine;
 use crate::dotenv::{self, UserLine};
-use crate::model::{Diagnostic, Event, Failure, ImageRef, Observed, SourceFile, Value};
+use crate::model::{Diagnostic, Event, Exit, Failure, ImageRef, Observed, SourceFile, Stack, Value};
 use crate::plan::{self, Action, Desired, Fields, Plan};
 use crate::resolve::lock_file;
 use crate::ui::{Layout, Printer, Reporter, ServiceRow, env_line, production_line, ready_line};
@@ -34,6 +34,9 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
     let engine = connect(global).await?;
     let start =
         Starting { engine: &engine, start: &up.start, printer, silent: up.json, began, stop: apply::Stop::default() };
+    if up.reseed {
+        reseed(&project, &start, up.yes).await?;
+    }
     let ready = bring_up(&project, &start, &dotenv::user_lines(&existing)).await?;
     let written = write_variables(&project, &ready, &target.path, &existing)?;
     printer.diagnostics(&written.notes);
@@ -95,23 +98,23 @@ pub(crate) async fn bring_up(
     user_lines: &[UserLine],
 ) -> Result<Ready, Failure> {
     let stack = &project.reading.stack;
-    let (mut lost, mut shown, mut pulled, mut kept) = (0, false, false, None);
+    let (mut lost, mut shown, mut pulled, mut seeded, mut kept) = (0, false, false, false, None);
     loop {
         let Prepared { observed, desired, plan, warnings } =
             prepare(project, starting.engine, starting.start, user_lines).await?;
         if !shown {
             starting.printer.diagnostics(&warnings);
         }
-        let pulls_first = !pulled && desired.services.iter().any(|service| service.volumes_unknown);
+        let unseeded = plan::unseeded(stack, &desired, &observed);
+        let is_absent = |name: &str| {
+            let service = desired.services.iter().find(|service| service.name == name);
+            service.is_some_and(|service| !observed.images.contains_key(&service.container.image.to_string()))
+        };
+        let pulls_first = !pulled
+            && (desired.services.iter().any(|service| service.volumes_unknown)
+                || unseeded.iter().any(|service| is_absent(&service.name)));
         let plan = if pulls_first { plan.pulls() } else { plan };
-        let rows: Vec<ServiceRow> = desired
-            .services
-            .iter()
-            .map(|service| ServiceRow {
-                name: service.name.clone(),
-                what: format!("{} {}", service.kind, service.version),
-            })
-            .collect();
+        let rows = rows_of(&desired);
         let layout = Layout::of(&rows);
         if !starting.silent && !shown {
             starting.printer.line(&production_line(layout, &stack.sources, rows.len(), stack.apps.len()));
@@ -132,6 +135,18 @@ pub(crate) async fn bring_up(
             emit: &emit,
             stop: &starting.stop,
         };
+        let anew: Vec<&str> = if project.cold && !seeded { seeded_of(stack, &desired, &observed) } else { Vec::new() };
+        let wanting: Vec<&str> =
+            unseeded.iter().map(|service| service.name.as_str()).chain(anew.iter().copied()).collect();
+        if !pulls_first && !seeded && !wanting.is_empty() {
+            let made = layers::make_seeded(project, &wanting, &desired.labels, project.cold, starting, &emit).await;
+            if let Err(failure) = made {
+                reporter.finish();
+                return Err(failure);
+            }
+            (seeded, kept) = (true, Some(reporter));
+            continue;
+        }
         let applied = apply::apply(&plan, &run).await;
         if pulls_first && applied.is_ok() {
             pulled = true;
@@ -151,6 +166,57 @@ pub(crate) async fn bring_up(
             Err(failure) => return Err(failure),
         }
     }
+}
+
+/// Makes the seeded bases anew, and sends the services that are seeded there: what they hold is discarded.
+async fn reseed(project: &Project, start: &Starting<'_>, yes: bool) -> Result<(), Failure> {
+    let Prepared { observed, desired, .. } = prepare(project, start.engine, start.start, &[]).await?;
+    let stack = &project.reading.stack;
+    let seeded: Vec<&str> = stack
+        .services
+        .iter()
+        .filter(|service| !service.seeds.is_empty())
+        .map(|service| service.name.as_str())
+        .collect();
+    if seeded.is_empty() {
+        let told = Diagnostic::error("no-seeds", "no service has seeds to take again");
+        return Err(Failure::new(
+            Exit::Usage,
+            told.help("name them in services.local.yaml: `seeds: {db: [schema.sql]}`"),
+        ));
+    }
+    let data = plan::data(&desired, &observed);
+    let going: BTreeMap<&str, &String> = seeded.iter().filter_map(|name| Some((*name, data.get(*name)?))).collect();
+    if !going.is_empty() {
+        snapshot::agree_to_discard(&going, yes, start.printer)?;
+    }
+    let rows = rows_of(&desired);
+    let reporter = if start.silent { Reporter::silent(start.printer) } else { Reporter::new(start.printer, &rows) };
+    let emit = |event: Event| reporter.event(&event);
+    let made = layers::make_seeded(project, &seeded, &desired.labels, true, start, &emit).await;
+    reporter.finish();
+    made?;
+    if going.is_empty() { Ok(()) } else { snapshot::send_back(project, start.engine, &going).await }
+}
+
+pub(super) fn rows_of(desired: &Desired) -> Vec<ServiceRow> {
+    let row = |service: &plan::DesiredService| ServiceRow {
+        name: service.name.clone(),
+        what: format!("{} {}", service.kind, service.version),
+    };
+    desired.services.iter().map(row).collect()
+}
+
+/// Services whose new data would begin with a seeded base that is there already.
+fn seeded_of<'a>(stack: &'a Stack, desired: &Desired, observed: &Observed) -> Vec<&'a str> {
+    let begins = |name: &str| {
+        let wanted = desired.services.iter().find(|wanted| wanted.name == name);
+        wanted.and_then(|wanted| wanted.volumes.first()).is_some_and(|volume| {
+            volume.over.is_some() && !observed.volumes.iter().any(|known| known.name == volume.name)
+        })
+    };
+    let seeded = stack.services.iter().filter(|service| !service.seeds.is_empty());
+    seeded.map(|service| service.name.as_str()).filter(|name| begins(name)).collect()
 }
 
 /// What is decided before anything is done.
@@ -182,6 +248,7 @@ pub(crate) async fn prepare(
     let desired = project.desired(&observed, &overrides, &start.fresh)?;
     let plan = steps(&desired, &observed, start)?;
     let mut warnings = plan::platform_mismatches(&desired.services, &observed);
+    warnings.extend(plan::reseedable(&project.reading.stack, &desired, &observed));
     warnings.extend(moved_tags(project, engine, &observed, &plan).await);
     Ok(Prepared { observed, desired, plan, warnings })
 }

@@ -11,11 +11,11 @@ use bollard::models::{
     PortBinding,
 };
 use bollard::query_parameters::{
-    CreateContainerOptions, RemoveContainerOptions, StopContainerOptions, UploadToContainerOptions,
-    WaitContainerOptions,
+    CreateContainerOptions, ListContainersOptions, RemoveContainerOptions, StopContainerOptions,
+    UploadToContainerOptions, WaitContainerOptions,
 };
 use bollard::{body_full, models};
-use futures_util::{StreamExt as _, pin_mut};
+use futures_util::{StreamExt as _, future, pin_mut};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -23,6 +23,9 @@ use std::time::Duration;
 const STOP_MARGIN: Duration = Duration::from_secs(30);
 /// More than any kind's grace.
 const LONGEST_GRACE: Duration = Duration::from_secs(300);
+
+/// Within which a server that heard that it should stop mostly has.
+const HEARD_WITHIN: Duration = Duration::from_secs(1);
 
 /// How long a removal that is under way already may take.
 const REMOVAL_WITHIN: Duration = Duration::from_secs(30);
@@ -91,11 +94,34 @@ impl Engine {
 
     /// Stops a container cleanly, and kills it after the grace, which is the container's own where none is given; one
     /// that does not run, or is not there, is left.
+    ///
+    /// A program that is the first of its container hears no signal before it has asked for it. So one that was started
+    /// only just now, and goes on, is told again.
     pub async fn stop(&self, id: &str, grace: Option<Duration>) -> Result<(), EngineError> {
         let seconds = grace.map(|grace| i32::try_from(grace.as_secs()).unwrap_or(i32::MAX));
         let docker = self.docker.clone().with_timeout(grace.unwrap_or(LONGEST_GRACE).saturating_add(STOP_MARGIN));
-        let stopped = docker.stop_container(id, Some(StopContainerOptions { t: seconds, signal: None })).await;
+        let stop = || docker.stop_container(id, Some(StopContainerOptions { t: seconds, signal: None }));
+        let again = async {
+            tokio::time::sleep(HEARD_WITHIN).await;
+            if self.is_young(id).await {
+                // What comes of it, the first one tells.
+                let _ = stop().await;
+            }
+            future::pending::<()>().await;
+        };
+        let stopped = tokio::select! {
+            stopped = stop() => stopped,
+            () = again => Ok(()),
+        };
         gone(stopped.map_err(|error| EngineError::read(format!("stop the container {}", brief(id)), &error)))
+    }
+
+    /// Whether a container was started within the last seconds, by the engine's own clock and words.
+    async fn is_young(&self, id: &str) -> bool {
+        let filters = HashMap::from([("id".to_owned(), vec![id.to_owned()])]);
+        let options = ListContainersOptions { filters: Some(filters), ..Default::default() };
+        let listed = self.docker.list_containers(Some(options)).await.unwrap_or_default();
+        listed.first().and_then(|container| container.status.as_deref()).is_some_and(is_of_seconds)
     }
 
     /// Removes a container, killing it if it runs, with the anonymous volumes that were made for it. Named volumes
@@ -154,6 +180,13 @@ impl Engine {
             None => Err(EngineError::new(operation, EngineFault::Gone, "the answer ended early")),
         }
     }
+}
+
+/// `Up Less than a second`, `Up 3 seconds`.
+fn is_of_seconds(status: &str) -> bool {
+    let up = status.strip_prefix("Up ").unwrap_or_default();
+    let number = up.split_once(" second").and_then(|(number, _)| number.parse::<u32>().ok());
+    up.starts_with("Less than a second") || number.is_some_and(|seconds| seconds <= 5)
 }
 
 /// What an engine would refuse by repeating a variable, secret value included, is refused before it is sent.
@@ -274,6 +307,20 @@ mod tests {
         let ports: Vec<_> = map["5432/tcp"].as_ref().unwrap().iter().map(|b| b.host_port.clone().unwrap()).collect();
         assert_eq!(ports, ["5432", "5433"]);
         assert!(map["5432/tcp"].as_ref().unwrap().iter().all(|b| b.host_ip.as_deref() == Some("127.0.0.1")));
+    }
+
+    #[test]
+    fn what_runs_for_seconds_only_is_young() {
+        for (status, young) in [
+            ("Up Less than a second", true),
+            ("Up 1 second", true),
+            ("Up 4 seconds (healthy)", true),
+            ("Up 14 seconds", false),
+            ("Up 5 minutes", false),
+            ("Exited (0) 3 seconds ago", false),
+        ] {
+            assert_eq!(is_of_seconds(status), young, "{status}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! Nothing here is state of an environment; losing the key makes new passwords, which the next `up` carries out.
 
 mod ask;
+mod digests;
 pub mod git;
 mod key;
 mod lock;
@@ -11,6 +12,7 @@ mod ports;
 mod settings;
 pub mod tools;
 
+pub use digests::Digests;
 pub use key::Key;
 pub use lock::{CheckoutLock, is_held};
 pub use ports::{Holder, holder_of, is_free};

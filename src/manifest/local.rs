@@ -16,6 +16,7 @@
 //!   mail: {image: "axllent/mailpit:v1.20", port: 8025}
 //! variables:                           # bound by hand
 //!   CACHE_URL: ${cache.url}
+//! seeds: {db: [seeds/shop.sql]}        # what its data begins with (see `seeds`)
 //! apps:
 //!   web: {env_file: web/.env}          # this app's variables go to a file of their own
 //! kinds: [kinds/thing.yaml]            # kinds of one's own
@@ -43,11 +44,13 @@ pub fn file(root: &Path) -> PathBuf {
     paths.find(|path| path.is_file()).unwrap_or_else(|| root.join(FILE_NAMES[0]))
 }
 
-const KEYS: &[&str] = &["from", "services", "leave_out", "include", "variables", "apps", "kinds"];
+const KEYS: &[&str] = &["from", "services", "leave_out", "include", "variables", "seeds", "apps", "kinds"];
 
 /// What the file says, as far as it is needed before the manifests are read.
 #[derive(Debug, Default)]
 pub(crate) struct Local {
+    /// The folder that its paths are seen from.
+    pub(crate) root: PathBuf,
     /// The whole document, for `overlay`.
     pub(crate) document: Option<Node>,
     /// Manifests to read, relative to the root.
@@ -95,7 +98,7 @@ pub(crate) fn open(project: &Project, kinds: &mut Kinds, diagnostics: &mut Vec<D
 }
 
 fn read(file: ManifestFile, project: &Project, kinds: &mut Kinds, expect: &mut Expect) -> Local {
-    let mut local = Local::default();
+    let mut local = Local { root: project.root.clone(), ..Local::default() };
     let Some(document) = file.documents.into_iter().next() else { return local };
     for entry in expect.map(&document, "`services.local.yaml`") {
         if !entry.key.value.starts_with("x-") {

@@ -29,6 +29,7 @@ mod refusals;
 mod report;
 mod same;
 mod search;
+mod seeds;
 mod service_entry;
 mod service_facts;
 mod services_yaml;

@@ -4,6 +4,7 @@
 
 use super::expect::Expect;
 use super::local::{Local, names};
+use super::seeds;
 use super::service_facts;
 use super::services_yaml;
 use super::tree::{Entry, Node};
@@ -45,6 +46,9 @@ pub(crate) fn lay_over(
         for variable in variables {
             bind(variable, stack);
         }
+    }
+    if let Some(node) = document.get("seeds") {
+        seeds::lay_over(node, &local.root, stack, kinds, expect);
     }
     document.get("apps").map(|node| env_files(node, stack, expect)).unwrap_or_default()
 }
@@ -241,7 +245,7 @@ fn pin(service: &mut Service, text: Located<String>, kind: &Kind, expect: &mut E
     }
 }
 
-fn no_such_service(name: &Located<String>, stack: &Stack) -> Diagnostic {
+pub(super) fn no_such_service(name: &Located<String>, stack: &Stack) -> Diagnostic {
     let known: Vec<&str> = stack.services.iter().map(|service| service.name.as_str()).collect();
     let unknown = Diagnostic::error("unknown-service", format!("no manifest declares a service `{}`", name.value))
         .at(&name.origin, "not declared");

@@ -33,6 +33,15 @@ pub enum ServiceState {
     Replacing(String),
     /// Its container is made and started.
     Starting,
+    /// Its seeds are put in.
+    Seeding {
+        /// The file or the command.
+        what: String,
+        /// Bytes done.
+        done: u64,
+        /// In all; 0 where that is not known.
+        total: u64,
+    },
     /// It runs; logging in has not worked yet. The text is the last try's error.
     LoggingIn(String),
     /// Logged in, one round trip done.

@@ -19,6 +19,7 @@ mod protocol;
 mod report;
 mod requirement;
 mod secret;
+mod seed;
 mod stack;
 mod template;
 mod tool;
@@ -45,6 +46,7 @@ pub use protocol::Protocol;
 pub use report::{NotAsked, Report, ReportedService, Section};
 pub use requirement::{Requirement, Tilde};
 pub use secret::Secret;
+pub use seed::{Seed, SeedSource};
 pub use stack::{
     App, Credential, Database, InitFile, Key, Service, Setting, Source, Stack, Support, User, Value, Variable,
 };

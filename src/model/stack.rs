@@ -1,6 +1,6 @@
 //! The canonical model: what all manifests together declare.
 
-use super::{ImageRef, Located, Origin, Protocol, Secret, Template, Version};
+use super::{ImageRef, Located, Origin, Protocol, Secret, Seed, Template, Version};
 use std::path::PathBuf;
 
 /// Services, apps and variables of one project.
@@ -101,6 +101,8 @@ pub struct Service {
     pub environment: Vec<(String, Located<String>)>,
     /// Files that the server runs at its first start, in order of their names.
     pub init_files: Vec<InitFile>,
+    /// What its data begins with, in order.
+    pub seeds: Vec<Seed>,
     /// Arguments for an included app of the generic kind; known kinds get theirs from `settings`.
     pub command: Option<Vec<String>>,
     /// The port the user wants on 127.0.0.1; never swapped for another.
@@ -143,6 +145,7 @@ impl Service {
             plugins: Vec::new(),
             environment: Vec::new(),
             init_files: Vec::new(),
+            seeds: Vec::new(),
             command: None,
             port: None,
             needs_own_port: false,

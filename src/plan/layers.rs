@@ -8,7 +8,8 @@ use super::desired::{Desired, DesiredService, Request, desired, rehash};
 use super::snapshots::{known_way, layers_over, turn};
 use super::{Action, FixedPorts, Identity, Plan, VolumeSpec};
 use crate::model::{
-    Endpoint, ImageRef, Observed, ObservedContainer, ObservedVolume, Over, Protocol, Service, Stack, Way, label, top_of,
+    Diagnostic, Endpoint, ImageRef, Observed, ObservedContainer, ObservedVolume, Over, Protocol, Seed, Service, Stack,
+    Way, label, top_of,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,6 +32,8 @@ pub struct Base {
     pub image_id: String,
     /// The volume that holds it.
     pub volume: String,
+    /// What is put into it, in order.
+    pub seeds: Vec<Seed>,
     /// The service as it runs while the base is made.
     making: DesiredService,
 }
@@ -39,11 +42,13 @@ pub struct Base {
 /// image is not here yet, so that its content is not known.
 pub fn base(service: &Service, request: &Request<'_>) -> Option<Base> {
     let kind = request.kinds.get(&service.kind)?;
-    if !kind.protocol.has_administrator() {
+    if !kind.protocol.has_administrator() && service.seeds.is_empty() {
         return None;
     }
     let identity = Identity { name: BASE.to_owned(), ephemeral: false, ..request.identity.clone() };
-    let alone = Stack { services: vec![service.clone()], ..Stack::default() };
+    // On its own it begins with nothing: its seeds are what is put into it.
+    let bare = Service { seeds: Vec::new(), ..service.clone() };
+    let alone = Stack { services: vec![bare], ..Stack::default() };
     let request_of_base = Request {
         identity: &identity,
         passwords: &BTreeMap::new(),
@@ -53,9 +58,12 @@ pub fn base(service: &Service, request: &Request<'_>) -> Option<Base> {
         ..*request
     };
     let mut making = desired(&alone, &request_of_base).ok()?.services.pop()?;
+    reads_dumps(&mut making, service, &identity);
     let image = request.observed.images.get(&making.container.image.to_string())?;
     let [mount] = making.container.mounts.as_slice() else { return None };
-    let name = format!("{BASE}-{}", key(&making, &image.id, &identity, &mount.target));
+    let seeds = seed_of(service);
+    let key = key(&making, &seeds, &image.id, &identity, &mount.target);
+    let name = newest(&format!("{BASE}-{key}"), request.observed);
     making.container.mounts[0].volume.clone_from(&name);
     let root = identity.root.display().to_string();
     let labels = BTreeMap::from([
@@ -75,7 +83,33 @@ pub fn base(service: &Service, request: &Request<'_>) -> Option<Base> {
         image: making.container.image.clone(),
         image_id: image.id.clone(),
         making,
+        seeds: service.seeds.clone(),
     })
+}
+
+/// A hash of all the seeds of a service, for labels; empty where it has none.
+fn seed_of(service: &Service) -> String {
+    if service.seeds.is_empty() {
+        return String::new();
+    }
+    let all: Vec<&str> = service.seeds.iter().map(|seed| seed.digest.as_str()).collect();
+    crate::model::digest_of_bytes(all.join("\n").as_bytes())[7..23].to_owned()
+}
+
+/// A base is seeded anew beside the one that is there, which environments lie over.
+fn newest(name: &str, observed: &Observed) -> String {
+    let number = |other: &str| other.strip_prefix(name)?.strip_prefix("-r")?.parse::<u32>().ok();
+    let highest = observed.containers.iter().filter_map(|container| number(&container.name)).max();
+    highest.map_or_else(|| name.to_owned(), |number| format!("{name}-r{number}"))
+}
+
+/// A Redis server takes a dump at its start, and only where it does not append to a log; told to, it takes one later.
+fn reads_dumps(making: &mut DesiredService, service: &Service, identity: &Identity) {
+    let major = making.version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+    if making.protocol == Protocol::Redis && !service.seeds.is_empty() && major.is_none_or(|major| major >= 7) {
+        making.container.command.extend(["--enable-debug-command".to_owned(), "yes".to_owned()]);
+        rehash(making, identity);
+    }
 }
 
 impl Base {
@@ -100,7 +134,7 @@ impl Base {
     /// What runs while it is made, and the steps: the server is started on an empty volume and proven. What an earlier
     /// run left is removed first, but a volume that an environment lies over is complete, and is not touched: then there
     /// are no steps.
-    pub fn making(&self, observed: &Observed) -> (Desired, Plan) {
+    pub fn making(&self, labels_of_network: &BTreeMap<String, String>, observed: &Observed) -> (Desired, Plan) {
         let service = self.making.clone();
         let mut plan = Plan::default();
         if !is_layer(&self.volume, observed) {
@@ -112,6 +146,11 @@ impl Base {
             if observed.volumes.iter().any(|volume| volume.name == self.volume) {
                 let action = Action::RemoveVolume { name: self.volume.clone() };
                 before = vec![plan.add(&service.name, action, "an earlier run did not finish it", before)];
+            }
+            let network = &service.container.network;
+            if !observed.networks.iter().any(|known| known.name == *network) {
+                let action = Action::CreateNetwork { name: network.clone(), labels: labels_of_network.clone() };
+                before.push(plan.add("", action, "services reach each other over it", Vec::new()));
             }
             let volume = Action::CreateVolume(service.volumes[0].clone());
             let made = plan.add(&service.name, volume, "the next environment starts over it", before);
@@ -129,9 +168,43 @@ impl Base {
         (desired, plan)
     }
 
+    /// The same base, to be made anew beside this one.
+    #[must_use]
+    pub fn anew(&self) -> Self {
+        let (name, number) = match self.name.rsplit_once("-r") {
+            Some((name, number)) => (name, number.parse::<u32>().unwrap_or_default()),
+            None => (self.name.as_str(), 0),
+        };
+        let name = format!("{name}-r{}", number + 1);
+        let mut base = self.clone();
+        for labels in [&mut base.labels, &mut base.making.container.labels, &mut base.making.volumes[0].labels] {
+            labels.insert(label::BASE.to_owned(), name.clone());
+        }
+        base.making.container.mounts[0].volume.clone_from(&name);
+        base.making.volumes[0].name.clone_from(&name);
+        base.making.container.name = making_of(&name);
+        base.volume.clone_from(&name);
+        Self { name, ..base }
+    }
+
+    /// The service as it runs while the base is made.
+    pub fn made_by(&self) -> &DesiredService {
+        &self.making
+    }
+
     /// The service that it is for.
     pub fn service(&self) -> &str {
         &self.making.name
+    }
+
+    /// The containers of its making.
+    pub fn containers(&self) -> Vec<String> {
+        vec![self.making.container.name.clone()]
+    }
+
+    /// The volumes of its making.
+    pub fn volumes(&self) -> Vec<String> {
+        vec![self.volume.clone()]
     }
 
     /// The container in which it is made.
@@ -192,7 +265,7 @@ pub fn extents(identity: &Identity, observed: &Observed) -> Vec<Extent> {
 }
 
 /// Everything that decides what a base holds, keyed so that only this machine's key finds it again.
-fn key(making: &DesiredService, image: &str, identity: &Identity, target: &str) -> String {
+fn key(making: &DesiredService, seeds: &str, image: &str, identity: &Identity, target: &str) -> String {
     let mut parts: Vec<Vec<u8>> = ["base 1", making.name.as_str(), making.kind.as_str(), image, target]
         .map(|part| part.as_bytes().to_vec())
         .to_vec();
@@ -200,6 +273,7 @@ fn key(making: &DesiredService, image: &str, identity: &Identity, target: &str) 
         parts.push(what.as_bytes().to_vec());
         parts.push(bytes.to_vec());
     };
+    add("seeds", seeds.as_bytes());
     add("host name", making.container.hostname.as_bytes());
     for (name, value) in &making.container.environment {
         add("variable", name.as_bytes());
@@ -239,6 +313,12 @@ pub(super) fn lay(mut wanted: DesiredService, service: &Service, request: &Reque
         let Some(over) = beginning(service, volume, &wanted.container.image, request) else { return wanted };
         volume.labels.insert(label::LAYERS.to_owned(), over.layers.join(","));
         volume.labels.insert(label::WAY.to_owned(), over.way.to_string());
+        let frozen = request.observed.volumes.iter().find(|known| known.name == over.whole);
+        let frozen = frozen.filter(|known| !known.label(label::ENVIRONMENT).is_empty());
+        let seeds = frozen.map_or_else(|| seed_of(service), |known| known.label(label::SEEDS).to_owned());
+        if !seeds.is_empty() {
+            volume.labels.insert(label::SEEDS.to_owned(), seeds);
+        }
         let (layers, way) = (over.layers.clone(), over.way);
         volume.over = Some(over);
         (layers, Some(way))
@@ -269,10 +349,44 @@ fn beginning(service: &Service, volume: &VolumeSpec, image: &ImageRef, request: 
         let way = if layers.len() > MOST_LAYERS { Way::Copy } else { way };
         return Some(Over { layers, whole: from, way, image: image.clone() });
     }
-    let base = (!request.cold).then(|| base(service, request)).flatten()?;
+    // What is seeded is always seeded in a base; going without one means that it is made anew before.
+    let base = (!request.cold || !service.seeds.is_empty()).then(|| base(service, request)).flatten()?;
     let record = base.record(request.observed)?;
     let way = request.way.or_else(|| Way::parse(record.label(label::WAY))).unwrap_or(Way::Copy);
     Some(base.over(way))
+}
+
+/// Services that are to begin with seeds, and have no base that holds them yet.
+pub fn unseeded<'a>(stack: &'a Stack, desired: &Desired, observed: &Observed) -> Vec<&'a Service> {
+    let begins = |service: &&Service| {
+        let wanted = desired.services.iter().find(|wanted| wanted.name == service.name);
+        wanted.and_then(|wanted| wanted.volumes.first()).is_some_and(|volume| {
+            volume.over.is_none() && !observed.volumes.iter().any(|known| known.name == volume.name)
+        })
+    };
+    stack.services.iter().filter(|service| !service.seeds.is_empty()).filter(begins).collect()
+}
+
+/// Services whose data was made of other seeds than they have now, each told at its seed.
+pub fn reseedable(stack: &Stack, desired: &Desired, observed: &Observed) -> Vec<Diagnostic> {
+    let mut told = Vec::new();
+    for service in stack.services.iter().filter(|service| !service.seeds.is_empty()) {
+        let wanted = desired.services.iter().find(|wanted| wanted.name == service.name);
+        let volume = wanted.and_then(|wanted| wanted.volumes.first());
+        let known = volume.and_then(|volume| observed.volumes.iter().find(|known| known.name == volume.name));
+        if let (Some(known), Some(first)) = (known, service.seeds.first())
+            && known.label(label::SEEDS) != seed_of(service)
+        {
+            let message = format!("the data of {} was not made of the seeds that it has now", service.name);
+            told.push(
+                Diagnostic::warning("seeds-changed", message)
+                    .at(&first.origin, "its seeds")
+                    .because("it is kept as it is")
+                    .help("`devenv up --reseed` begins anew with them, and discards what was written since"),
+            );
+        }
+    }
+    told
 }
 
 /// The administrator's login as it was when the base was made, which gets this environment's own password first.

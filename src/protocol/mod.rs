@@ -23,6 +23,7 @@ mod wire;
 use crate::model::{Endpoint, Protocol, ServiceFacts, Wanted};
 pub use probe::{Fault, ProbeError, Proof};
 pub use reconciled::{Done, ReconcileError, Subject};
+pub use redis::{RedisSession, redis_words};
 use std::time::Duration;
 pub use target::Target;
 pub use tls::Tls;

@@ -3,11 +3,13 @@
 //! All commands go out at once, so a login and its round trip cost one trip; the first refusal counts.
 
 mod facts;
+mod session;
 
 use super::wire::{Conversation, Parsed};
 use super::{Fault, ProbeError, Proof};
 use crate::model::Endpoint;
 pub(super) use facts::facts;
+pub use session::{RedisSession, redis_words};
 
 /// Bytes that a server may answer: `INFO server` is below 2 kB.
 const LIMIT: u64 = 64 * 1024;

@@ -206,6 +206,17 @@ fn on_service(row: &mut Row, state: &ServiceState) -> bool {
             row.set("starting", Style::Busy, "");
             false
         }
+        ServiceState::Seeding { what, done, total } => {
+            let first = row.state != "seeding" || !row.tail.starts_with(&one_line(what));
+            let far = match total {
+                _ if *done == 0 => String::new(),
+                0 => format!(" · {}", bytes(*done)),
+                _ => format!(" · {} of {}", bytes(*done), bytes(*total)),
+            };
+            row.set("seeding", Style::Busy, &format!("{what}{far}"));
+            row.image = if *total > 0 { format!("{}%", done.saturating_mul(100) / total) } else { String::new() };
+            first
+        }
         ServiceState::LoggingIn(error) => {
             row.set("logging in", Style::Busy, "");
             row.last_error = one_line(error);

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -34,29 +34,51 @@ pub(crate) struct EngineProxy {
     shared: Arc<Shared>,
 }
 
+/// Which request it is.
+#[derive(Clone, Copy, Debug)]
+enum Which {
+    /// The first whose first line contains that: `/containers/create`.
+    Containing(&'static str),
+    /// The so many-th that changes something, from 1.
+    Change(usize),
+}
+
 struct Shared {
     engine: PathBuf,
-    stop_at: &'static str,
+    stop_at: Which,
+    changes: AtomicUsize,
     moment: Moment,
     then: Then,
     came: AtomicBool,
     stopped: AtomicBool,
     released: AtomicBool,
+    hung_up: AtomicBool,
     streams: Mutex<Vec<UnixStream>>,
 }
 
 impl EngineProxy {
     /// Stops at the first request whose first line contains that: `/containers/create`.
     pub(crate) fn stop_at(request: &'static str, moment: Moment, then: Then) -> Self {
+        Self::new(Which::Containing(request), moment, then)
+    }
+
+    /// Holds the so many-th request that changes something, from 1.
+    pub(crate) fn hold_at_change(number: usize, moment: Moment) -> Self {
+        Self::new(Which::Change(number), moment, Then::Hold)
+    }
+
+    fn new(stop_at: Which, moment: Moment, then: Then) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let shared = Arc::new(Shared {
             engine: engine_socket(),
-            stop_at: request,
+            stop_at,
+            changes: AtomicUsize::new(0),
             moment,
             then,
             came: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
             released: AtomicBool::new(false),
+            hung_up: AtomicBool::new(false),
             streams: Mutex::default(),
         });
         let listener = UnixListener::bind(folder.path().join("engine.sock")).unwrap();
@@ -80,6 +102,14 @@ impl EngineProxy {
     /// Whether the request came.
     pub(crate) fn has_stopped(&self) -> bool {
         self.shared.stopped.load(Ordering::SeqCst)
+    }
+
+    /// Ends all connections, as the system does for a program that was killed.
+    pub(crate) fn hang_up(&self) {
+        self.shared.hung_up.store(true, Ordering::SeqCst);
+        for stream in self.shared.streams.lock().unwrap().iter() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
     }
 
     /// Lets the request that was held go on.
@@ -125,19 +155,29 @@ impl Shared {
             let mut buffer = vec![0; 65_536];
             while let Ok(count @ 1..) = from.read(&mut buffer) {
                 if held.swap(false, Ordering::SeqCst) && !shared.stop() {
-                    return;
+                    break;
                 }
                 if to.write_all(&buffer[..count]).is_err() {
-                    return;
+                    break;
                 }
             }
-            let _ = to.shutdown(Shutdown::Write);
+            // Whoever is killed reads no more, and an engine that is not read from waits: it has to hear of it.
+            let _ = from.shutdown(Shutdown::Both);
+            let _ = to.shutdown(Shutdown::Both);
         });
     }
 
     /// Whether these bytes begin the request to stop at. Each request is written at once, from its first line on.
     fn is_the_one(&self, bytes: &[u8]) -> bool {
-        first_line(bytes).contains(self.stop_at) && !self.came.swap(true, Ordering::SeqCst)
+        let line = first_line(bytes);
+        let is_it = match self.stop_at {
+            Which::Containing(part) => line.contains(part),
+            Which::Change(number) => {
+                let changes = ["POST /", "PUT /", "DELETE /"].iter().any(|method| line.starts_with(method));
+                changes && self.changes.fetch_add(1, Ordering::SeqCst) + 1 == number
+            }
+        };
+        is_it && !self.came.swap(true, Ordering::SeqCst)
     }
 
     /// Stops here; says whether to go on then.
@@ -151,7 +191,7 @@ impl Shared {
         }
         let began = Instant::now();
         while !self.released.load(Ordering::SeqCst) {
-            if began.elapsed() > Duration::from_secs(60) {
+            if self.hung_up.load(Ordering::SeqCst) || began.elapsed() > Duration::from_secs(60) {
                 return false;
             }
             thread::sleep(Duration::from_millis(5));

@@ -92,15 +92,16 @@ fn data_that_is_there_stays_whatever_bases_there_are() {
 fn a_base_that_a_killed_run_began_is_made_anew_but_not_one_that_is_used() {
     let mut observed = empty();
     let base = base_of(&postgres(), &observed).unwrap();
-    let plan = base.making(&observed).1;
+    let plan = base.making(&BTreeMap::new(), &observed).1;
     assert_eq!(plan.steps.len(), 4);
     observed.volumes.push(ObservedVolume { name: base.volume.clone(), labels: base.labels.clone() });
     observed.containers.push(record(base.container(), base.labels.clone()));
-    let actions: Vec<_> = base.making(&observed).1.steps.into_iter().map(|step| step.action).collect();
+    let actions: Vec<_> =
+        base.making(&BTreeMap::new(), &observed).1.steps.into_iter().map(|step| step.action).collect();
     assert!(matches!(actions[..2], [Action::Remove { .. }, Action::RemoveVolume { .. }]), "{actions:?}");
     let labels = BTreeMap::from([(label::LAYERS.to_owned(), base.volume.clone())]);
     observed.volumes.push(ObservedVolume { name: "over".into(), labels });
-    assert_eq!(base.making(&observed).1, Plan::default());
+    assert_eq!(base.making(&BTreeMap::new(), &observed).1, Plan::default());
 }
 
 #[test]

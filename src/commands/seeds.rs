@@ -1,0 +1,81 @@
+//! Seeds: what a service's data begins with is put into a base, and the environment starts over that.
+
+use super::session::Project;
+use super::up::Starting;
+use crate::apply::seed::{Seeding, take_file};
+use crate::machine::Digests;
+use crate::model::{Diagnostic, Event, Exit, Failure, SeedSource, ServiceState, Stack, Wanted, digest_of_bytes};
+use crate::plan::Base;
+use crate::protocol;
+use std::path::Path;
+
+/// Computes what each seed's content is: that, and no file's time, decides which base it is in.
+pub(super) fn settle(stack: &mut Stack, root: &Path, folder: &Path) -> Result<(), Failure> {
+    if stack.services.iter().all(|service| service.seeds.is_empty()) {
+        return Ok(());
+    }
+    let mut digests = Digests::open(folder);
+    for seed in stack.services.iter_mut().flat_map(|service| &mut service.seeds) {
+        let mut of = |path: &Path| {
+            digests.of(&root.join(path)).map_err(|error| {
+                let told = Diagnostic::error("seed-read", format!("cannot read the seed {}", path.display()));
+                let told = told.at(&seed.origin, "this seed").because(error.to_string());
+                Failure::new(Exit::Failed, told.help("check the file and its permissions"))
+            })
+        };
+        let parts = match &seed.source {
+            SeedSource::File { path, database } => {
+                vec!["file".to_owned(), of(path)?, database.clone().unwrap_or_default()]
+            }
+            SeedSource::Command { command, reads } => {
+                let mut parts = vec!["command".to_owned(), command.len().to_string()];
+                parts.extend(command.iter().cloned());
+                for path in reads {
+                    parts.extend([path.display().to_string(), of(path)?]);
+                }
+                parts
+            }
+        };
+        seed.digest = digest_of_bytes(parts.join("\0").as_bytes());
+    }
+    digests.keep();
+    Ok(())
+}
+
+/// Puts a base's seeds into the server that makes it.
+pub(super) async fn take(
+    project: &Project,
+    base: &Base,
+    start: &Starting<'_>,
+    emit: &(dyn Fn(Event) + Sync),
+) -> Result<(), Failure> {
+    let service = base.made_by();
+    let root = &project.reading.root;
+    let seeding = Seeding { engine: start.engine, container: base.container(), service, root };
+    for seed in &base.seeds {
+        let show = |done, total| {
+            let state = ServiceState::Seeding { what: seed.source.name(), done, total };
+            emit(Event::Service { name: service.name.clone(), state });
+        };
+        show(0, 0);
+        match &seed.source {
+            SeedSource::File { path, database } => {
+                take_file(&seeding, seed, path, database.as_deref(), &show).await?;
+            }
+            SeedSource::Command { .. } => {}
+        }
+    }
+    // What the administrator's login made is the app's.
+    if let Some(admin) = &service.admin {
+        let wanted = Wanted { adopt: true, ..service.wanted.clone() };
+        protocol::reconcile(service.protocol, admin, &wanted).await.map_err(|error| {
+            let told = Diagnostic::error(
+                "seed",
+                format!("what the seeds made of {} cannot be given to its app", service.name),
+            );
+            let told = base.seeds.iter().fold(told, |told, seed| told.at(&seed.origin, "its seeds"));
+            Failure::new(Exit::Failed, told.because(error.error.message).help("`devenv up --verbose` tells more"))
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,197 @@
+//! What files hold, as hashes, without reading again what has not changed since.
+//!
+//! Content alone decides. That length, time and place on the disk are as they were only spares the reading, and not
+//! where a file is so new that it could have been written twice within one tick of the clock.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+const NAME: &str = "digests.json";
+
+/// A file that was written so short a time ago may be written again without its time telling.
+const NEW: Duration = Duration::from_secs(3);
+
+/// The hashes that are known of this machine's files.
+#[derive(Debug)]
+pub struct Digests {
+    path: PathBuf,
+    known: BTreeMap<String, Known>,
+    changed: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Known {
+    length: u64,
+    /// Nanoseconds since 1970, as text: JSON's numbers end before.
+    modified: String,
+    place: u64,
+    digest: String,
+}
+
+impl Digests {
+    /// Those that lie in the machine's folder; a file that cannot be read counts as none.
+    pub fn open(folder: &Path) -> Self {
+        let path = folder.join(NAME);
+        let text = fs::read(&path).unwrap_or_default();
+        Self { path, known: serde_json::from_slice(&text).unwrap_or_default(), changed: false }
+    }
+
+    /// A hash of what a file, or all files of a folder with their paths, hold: 64 hexadecimal digits.
+    pub fn of(&mut self, path: &Path) -> io::Result<String> {
+        if !fs::metadata(path)?.is_dir() {
+            return self.of_file(path);
+        }
+        let mut files = Vec::new();
+        walk(path, &mut files)?;
+        files.sort();
+        let mut hash = Sha256::new();
+        for file in files {
+            let inner = file.strip_prefix(path).unwrap_or(&file).to_string_lossy().into_owned();
+            hash.update((inner.len() as u64).to_le_bytes());
+            hash.update(inner.as_bytes());
+            hash.update(self.of_file(&file)?.as_bytes());
+        }
+        Ok(hex(&hash.finalize()))
+    }
+
+    fn of_file(&mut self, path: &Path) -> io::Result<String> {
+        let mut file = File::open(path)?;
+        let facts = file.metadata()?;
+        let modified = facts.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+        let since = modified.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let name = fs::canonicalize(path)?.to_string_lossy().into_owned();
+        let seen = |digest: String| Known {
+            length: facts.len(),
+            modified: since.as_nanos().to_string(),
+            place: place(&facts),
+            digest,
+        };
+        if let Some(known) = self.known.get(&name)
+            && *known == seen(known.digest.clone())
+        {
+            return Ok(known.digest.clone());
+        }
+        let mut hash = Sha256::new();
+        let mut buffer = vec![0; 256 * 1024];
+        loop {
+            let read = file.read(&mut buffer)?;
+            if read == 0 {
+                break;
+            }
+            hash.update(&buffer[..read]);
+        }
+        let digest = hex(&hash.finalize());
+        if modified.elapsed().is_ok_and(|age| age > NEW) {
+            self.known.insert(name, seen(digest.clone()));
+            self.changed = true;
+        }
+        Ok(digest)
+    }
+
+    /// Keeps what was found. Where that fails, the next run reads again.
+    pub fn keep(mut self) {
+        if !self.changed {
+            return;
+        }
+        self.known.retain(|path, _| Path::new(path).exists());
+        let folder = self.path.parent().unwrap_or(Path::new("."));
+        let written = tempfile::NamedTempFile::new_in(folder).and_then(|mut file| {
+            file.write_all(&serde_json::to_vec(&self.known)?)?;
+            file.persist(&self.path).map_err(|error| error.error)
+        });
+        drop(written);
+    }
+}
+
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        // What a link leads to belongs to it, but a linked folder could lead back here.
+        if entry.file_type()?.is_dir() {
+            walk(&entry.path(), files)?;
+        } else if entry.path().is_file() {
+            files.push(entry.path());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn place(facts: &Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::ino(facts)
+}
+
+#[cfg(not(unix))]
+fn place(_: &Metadata) -> u64 {
+    0
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a text cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn age(path: &Path, by: Duration) {
+        let file = File::options().append(true).open(path).unwrap();
+        file.set_modified(SystemTime::now() - by).unwrap();
+    }
+
+    #[test]
+    fn content_decides_and_not_the_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let (state, file) = (folder.path().join("state"), folder.path().join("a.sql"));
+        fs::create_dir(&state).unwrap();
+        fs::write(&file, "one").unwrap();
+        age(&file, Duration::from_secs(100));
+        let mut digests = Digests::open(&state);
+        let first = digests.of(&file).unwrap();
+        digests.keep();
+        age(&file, Duration::from_secs(50));
+        assert_eq!(Digests::open(&state).of(&file).unwrap(), first, "another time, the same content");
+        fs::write(&file, "two").unwrap();
+        assert_ne!(Digests::open(&state).of(&file).unwrap(), first);
+    }
+
+    #[test]
+    fn what_is_known_is_not_read_again_and_what_is_new_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a.sql");
+        fs::write(&file, "one").unwrap();
+        let mut digests = Digests::open(folder.path());
+        digests.of(&file).unwrap();
+        assert!(!digests.changed, "too new to be known");
+        age(&file, Duration::from_secs(100));
+        digests.of(&file).unwrap();
+        let known = digests.known.values_mut().next().unwrap();
+        known.digest = "known".to_owned();
+        assert_eq!(digests.of(&file).unwrap(), "known");
+    }
+
+    #[test]
+    fn a_folder_is_all_its_files_with_their_paths() {
+        let folder = tempfile::tempdir().unwrap();
+        let inside = folder.path().join("migrate/deep");
+        fs::create_dir_all(&inside).unwrap();
+        fs::write(inside.join("1.rb"), "one").unwrap();
+        let mut digests = Digests::open(folder.path());
+        let first = digests.of(&folder.path().join("migrate")).unwrap();
+        fs::rename(inside.join("1.rb"), inside.join("2.rb")).unwrap();
+        assert_ne!(digests.of(&folder.path().join("migrate")).unwrap(), first);
+        fs::write(inside.join("1.rb"), "").unwrap();
+        let both = digests.of(&folder.path().join("migrate")).unwrap();
+        assert_eq!(digests.of(&folder.path().join("migrate")).unwrap(), both);
+    }
+}

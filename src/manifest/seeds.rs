@@ -1,0 +1,197 @@
+//! `seeds:` of `services.local.yaml`: what each service's data begins with.
+//!
+//! ```yaml
+//! seeds:
+//!   db:
+//!     - seeds/schema.sql                           # .sql, .dump, also compressed
+//!     - {file: seeds/shop.dump, database: shop}    # without `database`: the first one
+//!     - command: bin/rails db:migrate              # run on the host with the project's variables
+//!       reads: [db/migrate, db/schema.rb]          # what decides whether it has to run again
+//! ```
+
+use super::expect::Expect;
+use super::overlay::no_such_service;
+use super::tree::Node;
+use crate::kinds::Kinds;
+use crate::model::{Diagnostic, Located, Origin, Protocol, Seed, SeedSource, Service, Stack};
+use std::path::{Path, PathBuf};
+
+/// Adds the seeds to the stack's services.
+pub(super) fn lay_over(node: &Node, root: &Path, stack: &mut Stack, kinds: &Kinds, expect: &mut Expect) {
+    for entry in expect.map(node, "`seeds`").to_vec() {
+        let Some(at) = stack.services.iter().position(|service| service.name == entry.key.value) else {
+            expect.diagnostics.push(no_such_service(&entry.key, stack));
+            continue;
+        };
+        let service = &stack.services[at];
+        let Some(protocol) = kinds.get(&service.kind).map(|kind| kind.protocol) else { continue };
+        let nodes: Vec<Node> = match entry.value.as_sequence() {
+            Some(items) => items.to_vec(),
+            None => vec![entry.value.clone()],
+        };
+        let mut seeds = Vec::new();
+        for node in &nodes {
+            if let Some(source) = read(node, &entry.key, root, expect)
+                && let Some(source) = fits(source, &node.origin, service, protocol, expect)
+            {
+                seeds.push(Seed { origin: node.origin.clone(), source, digest: String::new() });
+            }
+        }
+        if nodes.is_empty() {
+            let told = Diagnostic::error("seed-none", format!("`seeds` of `{}` names nothing", entry.key.value));
+            expect
+                .diagnostics
+                .push(told.at(&entry.key.origin, "an empty list").help("name a file, or remove the line"));
+        }
+        stack.services[at].seeds = seeds;
+    }
+}
+
+fn read(node: &Node, service: &Located<String>, root: &Path, expect: &mut Expect) -> Option<SeedSource> {
+    let what = format!("a seed of `{}`", service.value);
+    if node.as_mapping().is_none() {
+        let path = expect.text(node, &what)?;
+        return file(&path, None, root, expect);
+    }
+    let entries = expect.known(node, &what, &["file", "database", "command", "reads"]).to_vec();
+    let find = |key: &str| entries.iter().find(|entry| entry.key.value == key).map(|entry| &entry.value);
+    match (find("file"), find("command")) {
+        (Some(path), None) => {
+            let database = find("database").and_then(|node| expect.text(node, "`database` of a seed"));
+            if let Some(reads) = find("reads") {
+                let told = Diagnostic::error("seed-reads", "a file's own content decides whether it is taken again");
+                expect.diagnostics.push(told.at(&reads.origin, "for commands only").help("remove `reads`"));
+            }
+            let path = expect.text(path, "`file` of a seed")?;
+            file(&path, database.map(|database| database.value), root, expect)
+        }
+        (None, Some(node)) => {
+            if let Some(database) = find("database") {
+                let told = Diagnostic::error("seed-database", "a command goes where its variables lead it");
+                expect.diagnostics.push(told.at(&database.origin, "for files only").help("remove `database`"));
+            }
+            let command = match node.as_sequence() {
+                Some(_) => expect.texts(node, "`command` of a seed").into_iter().map(|word| word.value).collect(),
+                None => vec!["sh".to_owned(), "-c".to_owned(), expect.text(node, "`command` of a seed")?.value],
+            };
+            let mut reads = Vec::new();
+            for path in find("reads").map(|node| expect.texts(node, "`reads` of a seed")).unwrap_or_default() {
+                reads.push(there(&path, root, false, expect)?);
+            }
+            if command.is_empty() {
+                let told = Diagnostic::error("seed-command", "the command has no words");
+                expect.diagnostics.push(told.at(&node.origin, "an empty list").help("write it as a text or as a list"));
+                return None;
+            }
+            Some(SeedSource::Command { command, reads })
+        }
+        _ => {
+            let told = Diagnostic::error("seed-form", format!("{what} is a file or a command"));
+            let told = told.at(&node.origin, "names neither, or both");
+            expect.diagnostics.push(told.help("write a path, `{file: PATH}` or `{command: WORDS}`"));
+            None
+        }
+    }
+}
+
+fn file(path: &Located<String>, database: Option<String>, root: &Path, expect: &mut Expect) -> Option<SeedSource> {
+    Some(SeedSource::File { path: there(path, root, true, expect)?, database })
+}
+
+/// A path of something that is there.
+fn there(path: &Located<String>, root: &Path, is_file: bool, expect: &mut Expect) -> Option<PathBuf> {
+    let found = root.join(&path.value);
+    if found.is_file() || !is_file && found.is_dir() {
+        return Some(PathBuf::from(&path.value));
+    }
+    let told = Diagnostic::error("seed-absent", format!("there is no file {}", path.value));
+    let told = told.at(&path.origin, format!("looked for at {}", found.display()));
+    expect.diagnostics.push(told.help("paths are seen from the folder of services.local.yaml"));
+    None
+}
+
+/// Whether a service can take what a seed is.
+fn fits(
+    source: SeedSource,
+    origin: &Origin,
+    service: &Service,
+    protocol: Protocol,
+    expect: &mut Expect,
+) -> Option<SeedSource> {
+    let keeps = service.kind != "memcached" && !matches!(protocol, Protocol::Memcached);
+    let takes_files = matches!(protocol, Protocol::Postgres | Protocol::Mysql | Protocol::Redis | Protocol::Amqp);
+    let has_databases = matches!(protocol, Protocol::Postgres | Protocol::Mysql);
+    let (why, help) = match &source {
+        _ if !keeps => ("it keeps nothing: what is in it is gone when it stops", "fill it when the app starts"),
+        SeedSource::File { .. } if !takes_files => {
+            ("how a file gets into it is not known here", "use `{command: …}`, with a client on this machine")
+        }
+        SeedSource::File { database: Some(_), .. } if !has_databases => {
+            ("it has no databases by name", "remove `database`")
+        }
+        _ => return Some(source),
+    };
+    let told =
+        Diagnostic::error("seed-kind", format!("`{}` ({}) cannot be seeded by this", service.name, service.kind));
+    expect.diagnostics.push(told.at(origin, "this seed").because(why).help(help));
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::manifest::{Reading, Request};
+    use crate::model::{Diagnostic, SeedSource};
+
+    const MANIFEST: &str = "services:\n  db: {kind: postgres, version: \"16\"}\n  mem: {kind: memcached, version: \"1.6\"}\n  cache: {kind: redis, version: \"7.0\"}\n  search: {kind: meilisearch, version: \"1.6\"}\n";
+
+    fn reading(seeds: &str) -> Reading {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("db/migrate")).unwrap();
+        for (path, text) in [("services.yaml", MANIFEST), ("services.local.yaml", seeds), ("a.sql", "")] {
+            std::fs::write(folder.path().join(path), text).unwrap();
+        }
+        let request = Request { folder: folder.path().to_path_buf(), folder_is_root: true, ..Request::default() };
+        crate::manifest::read(&request).unwrap()
+    }
+
+    fn told(seeds: &str) -> Vec<Diagnostic> {
+        reading(seeds).diagnostics
+    }
+
+    #[test]
+    fn files_and_commands_are_read_in_their_order() {
+        let text = "seeds:\n  db:\n    - a.sql\n    - {file: a.sql, database: shop}\n    - {command: make it, reads: [db/migrate]}\n    - {command: [make, it]}\n";
+        let reading = reading(text);
+        let seeds = &reading.stack.service("db").unwrap().seeds;
+        let names: Vec<String> = seeds.iter().map(|seed| seed.source.name()).collect();
+        assert_eq!(names, ["a.sql", "a.sql", "make it", "make it"]);
+        assert!(matches!(&seeds[1].source, SeedSource::File { database: Some(name), .. } if name == "shop"));
+        assert!(matches!(&seeds[2].source, SeedSource::Command { reads, .. } if reads.len() == 1));
+        assert_eq!(seeds[2].origin.line, 5);
+    }
+
+    #[test]
+    fn each_fault_is_told_at_its_line_with_what_to_do() {
+        for (line, code) in [
+            ("dbb: [a.sql]", "unknown-service"),
+            ("db: [b.sql]", "seed-absent"),
+            ("db: []", "seed-none"),
+            ("db: [{file: a.sql, command: x}]", "seed-form"),
+            ("db: [{database: x}]", "seed-form"),
+            ("db: [{file: a.sql, reads: [a.sql]}]", "seed-reads"),
+            ("db: [{command: x, database: y}]", "seed-database"),
+            ("db: [{command: []}]", "seed-command"),
+            ("db: [{command: x, reads: [nowhere]}]", "seed-absent"),
+            ("db: [{fil: a.sql}]", "unknown-key"),
+            ("mem: [a.sql]", "seed-kind"),
+            ("search: [a.sql]", "seed-kind"),
+            ("cache: [{file: a.sql, database: x}]", "seed-kind"),
+        ] {
+            let told = told(&format!("seeds:\n  {line}\n"));
+            let found = told.iter().find(|one| one.code == code);
+            let found = found.unwrap_or_else(|| panic!("{line}: {told:?}"));
+            assert_eq!(found.origin.as_ref().unwrap().line, 2, "{line}");
+            assert!(!found.help.is_empty(), "{line}: {found:?}");
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Commands of the user's own, for a server that is being seeded.
+
+use super::{Reply, check, commands, parse};
+use crate::model::Endpoint;
+use crate::protocol::ProbeError;
+use crate::protocol::wire::Conversation;
+use std::time::Duration;
+
+/// Bytes that a server may answer in all: some for each of very many commands.
+const LIMIT: u64 = 64 * 1024 * 1024 * 1024;
+
+/// So many commands go out before their answers are read: the server's answers must find room meanwhile.
+const AT_ONCE: usize = 500;
+
+/// Between two looks at whether a rewriting has ended.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A connection that is logged in.
+pub struct RedisSession {
+    conversation: Conversation,
+}
+
+impl RedisSession {
+    /// Logs in.
+    pub async fn open(endpoint: &Endpoint) -> Result<Self, ProbeError> {
+        let login = commands(endpoint);
+        let mut conversation = Conversation::open(endpoint, LIMIT).await?;
+        conversation.send(&login.iter().flat_map(|command| super::encode(command)).collect::<Vec<u8>>()).await?;
+        for command in &login {
+            let reply = conversation.receive(parse).await?;
+            check(command[0], &reply)?;
+        }
+        Ok(Self { conversation })
+    }
+
+    /// Sends commands, each a list of words. The first that the server refuses is told by its place, with its words;
+    /// what was sent behind it may have been carried out.
+    pub async fn send(&mut self, requests: &[&[Vec<u8>]]) -> Result<Option<(usize, String)>, ProbeError> {
+        let mut refused = None;
+        for (number, part) in requests.chunks(AT_ONCE).enumerate() {
+            let bytes: Vec<u8> = part.iter().flat_map(|words| encode(words)).collect();
+            self.conversation.send(&bytes).await?;
+            for at in 0..part.len() {
+                if let Reply::Error(error) = self.conversation.receive(parse).await?
+                    && refused.is_none()
+                {
+                    refused = Some((number * AT_ONCE + at, error));
+                }
+            }
+            if refused.is_some() {
+                break;
+            }
+        }
+        Ok(refused)
+    }
+
+    async fn ask(&mut self, words: &[&str]) -> Result<Reply, ProbeError> {
+        self.conversation.send(&super::encode(words)).await?;
+        self.conversation.receive(parse).await
+    }
+
+    /// Where the server keeps its dump: an absolute path in its container.
+    pub async fn dump_path(&mut self) -> Result<String, ProbeError> {
+        let mut parts = Vec::new();
+        for setting in ["dir", "dbfilename"] {
+            match self.ask(&["CONFIG", "GET", setting]).await? {
+                Reply::List(pair) if pair.len() == 2 => match &pair[1] {
+                    Reply::Text(text) => parts.push(text.clone()),
+                    _ => return Err(ProbeError::foreign("Redis' protocol")),
+                },
+                Reply::Error(error) => return Err(ProbeError::other(error)),
+                _ => return Err(ProbeError::foreign("Redis' protocol")),
+            }
+        }
+        Ok(parts.join("/"))
+    }
+
+    /// Has the server forget what it holds and read its dump; then what it appends to is written anew, where it does
+    /// that. A refusal is told in the server's words.
+    pub async fn reload(&mut self) -> Result<Option<String>, ProbeError> {
+        if let Reply::Error(error) = self.ask(&["DEBUG", "RELOAD", "NOSAVE"]).await? {
+            return Ok(Some(error));
+        }
+        let appends = matches!(self.ask(&["CONFIG", "GET", "appendonly"]).await?,
+            Reply::List(pair) if pair.get(1) == Some(&Reply::Text("yes".to_owned())));
+        if !appends {
+            return Ok(None);
+        }
+        if let Reply::Error(error) = self.ask(&["BGREWRITEAOF"]).await? {
+            return Ok(Some(error));
+        }
+        loop {
+            tokio::time::sleep(PAUSE).await;
+            let Reply::Text(info) = self.ask(&["INFO", "persistence"]).await? else {
+                return Err(ProbeError::foreign("Redis' protocol"));
+            };
+            let says = |line: &str| info.lines().any(|one| one.trim() == line);
+            if says("aof_rewrite_in_progress:0") && says("aof_rewrite_scheduled:0") {
+                let failed = !says("aof_last_bgrewrite_status:ok");
+                return Ok(failed.then(|| "it could not write its append-only file".to_owned()));
+            }
+        }
+    }
+}
+
+fn encode(words: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = format!("*{}\r\n", words.len()).into_bytes();
+    for word in words {
+        bytes.extend_from_slice(format!("${}\r\n", word.len()).as_bytes());
+        bytes.extend_from_slice(word);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes
+}
+
+/// The words of a line as `redis-cli` reads them: in double quotes with `\n`, `\x41` and the like, in single quotes as
+/// they are. None where a quote is not closed, or goes on behind its end.
+pub fn redis_words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut words = Vec::new();
+    let mut rest = line.iter().copied().peekable();
+    loop {
+        while rest.next_if(u8::is_ascii_whitespace).is_some() {}
+        let Some(&first) = rest.peek() else { return Some(words) };
+        let mut word = Vec::new();
+        match first {
+            quote @ (b'"' | b'\'') => {
+                rest.next();
+                loop {
+                    match rest.next()? {
+                        byte if byte == quote => break,
+                        b'\\' if quote == b'"' => match rest.next()? {
+                            b'n' => word.push(b'\n'),
+                            b'r' => word.push(b'\r'),
+                            b't' => word.push(b'\t'),
+                            b'a' => word.push(7),
+                            b'b' => word.push(8),
+                            b'x' => {
+                                let mut digit = || char::from(rest.next()?).to_digit(16);
+                                let (high, low) = (digit()?, digit()?);
+                                word.push(u8::try_from(high * 16 + low).ok()?);
+                            }
+                            other => word.push(other),
+                        },
+                        b'\\' if rest.peek() == Some(&b'\'') => word.extend(rest.next()),
+                        byte => word.push(byte),
+                    }
+                }
+                if rest.peek().is_some_and(|byte| !byte.is_ascii_whitespace()) {
+                    return None;
+                }
+            }
+            _ => {
+                while let Some(byte) = rest.next_if(|byte| !byte.is_ascii_whitespace()) {
+                    word.push(byte);
+                }
+            }
+        }
+        words.push(word);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_those_of_redis_own_client() {
+        let words = |line: &str| -> Option<Vec<String>> {
+            let words = redis_words(line.as_bytes())?;
+            Some(words.into_iter().map(|word| String::from_utf8_lossy(&word).into_owned()).collect())
+        };
+        let of = |list: &[&str]| Some(list.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+        assert_eq!(words("SET a 1\r\n"), of(&["SET", "a", "1"]));
+        assert_eq!(words(r#"SET "a b" 'c "d" \' e'"#), of(&["SET", "a b", "c \"d\" ' e"]));
+        assert_eq!(words(r#"SET k "\x41\n\"""#), of(&["SET", "k", "A\n\""]));
+        assert_eq!(words("   "), of(&[]));
+        assert_eq!(words("SET \"\" x"), of(&["SET", "", "x"]));
+        for bad in ["SET \"a", "SET 'a", "SET \"a\"b", r#"SET "\x4"#] {
+            assert_eq!(words(bad), None, "{bad}");
+        }
+    }
+}

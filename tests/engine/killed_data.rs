@@ -1,0 +1,118 @@
+//! Snapshots, restores and resets that are killed at each request which changes something on the engine: the data of an
+//! environment is then what it was or what was asked for, in all of its services, and never a mixture.
+
+use crate::client::redis;
+use crate::engine_proxy::{EngineProxy, Moment};
+use crate::project::{Outcome, Sandbox};
+use std::time::Duration;
+
+// Two of the quickest: that all go together is the same with any.
+const STACK: &str = r#"
+name: shop
+services:
+  one: { kind: redis, version: "7.0.15" }
+  two: { kind: redis, version: "7.0.15" }
+variables:
+  ONE_URL: ${one.url}
+  TWO_URL: ${two.url}
+"#;
+
+/// More than any command asks for: a run that is not stopped before has come to its end.
+const MOST_CHANGES: usize = 60;
+
+fn write(project: &Sandbox, word: &str) {
+    let env = project.env();
+    for name in ["ONE_URL", "TWO_URL"] {
+        redis(&env[name], &["SET", "word", word]);
+    }
+}
+
+/// What both services say; they must agree.
+fn read(project: &Sandbox, at: &str) -> String {
+    let env = project.env();
+    let [one, two] = ["ONE_URL", "TWO_URL"].map(|name| redis(&env[name], &["GET", "word"]).concat());
+    assert_eq!(one, two, "a mixture of two moments, {at}");
+    one
+}
+
+/// Runs a command that is killed at its so many-th change. False where it came to its end before.
+fn killed(project: &Sandbox, way: &str, arguments: &[&str], number: usize, moment: Moment) -> bool {
+    let proxy = EngineProxy::hold_at_change(number, moment);
+    let mut command = project.command(&[arguments, &["--host", &proxy.host()]].concat());
+    command.env("DEVENV_LAYERS", way);
+    let mut run = crate::project::Running::start(&mut command);
+    while !proxy.has_stopped() && !run.has_ended() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    if !proxy.has_stopped() {
+        let ended = run.end();
+        assert_eq!(ended.code, 0, "devenv {arguments:?} unharmed: {ended:?}");
+        return false;
+    }
+    run.signal("KILL");
+    run.end();
+    proxy.hang_up();
+    true
+}
+
+fn up(project: &Sandbox, way: &str, at: &str) {
+    let outcome = Outcome::of(&project.command(&["up"]).env("DEVENV_LAYERS", way).output().unwrap());
+    assert_eq!(outcome.code, 0, "{at}: {outcome:?}");
+}
+
+/// Kills a command at each of its changes; after each, `up`, and the data must be one of `allowed`.
+fn at_each_change(way: &str, moment: Moment, arguments: impl Fn(usize) -> Vec<String>, allowed: &[&str], kept: &str) {
+    let project = Sandbox::new(&[("services.yaml", STACK)]);
+    up(&project, way, "at first");
+    write(&project, "old");
+    let saved = project.command(&["snapshot", "save", "old"]).env("DEVENV_LAYERS", way).output().unwrap();
+    assert!(saved.status.success(), "{saved:?}");
+    for number in 1..=MOST_CHANGES {
+        let of_this = arguments(number);
+        let of_this: Vec<&str> = of_this.iter().map(String::as_str).collect();
+        let at = format!("{way}, {of_this:?} killed {moment:?} change {number}");
+        write(&project, "new");
+        let was_killed = killed(&project, way, &of_this, number, moment);
+        up(&project, way, &at);
+        let found = read(&project, &at);
+        assert!(allowed.contains(&found.as_str()), "{found} {at}");
+        let containers = project.containers();
+        up(&project, way, &at);
+        assert_eq!(project.containers(), containers, "a second up has nothing left to do, {at}");
+        if !was_killed {
+            assert!(number > 3, "it was not killed even once");
+            // What was kept before all of this is whole.
+            let back = ["snapshot", "restore", "old", "--yes"];
+            let back = Outcome::of(&project.command(&back).env("DEVENV_LAYERS", way).output().unwrap());
+            assert_eq!(back.code, 0, "{back:?}");
+            assert_eq!(read(&project, "in the end"), kept);
+            return;
+        }
+    }
+    panic!("more than {MOST_CHANGES} changes");
+}
+
+fn words(arguments: &[&str]) -> Vec<String> {
+    arguments.iter().map(|word| (*word).to_owned()).collect()
+}
+
+#[test]
+fn a_snapshot_killed_at_any_change_keeps_what_runs_and_what_was_saved() {
+    for (way, moment) in [("overlay", Moment::After), ("copy", Moment::Before)] {
+        at_each_change(way, moment, |number| words(&["snapshot", "save", &format!("s{number}")]), &["new"], "old");
+    }
+}
+
+#[test]
+fn a_restore_killed_at_any_change_ends_where_it_was_or_where_it_went() {
+    for (way, moment) in [("overlay", Moment::Before), ("overlay", Moment::After), ("copy", Moment::After)] {
+        at_each_change(way, moment, |_| words(&["snapshot", "restore", "old", "--yes"]), &["new", "old"], "old");
+    }
+}
+
+#[test]
+fn a_reset_killed_at_any_change_ends_where_it_was_or_with_nothing() {
+    for (way, moment) in [("overlay", Moment::After), ("copy", Moment::Before)] {
+        at_each_change(way, moment, |_| words(&["reset", "--yes"]), &["new", "nil"], "old");
+    }
+}

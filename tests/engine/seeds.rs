@@ -1,0 +1,276 @@
+//! Seeds: what data begins with, on real servers, in bases that later environments start over.
+
+use crate::client::{one, redis, sql};
+use crate::project::{Outcome, Sandbox, docker};
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+const STACK: &str = r#"
+name: shop
+services:
+  db: { kind: postgres, version: "15.18", databases: [shop, other] }
+  cache: { kind: redis, version: "7.0.15" }
+variables:
+  DATABASE_URL: ${db.url}
+  REDIS_URL: ${cache.url}
+"#;
+
+const SCHEMA: &str = "-- the shop\nCREATE TABLE items (id int PRIMARY KEY, name text);\nCOPY items FROM stdin;\n1\tsoap\n2\ttowel\n\\.\nCREATE VIEW names AS SELECT name FROM items;\n";
+
+fn run(project: &Sandbox, way: &str, arguments: &[&str]) -> Outcome {
+    let outcome = Outcome::of(&project.command(arguments).env("DEVENV_LAYERS", way).output().unwrap());
+    assert_eq!(outcome.code, 0, "devenv {arguments:?}\n{}{}", outcome.stdout, outcome.stderr);
+    outcome
+}
+
+fn stack_with(seeds: &str, files: &[(&str, &str)]) -> Sandbox {
+    let local = format!("seeds:\n{seeds}");
+    let mut all = vec![("services.yaml", STACK), ("services.local.yaml", local.as_str())];
+    all.extend_from_slice(files);
+    Sandbox::new(&all)
+}
+
+fn items(url: &str) -> String {
+    sql(url, "SELECT name FROM items ORDER BY id").unwrap_or_default().join(",")
+}
+
+/// Bases on the engine that this project made.
+fn bases(project: &Sandbox) -> Vec<String> {
+    let mut all = project.everything_on_the_engine();
+    all.retain(|name| name.starts_with("volume") && name.contains("devenv-base-"));
+    all
+}
+
+fn gzip(path: &std::path::Path) {
+    assert!(Command::new("gzip").arg("-kf").arg(path).status().unwrap().success());
+}
+
+#[test]
+fn a_seed_is_taken_once_and_every_later_environment_starts_over_it() {
+    for way in ["overlay", "copy"] {
+        let project = stack_with("  db: [schema.sql]\n", &[("schema.sql", SCHEMA)]);
+        let shown = run(&project, way, &["up"]);
+        assert!(shown.stderr.contains("seeding") && shown.stderr.contains("schema.sql"), "{}", shown.stderr);
+        let url = project.env()["DATABASE_URL"].clone();
+        assert_eq!(items(&url), "soap,towel");
+        // The app owns it, and can change it.
+        sql(&url, "INSERT INTO items VALUES (3, 'comb'); ALTER TABLE items ADD x int").unwrap();
+        let of_db = bases(&project);
+        // What was written stays; nothing is seeded again.
+        let again = run(&project, way, &["up"]);
+        assert!(!again.stderr.contains("seeding"), "{}", again.stderr);
+        assert_eq!(items(&url), "soap,towel,comb");
+        // From nothing again: over the base, whatever the file's time.
+        run(&project, way, &["down", "--volumes", "--yes"]);
+        project.write("schema.sql", SCHEMA);
+        let fresh = run(&project, way, &["up"]);
+        assert!(!fresh.stderr.contains("seeding"), "{}", fresh.stderr);
+        assert_eq!(items(&project.env()["DATABASE_URL"]), "soap,towel");
+        assert_eq!(bases(&project), of_db);
+        // Reset goes back to it too.
+        sql(&project.env()["DATABASE_URL"], "DROP TABLE items CASCADE").unwrap();
+        run(&project, way, &["reset", "--yes"]);
+        assert_eq!(items(&project.env()["DATABASE_URL"]), "soap,towel");
+    }
+}
+
+#[test]
+fn content_decides_and_data_that_is_there_is_kept_until_one_asks() {
+    let project = stack_with("  db: schema.sql\n", &[("schema.sql", SCHEMA)]);
+    project.succeed(&["up"]);
+    let url = project.env()["DATABASE_URL"].clone();
+    sql(&url, "INSERT INTO items VALUES (3, 'mine')").unwrap();
+    project.write("schema.sql", &SCHEMA.replace("towel", "brush"));
+    let told = project.succeed(&["up"]);
+    for part in ["seeds that it has now", "services.local.yaml:2", "--reseed"] {
+        assert!(told.stderr.contains(part), "{part}: {}", told.stderr);
+    }
+    assert_eq!(items(&url), "soap,towel,mine");
+    let refused = project.fail(2, &["up", "--reseed"]);
+    assert!(refused.stderr.contains("discards") && refused.stderr.contains("db ("), "{}", refused.stderr);
+    assert_eq!(items(&url), "soap,towel,mine");
+    project.succeed(&["up", "--reseed", "--yes"]);
+    assert_eq!(items(&url), "soap,brush");
+    assert!(!project.succeed(&["up"]).stderr.contains("seeds that it has now"));
+    // Asked again with the same content: it is taken again, and what was written goes.
+    sql(&url, "INSERT INTO items VALUES (3, 'mine')").unwrap();
+    let again = project.succeed(&["up", "--reseed", "--yes"]);
+    assert!(again.stderr.contains("seeding"), "{}", again.stderr);
+    assert_eq!(items(&url), "soap,brush");
+    // And without a base.
+    project.succeed(&["down", "--volumes", "--yes"]);
+    let cold = project.succeed(&["up", "--cold"]);
+    assert!(cold.stderr.contains("seeding"), "{}", cold.stderr);
+    assert_eq!(items(&project.env()["DATABASE_URL"]), "soap,brush");
+}
+
+#[test]
+fn a_statement_that_fails_is_told_with_its_line_and_nothing_of_it_is_kept() {
+    let wrong = format!("{SCHEMA}INSERT INTO nowhere VALUES (1);\n");
+    let project = stack_with("  db: [schema.sql]\n", &[("schema.sql", &wrong)]);
+    gzip(&project.path("schema.sql"));
+    for (file, line) in [("schema.sql", 8), ("schema.sql.gz", 8)] {
+        project.write("services.local.yaml", &format!("seeds: {{db: [{file}]}}\n"));
+        let refused = project.fail(1, &["up"]);
+        let place = format!("{file}:{line}: INSERT INTO nowhere VALUES (1);");
+        for part in ["db does not take", &place, "relation \"nowhere\" does not exist", "services.local.yaml:1"] {
+            assert!(refused.stderr.contains(part), "{part}: {}", refused.stderr);
+        }
+        assert!(!refused.stderr.contains("PGPASSWORD"));
+        assert_eq!(bases(&project), Vec::<String>::new());
+        assert!(!project.path(".env").exists());
+    }
+    project.write("schema.sql", SCHEMA);
+    project.write("services.local.yaml", "seeds: {db: [schema.sql]}\n");
+    project.succeed(&["up"]);
+    assert_eq!(items(&project.env()["DATABASE_URL"]), "soap,towel");
+}
+
+#[test]
+fn dumps_in_the_custom_format_and_packed_files_go_into_the_database_that_is_named() {
+    let project = stack_with("  db: [schema.sql.gz]\n", &[("schema.sql", SCHEMA)]);
+    gzip(&project.path("schema.sql"));
+    project.succeed(&["up"]);
+    let url = project.env()["DATABASE_URL"].clone();
+    assert_eq!(items(&url), "soap,towel");
+    let dump = Command::new("docker")
+        .args(["exec", &project.container("db"), "sh", "-c"])
+        .arg("PGPASSWORD=$POSTGRES_PASSWORD pg_dump -Fc -h 127.0.0.1 -U \"$POSTGRES_USER\" shop")
+        .output()
+        .unwrap();
+    assert!(dump.stdout.starts_with(b"PGDMP"), "{}", String::from_utf8_lossy(&dump.stderr));
+    std::fs::write(project.path("shop.dump"), dump.stdout).unwrap();
+    gzip(&project.path("shop.dump"));
+    for file in ["shop.dump", "shop.dump.gz"] {
+        project.write("services.local.yaml", &format!("seeds:\n  db: [{{file: {file}, database: other}}]\n"));
+        project.succeed(&["up", "--reseed", "--yes"]);
+        assert_eq!(items(&url), "", "{file}");
+        let other = url.replace("/shop", "/other");
+        assert_eq!(items(&other), "soap,towel", "{file}");
+        assert_eq!(one(&other, "SELECT tableowner = current_user FROM pg_tables WHERE tablename = 'items'"), "t");
+    }
+    // A dump that is cut short is no dump.
+    let whole = std::fs::read(project.path("shop.dump.gz")).unwrap();
+    std::fs::write(project.path("cut.dump.gz"), &whole[..whole.len() / 2]).unwrap();
+    project.write("services.local.yaml", "seeds: {db: [cut.dump.gz]}\n");
+    let refused = project.fail(1, &["up", "--reseed", "--yes"]);
+    assert!(refused.stderr.contains("cut.dump.gz"), "{}", refused.stderr);
+}
+
+#[test]
+fn redis_takes_commands_and_dumps_also_where_it_appends_to_a_log() {
+    let commands = "# a comment\nSET greeting \"hello world\"\nRPUSH list a b c\n\nSET n 1\n";
+    let project = stack_with("  cache: [cache.redis]\n", &[("cache.redis", commands)]);
+    project.succeed(&["up"]);
+    let url = project.env()["REDIS_URL"].clone();
+    assert_eq!(redis(&url, &["GET", "greeting"]), ["hello world"]);
+    assert_eq!(redis(&url, &["LRANGE", "list", "0", "-1"]), ["a", "b", "c"]);
+    redis(&url, &["SAVE"]);
+    let copied = Command::new("docker")
+        .args(["cp", &format!("{}:/data/dump.rdb", project.container("cache"))])
+        .arg(project.path("dump.rdb"))
+        .status();
+    assert!(copied.unwrap().success());
+
+    let stack = STACK.replace("version: \"7.0.15\"", "version: \"7.0.15\", settings: {appendonly: \"yes\"}");
+    for stack in [STACK, &stack] {
+        project.succeed(&["down", "--volumes", "--yes"]);
+        project.write("services.yaml", stack);
+        project.write("services.local.yaml", "seeds: {cache: [dump.rdb]}\n");
+        project.succeed(&["up"]);
+        let url = project.env()["REDIS_URL"].clone();
+        assert_eq!(redis(&url, &["GET", "greeting"]), ["hello world"], "{stack}");
+        // What a server of an environment may do is what production's may.
+        assert!(redis(&url, &["DEBUG", "SLEEP", "0"]).concat().contains("not allowed"), "{stack}");
+    }
+
+    project.write("wrong.redis", "SET a 1\nLPUSH a 2\n");
+    project.write("services.local.yaml", "seeds: {cache: [wrong.redis]}\n");
+    let refused = project.fail(1, &["up", "--reseed", "--yes"]);
+    for part in ["wrong.redis:2: LPUSH a 2", "WRONGTYPE"] {
+        assert!(refused.stderr.contains(part), "{part}: {}", refused.stderr);
+    }
+    project.write("wrong.redis", "SET a \"1\n");
+    let refused = project.fail(1, &["up", "--reseed", "--yes"]);
+    assert!(refused.stderr.contains("wrong.redis:1") && refused.stderr.contains("quote"), "{}", refused.stderr);
+}
+
+#[test]
+fn mysql_and_mariadb_take_statements() {
+    let stack = "services:\n  db: {kind: mariadb, version: \"10.11\", databases: [shop]}\nvariables: {DATABASE_URL: \"${db.url}\"}\n";
+    let schema = "CREATE TABLE items (id int, name text);\nINSERT INTO items VALUES (1, 'soap');\n";
+    let project = Sandbox::new(&[
+        ("services.yaml", stack),
+        ("services.local.yaml", "seeds: {db: [schema.sql]}\n"),
+        ("schema.sql", &format!("{schema}INSERT INTO nowhere VALUES (1);\n")),
+    ]);
+    let refused = project.fail(1, &["up"]);
+    for part in ["schema.sql:3: INSERT INTO nowhere", "doesn't exist"] {
+        assert!(refused.stderr.contains(part), "{part}: {}", refused.stderr);
+    }
+    project.write("schema.sql", schema);
+    project.succeed(&["up"]);
+    let asked = ["--quiet", "shell", "db", "--", "sh", "-c"];
+    let asks = "mariadb --user=\"$DEVENV_USER\" --database=\"$DEVENV_DATABASE\" -N -e 'SELECT name FROM items'";
+    let shown = project.succeed(&[&asked[..], &[asks]].concat());
+    assert_eq!(shown.stdout.trim(), "soap");
+}
+
+#[test]
+fn rabbitmq_takes_definitions() {
+    let stack = "services:\n  queue: {kind: rabbitmq, version: \"3.10.8\", vhosts: [shop]}\nvariables: {AMQP_URL: \"${queue.url}\"}\n";
+    let definitions =
+        r#"{"queues":[{"name":"work","vhost":"shop","durable":true,"auto_delete":false,"arguments":{}}]}"#;
+    let project = Sandbox::new(&[
+        ("services.yaml", stack),
+        ("services.local.yaml", "seeds: {queue: [definitions.json]}\n"),
+        ("definitions.json", definitions),
+    ]);
+    project.succeed(&["up", "--timeout", "180s"]);
+    let queues = ["--quiet", "shell", "queue", "--", "rabbitmqctl", "-q", "list_queues", "-p", "shop"];
+    let listed = project.succeed(&[&queues[..], &["--no-table-headers", "name", "durable"]].concat());
+    assert_eq!(listed.stdout.trim(), "work\ttrue");
+    project.write("services.local.yaml", "seeds: {queue: [wrong.json]}\n");
+    project.write("wrong.json", "{\"queues\": 7}");
+    let refused = project.fail(1, &["up", "--reseed", "--yes", "--timeout", "180s"]);
+    assert!(refused.stderr.contains("queue does not take wrong.json"), "{}", refused.stderr);
+}
+
+#[test]
+fn what_a_service_cannot_take_is_refused_by_what_the_file_holds() {
+    let project = stack_with("  cache: [shop.dump]\n", &[("shop.dump", "PGDMP what follows")]);
+    let refused = project.fail(1, &["up"]);
+    assert!(refused.stderr.contains("a dump in Postgres' custom format"), "{}", refused.stderr);
+    let mut packed = Command::new("sh")
+        .args(["-c", "bzip2 -c || printf BZh9"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    packed.stdin.take().unwrap().write_all(b"SET a 1").unwrap();
+    std::fs::write(project.path("a.bz2"), packed.wait_with_output().unwrap().stdout).unwrap();
+    project.write("services.local.yaml", "seeds: {cache: [a.bz2]}\n");
+    let refused = project.fail(1, &["up"]);
+    assert!(refused.stderr.contains("bzip2") && refused.stderr.contains("gzip and zstd"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_run_that_is_killed_while_it_seeds_leaves_nothing_that_counts_as_seeded() {
+    let slow = format!("{SCHEMA}SELECT pg_sleep(30);\n");
+    let project = stack_with("  db: [schema.sql]\n", &[("schema.sql", &slow)]);
+    let up = project.spawn(&["up"]);
+    crate::project::wait_until("the table is there", || {
+        let making = project.everything_on_the_engine().into_iter().find(|name| name.ends_with("-making"));
+        let Some(making) = making.and_then(|name| name.split(' ').next_back().map(str::to_owned)) else { return false };
+        let asks = "PGPASSWORD=$POSTGRES_PASSWORD psql -h 127.0.0.1 -U \"$POSTGRES_USER\" -Atc \"SELECT to_regclass('names')\" shop";
+        docker(&["exec", &making, "sh", "-c", asks]).trim() == "names"
+    });
+    up.signal("KILL");
+    up.end();
+    project.write("schema.sql", SCHEMA);
+    project.succeed(&["up"]);
+    assert_eq!(items(&project.env()["DATABASE_URL"]), "soap,towel");
+    project.write("schema.sql", &slow.replace("30", "0"));
+    project.succeed(&["up", "--reseed", "--yes"]);
+    assert_eq!(items(&project.env()["DATABASE_URL"]), "soap,towel");
+}

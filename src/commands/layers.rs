@@ -4,7 +4,7 @@ use super::seeds;
 use super::session::Project;
 use super::up::{Ready, Starting};
 use crate::apply;
-use crate::docker::EngineFault;
+use crate::docker::{EngineError, EngineFault};
 use crate::machine::{CheckoutLock, is_held};
 use crate::model::{Diagnostic, Event, Exit, Failure, ServiceState, Way};
 use crate::plan::Base;
@@ -67,14 +67,23 @@ pub(crate) async fn make_seeded(
             let state = ServiceState::Failed;
             emit(Event::Service { name: base.service().to_owned(), state });
             // Half of a base is of no use, and holds nobody's data.
-            for container in base.containers() {
-                let _ = start.engine.remove_container(&container).await;
-            }
-            for volume in base.volumes() {
-                let _ = start.engine.remove_volume(&volume).await;
-            }
+            let _ = start.engine.remove_container(base.container()).await;
+            let _ = start.engine.remove_volume(&base.volume).await;
+            let _ = dismiss(&base, start).await;
             return Err(failure);
         }
+    }
+    Ok(())
+}
+
+/// What was there for a base's commands alone goes.
+async fn dismiss(base: &Base, start: &Starting<'_>) -> Result<(), Failure> {
+    let (containers, volumes) = base.company();
+    for container in containers {
+        start.engine.remove_container(container).await.map_err(EngineError::into_failure)?;
+    }
+    for volume in volumes {
+        start.engine.remove_volume(volume).await.map_err(EngineError::into_failure)?;
     }
     Ok(())
 }
@@ -107,9 +116,10 @@ async fn keep_base(
         emit(Event::Service { name: base.service().to_owned(), state });
     }
     apply::apply(&plan, &run).await?;
-    let fault = crate::docker::EngineError::into_failure;
+    let fault = EngineError::into_failure;
     if !base.seeds.is_empty() && !plan.steps.is_empty() {
-        seeds::take(project, base, start, emit).await?;
+        seeds::take(project, base, &desired, start, emit).await?;
+        dismiss(base, start).await?;
         let made = base.made_by();
         if let Some(endpoint) = made.endpoints.first() {
             protocol::save(made.protocol, endpoint).await.map_err(|error| {

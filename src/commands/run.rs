@@ -9,6 +9,7 @@ use crate::apply::Stop;
 use crate::cli::{Global, Run};
 use crate::dotenv::{self, UserLine};
 use crate::model::{Failure, SourceFile};
+use crate::plan::Fields;
 use crate::ui::Printer;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -48,13 +49,23 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
     run_all(&run.command, vec![Child { variables, lane: None }], &mut signals, printer).await
 }
 
-/// Every variable with a value; the user's own lines win, and what is left to fill in keeps what the caller has.
+/// The variables of a running environment.
 pub(super) fn variables_for(project: &Project, ready: &Ready, user_lines: &[UserLine]) -> Vec<(String, String)> {
+    values(project, &ready.fields, user_lines, !project.identity.ephemeral)
+}
+
+/// Every variable with a value; what is left to fill in keeps what the caller has. The user's own lines win, also over
+/// what is bound to a service where `bound_too`.
+pub(super) fn values(
+    project: &Project,
+    fields: &Fields,
+    user_lines: &[UserLine],
+    bound_too: bool,
+) -> Vec<(String, String)> {
     let all: Vec<_> = project.reading.stack.variables.iter().collect();
     let file = Arc::new(SourceFile { path: PathBuf::from(".env"), text: String::new() });
-    let mut rendered = variables::render(&all, &ready.fields, &[], &file);
-    let ephemeral = project.identity.ephemeral;
-    variables::put_own_lines(&mut rendered.entries, &all, user_lines, !ephemeral);
+    let mut rendered = variables::render(&all, fields, &[], &file);
+    variables::put_own_lines(&mut rendered.entries, &all, user_lines, bound_too);
     let mut values: Vec<(String, String)> = rendered
         .entries
         .iter()

@@ -1,13 +1,20 @@
 //! Seeds: what a service's data begins with is put into a base, and the environment starts over that.
 
+use super::run::values;
 use super::session::Project;
 use super::up::Starting;
-use crate::apply::seed::{Seeding, take_file};
+use crate::apply::seed::{Seeding, command_failed, take_file};
+use crate::dotenv;
 use crate::machine::Digests;
-use crate::model::{Diagnostic, Event, Exit, Failure, SeedSource, ServiceState, Stack, Wanted, digest_of_bytes};
-use crate::plan::Base;
+use crate::model::{Diagnostic, Event, Exit, Failure, Seed, SeedSource, ServiceState, Stack, Wanted, digest_of_bytes};
+use crate::plan::{Base, Desired};
 use crate::protocol;
 use std::path::Path;
+use std::process::Stdio;
+use tokio::process::Command;
+
+/// Of a command's output the last so many lines are shown where it fails.
+const LAST_LINES: usize = 15;
 
 /// Computes what each seed's content is: that, and no file's time, decides which base it is in.
 pub(super) fn settle(stack: &mut Stack, root: &Path, folder: &Path) -> Result<(), Failure> {
@@ -46,6 +53,7 @@ pub(super) fn settle(stack: &mut Stack, root: &Path, folder: &Path) -> Result<()
 pub(super) async fn take(
     project: &Project,
     base: &Base,
+    made: &Desired,
     start: &Starting<'_>,
     emit: &(dyn Fn(Event) + Sync),
 ) -> Result<(), Failure> {
@@ -62,7 +70,7 @@ pub(super) async fn take(
             SeedSource::File { path, database } => {
                 take_file(&seeding, seed, path, database.as_deref(), &show).await?;
             }
-            SeedSource::Command { .. } => {}
+            SeedSource::Command { command, .. } => run(project, base, seed, command, made).await?,
         }
     }
     // What the administrator's login made is the app's.
@@ -78,4 +86,34 @@ pub(super) async fn take(
         })?;
     }
     Ok(())
+}
+
+/// Runs a command on the host, with every variable of the project: those of the seeded service lead to the server that
+/// is being made, those of the others to empty ones beside it.
+async fn run(project: &Project, base: &Base, seed: &Seed, command: &[String], made: &Desired) -> Result<(), Failure> {
+    let service = base.service();
+    let fields = made.fields(project.kinds(), false);
+    let fields = fields.map_err(|diagnostics| Failure { exit: Exit::Manifest, diagnostics })?;
+    let target = dotenv::git::choose(&project.reading.root, None)?;
+    let user_lines = dotenv::user_lines(&dotenv::file::read(&target.path)?);
+    let [program, words @ ..] = command else { return Ok(()) };
+    let mut command = Command::new(program);
+    command.args(words).envs(values(project, &fields, &user_lines, false)).current_dir(&project.reading.root);
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    let ended = command
+        .output()
+        .await
+        .map_err(|error| command_failed(service, seed, &seed.origin, &format!("cannot be started: {error}"), &[]))?;
+    if ended.status.success() {
+        return Ok(());
+    }
+    let said = [ended.stdout, ended.stderr].concat();
+    let mut said = String::from_utf8_lossy(&said).into_owned();
+    let endpoints = made.services.iter().flat_map(|service| service.endpoints.iter().chain(&service.admin));
+    for password in endpoints.filter_map(|endpoint| endpoint.password.as_ref()) {
+        said = said.replace(password.reveal(), "***");
+    }
+    let lines: Vec<String> = said.lines().map(str::to_owned).collect();
+    let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
+    Err(command_failed(service, seed, &seed.origin, &format!("ended with {}", ended.status), last))
 }

@@ -316,7 +316,9 @@ impl Project {
     pub(crate) fn bases(&self, observed: &Observed) -> Vec<plan::Base> {
         let (passwords, fresh) = (BTreeMap::new(), BTreeSet::new());
         let request = self.request(observed, &passwords, &fresh);
-        self.reading.stack.services.iter().filter_map(|service| plan::base(service, &request)).collect()
+        let stack = &self.reading.stack;
+        let bases = stack.services.iter().filter_map(|service| plan::base(service, &request));
+        bases.map(|base| base.with_company(stack, &request)).collect()
     }
 }
 

@@ -53,7 +53,7 @@ fn read(node: &Node, service: &Located<String>, root: &Path, expect: &mut Expect
         let path = expect.text(node, &what)?;
         return file(&path, None, root, expect);
     }
-    let entries = expect.known(node, &what, &["file", "database", "command", "reads"]).to_vec();
+    let entries = expect.known(node, &what, &["file", "database", "command", "reads"]);
     let find = |key: &str| entries.iter().find(|entry| entry.key.value == key).map(|entry| &entry.value);
     match (find("file"), find("command")) {
         (Some(path), None) => {

@@ -8,8 +8,8 @@ use super::desired::{Desired, DesiredService, Request, desired, rehash};
 use super::snapshots::{known_way, layers_over, turn};
 use super::{Action, FixedPorts, Identity, Plan, VolumeSpec};
 use crate::model::{
-    Diagnostic, Endpoint, ImageRef, Observed, ObservedContainer, ObservedVolume, Over, Protocol, Seed, Service, Stack,
-    Way, label, top_of,
+    Diagnostic, Endpoint, ImageRef, Observed, ObservedContainer, ObservedVolume, Over, Protocol, Seed, SeedSource,
+    Service, Stack, Way, label, top_of,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,6 +36,8 @@ pub struct Base {
     pub seeds: Vec<Seed>,
     /// The service as it runs while the base is made.
     making: DesiredService,
+    /// The project's other services, empty, for the commands among its seeds; they go when it is made.
+    beside: Vec<DesiredService>,
 }
 
 /// The base for a service. None where its server makes nothing of an empty folder that is worth keeping, or where the
@@ -45,46 +47,71 @@ pub fn base(service: &Service, request: &Request<'_>) -> Option<Base> {
     if !kind.protocol.has_administrator() && service.seeds.is_empty() {
         return None;
     }
-    let identity = Identity { name: BASE.to_owned(), ephemeral: false, ..request.identity.clone() };
-    // On its own it begins with nothing: its seeds are what is put into it.
-    let bare = Service { seeds: Vec::new(), ..service.clone() };
-    let alone = Stack { services: vec![bare], ..Stack::default() };
-    let request_of_base = Request {
-        identity: &identity,
-        passwords: &BTreeMap::new(),
-        fresh: &BTreeSet::new(),
-        fixed_ports: FixedPorts::Ignored,
-        cold: true,
-        ..*request
-    };
-    let mut making = desired(&alone, &request_of_base).ok()?.services.pop()?;
+    let identity = making_identity(request);
+    let mut making = made_alone(std::slice::from_ref(service), &identity, request)?.pop()?;
     reads_dumps(&mut making, service, &identity);
     let image = request.observed.images.get(&making.container.image.to_string())?;
     let [mount] = making.container.mounts.as_slice() else { return None };
     let seeds = seed_of(service);
     let key = key(&making, &seeds, &image.id, &identity, &mount.target);
     let name = newest(&format!("{BASE}-{key}"), request.observed);
-    making.container.mounts[0].volume.clone_from(&name);
     let root = identity.root.display().to_string();
     let labels = BTreeMap::from([
         (label::BASE.to_owned(), name.clone()),
         (label::MACHINE.to_owned(), machine_of(&identity)),
         (label::ROOT.to_owned(), root),
     ]);
-    making.volumes = vec![VolumeSpec { name: name.clone(), labels: labels.clone(), over: None }];
-    making.container.name = making_of(&name);
-    making.container.labels.clone_from(&labels);
-    making.container.network.clone_from(&request.identity.name);
-    making.container.aliases.clear();
+    let image_id = image.id.clone();
+    dress(&mut making, &making_of(&name), &name, &labels, &request.identity.name);
     Some(Base {
         volume: name.clone(),
         name,
         labels,
         image: making.container.image.clone(),
-        image_id: image.id.clone(),
+        image_id,
         making,
         seeds: service.seeds.clone(),
+        beside: Vec::new(),
     })
+}
+
+fn making_identity(request: &Request<'_>) -> Identity {
+    Identity { name: BASE.to_owned(), ephemeral: false, ..request.identity.clone() }
+}
+
+/// Services as they run while a base is made: with nothing, since their seeds are what is put into them.
+fn made_alone(services: &[Service], identity: &Identity, request: &Request<'_>) -> Option<Vec<DesiredService>> {
+    let bare = services.iter().map(|service| Service { seeds: Vec::new(), ..service.clone() });
+    let stack = Stack { services: bare.collect(), ..Stack::default() };
+    let request = Request {
+        identity,
+        passwords: &BTreeMap::new(),
+        fresh: &BTreeSet::new(),
+        fixed_ports: FixedPorts::Ignored,
+        cold: true,
+        ..*request
+    };
+    Some(desired(&stack, &request).ok()?.services)
+}
+
+/// Gives a service that is made for a base its names. Several volumes are numbered.
+fn dress(
+    service: &mut DesiredService,
+    container: &str,
+    volume: &str,
+    labels: &BTreeMap<String, String>,
+    network: &str,
+) {
+    let name = |at: usize| if at == 0 { volume.to_owned() } else { format!("{volume}-{at}") };
+    for (at, mount) in service.container.mounts.iter_mut().enumerate() {
+        mount.volume = name(at);
+    }
+    let volumes = (0..service.container.mounts.len()).map(name);
+    service.volumes = volumes.map(|name| VolumeSpec { name, labels: labels.clone(), over: None }).collect();
+    container.clone_into(&mut service.container.name);
+    service.container.labels.clone_from(labels);
+    network.clone_into(&mut service.container.network);
+    service.container.aliases.clear();
 }
 
 /// A hash of all the seeds of a service, for labels; empty where it has none.
@@ -135,37 +162,47 @@ impl Base {
     /// run left is removed first, but a volume that an environment lies over is complete, and is not touched: then there
     /// are no steps.
     pub fn making(&self, labels_of_network: &BTreeMap<String, String>, observed: &Observed) -> (Desired, Plan) {
-        let service = self.making.clone();
+        let mut services = vec![self.making.clone()];
+        services.extend(self.beside.iter().cloned());
         let mut plan = Plan::default();
         if !is_layer(&self.volume, observed) {
-            let mut before = Vec::new();
-            for left in observed.containers.iter().filter(|container| container.name == service.container.name) {
-                let action = Action::Remove { id: left.id.clone(), name: left.name.clone(), grace: None };
-                before.push(plan.add(&service.name, action, "an earlier run did not finish it", Vec::new()));
+            let mut network = Vec::new();
+            let name = &self.making.container.network;
+            if !observed.networks.iter().any(|known| known.name == *name) {
+                let action = Action::CreateNetwork { name: name.clone(), labels: labels_of_network.clone() };
+                network.push(plan.add("", action, "services reach each other over it", Vec::new()));
             }
-            if observed.volumes.iter().any(|volume| volume.name == self.volume) {
-                let action = Action::RemoveVolume { name: self.volume.clone() };
-                before = vec![plan.add(&service.name, action, "an earlier run did not finish it", before)];
+            for service in &services {
+                make(service, &network, observed, &mut plan);
             }
-            let network = &service.container.network;
-            if !observed.networks.iter().any(|known| known.name == *network) {
-                let action = Action::CreateNetwork { name: network.clone(), labels: labels_of_network.clone() };
-                before.push(plan.add("", action, "services reach each other over it", Vec::new()));
-            }
-            let volume = Action::CreateVolume(service.volumes[0].clone());
-            let made = plan.add(&service.name, volume, "the next environment starts over it", before);
-            let create = Action::Create(Box::new(service.container.clone()));
-            let made = plan.add(&service.name, create, "the server makes what it holds", vec![made]);
-            let made = plan.add(&service.name, Action::Start { id: None }, "it was made", vec![made]);
-            plan.add(&service.name, Action::Prove { id: None }, "it was started", vec![made]);
         }
-        let desired = Desired {
-            environment: BASE.to_owned(),
-            labels: self.labels.clone(),
-            services: vec![service],
-            taken: Vec::new(),
-        };
+        let desired =
+            Desired { environment: BASE.to_owned(), labels: self.labels.clone(), services, taken: Vec::new() };
         (desired, plan)
+    }
+
+    /// With what its seeds need beside it: a command gets variables of all services, and may well use them.
+    #[must_use]
+    pub fn with_company(mut self, stack: &Stack, request: &Request<'_>) -> Self {
+        if !self.seeds.iter().any(|seed| matches!(seed.source, SeedSource::Command { .. })) {
+            return self;
+        }
+        let identity = making_identity(request);
+        // All in one, so that no two of them get one port.
+        let Some(all) = made_alone(&stack.services, &identity, request) else { return self };
+        for mut one in all {
+            if one.name == self.making.name {
+                let (container, command) = (self.making.container.name.clone(), self.making.container.command.clone());
+                dress(&mut one, &container, &self.volume, &self.labels, &request.identity.name);
+                one.container.command = command;
+                self.making = one;
+            } else {
+                let name = format!("{}-beside-{}", self.name, one.name);
+                dress(&mut one, &name, &name, &self.labels, &request.identity.name);
+                self.beside.push(one);
+            }
+        }
+        self
     }
 
     /// The same base, to be made anew beside this one.
@@ -197,20 +234,42 @@ impl Base {
         &self.making.name
     }
 
-    /// The containers of its making.
-    pub fn containers(&self) -> Vec<String> {
-        vec![self.making.container.name.clone()]
-    }
-
-    /// The volumes of its making.
-    pub fn volumes(&self) -> Vec<String> {
-        vec![self.volume.clone()]
+    /// The containers and the volumes of what is beside it while it is made.
+    pub fn company(&self) -> (Vec<&str>, Vec<&str>) {
+        let containers = self.beside.iter().map(|one| one.container.name.as_str()).collect();
+        let volumes = self.beside.iter().flat_map(|one| &one.volumes).map(|volume| volume.name.as_str()).collect();
+        (containers, volumes)
     }
 
     /// The container in which it is made.
     pub fn container(&self) -> &str {
         &self.making.container.name
     }
+}
+
+/// The steps for a service of a base's making; what an earlier run left of it is removed first.
+fn make(service: &DesiredService, after: &[usize], observed: &Observed, plan: &mut Plan) {
+    let name = &service.name;
+    let mut before = after.to_vec();
+    let cause = "an earlier run did not finish it";
+    for left in observed.containers.iter().filter(|container| container.name == service.container.name) {
+        let action = Action::Remove { id: left.id.clone(), name: left.name.clone(), grace: None };
+        before.push(plan.add(name, action, cause, Vec::new()));
+    }
+    let mut made = before.clone();
+    for volume in &service.volumes {
+        let mut before = before.clone();
+        if observed.volumes.iter().any(|known| known.name == volume.name) {
+            let action = Action::RemoveVolume { name: volume.name.clone() };
+            before = vec![plan.add(name, action, cause, before)];
+        }
+        let action = Action::CreateVolume(volume.clone());
+        made.push(plan.add(name, action, "the next environment starts over it", before));
+    }
+    let create = Action::Create(Box::new(service.container.clone()));
+    let made = plan.add(name, create, "the server makes what it holds", made);
+    let made = plan.add(name, Action::Start { id: None }, "it was made", vec![made]);
+    plan.add(name, Action::Prove { id: None }, "it was started", vec![made]);
 }
 
 /// Tells users of one engine apart.

@@ -274,3 +274,48 @@ fn a_run_that_is_killed_while_it_seeds_leaves_nothing_that_counts_as_seeded() {
     project.succeed(&["up", "--reseed", "--yes"]);
     assert_eq!(items(&project.env()["DATABASE_URL"]), "soap,towel");
 }
+
+#[test]
+fn a_command_of_the_app_seeds_with_the_variables_of_all_services_and_runs_again_when_what_it_reads_changes() {
+    let script = "set -eu\ncat migrate/*.sql | docker run --rm -i --network host --entrypoint psql \"$PSQL_IMAGE\" -qX -v ON_ERROR_STOP=1 \"$DATABASE_URL\"\necho ran >> \"$PWD/ran\"\ncase \"$REDIS_URL\" in redis://*) ;; *) exit 3;; esac\n";
+    let project = stack_with(
+        "  db:\n    - {command: sh seed.sh, reads: [migrate, seed.sh]}\n",
+        &[
+            ("seed.sh", script),
+            ("migrate/1.sql", "CREATE TABLE items (id int, name text); INSERT INTO items VALUES (1, 'soap');"),
+        ],
+    );
+    let up = |arguments: &[&str]| {
+        let outcome = Outcome::of(&project.command(arguments).env("PSQL_IMAGE", "postgres:15.18").output().unwrap());
+        assert_eq!(outcome.code, 0, "{outcome:?}");
+        outcome
+    };
+    up(&["up"]);
+    let url = project.env()["DATABASE_URL"].clone();
+    assert_eq!(items(&url), "soap");
+    assert!(!project.on_the_engine().iter().any(|name| name.contains("-beside-")), "{:?}", project.on_the_engine());
+    up(&["down", "--volumes", "--yes"]);
+    up(&["up"]);
+    assert_eq!(items(&project.env()["DATABASE_URL"]), "soap");
+    assert_eq!(project.read("ran"), "ran\n", "the base has what it made");
+    project.write("migrate/2.sql", "INSERT INTO items VALUES (2, 'comb');");
+    up(&["up", "--reseed", "--yes"]);
+    assert_eq!(items(&project.env()["DATABASE_URL"]), "soap,comb");
+
+    project.write("seed.sh", "echo \"no: $DATABASE_URL\" >&2\nexit 7\n");
+    let failed = project.fail(1, &["up", "--reseed", "--yes"]);
+    for part in [
+        "the seed command of db failed",
+        "`sh seed.sh` ended with exit status: 7",
+        "no: postgres",
+        "***",
+        "services.local.yaml:3",
+    ] {
+        assert!(failed.stderr.contains(part), "{part}: {}", failed.stderr);
+    }
+    assert_eq!(items(&project.env()["DATABASE_URL"]), "soap,comb", "what runs goes on");
+    project.write("services.local.yaml", "seeds: {db: [{command: [no-such-program]}]}\n");
+    let failed = project.fail(1, &["up", "--reseed", "--yes"]);
+    assert!(failed.stderr.contains("cannot be started"), "{}", failed.stderr);
+    assert!(!project.everything_on_the_engine().iter().any(|name| name.contains("-beside-")));
+}

@@ -122,8 +122,9 @@ impl Engine {
         made.map(drop).map_err(|error| EngineError::read(operation, &error))
     }
 
-    /// The volume comes with the container that fills it, and the container goes once it is full: in between both are
-    /// there, or neither.
+    /// First there is a container that says that the volume is not complete, and it goes last. An engine makes a
+    /// container's volumes before it shows the container, so the one that fills the volume cannot say it: a run that is
+    /// killed while the engine makes that would leave an empty volume which looks like a full one.
     async fn copy(&self, name: &str, labels: &Labels, over: &Over) -> Result<(), EngineError> {
         let operation = format!("copy {} into the volume {name}", over.whole);
         let filling = Mount {
@@ -138,15 +139,18 @@ impl Engine {
         own.retain(|key, _| [label::ROOT, label::EPHEMERAL].contains(&key.as_str()));
         own.insert(label::FILLING.to_owned(), name.to_owned());
         let command = ["cp", "-a", &format!("{FROM}/."), INTO].map(str::to_owned).to_vec();
-        let mounts = vec![filling, mount(&over.whole, FROM, true)];
-        let id = self.create_bare(&filler_of(name), &over.image, &own, mounts, Some(command)).await?;
+        let from = mount(&over.whole, FROM, true);
+        let record = self.create_bare(&filler_of(name), &over.image, &own, vec![from.clone()], None).await?;
+        let name_of_copying = format!("{name}.copying");
+        let id = self.create_bare(&name_of_copying, &over.image, &own, vec![filling, from], Some(command)).await?;
         self.start(&id).await?;
         let code = self.wait_exit(&id).await?;
         if code != 0 {
             let said = self.log_tail(&id, 5).await.unwrap_or_default().join("\n");
             return Err(EngineError::new(operation, EngineFault::Other, format!("cp ended with {code}: {said}")));
         }
-        self.remove_container(&id).await
+        self.remove_container(&id).await?;
+        self.remove_container(&record).await
     }
 
     /// A container that is never started, in place of one of that name that a killed run left.

@@ -247,8 +247,11 @@ fn plan_service(
     for volume in &service.volumes {
         let there = observed.volumes.iter().any(|known| known.name == volume.name);
         let mut before = after_pull.clone();
-        if let Some(filler) = observed.containers.iter().find(|one| one.label(label::FILLING) == volume.name) {
-            before = vec![remove(plan, filler, "a copy was not finished", before)];
+        let fills = |one: &&ObservedContainer| one.label(label::FILLING) == volume.name;
+        let fillers: Vec<&ObservedContainer> = observed.containers.iter().filter(fills).collect();
+        if !fillers.is_empty() {
+            let removed = fillers.iter().map(|one| remove(plan, one, "a copy was not finished", before.clone()));
+            before = removed.collect();
             if there {
                 let action = Action::RemoveVolume { name: volume.name.clone() };
                 before = vec![plan.add(name, action, "a copy into it was not finished", before)];

@@ -45,6 +45,7 @@ fn unneeded_for(
     let is_gone = |name: &str| gone.contains(name);
     bases(&mut plan, identity, observed, is_held, (now, unused), &is_gone);
     let root = identity.root.display().to_string();
+    let mut unfinished: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for container in observed.containers.iter().filter(|container| container.label(label::ROOT) == root) {
         let filled = container.label(label::FILLING);
         let environment = match observed.volumes.iter().find(|volume| volume.name == filled) {
@@ -57,8 +58,11 @@ fn unneeded_for(
         }
         let removed = remove(&mut plan, container, "a copy that was not finished");
         if observed.volumes.iter().any(|volume| volume.name == filled) {
-            delete(&mut plan, filled, "a copy that was not finished", vec![removed]);
+            unfinished.entry(filled).or_default().push(removed);
         }
+    }
+    for (volume, removed) in unfinished {
+        delete(&mut plan, volume, "a copy that was not finished", removed);
     }
     let is_stray = |volume: &&ObservedVolume| {
         let of = volume.label(label::TOP);

@@ -273,7 +273,7 @@ mod tests {
         assert_eq!(release("15.2").as_deref(), Some("15.2"));
         assert_eq!(release("17"), None, "an image that says another series is not believed");
         let epoch = local(&[("PG_VERSION", "1:10.11.8+maria~ubu2204")], &[]);
-        assert_eq!(release_of(&declared("db", "10.11").service, Some(&epoch)).as_deref(), Some("10.11.8"));
+        assert_eq!(release_of(&declared("db", "10").service, Some(&epoch)).as_deref(), Some("10.11.8"));
     }
 
     #[test]

@@ -133,6 +133,10 @@ fn the_schemas_take_what_devenv_takes_and_refuse_what_it_refuses() {
     validate("services", &services);
     let mut local = examples("services.local.yaml");
     local.push(("an unknown key".to_owned(), yaml("service: {}"), false));
+    local.push(("a seed".to_owned(), yaml("seeds: {db: [a.sql, {file: a.sql}, {command: x, reads: [a]}]}"), true));
+    for seed in ["[]", "[{database: x}]", "[{file: a, command: b}]", "[{command: x, read: y}]"] {
+        local.push((format!("seeds: {{db: {seed}}}"), yaml(&format!("seeds: {{db: {seed}}}")), false));
+    }
     validate("local", &local);
     let digest = format!("sha256:{}", "0".repeat(64));
     let lock = format!(

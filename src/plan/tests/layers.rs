@@ -178,7 +178,11 @@ fn a_volume_that_was_not_filled_is_filled_anew() {
     let mut observed = running(&decide(&stack, &Observed::default()));
     observed.containers.clear();
     let volume = observed.volumes[0].name.clone();
-    observed.containers.push(record("filler", BTreeMap::from([(label::FILLING.to_owned(), volume)])));
+    observed.containers.push(record("filler", BTreeMap::from([(label::FILLING.to_owned(), volume.clone())])));
+    let mut both = observed.clone();
+    both.containers.push(record("copier", BTreeMap::from([(label::FILLING.to_owned(), volume)])));
+    let lines = printed(&stack, &both);
+    assert!(lines[1].contains("remove id of copier") && lines[2].ends_with("[0, 1]"), "{lines:?}");
     let lines = printed(&stack, &observed);
     assert!(lines[0].contains("remove id of filler") && lines[1].contains("delete ENV-cache"), "{lines:?}");
     assert!(lines[2].contains("volume ENV-cache") && lines[2].ends_with("[1]"), "{lines:?}");

@@ -5,10 +5,10 @@ use crate::tiny_registry::{PROCESSOR, TinyRegistry};
 use std::fs;
 
 /// An image of this engine alone, made from another by a label.
-struct Made(String);
+pub(crate) struct Made(String);
 
 impl Made {
-    fn of(base: &str, name: &str) -> Self {
+    pub(crate) fn of(base: &str, name: &str) -> Self {
         let container = docker(&["create", base]);
         let change = format!("LABEL made.for={name}");
         docker(&["commit", "--change", &change, container.trim(), name]);

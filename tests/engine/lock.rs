@@ -148,3 +148,22 @@ fn a_registry_that_shows_another_index_than_it_names_is_told_and_not_believed() 
     }
     assert!(!project.path("services.lock").exists());
 }
+
+#[test]
+fn where_only_the_engine_reaches_a_registry_the_digest_is_locked_and_the_rest_said() {
+    let registry = TinyRegistry::with_index("of engines only", Some(Trouble::EnginesOnly));
+    let project = postgres_of(&registry);
+    let told = project.succeed(&["lock"]);
+    for part in ["by its digest alone", "403", "compose.yaml:2", "devenv update db"] {
+        assert!(told.stderr.contains(part), "{part}: {}", told.stderr);
+    }
+    let lock = project.read("services.lock");
+    assert!(lock.contains(&registry.digest) && !lock.contains("platforms"), "{lock}");
+    // A bundle would not be proven there.
+    let refused = project.fail(5, &["bundle", "save", "images.tar"]);
+    for part in ["cannot prove in a bundle", "403", "where the registry answers"] {
+        assert!(refused.stderr.contains(part), "{part}: {}", refused.stderr);
+    }
+    assert!(!project.path("images.tar").exists());
+    docker(&["image", "rm", "--force", &format!("{}/library/postgres@{}", registry.address, registry.digest)]);
+}

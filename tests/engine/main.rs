@@ -27,6 +27,7 @@ mod mysql;
 mod parity;
 mod protocol;
 mod pull;
+mod real_registry;
 mod refusals;
 mod run;
 mod sandbox;

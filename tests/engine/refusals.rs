@@ -117,26 +117,13 @@ fn an_image_that_cannot_be_had_is_said_with_the_registry_s_reason() {
 #[test]
 fn an_image_that_the_engine_lacks_comes_from_the_mirror_and_runs() {
     let project = Sandbox::new(&[("services.yaml", &REDIS.replace("7.0.15", "7.0.99"))]);
-    let port = crate::sandbox::free_port();
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/images/registry");
-    let mut serve = std::process::Command::new(script);
-    serve.args([&port.to_string(), &project.path("../registry").display().to_string()]);
-    let registry = crate::project::Running::start(&mut serve);
-    crate::project::wait_until("the registry answers", || registry.stdout().contains("ready"));
-    let push = |name: &str| {
-        let pushed = format!("127.0.0.1:{port}/library/{name}");
-        crate::project::docker(&["tag", "redis:7.0.15", &pushed]);
-        let push = std::process::Command::new("docker").args(["push", "--quiet", &pushed]).output().unwrap();
-        assert!(push.status.success(), "{push:?}");
-        crate::project::docker(&["rmi", "--no-prune", &pushed]);
-        pushed
-    };
-    push("redis:7.0.99");
-    let store = push("store:1.0.0");
+    let registry = crate::real_registry::RealRegistry::start(&project);
+    registry.push("redis:7.0.15", "redis:7.0.99");
+    let store = registry.push("redis:7.0.15", "store:1.0.0");
     project.write("services.local.yaml", &format!("include: {{store: {{image: \"{store}\", port: 6379}}}}\n"));
 
     let mut command = project.command(&["up"]);
-    let mirror = format!("127.0.0.1:{port}");
+    let mirror = registry.address();
     let outcome = Outcome::of(&command.env("DEVENV_REGISTRY_MIRROR", &mirror).output().unwrap());
     let _names = [Named("redis:7.0.99".to_owned()), Named(store)];
     assert_eq!(outcome.code, 0, "{outcome:?}");

@@ -19,6 +19,8 @@ pub(crate) enum Trouble {
     Token(&'static str),
     /// What anyone but an engine asks for by its digest is answered with other content.
     OtherContent,
+    /// Only engines are answered: what a proxy does that knows no one else.
+    EnginesOnly,
     /// The layer ends in its middle.
     LayerCutShort,
     /// The layer is of the right length and other bytes.
@@ -231,6 +233,9 @@ fn answer(served: &Served, asked: &Asked, host: &str) -> Reply {
         if login != Some("Bearer t0k3n") {
             return error(401, "UNAUTHORIZED");
         }
+    }
+    if matches!(&served.trouble, Some((Trouble::EnginesOnly, _))) && !asked.agent.contains("docker") {
+        return error(403, "DENIED");
     }
     if let Some((Trouble::OtherContent, _)) = &served.trouble
         && path.contains("/manifests/sha256:")

@@ -375,6 +375,16 @@ pub enum SnapshotAction {
         #[arg(short, long)]
         yes: bool,
     },
+    /// Show what is different between two snapshots: rows of tables, keys, messages of queues.
+    Diff {
+        /// The one.
+        a: String,
+        /// The other; what runs now where it is left out.
+        b: Option<String>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Forget a snapshot.
     Rm {
         /// Which.

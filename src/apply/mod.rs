@@ -2,6 +2,7 @@
 //!
 //! It holds no decision: which steps there are and in which order is settled in `plan/`.
 
+pub mod contents;
 mod faults;
 mod prove;
 pub mod seed;

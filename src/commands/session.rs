@@ -126,6 +126,8 @@ pub(crate) struct Project {
     pub(crate) way: Option<Way>,
     /// The services as declared, each with the image that this means.
     pub(crate) declared: Vec<versions::Declared>,
+    /// Another environment's data, which this one begins with.
+    pub(crate) source: Option<plan::Source>,
     /// What `services.lock` says, where there is one. The stack's services have its images where it is current.
     pub(crate) lock: Option<Lock>,
 }
@@ -185,7 +187,17 @@ impl Project {
         };
         // An ephemeral environment runs beside the checkout's own, which has those ports.
         let fixed_ports = if identity.ephemeral { FixedPorts::Ignored } else { FixedPorts::Claimed };
-        Ok(Self { reading, machine, identity, fixed_ports, cold: false, way: way_said()?, declared, lock })
+        Ok(Self {
+            reading,
+            machine,
+            identity,
+            fixed_ports,
+            cold: false,
+            way: way_said()?,
+            declared,
+            source: None,
+            lock,
+        })
     }
 
     /// The same project, its fresh data made anew.
@@ -309,6 +321,7 @@ impl Project {
             fixed_ports: self.fixed_ports,
             cold: self.cold,
             way: self.way,
+            source: self.source.as_ref(),
         }
     }
 

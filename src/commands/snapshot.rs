@@ -1,20 +1,26 @@
 //! `devenv snapshot`: the data of all services under a name, taken at one moment, and the way back to it.
 
+use super::down::tear_down;
 use super::session::{Project, Purpose, connect, strictness};
+use super::signals::{Signals, name_of};
 use super::up::{self, Starting, prepare};
 use crate::apply::Stop;
+use crate::apply::contents::contents;
 use crate::cli::{Global, Snapshot, SnapshotAction, Start};
 use crate::docker::{Engine, EngineError, EngineFault};
 use crate::dotenv::{self, UserLine};
 use crate::machine::CheckoutLock;
 use crate::model::{Diagnostic, Exit, Failure, ImageRef, Observed, Over, Way, did_you_mean, label};
-use crate::plan::{self, Desired, Record};
+use crate::plan::{self, Desired, DesiredService, Record};
 use crate::protocol;
 use crate::ui::{Printer, Table, confirm};
 use futures_util::future::try_join_all;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// When a server that was only asked, and whose run was killed, may be removed by anybody.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(3600);
 
 /// Runs the command.
 pub(crate) async fn run(
@@ -30,21 +36,13 @@ pub(crate) async fn run(
         SnapshotAction::List { json } => list(&stood, *json, printer),
         SnapshotAction::Restore { name, yes } => {
             let found = stood.named(name)?;
-            let unusable = plan::unusable(&found, &stood.desired, &stood.observed);
-            if !unusable.is_empty() {
-                let told = Diagnostic::error("snapshot-version", format!("nothing declared now can read {name}"))
-                    .because(format!(
-                        "of another kind or major version, or not declared any more: {}",
-                        unusable.join(", ")
-                    ))
-                    .help("put the declaration back, `devenv snapshot restore` again; the snapshot is untouched");
-                return Err(Failure::new(Exit::Failed, told));
-            }
+            stood.is_usable(&found)?;
             stood.agree(&found.data, *yes, printer)?;
             stood.go_back(&found.data, &start, printer).await?;
             printer.line(&format!("back at {name}"));
             Ok(())
         }
+        SnapshotAction::Diff { a, b, json } => diff(&stood, a, b.as_deref(), *json, &start, printer).await,
         SnapshotAction::Rm { name, yes } => remove(&stood, name, *yes, printer).await,
     }
 }
@@ -96,6 +94,18 @@ impl Standing {
             told = told.help(format!("did you mean `{near}`?"));
         }
         Err(Failure::new(Exit::Usage, told))
+    }
+
+    /// Whether what is declared now can read a snapshot.
+    fn is_usable(&self, snapshot: &plan::Snapshot) -> Result<(), Failure> {
+        let unusable = plan::unusable(snapshot, &self.desired, &self.observed);
+        if unusable.is_empty() {
+            return Ok(());
+        }
+        let told = Diagnostic::error("snapshot-version", format!("nothing declared now can read {}", snapshot.name))
+            .because(format!("of another kind or major version, or not declared any more: {}", unusable.join(", ")))
+            .help("put the declaration back, and try again; the snapshot is untouched");
+        Err(Failure::new(Exit::Failed, told))
     }
 
     /// Names what goes, and asks on a terminal; elsewhere it takes `--yes`.
@@ -234,6 +244,118 @@ async fn save(stood: &Standing, name: &str, start: &Start, printer: &Printer) ->
         printer.line(&format!("not kept, since what it holds lies in no single volume: {}", others.join(", ")));
     }
     Ok(())
+}
+
+/// What each service holds, by its name.
+type Holdings = BTreeMap<String, BTreeMap<String, u64>>;
+
+async fn diff(
+    stood: &Standing,
+    a: &str,
+    b: Option<&str>,
+    json: bool,
+    start: &Start,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let named = [Some(a), b].into_iter().flatten().map(|name| stood.named(name));
+    let named: Vec<plan::Snapshot> = named.collect::<Result<_, _>>()?;
+    named.iter().try_for_each(|snapshot| stood.is_usable(snapshot))?;
+    let mut sides = Vec::new();
+    for snapshot in &named {
+        sides.push(stood.holdings_of(snapshot, start, printer).await?);
+    }
+    if b.is_none() {
+        sides.push(stood.holdings_now(&named[0]).await?);
+    }
+    let now = "now".to_owned();
+    let other = b.map_or(now, str::to_owned);
+    let mut found = Vec::new();
+    let services: BTreeSet<&String> = sides.iter().flat_map(BTreeMap::keys).collect();
+    let nothing = BTreeMap::new();
+    for service in services {
+        let [one, two] = [0, 1].map(|at: usize| sides[at].get(service).unwrap_or(&nothing));
+        let names: BTreeSet<&String> = one.keys().chain(two.keys()).collect();
+        for name in names.into_iter().filter(|name| one.get(*name) != two.get(*name)) {
+            found.push((service, name, one.get(name), two.get(name)));
+        }
+    }
+    if json {
+        let all: Vec<_> = found
+            .iter()
+            .map(|(service, name, one, two)| serde_json::json!({"service": service, "name": name, "a": one, "b": two}))
+            .collect();
+        return printer.json(&serde_json::json!({"a": a, "b": other, "differences": all}));
+    }
+    if found.is_empty() {
+        return printer.data(&format!("no difference between {a} and {other}, as far as numbers tell\n"));
+    }
+    let mut table = Table::new(["service", "what", a, &other]);
+    let said = |count: Option<&u64>| count.map_or_else(|| "absent".to_owned(), ToString::to_string);
+    for (service, name, one, two) in found {
+        table.row([service.clone(), name.clone(), said(one), said(two)]);
+    }
+    printer.data(&table.render(printer))
+}
+
+async fn holdings(engine: &Engine, services: &[&DesiredService]) -> Result<Holdings, Failure> {
+    let each = services
+        .iter()
+        .map(|service| async move { Ok::<_, Failure>((service.name.clone(), contents(engine, service).await?)) });
+    Ok(try_join_all(each).await?.into_iter().collect())
+}
+
+impl Standing {
+    /// What the services that a snapshot has hold now.
+    async fn holdings_now(&self, snapshot: &plan::Snapshot) -> Result<Holdings, Failure> {
+        let in_it = |service: &&DesiredService| snapshot.data.contains_key(&service.name);
+        let services: Vec<&DesiredService> = self.desired.services.iter().filter(in_it).collect();
+        let runs = |service: &&&DesiredService| {
+            let container = self.observed.container(&self.project.identity.name, &service.name);
+            container.is_some_and(|container| container.state == "running")
+        };
+        if let Some(stopped) = services.iter().find(|service| !runs(service)) {
+            let told =
+                Diagnostic::error("not-running", format!("{} does not run, so it cannot be asked", stopped.name));
+            return Err(Failure::new(Exit::Failed, told.help("`devenv up` starts it, or name a second snapshot")));
+        }
+        holdings(&self.engine, &services).await
+    }
+
+    /// What a snapshot holds: servers of an environment of its own are started over it, asked, and removed. Nothing is
+    /// written to what is frozen.
+    async fn holdings_of(
+        &self,
+        snapshot: &plan::Snapshot,
+        start: &Start,
+        printer: &Printer,
+    ) -> Result<Holdings, Failure> {
+        let mut project = self.project.beside(&token());
+        let environment = self.project.identity.name.clone();
+        project.source = Some(plan::Source { environment, data: snapshot.data.clone() });
+        project.reading.stack.services.retain(|service| snapshot.data.contains_key(&service.name));
+        let expires = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + FORGOTTEN_AFTER;
+        let expires = i64::try_from(expires.as_secs()).unwrap_or(i64::MAX);
+        let lease = plan::Lease::of(&|name| std::env::var(name).ok(), std::process::id(), expires);
+        project.identity.lease = Some(lease);
+        let _lock = project.wait_for_others(printer)?;
+        let mut signals = Signals::new()?;
+        let starting =
+            Starting { engine: &self.engine, start, printer, silent: true, began: self.began, stop: Stop::default() };
+        let asked = async {
+            let ready = up::bring_up(&project, &starting, &[]).await?;
+            holdings(&self.engine, &ready.desired.services.iter().collect::<Vec<_>>()).await
+        };
+        let outcome = tokio::select! {
+            outcome = asked => outcome,
+            signal = signals.next() => {
+                let told = Diagnostic::error("stopped", format!("{} came: nothing was compared", name_of(signal)));
+                Err(Failure::new(Exit::Failed, told.help("the snapshots are untouched")))
+            }
+        };
+        let observed = self.engine.observe(&[]).await.map_err(EngineError::into_failure)?;
+        tear_down(&self.engine, &project.identity, &observed, true).await?;
+        outcome
+    }
 }
 
 async fn find_way(stood: &Standing, volume: &str) -> Result<Way, Failure> {

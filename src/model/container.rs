@@ -39,6 +39,8 @@ pub mod label {
     pub const LAYERS: &str = "dev.devenv.layers";
     /// Whether layers are mounted (`overlay`) or copied (`copy`): on volumes over layers, and on records.
     pub const WAY: &str = "dev.devenv.way";
+    /// On a volume that began with another environment's data: that environment, whose login it has at first.
+    pub const FROM: &str = "dev.devenv.from";
     /// On a service's volume: a hash of the seeds of which its data was made.
     pub const SEEDS: &str = "dev.devenv.seeds";
     /// On the volume that holds what an overlay volume's environment has written: the overlay volume's name.

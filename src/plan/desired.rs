@@ -34,6 +34,17 @@ pub struct Request<'a> {
     pub cold: bool,
     /// How volumes get what their layers hold, where the user says it.
     pub way: Option<Way>,
+    /// What an environment without data begins with, instead of a base.
+    pub source: Option<&'a Source>,
+}
+
+/// Frozen data of another environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The environment, whose login it has at first.
+    pub environment: String,
+    /// The volume with each service's data.
+    pub data: BTreeMap<String, String>,
 }
 
 /// What should run.

@@ -88,6 +88,7 @@ fn made_alone(services: &[Service], identity: &Identity, request: &Request<'_>) 
         passwords: &BTreeMap::new(),
         fresh: &BTreeSet::new(),
         fixed_ports: FixedPorts::Ignored,
+        source: None,
         cold: true,
         ..*request
     };
@@ -378,6 +379,12 @@ pub(super) fn lay(mut wanted: DesiredService, service: &Service, request: &Reque
         if !seeds.is_empty() {
             volume.labels.insert(label::SEEDS.to_owned(), seeds);
         }
+        // Whose login it has: what it began with has its own, or one of where that began.
+        let given = request.source.filter(|source| source.data.get(&service.name) == Some(&over.whole));
+        let from = given.map(|source| source.environment.as_str()).or(frozen.map(|known| known.label(label::FROM)));
+        if let Some(from) = from.filter(|from| !from.is_empty()) {
+            volume.labels.insert(label::FROM.to_owned(), from.to_owned());
+        }
         let (layers, way) = (over.layers.clone(), over.way);
         volume.over = Some(over);
         (layers, Some(way))
@@ -400,7 +407,10 @@ pub(super) fn lay(mut wanted: DesiredService, service: &Service, request: &Reque
 /// What a new volume begins with: frozen data of its own, else a base; none is an empty folder.
 fn beginning(service: &Service, volume: &VolumeSpec, image: &ImageRef, request: &Request<'_>) -> Option<Over> {
     let version = volume.labels.get(label::VERSION).map_or("", String::as_str);
-    if let Some(from) = turn(service, version, request).from {
+    let turn = turn(service, version, request);
+    let given = request.source.filter(|_| turn.generation == 1);
+    let given = given.and_then(|source| source.data.get(&service.name)).cloned();
+    if let Some(from) = turn.from.or(given) {
         let frozen = request.observed.volumes.iter().find(|known| known.name == from)?;
         let layers = layers_over(frozen);
         let way = request.way.or_else(|| known_way(request.identity, request.observed)).unwrap_or(Way::Copy);
@@ -451,8 +461,20 @@ pub fn reseedable(stack: &Stack, desired: &Desired, observed: &Observed) -> Vec<
 /// The administrator's login as it was when the base was made, which gets this environment's own password first.
 fn inherited(wanted: &DesiredService, service: &Service, request: &Request<'_>) -> Option<Endpoint> {
     let admin = wanted.admin.as_ref()?;
-    let base = base(service, request)?;
-    Some(Endpoint { password: base.making.admin?.password, ..admin.clone() })
+    let volume = wanted.volumes.first()?;
+    let known = request.observed.volumes.iter().find(|known| known.name == volume.name);
+    let from = known.map_or_else(
+        || volume.labels.get(label::FROM).map(String::as_str),
+        |known| Some(known.label(label::FROM)).filter(|from| !from.is_empty()),
+    );
+    let maker = match from {
+        Some(from) => {
+            let identity = Identity { name: from.to_owned(), ..making_identity(request) };
+            made_alone(std::slice::from_ref(service), &identity, request)?.pop()?
+        }
+        None => base(service, request)?.making,
+    };
+    Some(Endpoint { password: maker.admin?.password, ..admin.clone() })
 }
 
 /// After a crash Postgres opens every file to write, which would copy all of them up; from 14 on it can have the file

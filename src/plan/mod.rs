@@ -17,7 +17,7 @@ mod snapshots;
 #[cfg(test)]
 mod tests;
 
-pub use desired::{Desired, DesiredService, Request, VolumeSpec, desired, image_of};
+pub use desired::{Desired, DesiredService, Request, Source, VolumeSpec, desired, image_of};
 pub use diff::{Action, Plan, Step, diff, teardown};
 pub use endpoint::{Fields, render_fields, render_value};
 pub use garbage::{garbage, stale};

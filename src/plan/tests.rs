@@ -51,6 +51,7 @@ fn decide_with(stack: &Stack, observed: &Observed, passwords: &BTreeMap<String, 
         fresh: &fresh,
         is_free: &free,
         fixed_ports: FixedPorts::Claimed,
+        source: None,
         cold: false,
         way: None,
     };

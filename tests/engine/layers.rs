@@ -250,6 +250,81 @@ fn a_brokers_durable_queue_is_there_again_after_its_snapshot_is_restored() {
     project.succeed(&["snapshot", "save", "with"]);
     project.succeed(&[&["reset", "--yes"][..], &up].concat());
     assert_eq!(queues(), "");
+    let told = project.succeed(&[&["snapshot", "diff", "with", "--json"][..]].concat()).json();
+    let queue = serde_json::json!([{"service": "queue", "name": "shop/work", "a": 0, "b": null}]);
+    assert_eq!(told["differences"], queue, "{told:#}");
     project.succeed(&["snapshot", "restore", "with", "--yes"]);
     assert_eq!(queues(), "work\ttrue");
+}
+
+#[test]
+fn two_moments_are_compared_by_what_their_services_hold() {
+    for way in ["overlay", "copy"] {
+        let project = Sandbox::new(&[("services.yaml", POSTGRES)]);
+        run(&project, way, &["up"]);
+        let env = project.env();
+        sql(
+            &env["DATABASE_URL"],
+            "CREATE TABLE items (x int); INSERT INTO items VALUES (1), (2); CREATE TABLE gone ()",
+        )
+        .unwrap();
+        redis(&env["REDIS_URL"], &["SET", "a", "1"]);
+        run(&project, way, &["snapshot", "save", "first"]);
+        let same = run(&project, way, &["snapshot", "diff", "first"]);
+        assert!(same.stdout.contains("no difference between first and now"), "{}", same.stdout);
+        sql(&env["DATABASE_URL"], "INSERT INTO items VALUES (3); DROP TABLE gone; CREATE TABLE came ()").unwrap();
+        redis(&env["REDIS_URL"], &["SET", "b", "1"]);
+        let expected = [
+            ("cache", "keys of db0", Some(1), Some(2)),
+            ("db", "shop.public.came", None, Some(0)),
+            ("db", "shop.public.gone", Some(0), None),
+            ("db", "shop.public.items", Some(2), Some(3)),
+        ];
+        let differences = |outcome: &Outcome| {
+            let told = outcome.json();
+            let all = told["differences"].as_array().unwrap().clone();
+            all.into_iter()
+                .map(|one| {
+                    let text = |key: &str| one[key].as_str().unwrap().to_owned();
+                    (text("service"), text("name"), one["a"].as_u64(), one["b"].as_u64())
+                })
+                .collect::<Vec<_>>()
+        };
+        let expected = expected.map(|(service, name, a, b)| (service.to_owned(), name.to_owned(), a, b)).to_vec();
+        assert_eq!(differences(&run(&project, way, &["snapshot", "diff", "first", "--json"])), expected);
+        let shown = run(&project, way, &["snapshot", "diff", "first"]);
+        for word in ["service", "first", "now", "shop.public.came", "absent"] {
+            assert!(shown.stdout.contains(word), "{word}: {}", shown.stdout);
+        }
+        run(&project, way, &["snapshot", "save", "second"]);
+        assert_eq!(differences(&run(&project, way, &["snapshot", "diff", "first", "second", "--json"])), expected);
+        // What was asked is as it was, and nothing is left of asking.
+        let left = project.everything_on_the_engine();
+        assert!(!left.iter().any(|name| name.contains("-run")), "{left:?}");
+        run(&project, way, &["snapshot", "restore", "first", "--yes"]);
+        assert_eq!(one(&env["DATABASE_URL"], "SELECT count(*) FROM items"), "2");
+
+        let unknown = project.fail(2, &["snapshot", "diff", "frist"]);
+        assert!(unknown.stderr.contains("did you mean `first`?"), "{}", unknown.stderr);
+        run(&project, way, &["down"]);
+        let stopped = project.fail(1, &["snapshot", "diff", "first"]);
+        assert!(stopped.stderr.contains("does not run") && stopped.stderr.contains("devenv up"), "{}", stopped.stderr);
+    }
+}
+
+#[test]
+fn two_moments_of_mariadb_are_compared_by_the_rows_of_their_tables() {
+    let stack = "services:\n  db: {kind: mariadb, version: \"10.11\", databases: [shop]}\nvariables: {DATABASE_URL: \"${db.url}\"}\n";
+    let project = Sandbox::new(&[("services.yaml", stack)]);
+    project.succeed(&["up"]);
+    let sql = |statements: &str| {
+        let asks = "mariadb --user=\"$DEVENV_USER\" --database=\"$DEVENV_DATABASE\" -e \"$1\"";
+        project.succeed(&["--quiet", "shell", "db", "--", "sh", "-c", asks, "sh", statements]);
+    };
+    sql("CREATE TABLE items (x int); INSERT INTO items VALUES (1), (2)");
+    project.succeed(&["snapshot", "save", "first"]);
+    sql("DELETE FROM items WHERE x = 1");
+    let told = project.succeed(&["snapshot", "diff", "first", "--json"]).json();
+    let items = serde_json::json!([{"service": "db", "name": "shop.items", "a": 2, "b": 1}]);
+    assert_eq!(told["differences"], items, "{told:#}");
 }

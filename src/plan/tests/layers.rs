@@ -25,6 +25,7 @@ fn base_of(service: &Service, observed: &Observed) -> Option<Base> {
         fresh: &fresh,
         is_free: &|_, _| true,
         fixed_ports: FixedPorts::Claimed,
+        source: None,
         cold: false,
         way: None,
     };

@@ -331,6 +331,10 @@ pub struct Up {
     /// Write the variables here instead of `.env`.
     #[arg(long, value_name = "PATH")]
     pub env_file: Option<PathBuf>,
+    /// Begin with the data of another checkout of the project, as it is now, or with a snapshot (`PATH@NAME` says whose).
+    /// Only where there is no data yet.
+    #[arg(long, value_name = "PATH|SNAPSHOT", conflicts_with = "reseed")]
+    pub from: Option<String>,
     /// Take the seeds of `services.local.yaml` again and begin with them: what was written since is discarded.
     #[arg(long)]
     pub reseed: bool,

@@ -62,6 +62,15 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], down: &Down, printer
             format!("{containers} and {data} removed with the data")
         }
     });
+    let shared = plan::shared(&identity, &observed);
+    if down.volumes && !shared.is_empty() {
+        let names: Vec<&str> = shared.iter().map(String::as_str).collect();
+        printer.line(&format!(
+            "kept, since another environment began with it and lies over it: {}; `devenv down --volumes` takes it once \
+             that one is gone",
+            names.join(", ")
+        ));
+    }
     Ok(())
 }
 

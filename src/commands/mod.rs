@@ -1,6 +1,7 @@
 //! One file a command; each reads as a story of the verbs: read, resolve, observe, diff, apply, prove, render.
 
 mod between;
+mod branch;
 mod bundle;
 mod child;
 mod doctor;

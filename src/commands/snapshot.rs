@@ -83,7 +83,7 @@ impl Standing {
         Ok(Self { project, engine, observed, desired, user_lines, began, _lock: lock })
     }
 
-    fn named(&self, name: &str) -> Result<plan::Snapshot, Failure> {
+    pub(super) fn named(&self, name: &str) -> Result<plan::Snapshot, Failure> {
         let all = plan::snapshots(&self.project.identity, &self.observed);
         if let Some(found) = all.iter().find(|snapshot| snapshot.name == name) {
             return Ok(found.clone());
@@ -197,7 +197,7 @@ pub(super) async fn send_back(
     engine.keep_volumes(&record.name, &image, &record.labels, &record.volumes).await.map(drop).map_err(fault)
 }
 
-async fn save(stood: &Standing, name: &str, start: &Start, printer: &Printer) -> Result<(), Failure> {
+pub(super) async fn save(stood: &Standing, name: &str, start: &Start, printer: &Printer) -> Result<(), Failure> {
     check_name(name)?;
     let identity = &stood.project.identity;
     if plan::snapshots(identity, &stood.observed).iter().any(|snapshot| snapshot.name == name) {

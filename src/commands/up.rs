@@ -2,7 +2,7 @@
 
 use super::session::{Project, Purpose, connect, steps, strictness};
 use super::variables;
-use super::{gc, layers, lock, snapshot};
+use super::{branch, gc, layers, lock, snapshot};
 use crate::apply;
 use crate::cli::{Global, Start, Up};
 use crate::docker::Engine;
@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Runs the command.
 pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &Printer) -> Result<(), Failure> {
     let began = Instant::now();
-    let project =
+    let mut project =
         Project::load(global, files, strictness(&up.start), None, Purpose::Start, printer)?.cold(up.start.cold);
     project.check_lock(&up.start, printer)?;
     let target = dotenv::git::choose(&project.reading.root, up.env_file.as_deref())?;
@@ -34,6 +34,9 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
     let engine = connect(global).await?;
     let start =
         Starting { engine: &engine, start: &up.start, printer, silent: up.json, began, stop: apply::Stop::default() };
+    if let Some(from) = &up.from {
+        project.source = Some(branch::source(&project, &engine, from, global, &up.start, printer).await?);
+    }
     if up.reseed {
         reseed(&project, &start, up.yes).await?;
     }

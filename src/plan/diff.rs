@@ -2,7 +2,7 @@
 
 use super::desired::joined;
 use super::{Desired, DesiredService, Identity, VolumeSpec};
-use crate::model::{ContainerSpec, Diagnostic, ImageRef, Observed, ObservedContainer, Way, label};
+use crate::model::{ContainerSpec, Diagnostic, ImageRef, Observed, ObservedContainer, ObservedVolume, Way, label};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -184,11 +184,25 @@ pub fn teardown(identity: &Identity, observed: &Observed, volumes: bool) -> Plan
         let action = Action::RemoveNetwork { id: network.id.clone(), name: network.name.clone() };
         plan.add("", action, "the environment goes down", containers.clone());
     }
-    for volume in observed.volumes.iter().filter(|volume| volumes && is_ours(&volume.labels)) {
+    let shared = shared(identity, observed);
+    let goes = |volume: &&ObservedVolume| volumes && is_ours(&volume.labels) && !shared.contains(&volume.name);
+    for volume in observed.volumes.iter().filter(goes) {
         let action = Action::RemoveVolume { name: volume.name.clone() };
         plan.add(volume.label(label::SERVICE), action, "its data is to be deleted", containers.clone());
     }
     plan
+}
+
+/// Volumes of an environment that others lie over: they began with its data, and cannot be without it.
+pub fn shared(identity: &Identity, observed: &Observed) -> BTreeSet<String> {
+    let is_ours = |volume: &&ObservedVolume| volume.label(label::ENVIRONMENT) == identity.name;
+    // A copy needs nothing any more of what it is a copy of.
+    let lies_over = |volume: &&ObservedVolume| Way::parse(volume.label(label::WAY)) == Some(Way::Overlay);
+    let others = observed.volumes.iter().filter(|volume| !is_ours(volume)).filter(lies_over);
+    let of_others = others.flat_map(super::layers::layers_of);
+    let below: BTreeSet<String> = of_others.map(|layer| crate::model::volume_of(&layer).to_owned()).collect();
+    let ours = observed.volumes.iter().filter(is_ours).map(|volume| volume.name.clone());
+    ours.filter(|name| below.contains(name)).collect()
 }
 
 fn remove(plan: &mut Plan, container: &ObservedContainer, cause: &str, after: Vec<usize>) -> usize {

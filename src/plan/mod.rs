@@ -18,7 +18,7 @@ mod snapshots;
 mod tests;
 
 pub use desired::{Desired, DesiredService, Request, Source, VolumeSpec, desired, image_of};
-pub use diff::{Action, Plan, Step, diff, teardown};
+pub use diff::{Action, Plan, Step, diff, shared, teardown};
 pub use endpoint::{Fields, render_fields, render_value};
 pub use garbage::{garbage, stale};
 pub use identity::{Identity, Lease, slug};
@@ -27,5 +27,6 @@ pub use overrides::{Override, overrides};
 pub use platform::{platform_mismatch, platform_mismatches};
 pub use ports::{FixedPorts, PortTaken};
 pub use snapshots::{
-    Record, Snapshot, data, is_going_back, keeper, keepers, known_way, returning, saving, snapshots, unneeded, unusable,
+    Record, Snapshot, data, data_of_record, is_going_back, keeper, keepers, known_way, returning, saving, snapshots,
+    unneeded, unusable,
 };

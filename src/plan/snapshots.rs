@@ -110,7 +110,7 @@ pub struct Record {
 }
 
 /// A snapshot of an environment.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
     /// Its name.
     pub name: String,
@@ -122,6 +122,11 @@ pub struct Snapshot {
     pub data: BTreeMap<String, String>,
 }
 
+/// The volume with each service's data, as a snapshot's record names it.
+pub fn data_of_record(record: &ObservedContainer) -> BTreeMap<String, String> {
+    data_of(record).map(|(service, volume)| (service.to_owned(), volume.to_owned())).collect()
+}
+
 /// The snapshots of an environment, the oldest first.
 pub fn snapshots(identity: &Identity, observed: &Observed) -> Vec<Snapshot> {
     let mut found: Vec<Snapshot> = kept_of(&identity.name, observed)
@@ -130,7 +135,7 @@ pub fn snapshots(identity: &Identity, observed: &Observed) -> Vec<Snapshot> {
             name: container.label(label::SNAPSHOT).to_owned(),
             id: container.id.clone(),
             created: container.created,
-            data: data_of(container).map(|(service, data)| (service.to_owned(), data.to_owned())).collect(),
+            data: data_of_record(container),
         })
         .collect();
     found.sort_by(|one, other| (one.created, &one.name).cmp(&(other.created, &other.name)));

@@ -328,3 +328,83 @@ fn two_moments_of_mariadb_are_compared_by_the_rows_of_their_tables() {
     let items = serde_json::json!([{"service": "db", "name": "shop.items", "a": 2, "b": 1}]);
     assert_eq!(told["differences"], items, "{told:#}");
 }
+
+#[test]
+fn a_checkout_begins_with_another_s_data_and_neither_sees_what_the_other_writes() {
+    for way in ["overlay", "copy"] {
+        let project = Sandbox::new(&[("services.yaml", POSTGRES), ("../branch/services.yaml", POSTGRES)]);
+        let branch = project.path("../branch").canonicalize().unwrap();
+        let (root, branch) = (project.root().display().to_string(), branch.to_str().unwrap().to_owned());
+        let none = project.fail(1, &["up", "-C", &branch, "--from", &root]);
+        assert!(none.stderr.contains("no data yet"), "{}", none.stderr);
+        run(&project, way, &["up"]);
+        write(&project, "one");
+        run(&project, way, &["snapshot", "save", "first"]);
+        write(&project, "two");
+        let up = run(&project, way, &["up", "-C", &branch, "--from", &root]);
+        assert!(up.stderr.contains("begins with the data of"), "{}", up.stderr);
+        let env = |name: &str| {
+            let text = std::fs::read_to_string(project.path("../branch/.env")).unwrap();
+            let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name}="))).unwrap().to_owned();
+            line.trim_matches('\'').to_owned()
+        };
+        let in_branch =
+            || (one(&env("DATABASE_URL"), "SELECT x FROM t"), redis(&env("REDIS_URL"), &["GET", "k"]).concat());
+        assert_eq!((read(&project), in_branch()), (both("two"), both("two")));
+        // Each has its own login, and the other's is refused.
+        let (ours, theirs) = (project.env()["DATABASE_URL"].clone(), env("DATABASE_URL"));
+        let (own, other) = (Url::read(&ours).password, Url::read(&theirs).password);
+        assert_ne!(own, other);
+        assert!(sql(&theirs.replace(&other, &own), "SELECT 1").is_err());
+        assert!(sql(&ours.replace(&own, &other), "SELECT 1").is_err());
+        write(&project, "three");
+        sql(&env("DATABASE_URL"), "UPDATE t SET x = 'four'").unwrap();
+        redis(&env("REDIS_URL"), &["SET", "k", "four"]);
+        assert_eq!((read(&project), in_branch()), (both("three"), both("four")));
+        let again = project.fail(2, &["up", "-C", &branch, "--from", &root]);
+        assert!(again.stderr.contains("has data of its own already"), "{}", again.stderr);
+
+        // What it lies over outlives its maker.
+        run(&project, way, &["down", "-C", &branch]);
+        let down = run(&project, way, &["down", "--volumes", "--yes"]);
+        assert_eq!(down.stderr.contains("kept, since another environment"), way == "overlay", "{}", down.stderr);
+        run(&project, way, &["gc"]);
+        run(&project, way, &["up", "-C", &branch]);
+        assert_eq!(in_branch(), both("four"));
+        run(&project, way, &["down", "-C", &branch, "--volumes", "--yes"]);
+        run(&project, way, &["down", "--volumes", "--yes"]);
+        assert_eq!(project.on_the_engine(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_snapshot_of_any_checkout_is_a_beginning_and_what_is_unclear_is_asked() {
+    let project = Sandbox::new(&[("services.yaml", POSTGRES), ("../branch/services.yaml", POSTGRES)]);
+    let branch = project.path("../branch").canonicalize().unwrap().display().to_string();
+    project.succeed(&["up"]);
+    write(&project, "one");
+    project.succeed(&["snapshot", "save", "first"]);
+    write(&project, "two");
+    let unknown = project.fail(2, &["up", "-C", &branch, "--from", "frist"]);
+    assert!(unknown.stderr.contains("did you mean `first`?"), "{}", unknown.stderr);
+    project.write("../branch/services.yaml", &POSTGRES.replace("15.18", "17.7"));
+    let other = project.run(&["up", "-C", &branch, "--from", "first"]);
+    assert!(other.code != 0 && other.stderr.contains("db is declared otherwise"), "{other:?}");
+    project.write("../branch/services.yaml", POSTGRES);
+    project.succeed(&["up", "-C", &branch, "--from", "first"]);
+    let asked = ["-C", &branch, "--quiet", "shell", "db", "--", "psql", "-At", "-c", "SELECT x FROM t"];
+    assert_eq!(project.succeed(&asked).stdout.trim(), "one");
+    project.succeed(&["snapshot", "save", "-C", &branch, "first"]);
+    let third = project.path("../third");
+    std::fs::create_dir_all(&third).unwrap();
+    std::fs::write(third.join("services.yaml"), POSTGRES).unwrap();
+    let third = third.canonicalize().unwrap().display().to_string();
+    let several = project.fail(2, &["up", "-C", &third, "--from", "first"]);
+    assert!(several.stderr.contains("several checkouts") && several.stderr.contains(&branch), "{}", several.stderr);
+    project.succeed(&["up", "-C", &third, "--from", &format!("{branch}@first")]);
+    let asked = ["-C", &third, "--quiet", "shell", "db", "--", "psql", "-At", "-c", "SELECT x FROM t"];
+    assert_eq!(project.succeed(&asked).stdout.trim(), "one");
+    for folder in [&third, &branch] {
+        project.succeed(&["down", "-C", folder, "--volumes", "--yes"]);
+    }
+}

@@ -1,0 +1,132 @@
+//! `devenv up --from`: an environment begins with another one's data, and neither writes to what they share.
+
+use super::session::Project;
+use super::snapshot::{Standing, save};
+use crate::cli::{Global, Start};
+use crate::docker::Engine;
+use crate::model::{Diagnostic, Exit, Failure, Observed, label};
+use crate::plan::{self, Identity, Source};
+use crate::ui::Printer;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// What `from` means: a checkout's data as it is now, or a snapshot of any checkout of this project.
+pub(super) async fn source(
+    project: &Project,
+    engine: &Engine,
+    from: &str,
+    global: &Global,
+    start: &Start,
+    printer: &Printer,
+) -> Result<Source, Failure> {
+    let observed = project.observe(engine).await?;
+    has_no_data(&project.identity, &observed)?;
+    let (folder, name) = match from.rsplit_once('@') {
+        _ if Path::new(from).is_dir() => (Some(from), None),
+        Some((folder, name)) if Path::new(folder).is_dir() => (Some(folder), Some(name)),
+        _ => (None, Some(from)),
+    };
+    let source = match folder {
+        Some(folder) => of_checkout(folder, name, global, start, printer).await?,
+        None => of_project(&project.identity, from, &observed)?,
+    };
+    let observed = project.observe(engine).await?;
+    let desired = project.desired(&observed, &[], &[])?;
+    let snapshot = plan::Snapshot { name: from.to_owned(), data: source.data.clone(), ..plan::Snapshot::default() };
+    let mut data = source.data;
+    let unusable = plan::unusable(&snapshot, &desired, &observed);
+    let declared = |name: &String| desired.services.iter().any(|service| service.name == *name);
+    if let Some(wrong) = unusable.iter().find(|name| declared(name)) {
+        let told = Diagnostic::error(
+            "branch-version",
+            format!("{wrong} is declared otherwise here than where its data is from"),
+        )
+        .because("its kind or its major version is another, so that its server could not read the data")
+        .help("check out what that environment was started with, or begin without `--from`");
+        return Err(Failure::new(Exit::Failed, told));
+    }
+    data.retain(|name, _| declared(name));
+    let services: Vec<&str> = data.keys().map(String::as_str).collect();
+    printer.line(&format!("begins with the data of {}: {}", source.environment, services.join(", ")));
+    Ok(Source { data, ..source })
+}
+
+fn has_no_data(identity: &Identity, observed: &Observed) -> Result<(), Failure> {
+    let own = observed
+        .volumes
+        .iter()
+        .filter(|volume| volume.label(label::ENVIRONMENT) == identity.name && !volume.label(label::SERVICE).is_empty());
+    let names: Vec<&str> = own.map(|volume| volume.name.as_str()).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let told = Diagnostic::error("branch-data", "this environment has data of its own already")
+        .because(names.join(", "))
+        .help("nothing was changed; `devenv down --volumes` deletes it, then `--from` again");
+    Err(Failure::new(Exit::Usage, told))
+}
+
+/// A snapshot of the checkout in that folder, taken now where none is named.
+async fn of_checkout(
+    folder: &str,
+    name: Option<&str>,
+    global: &Global,
+    start: &Start,
+    printer: &Printer,
+) -> Result<Source, Failure> {
+    let unreadable = |error: &std::io::Error| {
+        let told = Diagnostic::error("folder", format!("cannot work in {folder}"));
+        Failure::new(Exit::Usage, told.because(error.to_string()).help("check the folder after --from"))
+    };
+    let here = std::env::current_dir().map_err(|error| unreadable(&error))?;
+    std::env::set_current_dir(folder).map_err(|error| unreadable(&error))?;
+    let taken = taken_there(name, global, start, printer).await;
+    std::env::set_current_dir(&here).map_err(|error| unreadable(&error))?;
+    taken
+}
+
+async fn taken_there(name: Option<&str>, global: &Global, start: &Start, printer: &Printer) -> Result<Source, Failure> {
+    let there = Global { directory: Some(PathBuf::from(".")), ..global.clone() };
+    let stood = Standing::look(&there, &[], start, printer).await?;
+    let environment = stood.project.identity.name.clone();
+    if let Some(name) = name {
+        return Ok(Source { environment, data: stood.named(name)?.data });
+    }
+    let name = format!("branch-{}", SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs());
+    save(&stood, &name, start, printer).await?;
+    let observed = stood.project.observe(&stood.engine).await?;
+    let all = plan::snapshots(&stood.project.identity, &observed);
+    let data = all.into_iter().find(|snapshot| snapshot.name == name).map(|snapshot| snapshot.data);
+    Ok(Source { environment, data: data.unwrap_or_default() })
+}
+
+/// The one snapshot of that name among all checkouts of the project.
+fn of_project(identity: &Identity, name: &str, observed: &Observed) -> Result<Source, Failure> {
+    let project = |environment: &str| environment.rsplit_once('-').map(|(project, _)| project.to_owned());
+    let of_project = observed.containers.iter().filter(|container| {
+        container.labels.contains_key(label::SNAPSHOT)
+            && project(container.label(label::KEEPS)) == project(&identity.name)
+    });
+    let all: Vec<_> = of_project.collect();
+    let found: Vec<_> = all.iter().filter(|container| container.label(label::SNAPSHOT) == name).collect();
+    match found.as_slice() {
+        [one] => Ok(Source { environment: one.label(label::KEEPS).to_owned(), data: plan::data_of_record(one) }),
+        [] => {
+            let mut told =
+                Diagnostic::error("branch-unknown", format!("`{name}` is no folder, and no snapshot of this project"))
+                    .help("name a checkout's folder, or a snapshot: `devenv snapshot list` there shows them");
+            let names: Vec<&str> = all.iter().map(|container| container.label(label::SNAPSHOT)).collect();
+            if let Some(near) = crate::model::did_you_mean(name, names.iter().copied()) {
+                told = told.help(format!("did you mean `{near}`?"));
+            }
+            Err(Failure::new(Exit::Usage, told))
+        }
+        several => {
+            let roots: Vec<&str> = several.iter().map(|container| container.label(label::ROOT)).collect();
+            let told = Diagnostic::error("branch-several", format!("several checkouts have a snapshot `{name}`"))
+                .because(roots.join(", "))
+                .help(format!("say which: `--from {}@{name}`", roots[0]));
+            Err(Failure::new(Exit::Usage, told))
+        }
+    }
+}

@@ -102,12 +102,7 @@ async fn taken_there(name: Option<&str>, global: &Global, start: &Start, printer
 
 /// The one snapshot of that name among all checkouts of the project.
 fn of_project(identity: &Identity, name: &str, observed: &Observed) -> Result<Source, Failure> {
-    let project = |environment: &str| environment.rsplit_once('-').map(|(project, _)| project.to_owned());
-    let of_project = observed.containers.iter().filter(|container| {
-        container.labels.contains_key(label::SNAPSHOT)
-            && project(container.label(label::KEEPS)) == project(&identity.name)
-    });
-    let all: Vec<_> = of_project.collect();
+    let all = plan::records_of_project(identity, observed);
     let found: Vec<_> = all.iter().filter(|container| container.label(label::SNAPSHOT) == name).collect();
     match found.as_slice() {
         [one] => Ok(Source { environment: one.label(label::KEEPS).to_owned(), data: plan::data_of_record(one) }),

@@ -33,7 +33,7 @@ pub mod label {
     pub const EXPIRES: &str = "dev.devenv.expires";
     /// On a base layer, its record and the container that makes it: the base's key. They belong to no environment.
     pub const BASE: &str = "dev.devenv.base";
-    /// On a base layer: what others may see of the key of the machine's user who made it.
+    /// On a base layer and on a snapshot's record: what others may see of the key of the machine's user who made it.
     pub const MACHINE: &str = "dev.devenv.machine";
     /// On a volume that began as a copy: the layers that it lies over, the nearest first (`volume`, `volume/upper`).
     pub const LAYERS: &str = "dev.devenv.layers";

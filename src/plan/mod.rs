@@ -27,6 +27,6 @@ pub use overrides::{Override, overrides};
 pub use platform::{platform_mismatch, platform_mismatches};
 pub use ports::{FixedPorts, PortTaken};
 pub use snapshots::{
-    Record, Snapshot, data, data_of_record, is_going_back, keeper, keepers, known_way, returning, saving, snapshots,
-    unneeded, unusable,
+    Record, Snapshot, data, data_of_record, is_going_back, keeper, keepers, known_way, records_of_project, returning,
+    saving, snapshots, unneeded, unusable,
 };

@@ -6,7 +6,7 @@
 //! killed meanwhile.
 
 use super::desired::{Desired, Request};
-use super::layers::{is_incomplete, is_layer, layers_of};
+use super::layers::{is_incomplete, is_layer, layers_of, machine_of};
 use super::{Action, Identity, Plan};
 use crate::model::{Observed, ObservedContainer, ObservedVolume, Service, Way, label, top_of, volume_of};
 use std::collections::{BTreeMap, BTreeSet};
@@ -127,6 +127,18 @@ pub fn data_of_record(record: &ObservedContainer) -> BTreeMap<String, String> {
     data_of(record).map(|(service, volume)| (service.to_owned(), volume.to_owned())).collect()
 }
 
+/// The records of all snapshots of a project's checkouts, as far as this machine's key knows the logins in them.
+pub fn records_of_project<'a>(identity: &Identity, observed: &'a Observed) -> Vec<&'a ObservedContainer> {
+    let project = |environment: &str| environment.rsplit_once('-').map(|(project, _)| project.to_owned());
+    let (own, machine) = (project(&identity.name), machine_of(identity));
+    let of_project = observed.containers.iter().filter(|container| {
+        container.labels.contains_key(label::SNAPSHOT)
+            && container.label(label::MACHINE) == machine
+            && project(container.label(label::KEEPS)) == own
+    });
+    of_project.collect()
+}
+
 /// The snapshots of an environment, the oldest first.
 pub fn snapshots(identity: &Identity, observed: &Observed) -> Vec<Snapshot> {
     let mut found: Vec<Snapshot> = kept_of(&identity.name, observed)
@@ -190,6 +202,7 @@ fn record(identity: &Identity, what: &str, data: &BTreeMap<String, String>, obse
     let mut labels = BTreeMap::from([
         (label::ROOT.to_owned(), identity.root.display().to_string()),
         (label::KEEPS.to_owned(), identity.name.clone()),
+        (label::MACHINE.to_owned(), machine_of(identity)),
     ]);
     labels.extend(data.iter().map(|(service, volume)| (format!("{DATA}{service}"), volume.clone())));
     let volumes = data.values().flat_map(|volume| with_layers(volume, observed)).collect::<BTreeSet<_>>();

@@ -394,6 +394,14 @@ fn a_snapshot_of_any_checkout_is_a_beginning_and_what_is_unclear_is_asked() {
     project.succeed(&["up", "-C", &branch, "--from", "first"]);
     let asked = ["-C", &branch, "--quiet", "shell", "db", "--", "psql", "-At", "-c", "SELECT x FROM t"];
     assert_eq!(project.succeed(&asked).stdout.trim(), "one");
+    // What was saved under another key has logins that nobody here knows.
+    let stranger = tempfile::tempdir().unwrap();
+    let mut command = project.command(&["up", "-C", &branch, "--from", "first"]);
+    command.env("HOME", stranger.path()).env("XDG_DATA_HOME", stranger.path().join("data"));
+    project.succeed(&["down", "-C", &branch, "--volumes", "--yes"]);
+    let strange = Outcome::of(&command.output().unwrap());
+    assert!(strange.stderr.contains("no snapshot of this project"), "{strange:?}");
+    project.succeed(&["up", "-C", &branch, "--from", "first"]);
     project.succeed(&["snapshot", "save", "-C", &branch, "first"]);
     let third = project.path("../third");
     std::fs::create_dir_all(&third).unwrap();

@@ -53,7 +53,7 @@ pub(super) fn turn(service: &Service, version: &str, request: &Request<'_>) -> T
     if request.fresh.contains(&service.name) {
         return further;
     }
-    if is_frozen(&volume.name, observed) {
+    if is_read_only(&volume.name, observed) {
         return Turn { from: Some(volume.name.clone()), ..further };
     }
     Turn { generation: *newest, ..Turn::default() }
@@ -77,6 +77,14 @@ pub(super) fn layers_over(volume: &ObservedVolume) -> Vec<String> {
 pub(super) fn is_frozen(volume: &str, observed: &Observed) -> bool {
     let snapshots = observed.containers.iter().filter(|container| container.labels.contains_key(label::SNAPSHOT));
     snapshots.flat_map(data_of).any(|(_, data)| data == volume)
+}
+
+/// Whether nobody may write to this volume any more: a snapshot names it, or a volume, of whatever environment, is mounted
+/// over it, though the snapshot may have been forgotten.
+fn is_read_only(volume: &str, observed: &Observed) -> bool {
+    let mounted = observed.volumes.iter().filter(|over| Way::parse(over.label(label::WAY)) == Some(Way::Overlay));
+    let mut below = mounted.flat_map(layers_of);
+    is_frozen(volume, observed) || below.any(|layer| volume_of(&layer) == volume || volume_of(&layer) == top_of(volume))
 }
 
 /// The record that says what an environment is to go back to.
@@ -160,7 +168,7 @@ pub fn data(desired: &Desired, observed: &Observed) -> BTreeMap<String, String> 
     let services = desired.services.iter().filter_map(|service| {
         let [volume] = service.volumes.as_slice() else { return None };
         // Saved and not started since: the new top is not there yet.
-        let frozen = volume.over.as_ref().map(|over| over.whole.clone()).filter(|whole| is_frozen(whole, observed));
+        let frozen = volume.over.as_ref().map(|over| over.whole.clone()).filter(|whole| is_read_only(whole, observed));
         let current = if there(&volume.name) { Some(volume.name.clone()) } else { frozen };
         current.map(|volume| (service.name.clone(), volume))
     });

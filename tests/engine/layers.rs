@@ -416,3 +416,31 @@ fn a_snapshot_of_any_checkout_is_a_beginning_and_what_is_unclear_is_asked() {
         project.succeed(&["down", "-C", folder, "--volumes", "--yes"]);
     }
 }
+
+#[test]
+fn what_a_branch_lies_over_is_not_written_to_although_its_snapshot_was_forgotten() {
+    let project = Sandbox::new(&[("services.yaml", POSTGRES), ("../branch/services.yaml", POSTGRES)]);
+    let branch = project.path("../branch").canonicalize().unwrap().display().to_string();
+    project.succeed(&["up"]);
+    write(&project, "one");
+    // Taken while it is stopped: it has not gone on over a new top yet.
+    project.succeed(&["down"]);
+    project.succeed(&["up", "-C", &branch, "--from", &project.root().display().to_string()]);
+    let listed = project.succeed(&["snapshot", "list", "--json"]).json();
+    let name = listed["snapshots"][0]["name"].as_str().unwrap().to_owned();
+    project.succeed(&["snapshot", "rm", &name, "--yes"]);
+    project.succeed(&["up"]);
+    let mounts = docker(&["inspect", "--format", "{{range .Mounts}}{{.Name}} {{end}}", &project.container("db")]);
+    let data = docker(&[
+        "inspect",
+        "--format",
+        "{{range .Mounts}}{{if eq .Destination \"/var/lib/postgresql/data\"}}{{.Name}}{{end}}{{end}}",
+        &project.container("db"),
+    ]);
+    assert_ne!(label(data.trim(), "layers"), "", "a top of its own over what both share: {mounts}");
+    assert_eq!(read(&project), both("one"), "and it goes on where it was");
+    write(&project, "two");
+    let asked = ["-C", &branch, "--quiet", "shell", "db", "--", "psql", "-At", "-c", "SELECT x FROM t"];
+    assert_eq!(project.succeed(&asked).stdout.trim(), "one");
+    project.succeed(&["down", "-C", &branch, "--volumes", "--yes"]);
+}

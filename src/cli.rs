@@ -408,6 +408,12 @@ pub struct Gc {
     /// Show what would be removed, and remove nothing.
     #[arg(long)]
     pub dry_run: bool,
+    /// Remove the data of git branches that are gone too (`branch: git`); asks before.
+    #[arg(long)]
+    pub branches: bool,
+    /// Do not ask.
+    #[arg(short, long, requires = "branches")]
+    pub yes: bool,
 }
 
 /// `devenv reset`.

@@ -1,12 +1,18 @@
-//! `devenv up --from`: an environment begins with another one's data, and neither writes to what they share.
+//! Data that belongs to several: `devenv up --from`, where an environment begins with another one's, and `branch:` of
+//! `services.local.yaml`, where it follows git's branches and worktrees. Nobody writes to what they share.
 
+use super::down::keep;
 use super::session::Project;
-use super::snapshot::{Standing, save};
+use super::snapshot::{Standing, find_way, save, token, write_down};
 use crate::cli::{Global, Start};
-use crate::docker::Engine;
+use crate::docker::{Engine, EngineError};
+use crate::machine;
+use crate::manifest;
 use crate::model::{Diagnostic, Exit, Failure, Observed, label};
-use crate::plan::{self, Identity, Source};
+use crate::plan::{self, Desired, Identity, Source};
 use crate::ui::Printer;
+use futures_util::future::try_join_all;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -49,6 +55,87 @@ pub(super) async fn source(
     let services: Vec<&str> = data.keys().map(String::as_str).collect();
     printer.line(&format!("begins with the data of {}: {}", source.environment, services.join(", ")));
     Ok(Source { data, ..source })
+}
+
+/// Where a new worktree begins, if `branch: worktree` is said: the same folder in the main worktree. Its own file may be
+/// kept out of git, so the main worktree's counts where the new one says nothing. None where there is data already, and
+/// where there is none to begin with.
+pub(super) fn of_main_worktree(project: &Project, observed: &Observed, printer: &Printer) -> Option<String> {
+    let root = &project.reading.root;
+    let main = machine::git::in_main_worktree(root)?;
+    let said = project.reading.branching.or_else(|| manifest::branching_of(&main));
+    if !said.is_some_and(|branching| branching.worktree) || has_no_data(&project.identity, observed).is_err() {
+        return None;
+    }
+    let main = main.display().to_string();
+    let has_data = observed.volumes.iter().any(|volume| {
+        volume.label(label::ROOT) == main
+            && volume.labels.contains_key(label::SERVICE)
+            && !volume.labels.contains_key(label::EPHEMERAL)
+    });
+    if !has_data {
+        printer.line(&format!("the main worktree ({main}) has no data to begin with"));
+    }
+    has_data.then_some(main)
+}
+
+/// Before another git branch's data is started: what runs on the one that is left is written down and stopped, where
+/// the new one begins is settled, and a keeper mentions everything, since what runs from then on does not. `leaving` has the services with their branches.
+pub(super) async fn leave(
+    project: &Project,
+    engine: &Engine,
+    desired: &Desired,
+    leaving: &BTreeMap<String, String>,
+) -> Result<(), Failure> {
+    let fault = EngineError::into_failure;
+    let identity = &project.identity;
+    let observed = project.observe(engine).await?;
+    let ours = || {
+        observed.containers.iter().filter(|container| {
+            container.label(label::ENVIRONMENT) == identity.name
+                && container.state == "running"
+                && leaving.contains_key(container.label(label::SERVICE))
+        })
+    };
+    let runs = |name: &String| ours().any(|container| container.label(label::SERVICE) == name);
+    write_down(desired.services.iter().filter(|service| runs(&service.name))).await?;
+    try_join_all(ours().map(|container| engine.stop(&container.id, None))).await.map_err(fault)?;
+    let used = plan::data_in_use(identity, &observed);
+    let image = desired.services.iter().map(|service| &service.container.image);
+    let image = image.into_iter().find(|image| observed.images.contains_key(&image.to_string()));
+    let way = match (project.way.or_else(|| plan::known_way(identity, &observed)), image) {
+        (None, Some(image)) => match used.values().next() {
+            Some(volume) => Some(find_way(engine, identity, image, &volume.name).await?),
+            None => None,
+        },
+        (known, _) => known,
+    };
+    if let (Some(record), Some(image)) = (plan::beginning_of_branch(&token(), identity, &observed), image) {
+        let image = observed.images.get(&image.to_string()).map_or("", |image| image.id.as_str());
+        engine.keep_volumes(&record.name, image, &record.labels, &record.volumes).await.map_err(fault)?;
+    }
+    keep(engine, identity, way, &observed).await
+}
+
+/// What is said of a switch to another branch.
+pub(super) fn switched(identity: &Identity, leaving: &BTreeMap<String, String>, observed: &Observed) -> Vec<String> {
+    let Some(branch) = &identity.branch else { return Vec::new() };
+    let mut lines: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for (service, left) in leaving {
+        let has_own = observed.volumes.iter().any(|volume| {
+            volume.label(label::ENVIRONMENT) == identity.name
+                && volume.label(label::SERVICE) == service
+                && volume.label(label::BRANCH) == branch
+        });
+        let line = match (has_own, left.as_str()) {
+            (true, "") => format!("the data of branch {branch}"),
+            (true, left) => format!("the data of branch {branch}, no longer of {left}"),
+            (false, "") => format!("branch {branch} begins with the data that is here"),
+            (false, left) => format!("branch {branch} begins with the data of {left}"),
+        };
+        lines.entry(line).or_default().push(service);
+    }
+    lines.into_iter().map(|(line, services)| format!("{line}: {}", services.join(", "))).collect()
 }
 
 fn has_no_data(identity: &Identity, observed: &Observed) -> Result<(), Failure> {

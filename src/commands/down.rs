@@ -5,7 +5,7 @@ use crate::apply;
 use crate::cli::{Down, Global};
 use crate::docker::{Engine, EngineError};
 use crate::machine::CheckoutLock;
-use crate::model::{Diagnostic, Exit, Failure, Observed, label};
+use crate::model::{Diagnostic, Exit, Failure, Observed, Way, label};
 use crate::plan::{self, Action, Desired, Identity};
 use crate::ui::{Printer, confirm};
 use std::collections::BTreeMap;
@@ -40,7 +40,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], down: &Down, printer
         agree_to_delete(&volumes, down, printer)?;
     }
     if !down.volumes {
-        keep(&engine, &identity, &observed).await?;
+        keep(&engine, &identity, None, &observed).await?;
     }
     tear_down(&engine, &identity, &observed, down.volumes).await?;
     let of_services = |step: &&plan::Step| matches!(step.action, Action::Remove { .. }) && !step.service.is_empty();
@@ -76,8 +76,13 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], down: &Down, printer
 
 /// Leaves a container that is never started and mentions every volume, so that no clean-up takes them for unused. The
 /// new one is there before the old one goes.
-async fn keep(engine: &Engine, identity: &Identity, observed: &Observed) -> Result<(), Failure> {
-    let Some(keeper) = plan::keeper(identity, observed) else { return Ok(()) };
+pub(super) async fn keep(
+    engine: &Engine,
+    identity: &Identity,
+    way: Option<Way>,
+    observed: &Observed,
+) -> Result<(), Failure> {
+    let Some(keeper) = plan::keeper(identity, way, observed) else { return Ok(()) };
     let ours = observed
         .containers
         .iter()
@@ -144,6 +149,7 @@ pub(crate) async fn tear_down(
 pub(super) async fn carry_out(engine: &Engine, identity: &Identity, plan: &plan::Plan) -> Result<(), Failure> {
     let desired = Desired {
         environment: identity.name.clone(),
+        branch: None,
         labels: BTreeMap::new(),
         services: Vec::new(),
         taken: Vec::new(),

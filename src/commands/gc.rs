@@ -1,10 +1,11 @@
 //! `devenv gc`: removes what nothing needs any more.
 
-use super::down::carry_out;
-use super::session::{Machine, Project, connect, read};
+use super::down::{carry_out, keep};
+use super::session::{Machine, Project, branch, connect, read};
+use super::snapshot::agreed;
 use crate::cli::{Gc, Global};
 use crate::docker::{Engine, EngineError};
-use crate::machine::is_held;
+use crate::machine::{CheckoutLock, git, is_held};
 use crate::model::{Diagnostic, Failure, Observed, label};
 use crate::plan::{self, Action, Identity};
 use crate::ui::{Printer, Table, bytes};
@@ -17,9 +18,25 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], gc: &Gc, printer: &P
     let reading = read(global, files)?;
     let machine = Machine::load()?;
     let identity = Identity::of_checkout(&reading.stack.project, &reading.root, machine.key.clone());
+    let identity = Identity { branch: branch(&reading), ..identity };
+    let locked = (gc.branches && !gc.dry_run).then(|| {
+        CheckoutLock::acquire(&machine.folder, &identity.name, || {
+            printer.line("another devenv is changing this environment; waiting for it to end");
+        })
+    });
+    let locked = locked.transpose()?;
     let engine = connect(global).await?;
     let observed = engine.observe(&[]).await.map_err(EngineError::into_failure)?;
-    let plan = plan::garbage(&identity, &observed, &|name| is_held(&machine.folder, name), now());
+    let held = |name: &str| !(locked.is_some() && name == identity.name) && is_held(&machine.folder, name);
+    let mut plan = plan::garbage(&identity, &observed, &held, now());
+    let gone = git::branches(&reading.root).map(|branches| plan::gone(&identity, &branches, &observed));
+    let gone = gone.unwrap_or_default();
+    let names = gone.branches.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    if gc.branches {
+        plan.append(gone.removal(), "its branch is gone");
+    } else if !gone.volumes.is_empty() {
+        printer.line(&format!("there is data of branches that are gone ({names}): `devenv gc --branches` removes it"));
+    }
     if plan.steps.is_empty() {
         return printer.data("nothing to remove: everything of ours is somebody's\n");
     }
@@ -37,6 +54,17 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], gc: &Gc, printer: &P
         table.row([what, name.as_str(), &size, &step.cause]);
     }
     if !gc.dry_run {
+        if gc.branches && !gone.volumes.is_empty() {
+            let said = format!("this deletes the data of branches that are gone: {names}");
+            if gc.yes {
+                printer.line(&said);
+            } else {
+                printer.always(&said);
+                agreed(printer, "delete it?")?;
+            }
+            // What is left is mentioned by another keeper, before that goes which mentions all of it.
+            keep(&engine, &identity, None, &gone.without(&observed)).await?;
+        }
         carry_out(&engine, &identity, &plan).await?;
     }
     printer.data(&table.render(printer))?;

@@ -183,7 +183,10 @@ impl Project {
         let key = machine.key.clone();
         let identity = match token {
             Some(token) => Identity::ephemeral(&reading.stack.project, &reading.root, key, token),
-            None => Identity::of_checkout(&reading.stack.project, &reading.root, key),
+            None => Identity {
+                branch: branch(&reading),
+                ..Identity::of_checkout(&reading.stack.project, &reading.root, key)
+            },
         };
         // An ephemeral environment runs beside the checkout's own, which has those ports.
         let fixed_ports = if identity.ephemeral { FixedPorts::Ignored } else { FixedPorts::Claimed };
@@ -351,6 +354,13 @@ fn declared(reading: &Reading) -> Vec<versions::Declared> {
         Some(versions::Declared { service: service.clone(), image })
     });
     all.collect()
+}
+
+/// The branch whose data this checkout is to have. None where data follows no branches, or none is checked out: then it
+/// stays with what it has.
+pub(crate) fn branch(reading: &Reading) -> Option<String> {
+    let follows = reading.branching.is_some_and(|branching| branching.git);
+    follows.then(|| crate::machine::git::branch(&reading.root)).flatten()
 }
 
 /// What `DEVENV_LAYERS` says; without it, what the engine can do decides.

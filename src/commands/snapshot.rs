@@ -1,5 +1,6 @@
 //! `devenv snapshot`: the data of all services under a name, taken at one moment, and the way back to it.
 
+use super::branch;
 use super::down::tear_down;
 use super::session::{Project, Purpose, connect, strictness};
 use super::signals::{Signals, name_of};
@@ -11,7 +12,7 @@ use crate::docker::{Engine, EngineError, EngineFault};
 use crate::dotenv::{self, UserLine};
 use crate::machine::CheckoutLock;
 use crate::model::{Diagnostic, Exit, Failure, ImageRef, Observed, Over, Way, did_you_mean, label};
-use crate::plan::{self, Desired, DesiredService, Record};
+use crate::plan::{self, Desired, DesiredService, Identity, Record};
 use crate::protocol;
 use crate::ui::{Printer, Table, confirm};
 use futures_util::future::try_join_all;
@@ -122,6 +123,10 @@ impl Standing {
         start: &Start,
         printer: &Printer,
     ) -> Result<(), Failure> {
+        let leaving = plan::leaving(&self.project.identity, &self.observed);
+        if !leaving.is_empty() {
+            branch::leave(&self.project, &self.engine, &self.desired, &leaving).await?;
+        }
         self.stop_all().await?;
         let now = plan::data(&self.desired, &self.observed);
         let record = plan::returning(to, &now, &token(), &self.project.identity, &self.observed);
@@ -163,7 +168,7 @@ impl Standing {
 }
 
 /// Tells one going back from every other.
-fn token() -> String {
+pub(super) fn token() -> String {
     format!("{:x}", SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos())
 }
 
@@ -209,25 +214,12 @@ pub(super) async fn save(stood: &Standing, name: &str, start: &Start, printer: &
     let Some((_, volume)) = data.iter().next() else { return Err(nothing_there()) };
     let way = match stood.project.way.or_else(|| plan::known_way(identity, &stood.observed)) {
         Some(way) => way,
-        None => find_way(stood, volume).await?,
+        None => find_way(&stood.engine, identity, &stood.an_image()?, volume).await?,
     };
     let running: Vec<&str> =
         stood.ours().filter(|one| one.state == "running").map(|one| one.label(label::SERVICE)).collect();
     let services = stood.desired.services.iter().filter(|service| running.contains(&service.name.as_str()));
-    try_join_all(services.filter_map(|service| {
-        let endpoint = service.endpoints.first()?;
-        Some(async move {
-            protocol::save(service.protocol, endpoint).await.map_err(|error| {
-                let told =
-                    Diagnostic::error("not-saved", format!("{} does not write down what it holds", service.name));
-                Failure::new(
-                    Exit::Failed,
-                    told.because(error.message).help("nothing was changed; `devenv logs` tells more"),
-                )
-            })
-        })
-    }))
-    .await?;
+    write_down(services).await?;
     stood.stop_all().await?;
     let record = plan::saving(name, way, &data, identity, &stood.observed);
     let kept = stood.keep(&record).await;
@@ -244,6 +236,22 @@ pub(super) async fn save(stood: &Standing, name: &str, start: &Start, printer: &
         printer.line(&format!("not kept, since what it holds lies in no single volume: {}", others.join(", ")));
     }
     Ok(())
+}
+
+/// Has servers that run write down what they hold in memory alone.
+pub(super) async fn write_down(services: impl Iterator<Item = &DesiredService>) -> Result<(), Failure> {
+    let written = services.filter_map(|service| {
+        let endpoint = service.endpoints.first()?;
+        Some(async move {
+            protocol::save(service.protocol, endpoint).await.map_err(|error| {
+                let told =
+                    Diagnostic::error("not-saved", format!("{} does not write down what it holds", service.name));
+                let told = told.because(error.message).help("nothing was changed; `devenv logs` tells more");
+                Failure::new(Exit::Failed, told)
+            })
+        })
+    });
+    try_join_all(written).await.map(drop)
 }
 
 /// What each service holds, by its name.
@@ -358,12 +366,17 @@ impl Standing {
     }
 }
 
-async fn find_way(stood: &Standing, volume: &str) -> Result<Way, Failure> {
-    let identity = &stood.project.identity;
-    let over =
-        Over { layers: vec![volume.to_owned()], whole: volume.to_owned(), way: Way::Overlay, image: stood.an_image()? };
+/// How this engine lays volumes, found out by mounting one over this volume.
+pub(super) async fn find_way(
+    engine: &Engine,
+    identity: &Identity,
+    image: &ImageRef,
+    volume: &str,
+) -> Result<Way, Failure> {
+    let (layers, whole, image) = (vec![volume.to_owned()], volume.to_owned(), image.clone());
+    let over = Over { layers, whole, way: Way::Overlay, image };
     let labels = BTreeMap::from([(label::ROOT.to_owned(), identity.root.display().to_string())]);
-    let can = stood.engine.can_overlay(&format!("{}-probe", identity.name), &labels, &over).await;
+    let can = engine.can_overlay(&format!("{}-probe", identity.name), &labels, &over).await;
     Ok(if can.map_err(EngineError::into_failure)? { Way::Overlay } else { Way::Copy })
 }
 

@@ -1,7 +1,7 @@
 //! `devenv status`: what of this environment runs.
 
 use super::gc::measure;
-use super::session::{Machine, connect, read};
+use super::session::{Machine, branch, connect, read};
 use crate::cli::{Global, Status};
 use crate::docker::{Engine, EngineError};
 use crate::model::{Failure, LocalImage, Observed, ObservedContainer, label};
@@ -38,6 +38,10 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], status: &Status, pri
         let service = reading.stack.service(name);
         service.map(|service| format!("{} {}", service.kind, service.version.text)).unwrap_or_default()
     };
+    let used = plan::data_in_use(&identity, &observed);
+    let on: BTreeSet<&str> = used.values().map(|volume| volume.label(label::BRANCH)).collect();
+    let on: Vec<&str> = on.into_iter().filter(|branch| !branch.is_empty()).collect();
+    let now = branch(&reading);
     let rooms = if status.sizes { rooms(&engine, &identity, &observed, printer).await } else { Vec::new() };
     if status.show.json {
         let with_rooms = |name: &&str| {
@@ -49,7 +53,9 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], status: &Status, pri
             entry
         };
         let services: Vec<Value> = names.iter().map(with_rooms).collect();
-        return printer.json(&json!({"environment": identity.name, "root": reading.root, "services": services}));
+        return printer.json(&json!({
+            "environment": identity.name, "root": reading.root, "branch": on.first(), "services": services,
+        }));
     }
     let mut table = Table::new(["service", "kind", "state", "endpoint", "image", "digest"]);
     for name in &names {
@@ -66,6 +72,13 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], status: &Status, pri
         });
     }
     printer.data(&table.render(printer))?;
+    if !on.is_empty() {
+        let told = match now.filter(|now| on != [now.as_str()]) {
+            Some(now) => format!("; git is on {now}: `devenv up` goes over to its data"),
+            None => String::new(),
+        };
+        printer.data(&format!("\ndata of branch {}{told}\n", on.join(", ")))?;
+    }
     if status.sizes {
         let mut table = Table::new(["service", "volume", "own", "shared with others"]);
         for room in &rooms {

@@ -34,7 +34,11 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
     let engine = connect(global).await?;
     let start =
         Starting { engine: &engine, start: &up.start, printer, silent: up.json, began, stop: apply::Stop::default() };
-    if let Some(from) = &up.from {
+    let from = match &up.from {
+        Some(from) => Some(from.clone()),
+        None => from_worktree(&project, &engine, printer).await?,
+    };
+    if let Some(from) = &from {
         project.source = Some(branch::source(&project, &engine, from, global, &up.start, printer).await?);
     }
     if up.reseed {
@@ -64,6 +68,15 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
     layers::keep_bases(&project, &ready, &start).await?;
     gc::remove_stale(&project, &ready.before, &engine, printer).await;
     Ok(())
+}
+
+/// Where the environment of a new worktree begins by itself. The engine is asked only where that could be.
+async fn from_worktree(project: &Project, engine: &Engine, printer: &Printer) -> Result<Option<String>, Failure> {
+    if crate::machine::git::in_main_worktree(&project.reading.root).is_none() {
+        return Ok(None);
+    }
+    let observed = project.observe(engine).await?;
+    Ok(branch::of_main_worktree(project, &observed, printer))
 }
 
 /// A running environment, proven.
@@ -101,13 +114,14 @@ pub(crate) async fn bring_up(
     user_lines: &[UserLine],
 ) -> Result<Ready, Failure> {
     let stack = &project.reading.stack;
-    let (mut lost, mut shown, mut pulled, mut seeded, mut kept) = (0, false, false, false, None);
+    let (mut lost, mut shown, mut pulled, mut seeded, mut left, mut kept) = (0, false, false, false, false, None);
     loop {
         let Prepared { observed, desired, plan, warnings } =
             prepare(project, starting.engine, starting.start, user_lines).await?;
         if !shown {
             starting.printer.diagnostics(&warnings);
         }
+        let leaving = if left { BTreeMap::new() } else { plan::leaving(&project.identity, &observed) };
         let unseeded = plan::unseeded(stack, &desired, &observed);
         let is_absent = |name: &str| {
             let service = desired.services.iter().find(|service| service.name == name);
@@ -115,8 +129,18 @@ pub(crate) async fn bring_up(
         };
         let pulls_first = !pulled
             && (desired.services.iter().any(|service| service.volumes_unknown)
-                || unseeded.iter().any(|service| is_absent(&service.name)));
+                || unseeded.iter().any(|service| is_absent(&service.name))
+                // What runs goes on until all is here.
+                || !leaving.is_empty() && desired.services.iter().any(|service| is_absent(&service.name)));
         let plan = if pulls_first { plan.pulls() } else { plan };
+        if !pulls_first && !leaving.is_empty() {
+            for line in branch::switched(&project.identity, &leaving, &observed) {
+                starting.printer.line(&line);
+            }
+            branch::leave(project, starting.engine, &desired, &leaving).await?;
+            left = true;
+            continue;
+        }
         let rows = rows_of(&desired);
         let layout = Layout::of(&rows);
         if !starting.silent && !shown {

@@ -87,6 +87,30 @@ pub fn history(folder: &Path, named: &[Located<String>], since: i64) -> Result<O
     Ok(Some(History { main, head, deployed: name, named_at, waiting, waiting_since, releases, commits }))
 }
 
+/// The branch that is checked out. None where there is none: a detached `HEAD`, no repository, no git.
+pub fn branch(folder: &Path) -> Option<String> {
+    let name = Git { folder }.of_repository(&["symbolic-ref", "--quiet", "HEAD"])?;
+    Some(name.trim_end().strip_prefix("refs/heads/")?.to_owned())
+}
+
+/// Every local branch. None where git does not tell.
+pub fn branches(folder: &Path) -> Option<BTreeSet<String>> {
+    let names = Git { folder }.of_repository(&["for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads"])?;
+    Some(names.lines().map(str::to_owned).collect())
+}
+
+/// The same folder in the main worktree, where this one is in a linked worktree, and it is there.
+pub fn in_main_worktree(folder: &Path) -> Option<PathBuf> {
+    // A linked worktree has a file there; most have a folder, and need not ask.
+    folder.ancestors().find(|folder| folder.join(".git").exists()).filter(|top| top.join(".git").is_file())?;
+    let git = Git { folder };
+    let known = git.of_repository(&["worktree", "list", "--porcelain", "-z"])?;
+    let main = PathBuf::from(known.split('\0').next()?.strip_prefix("worktree ")?).canonicalize().ok()?;
+    let top = PathBuf::from(git.of_repository(&["rev-parse", "--show-toplevel"])?.trim_end()).canonicalize().ok()?;
+    let there = main.join(folder.canonicalize().ok()?.strip_prefix(&top).ok()?);
+    (main != top && there.is_dir()).then_some(there)
+}
+
 const TAG_FORMAT: &str = "--format=%(refname:strip=2)%00%(objectname)%00%(*objectname)%00%(objecttype)%00%(*objecttype)%00%(creatordate:unix)%00%(taggeremail)";
 
 const COMMIT_FORMAT: &str = "--format=%H%x00%P%x00%ct%x00%aE";
@@ -160,6 +184,12 @@ impl Git<'_> {
         Err(Diagnostic::note("git", format!("`git {question}` does not answer in {}", self.folder.display()))
             .because(reason)
             .help(format!("try it there by hand: `git {question}`")))
+    }
+
+    /// What it says of a repository; none where there is no repository, no git, or no answer.
+    fn of_repository(&self, arguments: &[&str]) -> Option<String> {
+        let asked = in_repository(self.folder).then(|| self.ask(arguments))?;
+        asked.ok().filter(|answer| answer.success).map(|answer| answer.out)
     }
 
     fn ask(&self, arguments: &[&str]) -> Result<Answer, String> {

@@ -17,6 +17,7 @@
 //! variables:                           # bound by hand
 //!   CACHE_URL: ${cache.url}
 //! seeds: {db: [seeds/shop.sql]}        # what its data begins with (see `seeds`)
+//! branch: git                          # each git branch has data of its own; `worktree`: see `--from`
 //! apps:
 //!   web: {env_file: web/.env}          # this app's variables go to a file of their own
 //! kinds: [kinds/thing.yaml]            # kinds of one's own
@@ -31,7 +32,7 @@ use super::generic::{self, Generic};
 use super::services_yaml;
 use super::tree::Node;
 use crate::kinds::Kinds;
-use crate::model::{Diagnostic, ImageRef, Located, Origin};
+use crate::model::{Branching, Diagnostic, ImageRef, Located, Origin};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -44,7 +45,7 @@ pub fn file(root: &Path) -> PathBuf {
     paths.find(|path| path.is_file()).unwrap_or_else(|| root.join(FILE_NAMES[0]))
 }
 
-const KEYS: &[&str] = &["from", "services", "leave_out", "include", "variables", "seeds", "apps", "kinds"];
+const KEYS: &[&str] = &["from", "services", "leave_out", "include", "variables", "seeds", "branch", "apps", "kinds"];
 
 /// What the file says, as far as it is needed before the manifests are read.
 #[derive(Debug, Default)]
@@ -55,6 +56,8 @@ pub(crate) struct Local {
     pub(crate) document: Option<Node>,
     /// Manifests to read, relative to the root.
     pub(crate) from: Vec<Located<String>>,
+    /// How data follows git, where it says so.
+    pub(crate) branching: Option<Branching>,
     /// Services to be started although they would be apps, by name.
     pub(crate) included: BTreeMap<String, Included>,
 }
@@ -108,6 +111,9 @@ fn read(file: ManifestFile, project: &Project, kinds: &mut Kinds, expect: &mut E
     if let Some(node) = document.get("from") {
         local.from = expect.texts(node, "`from`");
     }
+    if let Some(node) = document.get("branch") {
+        local.branching = Some(branching(node, expect));
+    }
     if let Some(node) = document.get("kinds") {
         for path in expect.texts(node, "`kinds`") {
             services_yaml::add_kind(
@@ -136,6 +142,29 @@ fn read(file: ManifestFile, project: &Project, kinds: &mut Kinds, expect: &mut E
     }
     local.document = Some(document);
     local
+}
+
+/// `git`, `worktree`, or a list of both.
+fn branching(node: &Node, expect: &mut Expect) -> Branching {
+    let mut found = Branching::default();
+    for word in expect.texts(node, "`branch`") {
+        match word.value.as_str() {
+            "git" => found.git = true,
+            "worktree" => found.worktree = true,
+            other => expect.diagnostics.push(
+                Diagnostic::error("branch-word", format!("`{other}` is nothing that data can follow"))
+                    .at(&word.origin, "`git` or `worktree`")
+                    .help("`git`: each git branch has data of its own; `worktree`: a new worktree begins with the main one's"),
+            ),
+        }
+    }
+    found
+}
+
+/// How data follows git in another checkout, as far as its file says so and can be read.
+pub fn branching_of(root: &Path) -> Option<Branching> {
+    let (project, mut kinds) = (Project::at(root).ok()?, Kinds::built_in().ok()?);
+    open(&project, &mut kinds, &mut Vec::new()).branching
 }
 
 /// One entry of `include`.

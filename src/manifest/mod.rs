@@ -41,14 +41,14 @@ mod variables;
 
 pub use adapters::adapters;
 pub use bind::conflicts;
-pub use local::file as local_file;
+pub use local::{branching_of, file as local_file};
 pub use pinned::pinned;
 pub use refusals::{Strictness, gathered, refusals};
 pub use report::{json, lines};
 pub use tools::{ProjectTools, tools};
 
 use crate::kinds::Kinds;
-use crate::model::{Diagnostic, Exit, Failure, Located, Severity, Stack};
+use crate::model::{Branching, Diagnostic, Exit, Failure, Located, Severity, Stack};
 use crate::syntax::expect::Expect;
 use crate::syntax::{expect, tree, yaml};
 use dialect::{Dialect, Input, ManifestFile};
@@ -88,6 +88,8 @@ pub struct Reading {
     pub kinds: Kinds,
     /// By app, the file that its variables go to instead of `.env`, relative to the root.
     pub env_files: BTreeMap<String, Located<String>>,
+    /// How data follows git, where `services.local.yaml` says so.
+    pub branching: Option<Branching>,
     /// What is wrong or worth knowing, in the order of reading.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -154,7 +156,7 @@ pub fn read(request: &Request) -> Result<Reading, Failure> {
     if stack.project.is_empty() {
         stack.project = name_of(&project.root);
     }
-    Ok(Reading { root: project.root, stack, kinds, env_files, diagnostics })
+    Ok(Reading { root: project.root, stack, kinds, env_files, branching: local.branching, diagnostics })
 }
 
 /// The project's root: the nearest folder upwards that holds a manifest, or the folder that the user says.

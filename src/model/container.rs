@@ -41,6 +41,8 @@ pub mod label {
     pub const WAY: &str = "dev.devenv.way";
     /// On a volume that began with another environment's data: that environment, whose login it has at first.
     pub const FROM: &str = "dev.devenv.from";
+    /// On a service's volume, and on the record of a going back: the git branch whose data it is, where data follows them.
+    pub const BRANCH: &str = "dev.devenv.branch";
     /// On a service's volume: a hash of the seeds of which its data was made.
     pub const SEEDS: &str = "dev.devenv.seeds";
     /// On the volume that holds what an overlay volume's environment has written: the overlay volume's name.

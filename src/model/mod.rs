@@ -2,6 +2,7 @@
 //!
 //! Everything may import this module; it imports nothing of the crate.
 
+mod branching;
 mod container;
 mod diagnostic;
 mod difference;
@@ -26,6 +27,7 @@ mod tool;
 mod version;
 mod wanted;
 
+pub use branching::Branching;
 pub use container::{
     ContainerSpec, File, FileContent, LocalImage, Mount, Observed, ObservedContainer, ObservedNetwork, ObservedVolume,
     Publish, label,

@@ -52,6 +52,8 @@ pub struct Source {
 pub struct Desired {
     /// The environment's name, which its network has too.
     pub environment: String,
+    /// The git branch whose data it is to have, where data follows branches.
+    pub branch: Option<String>,
     /// Labels of everything of the environment.
     pub labels: BTreeMap<String, String>,
     /// Its services, in the stack's order.
@@ -196,7 +198,8 @@ pub fn desired(stack: &Stack, request: &Request<'_>) -> Result<Desired, Vec<Diag
             Err(fault) => faults.push(fault),
         }
     }
-    let desired = Desired { environment: identity.name.clone(), labels, services, taken };
+    let desired =
+        Desired { environment: identity.name.clone(), branch: identity.branch.clone(), labels, services, taken };
     if faults.is_empty() { Ok(desired) } else { Err(faults) }
 }
 
@@ -432,7 +435,14 @@ fn volumes(
     request: &Request<'_>,
 ) -> Vec<(VolumeSpec, String)> {
     let version = data_major.map_or_else(String::new, |major| major.to_string());
-    let turn = super::snapshots::turn(service, &version, request);
+    let of_image = service.image.as_ref().and_then(|image| request.observed.images.get(&image.value.to_string()));
+    // An included app keeps its data where its image says.
+    let of_image = of_image.map(|image| image.volumes.as_slice()).unwrap_or_default();
+    let folder = family.data_folder(service.version.major());
+    // What lies in several volumes is laid over nothing, and belongs to no branch.
+    let is_one = folder.is_some() || of_image.len() == 1;
+    let branch = request.identity.branch.as_deref().filter(|_| is_one);
+    let turn = super::snapshots::turn(service, &version, branch, request);
     let generation = turn.generation;
     let spec = |name: String| {
         let mut labels = labels.clone();
@@ -442,6 +452,9 @@ fn volumes(
         } else {
             name
         };
+        if !turn.branch.is_empty() {
+            labels.insert(label::BRANCH.to_owned(), turn.branch.clone());
+        }
         if let Some(restored) = &turn.restored {
             labels.insert(label::RESTORED.to_owned(), restored.clone());
         }
@@ -457,14 +470,11 @@ fn volumes(
     };
     let base = format!("{}-{}", request.identity.name, service.name);
     let mut volumes = Vec::new();
-    if let Some(folder) = family.data_folder(service.version.major()) {
+    if let Some(folder) = folder {
         let name = data_major.map_or_else(|| base.clone(), |major| format!("{base}-{major}"));
         volumes.push((spec(name), folder.to_owned()));
-    } else if let Some(image) =
-        service.image.as_ref().and_then(|image| request.observed.images.get(&image.value.to_string()))
-    {
-        // An included app keeps its data where its image says.
-        for (index, folder) in image.volumes.iter().enumerate() {
+    } else {
+        for (index, folder) in of_image.iter().enumerate() {
             volumes.push((spec(format!("{base}-{index}")), folder.clone()));
         }
     }

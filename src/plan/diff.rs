@@ -87,7 +87,7 @@ impl Plan {
     }
 
     /// Adds another plan's steps, which wait for none of these, with one cause for all.
-    pub(super) fn append(&mut self, other: Self, cause: &str) {
+    pub fn append(&mut self, other: Self, cause: &str) {
         let first = self.steps.len();
         self.steps.extend(other.steps.into_iter().map(|step| Step {
             cause: cause.to_owned(),

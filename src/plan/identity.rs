@@ -17,6 +17,8 @@ pub struct Identity {
     pub key: Key,
     /// Whose an ephemeral one is, and for how long.
     pub lease: Option<Lease>,
+    /// The git branch that is checked out, where data follows branches (`branch: git`).
+    pub branch: Option<String>,
 }
 
 /// What others on the engine can tell of an ephemeral environment.
@@ -58,13 +60,13 @@ impl Identity {
     /// The environment of a checkout. `root` is canonical, so that two ways to one folder are one environment.
     pub fn of_checkout(project: &str, root: &Path, key: Key) -> Self {
         let name = named(project, &key, &[root.as_os_str().as_encoded_bytes()]);
-        Self { name, root: root.to_owned(), ephemeral: false, key, lease: None }
+        Self { name, root: root.to_owned(), ephemeral: false, key, lease: None, branch: None }
     }
 
     /// An environment of its own beside the checkout's, told apart by `token`.
     pub fn ephemeral(project: &str, root: &Path, key: Key, token: &str) -> Self {
         let name = named(project, &key, &[root.as_os_str().as_encoded_bytes(), token.as_bytes()]);
-        Self { name, root: root.to_owned(), ephemeral: true, key, lease: None }
+        Self { name, root: root.to_owned(), ephemeral: true, key, lease: None, branch: None }
     }
 
     /// A stable number for something of this environment, for choosing ports and addresses.

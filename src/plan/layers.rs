@@ -76,7 +76,7 @@ pub fn base(service: &Service, request: &Request<'_>) -> Option<Base> {
 }
 
 fn making_identity(request: &Request<'_>) -> Identity {
-    Identity { name: BASE.to_owned(), ephemeral: false, ..request.identity.clone() }
+    Identity { name: BASE.to_owned(), ephemeral: false, branch: None, ..request.identity.clone() }
 }
 
 /// Services as they run while a base is made: with nothing, since their seeds are what is put into them.
@@ -177,8 +177,13 @@ impl Base {
                 make(service, &network, observed, &mut plan);
             }
         }
-        let desired =
-            Desired { environment: BASE.to_owned(), labels: self.labels.clone(), services, taken: Vec::new() };
+        let desired = Desired {
+            environment: BASE.to_owned(),
+            branch: None,
+            labels: self.labels.clone(),
+            services,
+            taken: Vec::new(),
+        };
         (desired, plan)
     }
 
@@ -407,7 +412,7 @@ pub(super) fn lay(mut wanted: DesiredService, service: &Service, request: &Reque
 /// What a new volume begins with: frozen data of its own, else a base; none is an empty folder.
 fn beginning(service: &Service, volume: &VolumeSpec, image: &ImageRef, request: &Request<'_>) -> Option<Over> {
     let version = volume.labels.get(label::VERSION).map_or("", String::as_str);
-    let turn = turn(service, version, request);
+    let turn = turn(service, version, request.identity.branch.as_deref(), request);
     let given = request.source.filter(|_| turn.generation == 1);
     let given = given.and_then(|source| source.data.get(&service.name)).cloned();
     if let Some(from) = turn.from.or(given) {

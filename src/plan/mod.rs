@@ -3,6 +3,7 @@
 //! Everything here is pure: the same stack, observation and machine key give the same plan, and every decision of
 //! `up` is made here.
 
+mod branches;
 mod desired;
 mod diff;
 mod endpoint;
@@ -17,6 +18,7 @@ mod snapshots;
 #[cfg(test)]
 mod tests;
 
+pub use branches::{Gone, beginning_of_branch, data_in_use, gone, leaving};
 pub use desired::{Desired, DesiredService, Request, Source, VolumeSpec, desired, image_of};
 pub use diff::{Action, Plan, Step, diff, shared, teardown};
 pub use endpoint::{Fields, render_fields, render_value};

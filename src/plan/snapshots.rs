@@ -5,6 +5,7 @@
 //! the same sort, which says what is wanted from then on; the next `up` carries it out and removes it last, whoever was
 //! killed meanwhile.
 
+use super::branches::{data_in_use, in_use, is_newest_of_a_branch};
 use super::desired::{Desired, Request};
 use super::layers::{is_incomplete, is_layer, layers_of, machine_of};
 use super::{Action, Identity, Plan};
@@ -23,11 +24,13 @@ pub(super) struct Turn {
     pub(super) from: Option<String>,
     /// The going back that asked for it.
     pub(super) restored: Option<String>,
+    /// The branch that it belongs to; empty where data follows none.
+    pub(super) branch: String,
 }
 
 /// Decides on which of its data a service runs: the newest, or one more where that is frozen, where another is to be
 /// gone back to, or where it is to start fresh.
-pub(super) fn turn(service: &Service, version: &str, request: &Request<'_>) -> Turn {
+pub(super) fn turn(service: &Service, version: &str, branch: Option<&str>, request: &Request<'_>) -> Turn {
     let observed = request.observed;
     let of_service = |volume: &&ObservedVolume| {
         volume.label(label::ENVIRONMENT) == request.identity.name
@@ -36,16 +39,21 @@ pub(super) fn turn(service: &Service, version: &str, request: &Request<'_>) -> T
             && volume.label(label::VERSION) == version
             && !is_incomplete(&volume.name, observed)
     };
-    let mut own: Vec<(u64, &ObservedVolume)> =
-        observed.volumes.iter().filter(of_service).map(|volume| (generation_of(volume), volume)).collect();
-    own.sort_by_key(|(generation, _)| *generation);
-    let Some((newest, volume)) = own.last() else { return Turn { generation: 1, ..Turn::default() } };
-    let further = Turn { generation: newest + 1, ..Turn::default() };
-    if let Some(back) = going_back(&request.identity.name, observed)
+    let mut own: Vec<&ObservedVolume> = observed.volumes.iter().filter(of_service).collect();
+    own.sort_by_key(|volume| generation_of(volume));
+    let said = branch.map(str::to_owned);
+    let Some(last) = own.last() else {
+        return Turn { generation: 1, branch: said.unwrap_or_default(), ..Turn::default() };
+    };
+    let used = in_use(&service.name, &own, request.identity, observed).unwrap_or(last);
+    let branch = said.unwrap_or_else(|| used.label(label::BRANCH).to_owned());
+    let newest = own.iter().rfind(|volume| volume.label(label::BRANCH) == branch);
+    let further = Turn { generation: generation_of(last) + 1, branch: branch.clone(), ..Turn::default() };
+    if let Some(back) = going_back(&request.identity.name, branch, observed)
         && let Some(data) = back.labels.get(&format!("{DATA}{}", service.name))
-        && volume.label(label::RESTORED) != back.label(label::RESTORED)
+        && newest.is_none_or(|newest| newest.label(label::RESTORED) != back.label(label::RESTORED))
     {
-        let from = own.iter().find(|(_, own)| own.name == *data).map(|(_, own)| own.name.clone());
+        let from = own.iter().find(|own| own.name == *data).map(|own| own.name.clone());
         if from.is_some() || data.is_empty() {
             return Turn { from, restored: Some(back.label(label::RESTORED).to_owned()), ..further };
         }
@@ -53,13 +61,15 @@ pub(super) fn turn(service: &Service, version: &str, request: &Request<'_>) -> T
     if request.fresh.contains(&service.name) {
         return further;
     }
-    if is_read_only(&volume.name, observed) {
-        return Turn { from: Some(volume.name.clone()), ..further };
+    // A branch that has no data yet begins with what is in use, which is left to its own branch.
+    let Some(newest) = newest else { return Turn { from: Some(used.name.clone()), ..further } };
+    if is_read_only(&newest.name, observed) {
+        return Turn { from: Some(newest.name.clone()), ..further };
     }
-    Turn { generation: *newest, ..Turn::default() }
+    Turn { generation: generation_of(newest), branch, ..Turn::default() }
 }
 
-fn generation_of(volume: &ObservedVolume) -> u64 {
+pub(super) fn generation_of(volume: &ObservedVolume) -> u64 {
     volume.label(label::GENERATION).parse().unwrap_or(1)
 }
 
@@ -73,10 +83,12 @@ pub(super) fn layers_over(volume: &ObservedVolume) -> Vec<String> {
     }
 }
 
-/// Whether a snapshot names this volume.
+/// Whether a snapshot names this volume, or something is to go there.
 pub(super) fn is_frozen(volume: &str, observed: &Observed) -> bool {
-    let snapshots = observed.containers.iter().filter(|container| container.labels.contains_key(label::SNAPSHOT));
-    snapshots.flat_map(data_of).any(|(_, data)| data == volume)
+    let names = [label::SNAPSHOT, label::RESTORED];
+    let naming =
+        observed.containers.iter().filter(|container| names.iter().any(|key| container.labels.contains_key(*key)));
+    naming.flat_map(data_of).any(|(_, data)| data == volume)
 }
 
 /// Whether nobody may write to this volume any more: a snapshot names it, or a volume, of whatever environment, is mounted
@@ -87,17 +99,20 @@ fn is_read_only(volume: &str, observed: &Observed) -> bool {
     is_frozen(volume, observed) || below.any(|layer| volume_of(&layer) == volume || volume_of(&layer) == top_of(volume))
 }
 
-/// The record that says what an environment is to go back to.
-fn going_back<'a>(environment: &'a str, observed: &'a Observed) -> Option<&'a ObservedContainer> {
-    kept_of(environment, observed).find(|container| container.labels.contains_key(label::RESTORED))
+/// The record that says what an environment is to go back to, on the branch that it was asked for on.
+fn going_back<'o>(environment: &str, branch: Option<&str>, observed: &'o Observed) -> Option<&'o ObservedContainer> {
+    let is_on = |asked: &str| asked.is_empty() || branch.is_none_or(|branch| branch == asked);
+    kept_of(environment, observed)
+        .find(|container| container.labels.contains_key(label::RESTORED) && is_on(container.label(label::BRANCH)))
 }
 
 /// Whether an environment is on its way back to a snapshot: the next `up` finishes it.
 pub fn is_going_back(identity: &Identity, observed: &Observed) -> bool {
-    going_back(&identity.name, observed).is_some()
+    going_back(&identity.name, identity.branch.as_deref(), observed).is_some()
 }
 
-fn kept_of<'a>(environment: &'a str, observed: &'a Observed) -> impl Iterator<Item = &'a ObservedContainer> {
+fn kept_of<'o>(environment: &str, observed: &'o Observed) -> impl Iterator<Item = &'o ObservedContainer> + use<'o> {
+    let environment = environment.to_owned();
     observed.containers.iter().filter(move |container| container.label(label::KEEPS) == environment)
 }
 
@@ -198,11 +213,19 @@ pub fn returning(
     identity: &Identity,
     observed: &Observed,
 ) -> Record {
-    let mut record = record(identity, "restore", to, observed);
+    // Each branch has its own.
+    let what = match &identity.branch {
+        Some(branch) => format!("restore-{}", &crate::model::digest_of_bytes(branch.as_bytes())[7..15]),
+        None => "restore".to_owned(),
+    };
+    let mut record = record(identity, &what, to, observed);
     record.labels.insert(label::RESTORED.to_owned(), token.to_owned());
     let discarded: Vec<&str> =
         now.iter().filter(|(service, _)| to.contains_key(*service)).map(|(_, volume)| volume.as_str()).collect();
     record.labels.insert(label::DISCARDS.to_owned(), discarded.join(","));
+    if let Some(branch) = &identity.branch {
+        record.labels.insert(label::BRANCH.to_owned(), branch.clone());
+    }
     record
 }
 
@@ -235,22 +258,34 @@ pub fn known_way(identity: &Identity, observed: &Observed) -> Option<Way> {
     kept_of(&identity.name, observed).chain(of_bases).find_map(|container| Way::parse(container.label(label::WAY)))
 }
 
-/// The keeper of an environment whose containers go: it mentions every volume of it. None where one does already, or
-/// where there is nothing to keep.
-pub fn keeper(identity: &Identity, observed: &Observed) -> Option<Record> {
+/// The keeper of an environment whose containers go, or which goes over to another branch's data: it mentions every volume
+/// of it, and says which are in use, and which way this engine lays volumes. None where one does already, or where there
+/// is nothing to keep.
+pub fn keeper(identity: &Identity, way: Option<Way>, observed: &Observed) -> Option<Record> {
     let ours = observed.volumes.iter().filter(|volume| volume.label(label::ENVIRONMENT) == identity.name);
     let mut volumes: BTreeSet<String> = BTreeSet::new();
     for volume in ours {
         volumes.insert(volume.name.clone());
         volumes.extend(with_layers(&volume.name, observed));
     }
+    let used = data_in_use(identity, observed).into_iter();
+    let used = used.map(|(service, volume)| (service.to_owned(), volume.name.clone())).collect();
     let keepers: Vec<_> = keepers(identity, observed).collect();
-    if volumes.is_empty() || keepers.iter().any(|keeper| volumes.iter().all(|name| keeper.volumes.contains(name))) {
+    let way = way.or_else(|| known_way(identity, observed)).map(|way| way.to_string()).unwrap_or_default();
+    let is_enough = |keeper: &&ObservedContainer| {
+        volumes.iter().all(|name| keeper.volumes.contains(name))
+            && data_of_record(keeper) == used
+            && keeper.label(label::WAY) == way
+    };
+    if volumes.is_empty() || keepers.iter().any(is_enough) {
         return None;
     }
-    let mut record = record(identity, "keeper", &BTreeMap::new(), observed);
+    let mut record = record(identity, "keeper", &used, observed);
     record.volumes = volumes.into_iter().collect();
     record.labels.insert(label::KEEPER.to_owned(), "true".to_owned());
+    if !way.is_empty() {
+        record.labels.insert(label::WAY.to_owned(), way);
+    }
     // The new one is made before the old one goes, so it needs a name of its own.
     if keepers.iter().any(|keeper| keeper.name == record.name) {
         record.name.push_str("-2");
@@ -259,14 +294,17 @@ pub fn keeper(identity: &Identity, observed: &Observed) -> Option<Record> {
 }
 
 /// The keepers that an environment has.
-pub fn keepers<'a>(identity: &'a Identity, observed: &'a Observed) -> impl Iterator<Item = &'a ObservedContainer> {
+pub fn keepers<'o>(
+    identity: &Identity,
+    observed: &'o Observed,
+) -> impl Iterator<Item = &'o ObservedContainer> + use<'o> {
     kept_of(&identity.name, observed).filter(|container| container.labels.contains_key(label::KEEPER))
 }
 
 /// The steps that end a going back, once every service has the data that it asked for: what it discards is removed, and
 /// then its record.
 pub(super) fn finish(plan: &mut Plan, desired: &Desired, observed: &Observed) {
-    let Some(back) = going_back(&desired.environment, observed) else { return };
+    let Some(back) = going_back(&desired.environment, desired.branch.as_deref(), observed) else { return };
     let before: Vec<usize> = plan
         .steps
         .iter()
@@ -316,6 +354,7 @@ pub fn unneeded(snapshot: &Snapshot, desired: &Desired, identity: &Identity, obs
     let now: BTreeSet<String> = data(desired, observed).into_values().collect();
     let needed = |name: &str| {
         now.contains(name)
+            || is_newest_of_a_branch(name, identity, &without)
             || is_frozen(name, &without)
             || without.volumes.iter().flat_map(layers_of).any(|layer| volume_of(&layer) == name)
     };
@@ -329,8 +368,8 @@ pub fn unneeded(snapshot: &Snapshot, desired: &Desired, identity: &Identity, obs
 
 /// Everything that an environment keeps beside its services: keepers, snapshots, a going back. It goes with the data.
 pub(super) fn everything_kept<'a>(
-    environment: &'a str,
+    environment: &str,
     observed: &'a Observed,
-) -> impl Iterator<Item = &'a ObservedContainer> {
+) -> impl Iterator<Item = &'a ObservedContainer> + use<'a> {
     kept_of(environment, observed)
 }

@@ -1,0 +1,157 @@
+//! Data that follows git's branches: which of a service's volumes belongs to which branch, which is in use, and what is
+//! left of branches that are gone.
+//!
+//! A volume's label says for which branch it was made. A branch that has none yet begins with what is in use, so that
+//! switching back and forth adds no layers: each branch goes on with its own volume.
+
+use super::layers::is_layer;
+use super::snapshots::{Record, data_of_record, generation_of, is_frozen, is_going_back, keepers, returning};
+use super::{Action, Identity, Plan};
+use crate::model::{Observed, ObservedVolume, label, top_of};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Of these volumes of one service, the oldest first, the one that it runs on, or ran on last.
+pub(super) fn in_use<'a>(
+    service: &str,
+    own: &[&'a ObservedVolume],
+    identity: &Identity,
+    observed: &Observed,
+) -> Option<&'a ObservedVolume> {
+    let of_service = |labels: &BTreeMap<String, String>| {
+        labels.get(label::ENVIRONMENT) == Some(&identity.name)
+            && labels.get(label::SERVICE).is_some_and(|name| name == service)
+    };
+    let container = observed.containers.iter().find(|container| of_service(&container.labels));
+    let mounted = |volume: &&&ObservedVolume| container.is_some_and(|one| one.volumes.contains(&volume.name));
+    let kept: Vec<String> =
+        keepers(identity, observed).filter_map(|keeper| data_of_record(keeper).remove(service)).collect();
+    // What it lies over is older than what it runs on.
+    let found = own.iter().rfind(mounted).or_else(|| own.iter().rfind(|volume| kept.contains(&volume.name)));
+    found.or(own.last()).copied()
+}
+
+/// The volumes of an environment's services that belong together: one list a service, the oldest first.
+fn by_service<'a>(identity: &Identity, observed: &'a Observed) -> BTreeMap<&'a str, Vec<&'a ObservedVolume>> {
+    let mut all: BTreeMap<&str, Vec<&ObservedVolume>> = BTreeMap::new();
+    for volume in observed.volumes.iter().filter(|volume| volume.label(label::ENVIRONMENT) == identity.name) {
+        if volume.labels.contains_key(label::SERVICE) {
+            all.entry(volume.label(label::SERVICE)).or_default().push(volume);
+        }
+    }
+    for volumes in all.values_mut() {
+        volumes.sort_by_key(|volume| generation_of(volume));
+    }
+    // What lies in several volumes belongs to no branch.
+    all.retain(|_, volumes| {
+        let part = |volume: &ObservedVolume| (generation_of(volume), volume.label(label::VERSION).to_owned());
+        volumes.iter().map(|volume| part(volume)).collect::<BTreeSet<_>>().len() == volumes.len()
+    });
+    all
+}
+
+/// The volume that each service runs on, or ran on last.
+pub fn data_in_use<'a>(identity: &Identity, observed: &'a Observed) -> BTreeMap<&'a str, &'a ObservedVolume> {
+    let all = by_service(identity, observed);
+    all.into_iter().filter_map(|(service, own)| Some((service, in_use(service, &own, identity, observed)?))).collect()
+}
+
+/// Services that run on another branch's data than the one that git is on now, each with that branch; empty where data
+/// follows no branches.
+pub fn leaving(identity: &Identity, observed: &Observed) -> BTreeMap<String, String> {
+    let Some(branch) = &identity.branch else { return BTreeMap::new() };
+    let others =
+        data_in_use(identity, observed).into_iter().filter(|(_, volume)| volume.label(label::BRANCH) != branch);
+    others.map(|(service, volume)| (service.to_owned(), volume.label(label::BRANCH).to_owned())).collect()
+}
+
+/// Where a branch begins that has no data at all yet: with what is in use of each service, all of one moment, whatever
+/// happens before it is there. `token` tells it from every other going there.
+pub fn beginning_of_branch(token: &str, identity: &Identity, observed: &Observed) -> Option<Record> {
+    let branch = identity.branch.as_ref()?;
+    let mut all = by_service(identity, observed).into_values().flatten();
+    if all.any(|volume| volume.label(label::BRANCH) == branch) || is_going_back(identity, observed) {
+        return None;
+    }
+    let used = data_in_use(identity, observed).into_iter();
+    let used = used.map(|(service, volume)| (service.to_owned(), volume.name.clone())).collect();
+    Some(returning(&used, &BTreeMap::new(), token, identity, observed))
+}
+
+/// Whether a branch would go on with this volume.
+pub(super) fn is_newest_of_a_branch(volume: &str, identity: &Identity, observed: &Observed) -> bool {
+    let all = by_service(identity, observed);
+    all.values().any(|own| {
+        let Some(found) = own.iter().find(|one| one.name == volume) else { return false };
+        let alike = |one: &&&ObservedVolume| {
+            [label::BRANCH, label::VERSION, label::KIND].iter().all(|key| one.label(key) == found.label(key))
+        };
+        own.iter().rfind(alike).is_some_and(|newest| newest.name == volume)
+    })
+}
+
+/// What is left of branches that git does not have any more: the branches, and the volumes that nothing else needs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gone {
+    /// The branches.
+    pub branches: BTreeSet<String>,
+    /// Their volumes, tops too. Not among them is what runs, what a snapshot names, and what others lie over.
+    pub volumes: BTreeSet<String>,
+}
+
+/// What is left of branches that are not among `branches`.
+pub fn gone(identity: &Identity, branches: &BTreeSet<String>, observed: &Observed) -> Gone {
+    let used: BTreeSet<&str> =
+        data_in_use(identity, observed).into_values().map(|volume| volume.name.as_str()).collect();
+    let mut left: Vec<&ObservedVolume> = by_service(identity, observed).into_values().flatten().collect();
+    left.retain(|volume| {
+        let branch = volume.label(label::BRANCH);
+        !branch.is_empty() && !branches.contains(branch) && identity.branch.as_deref() != Some(branch)
+    });
+    let mut found = Gone::default();
+    let mut rest = observed.clone();
+    // What only another of them lies over goes too.
+    loop {
+        let before = found.volumes.len();
+        for volume in &left {
+            let top = top_of(&volume.name);
+            let is_needed = used.contains(volume.name.as_str())
+                || is_frozen(&volume.name, observed)
+                || is_layer(&volume.name, &rest)
+                || is_layer(&top, &rest);
+            if is_needed || found.volumes.contains(&volume.name) {
+                continue;
+            }
+            found.branches.insert(volume.label(label::BRANCH).to_owned());
+            found.volumes.insert(volume.name.clone());
+            if observed.volumes.iter().any(|one| one.name == top) {
+                found.volumes.insert(top);
+            }
+            rest.volumes.retain(|one| one.name != volume.name);
+        }
+        if found.volumes.len() == before {
+            return found;
+        }
+    }
+}
+
+impl Gone {
+    /// The engine without it, for deciding what is to be kept.
+    pub fn without(&self, observed: &Observed) -> Observed {
+        let mut rest = observed.clone();
+        rest.volumes.retain(|volume| !self.volumes.contains(&volume.name));
+        // None of them is enough any more.
+        let keepers = rest.containers.iter_mut().filter(|one| one.labels.contains_key(label::KEEPER));
+        keepers.for_each(|keeper| keeper.volumes.clear());
+        rest
+    }
+
+    /// The steps that remove it; what mentioned it has to be gone before.
+    pub fn removal(&self) -> Plan {
+        let mut plan = Plan::default();
+        for name in &self.volumes {
+            let after = (0..plan.steps.len()).collect();
+            plan.add("", Action::RemoveVolume { name: name.clone() }, "its branch is gone", after);
+        }
+        plan
+    }
+}

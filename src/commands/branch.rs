@@ -14,7 +14,10 @@ use crate::ui::Printer;
 use futures_util::future::try_join_all;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// How long a server may take to end that was told to before.
+const ENDING: Duration = Duration::from_secs(10);
 
 /// What `from` means: a checkout's data as it is now, or a snapshot of any checkout of this project.
 pub(super) async fn source(
@@ -98,7 +101,12 @@ pub(super) async fn leave(
         })
     };
     let runs = |name: &String| ours().any(|container| container.label(label::SERVICE) == name);
-    write_down(desired.services.iter().filter(|service| runs(&service.name))).await?;
+    let written = write_down(desired.services.iter().filter(|service| runs(&service.name))).await;
+    if let Err(failure) = written {
+        // One that an earlier run told to stop, after it was written down, may end only now.
+        let ends = try_join_all(ours().map(|container| engine.wait_exit(&container.id)));
+        tokio::time::timeout(ENDING, ends).await.map_err(|_| failure)?.map_err(fault)?;
+    }
     try_join_all(ours().map(|container| engine.stop(&container.id, None))).await.map_err(fault)?;
     let used = plan::data_in_use(identity, &observed);
     let image = desired.services.iter().map(|service| &service.container.image);

@@ -74,7 +74,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], status: &Status, pri
     printer.data(&table.render(printer))?;
     if !on.is_empty() {
         let told = match now.filter(|now| on != [now.as_str()]) {
-            Some(now) => format!("; git is on {now}: `devenv up` goes over to its data"),
+            Some(now) => format!("; git is on {now}: `devenv up` goes over to it"),
             None => String::new(),
         };
         printer.data(&format!("\ndata of branch {}{told}\n", on.join(", ")))?;

@@ -30,7 +30,7 @@ pub(super) struct Turn {
 
 /// Decides on which of its data a service runs: the newest, or one more where that is frozen, where another is to be
 /// gone back to, or where it is to start fresh.
-pub(super) fn turn(service: &Service, version: &str, branch: Option<&str>, request: &Request<'_>) -> Turn {
+pub(super) fn turn(service: &Service, version: &str, said: Option<&str>, request: &Request<'_>) -> Turn {
     let observed = request.observed;
     let of_service = |volume: &&ObservedVolume| {
         volume.label(label::ENVIRONMENT) == request.identity.name
@@ -41,15 +41,14 @@ pub(super) fn turn(service: &Service, version: &str, branch: Option<&str>, reque
     };
     let mut own: Vec<&ObservedVolume> = observed.volumes.iter().filter(of_service).collect();
     own.sort_by_key(|volume| generation_of(volume));
-    let said = branch.map(str::to_owned);
     let Some(last) = own.last() else {
-        return Turn { generation: 1, branch: said.unwrap_or_default(), ..Turn::default() };
+        return Turn { generation: 1, branch: said.unwrap_or_default().to_owned(), ..Turn::default() };
     };
     let used = in_use(&service.name, &own, request.identity, observed).unwrap_or(last);
-    let branch = said.unwrap_or_else(|| used.label(label::BRANCH).to_owned());
+    let branch = said.unwrap_or(used.label(label::BRANCH)).to_owned();
     let newest = own.iter().rfind(|volume| volume.label(label::BRANCH) == branch);
     let further = Turn { generation: generation_of(last) + 1, branch: branch.clone(), ..Turn::default() };
-    if let Some(back) = going_back(&request.identity.name, branch, observed)
+    if let Some(back) = going_back(&request.identity.name, said, observed)
         && let Some(data) = back.labels.get(&format!("{DATA}{}", service.name))
         && newest.is_none_or(|newest| newest.label(label::RESTORED) != back.label(label::RESTORED))
     {

@@ -7,6 +7,7 @@
 #[allow(dead_code, reason = "each test binary uses its own part of it")]
 mod project;
 
+mod branches;
 mod bundle;
 mod change;
 mod client;

@@ -1,0 +1,272 @@
+//! Data that follows git: each branch of a checkout goes on with its own, and a new worktree begins with the main one's.
+
+use crate::client::redis;
+use crate::engine_proxy::{EngineProxy, Moment};
+use crate::layers::{both, read, write};
+use crate::project::{Outcome, Running, Sandbox, docker};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+const STACK: &str = r#"
+name: shop
+services:
+  db: { kind: postgres, version: "15.18", databases: [shop] }
+  cache: { kind: redis, version: "7.0.15", settings: { save: "" } }
+variables:
+  DATABASE_URL: ${db.url}
+  REDIS_URL: ${cache.url}
+"#;
+
+/// Quick ones, one of which writes nothing down by itself.
+const SMALL: &str = r#"
+name: shop
+services:
+  db: { kind: redis, version: "7.0.15", settings: { save: "" } }
+  cache: { kind: redis, version: "7.0.15" }
+variables:
+  DB_URL: ${db.url}
+  REDIS_URL: ${cache.url}
+"#;
+
+fn git(folder: &Path, arguments: &[&str]) {
+    let mut command = Command::new("git");
+    command.args(["-c", "user.name=Ann", "-c", "user.email=ann@example.com", "-c", "init.defaultBranch=main"]);
+    let done = command.args(arguments).current_dir(folder).output().unwrap();
+    assert!(done.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+}
+
+fn repository(stack: &str, local: &str) -> Sandbox {
+    let project = Sandbox::new(&[("services.yaml", stack), (".gitignore", ".env\nservices.local.yaml\n")]);
+    git(&project.root(), &["init", "--quiet"]);
+    git(&project.root(), &["add", "."]);
+    git(&project.root(), &["commit", "--quiet", "--message", "A project"]);
+    project.write("services.local.yaml", local);
+    project
+}
+
+fn run(project: &Sandbox, way: &str, arguments: &[&str]) -> Outcome {
+    let outcome = Outcome::of(&project.command(arguments).env("DEVENV_LAYERS", way).output().unwrap());
+    assert_eq!(outcome.code, 0, "devenv {arguments:?}\n{}{}", outcome.stdout, outcome.stderr);
+    outcome
+}
+
+/// What nothing mentions goes, of this project alone: the engine is not ours only.
+fn prune(project: &Sandbox) {
+    let filter = format!("label=dev.devenv.root={}", project.root().canonicalize().unwrap().display());
+    docker(&["volume", "prune", "--force", "--filter", &filter]);
+}
+
+/// Goes over to a branch and brings it up.
+fn switch(project: &Sandbox, way: &str, arguments: &[&str]) -> String {
+    git(&project.root(), &[&["switch", "--quiet"], arguments].concat());
+    run(project, way, &["up"]).stderr
+}
+
+#[test]
+fn each_git_branch_goes_on_with_its_own_data() {
+    for way in ["overlay", "copy"] {
+        let project = repository(STACK, "branch: git\n");
+        run(&project, way, &["up"]);
+        write(&project, "one");
+        let url = project.env()["DATABASE_URL"].clone();
+        let begins = switch(&project, way, &["--create", "feature/x"]);
+        assert!(begins.contains("branch feature/x begins with the data of main: cache, db"), "{begins}");
+        assert_eq!(read(&project), both("one"));
+        assert_eq!(project.env()["DATABASE_URL"], url, "one .env for all branches");
+        write(&project, "two");
+        let back = switch(&project, way, &["main"]);
+        assert!(back.contains("the data of branch main, no longer of feature/x: cache, db"), "{back}");
+        assert_eq!(read(&project), both("one"));
+        write(&project, "three");
+        git(&project.root(), &["switch", "--quiet", "feature/x"]);
+        let status = run(&project, way, &["status"]).stdout;
+        assert!(status.contains("data of branch main; git is on feature/x: `devenv up` goes over to it"), "{status}");
+        run(&project, way, &["up"]);
+        assert_eq!(read(&project), both("two"));
+        let status = project.succeed(&["status", "--json"]).json();
+        assert_eq!(status["branch"], "feature/x", "{status}");
+        assert_eq!(run(&project, way, &["up"]).stderr.matches("branch").count(), 0, "nothing to go over to");
+
+        // Going to and fro adds nothing.
+        let volumes = project.volumes();
+        for branch in ["main", "feature/x", "main"] {
+            switch(&project, way, &[branch]);
+        }
+        assert_eq!(project.volumes(), volumes);
+        assert_eq!(read(&project), both("three"));
+
+        // What no branch is checked out for stays with what it has, and so does a stopped environment.
+        switch(&project, way, &["--detach"]);
+        assert_eq!(read(&project), both("three"));
+        run(&project, way, &["down"]);
+        prune(&project);
+        switch(&project, way, &["feature/x"]);
+        assert_eq!(read(&project), both("two"));
+        prune(&project);
+        switch(&project, way, &["main"]);
+        assert_eq!(read(&project), both("three"));
+
+        // Snapshots and resets are of the branch that is checked out.
+        run(&project, way, &["snapshot", "save", "saved"]);
+        switch(&project, way, &["feature/x"]);
+        run(&project, way, &["reset", "--yes"]);
+        assert_eq!(read(&project), (String::new(), "nil".to_owned()));
+        switch(&project, way, &["main"]);
+        assert_eq!(read(&project), both("three"));
+        // Gone over to only by git: what is left is written down before something else is begun.
+        write(&project, "four");
+        git(&project.root(), &["switch", "--quiet", "feature/x"]);
+        run(&project, way, &["snapshot", "restore", "saved", "--yes"]);
+        assert_eq!(read(&project), both("three"));
+        switch(&project, way, &["main"]);
+        assert_eq!(read(&project), both("four"));
+        run(&project, way, &["snapshot", "rm", "saved", "--yes"]);
+        assert_eq!(read(&project), both("four"));
+
+        run(&project, way, &["down", "--volumes", "--yes"]);
+        assert_eq!(project.on_the_engine(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn data_of_branches_that_are_gone_goes_only_when_asked() {
+    for way in ["overlay", "copy"] {
+        let project = repository(STACK, "branch: git\n");
+        run(&project, way, &["up"]);
+        write(&project, "one");
+        switch(&project, way, &["--create", "old"]);
+        write(&project, "old");
+        switch(&project, way, &["--create", "new"]);
+        write(&project, "new");
+        switch(&project, way, &["main"]);
+        git(&project.root(), &["branch", "--quiet", "-D", "old"]);
+        let volumes = project.volumes();
+        if way == "overlay" {
+            let gc = run(&project, way, &["gc"]);
+            assert!(!gc.stderr.contains("branches that are gone"), "`new` lies over it: {gc:?}");
+        }
+        git(&project.root(), &["branch", "--quiet", "-D", "new"]);
+        let gc = run(&project, way, &["gc"]);
+        assert!(gc.stderr.contains("branches that are gone (new, old): `devenv gc --branches` removes it"), "{gc:?}");
+        let shown = run(&project, way, &["gc", "--branches", "--dry-run"]);
+        assert!(shown.stdout.contains("its branch is gone"), "{shown:?}");
+        assert!(project.run(&["gc", "--branches"]).stderr.contains("there is no terminal to ask on"));
+        assert_eq!(project.volumes(), volumes, "nothing was asked for");
+        run(&project, way, &["gc", "--branches", "--yes"]);
+        assert!(project.volumes().len() < volumes.len());
+        prune(&project);
+        assert_eq!(read(&project), both("one"));
+        run(&project, way, &["down"]);
+        prune(&project);
+        run(&project, way, &["up"]);
+        assert_eq!(read(&project), both("one"));
+        run(&project, way, &["down", "--volumes", "--yes"]);
+        assert_eq!(project.on_the_engine(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_switch_killed_at_any_change_leaves_every_branch_its_data() {
+    const MOST: usize = 60;
+    // Every second change in either way: both together meet each.
+    for (way, moment, first) in [("overlay", Moment::After, 1), ("copy", Moment::Before, 2)] {
+        let project = repository(SMALL, "branch: git\n");
+        run(&project, way, &["up"]);
+        let mut changes = 0;
+        for number in (first..).step_by(2) {
+            assert!(number < MOST, "more than {MOST} changes");
+            let (branch, at) = (format!("b{number}"), format!("{way}, killed {moment:?} change {number}"));
+            let (before, after) = (format!("before {number}"), format!("after {number}"));
+            write_keys(&project, &before);
+            git(&project.root(), &["switch", "--quiet", "--create", &branch]);
+            let was_killed = killed(&project, way, number, moment);
+            switch(&project, way, &["main"]);
+            assert_eq!(keys(&project), both(&before), "{at}");
+            write_keys(&project, &after);
+            switch(&project, way, &[&branch]);
+            let found = keys(&project);
+            assert!(found == both(&before) || found == both(&after), "{found:?} {at}");
+            switch(&project, way, &["main"]);
+            assert_eq!(keys(&project), both(&after), "{at}");
+            git(&project.root(), &["branch", "--quiet", "-D", &branch]);
+            run(&project, way, &["gc", "--branches", "--yes"]);
+            if !was_killed {
+                break;
+            }
+            changes = number;
+        }
+        assert!(changes > 5, "it was hardly killed");
+    }
+}
+
+fn write_keys(project: &Sandbox, word: &str) {
+    let env = project.env();
+    for name in ["DB_URL", "REDIS_URL"] {
+        redis(&env[name], &["SET", "k", word]);
+    }
+}
+
+fn keys(project: &Sandbox) -> (String, String) {
+    let env = project.env();
+    let [one, two] = ["DB_URL", "REDIS_URL"].map(|name| redis(&env[name], &["GET", "k"]).concat());
+    (one, two)
+}
+
+/// Runs an `up` that is killed at its so many-th change. False where it came to its end before.
+fn killed(project: &Sandbox, way: &str, number: usize, moment: Moment) -> bool {
+    let proxy = EngineProxy::hold_at_change(number, moment);
+    let mut command = project.command(&["up", "--host", &proxy.host()]);
+    let mut run = Running::start(command.env("DEVENV_LAYERS", way));
+    while !proxy.has_stopped() && !run.has_ended() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let stopped = proxy.has_stopped();
+    if stopped {
+        run.signal("KILL");
+    }
+    let ended = run.end();
+    assert!(stopped || ended.code == 0, "{ended:?}");
+    proxy.hang_up();
+    stopped
+}
+
+#[test]
+fn a_new_worktree_begins_with_the_main_one_s_data_where_that_is_said() {
+    let project = repository(STACK, "branch: worktree\n");
+    let tree = |name: &str| {
+        let folder = project.path(format!("../{name}"));
+        git(&project.root(), &["worktree", "add", "--quiet", "-b", name, folder.to_str().unwrap()]);
+        folder.canonicalize().unwrap().display().to_string()
+    };
+    let empty = tree("empty");
+    let begun = project.succeed(&["up", "-C", &empty]);
+    assert!(begun.stderr.contains("has no data to begin with"), "{}", begun.stderr);
+    project.succeed(&["up"]);
+    write(&project, "one");
+    let second = tree("second");
+    let begun = project.succeed(&["up", "-C", &second]);
+    assert!(begun.stderr.contains("begins with the data of"), "{}", begun.stderr);
+    let asked = ["-C", &second, "--quiet", "shell", "db", "--", "psql", "-At", "-c", "SELECT x FROM t"];
+    assert_eq!(project.succeed(&asked).stdout.trim(), "one");
+    write(&project, "two");
+    let again = project.succeed(&["up", "-C", &second]);
+    assert!(!again.stderr.contains("begins with"), "it has data of its own: {}", again.stderr);
+    assert_eq!(project.succeed(&asked).stdout.trim(), "one");
+    // Its own word counts before the main one's.
+    let third = tree("third");
+    std::fs::write(Path::new(&third).join("services.local.yaml"), "branch: git\n").unwrap();
+    let begun = project.succeed(&["up", "-C", &third]);
+    assert!(!begun.stderr.contains("begins with the data of"), "{}", begun.stderr);
+    for folder in [&third, &second, &empty] {
+        project.succeed(&["down", "-C", folder, "--volumes", "--yes"]);
+    }
+}
+
+#[test]
+fn a_word_that_data_cannot_follow_is_refused() {
+    let project = repository(STACK, "branch: gti\n");
+    let refused = project.fail(3, &["up"]);
+    assert!(refused.stderr.contains("`gti` is nothing that data can follow"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("services.local.yaml:1:9"), "{}", refused.stderr);
+}

@@ -275,6 +275,7 @@ pub(crate) async fn prepare(
     let desired = project.desired(&observed, &overrides, &start.fresh)?;
     let plan = steps(&desired, &observed, start)?;
     let mut warnings = plan::platform_mismatches(&desired.services, &observed);
+    warnings.extend(plan::flattened(&desired, &plan));
     warnings.extend(plan::reseedable(&project.reading.stack, &desired, &observed));
     warnings.extend(moved_tags(project, engine, &observed, &plan).await);
     Ok(Prepared { observed, desired, plan, warnings })

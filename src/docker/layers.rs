@@ -147,7 +147,13 @@ impl Engine {
         let code = self.wait_exit(&id).await?;
         if code != 0 {
             let said = self.log_tail(&id, 5).await.unwrap_or_default().join("\n");
-            return Err(EngineError::new(operation, EngineFault::Other, format!("cp ended with {code}: {said}")));
+            // A full disk takes no log either.
+            let said = if said.is_empty() {
+                format!("cp ended with {code}, and nothing of what it said was kept, as where the disk is full")
+            } else {
+                format!("cp ended with {code}: {said}")
+            };
+            return Err(EngineError::new(operation, EngineFault::Other, said));
         }
         self.remove_container(&id).await?;
         self.remove_container(&record).await

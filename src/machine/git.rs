@@ -107,7 +107,10 @@ pub fn in_main_worktree(folder: &Path) -> Option<PathBuf> {
     let known = git.of_repository(&["worktree", "list", "--porcelain", "-z"])?;
     let main = PathBuf::from(known.split('\0').next()?.strip_prefix("worktree ")?).canonicalize().ok()?;
     let top = PathBuf::from(git.of_repository(&["rev-parse", "--show-toplevel"])?.trim_end()).canonicalize().ok()?;
-    let there = main.join(folder.canonicalize().ok()?.strip_prefix(&top).ok()?);
+    let folder = folder.canonicalize().ok()?;
+    let within = folder.strip_prefix(&top).ok()?;
+    // Joining nothing would end in a slash.
+    let there = if within.as_os_str().is_empty() { main.clone() } else { main.join(within) };
     (main != top && there.is_dir()).then_some(there)
 }
 

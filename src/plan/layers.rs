@@ -430,6 +430,23 @@ fn beginning(service: &Service, volume: &VolumeSpec, image: &ImageRef, request: 
     Some(base.over(way))
 }
 
+/// Services whose data would lie over more layers than can be mounted, and is copied into one instead: each is told,
+/// since that takes as long and as much room as the data is large.
+pub fn flattened(desired: &Desired, plan: &Plan) -> Vec<Diagnostic> {
+    let copied = plan.steps.iter().filter_map(|step| match &step.action {
+        Action::CreateVolume(VolumeSpec { over: Some(over), .. }) if over.layers.len() > MOST_LAYERS => {
+            Some((desired.services.iter().find(|service| service.name == step.service)?, over.layers.len()))
+        }
+        _ => None,
+    });
+    let told = |(service, layers): (&DesiredService, usize)| {
+        let message = format!("the data of {} lies in {layers} layers, and is copied into one", service.name);
+        Diagnostic::note("flattened", message)
+            .because(format!("no more than {MOST_LAYERS} can be mounted; the copy takes as much room as the data"))
+    };
+    copied.map(told).collect()
+}
+
 /// Services that are to begin with seeds, and have no base that holds them yet.
 pub fn unseeded<'a>(stack: &'a Stack, desired: &Desired, observed: &Observed) -> Vec<&'a Service> {
     let begins = |service: &&Service| {

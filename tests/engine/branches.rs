@@ -173,30 +173,32 @@ fn a_switch_killed_at_any_change_leaves_every_branch_its_data() {
     for (way, moment, first) in [("overlay", Moment::After, 1), ("copy", Moment::Before, 2)] {
         let project = repository(SMALL, "branch: git\n");
         run(&project, way, &["up"]);
-        let mut changes = 0;
+        let (mut branch, mut left, mut changes) = ("main".to_owned(), Vec::new(), 0);
         for number in (first..).step_by(2) {
             assert!(number < MOST, "more than {MOST} changes");
-            let (branch, at) = (format!("b{number}"), format!("{way}, killed {moment:?} change {number}"));
+            let (next, at) = (format!("b{number}"), format!("{way}, killed {moment:?} change {number}"));
             let (before, after) = (format!("before {number}"), format!("after {number}"));
             write_keys(&project, &before);
-            git(&project.root(), &["switch", "--quiet", "--create", &branch]);
+            git(&project.root(), &["switch", "--quiet", "--create", &next]);
             let was_killed = killed(&project, way, number, moment);
-            switch(&project, way, &["main"]);
+            switch(&project, way, &[&branch]);
             assert_eq!(keys(&project), both(&before), "{at}");
             write_keys(&project, &after);
-            switch(&project, way, &[&branch]);
+            switch(&project, way, &[&next]);
             let found = keys(&project);
             assert!(found == both(&before) || found == both(&after), "{found:?} {at}");
-            switch(&project, way, &["main"]);
-            assert_eq!(keys(&project), both(&after), "{at}");
-            git(&project.root(), &["branch", "--quiet", "-D", &branch]);
-            run(&project, way, &["gc", "--branches", "--yes"]);
+            left.push((branch, after));
+            branch = next;
             if !was_killed {
                 break;
             }
             changes = number;
         }
         assert!(changes > 5, "it was hardly killed");
+        for (branch, word) in [left.remove(0), left.remove(left.len() / 2)] {
+            switch(&project, way, &[&branch]);
+            assert_eq!(keys(&project), both(&word), "{branch} in the end");
+        }
     }
 }
 

@@ -230,7 +230,7 @@ fn gc_removes_a_base_that_nobody_uses_and_no_other() {
 }
 
 #[test]
-fn a_brokers_durable_queue_is_there_again_after_its_snapshot_is_restored() {
+fn a_brokers_durable_queue_and_its_message_are_there_again_after_a_snapshot_is_restored() {
     let project = Sandbox::new(&[(
         "services.yaml",
         "services:\n  queue: {kind: rabbitmq, version: \"3.10.8\", vhosts: [shop]}\nvariables: {AMQP_URL: \"${queue.url}\"}\n",
@@ -245,16 +245,27 @@ fn a_brokers_durable_queue_is_there_again_after_its_snapshot_is_restored() {
         "eval",
         r#"rabbit_amqqueue:declare(rabbit_misc:r(<<"shop">>, queue, <<"work">>), true, false, [], none, <<"test">>)."#,
     ]);
-    let queues = || ctl(&["list_queues", "-p", "shop", "--no-table-headers", "name", "durable"]).trim().to_owned();
-    assert_eq!(queues(), "work\ttrue");
+    // Delivery mode 2: it is to outlive the server.
+    ctl(&[
+        "eval",
+        r#"U = undefined, rabbit_basic:publish(rabbit_misc:r(<<"shop">>, exchange, <<>>), <<"work">>,
+           {'P_basic', U, U, U, 2, U, U, U, U, U, U, U, U, U, U}, <<"an order">>)."#,
+    ]);
+    let columns = ["name", "durable", "messages", "message_bytes_persistent"];
+    let queues = || {
+        let asked = ["list_queues", "-p", "shop", "--no-table-headers"];
+        ctl(&[&asked[..], &columns].concat()).trim().to_owned()
+    };
+    // What was published is counted a moment later.
+    wait_until("the message is in the queue", || queues() == "work\ttrue\t1\t8");
     project.succeed(&["snapshot", "save", "with"]);
     project.succeed(&[&["reset", "--yes"][..], &up].concat());
     assert_eq!(queues(), "");
     let told = project.succeed(&[&["snapshot", "diff", "with", "--json"][..]].concat()).json();
-    let queue = serde_json::json!([{"service": "queue", "name": "shop/work", "a": 0, "b": null}]);
+    let queue = serde_json::json!([{"service": "queue", "name": "shop/work", "a": 1, "b": null}]);
     assert_eq!(told["differences"], queue, "{told:#}");
     project.succeed(&["snapshot", "restore", "with", "--yes"]);
-    assert_eq!(queues(), "work\ttrue");
+    wait_until("the message is in the queue again", || queues() == "work\ttrue\t1\t8");
 }
 
 #[test]
@@ -443,4 +454,30 @@ fn what_a_branch_lies_over_is_not_written_to_although_its_snapshot_was_forgotten
     let asked = ["-C", &branch, "--quiet", "shell", "db", "--", "psql", "-At", "-c", "SELECT x FROM t"];
     assert_eq!(project.succeed(&asked).stdout.trim(), "one");
     project.succeed(&["down", "-C", &branch, "--volumes", "--yes"]);
+}
+
+#[test]
+fn data_that_comes_to_lie_in_too_many_layers_is_copied_into_one_and_that_is_said() {
+    let stack = "services:\n  cache: {kind: redis, version: \"7.0.15\"}\nvariables: {REDIS_URL: \"${cache.url}\"}\n";
+    let project = Sandbox::new(&[("services.yaml", stack)]);
+    run(&project, "overlay", &["up"]);
+    let url = project.env()["REDIS_URL"].clone();
+    let mut said = None;
+    for number in 1..40 {
+        assert_eq!(redis(&url, &["SET", &format!("k{number}"), "v"]), ["OK"]);
+        let saved = run(&project, "overlay", &["snapshot", "save", &format!("s{number}")]);
+        if saved.stderr.contains("layers, and is copied into one") {
+            said = Some(number);
+            break;
+        }
+    }
+    let said = said.expect("forty layers are more than can be mounted");
+    let newest = project.volumes().into_iter().max_by_key(|volume| label(volume, "generation").parse().unwrap_or(1u32));
+    assert_eq!(label(&newest.unwrap(), "way"), "copy");
+    assert_eq!(redis(&url, &["DBSIZE"]), [said.to_string()], "nothing is lost by it");
+    // From there it is one layer again.
+    let saved = run(&project, "overlay", &["snapshot", "save", "after"]);
+    assert!(!saved.stderr.contains("layers"), "{}", saved.stderr);
+    run(&project, "overlay", &["snapshot", "restore", "s3", "--yes"]);
+    assert_eq!(redis(&url, &["DBSIZE"]), ["3"]);
 }

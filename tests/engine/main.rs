@@ -25,6 +25,7 @@ mod killed_data;
 mod layers;
 mod lock;
 mod mysql;
+mod own_engine;
 mod parity;
 mod protocol;
 mod pull;

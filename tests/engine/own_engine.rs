@@ -1,0 +1,208 @@
+//! What happens to the engine itself: its power is cut, or its disk is full. Each scenario has an engine of its own, on a
+//! file system in memory, so that it takes root and Docker's `dockerd`.
+
+use crate::client::redis;
+use crate::project::{Outcome, Running, Sandbox};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const STACK: &str = r#"
+name: shop
+services:
+  one: { kind: redis, version: "7.0.15", settings: { appendonly: "yes", appendfsync: always } }
+  two: { kind: redis, version: "7.0.15", settings: { appendonly: "yes", appendfsync: always } }
+variables:
+  ONE_URL: ${one.url}
+  TWO_URL: ${two.url}
+"#;
+
+/// An engine with a disk of its own, which ends when this is dropped.
+struct OwnEngine {
+    folder: tempfile::TempDir,
+    daemon: Option<Child>,
+}
+
+impl OwnEngine {
+    /// Starts one with so many MiB of room, and gives it an image of the engine that the tests run on.
+    fn start(room: usize, image: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let size = format!("size={room}m");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder.path()).status();
+        assert!(mounted.is_ok_and(|status| status.success()), "an engine of its own takes root, to mount its disk");
+        std::fs::write(folder.path().join("daemon.json"), "{}").unwrap();
+        let mut engine = Self { folder, daemon: None };
+        engine.power_on();
+        let given = format!("docker save {image} | docker --host {} load", engine.host());
+        let given = Command::new("sh").args(["-c", &given]).output().unwrap();
+        assert!(given.status.success(), "{}", String::from_utf8_lossy(&given.stderr));
+        engine
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn host(&self) -> String {
+        format!("unix://{}", self.path("docker.sock").display())
+    }
+
+    /// The daemon in process and mount namespaces of its own, so that everything of it can end at one moment.
+    fn power_on(&mut self) {
+        let path = |name: &str| self.path(name).display().to_string();
+        let _ = std::fs::remove_file(path("pid"));
+        let _ = std::fs::remove_dir_all(path("exec"));
+        let log = std::fs::File::create(self.path("log")).unwrap();
+        let mut command = Command::new("unshare");
+        command.args(["--pid", "--mount", "--fork", "--mount-proc", "--kill-child", "dockerd"]);
+        command.args(["--config-file", &path("daemon.json"), "--data-root", &path("root")]);
+        command.args(["--exec-root", &path("exec"), "--pidfile", &path("pid"), "--host", &self.host()]);
+        command.args(["--storage-driver", "fuse-overlayfs", "--bridge", "none", "--iptables=false", "--ip-masq=false"]);
+        command.stdout(Stdio::null()).stderr(log);
+        self.daemon = Some(command.spawn().expect("unshare, of util-linux"));
+        let began = Instant::now();
+        while !self.docker(&["version"]).0 {
+            let log = || std::fs::read_to_string(self.path("log")).unwrap_or_default();
+            assert!(began.elapsed() < Duration::from_secs(60), "the engine does not start: {}", log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Ends the daemon and all that it started, none of which is told.
+    fn power_off(&mut self) {
+        if let Some(mut daemon) = self.daemon.take() {
+            daemon.kill().unwrap();
+            daemon.wait().unwrap();
+        }
+    }
+
+    fn docker(&self, arguments: &[&str]) -> (bool, String) {
+        let output = Command::new("docker").args(["--host", &self.host()]).args(arguments).output().unwrap();
+        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    fn command(&self, project: &Sandbox, way: &str, arguments: &[&str]) -> Command {
+        let mut command = project.command(arguments);
+        command.env("DOCKER_HOST", self.host()).env("DEVENV_LAYERS", way);
+        command
+    }
+
+    fn run(&self, project: &Sandbox, way: &str, arguments: &[&str]) -> Outcome {
+        let outcome = Outcome::of(&self.command(project, way, arguments).output().unwrap());
+        assert_eq!(outcome.code, 0, "devenv {arguments:?}: {outcome:?}");
+        outcome
+    }
+}
+
+impl Drop for OwnEngine {
+    fn drop(&mut self) {
+        // Networks leave bridges on the host, which only an engine that runs removes.
+        let (_, containers) = self.docker(&["ps", "--all", "--quiet"]);
+        let containers: Vec<&str> = containers.split_whitespace().collect();
+        self.docker(&[&["rm", "--force"][..], &containers].concat());
+        let (_, networks) = self.docker(&["network", "ls", "--quiet", "--filter", "type=custom"]);
+        let networks: Vec<&str> = networks.split_whitespace().collect();
+        self.docker(&[&["network", "rm"][..], &networks].concat());
+        self.power_off();
+        let _ = Command::new("umount").args(["--lazy"]).arg(self.folder.path()).status();
+    }
+}
+
+fn write(project: &Sandbox, word: &str) {
+    let env = project.env();
+    for name in ["ONE_URL", "TWO_URL"] {
+        assert_eq!(redis(&env[name], &["SET", "word", word]), ["OK"]);
+    }
+}
+
+/// What both services say; they must agree.
+fn read(project: &Sandbox, at: &str) -> String {
+    let env = project.env();
+    let [one, two] = ["ONE_URL", "TWO_URL"].map(|name| redis(&env[name], &["GET", "word"]).concat());
+    assert_eq!(one, two, "a mixture of two moments, {at}");
+    one
+}
+
+#[test]
+fn an_engine_whose_power_is_cut_has_every_environment_s_data_when_it_is_back() {
+    for way in ["overlay", "copy"] {
+        let mut engine = OwnEngine::start(1500, "redis:7.0.15");
+        let project = Sandbox::new(&[("services.yaml", STACK)]);
+        engine.run(&project, way, &["up"]);
+        write(&project, "old");
+        engine.run(&project, way, &["snapshot", "save", "old"]);
+        write(&project, "new");
+        engine.power_off();
+        let gone = Outcome::of(&engine.command(&project, way, &["up"]).output().unwrap());
+        assert!(gone.code != 0 && gone.stderr.contains("docker.sock"), "{gone:?}");
+        engine.power_on();
+        engine.run(&project, way, &["up"]);
+        assert_eq!(read(&project, "after the power was cut"), "new");
+        // While it is on its way back to what was saved.
+        for after in [30, 100, 200, 350, 600, 1000, 1500] {
+            write(&project, "new");
+            let mut restore =
+                Running::start(&mut engine.command(&project, way, &["snapshot", "restore", "old", "--yes"]));
+            std::thread::sleep(Duration::from_millis(after));
+            let ended = restore.has_ended();
+            engine.power_off();
+            let restored = restore.end();
+            assert!(!ended || restored.code == 0, "{restored:?}");
+            assert!(restored.code == 0 || !restored.stderr.contains("panicked"), "{restored:?}");
+            engine.power_on();
+            let at = format!("{way}, power cut {after} ms after a restore began");
+            engine.run(&project, way, &["up"]);
+            let found = read(&project, &at);
+            assert!(["old", "new"].contains(&found.as_str()), "{found} {at}");
+            assert!(!ended || found == "old", "it was said that it is back, {at}");
+        }
+        engine.run(&project, way, &["snapshot", "restore", "old", "--yes"]);
+        assert_eq!(read(&project, "in the end"), "old");
+    }
+}
+
+#[test]
+fn a_full_disk_stops_what_needs_room_and_takes_nothing() {
+    let engine = OwnEngine::start(700, "redis:7.0.15");
+    let project = Sandbox::new(&[("services.yaml", STACK)]);
+    let way = "copy";
+    engine.run(&project, way, &["up"]);
+    write(&project, "old");
+    let large = "x".repeat(20 << 20);
+    redis(&project.env()["ONE_URL"], &["SET", "large", &large]);
+    engine.run(&project, way, &["snapshot", "save", "old"]);
+    write(&project, "new");
+    let filled = engine.path("filled");
+    let fill = || {
+        // Ends with an error, because nothing more goes in; a few pages are left to write logs to.
+        let dd = format!("dd if=/dev/zero of={0} bs=1M; truncate --size -4M {0}", filled.display());
+        Command::new("sh").args(["-c", &dd]).stderr(Stdio::null()).status().unwrap();
+    };
+    for arguments in
+        [&["snapshot", "save", "more"][..], &["snapshot", "restore", "old", "--yes"][..], &["reset", "--yes"][..]]
+    {
+        let at = format!("{arguments:?} on a full disk");
+        fill();
+        let full = Outcome::of(&engine.command(&project, way, arguments).output().unwrap());
+        std::fs::remove_file(&filled).unwrap();
+        engine.run(&project, way, &["up"]);
+        let found = read(&project, &at);
+        let allowed: &[&str] = match arguments {
+            ["snapshot", "save", ..] => &["new"],
+            ["snapshot", ..] => &["new", "old"],
+            _ => &["new", "nil"],
+        };
+        assert!(allowed.contains(&found.as_str()), "{found}: {at}: {full:?}");
+        if arguments[0] == "snapshot" {
+            let said = full.stderr.to_lowercase();
+            assert!(
+                full.code != 0 && (said.contains("disk is full") || said.contains("no space left")),
+                "{at}: {full:?}"
+            );
+        }
+        write(&project, "new");
+    }
+    engine.run(&project, way, &["snapshot", "restore", "old", "--yes"]);
+    assert_eq!(read(&project, "in the end"), "old");
+    assert_eq!(redis(&project.env()["ONE_URL"], &["STRLEN", "large"]), [large.len().to_string()]);
+}

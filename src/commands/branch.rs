@@ -14,10 +14,7 @@ use crate::ui::Printer;
 use futures_util::future::try_join_all;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-/// How long a server may take to end that was told to before.
-const ENDING: Duration = Duration::from_secs(10);
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// What `from` means: a checkout's data as it is now, or a snapshot of any checkout of this project.
 pub(super) async fn source(
@@ -100,13 +97,18 @@ pub(super) async fn leave(
                 && leaving.contains_key(container.label(label::SERVICE))
         })
     };
-    let runs = |name: &String| ours().any(|container| container.label(label::SERVICE) == name);
-    let written = write_down(desired.services.iter().filter(|service| runs(&service.name))).await;
-    if let Err(failure) = written {
-        // One that an earlier run told to stop, after it was written down, may end only now.
-        let ends = try_join_all(ours().map(|container| engine.wait_exit(&container.id)));
-        tokio::time::timeout(ENDING, ends).await.map_err(|_| failure)?.map_err(fault)?;
-    }
+    let written = ours().filter_map(|container| {
+        let service = desired.services.iter().find(|service| service.name == container.label(label::SERVICE))?;
+        Some(async move {
+            tokio::select! {
+                biased;
+                written = write_down(std::iter::once(service)) => written,
+                // One that an earlier run told to stop, after it was written down, ends only now.
+                ended = engine.wait_exit(&container.id) => ended.map(drop).map_err(fault),
+            }
+        })
+    });
+    try_join_all(written).await?;
     try_join_all(ours().map(|container| engine.stop(&container.id, None))).await.map_err(fault)?;
     let used = plan::data_in_use(identity, &observed);
     let image = desired.services.iter().map(|service| &service.container.image);

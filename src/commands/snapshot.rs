@@ -11,9 +11,9 @@ use crate::cli::{Global, Snapshot, SnapshotAction, Start};
 use crate::docker::{Engine, EngineError, EngineFault};
 use crate::dotenv::{self, UserLine};
 use crate::machine::CheckoutLock;
-use crate::model::{Diagnostic, Exit, Failure, ImageRef, Observed, Over, Way, did_you_mean, label};
+use crate::model::{Diagnostic, Endpoint, Exit, Failure, ImageRef, Observed, Over, Protocol, Way, did_you_mean, label};
 use crate::plan::{self, Desired, DesiredService, Identity, Record};
-use crate::protocol;
+use crate::protocol::{self, Fault, ProbeError};
 use crate::ui::{Printer, Table, confirm};
 use futures_util::future::try_join_all;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +22,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// When a server that was only asked, and whose run was killed, may be removed by anybody.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(3600);
+
+/// How long a server that runs may take until it answers, and what is between two tries.
+const COMING_UP: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Runs the command.
 pub(crate) async fn run(
@@ -243,7 +247,7 @@ pub(super) async fn write_down(services: impl Iterator<Item = &DesiredService>) 
     let written = services.filter_map(|service| {
         let endpoint = service.endpoints.first()?;
         Some(async move {
-            protocol::save(service.protocol, endpoint).await.map_err(|error| {
+            save_once_up(service.protocol, endpoint).await.map_err(|error| {
                 let told =
                     Diagnostic::error("not-saved", format!("{} does not write down what it holds", service.name));
                 let told = told.because(error.message).help("nothing was changed; `devenv logs` tells more");
@@ -252,6 +256,19 @@ pub(super) async fn write_down(services: impl Iterator<Item = &DesiredService>) 
         })
     });
     try_join_all(written).await.map(drop)
+}
+
+/// A server that was started an instant ago may not answer yet.
+async fn save_once_up(protocol: Protocol, endpoint: &Endpoint) -> Result<(), ProbeError> {
+    let began = Instant::now();
+    loop {
+        match protocol::save(protocol, endpoint).await {
+            Err(error) if error.fault == Fault::NotYet && began.elapsed() < COMING_UP => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            saved => return saved,
+        }
+    }
 }
 
 /// What each service holds, by its name.

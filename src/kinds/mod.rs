@@ -17,7 +17,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-/// File name and text of every built-in kind, listed by the build script.
+/// File name and content, as JSON, of every built-in kind, listed by the build script.
 const BUILT_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/kinds.rs"));
 
 /// A sort of backing service. Strings with `{{ }}` are minijinja templates; `plan/` documents their variables.
@@ -317,7 +317,7 @@ impl Kinds {
     /// The built-in kinds. They are checked by tests, so an error here is a mistake of a build.
     pub fn built_in() -> Result<Self, KindError> {
         static KINDS: LazyLock<Result<Kinds, KindError>> = LazyLock::new(|| {
-            let kinds = BUILT_IN.iter().map(|(path, text)| read(path, text).map(Arc::new));
+            let kinds = BUILT_IN.iter().map(|(path, content)| read_built_in(path, content).map(Arc::new));
             kinds.collect::<Result<_, _>>().map(Kinds)
         });
         KINDS.clone()
@@ -363,6 +363,10 @@ impl Kinds {
             Some((kind, family))
         })
     }
+}
+
+fn read_built_in(path: &str, content: &str) -> Result<Kind, KindError> {
+    serde_json::from_str(content).map_err(|error| KindError { path: path.to_owned(), message: error.to_string() })
 }
 
 fn read(path: &str, text: &str) -> Result<Kind, KindError> {

@@ -132,3 +132,12 @@ fn a_pattern_matches_its_names_only() {
     assert!(matches("LC_*", "LC_ALL"));
     assert!(!matches("docker.io/*/postgres", "docker.io/library/postgres-exporter"));
 }
+
+#[test]
+fn a_built_in_kind_is_what_its_file_says() {
+    for (path, content) in BUILT_IN {
+        let text = std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+        let (built_in, said) = (read_built_in(path, content).unwrap(), read(path, &text).unwrap());
+        assert_eq!(format!("{built_in:?}"), format!("{said:?}"), "{path}");
+    }
+}

@@ -99,10 +99,15 @@ pub(super) async fn leave(
     };
     let written = ours().filter_map(|container| {
         let service = desired.services.iter().find(|service| service.name == container.label(label::SERVICE))?;
+        let mut service = service.clone();
+        // Where it is published now: a start that was under way may have been decided by another run.
+        if let (Some(endpoint), Ok(port)) = (service.endpoints.first_mut(), container.label(label::PORT).parse()) {
+            endpoint.port = port;
+        }
         Some(async move {
             tokio::select! {
                 biased;
-                written = write_down(std::iter::once(service)) => written,
+                written = write_down(std::iter::once(&service)) => written,
                 // One that an earlier run told to stop, after it was written down, ends only now.
                 ended = engine.wait_exit(&container.id) => ended.map(drop).map_err(fault),
             }

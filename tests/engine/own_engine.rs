@@ -5,6 +5,7 @@ use crate::client::redis;
 use crate::project::{Outcome, Running, Sandbox};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 const STACK: &str = r#"
@@ -17,9 +18,13 @@ variables:
   TWO_URL: ${two.url}
 "#;
 
+static BRIDGES: AtomicU8 = AtomicU8::new(0);
+
 /// An engine with a disk of its own, which ends when this is dropped.
 struct OwnEngine {
     folder: tempfile::TempDir,
+    /// Its default network's: without one of its own an engine takes away that of the engine beside it.
+    bridge: String,
     daemon: Option<Child>,
 }
 
@@ -31,7 +36,13 @@ impl OwnEngine {
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder.path()).status();
         assert!(mounted.is_ok_and(|status| status.success()), "an engine of its own takes root, to mount its disk");
         std::fs::write(folder.path().join("daemon.json"), "{}").unwrap();
-        let mut engine = Self { folder, daemon: None };
+        let number = BRIDGES.fetch_add(1, Ordering::Relaxed);
+        let bridge = format!("dv{}-{number}", std::process::id());
+        let address = format!("10.{}.{}.1/24", 200 + number % 50, std::process::id() % 250);
+        ip(&["link", "add", &bridge, "type", "bridge"]);
+        ip(&["address", "add", &address, "dev", &bridge]);
+        ip(&["link", "set", &bridge, "up"]);
+        let mut engine = Self { folder, bridge, daemon: None };
         engine.power_on();
         let given = format!("docker save {image} | docker --host {} load", engine.host());
         let given = Command::new("sh").args(["-c", &given]).output().unwrap();
@@ -57,7 +68,8 @@ impl OwnEngine {
         command.args(["--pid", "--mount", "--fork", "--mount-proc", "--kill-child", "dockerd"]);
         command.args(["--config-file", &path("daemon.json"), "--data-root", &path("root")]);
         command.args(["--exec-root", &path("exec"), "--pidfile", &path("pid"), "--host", &self.host()]);
-        command.args(["--storage-driver", "fuse-overlayfs", "--bridge", "none", "--iptables=false", "--ip-masq=false"]);
+        command.args(["--storage-driver", "fuse-overlayfs", "--iptables=false", "--ip-masq=false"]);
+        command.args(["--bridge", &self.bridge]);
         command.stdout(Stdio::null()).stderr(log);
         self.daemon = Some(command.spawn().expect("unshare, of util-linux"));
         let began = Instant::now();
@@ -94,6 +106,11 @@ impl OwnEngine {
     }
 }
 
+fn ip(arguments: &[&str]) {
+    let output = Command::new("ip").args(arguments).output().expect("ip, of iproute2");
+    assert!(output.status.success(), "ip {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
 impl Drop for OwnEngine {
     fn drop(&mut self) {
         // Networks leave bridges on the host, which only an engine that runs removes.
@@ -104,6 +121,7 @@ impl Drop for OwnEngine {
         let networks: Vec<&str> = networks.split_whitespace().collect();
         self.docker(&[&["network", "rm"][..], &networks].concat());
         self.power_off();
+        ip(&["link", "delete", &self.bridge]);
         let _ = Command::new("umount").args(["--lazy"]).arg(self.folder.path()).status();
     }
 }

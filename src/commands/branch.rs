@@ -16,8 +16,27 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+/// Where an environment begins: with what `--from` names, else, in a new worktree, with what `branch: worktree` says.
+pub(super) async fn beginning(
+    project: &Project,
+    engine: &Engine,
+    from: Option<&str>,
+    global: &Global,
+    start: &Start,
+    printer: &Printer,
+) -> Result<Option<Source>, Failure> {
+    let from = match from {
+        Some(from) => Some(from.to_owned()),
+        None => of_main_worktree(project, engine, printer).await?,
+    };
+    match from {
+        Some(from) => source(project, engine, &from, global, start, printer).await.map(Some),
+        None => Ok(None),
+    }
+}
+
 /// What `from` means: a checkout's data as it is now, or a snapshot of any checkout of this project.
-pub(super) async fn source(
+async fn source(
     project: &Project,
     engine: &Engine,
     from: &str,
@@ -60,12 +79,15 @@ pub(super) async fn source(
 /// Where a new worktree begins, if `branch: worktree` is said: the same folder in the main worktree. Its own file may be
 /// kept out of git, so the main worktree's counts where the new one says nothing. None where there is data already, and
 /// where there is none to begin with.
-pub(super) fn of_main_worktree(project: &Project, observed: &Observed, printer: &Printer) -> Option<String> {
-    let root = &project.reading.root;
-    let main = machine::git::in_main_worktree(root)?;
+async fn of_main_worktree(project: &Project, engine: &Engine, printer: &Printer) -> Result<Option<String>, Failure> {
+    let Some(main) = machine::git::in_main_worktree(&project.reading.root) else { return Ok(None) };
     let said = project.reading.branching.or_else(|| manifest::branching_of(&main));
-    if !said.is_some_and(|branching| branching.worktree) || has_no_data(&project.identity, observed).is_err() {
-        return None;
+    if !said.is_some_and(|branching| branching.worktree) {
+        return Ok(None);
+    }
+    let observed = project.observe(engine).await?;
+    if has_no_data(&project.identity, &observed).is_err() {
+        return Ok(None);
     }
     let main = main.display().to_string();
     let has_data = observed.volumes.iter().any(|volume| {
@@ -76,7 +98,7 @@ pub(super) fn of_main_worktree(project: &Project, observed: &Observed, printer: 
     if !has_data {
         printer.line(&format!("the main worktree ({main}) has no data to begin with"));
     }
-    has_data.then_some(main)
+    Ok(has_data.then_some(main))
 }
 
 /// Before another git branch's data is started: what runs on the one that is left is written down and stopped, where

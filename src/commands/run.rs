@@ -4,7 +4,7 @@ use super::child::{Child, no_command, run_all};
 use super::session::{Project, Purpose, connect, strictness};
 use super::signals::Signals;
 use super::up::{self, Ready, Starting};
-use super::{ephemeral, variables};
+use super::{branch, ephemeral, variables};
 use crate::apply::Stop;
 use crate::cli::{Global, Run};
 use crate::dotenv::{self, UserLine};
@@ -27,7 +27,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
         return ephemeral::run(global, files, run, printer).await;
     }
     let began = Instant::now();
-    let project =
+    let mut project =
         Project::load(global, files, strictness(&run.start), None, Purpose::Use, printer)?.cold(run.start.cold);
     project.check_lock(&run.start, printer)?;
     let engine = connect(global).await?;
@@ -37,6 +37,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
     let user_lines = dotenv::user_lines(&existing);
     let ready = {
         let _lock = project.wait_for_others(printer)?;
+        project.source = branch::beginning(&project, &engine, None, global, &run.start, printer).await?;
         let starting =
             Starting { engine: &engine, start: &run.start, printer, silent: false, began, stop: Stop::default() };
         let ready = up::bring_up(&project, &starting, &user_lines).await?;

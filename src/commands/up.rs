@@ -34,13 +34,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
     let engine = connect(global).await?;
     let start =
         Starting { engine: &engine, start: &up.start, printer, silent: up.json, began, stop: apply::Stop::default() };
-    let from = match &up.from {
-        Some(from) => Some(from.clone()),
-        None => from_worktree(&project, &engine, printer).await?,
-    };
-    if let Some(from) = &from {
-        project.source = Some(branch::source(&project, &engine, from, global, &up.start, printer).await?);
-    }
+    project.source = branch::beginning(&project, &engine, up.from.as_deref(), global, &up.start, printer).await?;
     if up.reseed {
         reseed(&project, &start, up.yes).await?;
     }
@@ -68,15 +62,6 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
     layers::keep_bases(&project, &ready, &start).await?;
     gc::remove_stale(&project, &ready.before, &engine, printer).await;
     Ok(())
-}
-
-/// Where the environment of a new worktree begins by itself. The engine is asked only where that could be.
-async fn from_worktree(project: &Project, engine: &Engine, printer: &Printer) -> Result<Option<String>, Failure> {
-    if crate::machine::git::in_main_worktree(&project.reading.root).is_none() {
-        return Ok(None);
-    }
-    let observed = project.observe(engine).await?;
-    Ok(branch::of_main_worktree(project, &observed, printer))
 }
 
 /// A running environment, proven.

@@ -256,12 +256,15 @@ fn a_new_worktree_begins_with_the_main_one_s_data_where_that_is_said() {
     let again = project.succeed(&["up", "-C", &second]);
     assert!(!again.stderr.contains("begins with"), "it has data of its own: {}", again.stderr);
     assert_eq!(project.succeed(&asked).stdout.trim(), "one");
+    let fourth = tree("fourth");
+    let ran = project.succeed(&["run", "-C", &fourth, "--", "true"]);
+    assert!(ran.stderr.contains("begins with the data of"), "{}", ran.stderr);
     // Its own word counts before the main one's.
     let third = tree("third");
     std::fs::write(Path::new(&third).join("services.local.yaml"), "branch: git\n").unwrap();
     let begun = project.succeed(&["up", "-C", &third]);
     assert!(!begun.stderr.contains("begins with the data of"), "{}", begun.stderr);
-    for folder in [&third, &second, &empty] {
+    for folder in [&fourth, &third, &second, &empty] {
         project.succeed(&["down", "-C", folder, "--volumes", "--yes"]);
     }
 }

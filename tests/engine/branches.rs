@@ -1,12 +1,12 @@
 //! Data that follows git: each branch of a checkout goes on with its own, and a new worktree begins with the main one's.
 
 use crate::client::redis;
-use crate::engine_proxy::{EngineProxy, Moment};
+use crate::engine_proxy::Moment;
+use crate::killed_data::killed;
 use crate::layers::{both, read, write};
-use crate::project::{Outcome, Running, Sandbox, docker};
+use crate::project::{Outcome, Sandbox, docker};
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 const STACK: &str = r#"
 name: shop
@@ -181,7 +181,7 @@ fn a_switch_killed_at_any_change_leaves_every_branch_its_data() {
             let (before, after) = (format!("before {number}"), format!("after {number}"));
             write_keys(&project, &before);
             git(&project.root(), &["switch", "--quiet", "--create", &next]);
-            let was_killed = killed(&project, way, number, moment);
+            let was_killed = killed(&project, way, &["up"], number, moment);
             switch(&project, way, &[&branch]);
             assert_eq!(keys(&project), both(&before), "{at}");
             write_keys(&project, &after);
@@ -214,24 +214,6 @@ fn keys(project: &Sandbox) -> (String, String) {
     let env = project.env();
     let [one, two] = ["DB_URL", "REDIS_URL"].map(|name| redis(&env[name], &["GET", "k"]).concat());
     (one, two)
-}
-
-/// Runs an `up` that is killed at its so many-th change. False where it came to its end before.
-fn killed(project: &Sandbox, way: &str, number: usize, moment: Moment) -> bool {
-    let proxy = EngineProxy::hold_at_change(number, moment);
-    let mut command = project.command(&["up", "--host", &proxy.host()]);
-    let mut run = Running::start(command.env("DEVENV_LAYERS", way));
-    while !proxy.has_stopped() && !run.has_ended() {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    let stopped = proxy.has_stopped();
-    if stopped {
-        run.signal("KILL");
-    }
-    let ended = run.end();
-    assert!(stopped || ended.code == 0, "{ended:?}");
-    proxy.hang_up();
-    stopped
 }
 
 #[test]

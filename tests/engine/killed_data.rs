@@ -3,8 +3,8 @@
 
 use crate::client::redis;
 use crate::engine_proxy::{EngineProxy, Moment};
-use crate::project::{Outcome, Sandbox};
-use std::time::Duration;
+use crate::project::{Outcome, Sandbox, docker, wait_until};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 // Two of the quickest: that all go together is the same with any.
 const STACK: &str = r#"
@@ -36,7 +36,8 @@ fn read(project: &Sandbox, at: &str) -> String {
 }
 
 /// Runs a command that is killed at its so many-th change. False where it came to its end before.
-fn killed(project: &Sandbox, way: &str, arguments: &[&str], number: usize, moment: Moment) -> bool {
+pub(crate) fn killed(project: &Sandbox, way: &str, arguments: &[&str], number: usize, moment: Moment) -> bool {
+    let began = SystemTime::now();
     let proxy = EngineProxy::hold_at_change(number, moment);
     let mut command = project.command(&[arguments, &["--host", &proxy.host()]].concat());
     command.env("DEVENV_LAYERS", way);
@@ -52,7 +53,22 @@ fn killed(project: &Sandbox, way: &str, arguments: &[&str], number: usize, momen
     run.signal("KILL");
     run.end();
     proxy.hang_up();
+    wait_for_stops(project, began);
     true
+}
+
+/// An engine that was asked to stop a server goes on with it when nobody waits any more, and calls it running until it
+/// has ended: whoever logs in to it meanwhile has it end under his hands.
+fn wait_for_stops(project: &Sandbox, since: SystemTime) {
+    let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap().as_secs_f64().to_string();
+    let (since, until) = (seconds(since), seconds(SystemTime::now()));
+    let ours = format!("label=dev.devenv.root={}", project.root().canonicalize().unwrap().display());
+    let told = ["--since", &since, "--until", &until, "--filter", "event=kill", "--filter", &ours];
+    let told = docker(&[&["events", "--format", "{{.ID}}"][..], &told].concat());
+    let runs = |id: &str| docker(&["ps", "--quiet", "--no-trunc", "--filter", &format!("id={id}")]).contains(id);
+    for id in told.lines() {
+        wait_until("what was told to stop has ended", || !runs(id));
+    }
 }
 
 fn up(project: &Sandbox, way: &str, at: &str) {

@@ -61,10 +61,22 @@ pub(crate) fn killed(project: &Sandbox, way: &str, arguments: &[&str], number: u
 /// has ended: whoever logs in to it meanwhile has it end under his hands.
 fn wait_for_stops(project: &Sandbox, since: SystemTime) {
     let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap().as_secs_f64().to_string();
-    let (since, until) = (seconds(since), seconds(SystemTime::now()));
+    let since = seconds(since);
     let ours = format!("label=dev.devenv.root={}", project.root().canonicalize().unwrap().display());
-    let told = ["--since", &since, "--until", &until, "--filter", "event=kill", "--filter", &ours];
-    let told = docker(&[&["events", "--format", "{{.ID}}"][..], &told].concat());
+    let told = || {
+        let until = seconds(SystemTime::now());
+        let of_it = ["--since", &since, "--until", &until, "--filter", "event=kill", "--filter", &ours];
+        docker(&[&["events", "--format", "{{.ID}}"][..], &of_it].concat())
+    };
+    // What was asked of it last it may do only now: until it tells of nothing more, many times over.
+    let (mut told_last, mut alike) = (told(), 0);
+    wait_until("the engine has done what it was asked", || {
+        let now = told();
+        alike = if now == told_last { alike + 1 } else { 0 };
+        told_last = now;
+        alike == 20
+    });
+    let told = told_last;
     let runs = |id: &str| docker(&["ps", "--quiet", "--no-trunc", "--filter", &format!("id={id}")]).contains(id);
     for id in told.lines() {
         wait_until("what was told to stop has ended", || !runs(id));

@@ -1,5 +1,5 @@
-//! Lists the kinds' files, so that adding a kind is adding a file; as JSON, since every command reads all of them, and YAML
-//! takes ten times as long.
+//! Lists the kinds' files, so that adding a kind is adding a file; as JSON, since every command reads all of
+//! them.
 
 use std::fmt::Write as _;
 use std::path::Path;

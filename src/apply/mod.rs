@@ -158,7 +158,7 @@ impl Walk<'_> {
             Action::Prove { id } => {
                 let Some(service) = service else { return Ok(()) };
                 let unchanged = step.after.is_empty();
-                let proof = prove::prove(service, &id.clone().unwrap_or_else(made), unchanged, self.run).await;
+                let proof = prove::prove(service, &id.clone().unwrap_or_else(made), self.run).await;
                 let proof =
                     proof.map_err(|failure| if unchanged { faults::ended_meanwhile(failure) } else { failure })?;
                 // On new data all of it is new, and nothing a person would not expect.

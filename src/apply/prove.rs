@@ -3,7 +3,7 @@
 use super::{Run, faults};
 use crate::model::{Event, Failure, ServiceState};
 use crate::plan::DesiredService;
-use crate::protocol::{self, Done, Fault, ProbeError, Proof, ReconcileError};
+use crate::protocol::{self, Fault, ProbeError, ReconcileError};
 use futures_util::future::try_join_all;
 use std::time::{Duration, Instant};
 
@@ -22,20 +22,10 @@ pub(super) struct Proven {
     pub(super) done: Vec<String>,
 }
 
-/// Tries until the service is proven, its container ends, or the time is over. `unchanged` says that it runs as it did.
-pub(super) async fn prove(
-    service: &DesiredService,
-    id: &str,
-    unchanged: bool,
-    run: &Run<'_>,
-) -> Result<Proven, Failure> {
+/// Tries until the service is proven, its container ends, or the time is over.
+pub(super) async fn prove(service: &DesiredService, id: &str, run: &Run<'_>) -> Result<Proven, Failure> {
     let began = Instant::now();
     let until = tokio::time::Instant::from(began + run.timeout);
-    // All that is left to be seen of one that runs as it should is seen at one go. Elsewhere the logins would be refused
-    // before they are made, and the server's log would say so.
-    if unchanged && let Ok(Some(proof)) = tokio::time::timeout_at(until, try_at_one_go(service)).await {
-        return Ok(proof);
-    }
     // What runs already answers at once; only what does not is watched for its end.
     let mut last = match tokio::time::timeout_at(until, try_once(service)).await {
         Ok(Ok(proof)) => return Ok(proof),
@@ -98,38 +88,14 @@ async fn try_once(service: &DesiredService) -> Result<Proven, ReconcileError> {
             (reconciled, _) => reconciled?,
         };
     }
-    Ok(proven(log_in(service).await?, &done))
-}
-
-/// The administrator looks whether all is as declared while the logins are used. None where anything is amiss: then it is tried
-/// in order, and said.
-async fn try_at_one_go(service: &DesiredService) -> Option<Proven> {
-    let looked = async {
-        match &service.admin {
-            Some(admin) => protocol::reconcile(service.protocol, admin, &service.wanted).await,
-            None => Ok(Vec::new()),
-        }
-    };
-    let (done, proofs) = futures_util::future::join(looked, log_in(service)).await;
-    let done = done.ok()?;
-    let proofs = match proofs {
-        Err(_) if !done.is_empty() => log_in(service).await.ok()?,
-        proofs => proofs.ok()?,
-    };
-    Some(proven(proofs, &done))
-}
-
-async fn log_in(service: &DesiredService) -> Result<Vec<Proof>, ProbeError> {
-    try_join_all(service.endpoints.iter().map(|endpoint| protocol::prove(service.protocol, endpoint))).await
-}
-
-fn proven(proofs: Vec<Proof>, done: &[Done]) -> Proven {
+    let proofs = try_join_all(service.endpoints.iter().map(|endpoint| protocol::prove(service.protocol, endpoint)));
+    let proofs = proofs.await?;
     let first = proofs.into_iter().next();
-    Proven {
+    Ok(Proven {
         words: first.as_ref().map_or("runs", |proof| proof.words),
         version: first.and_then(|proof| proof.server_version),
         done: done.iter().map(ToString::to_string).collect(),
-    }
+    })
 }
 
 /// The last lines of the container's log; an engine that does not give them must not hide the fault itself.

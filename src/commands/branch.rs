@@ -102,7 +102,8 @@ async fn of_main_worktree(project: &Project, engine: &Engine, printer: &Printer)
 }
 
 /// Before another git branch's data is started: what runs on the one that is left is written down and stopped, where
-/// the new one begins is settled, and a keeper mentions everything, since what runs from then on does not. `leaving` has the services with their branches.
+/// the new one begins is settled, and a keeper mentions everything, since what runs from then on does not. `leaving` has
+/// the services with their branches.
 pub(super) async fn leave(
     project: &Project,
     engine: &Engine,

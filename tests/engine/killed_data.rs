@@ -20,7 +20,7 @@ variables:
 /// More than any command asks for: a run that is not stopped before has come to its end.
 const MOST_CHANGES: usize = 60;
 
-fn write(project: &Sandbox, word: &str) {
+pub(crate) fn write(project: &Sandbox, word: &str) {
     let env = project.env();
     for name in ["ONE_URL", "TWO_URL"] {
         redis(&env[name], &["SET", "word", word]);
@@ -28,7 +28,7 @@ fn write(project: &Sandbox, word: &str) {
 }
 
 /// What both services say; they must agree.
-fn read(project: &Sandbox, at: &str) -> String {
+pub(crate) fn read(project: &Sandbox, at: &str) -> String {
     let env = project.env();
     let [one, two] = ["ONE_URL", "TWO_URL"].map(|name| redis(&env[name], &["GET", "word"]).concat());
     assert_eq!(one, two, "a mixture of two moments, {at}");

@@ -2,6 +2,7 @@
 //! file system in memory, so that it takes root and Docker's `dockerd`.
 
 use crate::client::redis;
+use crate::killed_data::{read, write};
 use crate::project::{Outcome, Running, Sandbox};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -124,21 +125,6 @@ impl Drop for OwnEngine {
         ip(&["link", "delete", &self.bridge]);
         let _ = Command::new("umount").args(["--lazy"]).arg(self.folder.path()).status();
     }
-}
-
-fn write(project: &Sandbox, word: &str) {
-    let env = project.env();
-    for name in ["ONE_URL", "TWO_URL"] {
-        assert_eq!(redis(&env[name], &["SET", "word", word]), ["OK"]);
-    }
-}
-
-/// What both services say; they must agree.
-fn read(project: &Sandbox, at: &str) -> String {
-    let env = project.env();
-    let [one, two] = ["ONE_URL", "TWO_URL"].map(|name| redis(&env[name], &["GET", "word"]).concat());
-    assert_eq!(one, two, "a mixture of two moments, {at}");
-    one
 }
 
 #[test]

@@ -1,16 +1,16 @@
 //! Proves one service: what it needs is carried out, then each of its logins is used for one round trip.
 
 use super::{Run, faults};
-use crate::model::{Event, Failure, ServiceState};
+use crate::model::{Endpoint, Event, Failure, ServiceState};
 use crate::plan::DesiredService;
-use crate::protocol::{self, Fault, ProbeError, ReconcileError};
-use futures_util::future::try_join_all;
+use crate::protocol::{self, Done, Fault, ProbeError, Proof, ReconcileError};
+use futures_util::future::{join, try_join_all};
 use std::time::{Duration, Instant};
 
 /// How long a server may refuse a login before that is taken for its answer: it may still be loading its users.
 const LOGIN_PATIENCE: Duration = Duration::from_secs(5);
 /// Between two tries while a server comes up; a try on loopback costs next to nothing.
-const PAUSE: Duration = Duration::from_millis(20);
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// How a service was proven.
 pub(super) struct Proven {
@@ -27,7 +27,7 @@ pub(super) async fn prove(service: &DesiredService, id: &str, run: &Run<'_>) -> 
     let began = Instant::now();
     let until = tokio::time::Instant::from(began + run.timeout);
     // What runs already answers at once; only what does not is watched for its end.
-    let mut last = match tokio::time::timeout_at(until, try_once(service)).await {
+    let mut last = match tokio::time::timeout_at(until, try_at_one_go(service)).await {
         Ok(Ok(proof)) => return Ok(proof),
         Ok(Err(error)) => error,
         Err(_) => ReconcileError::from(ProbeError {
@@ -77,25 +77,58 @@ pub(super) async fn prove(service: &DesiredService, id: &str, run: &Run<'_>) -> 
     }
 }
 
+/// Logs in while it is still looking what there is to carry out, which is mostly nothing. Where there was something,
+/// or a login did not succeed, only the logins after that count.
+async fn try_at_one_go(service: &DesiredService) -> Result<Proven, ReconcileError> {
+    let Some(admin) = &service.admin else { return try_once(service).await };
+    let (done, proofs) = join(reconciled(service, admin), logins(service)).await;
+    match (done?, proofs) {
+        (done, Ok(proofs)) if done.is_empty() => Ok(Proven::by(proofs, &[])),
+        (done, _) => Ok(Proven::by(logins(service).await?, &done)),
+    }
+}
+
 async fn try_once(service: &DesiredService) -> Result<Proven, ReconcileError> {
     let mut done = Vec::new();
     if let Some(admin) = &service.admin {
-        done = match (protocol::reconcile(service.protocol, admin, &service.wanted).await, &service.inherited) {
-            (Err(error), Some(inherited)) if error.subject.is_none() && error.error.fault == Fault::Login => {
-                protocol::take_over(service.protocol, inherited, admin).await?;
-                protocol::reconcile(service.protocol, admin, &service.wanted).await?
-            }
-            (reconciled, _) => reconciled?,
-        };
+        done = reconciled(service, admin).await?;
     }
-    let proofs = try_join_all(service.endpoints.iter().map(|endpoint| protocol::prove(service.protocol, endpoint)));
-    let proofs = proofs.await?;
-    let first = proofs.into_iter().next();
-    Ok(Proven {
-        words: first.as_ref().map_or("runs", |proof| proof.words),
-        version: first.and_then(|proof| proof.server_version),
-        done: done.iter().map(ToString::to_string).collect(),
-    })
+    Ok(Proven::by(logins(service).await?, &done))
+}
+
+/// Each of the service's logins, used for one round trip.
+async fn logins(service: &DesiredService) -> Result<Vec<Proof>, ProbeError> {
+    try_join_all(service.endpoints.iter().map(|endpoint| protocol::prove(service.protocol, endpoint))).await
+}
+
+impl Proven {
+    fn by(proofs: Vec<Proof>, done: &[Done]) -> Self {
+        let first = proofs.into_iter().next();
+        Self {
+            words: first.as_ref().map_or("runs", |proof| proof.words),
+            version: first.and_then(|proof| proof.server_version),
+            done: done.iter().map(ToString::to_string).collect(),
+        }
+    }
+}
+
+/// What is wanted is carried out with the administrator's own login, or with the one that the data began with, which
+/// gets its own: the likelier first, and the other where that is refused.
+async fn reconciled(service: &DesiredService, admin: &Endpoint) -> Result<Vec<Done>, ReconcileError> {
+    let (protocol, wanted) = (service.protocol, &service.wanted);
+    let Some(inherited) = &service.inherited else { return protocol::reconcile(protocol, admin, wanted).await };
+    let is_refused = |error: &ReconcileError| error.subject.is_none() && error.error.fault == Fault::Login;
+    if service.volumes.iter().any(|volume| volume.over.is_some()) {
+        match protocol::take_over(protocol, inherited, admin, wanted).await {
+            Err(error) if is_refused(&error) => protocol::reconcile(protocol, admin, wanted).await,
+            taken => taken,
+        }
+    } else {
+        match protocol::reconcile(protocol, admin, wanted).await {
+            Err(error) if is_refused(&error) => protocol::take_over(protocol, inherited, admin, wanted).await,
+            reconciled => reconciled,
+        }
+    }
 }
 
 /// The last lines of the container's log; an engine that does not give them must not hide the fault itself.

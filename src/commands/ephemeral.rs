@@ -93,7 +93,16 @@ async fn all_up(
     let several = run.lanes.is_some();
     let starting: Vec<Starting<'_>> = lanes
         .iter()
-        .map(|_| Starting { engine, start: &run.start, printer, silent: several, began, stop: Stop::default() })
+        .map(|_| Starting {
+            engine,
+            start: &run.start,
+            printer,
+            silent: several,
+            began,
+            stop: Stop::default(),
+            // Nobody was here before.
+            interrupted: None,
+        })
         .collect();
     let stop_all = || starting.iter().for_each(|starting| starting.stop.ask());
     let each = lanes.iter().zip(&starting).map(|(lane, starting)| {

@@ -130,10 +130,10 @@ async fn keep_base(
     }
     engine.stop(base.container(), None).await.map_err(fault)?;
     let probe = format!("{}-probe", base.name);
-    let can = engine.can_overlay(&probe, &base.labels, &base.over(Way::Overlay)).await.map_err(fault)?;
-    let way = if can { Way::Overlay } else { Way::Copy };
+    let over = base.over(Way::Overlay, &observed);
+    let mounted = engine.can_overlay(&probe, &base.labels, &over).await.map_err(fault)?;
     let volumes = [base.volume.clone()];
-    match engine.keep_volumes(&base.name, &base.image_id, &base.record_labels(way), &volumes).await {
+    match engine.keep_volumes(&base.name, &base.image_id, &base.record_labels(mounted), &volumes).await {
         Err(error) if error.kind != EngineFault::Conflict => return Err(error.into_failure()),
         _ => {}
     }

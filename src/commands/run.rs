@@ -36,10 +36,12 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
     let existing = dotenv::file::read(&target.path)?;
     let user_lines = dotenv::user_lines(&existing);
     let ready = {
-        let _lock = project.wait_for_others(printer)?;
+        let lock = project.wait_for_others(printer)?;
         project.source = branch::beginning(&project, &engine, None, global, &run.start, printer).await?;
+        let interrupted = lock.interrupted;
+        let stop = Stop::default();
         let starting =
-            Starting { engine: &engine, start: &run.start, printer, silent: false, began, stop: Stop::default() };
+            Starting { engine: &engine, start: &run.start, printer, silent: false, began, stop, interrupted };
         let ready = up::bring_up(&project, &starting, &user_lines).await?;
         let written = up::write_variables(&project, &ready, &target.path, &existing)?;
         printer.diagnostics(&written.notes);

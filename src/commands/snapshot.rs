@@ -15,7 +15,7 @@ use crate::model::{Diagnostic, Endpoint, Exit, Failure, ImageRef, Observed, Over
 use crate::plan::{self, Desired, DesiredService, Identity, Record};
 use crate::protocol::{self, Fault, ProbeError};
 use crate::ui::{Printer, Table, confirm};
-use futures_util::future::try_join_all;
+use futures_util::future::{join, try_join_all};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -61,7 +61,7 @@ pub(super) struct Standing {
     user_lines: Vec<UserLine>,
     began: Instant,
     /// Held as long as this is.
-    _lock: CheckoutLock,
+    lock: CheckoutLock,
 }
 
 impl Standing {
@@ -85,7 +85,7 @@ impl Standing {
             return Err(Failure::new(Exit::Failed, told));
         }
         let desired = prepare(&project, &engine, start, &user_lines).await?.desired;
-        Ok(Self { project, engine, observed, desired, user_lines, began, _lock: lock })
+        Ok(Self { project, engine, observed, desired, user_lines, began, lock })
     }
 
     pub(super) fn named(&self, name: &str) -> Result<plan::Snapshot, Failure> {
@@ -131,10 +131,9 @@ impl Standing {
         if !leaving.is_empty() {
             branch::leave(&self.project, &self.engine, &self.desired, &leaving).await?;
         }
-        self.stop_all().await?;
         let now = plan::data(&self.desired, &self.observed);
         let record = plan::returning(to, &now, &token(), &self.project.identity, &self.observed);
-        // From here on every `up` goes there.
+        // From here on every `up` goes there; what runs is stopped while it makes what comes after.
         self.keep(&record).await?;
         self.start_all(start, printer).await
     }
@@ -164,9 +163,29 @@ impl Standing {
         self.observed.containers.iter().filter(move |container| container.label(label::ENVIRONMENT) == name)
     }
 
+    /// Makes the tops of the volumes that the services go on with once this record is there.
+    async fn make_tops_ahead(&self, record: &Record) -> Result<(), Failure> {
+        let mut then = self.observed.clone();
+        then.containers.push(record.as_made());
+        let desired = self.project.desired(&then, &[], &[])?;
+        let new = desired.services.iter().flat_map(|service| &service.volumes);
+        let ahead = new.filter_map(|volume| {
+            let over = volume.over.as_ref()?;
+            Some(self.engine.make_top_ahead(&volume.name, &volume.labels, over))
+        });
+        try_join_all(ahead).await.map(drop).map_err(EngineError::into_failure)
+    }
+
     async fn start_all(&self, start: &Start, printer: &Printer) -> Result<(), Failure> {
-        let starting =
-            Starting { engine: &self.engine, start, printer, silent: false, began: self.began, stop: Stop::default() };
+        let starting = Starting {
+            engine: &self.engine,
+            start,
+            printer,
+            silent: false,
+            began: self.began,
+            stop: Stop::default(),
+            interrupted: self.lock.interrupted,
+        };
         up::bring_up(&self.project, &starting, &self.user_lines).await.map(drop)
     }
 }
@@ -196,11 +215,6 @@ pub(super) async fn send_back(
     let observed = project.observe(engine).await?;
     let now = going.iter().map(|(service, volume)| ((*service).to_owned(), (*volume).clone())).collect();
     let to = going.keys().map(|service| ((*service).to_owned(), String::new())).collect();
-    let ours = observed.containers.iter().filter(|container| {
-        container.label(label::ENVIRONMENT) == project.identity.name
-            && going.contains_key(container.label(label::SERVICE))
-    });
-    try_join_all(ours.map(|container| engine.stop(&container.id, None))).await.map_err(fault)?;
     let record = plan::returning(&to, &now, &token(), &project.identity, &observed);
     let image = observed.images.values().next().map(|image| image.id.clone()).unwrap_or_default();
     engine.keep_volumes(&record.name, &image, &record.labels, &record.volumes).await.map(drop).map_err(fault)
@@ -224,8 +238,11 @@ pub(super) async fn save(stood: &Standing, name: &str, start: &Start, printer: &
         stood.ours().filter(|one| one.state == "running").map(|one| one.label(label::SERVICE)).collect();
     let services = stood.desired.services.iter().filter(|service| running.contains(&service.name.as_str()));
     write_down(services).await?;
-    stood.stop_all().await?;
     let record = plan::saving(name, way, &data, identity, &stood.observed);
+    // What will be written to is made while the servers stop. Where that fails, it is made after, and the fault told.
+    let ahead = async { if running.is_empty() { Ok(()) } else { stood.make_tops_ahead(&record).await } };
+    let (stopped, _) = join(stood.stop_all(), ahead).await;
+    stopped?;
     let kept = stood.keep(&record).await;
     // Also where it could not be saved: what ran goes on running.
     if !running.is_empty() {
@@ -364,8 +381,15 @@ impl Standing {
         project.identity.lease = Some(lease);
         let _lock = project.wait_for_others(printer)?;
         let mut signals = Signals::new()?;
-        let starting =
-            Starting { engine: &self.engine, start, printer, silent: true, began: self.began, stop: Stop::default() };
+        let starting = Starting {
+            engine: &self.engine,
+            start,
+            printer,
+            silent: true,
+            began: self.began,
+            stop: Stop::default(),
+            interrupted: None,
+        };
         let asked = async {
             let ready = up::bring_up(&project, &starting, &[]).await?;
             holdings(&self.engine, &ready.desired.services.iter().collect::<Vec<_>>()).await
@@ -391,10 +415,10 @@ pub(super) async fn find_way(
     volume: &str,
 ) -> Result<Way, Failure> {
     let (layers, whole, image) = (vec![volume.to_owned()], volume.to_owned(), image.clone());
-    let over = Over { layers, whole, way: Way::Overlay, image };
+    let over = Over { layers, whole, way: Way::Overlay, image, owner: None };
     let labels = BTreeMap::from([(label::ROOT.to_owned(), identity.root.display().to_string())]);
     let can = engine.can_overlay(&format!("{}-probe", identity.name), &labels, &over).await;
-    Ok(if can.map_err(EngineError::into_failure)? { Way::Overlay } else { Way::Copy })
+    Ok(if can.map_err(EngineError::into_failure)?.is_some() { Way::Overlay } else { Way::Copy })
 }
 
 fn list(stood: &Standing, json: bool, printer: &Printer) -> Result<(), Failure> {

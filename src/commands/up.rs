@@ -5,7 +5,7 @@ use super::variables;
 use super::{branch, gc, layers, lock, snapshot};
 use crate::apply;
 use crate::cli::{Global, Start, Up};
-use crate::docker::Engine;
+use crate::docker::{Engine, EngineError};
 use crate::dotenv::{self, UserLine};
 use crate::model::{Diagnostic, Event, Exit, Failure, ImageRef, Observed, SourceFile, Stack, Value};
 use crate::plan::{self, Action, Desired, Fields, Plan};
@@ -14,7 +14,7 @@ use crate::ui::{Layout, Printer, Reporter, ServiceRow, env_line, production_line
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How often a plan is made again because the engine changed meanwhile.
 const RETRIES: usize = 5;
@@ -29,11 +29,12 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
     project.check_lock(&up.start, printer)?;
     let target = dotenv::git::choose(&project.reading.root, up.env_file.as_deref())?;
     printer.diagnostics(&target.notes);
-    let _lock = project.wait_for_others(printer)?;
+    let lock = project.wait_for_others(printer)?;
     let existing = dotenv::file::read(&target.path)?;
     let engine = connect(global).await?;
-    let start =
-        Starting { engine: &engine, start: &up.start, printer, silent: up.json, began, stop: apply::Stop::default() };
+    let interrupted = lock.interrupted;
+    let stop = apply::Stop::default();
+    let start = Starting { engine: &engine, start: &up.start, printer, silent: up.json, began, stop, interrupted };
     project.source = branch::beginning(&project, &engine, up.from.as_deref(), global, &up.start, printer).await?;
     if up.reseed {
         reseed(&project, &start, up.yes).await?;
@@ -90,6 +91,8 @@ pub(crate) struct Starting<'a> {
     pub(crate) began: Instant,
     /// Ends it early.
     pub(crate) stop: apply::Stop,
+    /// Since when runs in this environment were killed: the engine may still be doing what they asked.
+    pub(crate) interrupted: Option<SystemTime>,
 }
 
 /// Observes, plans and applies; tries again with other ports where one was lost to another program meanwhile.
@@ -101,6 +104,7 @@ pub(crate) async fn bring_up(
     let stack = &project.reading.stack;
     let (mut lost, mut shown, mut pulled, mut seeded, mut left, mut kept) = (0, false, false, false, false, None);
     loop {
+        wait_for_ends(project, starting).await?;
         let Prepared { observed, desired, plan, warnings } =
             prepare(project, starting.engine, starting.start, user_lines).await?;
         if !shown {
@@ -167,6 +171,7 @@ pub(crate) async fn bring_up(
         }
         reporter.finish();
         match applied {
+            Ok(()) if lost < RETRIES && wait_for_ends(project, starting).await? => lost += 1,
             Ok(()) => {
                 let fields = desired.fields(project.kinds(), false).map_err(manifest_failure)?;
                 return Ok(Ready { before: observed, desired, fields, layout });
@@ -178,6 +183,20 @@ pub(crate) async fn bring_up(
             Err(failure) => return Err(failure),
         }
     }
+}
+
+/// Waits for what a run that was killed had told to end: until then the engine calls it running, and its server answers.
+/// Whether there was any.
+async fn wait_for_ends(project: &Project, starting: &Starting<'_>) -> Result<bool, Failure> {
+    let Some(since) = starting.interrupted else { return Ok(false) };
+    let (engine, environment) = (starting.engine, &project.identity.name);
+    let ending = engine.ending(environment, since).await.map_err(EngineError::into_failure)?;
+    if ending.is_empty() {
+        return Ok(false);
+    }
+    starting.printer.line("an earlier run was killed; waiting for what it had told to stop");
+    engine.wait_for_ends(&ending, starting.start.timeout).await.map_err(EngineError::into_failure)?;
+    Ok(true)
 }
 
 /// Makes the seeded bases anew, and sends the services that are seeded there: what they hold is discarded.

@@ -4,10 +4,12 @@ use super::address::{Address, TlsFiles};
 use super::greeting::{self, Greeting, numbers};
 use super::source::{self, Candidate, Choice, EngineSource, Surroundings};
 use super::unusable::{Fault, lines_of, none_answered, not_answered};
-use crate::model::Failure;
+use crate::model::{Failure, Owner};
 use bollard::{API_DEFAULT_VERSION, BollardRequest, ClientVersion, Docker};
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// The oldest interface that does what is needed: that of Docker Engine 19.03.
@@ -28,6 +30,10 @@ pub struct Engine {
     pub(super) agreed_api: (usize, usize),
     pub(super) passed_over: Vec<String>,
     pub(super) docker_config: Option<PathBuf>,
+    /// Ids of images that it has under another name than the one asked for, by that name.
+    pub(super) known_by_id: Arc<Mutex<BTreeMap<String, String>>>,
+    /// Tops that were made before their volumes, with the owner of their folder.
+    pub(super) tops_ahead: Arc<Mutex<BTreeMap<String, Owner>>>,
 }
 
 impl Engine {
@@ -99,6 +105,8 @@ async fn ask(candidate: &Candidate, docker_config: Option<PathBuf>) -> Result<En
         agreed_api: agreed,
         passed_over: Vec::new(),
         docker_config,
+        known_by_id: Arc::default(),
+        tops_ahead: Arc::default(),
     })
 }
 

@@ -1,7 +1,6 @@
 //! One container: made, started, stopped, removed, looked at.
 
 use super::fault::brief;
-use super::images::engine_name;
 use super::networks::gone;
 use super::{Engine, EngineError, EngineFault, files};
 use crate::model::{ContainerSpec, Publish};
@@ -64,7 +63,8 @@ impl Engine {
             name: Some(spec.name.clone()),
             platform: spec.platform.clone().unwrap_or_default(),
         };
-        let mut made = self.docker.create_container(Some(options.clone()), body(spec, engine_name(&spec.image))).await;
+        let name = self.name_here(&spec.image);
+        let mut made = self.docker.create_container(Some(options.clone()), body(spec, name)).await;
         if spec.image.digest.is_some()
             && let Err(Error::DockerResponseServerError { status_code: 404, .. }) = &made
             && let Some(image) = self.local_image(&spec.image).await?

@@ -4,21 +4,36 @@ use super::{Engine, EngineError, archive};
 use crate::model::{ImageRef, LocalImage, platform_name, releases};
 use bollard::models::ImageInspect;
 use bollard::query_parameters::{ListImagesOptions, RemoveImageOptions, TagImageOptions};
+use std::sync::PoisonError;
 
 impl Engine {
     /// The image behind a reference, if the engine has it. One with a digest is the same image under any name, so a
     /// copy that came through a mirror counts.
     pub async fn local_image(&self, image: &ImageRef) -> Result<Option<LocalImage>, EngineError> {
-        if let Some(found) = self.inspect(&engine_name(image)).await? {
+        if let Some(found) = self.inspect(&self.name_here(image)).await? {
             return Ok(Some(found));
         }
-        match &image.digest {
-            Some(digest) => match self.name_of_digest(digest).await? {
-                Some(name) => self.inspect(&name).await,
-                None => Ok(None),
+        let Some(digest) = &image.digest else { return Ok(None) };
+        // An image that was made on an engine, or came as an archive, has no digest but its own id.
+        let found = match self.inspect(digest).await? {
+            Some(found) => Some(found),
+            None => match self.name_of_digest(digest).await? {
+                Some(name) => self.inspect(&name).await?,
+                None => None,
             },
-            None => Ok(None),
+        };
+        if let Some(found) = &found {
+            let mut elsewhere = self.known_by_id.lock().unwrap_or_else(PoisonError::into_inner);
+            elsewhere.insert(engine_name(image), found.id.clone());
         }
+        Ok(found)
+    }
+
+    /// The name under which the engine has an image: its id, where it was found to have it under another than its own.
+    pub(super) fn name_here(&self, image: &ImageRef) -> String {
+        let name = engine_name(image);
+        let elsewhere = self.known_by_id.lock().unwrap_or_else(PoisonError::into_inner);
+        elsewhere.get(&name).cloned().unwrap_or(name)
     }
 
     /// Gives an image a further name.
@@ -49,10 +64,6 @@ impl Engine {
         let options = ListImagesOptions { digests: true, ..Default::default() };
         let listed = self.docker.list_images(Some(options)).await;
         let listed = listed.map_err(|error| EngineError::read("list the images", &error))?;
-        // An image that was made on an engine, or came as an archive, has no digest but its own id.
-        if listed.iter().any(|image| image.id == digest) {
-            return Ok(Some(digest.to_owned()));
-        }
         // One that came in a bundle has it in a name of ours.
         let mut tags = listed.iter().flat_map(|image| &image.repo_tags);
         if let Some(found) = tags.find(|tag| archive::digest_in_name(tag).is_some_and(|name| name.ends_with(digest))) {

@@ -4,28 +4,21 @@
 //! beside it that says so (`label::FILLING`).
 
 use super::containers::kept;
-use super::images::engine_name;
 use super::{Engine, EngineError, EngineFault};
-use crate::model::{ImageRef, Over, Way, label, top_of, volume_of};
+use crate::model::{ImageRef, Over, Owner, Way, label, top_of, volume_of};
 use bollard::body_full;
 use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType, MountVolumeOptions, VolumeCreateRequest};
 use bollard::query_parameters::{CreateContainerOptions, DownloadFromContainerOptions, UploadToContainerOptions};
+use futures_util::future::{join, try_join_all};
 use futures_util::{StreamExt as _, pin_mut};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::sync::{MutexGuard, PoisonError};
 
 /// Where a container of ours sees what it puts into a volume.
 const INTO: &str = "/devenv-into";
 /// Where it sees what the volume begins with.
 const FROM: &str = "/devenv-from";
-
-/// Owner, group and permission bits of a folder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Owner {
-    uid: u64,
-    gid: u64,
-    mode: u32,
-}
 
 type Labels = BTreeMap<String, String>;
 
@@ -39,23 +32,23 @@ impl Engine {
     }
 
     /// Whether the engine can mount an overlay volume over this layer: tried with a volume called `name`, which is
-    /// removed again.
-    pub async fn can_overlay(&self, name: &str, labels: &Labels, over: &Over) -> Result<bool, EngineError> {
+    /// removed again. Where it can, whose the layer's folder is.
+    pub async fn can_overlay(&self, name: &str, labels: &Labels, over: &Over) -> Result<Option<Owner>, EngineError> {
         let tried = async {
             self.overlay(name, labels, over).await?;
             let helper = self.helper(&format!("{name}.probe"), &over.image, labels, vec![into(name)]).await?;
             // The engine mounts a container's volumes to read a file of it.
             let read = self.owner(&helper, INTO).await;
             self.remove_container(&helper).await?;
-            read.map(drop)
+            read
         };
         let tried = tried.await;
         self.remove_volume(name).await?;
         self.remove_volume(&top_of(name)).await?;
         match tried {
-            Ok(()) => Ok(true),
+            Ok(owner) => Ok(Some(owner)),
             Err(error) if matches!(error.kind, EngineFault::Gone | EngineFault::TimedOut) => Err(error),
-            Err(_) => Ok(false),
+            Err(_) => Ok(None),
         }
     }
 
@@ -75,39 +68,35 @@ impl Engine {
         Ok(made.map_err(|error| EngineError::read(format!("make the container {name}"), &error))?.id)
     }
 
+    /// Makes the top of a volume that is to be made over layers next, while something else takes its time. The volume
+    /// itself is made by [`Self::create_volume_over`], which then finds its top ready.
+    pub async fn make_top_ahead(&self, name: &str, labels: &Labels, over: &Over) -> Result<(), EngineError> {
+        if over.way == Way::Copy {
+            return Ok(());
+        }
+        let (helper, owner) = self.fill_top(name, labels, over).await?;
+        self.remove_container(&helper).await?;
+        self.tops_ahead().insert(top_of(name), owner);
+        Ok(())
+    }
+
+    fn tops_ahead(&self) -> MutexGuard<'_, BTreeMap<String, Owner>> {
+        self.tops_ahead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The volume itself comes last: it is there only once it can be mounted.
     async fn overlay(&self, name: &str, labels: &Labels, over: &Over) -> Result<(), EngineError> {
         let operation = format!("make the volume {name}");
-        let top = top_of(name);
-        let nearest = over.layers.first().map(String::as_str).unwrap_or_default();
-        let mut own: Labels = labels.clone();
-        own.retain(|key, _| {
-            [label::ENVIRONMENT, label::ROOT, label::EPHEMERAL, label::EXPIRES].contains(&key.as_str())
-        });
-        let helper_labels = own.clone();
-        own.insert(label::TOP.to_owned(), name.to_owned());
-        self.create_volume(&top, &own).await?;
-        let from = mount(volume_of(nearest), FROM, true);
-        let helper = self.helper(&format!("{top}.making"), &over.image, &helper_labels, vec![into(&top), from]).await?;
-        let made = async {
-            let inner = nearest.split_once('/').map(|(_, inner)| format!("/{inner}")).unwrap_or_default();
-            let owner = self.owner(&helper, &format!("{FROM}{inner}")).await?;
-            let archive =
-                folders(owner).map_err(|error| EngineError::new(&operation, EngineFault::Other, error.to_string()))?;
-            let options = UploadToContainerOptions { path: INTO.to_owned(), ..Default::default() };
-            let uploaded = self.docker.upload_to_container(&helper, Some(options), body_full(archive.into())).await;
-            uploaded.map_err(|error| EngineError::read(&operation, &error))
+        let lower = self.lower_directories(over).await?;
+        let ahead = self.tops_ahead().remove(&top_of(name));
+        let (helper, owner) = match ahead {
+            Some(owner) => (None, owner),
+            None => self.fill_top(name, labels, over).await.map(|(helper, owner)| (Some(helper), owner))?,
         };
-        let made = made.await;
-        self.remove_container(&helper).await?;
-        made?;
-        let mut lower = Vec::new();
-        for layer in &over.layers {
-            let mountpoint = self.mountpoint(volume_of(layer)).await?;
-            let inner = layer.split_once('/').map(|(_, inner)| format!("/{inner}")).unwrap_or_default();
-            lower.push(format!("{mountpoint}{inner}"));
-        }
-        let own = self.mountpoint(&top).await?;
-        let options = format!("lowerdir={},upperdir={own}/upper,workdir={own}/work", lower.join(":"));
+        let upper = self.mountpoint(&top_of(name)).await?;
+        let options = format!("lowerdir={lower},upperdir={upper}/upper,workdir={upper}/work");
+        let mut labels = labels.clone();
+        labels.insert(label::FOLDER.to_owned(), owner.to_string());
         let request = VolumeCreateRequest {
             name: Some(name.to_owned()),
             driver: Some("local".to_owned()),
@@ -115,11 +104,65 @@ impl Engine {
                 [("type", "overlay"), ("device", "overlay"), ("o", options.as_str())]
                     .map(|(key, value)| (key.to_owned(), value.to_owned())),
             )),
-            labels: Some(labels.clone().into_iter().collect()),
+            labels: Some(labels.into_iter().collect()),
             ..Default::default()
         };
-        let made = self.docker.create_volume(request).await;
-        made.map(drop).map_err(|error| EngineError::read(operation, &error))
+        let removed = async {
+            match &helper {
+                Some(helper) => self.remove_container(helper).await,
+                None => Ok(()),
+            }
+        };
+        let (removed, made) = join(removed, self.docker.create_volume(request)).await;
+        made.map_err(|error| EngineError::read(operation, &error)).and(removed)
+    }
+
+    /// Makes the volume that takes what is written, with its two folders. The container that put them in, which is to
+    /// be removed, and whose the layer's folder is.
+    async fn fill_top(&self, name: &str, labels: &Labels, over: &Over) -> Result<(String, Owner), EngineError> {
+        let operation = format!("make the volume {name}");
+        let top = top_of(name);
+        let mut own: Labels = labels.clone();
+        own.retain(|key, _| {
+            [label::ENVIRONMENT, label::ROOT, label::EPHEMERAL, label::EXPIRES].contains(&key.as_str())
+        });
+        let helper_labels = own.clone();
+        own.insert(label::TOP.to_owned(), name.to_owned());
+        self.create_volume(&top, &own).await?;
+        let nearest = over.layers.first().map(String::as_str).unwrap_or_default();
+        let mut mounts = vec![into(&top)];
+        if over.owner.is_none() {
+            mounts.push(mount(volume_of(nearest), FROM, true));
+        }
+        let helper = self.helper(&format!("{top}.making"), &over.image, &helper_labels, mounts).await?;
+        let filled = async {
+            let owner = match over.owner {
+                Some(owner) => owner,
+                None => self.owner(&helper, &format!("{FROM}{}", inner(nearest))).await?,
+            };
+            let archive =
+                folders(owner).map_err(|error| EngineError::new(&operation, EngineFault::Other, error.to_string()))?;
+            let options = UploadToContainerOptions { path: INTO.to_owned(), ..Default::default() };
+            let uploaded = self.docker.upload_to_container(&helper, Some(options), body_full(archive.into())).await;
+            uploaded.map(|()| owner).map_err(|error| EngineError::read(&operation, &error))
+        };
+        match filled.await {
+            Ok(owner) => Ok((helper, owner)),
+            Err(error) => {
+                // The first fault is the one to tell of.
+                let _ = self.remove_container(&helper).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Where the layers lie on the engine's disk, as the mount takes it.
+    async fn lower_directories(&self, over: &Over) -> Result<String, EngineError> {
+        let folders = over.layers.iter().map(|layer| async move {
+            let mountpoint = self.mountpoint(volume_of(layer)).await?;
+            Ok::<_, EngineError>(format!("{mountpoint}{}", inner(layer)))
+        });
+        Ok(try_join_all(folders).await?.join(":"))
     }
 
     /// First there is a container that says that the volume is not complete, and it goes last. An engine makes a
@@ -186,7 +229,7 @@ impl Engine {
     ) -> Result<String, EngineError> {
         let operation = format!("make the container {name}");
         let body = |image: &str| bare(image, labels, mounts.clone(), command.clone());
-        let made = self.docker.create_container(Some(named(name)), body(&engine_name(image))).await;
+        let made = self.docker.create_container(Some(named(name)), body(&self.name_here(image))).await;
         let made = match made.map_err(|error| EngineError::read(&operation, &error)) {
             // It came through a mirror and has another name here.
             Err(error) if error.is_not_found() => match self.local_image(image).await? {
@@ -244,6 +287,11 @@ fn bare(image: &str, labels: &Labels, mounts: Vec<Mount>, command: Option<Vec<St
         }),
         ..Default::default()
     }
+}
+
+/// The folder of a layer inside its volume: `/upper` of what lies in a top.
+fn inner(layer: &str) -> String {
+    layer.split_once('/').map(|(_, inner)| format!("/{inner}")).unwrap_or_default()
 }
 
 /// The container that fills a volume by copying.

@@ -2,12 +2,19 @@
 
 use crate::model::{Diagnostic, Exit, Failure};
 use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Held while an environment is changed; the system lets go of it when the process ends, however it ends.
+///
+/// The file says since when it is held, in seconds since 1970, and nothing once it was given back. So whoever takes it
+/// next sees that its last holder was killed, and that the engine may still be doing what it was asked then.
 #[derive(Debug)]
 pub struct CheckoutLock {
-    _file: File,
+    file: File,
+    /// Since when holders were killed without one that came to its end.
+    pub interrupted: Option<SystemTime>,
 }
 
 impl CheckoutLock {
@@ -21,7 +28,7 @@ impl CheckoutLock {
                     .because(error.to_string()),
             )
         };
-        let file = open(&path).map_err(refuse)?;
+        let mut file = open(&path).map_err(refuse)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -30,8 +37,28 @@ impl CheckoutLock {
             }
             Err(TryLockError::Error(error)) => return Err(refuse(error)),
         }
-        Ok(Self { _file: file })
+        let mut said = String::new();
+        file.read_to_string(&mut said).map_err(refuse)?;
+        let interrupted = said.parse().ok().map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds));
+        if interrupted.is_none() {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            rewrite(&mut file, &now.as_secs().to_string()).map_err(refuse)?;
+        }
+        Ok(Self { file, interrupted })
     }
+}
+
+impl Drop for CheckoutLock {
+    fn drop(&mut self) {
+        // What is left makes the next holder ask the engine once more than it has to.
+        let _ = rewrite(&mut self.file, "");
+    }
+}
+
+fn rewrite(file: &mut File, text: &str) -> std::io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    file.write_all(text.as_bytes())
 }
 
 /// Whether some process holds the environment's lock now.
@@ -48,7 +75,7 @@ fn open(path: &Path) -> std::io::Result<File> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    OpenOptions::new().create(true).truncate(false).write(true).open(path)
+    OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)
 }
 
 #[cfg(test)]
@@ -64,5 +91,26 @@ mod tests {
         assert!(!is_held(folder.path(), "shop-2"));
         drop(lock);
         assert!(!is_held(folder.path(), "shop-1"));
+    }
+
+    #[test]
+    fn a_holder_that_was_killed_is_seen_by_the_next_until_one_comes_to_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let take = || CheckoutLock::acquire(folder.path(), "shop-1", || {}).unwrap();
+        let first = take();
+        assert_eq!(first.interrupted, None);
+        let kept = fs::read(path_of(folder.path(), "shop-1")).unwrap();
+        drop(first);
+        assert_eq!(take().interrupted, None, "it came to its end");
+        fs::write(path_of(folder.path(), "shop-1"), kept).unwrap();
+        let second = take();
+        let since = second.interrupted.unwrap();
+        assert!(since.elapsed().unwrap() < Duration::from_mins(10), "{since:?}");
+        let kept = fs::read(path_of(folder.path(), "shop-1")).unwrap();
+        drop(second);
+        fs::write(path_of(folder.path(), "shop-1"), kept).unwrap();
+        assert_eq!(take().interrupted, Some(since), "killed twice: since the first time");
+        fs::write(path_of(folder.path(), "shop-1"), "garbage").unwrap();
+        assert_eq!(take().interrupted, None);
     }
 }

@@ -39,6 +39,8 @@ pub mod label {
     pub const LAYERS: &str = "dev.devenv.layers";
     /// Whether layers are mounted (`overlay`) or copied (`copy`): on volumes over layers, and on records.
     pub const WAY: &str = "dev.devenv.way";
+    /// On a volume and on a base: owner, group and permission bits of the nearest layer's folder.
+    pub const FOLDER: &str = "dev.devenv.folder";
     /// On a volume that began with another environment's data: that environment, whose login it has at first.
     pub const FROM: &str = "dev.devenv.from";
     /// On a service's volume, and on the record of a going back: the git branch whose data it is, where data follows them.
@@ -167,7 +169,7 @@ impl Observed {
 }
 
 /// One container of ours.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObservedContainer {
     /// The engine's id.
     pub id: String,

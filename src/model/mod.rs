@@ -39,7 +39,7 @@ pub use event::{Event, PullProgress, ServiceState};
 pub use facts::ServiceFacts;
 pub use history::{Commit, History, Release, is_release};
 pub use image::{ImageError, ImageRef};
-pub use layers::{Over, Way, top_of, volume_of};
+pub use layers::{Over, Owner, Way, top_of, volume_of};
 pub use lock::{Lock, LockedService, RegistryContent, RegistryImage};
 pub use managed_block::{BLOCK_END, BLOCK_START, without_managed_block};
 pub use oci::{OciDocument, digest_of_bytes, digest_of_hash, platform_name, releases};

@@ -8,8 +8,8 @@ use super::desired::{Desired, DesiredService, Request, desired, rehash};
 use super::snapshots::{known_way, layers_over, turn};
 use super::{Action, FixedPorts, Identity, Plan, VolumeSpec};
 use crate::model::{
-    Diagnostic, Endpoint, ImageRef, Observed, ObservedContainer, ObservedVolume, Over, Protocol, Seed, SeedSource,
-    Service, Stack, Way, label, top_of,
+    Diagnostic, Endpoint, ImageRef, Observed, ObservedContainer, ObservedVolume, Over, Owner, Protocol, Seed,
+    SeedSource, Service, Stack, Way, label, top_of,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -147,15 +147,19 @@ impl Base {
     }
 
     /// What a volume over it begins with.
-    pub fn over(&self, way: Way) -> Over {
-        Over { layers: vec![self.volume.clone()], whole: self.volume.clone(), way, image: self.image.clone() }
+    pub fn over(&self, way: Way, observed: &Observed) -> Over {
+        let layers = vec![self.volume.clone()];
+        let owner = owner_of(&self.volume, observed);
+        Over { layers, whole: self.volume.clone(), way, image: self.image.clone(), owner }
     }
 
-    /// The labels of its record.
-    pub fn record_labels(&self, way: Way) -> BTreeMap<String, String> {
+    /// The labels of its record. An engine that mounts told whose the folder is.
+    pub fn record_labels(&self, mounted: Option<Owner>) -> BTreeMap<String, String> {
+        let way = if mounted.is_some() { Way::Overlay } else { Way::Copy };
         let mut labels = self.labels.clone();
         labels.insert(label::LAYERS.to_owned(), self.volume.clone());
         labels.insert(label::WAY.to_owned(), way.to_string());
+        labels.extend(mounted.map(|owner| (label::FOLDER.to_owned(), owner.to_string())));
         labels
     }
 
@@ -298,6 +302,15 @@ pub(super) fn layers_of(volume: &ObservedVolume) -> Vec<String> {
     layers.filter(|layer| !layer.is_empty()).map(str::to_owned).collect()
 }
 
+/// Whose the folder of a layer is, as far as somebody asked: it is never written again, so that stays true.
+fn owner_of(layer: &str, observed: &Observed) -> Option<Owner> {
+    let volumes = observed.volumes.iter().map(|volume| &volume.labels);
+    let mut over = volumes
+        .chain(observed.containers.iter().map(|container| &container.labels))
+        .filter(|labels| labels.get(label::LAYERS).is_some_and(|layers| layers.split(',').next() == Some(layer)));
+    over.find_map(|labels| Owner::parse(labels.get(label::FOLDER)?))
+}
+
 /// Where the data of one volume of an environment lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extent {
@@ -421,13 +434,14 @@ fn beginning(service: &Service, volume: &VolumeSpec, image: &ImageRef, request: 
         let way = request.way.or_else(|| known_way(request.identity, request.observed)).unwrap_or(Way::Copy);
         // A copy of everything is one layer again.
         let way = if layers.len() > MOST_LAYERS { Way::Copy } else { way };
-        return Some(Over { layers, whole: from, way, image: image.clone() });
+        let owner = owner_of(layers.first()?, request.observed);
+        return Some(Over { layers, whole: from, way, image: image.clone(), owner });
     }
     // What is seeded is always seeded in a base; going without one means that it is made anew before.
     let base = (!request.cold || !service.seeds.is_empty()).then(|| base(service, request)).flatten()?;
     let record = base.record(request.observed)?;
     let way = request.way.or_else(|| Way::parse(record.label(label::WAY))).unwrap_or(Way::Copy);
-    Some(base.over(way))
+    Some(base.over(way, request.observed))
 }
 
 /// Services whose data would lie over more layers than can be mounted, and is copied into one instead: each is told,

@@ -11,6 +11,7 @@ use super::layers::{is_incomplete, is_layer, layers_of, machine_of};
 use super::{Action, Identity, Plan};
 use crate::model::{Observed, ObservedContainer, ObservedVolume, Service, Way, label, top_of, volume_of};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// What a record names for each service, behind this prefix of its labels.
 const DATA: &str = "dev.devenv.data.";
@@ -129,6 +130,19 @@ pub struct Record {
     pub labels: BTreeMap<String, String>,
     /// The volumes that it keeps from being unmentioned.
     pub volumes: Vec<String>,
+}
+
+impl Record {
+    /// As the engine will list it.
+    pub fn as_made(&self) -> ObservedContainer {
+        ObservedContainer {
+            name: self.name.clone(),
+            labels: self.labels.clone(),
+            volumes: self.volumes.clone(),
+            state: "created".to_owned(),
+            ..ObservedContainer::default()
+        }
+    }
 }
 
 /// A snapshot of an environment.
@@ -321,6 +335,15 @@ pub(super) fn finish(plan: &mut Plan, desired: &Desired, observed: &Observed) {
         .flat_map(|volume| [volume.to_owned(), top_of(volume)])
         .filter(|volume| there(volume))
         .collect();
+    // What is deleted anyway need not be stopped cleanly.
+    for step in &mut plan.steps {
+        if let Action::Remove { id, grace, .. } = &mut step.action
+            && let Some(container) = observed.containers.iter().find(|container| container.id == *id)
+            && container.volumes.iter().any(|volume| discarded.contains(volume))
+        {
+            *grace = Some(Duration::ZERO);
+        }
+    }
     // A keeper mentions what is discarded; what is running mentions the rest, and `down` leaves a new one.
     let mut last = before;
     for keeper in kept_of(&desired.environment, observed).filter(|kept| kept.labels.contains_key(label::KEEPER)) {

@@ -74,14 +74,23 @@ pub async fn reconcile(protocol: Protocol, admin: &Endpoint, wanted: &Wanted) ->
     }
 }
 
-/// Gives the administrator's login, which has another environment's password in data that was taken over, its own.
+/// Gives the administrator's login, which has another environment's password in data that was taken over, its own, and
+/// reconciles.
 ///
-/// Only where [`reconcile`] does something. Takes at most 5 s.
-pub async fn take_over(protocol: Protocol, inherited: &Endpoint, admin: &Endpoint) -> Result<(), ReconcileError> {
+/// Only where [`reconcile`] does something.
+pub async fn take_over(
+    protocol: Protocol,
+    inherited: &Endpoint,
+    admin: &Endpoint,
+    wanted: &Wanted,
+) -> Result<Vec<Done>, ReconcileError> {
     match protocol {
-        Protocol::Postgres => within(TRY, postgres::take_over(inherited, admin)).await,
-        Protocol::Mysql => within(TRY, mysql::take_over(inherited, admin)).await,
-        Protocol::Redis | Protocol::Amqp | Protocol::Memcached | Protocol::Http | Protocol::Tcp => Ok(()),
+        Protocol::Postgres => postgres::take_over(inherited, admin, wanted).await,
+        Protocol::Mysql => {
+            within(TRY, mysql::take_over(inherited, admin)).await?;
+            mysql::reconcile(admin, wanted).await
+        }
+        Protocol::Redis | Protocol::Amqp | Protocol::Memcached | Protocol::Http | Protocol::Tcp => Ok(Vec::new()),
     }
 }
 

@@ -340,7 +340,7 @@ async fn several_can_reconcile_at_once_and_a_login_is_taken_over() {
 
         let own = server.endpoint(Some("root"), Some("it's \\own"));
         for inherited in [administrator(&server), own.clone()] {
-            take_over(Protocol::Mysql, &inherited, &own).await.expect("the login as it was");
+            take_over(Protocol::Mysql, &inherited, &own, &Wanted::default()).await.expect("the login as it was");
         }
         server.ready(&own).await;
         refused(&administrator(&server)).await;

@@ -49,7 +49,7 @@ fn record(name: &str, labels: BTreeMap<String, String>) -> ObservedContainer {
 
 fn with_base(mut observed: Observed, service: &Service) -> Observed {
     let base = base_of(service, &observed).unwrap();
-    observed.containers.push(record(&base.name, base.record_labels(Way::Overlay)));
+    observed.containers.push(record(&base.name, base.record_labels(Some(Owner { uid: 999, gid: 999, mode: 0o700 }))));
     observed
 }
 

@@ -17,27 +17,48 @@ use tokio_postgres::{Client, SimpleQueryMessage};
 const LOCK: i64 = 0x6465_7665_6e76_0001;
 
 /// In place of production's settings, which could end or forbid statements of ours. A lock that an app holds does not
-/// keep us waiting without a word: that is a fault worth another try.
-pub(super) const OPTIONS: &str = "-c statement_timeout=0 -c lock_timeout=5s -c default_transaction_read_only=off";
+/// keep us waiting without a word: that is a fault worth another try. What a crash within a second of it takes back, the
+/// next run does again: no need to wait for the disk.
+const OPTIONS: &str = "-c statement_timeout=0 -c lock_timeout=5s -c default_transaction_read_only=off \
+                       -c synchronous_commit=off";
 
 /// Creates and alters what differs. The administrator must be a superuser; its own login is never touched.
 ///
 /// It logs in to the administrator's database, which spares a connection where that is the wanted one; where it is not
 /// there, to `postgres`.
 pub(in crate::protocol) async fn reconcile(admin: &Endpoint, wanted: &Wanted) -> Result<Vec<Done>, ReconcileError> {
-    let result = match over(admin, wanted).await {
-        Err(refusal) if refusal.subject.is_none() && refusal.is(&SqlState::INVALID_CATALOG_NAME) => {
-            over(&Endpoint { database: Some("postgres".to_owned()), ..admin.clone() }, wanted).await
-        }
-        result => result,
+    let reconciled = async {
+        let (session, database) = open(admin).await?;
+        in_session(session, &Endpoint { database, ..admin.clone() }, wanted, None).await
     };
-    result.map_err(Refusal::into_reconcile_error)
+    reconciled.await.map_err(Refusal::into_reconcile_error)
 }
 
-async fn over(admin: &Endpoint, wanted: &Wanted) -> Result<Vec<Done>, Refusal> {
-    let Session { client, connection, version } = login(admin, LIMIT_OF_LISTS, OPTIONS).await?;
+/// Logs in to the endpoint's database or, where it is not there, to the one that every server has; which it was.
+pub(super) async fn open(endpoint: &Endpoint) -> Result<(Session, Option<String>), Refusal> {
+    match login(endpoint, LIMIT_OF_LISTS, OPTIONS).await {
+        Err(refusal) if refusal.is(&SqlState::INVALID_CATALOG_NAME) => {
+            let database = Some("postgres".to_owned());
+            let everywhere = Endpoint { database: database.clone(), ..endpoint.clone() };
+            Ok((login(&everywhere, LIMIT_OF_LISTS, OPTIONS).await?, database))
+        }
+        session => Ok((session?, endpoint.database.clone())),
+    }
+}
+
+/// Carries out `first`, then what differs. `admin` is how others log in from then on, and the session's database.
+pub(super) async fn in_session(
+    session: Session,
+    admin: &Endpoint,
+    wanted: &Wanted,
+    first: Option<&str>,
+) -> Result<Vec<Done>, Refusal> {
+    let Session { client, connection, version } = session;
     let major = major(&version);
     let work = async move {
+        if let Some(sql) = first {
+            client.batch_execute(sql).await?;
+        }
         let mut done = settle(&client, &Plan::Cluster { admin, wanted, major }).await?;
         let mut others = Vec::new();
         for database in databases(&client, admin, wanted).await? {

@@ -2,23 +2,25 @@
 
 use super::password::verifier;
 use super::quote::{identifier, literal};
-use super::reconcile::{OPTIONS, major};
+use super::reconcile::{in_session, major, open};
 use super::refusal::Refusal;
-use super::{LIMIT, Session, drive, login};
-use crate::model::{Endpoint, Secret};
-use crate::protocol::ReconcileError;
+use crate::model::{Endpoint, Secret, Wanted};
+use crate::protocol::{Done, ReconcileError};
 
-/// Logs in as it was and sets the password that it should have. A second run at the same time does the same again.
-pub(in crate::protocol) async fn take_over(inherited: &Endpoint, admin: &Endpoint) -> Result<(), ReconcileError> {
+/// Logs in as it was, sets the password that it should have, and reconciles over the same connection. A second run at
+/// the same time does the same again.
+pub(in crate::protocol) async fn take_over(
+    inherited: &Endpoint,
+    admin: &Endpoint,
+    wanted: &Wanted,
+) -> Result<Vec<Done>, ReconcileError> {
     let taken = async {
-        // The database that every server has: the wanted one may not be there.
-        let endpoint = Endpoint { database: Some("postgres".to_owned()), ..inherited.clone() };
-        let Session { client, connection, version } = login(&endpoint, LIMIT, OPTIONS).await?;
+        let (session, database) = open(inherited).await?;
         let user = admin.user.as_deref().unwrap_or("postgres");
         let password = admin.password.as_ref().map(Secret::reveal).unwrap_or_default();
-        let stored = verifier(major(&version), user, password);
+        let stored = verifier(major(&session.version), user, password);
         let sql = format!("ALTER ROLE {} PASSWORD {}", identifier(user), literal(&stored));
-        drive(connection, async move { client.batch_execute(&sql).await }).await.map_err(Refusal::from)
+        in_session(session, &Endpoint { database, ..admin.clone() }, wanted, Some(&sql)).await
     };
     taken.await.map_err(Refusal::into_reconcile_error)
 }

@@ -16,23 +16,33 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Where an environment begins: with what `--from` names, else, in a new worktree, with what `branch: worktree` says.
-pub(super) async fn beginning(
+/// Settles where an environment begins: with what `--from` names, else, in a new worktree, with what `branch: worktree`
+/// says. From then on every `up` goes there, so that a run that is killed between two services mixes nothing.
+pub(super) async fn begin(
     project: &Project,
     engine: &Engine,
     from: Option<&str>,
     global: &Global,
     start: &Start,
     printer: &Printer,
-) -> Result<Option<Source>, Failure> {
+) -> Result<(), Failure> {
     let from = match from {
         Some(from) => Some(from.to_owned()),
         None => of_main_worktree(project, engine, printer).await?,
     };
-    match from {
-        Some(from) => source(project, engine, &from, global, start, printer).await.map(Some),
-        None => Ok(None),
+    let Some(from) = from else { return Ok(()) };
+    let observed = project.observe(engine).await?;
+    if plan::is_going_back(&project.identity, &observed) {
+        printer.line("an earlier run did not finish: this one goes on with the data that it was to have");
+        return Ok(());
     }
+    let source = source(project, engine, &from, global, start, printer).await?;
+    let observed = project.observe(engine).await?;
+    let record = plan::beginning_with(&source, &token(), &project.identity, &observed);
+    let of_source = observed.containers.iter().find(|one| one.label(label::KEEPS) == source.environment);
+    let image = of_source.map_or("", |container| &container.image_id);
+    let kept = engine.keep_volumes(&record.name, image, &record.labels, &record.volumes).await;
+    kept.map(drop).map_err(EngineError::into_failure)
 }
 
 /// What `from` means: a checkout's data as it is now, or a snapshot of any checkout of this project.

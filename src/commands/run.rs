@@ -27,7 +27,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
         return ephemeral::run(global, files, run, printer).await;
     }
     let began = Instant::now();
-    let mut project =
+    let project =
         Project::load(global, files, strictness(&run.start), None, Purpose::Use, printer)?.cold(run.start.cold);
     project.check_lock(&run.start, printer)?;
     let engine = connect(global).await?;
@@ -37,7 +37,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
     let user_lines = dotenv::user_lines(&existing);
     let ready = {
         let lock = project.wait_for_others(printer)?;
-        project.source = branch::beginning(&project, &engine, None, global, &run.start, printer).await?;
+        branch::begin(&project, &engine, None, global, &run.start, printer).await?;
         let interrupted = lock.interrupted;
         let stop = Stop::default();
         let starting =

@@ -79,7 +79,7 @@ impl Standing {
         let user_lines = dotenv::user_lines(&dotenv::file::read(&target.path)?);
         let observed = project.observe(&engine).await?;
         if plan::is_going_back(&project.identity, &observed) {
-            let told = Diagnostic::error("unfinished", "an earlier restore or reset did not finish")
+            let told = Diagnostic::error("unfinished", "an earlier restore, reset or `up --from` did not finish")
                 .because("it was killed, or its services did not start")
                 .help("`devenv up` finishes it");
             return Err(Failure::new(Exit::Failed, told));

@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Runs the command.
 pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &Printer) -> Result<(), Failure> {
     let began = Instant::now();
-    let mut project =
+    let project =
         Project::load(global, files, strictness(&up.start), None, Purpose::Start, printer)?.cold(up.start.cold);
     project.check_lock(&up.start, printer)?;
     let target = dotenv::git::choose(&project.reading.root, up.env_file.as_deref())?;
@@ -35,7 +35,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
     let interrupted = lock.interrupted;
     let stop = apply::Stop::default();
     let start = Starting { engine: &engine, start: &up.start, printer, silent: up.json, began, stop, interrupted };
-    project.source = branch::beginning(&project, &engine, up.from.as_deref(), global, &up.start, printer).await?;
+    branch::begin(&project, &engine, up.from.as_deref(), global, &up.start, printer).await?;
     if up.reseed {
         reseed(&project, &start, up.yes).await?;
     }

@@ -5,8 +5,10 @@
 //! switching back and forth adds no layers: each branch goes on with its own volume.
 
 use super::layers::is_layer;
-use super::snapshots::{Record, data_of_record, generation_of, is_frozen, is_going_back, keepers, returning};
-use super::{Action, Identity, Plan};
+use super::snapshots::{
+    Record, data_of_record, generation_of, is_frozen, is_going_back, keepers, known_way, returning,
+};
+use super::{Action, Identity, Plan, Source};
 use crate::model::{Observed, ObservedVolume, label, top_of};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -75,6 +77,16 @@ pub fn beginning_of_branch(token: &str, identity: &Identity, observed: &Observed
     let used = data_in_use(identity, observed).into_iter();
     let used = used.map(|(service, volume)| (service.to_owned(), volume.name.clone())).collect();
     Some(returning(&used, &BTreeMap::new(), token, identity, observed))
+}
+
+/// Where a new environment begins with another one's data: each service with its part, all of one moment, whatever happens
+/// before it is there. `token` tells it from every other going there.
+pub fn beginning_with(source: &Source, token: &str, identity: &Identity, observed: &Observed) -> Record {
+    let mut record = returning(&source.data, &BTreeMap::new(), token, identity, observed);
+    let there = Identity { name: source.environment.clone(), ..identity.clone() };
+    let way = known_way(&there, observed).map(|way| (label::WAY.to_owned(), way.to_string()));
+    record.labels.extend(way);
+    record
 }
 
 /// Whether a branch would go on with this volume.

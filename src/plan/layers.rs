@@ -398,8 +398,10 @@ pub(super) fn lay(mut wanted: DesiredService, service: &Service, request: &Reque
             volume.labels.insert(label::SEEDS.to_owned(), seeds);
         }
         // Whose login it has: what it began with has its own, or one of where that began.
-        let given = request.source.filter(|source| source.data.get(&service.name) == Some(&over.whole));
-        let from = given.map(|source| source.environment.as_str()).or(frozen.map(|known| known.label(label::FROM)));
+        let from = frozen.map(|known| match known.label(label::ENVIRONMENT) {
+            own if own == request.identity.name => known.label(label::FROM),
+            other => other,
+        });
         if let Some(from) = from.filter(|from| !from.is_empty()) {
             volume.labels.insert(label::FROM.to_owned(), from.to_owned());
         }

@@ -18,7 +18,7 @@ mod snapshots;
 #[cfg(test)]
 mod tests;
 
-pub use branches::{Gone, beginning_of_branch, data_in_use, gone, leaving};
+pub use branches::{Gone, beginning_of_branch, beginning_with, data_in_use, gone, leaving};
 pub use desired::{Desired, DesiredService, Request, Source, VolumeSpec, desired, image_of};
 pub use diff::{Action, Plan, Step, diff, shared, teardown};
 pub use endpoint::{Fields, render_fields, render_value};

@@ -42,20 +42,26 @@ pub(super) fn turn(service: &Service, version: &str, said: Option<&str>, request
     };
     let mut own: Vec<&ObservedVolume> = observed.volumes.iter().filter(of_service).collect();
     own.sort_by_key(|volume| generation_of(volume));
+    let back = going_back(&request.identity.name, said, observed).and_then(|back| {
+        let data = back.labels.get(&format!("{DATA}{}", service.name))?;
+        Some((back.label(label::RESTORED), data))
+    });
     let Some(last) = own.last() else {
-        return Turn { generation: 1, branch: said.unwrap_or_default().to_owned(), ..Turn::default() };
+        // Where it begins with another environment's data.
+        let begun = back.filter(|(_, data)| observed.volumes.iter().any(|volume| volume.name == **data));
+        let (restored, from) = begun.map(|(token, data)| (token.to_owned(), data.clone())).unzip();
+        return Turn { generation: 1, from, restored, branch: said.unwrap_or_default().to_owned() };
     };
     let used = in_use(&service.name, &own, request.identity, observed).unwrap_or(last);
     let branch = said.unwrap_or(used.label(label::BRANCH)).to_owned();
     let newest = own.iter().rfind(|volume| volume.label(label::BRANCH) == branch);
     let further = Turn { generation: generation_of(last) + 1, branch: branch.clone(), ..Turn::default() };
-    if let Some(back) = going_back(&request.identity.name, said, observed)
-        && let Some(data) = back.labels.get(&format!("{DATA}{}", service.name))
-        && newest.is_none_or(|newest| newest.label(label::RESTORED) != back.label(label::RESTORED))
+    if let Some((token, data)) = back
+        && newest.is_none_or(|newest| newest.label(label::RESTORED) != token)
     {
         let from = own.iter().find(|own| own.name == *data).map(|own| own.name.clone());
         if from.is_some() || data.is_empty() {
-            return Turn { from, restored: Some(back.label(label::RESTORED).to_owned()), ..further };
+            return Turn { from, restored: Some(token.to_owned()), ..further };
         }
     }
     if request.fresh.contains(&service.name) {

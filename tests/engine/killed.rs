@@ -195,3 +195,28 @@ fn what_stops_after_it_was_seen_running_is_started_again() {
     assert_eq!(project.container("cache"), container);
     assert_eq!(redis(&project.env()["REDIS_URL"], &["PING"]), ["PONG"]);
 }
+
+#[test]
+fn what_a_killed_run_had_told_to_stop_is_not_taken_for_running() {
+    // It takes its time to stop, and answers meanwhile.
+    let slow = "services:\n  slow:\n    kind: generic\n    image: redis:7.0\n    port: 7777\n    command:\n      - sh\n      - -c\n      \
+                - \"trap 'echo told; sleep 4; exit' TERM; redis-server --port 7777 --protected-mode no & while :; do wait; done\"\n\
+                variables: {SLOW_URL: \"${slow.host}:${slow.port}\"}\n";
+    let project = Sandbox::new(&[("services.yaml", slow)]);
+    project.succeed(&["up"]);
+    let container = project.container("slow");
+    let started = || docker(&["inspect", "--format", "{{.State.Running}} {{.State.StartedAt}}", &container]);
+    let before = started();
+    let proxy = EngineProxy::stop_at("/stop", Moment::After, Then::Hold);
+    let down = project.spawn(&["down", "--host", &proxy.host()]);
+    wait_until("the server hears of it", || docker(&["logs", &container]).contains("told"));
+    down.signal("KILL");
+    down.end();
+    assert_eq!(started(), before, "it still runs");
+    let up = project.succeed(&["up"]);
+    assert!(up.stderr.contains("an earlier run was killed; waiting for what it had told to stop"), "{}", up.stderr);
+    let after = started();
+    assert!(after.starts_with("true") && after != before, "{before} {after}");
+    let again = project.succeed(&["up"]);
+    assert!(!again.stderr.contains("an earlier run was killed"), "{}", again.stderr);
+}

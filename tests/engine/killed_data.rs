@@ -3,8 +3,9 @@
 
 use crate::client::redis;
 use crate::engine_proxy::{EngineProxy, Moment};
-use crate::project::{Outcome, Sandbox, docker, wait_until};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use crate::project::{Outcome, Sandbox};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 // Two of the quickest: that all go together is the same with any.
 const STACK: &str = r#"
@@ -29,7 +30,10 @@ pub(crate) fn write(project: &Sandbox, word: &str) {
 
 /// What both services say; they must agree.
 pub(crate) fn read(project: &Sandbox, at: &str) -> String {
-    let env = project.env();
+    read_by(&project.env(), at)
+}
+
+fn read_by(env: &BTreeMap<String, String>, at: &str) -> String {
     let [one, two] = ["ONE_URL", "TWO_URL"].map(|name| redis(&env[name], &["GET", "word"]).concat());
     assert_eq!(one, two, "a mixture of two moments, {at}");
     one
@@ -37,7 +41,6 @@ pub(crate) fn read(project: &Sandbox, at: &str) -> String {
 
 /// Runs a command that is killed at its so many-th change. False where it came to its end before.
 pub(crate) fn killed(project: &Sandbox, way: &str, arguments: &[&str], number: usize, moment: Moment) -> bool {
-    let began = SystemTime::now();
     let proxy = EngineProxy::hold_at_change(number, moment);
     let mut command = project.command(&[arguments, &["--host", &proxy.host()]].concat());
     command.env("DEVENV_LAYERS", way);
@@ -53,34 +56,7 @@ pub(crate) fn killed(project: &Sandbox, way: &str, arguments: &[&str], number: u
     run.signal("KILL");
     run.end();
     proxy.hang_up();
-    wait_for_stops(project, began);
     true
-}
-
-/// An engine that was asked to stop a server goes on with it when nobody waits any more, and calls it running until it
-/// has ended: whoever logs in to it meanwhile has it end under his hands.
-fn wait_for_stops(project: &Sandbox, since: SystemTime) {
-    let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap().as_secs_f64().to_string();
-    let since = seconds(since);
-    let ours = format!("label=dev.devenv.root={}", project.root().canonicalize().unwrap().display());
-    let told = || {
-        let until = seconds(SystemTime::now());
-        let of_it = ["--since", &since, "--until", &until, "--filter", "event=kill", "--filter", &ours];
-        docker(&[&["events", "--format", "{{.ID}}"][..], &of_it].concat())
-    };
-    // What was asked of it last it may do only now: until it tells of nothing more, many times over.
-    let (mut told_last, mut alike) = (told(), 0);
-    wait_until("the engine has done what it was asked", || {
-        let now = told();
-        alike = if now == told_last { alike + 1 } else { 0 };
-        told_last = now;
-        alike == 20
-    });
-    let told = told_last;
-    let runs = |id: &str| docker(&["ps", "--quiet", "--no-trunc", "--filter", &format!("id={id}")]).contains(id);
-    for id in told.lines() {
-        wait_until("what was told to stop has ended", || !runs(id));
-    }
 }
 
 fn up(project: &Sandbox, way: &str, at: &str) {
@@ -140,4 +116,49 @@ fn a_restore_killed_at_any_change_ends_where_it_was_or_where_it_went() {
 #[test]
 fn a_reset_killed_at_any_change_ends_where_it_was_or_with_nothing() {
     at_each_change("copy", Moment::Before, |_| words(&["reset", "--yes"]), &["new", "nil"], "old");
+}
+
+#[test]
+fn an_environment_that_begins_with_another_s_data_has_all_of_it_wherever_it_is_killed() {
+    for (way, moment) in [("overlay", Moment::Before), ("copy", Moment::After)] {
+        let project = Sandbox::new(&[("services.yaml", STACK), ("../branch/services.yaml", STACK)]);
+        let branch = project.path("../branch").canonicalize().unwrap().display().to_string();
+        let run = |arguments: &[&str], at: &str| {
+            let outcome = Outcome::of(&project.command(arguments).env("DEVENV_LAYERS", way).output().unwrap());
+            assert_eq!(outcome.code, 0, "{at}: {outcome:?}");
+        };
+        up(&project, way, "at first");
+        write(&project, "old");
+        run(&["snapshot", "save", "old"], "at first");
+        write(&project, "new");
+        let from = ["up", "-C", &branch, "--from", "old"];
+        for number in 1..=MOST_CHANGES {
+            let at = format!("{way}, killed {moment:?} change {number}");
+            let was_killed = killed(&project, way, &from, number, moment);
+            // Whoever goes on says where it begins once more, or does not.
+            let goes_on = if number % 2 == 0 { &from[..] } else { &from[..3] };
+            run(goes_on, &at);
+            let text = std::fs::read_to_string(project.path("../branch/.env")).unwrap();
+            let lines = text.lines().filter_map(|line| line.split_once('='));
+            let env = lines.map(|(name, value)| (name.to_owned(), value.trim_matches('\'').to_owned())).collect();
+            let found = read_by(&env, &at);
+            let began = found == "old" || number % 2 == 1 && found == "nil" && was_killed;
+            assert!(began, "{found} {at}");
+            assert_eq!(read(&project, &at), "new", "the other one's own, {at}");
+            run(&["down", "-C", &branch, "--volumes", "--yes"], &at);
+            if !was_killed {
+                assert!(number > 3, "it was not killed even once");
+                return_to_nothing(&project, way);
+                break;
+            }
+            assert!(number < MOST_CHANGES, "it comes to no end");
+        }
+    }
+}
+
+/// Nothing of it may be left once it is asked to go.
+fn return_to_nothing(project: &Sandbox, way: &str) {
+    let gone = Outcome::of(&project.command(&["down", "--volumes", "--yes"]).output().unwrap());
+    assert_eq!(gone.code, 0, "{way}: {gone:?}");
+    assert_eq!(project.on_the_engine(), Vec::<String>::new(), "{way}");
 }

@@ -58,7 +58,9 @@ fn fresh_data_begins_with_a_base_of_its_own_key_and_no_other() {
     let observed = with_base(empty(), &postgres());
     let desired = decide(&stack(vec![postgres()]), &observed);
     let service = &desired.services[0];
-    assert_eq!(service.volumes[0].over.as_ref().unwrap().way, Way::Overlay);
+    let over = service.volumes[0].over.as_ref().unwrap();
+    assert_eq!(over.way, Way::Overlay);
+    assert_eq!(over.owner, Some(Owner { uid: 999, gid: 999, mode: 0o700 }), "as the base's record says");
     let beside = [format!("{}.top", service.volumes[0].name), base_of(&postgres(), &observed).unwrap().volume];
     assert_eq!(service.container.beside, beside);
     assert!(service.container.command.ends_with(&["-c".into(), "recovery_init_sync_method=syncfs".into()]));
@@ -120,12 +122,15 @@ fn what_a_snapshot_names_is_gone_on_over_and_gone_back_to_at_once() {
         let begins = service.volumes[0].over.as_ref().unwrap();
         assert_eq!(begins.layers, [first[&service.name].clone()]);
         assert_ne!(service.volumes[0].name, first[&service.name]);
+        assert_eq!(begins.owner, None, "nobody has asked for it yet");
     }
     // Whether it was started since or not, that is what a snapshot would name.
     assert_eq!(data(&over, &observed), first);
     for service in &over.services {
         let volume = &service.volumes[0];
-        observed.volumes.push(ObservedVolume { name: volume.name.clone(), labels: volume.labels.clone() });
+        let mut labels = volume.labels.clone();
+        labels.insert(label::FOLDER.to_owned(), "999:998:750".to_owned());
+        observed.volumes.push(ObservedVolume { name: volume.name.clone(), labels });
         let top = BTreeMap::from([(label::TOP.to_owned(), volume.name.clone())]);
         observed.volumes.push(ObservedVolume { name: format!("{}.top", volume.name), labels: top });
     }
@@ -138,6 +143,10 @@ fn what_a_snapshot_names_is_gone_on_over_and_gone_back_to_at_once() {
     let plan = diff(&asked, &observed, &BTreeSet::new()).unwrap();
     let made = plan.steps.iter().filter(|step| matches!(step.action, Action::CreateVolume(_))).count();
     assert_eq!(made, 2);
+    for service in &asked.services {
+        let owner = service.volumes[0].over.as_ref().unwrap().owner;
+        assert_eq!(owner, Some(Owner { uid: 999, gid: 998, mode: 0o750 }), "of what lies over the same");
+    }
     let last = plan.steps.last().unwrap();
     assert!(matches!(&last.action, Action::Remove { name, .. } if *name == back.name), "{last:?}");
     let deleted: Vec<&str> = plan

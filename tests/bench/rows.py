@@ -17,7 +17,7 @@ POSTGRES = """
     image: postgres:17
     environment: {{ POSTGRES_USER: shop, POSTGRES_PASSWORD: local, POSTGRES_DB: shop }}
     ports: ["127.0.0.1::5432"]
-    volumes: ["db{n}:/var/lib/postgresql/data"{more}]
+    volumes: ["db{n}:/var/lib/postgresql/data"]
     healthcheck: {{ test: [CMD, pg_isready, -h, 127.0.0.1, -U, shop, -d, shop], interval: 1s, retries: 120 }}
 """
 REDIS = """
@@ -47,9 +47,9 @@ ALTER TABLE {name} ADD PRIMARY KEY (id);
 KINDS = {POSTGRES: ("db", "DATABASE"), REDIS: ("cache", "REDIS"), QUEUE: ("queue", "AMQP")}
 
 
-def compose_file(services, more=""):
-    """A Compose file of these services; `more` are further mounts of Postgres'."""
-    texts = [service.format(n=number or "", more=more) for number, service in enumerate(services)]
+def compose_file(services):
+    """A Compose file of these services."""
+    texts = [service.format(n=number or "") for number, service in enumerate(services)]
     volumes = [f"{KINDS[service][0]}{number or ''}: {{}}" for number, service in enumerate(services)]
     return f"services:\n{''.join(texts)}volumes: {{ {', '.join(volumes)} }}\n"
 
@@ -72,13 +72,13 @@ class Bench:
         (folder / "home").mkdir(exist_ok=True)
         self.name = f"devenv-bench-{os.getpid()}"
 
-    def project(self, name, services, more=""):
-        """A folder with a Compose file."""
+    def project(self, name, services, local=""):
+        """A folder with a Compose file; `local` is said beside it, in `services.local.yaml`."""
         place = self.folder / name
         place.mkdir()
-        text = f"name: {self.name}-{name}\n{compose_file(services, more)}"
+        text = f"name: {self.name}-{name}\n{compose_file(services)}"
         (place / "compose.yaml").write_text(text)
-        (place / "services.local.yaml").write_text(local_file(services))
+        (place / "services.local.yaml").write_text(local_file(services) + local)
         return place
 
     def run(self, command, folder):
@@ -212,24 +212,22 @@ class Queue(Row):
 
 
 class Seeded(Row):
-    """Fresh over a base that holds a gigabyte, which an init file of Postgres' makes."""
+    """Fresh over a base that holds a gigabyte, which a seed makes."""
 
     def __init__(self, bench, megabytes=1000):
         super().__init__(bench)
-        init = ', "./init.sql:/docker-entrypoint-initdb.d/init.sql:ro"'
-        place, empty = bench.project("seeded", [POSTGRES, REDIS], init), bench.project("empty", [POSTGRES, REDIS])
-        (place / "init.sql").write_text(TABLE.format(name="big", rows=megabytes * 1000))
+        place = bench.project("seeded", [POSTGRES, REDIS], "seeds: { db: [seed.sql] }\n")
+        empty = bench.project("empty", [POSTGRES, REDIS])
+        (place / "seed.sql").write_text(TABLE.format(name="big", rows=megabytes * 1000))
         bench.fresh(empty)
-        bench.up(place)
+        bench.fresh(place)
         shell = [bench.devenv, "shell", "db", "--admin", "--", "sh", "-c"]
-        bench.run([*shell, "pg_dump -Fc -Z0 -f /tmp/dump shop && createdb into"], place)
         restore = "pg_restore --clean --if-exists --no-owner -d into /tmp/dump"
         dumped = self.bench.folder / "keeps-the-dump"
         shutil.copytree(place, dumped)
         # The server with the dump goes on in a checkout of its own.
         bench.up(dumped)
         bench.run([*shell, "pg_dump -Fc -Z0 -f /tmp/dump shop && createdb into"], dumped)
-        bench.gone(place)
         self.turns = {
             "seeded": lambda: bench.fresh(place),
             "empty": lambda: bench.fresh(empty),
@@ -238,7 +236,7 @@ class Seeded(Row):
         size = f"{megabytes / 1000:g} GB"
         self.line(f"fresh, with {size} in the base", "seeded", "empty", "the empty one", "1.2")
         self.line("the same", "seeded", "restore", "`pg_restore` of its dump, server running", "")
-        self.notes.append(f"The {size} come from an init file of Postgres'.")
+        self.notes.append(f"The {size} come from a seed of SQL.")
 
 
 class Data(Row):
@@ -259,9 +257,10 @@ class Data(Row):
         [self.volume] = [name for name in of_it if not name.startswith("devenv-base-")]
         self.number = 0
         self.turns = {"save": self.save, "restore": self.restore, "point": self.point, "copy": self.copy,
-                      "dump": self.dump}
-        self.line(f"snapshot of {self.size}, until it answers again", "save", "copy", "`cp -a`",
+                      "dump": self.dump, "busy": self.busy}
+        self.line(f"snapshot of {self.size} that rest, until it answers again", "save", "copy", "`cp -a`",
                   "1.2 s" if megabytes > 1000 else "")
+        self.line("the same right after as much was written", "busy", "copy", "`cp -a`", "")
         self.line(f"restore of {self.size}, to the first login and `SELECT 1`", "restore", "copy", "`cp -a`",
                   "0.7 s, 0.1" if megabytes > 1000 else "")
         self.line("the same", "restore", "dump", "`pg_dump \\| pg_restore`", "")
@@ -271,8 +270,16 @@ class Data(Row):
         return self.bench.run([self.bench.devenv, "snapshot", *arguments], self.place)
 
     def save(self):
+        """Of the table alone, and nothing is left to be written: both outside of the time."""
+        if self.number:
+            self.snapshot("restore", f"s{self.number}", "--yes")
+            self.snapshot("rm", f"busy{self.number}", "--yes")
+        self.bench.run([self.bench.devenv, "shell", "db", "--admin", "--", "psql", "-c", "CHECKPOINT"], self.place)
         self.number += 1
         return self.snapshot("save", f"s{self.number}")
+
+    def busy(self):
+        return self.snapshot("save", f"busy{self.number}")
 
     def restore(self):
         self.restored = self.snapshot("restore", f"s{self.number}", "--yes")

@@ -118,7 +118,7 @@ async fn reconciled(service: &DesiredService, admin: &Endpoint) -> Result<Vec<Do
     let (protocol, wanted) = (service.protocol, &service.wanted);
     let Some(inherited) = &service.inherited else { return protocol::reconcile(protocol, admin, wanted).await };
     let is_refused = |error: &ReconcileError| error.subject.is_none() && error.error.fault == Fault::Login;
-    if service.volumes.iter().any(|volume| volume.over.is_some()) {
+    if service.begins_inherited {
         match protocol::take_over(protocol, inherited, admin, wanted).await {
             Err(error) if is_refused(&error) => protocol::reconcile(protocol, admin, wanted).await,
             taken => taken,

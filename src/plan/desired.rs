@@ -95,6 +95,8 @@ pub struct DesiredService {
     pub management: Option<Endpoint>,
     /// The same login as it is in data that was taken over from a base layer, until it is changed.
     pub inherited: Option<Endpoint>,
+    /// Whether that login is the one to try first: new data that another environment or a base made.
+    pub begins_inherited: bool,
     /// What must be there before an app can log in.
     pub wanted: Wanted,
     /// What `devenv shell` runs.
@@ -358,6 +360,7 @@ fn desired_service(
             ..endpoint(&logins.admin, None, None)
         }),
         inherited: None,
+        begins_inherited: false,
         wanted: logins.wanted(service),
         shell: kind.shell.clone(),
         shell_environments,

@@ -398,10 +398,9 @@ pub(super) fn lay(mut wanted: DesiredService, service: &Service, request: &Reque
             volume.labels.insert(label::SEEDS.to_owned(), seeds);
         }
         // Whose login it has: what it began with has its own, or one of where that began.
-        let from = frozen.map(|known| match known.label(label::ENVIRONMENT) {
-            own if own == request.identity.name => known.label(label::FROM),
-            other => other,
-        });
+        let is_own = |known: &&ObservedVolume| known.label(label::ENVIRONMENT) == request.identity.name;
+        let from = frozen.map(|known| known.label(if is_own(&known) { label::FROM } else { label::ENVIRONMENT }));
+        wanted.begins_inherited = !frozen.is_some_and(|known| is_own(&known));
         if let Some(from) = from.filter(|from| !from.is_empty()) {
             volume.labels.insert(label::FROM.to_owned(), from.to_owned());
         }

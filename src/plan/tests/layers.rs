@@ -67,6 +67,7 @@ fn fresh_data_begins_with_a_base_of_its_own_key_and_no_other() {
     let (own, inherited) = (service.admin.as_ref().unwrap(), service.inherited.as_ref().unwrap());
     assert_eq!((&own.user, own.port), (&inherited.user, inherited.port));
     assert_ne!(own.password, inherited.password, "a base's password is nobody's");
+    assert!(service.begins_inherited);
 
     let changed = Service { settings: vec![setting("max_connections", "7")], ..postgres() };
     let desired = decide(&stack(vec![changed]), &observed);
@@ -123,6 +124,7 @@ fn what_a_snapshot_names_is_gone_on_over_and_gone_back_to_at_once() {
         assert_eq!(begins.layers, [first[&service.name].clone()]);
         assert_ne!(service.volumes[0].name, first[&service.name]);
         assert_eq!(begins.owner, None, "nobody has asked for it yet");
+        assert!(!service.begins_inherited, "it has its own logins");
     }
     // Whether it was started since or not, that is what a snapshot would name.
     assert_eq!(data(&over, &observed), first);

@@ -3,6 +3,7 @@
 //! Everything here is pure: the same stack, observation and machine key give the same plan, and every decision of
 //! `up` is made here.
 
+mod bases;
 mod branches;
 mod desired;
 mod diff;
@@ -18,13 +19,14 @@ mod snapshots;
 #[cfg(test)]
 mod tests;
 
+pub use bases::{Base, base};
 pub use branches::{Gone, beginning_of_branch, beginning_with, data_in_use, gone, leaving};
 pub use desired::{Desired, DesiredService, Request, Source, VolumeSpec, desired, image_of};
 pub use diff::{Action, Plan, Step, diff, shared, teardown};
 pub use endpoint::{Fields, render_fields, render_value};
 pub use garbage::{garbage, stale};
 pub use identity::{Identity, Lease, slug};
-pub use layers::{Base, Extent, base, extents, flattened, reseedable, unseeded};
+pub use layers::{Extent, extents, flattened, reseedable, unseeded};
 pub use overrides::{Override, overrides};
 pub use platform::{platform_mismatch, platform_mismatches};
 pub use ports::{FixedPorts, PortTaken};

@@ -66,7 +66,7 @@ impl PullFault {
 
 impl fmt::Display for PullFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "could not pull {}: {}", self.asked, self.message)
+        write!(f, "{}: {}", self.asked, self.message)
     }
 }
 

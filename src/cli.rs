@@ -352,6 +352,9 @@ pub struct Snapshot {
     /// Manifests.
     #[command(flatten)]
     pub manifests: Manifests,
+    /// How long until every service must be ready again: `90`, `90s`, `3m`.
+    #[arg(long, global = true, value_name = "TIME", default_value = "60s", value_parser = duration)]
+    pub timeout: Duration,
     /// What to do.
     #[command(subcommand)]
     pub action: SnapshotAction,

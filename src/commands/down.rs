@@ -36,8 +36,12 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], down: &Down, printer
             _ => None,
         })
         .collect();
+    // What others lay over is a top alone by now.
+    let tops = plan.steps.iter().any(|step| matches!(step.action, Action::RemoveVolume { .. })) && volumes.is_empty();
     if !volumes.is_empty() {
-        agree_to_delete(&volumes, down, printer)?;
+        let snapshots = plan::snapshots(&identity, &observed);
+        let snapshots: Vec<&str> = snapshots.iter().map(|snapshot| snapshot.name.as_str()).collect();
+        agree_to_delete(&volumes, &snapshots, down, printer)?;
     }
     if !down.volumes {
         keep(&engine, &identity, None, &observed).await?;
@@ -52,7 +56,9 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], down: &Down, printer
              `docker system prune --volumes` takes it",
         );
     }
-    printer.line(&if volumes.is_empty() {
+    printer.line(&if tops {
+        format!("{containers} removed, and what had been kept for another environment")
+    } else if volumes.is_empty() {
         format!("{containers} removed; the data is kept (`devenv up` goes on with it)")
     } else {
         let data = if volumes.len() == 1 { "1 volume".to_owned() } else { format!("{} volumes", volumes.len()) };
@@ -112,12 +118,15 @@ async fn prunes_containers_first(engine: &Engine) -> bool {
 }
 
 /// Names what goes, and asks on a terminal; elsewhere it takes `--yes`.
-fn agree_to_delete(volumes: &[&str], down: &Down, printer: &Printer) -> Result<(), Failure> {
+fn agree_to_delete(volumes: &[&str], snapshots: &[&str], down: &Down, printer: &Printer) -> Result<(), Failure> {
     // Whoever is asked sees what about, also when quiet.
     let say = |text: &str| if down.yes { printer.line(text) } else { printer.always(text) };
     say("this deletes the data of:");
     for volume in volumes {
         say(&format!("  {volume}"));
+    }
+    if !snapshots.is_empty() {
+        say(&format!("and with it the snapshots: {}", snapshots.join(", ")));
     }
     if down.yes {
         return Ok(());

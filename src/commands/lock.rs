@@ -199,7 +199,9 @@ fn has_platform(
 
 /// Writes the lock and shows what moved.
 fn finish(project: &Project, old: &Lock, new: &Lock, as_json: bool, printer: &Printer) -> Result<(), Failure> {
-    let changed = write(&project.reading.root, new)?;
+    let mut whole = new.clone();
+    whole.services.extend(project.lock_of_others.services.clone());
+    let changed = write(&project.reading.root, &whole)?;
     let mut moved = Vec::new();
     for name in old.services.keys().chain(new.services.keys().filter(|name| !old.services.contains_key(*name))) {
         let (before, after) = (old.services.get(name), new.services.get(name));

@@ -130,6 +130,8 @@ pub(crate) struct Project {
     pub(crate) source: Option<plan::Source>,
     /// What `services.lock` says, where there is one. The stack's services have its images where it is current.
     pub(crate) lock: Option<Lock>,
+    /// What it says of services that only this checkout leaves out.
+    pub(crate) lock_of_others: Lock,
 }
 
 impl Project {
@@ -143,7 +145,14 @@ impl Project {
         printer: &Printer,
     ) -> Result<Self, Failure> {
         let mut reading = read(global, files)?;
-        let lock = super::lock::read(&reading.root)?;
+        let mut lock = super::lock::read(&reading.root)?;
+        let mut lock_of_others = Lock::default();
+        if let Some(lock) = &mut lock {
+            let (left_out, ours) = std::mem::take(&mut lock.services)
+                .into_iter()
+                .partition(|(name, _)| reading.stack.left_out.contains(name));
+            (lock_of_others.services, lock.services) = (left_out, ours);
+        }
         let refusals = manifest::refusals(&reading.stack, &reading.kinds, strictness);
         let (errors, mut notes): (Vec<_>, Vec<_>) = reading
             .diagnostics
@@ -200,6 +209,7 @@ impl Project {
             declared,
             source: None,
             lock,
+            lock_of_others,
         })
     }
 

@@ -34,7 +34,7 @@ pub(crate) async fn run(
     snapshot: &Snapshot,
     printer: &Printer,
 ) -> Result<(), Failure> {
-    let start = Start::with(&snapshot.manifests);
+    let start = Start { timeout: snapshot.timeout, ..Start::with(&snapshot.manifests) };
     let stood = Standing::look(global, files, &start, printer).await?;
     match &snapshot.action {
         SnapshotAction::Save { name } => save(&stood, name, &start, printer).await,
@@ -107,9 +107,13 @@ impl Standing {
         if unusable.is_empty() {
             return Ok(());
         }
-        let told = Diagnostic::error("snapshot-version", format!("nothing declared now can read {}", snapshot.name))
-            .because(format!("of another kind or major version, or not declared any more: {}", unusable.join(", ")))
-            .help("put the declaration back, and try again; the snapshot is untouched");
+        let told =
+            Diagnostic::error("snapshot-version", format!("nothing declared now can read all of {}", snapshot.name))
+                .because(format!(
+                    "of another kind or major version, not declared any more, or left out by services.local.yaml: {}",
+                    unusable.join(", ")
+                ))
+                .help("put the declaration back, and try again; the snapshot is untouched");
         Err(Failure::new(Exit::Failed, told))
     }
 

@@ -65,9 +65,12 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], status: &Status, pri
                 format!("{} {}", container.label(label::KIND), container.label(label::VERSION)),
                 container.status.clone(),
                 address(container).unwrap_or_default(),
-                container.image.clone(),
+                image_name(container, &observed),
                 digest(container, &observed).map(|digest| digest.chars().take(19).collect()).unwrap_or_default(),
             ],
+            None if used.contains_key(name) => {
+                vec![(*name).to_owned(), kind_of(name), "down, its data is kept: `devenv up`".to_owned()]
+            }
             None => vec![(*name).to_owned(), kind_of(name), "not made yet: `devenv up`".to_owned()],
         });
     }
@@ -143,6 +146,14 @@ fn entry(name: &str, container: Option<&ObservedContainer>, observed: &Observed)
 fn address(container: &ObservedContainer) -> Option<String> {
     let publish = container.publish.first()?;
     Some(format!("{}:{}", publish.host_ip, publish.host_port))
+}
+
+/// As declared; a container that was made by an image's id has no other name on the engine.
+fn image_name(container: &ObservedContainer, observed: &Observed) -> String {
+    let is_id = container.image.starts_with("sha256:")
+        || container.image_id.trim_start_matches("sha256:").starts_with(&container.image);
+    let named = observed.images.iter().find(|(_, image)| is_id && image.id == container.image_id);
+    named.map_or_else(|| container.image.clone(), |(name, _)| name.clone())
 }
 
 /// The registry's digest of the image; one that was built here has none.

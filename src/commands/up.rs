@@ -35,7 +35,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
     let interrupted = lock.interrupted;
     let stop = apply::Stop::default();
     let start = Starting { engine: &engine, start: &up.start, printer, silent: up.json, began, stop, interrupted };
-    branch::begin(&project, &engine, up.from.as_deref(), global, &up.start, printer).await?;
+    Box::pin(branch::begin(&project, &engine, up.from.as_deref(), global, &up.start, printer)).await?;
     if up.reseed {
         reseed(&project, &start, up.yes).await?;
     }
@@ -226,7 +226,12 @@ async fn reseed(project: &Project, start: &Starting<'_>, yes: bool) -> Result<()
     let emit = |event: Event| reporter.event(&event);
     let made = layers::make_seeded(project, &seeded, &desired.labels, true, start, &emit).await;
     reporter.finish();
-    made?;
+    made.map_err(|mut failure| {
+        if let Some(last) = failure.diagnostics.last_mut() {
+            last.help.push("the data that is there was not touched".to_owned());
+        }
+        failure
+    })?;
     if going.is_empty() { Ok(()) } else { snapshot::send_back(project, start.engine, &going).await }
 }
 

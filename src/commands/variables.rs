@@ -1,6 +1,6 @@
 //! From a stack's variables and the endpoints' fields to what is written.
 
-use crate::dotenv::{Entry, EntryValue, UserLine};
+use crate::dotenv::{Entry, EntryValue, TO_FILL_IN, UserLine};
 use crate::model::{Diagnostic, Origin, SourceFile, Stack, Template, Value, Variable};
 use crate::plan::{Fields, render_value};
 use std::path::PathBuf;
@@ -65,12 +65,10 @@ fn value_of(variable: &Variable, fields: &Fields) -> (EntryValue, Option<String>
             }
             Err(field) => (EntryValue::Empty, Some(format!("{field} is not running here"))),
         },
-        Value::Secret(source) => {
-            (EntryValue::Empty, Some(format!("to fill in below this block; production: {source}")))
-        }
+        Value::Secret(source) => (EntryValue::Empty, Some(format!("{TO_FILL_IN}; production: {source}"))),
         Value::NotPassed => (EntryValue::Empty, None),
         Value::Unresolved(source) => {
-            (EntryValue::Empty, Some(format!("to fill in below this block; the manifest does not say it: {source}")))
+            (EntryValue::Empty, Some(format!("{TO_FILL_IN}; the manifest does not say it: {source}")))
         }
     }
 }

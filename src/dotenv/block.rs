@@ -92,8 +92,12 @@ pub fn merge(existing: &str, block: &str) -> String {
     merged
 }
 
-/// The text with a copy, at its end, of each line of the block that sets one of these names to something: what a user
-/// filled in inside the block, which is written anew. Nothing where there is none; else also the names.
+/// How the comment of a line begins that is left to the user.
+pub const TO_FILL_IN: &str = "to fill in below this block";
+
+/// The text with a copy, at its end, of each line of the block that sets one of these names to something although the
+/// comment above it left that to the user: what was filled in inside the block, which is written anew. A value of our own
+/// is none of them. Nothing where there is none; else also the names.
 pub fn lift(existing: &str, names: &BTreeSet<&str>) -> Option<(String, Vec<String>)> {
     let mut lifted = existing.to_owned();
     let mut found = Vec::new();
@@ -101,7 +105,9 @@ pub fn lift(existing: &str, names: &BTreeSet<&str>) -> Option<(String, Vec<Strin
         let Part::Block { text, .. } = part else { continue };
         for assignment in assignments(text) {
             let empty = assignment.value.as_ref().is_some_and(String::is_empty);
-            if empty || !names.contains(assignment.name) {
+            let mut above = text[..assignment.span.start].lines().rev().take_while(|line| line.starts_with('#'));
+            let left_to_user = above.any(|line| line.trim_start_matches(['#', ' ']).starts_with(TO_FILL_IN));
+            if empty || !left_to_user || !names.contains(assignment.name) {
                 continue;
             }
             if !lifted.ends_with('\n') {
@@ -238,8 +244,10 @@ mod tests {
 
     #[test]
     fn what_was_filled_in_inside_the_block_is_copied_below_it() {
-        let existing = format!("A=1\n{BLOCK_START}\n# to fill in\nKEY='sk'\nEMPTY=\nURL=x\n{BLOCK_END}\n");
-        let (text, names) = lift(&existing, &BTreeSet::from(["KEY", "EMPTY"])).unwrap();
+        let existing =
+            format!("A=1\n{BLOCK_START}\n# {TO_FILL_IN}; production: x\nKEY='sk'\nEMPTY=\nURL=x\n{BLOCK_END}\n");
+        // What was ours stays ours, also where nothing gives it a value any more.
+        let (text, names) = lift(&existing, &BTreeSet::from(["KEY", "EMPTY", "URL"])).unwrap();
         assert_eq!(names, ["KEY"]);
         assert_eq!(text, format!("{existing}KEY='sk'\n"));
         assert_eq!(lift(&existing, &BTreeSet::from(["EMPTY"])), None);

@@ -269,6 +269,7 @@ fn leave_out(name: &Located<String>, stack: &mut Stack, expect: &mut Expect) {
         return;
     };
     let service = stack.services.remove(at);
+    stack.left_out.insert(service.name.clone());
     stack.apps.push(App {
         name: service.name,
         image: service.image.map(|image| image.value.to_string()),

@@ -1,6 +1,7 @@
 //! The canonical model: what all manifests together declare.
 
 use super::{ImageRef, Located, Origin, Protocol, Secret, Seed, Template, Version};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// Services, apps and variables of one project.
@@ -16,6 +17,8 @@ pub struct Stack {
     pub apps: Vec<App>,
     /// Every variable of every app.
     pub variables: Vec<Variable>,
+    /// Names of services that production has and this checkout alone leaves out; they are among the apps.
+    pub left_out: BTreeSet<String>,
 }
 
 impl Stack {

@@ -256,3 +256,42 @@ fn piped(command: &mut std::process::Command, input: &str) -> Outcome {
     file.rewind().unwrap();
     Running::start(command.stdin(file)).end()
 }
+
+#[test]
+fn a_service_that_one_checkout_leaves_out_stays_everybody_else_s() {
+    let both = "services:\n  one: {kind: redis, version: \"7.0.15\"}\n  two: {kind: redis, version: \"7.0.15\"}\n\
+                variables: {ONE_URL: \"${one.url}\", TWO_URL: \"${two.url}\"}\n";
+    let project = Sandbox::new(&[("services.yaml", both)]);
+    project.succeed(&["up"]);
+    let (env, lock) = (project.env(), project.read("services.lock"));
+    assert!(lock.contains("two"), "{lock}");
+    project.write("services.local.yaml", "leave_out: [two]\n");
+    let up = project.succeed(&["up"]);
+    for wrong in ["your own lines win", "no manifest declares any more", "stood inside devenv's block"] {
+        assert!(!up.stderr.contains(wrong), "{}", up.stderr);
+    }
+    assert_eq!(project.env()["TWO_URL"], "", "it leads nowhere any more");
+    project.succeed(&["lock"]);
+    assert_eq!(project.read("services.lock"), lock);
+    std::fs::remove_file(project.path("services.local.yaml")).unwrap();
+    project.succeed(&["up"]);
+    assert_eq!(project.env(), env);
+}
+
+#[test]
+fn what_down_keeps_and_what_it_deletes_is_said() {
+    let project = Sandbox::new(&[(
+        "services.yaml",
+        "services:\n  cache: {kind: redis, version: \"7.0.15\"}\n  more: {kind: redis, version: \"7.0.15\"}\n",
+    )]);
+    assert!(project.run(&["status"]).stdout.contains("not made yet"));
+    project.succeed(&["up"]);
+    let named = project.succeed(&["status"]).stdout;
+    assert!(named.contains("redis:7.0.15") && !named.contains("sha256:"), "{named}");
+    project.succeed(&["snapshot", "save", "first", "--timeout", "2m"]);
+    project.succeed(&["down"]);
+    let down = project.succeed(&["status"]).stdout;
+    assert!(down.contains("down, its data is kept: `devenv up`") && !down.contains("not made yet"), "{down}");
+    let refused = project.fail(2, &["down", "--volumes"]);
+    assert!(refused.stderr.contains("and with it the snapshots: first"), "{}", refused.stderr);
+}

@@ -183,7 +183,11 @@ impl Engine {
         own.insert(label::FILLING.to_owned(), name.to_owned());
         let command = ["cp", "-a", &format!("{FROM}/."), INTO].map(str::to_owned).to_vec();
         let from = mount(&over.whole, FROM, true);
-        let record = self.create_bare(&filler_of(name), &over.image, &own, vec![from.clone()], None).await?;
+        let record = match self.create_bare(&filler_of(name), &over.image, &own, vec![from.clone()], None).await {
+            // A run that was killed left it, and it is still true.
+            Err(error) if error.kind == EngineFault::Conflict => filler_of(name),
+            made => made?,
+        };
         let name_of_copying = format!("{name}.copying");
         let id = self.create_bare(&name_of_copying, &over.image, &own, vec![filling, from], Some(command)).await?;
         self.start(&id).await?;

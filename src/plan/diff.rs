@@ -264,8 +264,13 @@ fn plan_service(
         let fills = |one: &&ObservedContainer| one.label(label::FILLING) == volume.name;
         let fillers: Vec<&ObservedContainer> = observed.containers.iter().filter(fills).collect();
         if !fillers.is_empty() {
-            let removed = fillers.iter().map(|one| remove(plan, one, "a copy was not finished", before.clone()));
-            before = removed.collect();
+            // Where it is copied again, the one that only says that it is not complete stays until it is: the engine may
+            // still be making the other for a run that was killed, and its volume would be there, empty, and look whole.
+            let is_copied = volume.over.as_ref().is_some_and(|over| over.way == Way::Copy);
+            let goes = fillers.iter().filter(|one| !is_copied || one.volumes.contains(&volume.name));
+            let removed: Vec<usize> =
+                goes.map(|one| remove(plan, one, "a copy was not finished", before.clone())).collect();
+            before.extend(removed);
             if there {
                 let action = Action::RemoveVolume { name: volume.name.clone() };
                 before = vec![plan.add(name, action, "a copy into it was not finished", before)];

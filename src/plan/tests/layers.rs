@@ -201,6 +201,25 @@ fn a_volume_that_was_not_filled_is_filled_anew() {
 }
 
 #[test]
+fn what_says_that_a_copy_is_not_complete_stays_until_it_is() {
+    let stack = stack(vec![service_of_redis()]);
+    let desired = decide(&stack, &Observed::default());
+    let mut observed = running(&desired);
+    let saved = saving("one", Way::Copy, &data(&desired, &observed), &identity(), &observed);
+    observed.containers.push(record(&saved.name, saved.labels));
+    let volume = decide(&stack, &observed).services[0].volumes[0].clone();
+    let filling = BTreeMap::from([(label::FILLING.to_owned(), volume.name.clone())]);
+    observed.containers.push(record("filler", filling.clone()));
+    let copier = ObservedContainer { volumes: vec![volume.name.clone()], ..record("copier", filling) };
+    observed.containers.push(copier);
+    observed.volumes.push(ObservedVolume { name: volume.name.clone(), labels: volume.labels });
+    let plan = diff(&decide(&stack, &observed), &observed, &BTreeSet::new()).unwrap();
+    let removed: Vec<&str> = plan.names().collect();
+    assert!(removed.contains(&"copier") && removed.contains(&volume.name.as_str()), "{removed:?}");
+    assert!(!removed.contains(&"filler"), "{removed:?}");
+}
+
+#[test]
 fn garbage_is_what_no_environment_lies_over_and_only_of_this_user() {
     let nobody = |_: &str| false;
     let mut observed = with_base(empty(), &postgres());

@@ -26,18 +26,18 @@ pub(super) async fn begin(
     start: &Start,
     printer: &Printer,
 ) -> Result<(), Failure> {
-    let from = match from {
-        Some(from) => Some(from.to_owned()),
-        None => of_main_worktree(project, engine, printer).await?,
-    };
-    let Some(from) = from else { return Ok(()) };
+    let main = if from.is_some() { None } else { main_worktree(project) };
+    if from.is_none() && main.is_none() {
+        return Ok(());
+    }
     let observed = project.observe(engine).await?;
+    let from = from.map(str::to_owned).or_else(|| of_main_worktree(&project.identity, &main?, &observed, printer));
+    let Some(from) = from else { return Ok(()) };
     if plan::is_going_back(&project.identity, &observed) {
         printer.line("an earlier run did not finish: this one goes on with the data that it was to have");
         return Ok(());
     }
-    let source = source(project, engine, &from, global, start, printer).await?;
-    let observed = project.observe(engine).await?;
+    let (source, observed) = source(project, engine, observed, &from, global, start, printer).await?;
     let record = plan::beginning_with(&source, &token(), &project.identity, &observed);
     let of_source = observed.containers.iter().find(|one| one.label(label::KEEPS) == source.environment);
     let image = of_source.map_or("", |container| &container.image_id);
@@ -45,27 +45,31 @@ pub(super) async fn begin(
     kept.map(drop).map_err(EngineError::into_failure)
 }
 
-/// What `from` means: a checkout's data as it is now, or a snapshot of any checkout of this project.
+/// What `from` means: a checkout's data as it is now, or a snapshot of any checkout of this project; and what the engine
+/// has then.
 async fn source(
     project: &Project,
     engine: &Engine,
+    observed: Observed,
     from: &str,
     global: &Global,
     start: &Start,
     printer: &Printer,
-) -> Result<Source, Failure> {
-    let observed = project.observe(engine).await?;
-    has_no_data(&project.identity, &observed)?;
+) -> Result<(Source, Observed), Failure> {
     let (folder, name) = match from.rsplit_once('@') {
         _ if Path::new(from).is_dir() => (Some(from), None),
         Some((folder, name)) if Path::new(folder).is_dir() => (Some(folder), Some(name)),
         _ => (None, Some(from)),
     };
-    let source = match folder {
-        Some(folder) => of_checkout(folder, name, global, start, printer).await?,
-        None => of_project(&project.identity, from, &observed)?,
+    let (source, observed) = if let Some(folder) = folder {
+        // A snapshot that is taken for nothing would stay.
+        has_no_data(&project.identity, &observed)?;
+        (of_checkout(folder, name, global, start, printer).await?, project.observe(engine).await?)
+    } else {
+        let source = of_project(&project.identity, from, &observed)?;
+        has_no_data(&project.identity, &observed)?;
+        (source, observed)
     };
-    let observed = project.observe(engine).await?;
     let desired = project.desired(&observed, &[], &[])?;
     let snapshot = plan::Snapshot { name: from.to_owned(), data: source.data.clone(), ..plan::Snapshot::default() };
     let mut data = source.data;
@@ -83,21 +87,21 @@ async fn source(
     data.retain(|name, _| declared(name));
     let services: Vec<&str> = data.keys().map(String::as_str).collect();
     printer.line(&format!("begins with the data of {}: {}", source.environment, services.join(", ")));
-    Ok(Source { data, ..source })
+    Ok((Source { data, ..source }, observed))
 }
 
-/// Where a new worktree begins, if `branch: worktree` is said: the same folder in the main worktree. Its own file may be
-/// kept out of git, so the main worktree's counts where the new one says nothing. None where there is data already, and
-/// where there is none to begin with.
-async fn of_main_worktree(project: &Project, engine: &Engine, printer: &Printer) -> Result<Option<String>, Failure> {
-    let Some(main) = machine::git::in_main_worktree(&project.reading.root) else { return Ok(None) };
+/// The same folder in the main worktree, if `branch: worktree` is said. Its own file may be kept out of git, so the main
+/// worktree's counts where the new one says nothing.
+fn main_worktree(project: &Project) -> Option<PathBuf> {
+    let main = machine::git::in_main_worktree(&project.reading.root)?;
     let said = project.reading.branching.or_else(|| manifest::branching_of(&main));
-    if !said.is_some_and(|branching| branching.worktree) {
-        return Ok(None);
-    }
-    let observed = project.observe(engine).await?;
-    if has_no_data(&project.identity, &observed).is_err() {
-        return Ok(None);
+    said.is_some_and(|branching| branching.worktree).then_some(main)
+}
+
+/// Where a new worktree begins. None where there is data already, and where there is none to begin with.
+fn of_main_worktree(identity: &Identity, main: &Path, observed: &Observed, printer: &Printer) -> Option<String> {
+    if has_no_data(identity, observed).is_err() {
+        return None;
     }
     let main = main.display().to_string();
     let has_data = observed.volumes.iter().any(|volume| {
@@ -108,7 +112,7 @@ async fn of_main_worktree(project: &Project, engine: &Engine, printer: &Printer)
     if !has_data {
         printer.line(&format!("the main worktree ({main}) has no data to begin with"));
     }
-    Ok(has_data.then_some(main))
+    has_data.then_some(main)
 }
 
 /// Before another git branch's data is started: what runs on the one that is left is written down and stopped, where

@@ -42,7 +42,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], gc: &Gc, printer: &P
     }
     let volumes: Vec<String> = plan.steps.iter().filter_map(|step| volume_of(&step.action)).collect();
     let sizes = measure(&engine, &identity, &observed, &volumes, printer).await;
-    let mut table = Table::new(["removed", "", "size", "why"]);
+    let mut table = Table::new([if gc.dry_run { "to remove" } else { "removed" }, "", "size", "why"]);
     for step in &plan.steps {
         let (what, name) = match &step.action {
             Action::Remove { name, .. } => ("container", name),
@@ -50,7 +50,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], gc: &Gc, printer: &P
             Action::RemoveNetwork { name, .. } => ("network", name),
             _ => continue,
         };
-        let size = sizes.get(name).map(|size| bytes(*size)).unwrap_or_default();
+        let size = sizes.get(name).filter(|_| what == "volume").map(|size| bytes(*size)).unwrap_or_default();
         table.row([what, name.as_str(), &size, &step.cause]);
     }
     if !gc.dry_run {

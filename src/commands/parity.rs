@@ -173,6 +173,8 @@ fn report(project: &Project, production: Option<&Production>, local: &Local) -> 
         sides.push(Said::new(side::PRODUCTION, production.what.clone()));
     }
     let mut report = Report { project: stack.project.clone(), sides, ..Report::default() };
+    let left_out = stack.apps.iter().filter(|app| stack.left_out.contains(&app.name));
+    report.differences.extend(left_out.map(|app| parity::left_out(&app.name, &app.origin)));
     for service in &stack.services {
         let Some(kind) = project.kinds().get(&service.kind) else { continue };
         let protocol = service.protocol.unwrap_or(kind.protocol);

@@ -83,9 +83,10 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], status: &Status, pri
         printer.data(&format!("\ndata of branch {}{told}\n", on.join(", ")))?;
     }
     if status.sizes {
-        let mut table = Table::new(["service", "volume", "own", "shared with others"]);
+        let mut table = Table::new(["service", "volume", "own", "shared with others", "of"]);
         for room in &rooms {
-            table.row([room.service.clone(), room.volume.clone(), bytes(room.own), bytes(room.shared)]);
+            let needed_by = room.needed_by.join(", ");
+            table.row([room.service.clone(), room.volume.clone(), bytes(room.own), bytes(room.shared), needed_by]);
         }
         printer.data(&format!("\n{}", table.render(printer)))?;
     }
@@ -100,11 +101,13 @@ struct Room {
     own: u64,
     /// What it lies over, in bytes.
     shared: u64,
+    /// What needs it; of a volume that only others lie over, nothing.
+    needed_by: Vec<String>,
 }
 
 impl Room {
     fn json(&self) -> Value {
-        json!({"name": self.volume, "own_bytes": self.own, "shared_bytes": self.shared})
+        json!({"name": self.volume, "own_bytes": self.own, "shared_bytes": self.shared, "of": self.needed_by})
     }
 }
 
@@ -119,6 +122,7 @@ async fn rooms(engine: &Engine, identity: &Identity, observed: &Observed, printe
         shared: one.layers.iter().map(size).sum(),
         service: one.service,
         volume: one.volume,
+        needed_by: one.needed_by,
     };
     all.into_iter().map(room).collect()
 }

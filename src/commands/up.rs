@@ -133,7 +133,9 @@ pub(crate) async fn bring_up(
         let rows = rows_of(&desired);
         let layout = Layout::of(&rows);
         if !starting.silent && !shown {
-            starting.printer.line(&production_line(layout, &stack.sources, rows.len(), stack.apps.len()));
+            let apps = stack.apps.iter().filter(|app| !stack.left_out.contains(&app.name)).count();
+            let line = production_line(layout, &stack.sources, rows.len(), apps, &stack.left_out);
+            starting.printer.line(&line);
         }
         shown = true;
         let reporter = match kept.take() {

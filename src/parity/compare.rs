@@ -251,6 +251,24 @@ fn product(sides: &Sides<'_>) -> Option<Difference> {
     })
 }
 
+/// A backing service that production declares and this checkout leaves out.
+pub fn left_out(service: &str, origin: &Origin) -> Difference {
+    let said = vec![Said::new(side::MANIFEST, "declared"), Said::new(side::LOCAL, "left out")];
+    Difference {
+        code: "left-out",
+        impact: Impact::Behaves,
+        gap: Gap::Tools,
+        // Nothing of it runs here that would have a section of its own.
+        service: String::new(),
+        subject: format!("service {service}"),
+        said,
+        why: "what the app does with it is not tried here".to_owned(),
+        source: String::new(),
+        help: vec!["here: take it out of `leave_out` in services.local.yaml".to_owned()],
+        origin: Some(origin.clone()),
+    }
+}
+
 /// Numbers of a version: `16.4` and `16.4-alpine` are 16 and 4.
 fn numbers(version: &str) -> Vec<&str> {
     let end = version.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(version.len());

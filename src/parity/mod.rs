@@ -11,6 +11,6 @@ pub mod time;
 pub mod tools;
 mod values;
 
-pub use compare::{Declared, Sides, compare};
+pub use compare::{Declared, Sides, compare, left_out};
 pub use declared::{as_facts, declared};
 pub use facts_file::{FactsFile, is_facts, parse, render};

@@ -1,8 +1,9 @@
 //! Which data a volume begins with: a base layer, or what is frozen.
 
 use super::bases::{base, made_alone, making_identity, seed_of};
+use super::branches::data_in_use;
 use super::desired::{Desired, DesiredService, Request, rehash};
-use super::snapshots::{known_way, layers_over, turn};
+use super::snapshots::{known_way, layers_over, snapshots, turn};
 use super::{Action, Identity, Plan, VolumeSpec};
 use crate::model::{
     Diagnostic, Endpoint, ImageRef, Observed, ObservedVolume, Over, Owner, Protocol, Service, Stack, Way, label, top_of,
@@ -47,12 +48,24 @@ pub struct Extent {
     pub own: String,
     /// The volumes of the layers that are mounted below.
     pub layers: Vec<String>,
+    /// What needs it: that it is in use, the snapshots that name it, the git branch that it belongs to.
+    pub needed_by: Vec<String>,
 }
 
 /// The volumes of an environment's services, and where their data lies.
 pub fn extents(identity: &Identity, observed: &Observed) -> Vec<Extent> {
     let of_services = |volume: &&ObservedVolume| {
         volume.label(label::ENVIRONMENT) == identity.name && volume.labels.contains_key(label::SERVICE)
+    };
+    let used = data_in_use(identity, observed);
+    let saved = snapshots(identity, observed);
+    let needed_by = |volume: &ObservedVolume| -> Vec<String> {
+        let is_used = used.values().any(|used| used.name == volume.name);
+        let naming = saved.iter().filter(|snapshot| snapshot.data.values().any(|data| *data == volume.name));
+        let branch = Some(volume.label(label::BRANCH)).filter(|branch| !branch.is_empty());
+        let needs = is_used.then(|| "in use".to_owned()).into_iter();
+        let needs = needs.chain(naming.map(|snapshot| format!("snapshot {}", snapshot.name)));
+        needs.chain(branch.map(|branch| format!("branch {branch}"))).collect()
     };
     let extent = |volume: &ObservedVolume| {
         let is_mounted = Way::parse(volume.label(label::WAY)) == Some(Way::Overlay);
@@ -62,6 +75,7 @@ pub fn extents(identity: &Identity, observed: &Observed) -> Vec<Extent> {
             volume: volume.name.clone(),
             own: if is_mounted { top_of(&volume.name) } else { volume.name.clone() },
             layers: layers.iter().map(|layer| crate::model::volume_of(layer).to_owned()).collect(),
+            needed_by: needed_by(volume),
         }
     };
     observed.volumes.iter().filter(of_services).map(extent).collect()

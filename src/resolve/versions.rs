@@ -73,7 +73,7 @@ fn stale(service: &Service, entry: &LockedService) -> Diagnostic {
         .at(&service.version.origin, format!("now {}", said(&service.version.text)))
         .because(format!("the lock was made for {}{before}: {}", said(&entry.declared), entry.image))
         .help(format!(
-            "`devenv lock` locks what is declared now; `git diff {}` shows what moved",
+            "`devenv lock` locks what is declared now and says what moved; then commit {}",
             super::lock_file::NAME
         ))
 }

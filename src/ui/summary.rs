@@ -3,18 +3,30 @@
 use super::reporter::Layout;
 use super::visible::one_line;
 use crate::model::Source;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
 /// More names than these are counted, not listed.
 const NAMES: usize = 8;
 
-/// `production  compose.prod.yaml (Compose) · 3 services, 2 apps left alone`.
-pub fn production_line(layout: Layout, sources: &[Source], services: usize, apps: usize) -> String {
+/// `production  compose.prod.yaml (Compose) · 3 services, 2 apps left alone, mail left out`. `apps` without what is left
+/// out.
+pub fn production_line(
+    layout: Layout,
+    sources: &[Source],
+    services: usize,
+    apps: usize,
+    left_out: &BTreeSet<String>,
+) -> String {
     let files: Vec<String> = sources.iter().map(|source| one_line(&source.to_string())).collect();
     let mut text = format!("{} · {}", files.join(", "), counted(services, "service"));
     if apps > 0 {
         let _ = write!(text, ", {} left alone", counted(apps, "app"));
+    }
+    if !left_out.is_empty() {
+        let names: Vec<String> = left_out.iter().map(|name| one_line(name)).collect();
+        let _ = write!(text, ", {} left out", names.join(", "));
     }
     layout.line("production", &text)
 }
@@ -63,7 +75,6 @@ fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-/// A dialect's name for people: `compose` is `Compose`.
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,11 +85,11 @@ mod tests {
         let layout = Layout::of(&[ServiceRow { name: "db".into(), what: "postgres 16.4".into() }]);
         let compose = [Source { path: "compose.prod.yaml".into(), format: "compose", title: "Compose" }];
         assert_eq!(
-            production_line(layout, &compose, 3, 2),
-            " production  compose.prod.yaml (Compose) · 3 services, 2 apps left alone"
+            production_line(layout, &compose, 3, 2, &BTreeSet::from(["mail".to_owned()])),
+            " production  compose.prod.yaml (Compose) · 3 services, 2 apps left alone, mail left out"
         );
         let own = [Source { path: "services.yaml".into(), format: "services.yaml", title: "services.yaml" }];
-        assert_eq!(production_line(layout, &own, 1, 0), " production  services.yaml · 1 service");
+        assert_eq!(production_line(layout, &own, 1, 0, &BTreeSet::new()), " production  services.yaml · 1 service");
         let names = ["STRIPE_KEY".to_owned(), "SENTRY_DSN".to_owned()];
         assert_eq!(
             env_line(layout, ".env", 9, true, &names),

@@ -270,7 +270,10 @@ fn a_service_that_one_checkout_leaves_out_stays_everybody_else_s() {
     for wrong in ["your own lines win", "no manifest declares any more", "stood inside devenv's block"] {
         assert!(!up.stderr.contains(wrong), "{}", up.stderr);
     }
+    assert!(up.stderr.contains("services.yaml · 1 service, two left out"), "{}", up.stderr);
     assert_eq!(project.env()["TWO_URL"], "", "it leads nowhere any more");
+    let differs = project.fail(7, &["parity", "--check"]);
+    assert!(differs.stdout.contains("two") && differs.stdout.contains("left out"), "{differs:?}");
     project.succeed(&["lock"]);
     assert_eq!(project.read("services.lock"), lock);
     std::fs::remove_file(project.path("services.local.yaml")).unwrap();
@@ -294,4 +297,8 @@ fn what_down_keeps_and_what_it_deletes_is_said() {
     assert!(down.contains("down, its data is kept: `devenv up`") && !down.contains("not made yet"), "{down}");
     let refused = project.fail(2, &["down", "--volumes"]);
     assert!(refused.stderr.contains("and with it the snapshots: first"), "{}", refused.stderr);
+    project.succeed(&["up"]);
+    let sizes = project.succeed(&["status", "--sizes"]).stdout;
+    let of = |needed_by: &str| sizes.lines().filter(|line| line.trim_end().ends_with(needed_by)).count();
+    assert_eq!((of("snapshot first"), of("in use")), (2, 2), "{sizes}");
 }

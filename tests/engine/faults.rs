@@ -71,7 +71,9 @@ fn what_gc_removes_and_what_data_takes_is_told_in_bytes() {
     project.succeed(&["up"]);
     project.succeed(&["down", "--volumes", "--yes"]);
     let shown = project.succeed(&["gc", "--dry-run"]);
-    assert!(shown.stdout.contains(" MB "), "{shown:?}");
+    assert!(shown.stdout.contains(" MB ") && shown.stdout.starts_with("to remove"), "{shown:?}");
+    let with_size = |line: &&str| line.starts_with("container") && line.contains(" MB ");
+    assert_eq!(shown.stdout.lines().find(with_size), None, "one size is told once");
     assert!(shown.stderr.contains("and frees") && shown.stderr.contains(" MB"), "{shown:?}");
     project.succeed(&["up"]);
     let sizes = project.succeed(&["status", "--sizes", "--json"]).json();

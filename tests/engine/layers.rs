@@ -374,6 +374,8 @@ fn a_checkout_begins_with_another_s_data_and_neither_sees_what_the_other_writes(
         assert_eq!((read(&project), in_branch()), (both("three"), both("four")));
         let again = project.fail(2, &["up", "-C", &branch, "--from", &root]);
         assert!(again.stderr.contains("has data of its own already"), "{}", again.stderr);
+        let unknown = project.fail(2, &["up", "-C", &branch, "--from", "nowhere"]);
+        assert!(unknown.stderr.contains("no snapshot of this project"), "{}", unknown.stderr);
 
         // What it lies over outlives its maker.
         run(&project, way, &["down", "-C", &branch]);

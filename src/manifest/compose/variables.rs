@@ -89,6 +89,9 @@ fn file_of(loader: &mut Loader<'_>, entry: &Value) -> Vec<Given> {
             if diagnostic.code == "file-missing" {
                 diagnostic.code = "env-file-missing";
                 diagnostic.notes.push("variables that only production's file holds are not known here".to_owned());
+                let help =
+                    "bind those that lead to a service in services.local.yaml: `variables: {DATABASE_URL: ${db.url}}`";
+                diagnostic.help.push(help.to_owned());
             }
             diagnostic.severity = Severity::Warning;
             if !loader.diagnostics.iter().any(|known| known.message == diagnostic.message) {

@@ -1,7 +1,7 @@
 //! `devenv run --ephemeral` and `--lanes`: environments of their own, gone when the run ends, however it ends.
 
 use super::child::{Child, run_all};
-use super::down::tear_down;
+use super::down::{carry_out, tear_down};
 use super::run::variables_for;
 use super::session::{Project, Purpose, connect, strictness};
 use super::signals::{Signals, name_of};
@@ -12,7 +12,7 @@ use crate::docker::{Engine, EngineError};
 use crate::dotenv::{self, UserLine};
 use crate::machine::is_held;
 use crate::model::{Failure, label};
-use crate::plan::{Identity, Lease};
+use crate::plan::{self, Identity, Lease, Plan};
 use crate::ui::Printer;
 use futures_util::future::join_all;
 use rustix::process::Signal;
@@ -170,7 +170,8 @@ async fn remove_leftovers(
     engine: &Engine,
     printer: &Printer,
 ) -> Result<(), Failure> {
-    let observed = engine.observe(&[]).await.map_err(EngineError::into_failure)?;
+    // With the images, which the lanes then need not each look for.
+    let observed = project.observe(engine).await?;
     let root = project.identity.root.display().to_string();
     let all = observed
         .containers
@@ -182,13 +183,14 @@ async fn remove_leftovers(
         .filter(|labels| labels.contains_key(label::EPHEMERAL) && labels.get(label::ROOT) == Some(&root))
         .filter_map(|labels| labels.get(label::ENVIRONMENT))
         .collect();
+    let mut removal = Plan::default();
     for name in names {
         if own.contains(name.as_str()) || is_held(&project.machine.folder, name) {
             continue;
         }
         printer.line(&format!("removing {name}, left behind by a run that was killed"));
         let identity = Identity { name: name.clone(), ..project.identity.clone() };
-        tear_down(engine, &identity, &observed, true).await?;
+        removal.append(plan::teardown(&identity, &observed, true), "its run was killed");
     }
-    Ok(())
+    carry_out(engine, &project.identity, &removal.with_volumes_last()).await
 }

@@ -72,7 +72,7 @@ pub async fn run(cli: Cli, printer: &Printer) -> Result<u8, Failure> {
         Command::Env(env) => env::run(global, &files(&env.manifests.files), env, printer).await,
         Command::Logs(logs) => logs::run(global, &files(&logs.files), logs, printer).await.map(done),
         Command::Shell(shell) => shell::run(global, &files(&shell.manifests.files), shell, printer).await,
-        Command::Run(run) => run::run(global, &files(&run.start.manifests.files), run, printer).await,
+        Command::Run(run) => Box::pin(run::run(global, &files(&run.start.manifests.files), run, printer)).await,
         Command::Snapshot(snapshot) => {
             snapshot::run(global, &files(&snapshot.manifests.files), snapshot, printer).await.map(done)
         }

@@ -3,8 +3,9 @@
 use super::address::{Address, TlsFiles};
 use super::greeting::{self, Greeting, numbers};
 use super::source::{self, Candidate, Choice, EngineSource, Surroundings};
+use super::tops::Tops;
 use super::unusable::{Fault, lines_of, none_answered, not_answered};
-use crate::model::{Failure, Owner};
+use crate::model::Failure;
 use bollard::{API_DEFAULT_VERSION, BollardRequest, ClientVersion, Docker};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -32,8 +33,8 @@ pub struct Engine {
     pub(super) docker_config: Option<PathBuf>,
     /// Ids of images that it has under another name than the one asked for, by that name.
     pub(super) known_by_id: Arc<Mutex<BTreeMap<String, String>>>,
-    /// Tops that were made before their volumes, with the owner of their folder.
-    pub(super) tops_ahead: Arc<Mutex<BTreeMap<String, Owner>>>,
+    /// The tops of volumes that are being made.
+    pub(super) tops: Arc<Tops>,
 }
 
 impl Engine {
@@ -106,7 +107,7 @@ async fn ask(candidate: &Candidate, docker_config: Option<PathBuf>) -> Result<En
         passed_over: Vec::new(),
         docker_config,
         known_by_id: Arc::default(),
-        tops_ahead: Arc::default(),
+        tops: Arc::default(),
     })
 }
 

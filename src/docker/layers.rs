@@ -4,16 +4,15 @@
 //! beside it that says so (`label::FILLING`).
 
 use super::containers::kept;
+use super::tops::Filled;
 use super::{Engine, EngineError, EngineFault};
 use crate::model::{ImageRef, Over, Owner, Way, label, top_of, volume_of};
-use bollard::body_full;
 use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType, MountVolumeOptions, VolumeCreateRequest};
-use bollard::query_parameters::{CreateContainerOptions, DownloadFromContainerOptions, UploadToContainerOptions};
+use bollard::query_parameters::{CreateContainerOptions, DownloadFromContainerOptions};
 use futures_util::future::{join, try_join_all};
 use futures_util::{StreamExt as _, pin_mut};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::sync::{MutexGuard, PoisonError};
 
 /// Where a container of ours sees what it puts into a volume.
 const INTO: &str = "/devenv-into";
@@ -68,31 +67,11 @@ impl Engine {
         Ok(made.map_err(|error| EngineError::read(format!("make the container {name}"), &error))?.id)
     }
 
-    /// Makes the top of a volume that is to be made over layers next, while something else takes its time. The volume
-    /// itself is made by [`Self::create_volume_over`], which then finds its top ready.
-    pub async fn make_top_ahead(&self, name: &str, labels: &Labels, over: &Over) -> Result<(), EngineError> {
-        if over.way == Way::Copy {
-            return Ok(());
-        }
-        let (helper, owner) = self.fill_top(name, labels, over).await?;
-        self.remove_container(&helper).await?;
-        self.tops_ahead().insert(top_of(name), owner);
-        Ok(())
-    }
-
-    fn tops_ahead(&self) -> MutexGuard<'_, BTreeMap<String, Owner>> {
-        self.tops_ahead.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The volume itself comes last: it is there only once it can be mounted.
     async fn overlay(&self, name: &str, labels: &Labels, over: &Over) -> Result<(), EngineError> {
         let operation = format!("make the volume {name}");
         let lower = self.lower_directories(over).await?;
-        let ahead = self.tops_ahead().remove(&top_of(name));
-        let (helper, owner) = match ahead {
-            Some(owner) => (None, owner),
-            None => self.fill_top(name, labels, over).await.map(|(helper, owner)| (Some(helper), owner))?,
-        };
+        let Filled { owner, helper } = self.top(name, labels, over).await?;
         let upper = self.mountpoint(&top_of(name)).await?;
         let options = format!("lowerdir={lower},upperdir={upper}/upper,workdir={upper}/work");
         let mut labels = labels.clone();
@@ -115,45 +94,6 @@ impl Engine {
         };
         let (removed, made) = join(removed, self.docker.create_volume(request)).await;
         made.map_err(|error| EngineError::read(operation, &error)).and(removed)
-    }
-
-    /// Makes the volume that takes what is written, with its two folders. The container that put them in, which is to
-    /// be removed, and whose the layer's folder is.
-    async fn fill_top(&self, name: &str, labels: &Labels, over: &Over) -> Result<(String, Owner), EngineError> {
-        let operation = format!("make the volume {name}");
-        let top = top_of(name);
-        let mut own: Labels = labels.clone();
-        own.retain(|key, _| {
-            [label::ENVIRONMENT, label::ROOT, label::EPHEMERAL, label::EXPIRES].contains(&key.as_str())
-        });
-        let helper_labels = own.clone();
-        own.insert(label::TOP.to_owned(), name.to_owned());
-        self.create_volume(&top, &own).await?;
-        let nearest = over.layers.first().map(String::as_str).unwrap_or_default();
-        let mut mounts = vec![into(&top)];
-        if over.owner.is_none() {
-            mounts.push(mount(volume_of(nearest), FROM, true));
-        }
-        let helper = self.helper(&format!("{top}.making"), &over.image, &helper_labels, mounts).await?;
-        let filled = async {
-            let owner = match over.owner {
-                Some(owner) => owner,
-                None => self.owner(&helper, &format!("{FROM}{}", inner(nearest))).await?,
-            };
-            let archive =
-                folders(owner).map_err(|error| EngineError::new(&operation, EngineFault::Other, error.to_string()))?;
-            let options = UploadToContainerOptions { path: INTO.to_owned(), ..Default::default() };
-            let uploaded = self.docker.upload_to_container(&helper, Some(options), body_full(archive.into())).await;
-            uploaded.map(|()| owner).map_err(|error| EngineError::read(&operation, &error))
-        };
-        match filled.await {
-            Ok(owner) => Ok((helper, owner)),
-            Err(error) => {
-                // The first fault is the one to tell of.
-                let _ = self.remove_container(&helper).await;
-                Err(error)
-            }
-        }
     }
 
     /// Where the layers lie on the engine's disk, as the mount takes it.
@@ -207,7 +147,7 @@ impl Engine {
     }
 
     /// A container that is never started, in place of one of that name that a killed run left.
-    async fn helper(
+    pub(super) async fn helper(
         &self,
         name: &str,
         image: &ImageRef,
@@ -255,7 +195,7 @@ impl Engine {
     }
 
     /// Who owns a folder in a container: the first entry of its archive, of which no more is read.
-    async fn owner(&self, container: &str, path: &str) -> Result<Owner, EngineError> {
+    pub(super) async fn owner(&self, container: &str, path: &str) -> Result<Owner, EngineError> {
         let operation = format!("look at {path}");
         let options = DownloadFromContainerOptions { path: format!("{path}/") };
         let pieces = self.docker.download_from_container(container, Some(options));
@@ -294,7 +234,7 @@ fn bare(image: &str, labels: &Labels, mounts: Vec<Mount>, command: Option<Vec<St
 }
 
 /// The folder of a layer inside its volume: `/upper` of what lies in a top.
-fn inner(layer: &str) -> String {
+pub(super) fn inner(layer: &str) -> String {
     layer.split_once('/').map(|(_, inner)| format!("/{inner}")).unwrap_or_default()
 }
 
@@ -318,37 +258,9 @@ pub(super) fn mount(volume: &str, target: &str, read_only: bool) -> Mount {
     }
 }
 
-fn first_owner(bytes: &[u8]) -> io::Result<Owner> {
+pub(super) fn first_owner(bytes: &[u8]) -> io::Result<Owner> {
     let mut archive = tar::Archive::new(bytes);
     let first = archive.entries()?.next().ok_or_else(|| io::Error::other("the engine's archive is empty"))??;
     let header = first.header();
     Ok(Owner { uid: header.uid()?, gid: header.gid()?, mode: header.mode()? & 0o7777 })
-}
-
-/// The two folders of an overlay's top. The upper one is what the mounted folder looks like from outside.
-fn folders(upper: Owner) -> io::Result<Vec<u8>> {
-    let mut archive = tar::Builder::new(Vec::new());
-    for (name, owner) in [("upper/", upper), ("work/", Owner { uid: 0, gid: 0, mode: 0o700 })] {
-        let mut header = tar::Header::new_gnu();
-        header.set_entry_type(tar::EntryType::Directory);
-        header.set_size(0);
-        header.set_mode(owner.mode);
-        header.set_uid(owner.uid);
-        header.set_gid(owner.gid);
-        header.set_mtime(0);
-        archive.append_data(&mut header, name, io::empty())?;
-    }
-    archive.into_inner()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_top_s_folder_belongs_to_whoever_owns_the_layer_s() {
-        let owner = Owner { uid: 999, gid: 998, mode: 0o700 };
-        assert_eq!(first_owner(&folders(owner).unwrap()).unwrap(), owner);
-        assert!(first_owner(&[]).is_err());
-    }
 }

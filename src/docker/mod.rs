@@ -30,6 +30,7 @@ mod registry_api;
 mod sizes;
 mod source;
 mod terminal;
+mod tops;
 mod unusable;
 
 pub use connect::{Engine, connect, install_tls_provider};

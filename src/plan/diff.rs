@@ -96,6 +96,20 @@ impl Plan {
         }));
     }
 
+    /// The same, with no volume removed before every container is gone: one may mention volumes of several
+    /// environments.
+    #[must_use]
+    pub fn with_volumes_last(mut self) -> Self {
+        let is = |step: &Step| matches!(step.action, Action::Remove { .. });
+        let containers: Vec<usize> = (0..self.steps.len()).filter(|index| is(&self.steps[*index])).collect();
+        for step in self.steps.iter_mut().filter(|step| matches!(step.action, Action::RemoveVolume { .. })) {
+            let missing = containers.iter().filter(|index| !step.after.contains(index)).copied();
+            let missing: Vec<usize> = missing.collect();
+            step.after.extend(missing);
+        }
+        self
+    }
+
     /// The names of what is removed.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.steps.iter().filter_map(|step| match &step.action {

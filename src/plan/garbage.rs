@@ -77,7 +77,7 @@ fn unneeded_for(
         let after = (0..plan.steps.len()).collect();
         delete(&mut plan, &top.name, "the volume that it belonged to is gone", after);
     }
-    plan
+    plan.with_volumes_last()
 }
 
 /// Ephemeral environments of this checkout, and others' past their time to live, each with why it goes. One that tells

@@ -42,7 +42,8 @@ fn read_by(env: &BTreeMap<String, String>, at: &str) -> String {
 /// Runs a command that is killed at its so many-th change. False where it came to its end before.
 pub(crate) fn killed(project: &Sandbox, way: &str, arguments: &[&str], number: usize, moment: Moment) -> bool {
     let proxy = EngineProxy::hold_at_change(number, moment);
-    let mut command = project.command(&[arguments, &["--host", &proxy.host()]].concat());
+    let (command, rest) = arguments.split_at(1);
+    let mut command = project.command(&[command, &["--host", &proxy.host()], rest].concat());
     command.env("DEVENV_LAYERS", way);
     let mut run = crate::project::Running::start(&mut command);
     while !proxy.has_stopped() && !run.has_ended() {

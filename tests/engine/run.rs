@@ -2,7 +2,9 @@
 
 use crate::client::{one, redis, sql};
 use crate::engine_proxy::{EngineProxy, Moment, Then};
+use crate::killed_data::killed;
 use crate::project::{Sandbox, wait_until};
+use std::time::Duration;
 
 const REDIS: &str =
     "services:\n  cache: {kind: redis, version: \"7.0.15\"}\nvariables: {REDIS_URL: \"${cache.url}\", LEVEL: info}\n";
@@ -153,4 +155,37 @@ fn lanes_are_environments_of_their_own_and_leave_nothing() {
     let failed = project.fail(1, &["run", "--lanes", "2", "--", "true"]);
     assert!(failed.stderr.contains("no_such_setting"), "{failed:?}");
     assert_eq!(project.on_the_engine(), Vec::<String>::new());
+}
+
+#[test]
+fn lanes_of_a_run_that_was_killed_are_removed_by_the_next() {
+    let project = Sandbox::new(&[(
+        "services.yaml",
+        "services:\n  db: {kind: postgres, version: \"15.18\"}\nvariables: {DATABASE_URL: \"${db.url}\"}\n",
+    )]);
+    project.succeed(&["up"]);
+    project.succeed(&["down"]);
+    let before = project.on_the_engine();
+    let run = ["run", "--lanes", "3", "--", "true"];
+    let mut left = 0;
+    // While networks, volumes and what fills them are made, of all lanes together.
+    for number in 4..16 {
+        let moment = if number % 2 == 0 { Moment::Before } else { Moment::After };
+        assert!(
+            killed(&project, "overlay", &run, number, moment),
+            "a run of three lanes changes more than {number} things"
+        );
+        // The engine goes on with what it was asked for.
+        let mut seen = project.on_the_engine();
+        wait_until("the engine is done with what it was asked for", || {
+            std::thread::sleep(Duration::from_millis(700));
+            let earlier = std::mem::replace(&mut seen, project.on_the_engine());
+            earlier == seen
+        });
+        left += usize::from(seen != before);
+        let next = project.run(&run);
+        assert_eq!(next.code, 0, "killed at change {number}: {next:?}");
+        assert_eq!(project.on_the_engine(), before, "killed at change {number}");
+    }
+    assert!(left > 6, "what was killed left something {left} times");
 }

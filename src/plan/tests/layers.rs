@@ -284,6 +284,29 @@ fn an_ephemeral_environment_lives_for_its_time_and_a_base_for_a_month() {
 }
 
 #[test]
+fn a_container_that_mentions_volumes_of_several_environments_goes_before_them() {
+    let of = |name: &str| {
+        let labels = BTreeMap::from(
+            [
+                (label::ENVIRONMENT, name),
+                (label::ROOT, "/elsewhere"),
+                (label::EPHEMERAL, "true"),
+                (label::EXPIRES, "1"),
+            ]
+            .map(|(key, value)| (key.to_owned(), value.to_owned())),
+        );
+        (record(&format!("{name}.making"), labels.clone()), ObservedVolume { name: format!("{name}-db.top"), labels })
+    };
+    let ((one, of_one), (two, of_two)) = (of("run-1"), of("run-2"));
+    let observed = Observed { containers: vec![one, two], volumes: vec![of_one, of_two], ..Observed::default() };
+    let plan = garbage(&identity(), &observed, &|_| false, 10);
+    let is_container = |index: &usize| matches!(plan.steps[*index].action, Action::Remove { .. });
+    let volumes = plan.steps.iter().filter(|step| matches!(step.action, Action::RemoveVolume { .. }));
+    let waits: Vec<usize> = volumes.map(|step| step.after.iter().filter(|index| is_container(index)).count()).collect();
+    assert_eq!(waits, [2, 2]);
+}
+
+#[test]
 fn what_a_killed_making_of_a_base_left_is_garbage_here_at_once_and_elsewhere_after_an_hour() {
     let nobody = |_: &str| false;
     let base = base_of(&postgres(), &empty()).unwrap();

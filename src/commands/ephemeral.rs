@@ -35,6 +35,7 @@ pub(super) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
     let expires = i64::try_from((since_1970 + run.ttl).as_secs()).unwrap_or(i64::MAX);
     first.identity.lease = Some(Lease::of(&|name| std::env::var(name).ok(), std::process::id(), expires));
     first.check_lock(&run.start, printer)?;
+    first.bases_first = run.lanes.is_some_and(|count| count > 1);
     let engine = connect(global).await?;
     let lanes: Vec<Project> = match run.lanes {
         None => vec![first],

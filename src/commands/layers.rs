@@ -10,6 +10,10 @@ use crate::model::{Diagnostic, Event, Exit, Failure, ServiceState, Way};
 use crate::plan::Base;
 use crate::protocol;
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Between two looks at whether somebody else still makes a base.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Makes the base layers that are not there yet, of what this run initialised, or an earlier one began. Where that
 /// fails, it is said and no more: the environment runs.
@@ -47,9 +51,9 @@ pub(crate) async fn keep_bases(project: &Project, ready: &Ready, start: &Startin
     Ok(())
 }
 
-/// Makes the seeded bases of services, which their data is to begin with; whoever makes one of them already is waited
-/// for. `anew` makes them although they are there.
-pub(crate) async fn make_seeded(
+/// Makes the bases of services, seeded or not, which their data is to begin with; whoever makes one of them already is
+/// waited for. `anew` makes them although they are there.
+pub(crate) async fn make_bases(
     project: &Project,
     services: &[&str],
     labels: &BTreeMap<String, String>,
@@ -60,9 +64,7 @@ pub(crate) async fn make_seeded(
     let observed = project.observe(start.engine).await?;
     for base in project.bases(&observed).into_iter().filter(|base| services.contains(&base.service())) {
         let base = if anew && base.record(&observed).is_some() { base.anew() } else { base };
-        let _lock = CheckoutLock::acquire(&project.machine.folder, &base.name, || {
-            start.printer.line(&format!("another devenv is seeding {}; waiting for it to end", base.service()));
-        })?;
+        let _lock = alone(project, &base, start).await?;
         if let Err(failure) = keep_base(project, &base, labels.clone(), start, emit).await {
             let state = ServiceState::Failed;
             emit(Event::Service { name: base.service().to_owned(), state });
@@ -74,6 +76,22 @@ pub(crate) async fn make_seeded(
         }
     }
     Ok(())
+}
+
+/// The lock of a base. Another lane of this very process may have it, which goes on meanwhile.
+async fn alone(project: &Project, base: &Base, start: &Starting<'_>) -> Result<CheckoutLock, Failure> {
+    let mut is_said = false;
+    loop {
+        if let Some(lock) = CheckoutLock::try_acquire(&project.machine.folder, &base.name)? {
+            return Ok(lock);
+        }
+        if !is_said && !start.silent {
+            let doing = if base.seeds.is_empty() { "initialising" } else { "seeding" };
+            start.printer.line(&format!("another devenv is {doing} {}; waiting for it to end", base.service()));
+            is_said = true;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 /// What was there for a base's commands alone goes.
@@ -100,6 +118,10 @@ async fn keep_base(
     let observed = project.observe(engine).await?;
     if base.record(&observed).is_some() {
         return Ok(());
+    }
+    if project.bases_first {
+        let doing = if base.seeds.is_empty() { "initialised" } else { "seeded" };
+        start.printer.line(&format!(" {} is {doing} once, for all lanes", base.service()));
     }
     let (desired, plan) = base.making(&labels, &observed);
     let run = apply::Run {

@@ -122,6 +122,8 @@ pub(crate) struct Project {
     pub(crate) fixed_ports: FixedPorts,
     /// Whether fresh data is made anew, though there is a base layer to start over.
     pub(crate) cold: bool,
+    /// Whether a base that is not there yet is made before anything starts over it: several are to.
+    pub(crate) bases_first: bool,
     /// How volumes get what their layers hold, where the user says it.
     pub(crate) way: Option<Way>,
     /// The services as declared, each with the image that this means.
@@ -205,6 +207,7 @@ impl Project {
             identity,
             fixed_ports,
             cold: false,
+            bases_first: false,
             way: way_said()?,
             declared,
             source: None,

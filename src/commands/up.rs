@@ -7,7 +7,7 @@ use crate::apply;
 use crate::cli::{Global, Start, Up};
 use crate::docker::{Engine, EngineError};
 use crate::dotenv::{self, UserLine};
-use crate::model::{Diagnostic, Event, Exit, Failure, ImageRef, Observed, SourceFile, Stack, Value};
+use crate::model::{Diagnostic, Event, Exit, Failure, ImageRef, Observed, Service, SourceFile, Stack, Value};
 use crate::plan::{self, Action, Desired, Fields, Plan};
 use crate::resolve::lock_file;
 use crate::ui::{Layout, Printer, Reporter, ServiceRow, env_line, production_line, ready_line};
@@ -111,14 +111,14 @@ pub(crate) async fn bring_up(
             starting.printer.diagnostics(&warnings);
         }
         let leaving = if left { BTreeMap::new() } else { plan::leaving(&project.identity, &observed) };
-        let unseeded = plan::unseeded(stack, &desired, &observed);
+        let based = based(project, &desired, &observed);
         let is_absent = |name: &str| {
             let service = desired.services.iter().find(|service| service.name == name);
             service.is_some_and(|service| !observed.images.contains_key(&service.container.image.to_string()))
         };
         let pulls_first = !pulled
             && (desired.services.iter().any(|service| service.volumes_unknown)
-                || unseeded.iter().any(|service| is_absent(&service.name))
+                || based.iter().any(|service| is_absent(service))
                 // What runs goes on until all is here.
                 || !leaving.is_empty() && desired.services.iter().any(|service| is_absent(&service.name)));
         let plan = if pulls_first { plan.pulls() } else { plan };
@@ -154,10 +154,9 @@ pub(crate) async fn bring_up(
             stop: &starting.stop,
         };
         let anew: Vec<&str> = if project.cold && !seeded { seeded_of(stack, &desired, &observed) } else { Vec::new() };
-        let wanting: Vec<&str> =
-            unseeded.iter().map(|service| service.name.as_str()).chain(anew.iter().copied()).collect();
+        let wanting: Vec<&str> = based.into_iter().chain(anew.iter().copied()).collect();
         if !pulls_first && !seeded && !wanting.is_empty() {
-            let made = layers::make_seeded(project, &wanting, &desired.labels, project.cold, starting, &emit).await;
+            let made = layers::make_bases(project, &wanting, &desired.labels, project.cold, starting, &emit).await;
             if let Err(failure) = made {
                 reporter.finish();
                 return Err(failure);
@@ -226,7 +225,7 @@ async fn reseed(project: &Project, start: &Starting<'_>, yes: bool) -> Result<()
     let rows = rows_of(&desired);
     let reporter = if start.silent { Reporter::silent(start.printer) } else { Reporter::new(start.printer, &rows) };
     let emit = |event: Event| reporter.event(&event);
-    let made = layers::make_seeded(project, &seeded, &desired.labels, true, start, &emit).await;
+    let made = layers::make_bases(project, &seeded, &desired.labels, true, start, &emit).await;
     reporter.finish();
     made.map_err(|mut failure| {
         if let Some(last) = failure.diagnostics.last_mut() {
@@ -243,6 +242,28 @@ pub(super) fn rows_of(desired: &Desired) -> Vec<ServiceRow> {
         what: format!("{} {}", service.kind, service.version),
     };
     desired.services.iter().map(row).collect()
+}
+
+/// Services whose base is to be made before they start: those with seeds, and where several are to begin at once, all
+/// that have one and begin with nothing. An image that is not here yet has none so far.
+fn based<'a>(project: &'a Project, desired: &Desired, observed: &Observed) -> Vec<&'a str> {
+    let stack = &project.reading.stack;
+    let name = |service: &'a Service| service.name.as_str();
+    if !project.bases_first || project.cold {
+        return plan::unseeded(stack, desired, observed).into_iter().map(name).collect();
+    }
+    let mut empty: Vec<&str> = plan::beginning_empty(stack, desired, observed).into_iter().map(name).collect();
+    if !empty.is_empty() {
+        let bases = project.bases(observed);
+        let image =
+            |service: &str| desired.services.iter().find(|one| one.name == service).map(|one| &one.container.image);
+        let is_absent =
+            |service: &str| image(service).is_some_and(|image| !observed.images.contains_key(&image.to_string()));
+        let is_missing =
+            |service: &str| bases.iter().any(|base| base.service() == service && base.record(observed).is_none());
+        empty.retain(|service| is_absent(service) || is_missing(service));
+    }
+    empty
 }
 
 /// Services whose new data would begin with a seeded base that is there already.

@@ -21,22 +21,31 @@ impl CheckoutLock {
     /// Takes the environment's lock. Where another process has it, `on_wait` is called once before waiting.
     pub fn acquire(folder: &Path, environment: &str, on_wait: impl FnOnce()) -> Result<Self, Failure> {
         let path = path_of(folder, environment);
-        let refuse = |error: std::io::Error| {
-            Failure::new(
-                Exit::Failed,
-                Diagnostic::error("lock", format!("cannot lock this environment with {}", path.display()))
-                    .because(error.to_string()),
-            )
-        };
-        let mut file = open(&path).map_err(refuse)?;
+        let file = open(&path).map_err(|error| refusal(&path, &error))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 on_wait();
-                file.lock().map_err(refuse)?;
+                file.lock().map_err(|error| refusal(&path, &error))?;
             }
-            Err(TryLockError::Error(error)) => return Err(refuse(error)),
+            Err(TryLockError::Error(error)) => return Err(refusal(&path, &error)),
         }
+        Self::held(file, &path)
+    }
+
+    /// Takes the lock if nobody has it: neither another process, nor this one.
+    pub fn try_acquire(folder: &Path, environment: &str) -> Result<Option<Self>, Failure> {
+        let path = path_of(folder, environment);
+        let file = open(&path).map_err(|error| refusal(&path, &error))?;
+        match file.try_lock() {
+            Ok(()) => Self::held(file, &path).map(Some),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(refusal(&path, &error)),
+        }
+    }
+
+    fn held(mut file: File, path: &Path) -> Result<Self, Failure> {
+        let refuse = |error: std::io::Error| refusal(path, &error);
         let mut said = String::new();
         file.read_to_string(&mut said).map_err(refuse)?;
         let interrupted = said.parse().ok().map(|seconds| UNIX_EPOCH + Duration::from_secs(seconds));
@@ -46,6 +55,11 @@ impl CheckoutLock {
         }
         Ok(Self { file, interrupted })
     }
+}
+
+fn refusal(path: &Path, error: &std::io::Error) -> Failure {
+    let told = Diagnostic::error("lock", format!("cannot lock this environment with {}", path.display()));
+    Failure::new(Exit::Failed, told.because(error.to_string()))
 }
 
 impl Drop for CheckoutLock {
@@ -88,7 +102,9 @@ mod tests {
         assert!(!is_held(folder.path(), "shop-1"));
         let lock = CheckoutLock::acquire(folder.path(), "shop-1", || panic!("nobody else has it")).unwrap();
         assert!(is_held(folder.path(), "shop-1"));
+        assert!(CheckoutLock::try_acquire(folder.path(), "shop-1").unwrap().is_none());
         assert!(!is_held(folder.path(), "shop-2"));
+        assert!(CheckoutLock::try_acquire(folder.path(), "shop-2").unwrap().is_some());
         drop(lock);
         assert!(!is_held(folder.path(), "shop-1"));
     }

@@ -165,13 +165,20 @@ pub fn flattened(desired: &Desired, plan: &Plan) -> Vec<Diagnostic> {
 
 /// Services that are to begin with seeds, and have no base that holds them yet.
 pub fn unseeded<'a>(stack: &'a Stack, desired: &Desired, observed: &Observed) -> Vec<&'a Service> {
+    let mut services = beginning_empty(stack, desired, observed);
+    services.retain(|service| !service.seeds.is_empty());
+    services
+}
+
+/// Services whose data is to begin with an empty folder.
+pub fn beginning_empty<'a>(stack: &'a Stack, desired: &Desired, observed: &Observed) -> Vec<&'a Service> {
     let begins = |service: &&Service| {
         let wanted = desired.services.iter().find(|wanted| wanted.name == service.name);
         wanted.and_then(|wanted| wanted.volumes.first()).is_some_and(|volume| {
             volume.over.is_none() && !observed.volumes.iter().any(|known| known.name == volume.name)
         })
     };
-    stack.services.iter().filter(|service| !service.seeds.is_empty()).filter(begins).collect()
+    stack.services.iter().filter(begins).collect()
 }
 
 /// Services whose data was made of other seeds than they have now, each told at its seed.

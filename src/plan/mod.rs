@@ -26,7 +26,7 @@ pub use diff::{Action, Plan, Step, diff, shared, teardown};
 pub use endpoint::{Fields, render_fields, render_value};
 pub use garbage::{garbage, stale};
 pub use identity::{Identity, Lease, slug};
-pub use layers::{Extent, extents, flattened, reseedable, unseeded};
+pub use layers::{Extent, beginning_empty, extents, flattened, reseedable, unseeded};
 pub use overrides::{Override, overrides};
 pub use platform::{platform_mismatch, platform_mismatches};
 pub use ports::{FixedPorts, PortTaken};

@@ -13,11 +13,16 @@ use futures_util::future::{join, try_join_all};
 use futures_util::{StreamExt as _, pin_mut};
 use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::time::{Duration, Instant};
 
 /// Where a container of ours sees what it puts into a volume.
 const INTO: &str = "/devenv-into";
 /// Where it sees what the volume begins with.
 const FROM: &str = "/devenv-from";
+
+/// How long an engine may take to make a container, and how often it is asked for one that it still makes.
+const MADE_WITHIN: Duration = Duration::from_secs(30);
+const PAUSE: Duration = Duration::from_millis(50);
 
 type Labels = BTreeMap<String, String>;
 
@@ -123,11 +128,7 @@ impl Engine {
         own.insert(label::FILLING.to_owned(), name.to_owned());
         let command = ["cp", "-a", &format!("{FROM}/."), INTO].map(str::to_owned).to_vec();
         let from = mount(&over.whole, FROM, true);
-        let record = match self.create_bare(&filler_of(name), &over.image, &own, vec![from.clone()], None).await {
-            // A run that was killed left it, and it is still true.
-            Err(error) if error.kind == EngineFault::Conflict => filler_of(name),
-            made => made?,
-        };
+        let record = self.record_of_copy(&filler_of(name), &own, &over.image, from.clone()).await?;
         let name_of_copying = format!("{name}.copying");
         let id = self.create_bare(&name_of_copying, &over.image, &own, vec![filling, from], Some(command)).await?;
         self.start(&id).await?;
@@ -144,6 +145,30 @@ impl Engine {
         }
         self.remove_container(&id).await?;
         self.remove_container(&record).await
+    }
+
+    /// The container that says that a copy is not complete. One that a run which was killed left is still true; one that
+    /// the engine still makes for it has the name, and is not there: it would come later, and say so of a whole copy.
+    async fn record_of_copy(
+        &self,
+        name: &str,
+        labels: &Labels,
+        image: &ImageRef,
+        from: Mount,
+    ) -> Result<String, EngineError> {
+        let began = Instant::now();
+        loop {
+            match self.create_bare(name, image, labels, vec![from.clone()], None).await {
+                Err(error) if error.kind == EngineFault::Conflict => match self.container_state(name).await {
+                    Ok(_) => return Ok(name.to_owned()),
+                    Err(absent) if absent.is_not_found() && began.elapsed() < MADE_WITHIN => {
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                    Err(_) => return Err(error),
+                },
+                made => return made,
+            }
+        }
     }
 
     /// A container that is never started, in place of one of that name that a killed run left.
@@ -263,4 +288,30 @@ pub(super) fn first_owner(bytes: &[u8]) -> io::Result<Owner> {
     let first = archive.entries()?.next().ok_or_else(|| io::Error::other("the engine's archive is empty"))??;
     let header = first.header();
     Ok(Owner { uid: header.uid()?, gid: header.gid()?, mode: header.mode()? & 0o7777 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::docker::fake_engine::{Answer, FakeEngine, VERSION};
+    use crate::docker::{Surroundings, connect};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    #[tokio::test]
+    async fn a_record_that_the_engine_still_makes_for_a_killed_run_is_waited_for() {
+        let looks = AtomicUsize::new(0);
+        let engine = FakeEngine::start(move |request| match request.path.as_str() {
+            "/version" => Answer::json(VERSION),
+            path if path.contains("/containers/create") => Answer::status(409, r#"{"message":"the name is in use"}"#),
+            path if path.contains("/containers/db.filling/json") && looks.fetch_add(1, Ordering::SeqCst) >= 2 => {
+                Answer::json(r#"{"Id":"late"}"#)
+            }
+            _ => Answer::status(404, r#"{"message":"No such container: db.filling"}"#),
+        });
+        let client = connect(Some(&engine.host()), &Surroundings::default()).await.unwrap();
+        let image = ImageRef::parse("redis:8").unwrap();
+        let record = client.record_of_copy("db.filling", &Labels::new(), &image, mount("from", FROM, true)).await;
+        assert_eq!(record.unwrap(), "db.filling");
+        assert_eq!(engine.requests().iter().filter(|one| one.path.contains("/containers/db.filling/json")).count(), 3);
+    }
 }

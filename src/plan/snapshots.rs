@@ -282,6 +282,8 @@ pub fn known_way(identity: &Identity, observed: &Observed) -> Option<Way> {
 /// is nothing to keep.
 pub fn keeper(identity: &Identity, way: Option<Way>, observed: &Observed) -> Option<Record> {
     let ours = observed.volumes.iter().filter(|volume| volume.label(label::ENVIRONMENT) == identity.name);
+    // A copy that is not complete is made again, and whoever mentions it would keep it from going first.
+    let ours = ours.filter(|volume| !is_incomplete(&volume.name, observed));
     let mut volumes: BTreeSet<String> = BTreeSet::new();
     for volume in ours {
         volumes.insert(volume.name.clone());

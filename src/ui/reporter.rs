@@ -327,6 +327,18 @@ mod tests {
     }
 
     #[test]
+    fn seeding_shows_what_it_takes_and_how_far_it_is() {
+        let mut row = row();
+        let seeding = |done| ServiceState::Seeding { what: "shop.sql".into(), done, total: 148_000_000 };
+        assert!(on_service(&mut row, &seeding(0)), "each file has a line");
+        assert!(!on_service(&mut row, &seeding(37_000_000)));
+        assert_eq!(
+            row.text(layout(), Some(Duration::from_millis(900)), false),
+            " db          postgres 16.4   25%             seeding         0.9 s   shop.sql · 37 MB of 148 MB"
+        );
+    }
+
+    #[test]
     fn pulling_shows_how_far_it_is() {
         let mut row = row();
         on_pull(&mut row, "postgres:16.4", &PullProgress::Bytes { done: 37_000_000, total: 148_000_000 });

@@ -1,7 +1,7 @@
 //! Seeds: what data begins with, on real servers, in bases that later environments start over.
 
 use crate::client::{one, redis, sql};
-use crate::project::{Outcome, Sandbox, docker};
+use crate::project::{Outcome, Running, Sandbox, docker};
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
@@ -71,6 +71,35 @@ fn a_seed_is_taken_once_and_every_later_environment_starts_over_it() {
         sql(&project.env()["DATABASE_URL"], "DROP TABLE items CASCADE").unwrap();
         run(&project, way, &["reset", "--yes"]);
         assert_eq!(items(&project.env()["DATABASE_URL"]), "soap,towel");
+    }
+}
+
+#[test]
+fn two_environments_that_make_the_same_base_at_once_end_with_one() {
+    let local = "seeds: {db: [schema.sql]}\n";
+    for (seeds, waits) in [(local, true), ("", false)] {
+        let files = [
+            ("services.yaml", STACK),
+            ("services.local.yaml", seeds),
+            ("schema.sql", SCHEMA),
+            ("../copy/services.yaml", STACK),
+            ("../copy/services.local.yaml", seeds),
+            ("../copy/schema.sql", SCHEMA),
+        ];
+        let project = Sandbox::new(&files);
+        let copy = project.path("../copy").canonicalize().unwrap().display().to_string();
+        let both = [project.spawn(&["up"]), project.spawn(&["up", "-C", &copy])].map(Running::end);
+        assert!(both.iter().all(|ended| ended.code == 0), "{both:?}");
+        let waited = both.iter().filter(|ended| ended.stderr.contains("another devenv is seeding db")).count();
+        assert_eq!(waited, usize::from(waits), "{both:?}");
+        // One a service that has one.
+        let of_db = bases(&project);
+        assert_eq!(of_db.len(), 1, "{of_db:?}");
+        // Whoever comes next starts over it.
+        project.succeed(&["down", "--volumes", "--yes"]);
+        project.succeed(&["up"]);
+        assert_eq!(bases(&project), of_db);
+        project.succeed(&["down", "-C", &copy, "--volumes", "--yes"]);
     }
 }
 

@@ -217,6 +217,9 @@ fn what_says_that_a_copy_is_not_complete_stays_until_it_is() {
     let removed: Vec<&str> = plan.names().collect();
     assert!(removed.contains(&"copier") && removed.contains(&volume.name.as_str()), "{removed:?}");
     assert!(!removed.contains(&"filler"), "{removed:?}");
+    // Nobody else mentions it, or it could not be removed to be made again.
+    let kept = keeper(&identity(), None, &observed).unwrap();
+    assert!(!kept.volumes.is_empty() && !kept.volumes.contains(&volume.name), "{kept:?}");
 }
 
 #[test]

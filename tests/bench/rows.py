@@ -154,7 +154,10 @@ class Row:
 
 
 class Same(Row):
-    """Nothing to do, each while the other's services do not run: Compose's health checks would be measured with ours."""
+    """Nothing to do, at rest, and each while the other's services do not run: Compose's health checks, and a broker that
+    still comes up, would be measured with ours."""
+
+    REST = 3
 
     def __init__(self, bench):
         super().__init__(bench)
@@ -164,12 +167,14 @@ class Same(Row):
 
     def devenv(self):
         self.bench.up(self.place)
+        time.sleep(self.REST)
         seconds = self.bench.up(self.place)
         self.bench.down(self.place)
         return seconds
 
     def compose(self):
         self.bench.compose_up(self.place)
+        time.sleep(self.REST)
         seconds = self.bench.compose_up(self.place)
         self.bench.run([self.bench.compose, "stop"], self.place)
         return seconds

@@ -276,8 +276,11 @@ class Data(Row):
         of_it = [one["Name"] for one in volumes if (one["Labels"] or {}).get("dev.devenv.root") == str(self.place)]
         [self.volume] = [name for name in of_it if not name.startswith("devenv-base-")]
         self.number = 0
-        self.turns = {"save": self.save, "restore": self.restore, "point": self.point, "copy": self.copy,
-                      "dump": self.dump, "busy": self.busy}
+        # Another checkout of the same project.
+        self.other = bench.folder / f"data-{megabytes}-other"
+        shutil.copytree(self.place, self.other)
+        self.turns = {"save": self.save, "restore": self.restore, "point": self.point, "branch": self.branch,
+                      "copy": self.copy, "dump": self.dump, "busy": self.busy}
         self.line(f"snapshot of {self.size} that rest, until it answers again", "save", "copy", "`cp -a`",
                   "1.2 s" if megabytes > 1000 else "")
         self.line("the same right after as much was written", "busy", "copy", "`cp -a`", "")
@@ -285,6 +288,8 @@ class Data(Row):
                   "0.7 s, 0.1" if megabytes > 1000 else "")
         self.line("the same", "restore", "dump", "`pg_dump \\| pg_restore`", "")
         self.line("the same, and then a point SELECT on the largest table", "point", None, "", "")
+        self.line(f"branch of {self.size}: another checkout's first `up`, with its data", "branch", "copy", "`cp -a`",
+                  "0.7 s, 0.1" if megabytes > 1000 else "")
 
     def snapshot(self, *arguments):
         return self.bench.run([self.bench.devenv, "snapshot", *arguments], self.place)
@@ -311,6 +316,12 @@ class Data(Row):
         server.query("SELECT length(filler) FROM big0 WHERE id = 4242")
         server.close()
         return self.restored + time.perf_counter() - began
+
+    def branch(self):
+        (self.other / ".env").unlink(missing_ok=True)
+        seconds = self.bench.up(self.other, "--from", f"s{self.number}")
+        self.bench.gone(self.other)
+        return seconds
 
     def copy(self):
         volume = f"{self.bench.name}-copy"

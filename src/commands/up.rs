@@ -111,14 +111,14 @@ pub(crate) async fn bring_up(
             starting.printer.diagnostics(&warnings);
         }
         let leaving = if left { BTreeMap::new() } else { plan::leaving(&project.identity, &observed) };
-        let based = based(project, &desired, &observed);
+        let without_base = without_base(project, &desired, &observed);
         let is_absent = |name: &str| {
             let service = desired.services.iter().find(|service| service.name == name);
             service.is_some_and(|service| !observed.images.contains_key(&service.container.image.to_string()))
         };
         let pulls_first = !pulled
             && (desired.services.iter().any(|service| service.volumes_unknown)
-                || based.iter().any(|service| is_absent(service))
+                || without_base.iter().any(|service| is_absent(service))
                 // What runs goes on until all is here.
                 || !leaving.is_empty() && desired.services.iter().any(|service| is_absent(&service.name)));
         let plan = if pulls_first { plan.pulls() } else { plan };
@@ -154,7 +154,7 @@ pub(crate) async fn bring_up(
             stop: &starting.stop,
         };
         let anew: Vec<&str> = if project.cold && !seeded { seeded_of(stack, &desired, &observed) } else { Vec::new() };
-        let wanting: Vec<&str> = based.into_iter().chain(anew.iter().copied()).collect();
+        let wanting: Vec<&str> = without_base.into_iter().chain(anew.iter().copied()).collect();
         if !pulls_first && !seeded && !wanting.is_empty() {
             let made = layers::make_bases(project, &wanting, &desired.labels, project.cold, starting, &emit).await;
             if let Err(failure) = made {
@@ -246,7 +246,7 @@ pub(super) fn rows_of(desired: &Desired) -> Vec<ServiceRow> {
 
 /// Services whose base is to be made before they start: those with seeds, and where several are to begin at once, all
 /// that have one and begin with nothing. An image that is not here yet has none so far.
-fn based<'a>(project: &'a Project, desired: &Desired, observed: &Observed) -> Vec<&'a str> {
+fn without_base<'a>(project: &'a Project, desired: &Desired, observed: &Observed) -> Vec<&'a str> {
     let stack = &project.reading.stack;
     let name = |service: &'a Service| service.name.as_str();
     if !project.bases_first || project.cold {

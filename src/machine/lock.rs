@@ -20,16 +20,12 @@ pub struct CheckoutLock {
 impl CheckoutLock {
     /// Takes the environment's lock. Where another process has it, `on_wait` is called once before waiting.
     pub fn acquire(folder: &Path, environment: &str, on_wait: impl FnOnce()) -> Result<Self, Failure> {
-        let path = path_of(folder, environment);
-        let file = open(&path).map_err(|error| refusal(&path, &error))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                on_wait();
-                file.lock().map_err(|error| refusal(&path, &error))?;
-            }
-            Err(TryLockError::Error(error)) => return Err(refusal(&path, &error)),
+        if let Some(lock) = Self::try_acquire(folder, environment)? {
+            return Ok(lock);
         }
+        on_wait();
+        let path = path_of(folder, environment);
+        let file = open(&path).and_then(|file| file.lock().map(|()| file)).map_err(|error| refusal(&path, &error))?;
         Self::held(file, &path)
     }
 

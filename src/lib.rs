@@ -15,6 +15,7 @@ pub mod manifest;
 pub mod model;
 pub mod parity;
 pub mod plan;
+pub mod project;
 pub mod protocol;
 pub mod resolve;
 mod syntax;

@@ -4,6 +4,7 @@
 //! the project's boundary.
 
 use crate::model::{Diagnostic, Origin, SourceFile};
+pub(crate) use crate::project::{git_top_level, tidy};
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
@@ -132,11 +133,6 @@ impl Project {
     }
 }
 
-/// The nearest folder upwards that git knows as a checkout or worktree.
-pub(crate) fn git_top_level(folder: &Path) -> Option<&Path> {
-    folder.ancestors().find(|folder| folder.join(".git").exists())
-}
-
 /// Text from bytes: without a byte order mark, and refused where it is no UTF-8.
 pub(crate) fn source_of(shown: &Path, bytes: Vec<u8>) -> Result<Arc<SourceFile>, FileError> {
     let refuse = |bytes: &[u8], at: usize, what: String, help: &str| {
@@ -203,21 +199,6 @@ fn io_error(shown: &Path, error: &io::Error) -> FileError {
 fn unreadable(shown: &Path, what: &str, help: &str) -> FileError {
     let diagnostic = Diagnostic::error("file-unreadable", format!("`{}` {what}", shown.display())).help(help);
     FileError { fault: FileFault::Unreadable, diagnostic: Box::new(diagnostic) }
-}
-
-/// The path without `.` and `..`, by its words alone.
-pub(crate) fn tidy(path: &Path) -> PathBuf {
-    let mut tidied = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                tidied.pop();
-            }
-            part => tidied.push(part),
-        }
-    }
-    tidied
 }
 
 /// The path as seen from the root, with `..` where it lies beside it inside the boundary.

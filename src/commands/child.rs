@@ -6,8 +6,8 @@ use crate::ui::Printer;
 use futures_util::future::try_join3;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use rustix::process::{Pid, Signal, kill_process};
-use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::Command;
@@ -60,16 +60,25 @@ pub(super) async fn run_all(
     Ok(codes.into_iter().find(|code| *code != 0).unwrap_or(0))
 }
 
-fn spawn(command: &[String], child: &Child) -> Result<tokio::process::Child, Failure> {
-    let mut words = command.iter().map(OsString::from);
-    let program = words.next().unwrap_or_default();
-    let mut command = Command::new(&program);
+/// A command whose program was found on the caller's own PATH, seen from that folder: before any variable is set, so that
+/// none decides which program it is.
+pub(super) fn command(words: &[String], folder: &Path) -> Result<Command, which::Error> {
+    let [name, arguments @ ..] = words else { return Err(which::Error::CannotFindBinaryPath) };
+    let mut command = Command::new(which::which_in(name, std::env::var_os("PATH"), folder)?);
+    command.arg0(name).args(arguments);
+    Ok(command)
+}
+
+fn spawn(words: &[String], child: &Child) -> Result<tokio::process::Child, Failure> {
+    let program = words.first().cloned().unwrap_or_default();
+    let here = std::env::current_dir().unwrap_or_default();
+    let mut command = command(words, &here).map_err(|error| no_command(&program, &error.to_string()))?;
     // What goes wrong with one lane ends the others too.
-    command.args(words).envs(child.variables.iter().cloned()).kill_on_drop(child.lane.is_some());
+    command.envs(child.variables.iter().cloned()).kill_on_drop(child.lane.is_some());
     if child.lane.is_some() {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     }
-    command.spawn().map_err(|error| no_command(&program.to_string_lossy(), &error.to_string()))
+    command.spawn().map_err(|error| no_command(&program, &error.to_string()))
 }
 
 async fn to_its_end(

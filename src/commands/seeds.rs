@@ -1,5 +1,6 @@
 //! Seeds: what a service's data begins with is put into a base, and the environment starts over that.
 
+use super::child::command;
 use super::run::values;
 use super::session::Project;
 use super::up::Starting;
@@ -11,7 +12,6 @@ use crate::plan::{Base, Desired};
 use crate::protocol;
 use std::path::Path;
 use std::process::Stdio;
-use tokio::process::Command;
 
 /// Of a command's output the last so many lines are shown where it fails.
 const LAST_LINES: usize = 15;
@@ -90,20 +90,20 @@ pub(super) async fn take(
 
 /// Runs a command on the host, with every variable of the project: those of the seeded service lead to the server that
 /// is being made, those of the others to empty ones beside it.
-async fn run(project: &Project, base: &Base, seed: &Seed, command: &[String], made: &Desired) -> Result<(), Failure> {
+async fn run(project: &Project, base: &Base, seed: &Seed, words: &[String], made: &Desired) -> Result<(), Failure> {
     let service = base.service();
     let fields = made.fields(project.kinds(), false);
     let fields = fields.map_err(|diagnostics| Failure { exit: Exit::Manifest, diagnostics })?;
     let target = dotenv::git::choose(&project.reading.root, None)?;
     let user_lines = dotenv::user_lines(&dotenv::file::read(&target.path)?);
-    let [program, words @ ..] = command else { return Ok(()) };
-    let mut command = Command::new(program);
-    command.args(words).envs(values(project, &fields, &user_lines, false)).current_dir(&project.reading.root);
+    let not_started = |error: &dyn std::fmt::Display| {
+        command_failed(service, seed, &seed.origin, &format!("cannot be started: {error}"), &[])
+    };
+    let root = &project.reading.root;
+    let mut command = command(words, root).map_err(|error| not_started(&error))?;
+    command.envs(values(project, &fields, &user_lines, false)).current_dir(root);
     command.stdin(Stdio::null()).kill_on_drop(true);
-    let ended = command
-        .output()
-        .await
-        .map_err(|error| command_failed(service, seed, &seed.origin, &format!("cannot be started: {error}"), &[]))?;
+    let ended = command.output().await.map_err(|error| not_started(&error))?;
     if ended.status.success() {
         return Ok(());
     }

@@ -1,9 +1,11 @@
 //! Logins for registries, from Docker's own configuration and the helpers that it names.
 
+use crate::machine::{OnPath, Programs};
 use bollard::auth::DockerCredentials;
 use docker_credential::{CredentialRetrievalError, DockerCredential, get_credential_from_reader};
-use std::fs::File;
-use std::io::{BufReader, ErrorKind};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -48,12 +50,18 @@ fn server_name(registry: &str) -> &str {
 }
 
 fn look_up(path: &PathBuf, server: &str) -> Login {
-    let file = match File::open(path) {
-        Ok(file) => file,
+    let text = match std::fs::read(path) {
+        Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Login::default(),
         Err(error) => return without(format!("{} cannot be read: {error}", path.display())),
     };
-    let found = match get_credential_from_reader(BufReader::new(file), server) {
+    let here = Programs::seen_from(Path::new("."));
+    for helper in helpers(&text, server) {
+        if let OnPath::Checkout(_) = here.find(&helper) {
+            return without(format!("`{helper}` on PATH lies in the checkout, of which nothing is run"));
+        }
+    }
+    let found = match get_credential_from_reader(text.as_slice(), server) {
         Ok(found) => found,
         Err(error) => return fault(path, error),
     };
@@ -66,6 +74,19 @@ fn look_up(path: &PathBuf, server: &str) -> Login {
         }
     }
     Login { credentials: Some(credentials), fault: None }
+}
+
+/// The programs that the configuration names for a registry.
+fn helpers(config: &[u8], server: &str) -> Vec<String> {
+    #[derive(Default, Deserialize)]
+    #[serde(default, rename_all = "camelCase")]
+    struct Config {
+        cred_helpers: BTreeMap<String, String>,
+        creds_store: Option<String>,
+    }
+    let config: Config = serde_json::from_slice(config).unwrap_or_default();
+    let names = config.cred_helpers.get(server).into_iter().chain(&config.creds_store);
+    names.map(|name| format!("docker-credential-{name}")).collect()
 }
 
 fn without(fault: String) -> Login {
@@ -126,6 +147,14 @@ mod tests {
         let found = login(r#"{"credsStore":"of-devenv-tests-that-is-not-there"}"#, "docker.io").await;
         assert!(found.credentials.is_none());
         assert!(found.fault.unwrap().contains("could not be run"));
+    }
+
+    #[test]
+    fn the_helpers_of_a_registry_are_those_that_may_be_run_for_it() {
+        let config = br#"{"credsStore":"desktop","credHelpers":{"a.example":"pass"}}"#;
+        assert_eq!(helpers(config, "a.example"), ["docker-credential-pass", "docker-credential-desktop"]);
+        assert_eq!(helpers(config, "b.example"), ["docker-credential-desktop"]);
+        assert_eq!(helpers(b"{", "b.example"), [""; 0]);
     }
 
     #[tokio::test]

@@ -2,10 +2,11 @@
 //!
 //! Asked from the `git` on PATH; without it, or outside a repository, there is nothing to say and nothing to fear.
 
+use crate::machine::git::{command, in_repository};
 use crate::model::{Diagnostic, Exit, Failure};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 /// How git stands to a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,25 +99,10 @@ pub fn standing(path: &Path) -> Standing {
     }
 }
 
-/// Spares two processes where there is nothing to ask.
-fn in_repository(folder: &Path) -> bool {
-    if std::env::var_os("GIT_DIR").is_some() {
-        return true;
-    }
-    folder.canonicalize().is_ok_and(|folder| folder.ancestors().any(|folder| folder.join(".git").exists()))
-}
-
 fn git(folder: &Path, arguments: &[&str], name: &OsStr) -> Option<Child> {
-    Command::new("git")
-        .arg("-C")
-        .arg(folder)
-        .args(arguments)
-        .arg(name)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .ok()
+    let mut command = command(folder)?;
+    command.args(arguments).arg(name).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().ok()
 }
 
 fn exit_code(mut child: Child) -> Option<i32> {

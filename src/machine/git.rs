@@ -1,8 +1,9 @@
 //! What git knows of the project, asked from the `git` on PATH.
 //!
-//! Git is only read: nothing is fetched, no lock is taken, no hook or helper of the repository is run.
+//! Git is only read: nothing is fetched, no lock is taken, no hook or helper of the repository is run ([`command`]).
 
 use super::ask::{Answer, ask};
+use super::program::{OnPath, Programs};
 use crate::model::{Commit, Diagnostic, History, Located, Release, is_release};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -21,7 +22,7 @@ pub fn tracked(folder: &Path, paths: &[PathBuf]) -> Option<BTreeSet<PathBuf>> {
     if !in_repository(folder) {
         return None;
     }
-    let mut command = git(folder);
+    let mut command = command(folder)?;
     command.args(["--literal-pathspecs", "ls-files", "-z", "--"]).args(paths);
     let answer = ask(&mut command, LIMIT).ok().filter(|answer| answer.success)?;
     Some(answer.out.split_terminator('\0').map(PathBuf::from).collect())
@@ -74,13 +75,21 @@ pub fn history(folder: &Path, named: &[Located<String>], since: i64) -> Result<O
         (git.count(&release.commit, &head)?, release.commit.clone(), release.name.clone(), None)
     };
     // What came by a merge came with the merge, however old it was by then.
-    let times = git.say(&["log", "--first-parent", "--format=%ct", &format!("{commit}..{head}"), "--"])?;
+    let times = git.say(&[
+        "log",
+        "--no-ext-diff",
+        "--no-textconv",
+        "--first-parent",
+        "--format=%ct",
+        &format!("{commit}..{head}"),
+        "--",
+    ])?;
     let waiting_since = times.lines().filter_map(|time| time.parse().ok()).min();
 
     let recent = releases.iter().filter(|release| release.time >= since).map(|release| release.commit.as_str());
     let tips: BTreeSet<&str> = recent.chain([head.as_str()]).collect();
     let since = format!("--since=@{since}");
-    let mut arguments = vec!["log", COMMIT_FORMAT, &since];
+    let mut arguments = vec!["log", "--no-ext-diff", "--no-textconv", COMMIT_FORMAT, &since];
     arguments.extend(tips);
     arguments.push("--");
     let commits = commits(&git.say(&arguments)?);
@@ -196,7 +205,8 @@ impl Git<'_> {
     }
 
     fn ask(&self, arguments: &[&str]) -> Result<Answer, String> {
-        ask(git(self.folder).args(arguments), LIMIT).map_err(|none| none.to_string())
+        let mut command = command(self.folder).ok_or("there is no git on PATH outside of the checkout")?;
+        ask(command.args(arguments), LIMIT).map_err(|none| none.to_string())
     }
 
     /// The commit that a manifest's word names: a tag of a release with or without its `v`, or a commit's id.
@@ -237,17 +247,46 @@ impl Git<'_> {
     }
 }
 
-fn git(folder: &Path) -> Command {
-    let mut command = Command::new("git");
-    command.arg("-C").arg(folder);
-    command.args(["--no-pager", "-c", "core.fsmonitor=false", "-c", "log.showSignature=false"]);
-    // Its words are read, and a partial clone is not to fetch what is asked for.
-    command.env("LC_ALL", "C").env("GIT_OPTIONAL_LOCKS", "0").env("GIT_NO_LAZY_FETCH", "1");
+/// What keeps git from running a program that the repository's configuration names. A clone has none, but what was unpacked
+/// or lies in it as a bare repository may.
+const NO_PROGRAMS: &[&str] = &[
+    "core.fsmonitor=false",
+    "core.hooksPath=/dev/null",
+    "core.sshCommand=false",
+    "core.askPass=",
+    "credential.helper=",
+    "diff.external=",
+    "gpg.program=false",
+    "log.showSignature=false",
+    "safe.bareRepository=explicit",
+];
+
+/// The one way to git: a question about the repository of that folder. None where this machine has no git.
+pub(crate) fn command(folder: &Path) -> Option<Command> {
+    let programs = Programs::seen_from(folder);
+    let OnPath::Machine(git) = programs.find("git") else { return None };
+    let mut command = programs.command(&git);
+    command.arg("-C").arg(folder).arg("--no-pager");
+    for setting in NO_PROGRAMS {
+        command.args(["-c", setting]);
+    }
+    // Its words are read, and a partial clone is not to fetch what is asked for; releases before 2.44 know the last alone.
     command
+        .env("LC_ALL", "C")
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        .env("GIT_NO_LAZY_FETCH", "1")
+        .env("GIT_ALLOW_PROTOCOL", "none");
+    command.env("GIT_TERMINAL_PROMPT", "0");
+    for program in
+        ["GIT_EXTERNAL_DIFF", "GIT_SSH", "GIT_SSH_COMMAND", "GIT_PROXY_COMMAND", "GIT_ASKPASS", "SSH_ASKPASS"]
+    {
+        command.env_remove(program);
+    }
+    Some(command)
 }
 
-/// Spares a process where there is nothing to ask.
-fn in_repository(folder: &Path) -> bool {
+/// Whether there is a repository to ask about; spares a process where there is none.
+pub(crate) fn in_repository(folder: &Path) -> bool {
     let above = |folder: &Path| folder.ancestors().any(|folder| folder.join(".git").exists());
     std::env::var_os("GIT_DIR").is_some() || folder.canonicalize().is_ok_and(|folder| above(&folder))
 }

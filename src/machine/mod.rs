@@ -9,6 +9,7 @@ pub mod git;
 mod key;
 mod lock;
 mod ports;
+mod program;
 mod settings;
 pub mod tools;
 
@@ -16,4 +17,5 @@ pub use digests::Digests;
 pub use key::Key;
 pub use lock::{CheckoutLock, is_held};
 pub use ports::{Holder, holder_of, is_free};
+pub(crate) use program::{OnPath, Programs};
 pub use settings::Settings;

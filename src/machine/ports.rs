@@ -1,7 +1,14 @@
 //! Who listens on a port of this machine.
 
+use super::ask::ask;
+use super::program::{OnPath, Programs};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::time::Duration;
+
+/// How long a program may take to say who listens.
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// The process that has a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,12 +37,12 @@ pub fn holder_of(port: u16) -> Option<Holder> {
 }
 
 fn lsof(port: u16) -> Option<Holder> {
-    let output = std::process::Command::new("lsof")
-        .args(["-nP", "-sTCP:LISTEN", "-Fpc", &format!("-iTCP:{port}")])
-        .output()
-        .ok()?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let field = |letter| text.lines().find_map(|line| line.strip_prefix(letter)).map(str::to_owned);
+    let programs = Programs::seen_from(Path::new("."));
+    let OnPath::Machine(lsof) = programs.find("lsof") else { return None };
+    let mut command = programs.command(&lsof);
+    command.args(["-nP", "-sTCP:LISTEN", "-Fpc", &format!("-iTCP:{port}")]).current_dir("/");
+    let answer = ask(&mut command, LIMIT).ok()?;
+    let field = |letter| answer.out.lines().find_map(|line| line.strip_prefix(letter)).map(str::to_owned);
     Some(Holder { pid: field('p')?.parse().ok()?, program: field('c')? })
 }
 

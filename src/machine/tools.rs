@@ -1,14 +1,16 @@
 //! Which releases of the pinned languages and tools this machine has.
 //!
 //! Only what production pins is asked, side by side and under a deadline. A tool is asked for its version and nothing
-//! else: none is to fetch anything, and none runs code of the project.
+//! else: none is to fetch anything, and none runs code of the project. Many tools do what files of the folder that they
+//! are started in say (`rust-toolchain.toml` with `path`, `yarnPath`, plugins), so each is asked in a folder of its own
+//! that holds nothing but the wanted version, written anew for version managers.
 
 use super::ask::ask;
-use crate::model::{FoundTool, FoundTools, PinnedTool, Tool};
+use super::program::{OnPath, Programs};
+use crate::model::{FoundTool, FoundTools, PinnedTool, Strength, Tool};
 use std::collections::BTreeSet;
-use std::ffi::OsStr;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 /// How long a tool may take to say its version.
@@ -29,21 +31,25 @@ const QUIET: &[(&str, &str)] = &[
     ("RUSTUP_AUTO_INSTALL", "0"),
     // Releases of rustup before 1.28 do not know the above.
     ("RUSTUP_DIST_SERVER", "file:///dev/null"),
+    ("YARN_IGNORE_PATH", "1"),
     ("npm_config_update_notifier", "false"),
 ];
 
 /// What this machine has of each pinned tool, by the component's folder and the tool's name. Version managers go by the
-/// folder, so each is asked in its own.
+/// component's files, so each is asked for what its component names.
 pub fn found(root: &Path, pins: &[PinnedTool]) -> FoundTools {
-    let path = std::env::var_os("PATH").unwrap_or_default();
     let asked: BTreeSet<(&PathBuf, &str)> = pins.iter().map(|pin| (&pin.folder, pin.tool.name)).collect();
     std::thread::scope(|scope| {
         let threads: Vec<_> = asked
             .into_iter()
             .filter_map(|(folder, name)| Some((folder, Tool::named_so(name)?)))
             .map(|(folder, tool)| {
-                let path = &path;
-                (folder, tool, scope.spawn(move || find(tool, &root.join(folder), path)))
+                let named = named(pins, folder, tool);
+                let find = move || {
+                    let folder = root.join(folder);
+                    find(tool, named, &folder, &Programs::seen_from(&folder))
+                };
+                (folder, tool, scope.spawn(find))
             })
             .collect();
         let joined = threads.into_iter().map(|(folder, tool, thread)| {
@@ -54,7 +60,21 @@ pub fn found(root: &Path, pins: &[PinnedTool]) -> FoundTools {
     })
 }
 
-fn find(tool: &Tool, folder: &Path, path: &OsStr) -> FoundTool {
+/// The version that a version manager's file names for a component: its own, else the root's. Nothing that could be more
+/// than a version, such as a path.
+fn named<'p>(pins: &'p [PinnedTool], folder: &Path, tool: &Tool) -> Option<&'p str> {
+    let of = |folder: &Path| {
+        let mut named = pins.iter().filter(|pin| pin.strength == Strength::Named && pin.tool.name == tool.name);
+        named.find(|pin| pin.folder == folder).map(|pin| pin.wanted.text.as_str())
+    };
+    let is_version = |text: &&str| {
+        text.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || ".-_+".contains(c))
+    };
+    of(folder).or_else(|| of(Path::new(""))).filter(is_version)
+}
+
+fn find(tool: &Tool, named: Option<&str>, folder: &Path, programs: &Programs) -> FoundTool {
     if tool.name == "python"
         && let Some(version) = virtual_environment(folder)
     {
@@ -62,18 +82,69 @@ fn find(tool: &Tool, folder: &Path, path: &OsStr) -> FoundTool {
     }
     for command in tool.commands {
         let Some((name, arguments)) = command.split_first() else { continue };
-        let Ok(program) = which::which_in(name, Some(path), folder) else { continue };
+        let program = match programs.find(name) {
+            OnPath::Machine(program) => program,
+            OnPath::Missing => continue,
+            OnPath::Checkout(program) => {
+                return of_package(&program, tool.name).map_or_else(
+                    || FoundTool::Fails(format!("`{name}` on PATH lies in the checkout, of which nothing is run")),
+                    FoundTool::Version,
+                );
+            }
+        };
         if let Some(version) = of_package(&program, tool.name) {
             return FoundTool::Version(version);
         }
-        let asked = run(&program, arguments, folder, path, None);
+        let empty = match neutral(tool, named) {
+            Ok(empty) => empty,
+            Err(error) => return FoundTool::Fails(format!("there is no folder to ask it in: {error}")),
+        };
+        let asked = run(programs, &program, arguments, empty.path(), None);
         // Go hands over to the release that go.mod asks for; where that is not here, the one that is here is told.
         if tool.name == "go" && matches!(asked, Err(_) | Ok((false, _))) {
-            return told(tool, run(&program, arguments, folder, path, Some(("GOTOOLCHAIN", "local"))));
+            return told(tool, run(programs, &program, arguments, empty.path(), Some(("GOTOOLCHAIN", "local"))));
         }
         return told(tool, asked);
     }
     FoundTool::Missing
+}
+
+/// A new folder that holds the named version alone, in the files that version managers read. It lies in the user's own
+/// folders, since tools also read what lies above, and in a shared one that is anybody's.
+fn neutral(tool: &Tool, named: Option<&str>) -> io::Result<tempfile::TempDir> {
+    let home = dirs::data_local_dir().ok_or_else(|| io::Error::other("this user has no home folder"))?;
+    let home = home.join("devenv");
+    std::fs::create_dir_all(&home)?;
+    let folder = tempfile::Builder::new().prefix("asked-").tempdir_in(home)?;
+    for (name, text) in named.map(|version| version_files(tool, version)).unwrap_or_default() {
+        std::fs::write(folder.path().join(name), text)?;
+    }
+    Ok(folder)
+}
+
+/// What version managers read, and tools that hand over to another release of themselves.
+fn version_files(tool: &Tool, version: &str) -> Vec<(&'static str, String)> {
+    let names = [tool.name].into_iter().chain(tool.aliases.iter().copied());
+    let lines: Vec<String> = names.map(|name| format!("{name} {version}\n")).collect();
+    let mut files = vec![(".tool-versions", lines.concat())];
+    let line = format!("{version}\n");
+    files.extend(match tool.name {
+        "python" => vec![(".python-version", line)],
+        "ruby" => vec![(".ruby-version", line)],
+        "node" => vec![(".node-version", line)],
+        "java" => vec![(".java-version", line)],
+        "go" => vec![(".go-version", line)],
+        "rust" => vec![("rust-toolchain", line)],
+        "dotnet" => vec![("global.json", format!("{{\"sdk\": {{\"version\": \"{version}\"}}}}\n"))],
+        "bundler" => {
+            vec![("Gemfile", String::new()), ("Gemfile.lock", format!("BUNDLED WITH\n   {version}\n"))]
+        }
+        "yarn" | "pnpm" | "npm" => {
+            vec![("package.json", format!("{{\"packageManager\": \"{}@{version}\"}}\n", tool.name))]
+        }
+        _ => Vec::new(),
+    });
+    files
 }
 
 /// The version that a program's own package names. Tools written for Node take a third of a second to say it themselves.
@@ -90,9 +161,9 @@ fn of_package(program: &Path, name: &str) -> Option<String> {
 /// Whether it succeeded, and what it said.
 type Said = Result<(bool, String), String>;
 
-fn run(program: &Path, arguments: &[&str], folder: &Path, path: &OsStr, also: Option<(&str, &str)>) -> Said {
-    let mut command = Command::new(program);
-    command.args(arguments).current_dir(folder).env("PATH", path).envs(QUIET.iter().copied()).envs(also);
+fn run(programs: &Programs, program: &Path, arguments: &[&str], folder: &Path, also: Option<(&str, &str)>) -> Said {
+    let mut command = programs.command(program);
+    command.args(arguments).current_dir(folder).envs(QUIET.iter().copied()).envs(also);
     match ask(&mut command, LIMIT) {
         Ok(answer) => Ok((answer.success, format!("{}\n{}", answer.out, answer.err))),
         Err(none) => Err(none.to_string()),
@@ -143,6 +214,7 @@ fn virtual_environment(folder: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::process::Command;
 
     /// A folder of programs: each a name and what its script does.
     fn programs(scripts: &[(&str, &str)]) -> tempfile::TempDir {
@@ -160,7 +232,11 @@ mod tests {
     fn find(name: &str, scripts: &[(&str, &str)]) -> FoundTool {
         let folder = programs(scripts);
         let path = std::env::join_paths([folder.path(), Path::new("/bin"), Path::new("/usr/bin")]).unwrap();
-        super::find(Tool::named_so(name).unwrap(), folder.path(), &path)
+        asked(name, None, Path::new("/nowhere"), &path)
+    }
+
+    fn asked(name: &str, named: Option<&str>, folder: &Path, path: &std::ffi::OsStr) -> FoundTool {
+        super::find(Tool::named_so(name).unwrap(), named, folder, &Programs::on(path, folder))
     }
 
     #[test]
@@ -245,7 +321,7 @@ mod tests {
     #[test]
     fn a_tool_that_lies_in_its_own_package_is_not_even_run() {
         let folder = programs(&[("npm", "echo 1.0.0")]);
-        let find = || super::find(Tool::named_so("npm").unwrap(), folder.path(), folder.path().as_os_str());
+        let find = || asked("npm", None, Path::new("/nowhere"), folder.path().as_os_str());
         for (package, version) in [
             ("{\"name\": \"npm\", \"version\": \"10.8.2\"}", "10.8.2"),
             // A shim of another package hands over to whichever release is wanted.
@@ -259,10 +335,9 @@ mod tests {
 
     #[test]
     fn the_projects_virtual_environment_comes_before_path() {
-        let folder = programs(&[("python3", "echo Python 3.9.1")]);
-        let venv = folder.path().join(".venv");
+        let (folder, project) = (programs(&[("python3", "echo Python 3.9.1")]), tempfile::tempdir().unwrap());
+        let venv = project.path().join(".venv");
         std::fs::create_dir(&venv).unwrap();
-        let python = Tool::named_so("python").unwrap();
         for (text, version) in [
             ("home = /usr/bin\nversion = 3.12.4\n", "3.12.4"),
             ("implementation = CPython\nversion_info = 3.11.7.final.0\n", "3.11.7"),
@@ -270,7 +345,41 @@ mod tests {
         ] {
             std::fs::write(venv.join("pyvenv.cfg"), text).unwrap();
             let path = std::env::join_paths([folder.path(), Path::new("/bin")]).unwrap();
-            assert_eq!(super::find(python, folder.path(), &path), FoundTool::Version(version.to_owned()));
+            assert_eq!(asked("python", None, project.path(), &path), FoundTool::Version(version.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_tool_sees_nothing_of_the_checkout_but_the_version_that_it_names() {
+        let folder = programs(&[("yarn", "cat .tool-versions package.json; ls -A; pwd")]);
+        let root = tempfile::tempdir().unwrap();
+        std::fs::write(root.path().join(".yarnrc.yml"), "yarnPath: evil.cjs\n").unwrap();
+        let path = std::env::join_paths([folder.path(), Path::new("/bin"), Path::new("/usr/bin")]).unwrap();
+        let programs = Programs::on(&path, root.path());
+        let OnPath::Machine(yarn) = programs.find("yarn") else { panic!("no yarn") };
+        let empty = neutral(Tool::named_so("yarn").unwrap(), Some("4.1.0")).unwrap();
+        let (success, said) = run(&programs, &yarn, &[], empty.path(), None).unwrap();
+        assert!(success, "{said}");
+        let files = "yarn 4.1.0\n{\"packageManager\": \"yarn@4.1.0\"}\n.tool-versions\npackage.json\n";
+        assert_eq!(said.trim_end(), format!("{files}{}", empty.path().canonicalize().unwrap().display()));
+    }
+
+    #[test]
+    fn only_what_can_be_nothing_but_a_version_is_handed_on_to_version_managers() {
+        let pin = |text: &str| {
+            let tool = Tool::named_so("rust").unwrap();
+            let mut wanted = tool.release("1.80.0").unwrap();
+            text.clone_into(&mut wanted.text);
+            let file = std::sync::Arc::new(crate::model::SourceFile { path: PathBuf::new(), text: String::new() });
+            let origin = crate::model::Origin { file, line: 1, column: 1, length: 1 };
+            PinnedTool { tool, folder: PathBuf::new(), wanted, strength: Strength::Named, origin }
+        };
+        let rust = Tool::named_so("rust").unwrap();
+        for version in ["1.80.0", "nightly-2024-05-01", "temurin-21.0.1+12"] {
+            assert_eq!(named(&[pin(version)], Path::new("web"), rust), Some(version));
+        }
+        for no_version in ["/evil", "../evil", "path:/evil", "1.80\n[toolchain]", "-x", ""] {
+            assert_eq!(named(&[pin(no_version)], Path::new(""), rust), None, "{no_version}");
         }
     }
 }

@@ -93,6 +93,18 @@ fn only_the_edges_are_async() {
 }
 
 #[test]
+fn programs_are_started_in_three_places_and_git_in_one() {
+    // A program that is asked, git among them; the commands that the user runs or agreed to; devenv itself once more.
+    let places = ["machine/program.rs", "commands/child.rs", "commands/hidden_arguments.rs"];
+    for (path, code) in sources() {
+        let code = code.split("#[cfg(test)]").next().unwrap_or_default();
+        let shown = path.display().to_string();
+        assert!(!code.contains("Command::new(") || places.contains(&shown.as_str()), "{shown} starts a program");
+        assert!(!code.contains("\"git\")") || shown == "machine/git.rs", "{shown} asks git on its own");
+    }
+}
+
+#[test]
 fn main_stays_small() {
     let main = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/main.rs")).expect("main.rs");
     assert!(main.lines().count() < 40, "{} lines", main.lines().count());

@@ -7,6 +7,7 @@
 mod sandbox;
 
 mod architecture;
+mod asked;
 mod commands;
 mod history;
 mod hostile;

@@ -16,7 +16,7 @@ impl Trapped {
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs::create_dir(folder.path().join("checkout")).expect("the checkout");
         let trapped = Self { folder };
-        trapped.git(&trapped.root(), &["init", "--quiet"]);
+        git(&trapped.root(), &["init", "--quiet"]);
         trapped
     }
 
@@ -46,14 +46,14 @@ impl Trapped {
         assert!(written.expect("a shell").success());
     }
 
-    fn git(&self, folder: &Path, arguments: &[&str]) -> bool {
-        Command::new("git").arg("-C").arg(folder).args(arguments).output().expect("git on PATH").status.success()
-    }
-
     /// Whether the trap was set off; it is ready for another time.
     fn is_sprung(&self) -> bool {
         fs::remove_file(self.mark()).is_ok()
     }
+}
+
+fn git(folder: &Path, arguments: &[&str]) -> bool {
+    Command::new("git").arg("-C").arg(folder).args(arguments).output().expect("git on PATH").status.success()
 }
 
 #[test]
@@ -61,14 +61,14 @@ fn git_runs_nothing_that_a_bare_repository_in_the_checkout_names() {
     let trapped = Trapped::new();
     let bare = trapped.root().join("vendor/tool.git");
     fs::create_dir_all(&bare).expect("a folder");
-    trapped.git(&bare, &["init", "--quiet", "--bare", "."]);
+    git(&bare, &["init", "--quiet", "--bare", "."]);
     let mark = trapped.mark();
     let config = format!(
         "[core]\n\trepositoryformatversion = 0\n\tbare = false\n\tworktree = .\n\tfsmonitor = \"touch {}; false\"\n",
         mark.display()
     );
     trapped.write("vendor/tool.git/config", &config);
-    trapped.git(&bare, &["-c", "safe.bareRepository=all", "status"]);
+    git(&bare, &["-c", "safe.bareRepository=all", "status"]);
     assert!(trapped.is_sprung(), "the trap works");
 
     dotenv::git::standing(&bare.join(".env"));
@@ -85,20 +85,20 @@ fn git_runs_nothing_that_a_bare_repository_in_the_checkout_names() {
 fn git_runs_nothing_that_an_unpacked_repository_is_configured_with() {
     let trapped = Trapped::new();
     trapped.write("a.txt", "");
-    trapped.git(&trapped.root(), &["add", "a.txt"]);
+    git(&trapped.root(), &["add", "a.txt"]);
     let author = ["-c", "user.name=a", "-c", "user.email=a@example.com"];
-    trapped.git(&trapped.root(), &[&author[..], &["commit", "--quiet", "-m", "one"]].concat());
-    trapped.git(&trapped.root(), &[&author[..], &["tag", "-am", "v1", "v1.0.0"]].concat());
+    git(&trapped.root(), &[&author[..], &["commit", "--quiet", "-m", "one"]].concat());
+    git(&trapped.root(), &[&author[..], &["tag", "-am", "v1", "v1.0.0"]].concat());
     let touch = format!("touch {}; false", trapped.mark().display());
     for key in ["core.fsmonitor", "core.pager", "diff.external", "gpg.program", "core.sshCommand", "credential.helper"]
     {
-        trapped.git(&trapped.root(), &["config", key, &touch]);
+        git(&trapped.root(), &["config", key, &touch]);
     }
     for (key, value) in [("log.showSignature", "true"), ("core.hooksPath", "hooks")] {
-        trapped.git(&trapped.root(), &["config", key, value]);
+        git(&trapped.root(), &["config", key, value]);
     }
     trapped.program("hooks/post-index-change");
-    trapped.git(&trapped.root(), &["status"]);
+    git(&trapped.root(), &["status"]);
     assert!(trapped.is_sprung(), "the trap works");
 
     assert_eq!(dotenv::git::standing(&trapped.root().join("a.txt")), dotenv::git::Standing::Tracked);

@@ -250,6 +250,9 @@ pub struct Parity {
     /// `SERVICE=` before it where its scheme does not tell which service it is. Read-only.
     #[arg(long, value_name = "[SERVICE=]URL")]
     pub against: Vec<String>,
+    /// Send passwords in clear text too where others on the way could read them: without TLS, to another machine.
+    #[arg(long, requires = "against")]
+    pub insecure: bool,
     /// Take production's answers from this file, which `devenv facts` wrote.
     #[arg(long, value_name = "FILE")]
     pub against_facts: Vec<PathBuf>,
@@ -307,6 +310,9 @@ pub struct Facts {
     /// and `=` before it; none asks what runs here.
     #[arg(value_name = "[SERVICE=]URL")]
     pub servers: Vec<String>,
+    /// Send passwords in clear text too where others on the way could read them: without TLS, to another machine.
+    #[arg(long, requires = "servers")]
+    pub insecure: bool,
 }
 
 /// Files that have a schema.

@@ -17,7 +17,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], facts: &Facts, print
         local(global, files, printer).await?
     } else {
         let kinds = built_in_kinds()?;
-        let servers: Vec<Named> = named(&facts.servers, &kinds)?;
+        let servers: Vec<Named> = named(&facts.servers, &kinds, facts.insecure)?;
         ask(&servers).await?
     };
     printer.data(&parity::render(&told))

@@ -67,7 +67,7 @@ async fn production(project: &Project, command: &Parity) -> Result<Option<Produc
         what.push(path.display().to_string());
     }
     if !command.against.is_empty() {
-        let servers = named(&command.against, project.kinds())?;
+        let servers = named(&command.against, project.kinds(), command.insecure)?;
         facts.extend(ask(&servers).await?);
         what.push(match servers.len() {
             1 => "its server, asked now".to_owned(),

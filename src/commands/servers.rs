@@ -4,7 +4,7 @@ use crate::kinds::Kinds;
 use crate::model::{Diagnostic, Endpoint, Exit, Failure, Observed, ServiceFacts};
 use crate::parity::FactsFile;
 use crate::plan::DesiredService;
-use crate::protocol::{self, Fault, ProbeError, Target, Tls};
+use crate::protocol::{self, ClearText, Fault, ProbeError, Target, Tls};
 use futures_util::future::join_all;
 use std::io::Read as _;
 
@@ -17,16 +17,20 @@ pub(crate) struct Named {
 }
 
 /// The servers of arguments: `[SERVICE=]URL`, `env:NAME`, `@FILE`, `-`. No message repeats a URL.
-pub(crate) fn named(arguments: &[String], kinds: &Kinds) -> Result<Vec<Named>, Failure> {
+/// `insecure` gives passwords away over connections that others can read.
+pub(crate) fn named(arguments: &[String], kinds: &Kinds, insecure: bool) -> Result<Vec<Named>, Failure> {
     let mut found: Vec<Named> = Vec::new();
     for argument in arguments {
         let (name, source) = service_and_source(argument);
         let url = resolved(source).map_err(usage)?;
-        let (kind, target) = Target::parse(&url, kinds).map_err(|why| {
+        let (kind, mut target) = Target::parse(&url, kinds).map_err(|why| {
             let which = name.map_or_else(|| "an argument".to_owned(), |name| format!("what is given for {name}"));
             let told = Diagnostic::error("server", format!("{which} names no server that can be asked"));
             usage(told.because(why).help("write `SERVICE=postgres://USER:PASSWORD@HOST/DATABASE`, or `SERVICE=env:NAME`, `SERVICE=@FILE`, `SERVICE=-` where that is kept"))
         })?;
+        if insecure {
+            target.tls.clear_text = ClearText::Anywhere;
+        }
         let name = name.map_or(kind, str::to_owned);
         if found.iter().any(|other| other.name == name) {
             let told = Diagnostic::error("server-twice", format!("two servers are called `{name}`"));
@@ -116,7 +120,8 @@ pub(crate) async fn ask_local(
     let has = |name: &&str| service.endpoints.iter().any(|endpoint| endpoint.database.as_deref() == Some(*name));
     let database = database.filter(has).map(str::to_owned).or_else(|| login.database.clone());
     let endpoint = Endpoint { database, ..login.clone() };
-    let target = Target { protocol: service.protocol, endpoint, tls: Tls::Off, management: service.management.clone() };
+    let target =
+        Target { protocol: service.protocol, endpoint, tls: Tls::default(), management: service.management.clone() };
     protocol::facts(&target).await.map_err(|error| error.message)
 }
 

@@ -18,17 +18,17 @@ const LIMIT: u64 = 256 * 1024;
 ///
 /// Where an endpoint has no login, it is `guest`, as AMQP's clients have it.
 pub(super) async fn prove(endpoint: &Endpoint) -> Result<Proof, ProbeError> {
-    let server_version = introduction(endpoint, Tls::Off).await?;
+    let server_version = introduction(endpoint, &Tls::default()).await?;
     Ok(Proof { words: "logged in", server_version })
 }
 
 /// Opens the vhost and closes again; gives the version that the broker introduced itself with.
-async fn introduction(endpoint: &Endpoint, tls: Tls) -> Result<Option<String>, ProbeError> {
+async fn introduction(endpoint: &Endpoint, tls: &Tls) -> Result<Option<String>, ProbeError> {
     let user = endpoint.user.as_deref().unwrap_or("guest");
     let password = endpoint.password.as_ref().map_or("guest", |password| password.reveal());
     let vhost = endpoint.vhost.as_deref().unwrap_or("/");
 
-    let mut conversation = Conversation::open_over(endpoint, tls, LIMIT).await?;
+    let mut conversation = Conversation::open_for_password(endpoint, tls, LIMIT).await?;
     conversation.send(frame::PROTOCOL_HEADER).await?;
     let Method::Start { mechanisms, version } = next(&mut conversation).await? else {
         return Err(out_of_order());

@@ -5,7 +5,7 @@
 mod get;
 
 use super::wire::{Conversation, Parsed};
-use super::{ProbeError, Proof};
+use super::{ProbeError, Proof, Tls};
 use crate::kinds::base64;
 use crate::model::Endpoint;
 pub(super) use get::get;
@@ -16,7 +16,7 @@ const LIMIT: u64 = 64 * 1024;
 
 /// Asks for the endpoint's path (`/` where there is none).
 pub(super) async fn prove(endpoint: &Endpoint) -> Result<Proof, ProbeError> {
-    let mut conversation = Conversation::open(endpoint, LIMIT).await?;
+    let mut conversation = Conversation::open_for_password(endpoint, &Tls::default(), LIMIT).await?;
     conversation.send(request(endpoint).as_bytes()).await?;
     let (status, line) = conversation.receive(parse).await?;
     match status {

@@ -24,7 +24,7 @@ pub(super) async fn prove(endpoint: &Endpoint) -> Result<Proof, ProbeError> {
 }
 
 /// The version, and the settings that an app can notice.
-pub(super) async fn facts(endpoint: &Endpoint, tls: Tls) -> Result<ServiceFacts, ProbeError> {
+pub(super) async fn facts(endpoint: &Endpoint, tls: &Tls) -> Result<ServiceFacts, ProbeError> {
     let mut conversation = Conversation::open_over(endpoint, tls, LIMIT_OF_SETTINGS).await?;
     conversation.send(b"version\r\nstats settings\r\n").await?;
     let version = conversation.receive(parse).await?;

@@ -26,7 +26,7 @@ pub use reconciled::{Done, ReconcileError, Subject};
 pub use redis::{RedisSession, redis_words};
 use std::time::Duration;
 pub use target::Target;
-pub use tls::Tls;
+pub use tls::{ChannelBinding, ClearText, Tls, TlsMode, Versions};
 use tokio::time::timeout;
 
 /// How long one try may take, so that a peer that says nothing does not use up the whole deadline.
@@ -117,11 +117,11 @@ pub async fn save(protocol: Protocol, endpoint: &Endpoint) -> Result<(), ProbeEr
 pub async fn facts(target: &Target) -> Result<ServiceFacts, ProbeError> {
     let asked = async {
         match target.protocol {
-            Protocol::Postgres => postgres::facts(&target.endpoint, target.tls).await,
-            Protocol::Mysql => mysql::facts(&target.endpoint, target.tls).await,
-            Protocol::Redis => redis::facts(&target.endpoint, target.tls).await,
+            Protocol::Postgres => postgres::facts(&target.endpoint, &target.tls).await,
+            Protocol::Mysql => mysql::facts(&target.endpoint, &target.tls).await,
+            Protocol::Redis => redis::facts(&target.endpoint, &target.tls).await,
             Protocol::Amqp => amqp::facts(target).await,
-            Protocol::Memcached => memcached::facts(&target.endpoint, target.tls).await,
+            Protocol::Memcached => memcached::facts(&target.endpoint, &target.tls).await,
             Protocol::Http | Protocol::Tcp => {
                 Err(ProbeError::other("its protocol has no common way for a server to say what it is"))
             }

@@ -1,10 +1,11 @@
-//! Postgres: its frontend/backend protocol, version 3, without TLS.
+//! Postgres: its frontend/backend protocol, version 3, as far as a session goes.
 //!
 //! A connection lives as long as the work over it, and is ended by the protocol's own rules.
 
 mod adopt;
 mod cluster;
 mod facts;
+mod guard;
 mod inside;
 mod password;
 mod quote;
@@ -12,16 +13,17 @@ mod reconcile;
 mod refusal;
 mod take_over;
 
+use super::tls::ChannelBinding;
 use super::wire::{Stream, connect_postgres};
 use super::{ProbeError, Proof, TRY, Tls, within};
 use crate::model::Endpoint;
 pub(super) use facts::facts;
+use guard::{AsItIs, Guarded};
 pub(super) use reconcile::reconcile;
 use refusal::{Refusal, is_unable};
 pub(super) use take_over::take_over;
-use tokio_postgres::config::SslMode;
-use tokio_postgres::tls::NoTlsStream;
-use tokio_postgres::{Client, Config, Connection, NoTls};
+use tokio_postgres::config::{self, SslMode, SslNegotiation};
+use tokio_postgres::{Client, Config, Connection};
 
 /// Bytes that a server may send for a login and a `SELECT 1`.
 const LIMIT: u64 = 1024 * 1024;
@@ -38,20 +40,27 @@ pub(super) async fn prove(endpoint: &Endpoint) -> Result<Proof, ProbeError> {
 /// A login. Nothing happens on the connection unless it is driven.
 struct Session {
     client: Client,
-    connection: Connection<Stream, NoTlsStream>,
+    connection: Connection<Stream, Guarded<Stream>>,
     /// As the server says it, without the packager's addition: `15.18`.
     version: String,
 }
 
 /// Logs in, with options of the server's command line, within the bound of one try.
 async fn login(endpoint: &Endpoint, limit: u64, options: &str) -> Result<Session, Refusal> {
-    login_over(endpoint, Tls::Off, limit, options).await
+    login_over(endpoint, &Tls::default(), limit, options).await
 }
 
 /// The same, encrypted where that is asked for.
-async fn login_over(endpoint: &Endpoint, tls: Tls, limit: u64, options: &str) -> Result<Session, Refusal> {
+async fn login_over(endpoint: &Endpoint, tls: &Tls, limit: u64, options: &str) -> Result<Session, Refusal> {
     let mut config = Config::new();
-    config.user(endpoint.user.as_deref().unwrap_or("postgres")).ssl_mode(SslMode::Disable).application_name("devenv");
+    config.user(endpoint.user.as_deref().unwrap_or("postgres")).application_name("devenv");
+    // Whether there is TLS is settled before: the client gets the connection as it then is.
+    config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
+    config.channel_binding(match tls.channel_binding {
+        ChannelBinding::Disable => config::ChannelBinding::Disable,
+        ChannelBinding::Prefer => config::ChannelBinding::Prefer,
+        ChannelBinding::Require => config::ChannelBinding::Require,
+    });
     if !options.is_empty() {
         config.options(options);
     }
@@ -62,8 +71,9 @@ async fn login_over(endpoint: &Endpoint, tls: Tls, limit: u64, options: &str) ->
         config.dbname(database);
     }
     let login = async {
-        let stream = connect_postgres(endpoint, tls, limit).await?;
-        config.connect_raw(stream, NoTls).await.map_err(|error| {
+        let mut line = connect_postgres(endpoint, tls, limit).await?;
+        let guard = AsItIs::new(&mut line, tls);
+        config.connect_raw(line.stream, guard).await.map_err(|error| {
             if endpoint.password.is_none() && is_unable(&error) {
                 ProbeError::login("the server asks for a password, and the endpoint has none").into()
             } else {
@@ -79,7 +89,7 @@ async fn login_over(endpoint: &Endpoint, tls: Tls, limit: u64, options: &str) ->
 
 /// Does the work while the connection runs. It must own the client: the connection ends, by the protocol's rules, when
 /// the client is gone. If the connection breaks first, the work's next statement fails.
-async fn drive<T>(connection: Connection<Stream, NoTlsStream>, work: impl Future<Output = T>) -> T {
+async fn drive<T>(connection: Connection<Stream, Guarded<Stream>>, work: impl Future<Output = T>) -> T {
     let (done, _ended) = tokio::join!(work, connection);
     done
 }

@@ -6,7 +6,7 @@ mod facts;
 mod session;
 
 use super::wire::{Conversation, Parsed};
-use super::{Fault, ProbeError, Proof};
+use super::{Fault, ProbeError, Proof, Tls};
 use crate::model::Endpoint;
 pub(super) use facts::facts;
 pub use session::{RedisSession, redis_words};
@@ -17,7 +17,7 @@ const LIMIT: u64 = 64 * 1024;
 /// `AUTH` where there is a password, `SELECT` where the database is another than 0, then `PING`.
 pub(super) async fn prove(endpoint: &Endpoint) -> Result<Proof, ProbeError> {
     let commands = commands(endpoint);
-    let mut conversation = Conversation::open(endpoint, LIMIT).await?;
+    let mut conversation = Conversation::open_for_password(endpoint, &Tls::default(), LIMIT).await?;
     conversation.send(&commands.iter().flat_map(|command| encode(command)).collect::<Vec<u8>>()).await?;
     for command in &commands {
         let reply = conversation.receive(parse).await?;
@@ -37,7 +37,7 @@ pub(super) async fn prove(endpoint: &Endpoint) -> Result<Proof, ProbeError> {
 pub(super) async fn save(endpoint: &Endpoint) -> Result<(), ProbeError> {
     let mut commands = commands(endpoint);
     commands.push(vec!["SAVE"]);
-    let mut conversation = Conversation::open(endpoint, LIMIT).await?;
+    let mut conversation = Conversation::open_for_password(endpoint, &Tls::default(), LIMIT).await?;
     conversation.send(&commands.iter().flat_map(|command| encode(command)).collect::<Vec<u8>>()).await?;
     for command in &commands {
         let reply = conversation.receive(parse).await?;

@@ -15,7 +15,7 @@ const MOMENT: Duration = Duration::from_millis(100);
 
 /// Connects, and waits for the first byte, the end, or a moment of neither.
 pub(super) async fn prove(endpoint: &Endpoint) -> Result<Proof, ProbeError> {
-    let mut stream = connect(endpoint, 1).await?;
+    let mut stream = connect(endpoint, 1).await?.stream;
     match timeout(MOMENT, stream.read_u8()).await {
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(ProbeError::closed()),
         Ok(Err(error)) => Err(error.into()),

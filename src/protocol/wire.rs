@@ -2,10 +2,11 @@
 //!
 //! No connection reads more than its limit, so a peer that never ends costs a bounded amount of memory.
 
-use super::tls::{Tls, encrypt};
+use super::tls::{Tls, TlsMode, encrypt, server_end_point, withheld};
 use super::{Fault, ProbeError};
 use crate::model::Endpoint;
 use std::io;
+use std::net::IpAddr;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Join, Take, join};
 use tokio::net::TcpStream;
 
@@ -14,51 +15,78 @@ pub(super) type Stream = Join<Take<Reader>, Writer>;
 type Reader = Box<dyn AsyncRead + Send + Unpin>;
 type Writer = Box<dyn AsyncWrite + Send + Unpin>;
 
+/// A connection, and what is known of who can read it.
+pub(super) struct Line {
+    pub(super) stream: Stream,
+    /// The address that was connected to, whatever the URL calls it.
+    pub(super) peer: IpAddr,
+    /// Whether a password itself may be sent over it.
+    pub(super) gives_password: bool,
+    /// What binds a login to its TLS, where there is TLS and its certificate has a hash for that.
+    pub(super) binding: Option<Vec<u8>>,
+}
+
+impl Line {
+    /// An error where the endpoint has a password that would be readable on the way.
+    pub(super) fn permits(&self, endpoint: &Endpoint) -> Result<(), ProbeError> {
+        if endpoint.password.is_none() || self.gives_password { Ok(()) } else { Err(withheld(self.peer)) }
+    }
+}
+
 /// Connects, without waiting for a server to come up. At most `limit` bytes can be read from it.
-pub(super) async fn connect(endpoint: &Endpoint, limit: u64) -> Result<Stream, ProbeError> {
-    connect_over(endpoint, Tls::Off, limit).await
+pub(super) async fn connect(endpoint: &Endpoint, limit: u64) -> Result<Line, ProbeError> {
+    connect_over(endpoint, &Tls::default(), limit).await
 }
 
 /// The same, encrypted from the first byte where that is asked for.
-pub(super) async fn connect_over(endpoint: &Endpoint, tls: Tls, limit: u64) -> Result<Stream, ProbeError> {
+pub(super) async fn connect_over(endpoint: &Endpoint, tls: &Tls, limit: u64) -> Result<Line, ProbeError> {
     let stream = connect_plain(endpoint).await?;
-    if tls == Tls::Off { Ok(plain(stream, limit)) } else { encrypted(stream, endpoint, tls, limit).await }
+    if tls.mode == TlsMode::Off { plain(stream, tls, limit) } else { encrypted(stream, endpoint, tls, limit).await }
 }
 
 /// Connects as Postgres' clients do: a request in plain text, whose answer says whether TLS follows
 /// (<https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-SSL>).
-pub(super) async fn connect_postgres(endpoint: &Endpoint, tls: Tls, limit: u64) -> Result<Stream, ProbeError> {
+pub(super) async fn connect_postgres(endpoint: &Endpoint, tls: &Tls, limit: u64) -> Result<Line, ProbeError> {
     const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
     let mut stream = connect_plain(endpoint).await?;
-    if tls == Tls::Off {
-        return Ok(plain(stream, limit));
+    if tls.mode == TlsMode::Off {
+        return plain(stream, tls, limit);
+    }
+    if tls.direct {
+        return encrypted(stream, endpoint, tls, limit).await;
     }
     stream.write_all(&SSL_REQUEST).await?;
     let mut answer = [0];
     // Not a byte more: what follows belongs to TLS.
     stream.read_exact(&mut answer).await?;
-    match (answer[0], tls) {
-        (b'S', _) => encrypted(stream, endpoint, tls, limit).await,
-        (b'N', Tls::Preferred) => Ok(plain(stream, limit)),
-        (b'N', _) => Err(ProbeError::new(Fault::Other, "the server offers no TLS, and the URL asks for it")),
+    match answer[0] {
+        b'S' => encrypted(stream, endpoint, tls, limit).await,
+        b'N' if tls.mode == TlsMode::Preferred => plain(stream, tls, limit),
+        b'N' => Err(ProbeError::new(Fault::Other, "the server offers no TLS, and the URL asks for it")),
         _ => Err(ProbeError::foreign("Postgres' protocol")),
     }
 }
 
-fn plain(stream: TcpStream, limit: u64) -> Stream {
+fn plain(stream: TcpStream, tls: &Tls, limit: u64) -> Result<Line, ProbeError> {
+    let peer = stream.peer_addr()?.ip();
     let (reader, writer) = stream.into_split();
     let (reader, writer): (Reader, Writer) = (Box::new(reader), Box::new(writer));
-    join(reader.take(limit), writer)
+    let stream = join(reader.take(limit), writer);
+    Ok(Line { stream, peer, gives_password: tls.gives_in_clear(peer), binding: None })
 }
 
-async fn encrypted(stream: TcpStream, endpoint: &Endpoint, tls: Tls, limit: u64) -> Result<Stream, ProbeError> {
-    let (reader, writer) = tokio::io::split(encrypt(stream, bare(&endpoint.host), tls).await?);
+async fn encrypted(stream: TcpStream, endpoint: &Endpoint, tls: &Tls, limit: u64) -> Result<Line, ProbeError> {
+    let peer = stream.peer_addr()?.ip();
+    let stream = encrypt(stream, bare(&endpoint.host), tls).await?;
+    let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+    let binding = certificate.and_then(|certificate| server_end_point(certificate));
+    let (reader, writer) = tokio::io::split(stream);
     let (reader, writer): (Reader, Writer) = (Box::new(reader), Box::new(writer));
-    Ok(join(reader.take(limit), writer))
+    Ok(Line { stream: join(reader.take(limit), writer), peer, gives_password: true, binding })
 }
 
 /// A host without the brackets of an IPv6 address.
-fn bare(host: &str) -> &str {
+pub(super) fn bare(host: &str) -> &str {
     host.trim_start_matches('[').trim_end_matches(']')
 }
 
@@ -83,16 +111,38 @@ pub(super) type Parsed<T> = Result<Option<(T, usize)>, ProbeError>;
 /// Requests and answers over one connection.
 pub(super) struct Conversation {
     stream: Stream,
+    peer: IpAddr,
     received: Vec<u8>,
 }
 
 impl Conversation {
     pub(super) async fn open(endpoint: &Endpoint, limit: u64) -> Result<Self, ProbeError> {
-        Self::open_over(endpoint, Tls::Off, limit).await
+        Ok(Self::over(connect(endpoint, limit).await?))
     }
 
-    pub(super) async fn open_over(endpoint: &Endpoint, tls: Tls, limit: u64) -> Result<Self, ProbeError> {
-        Ok(Self { stream: connect_over(endpoint, tls, limit).await?, received: Vec::new() })
+    pub(super) async fn open_over(endpoint: &Endpoint, tls: &Tls, limit: u64) -> Result<Self, ProbeError> {
+        Ok(Self::over(connect_over(endpoint, tls, limit).await?))
+    }
+
+    /// For protocols whose logins send the endpoint's password itself: none is opened where others could read it.
+    pub(super) async fn open_for_password(endpoint: &Endpoint, tls: &Tls, limit: u64) -> Result<Self, ProbeError> {
+        let line = connect_over(endpoint, tls, limit).await?;
+        line.permits(endpoint)?;
+        Ok(Self::over(line))
+    }
+
+    fn over(line: Line) -> Self {
+        Self { stream: line.stream, peer: line.peer, received: Vec::new() }
+    }
+
+    /// Whether the connection stays on this machine.
+    pub(super) fn is_local(&self) -> bool {
+        self.peer.to_canonical().is_loopback()
+    }
+
+    /// The address that was connected to.
+    pub(super) fn peer(&self) -> IpAddr {
+        self.peer
     }
 
     pub(super) async fn send(&mut self, bytes: &[u8]) -> Result<(), ProbeError> {

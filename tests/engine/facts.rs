@@ -6,7 +6,7 @@ use devenv::model::{Endpoint, Protocol, Secret, ServiceFacts};
 use devenv::protocol::{Fault, Target, Tls, facts};
 
 fn target(protocol: Protocol, endpoint: &Endpoint, management: Option<&Endpoint>) -> Target {
-    Target { protocol, endpoint: endpoint.clone(), tls: Tls::Off, management: management.cloned() }
+    Target { protocol, endpoint: endpoint.clone(), tls: Tls::default(), management: management.cloned() }
 }
 
 async fn asked(protocol: Protocol, endpoint: &Endpoint, server: &Server) -> ServiceFacts {

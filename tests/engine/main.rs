@@ -37,4 +37,5 @@ mod secrets;
 mod seeds;
 mod server;
 mod tiny_registry;
+mod tls;
 mod up;

@@ -5,7 +5,7 @@ use crate::project::{Outcome, Sandbox, docker};
 use crate::protocol::{on_database, wanted};
 use crate::server::Server;
 use devenv::model::{Endpoint, Protocol, Secret, Wanted, WantedDatabase};
-use devenv::protocol::{Done, Fault, ProbeError, Subject, Target, Tls, facts, prove, reconcile, take_over};
+use devenv::protocol::{Done, Fault, ProbeError, Subject, Target, Tls, TlsMode, facts, prove, reconcile, take_over};
 use std::io::Write as _;
 use std::process::Stdio;
 
@@ -351,7 +351,7 @@ async fn several_can_reconcile_at_once_and_a_login_is_taken_over() {
 }
 
 fn target(endpoint: &Endpoint) -> Target {
-    Target { protocol: Protocol::Mysql, endpoint: endpoint.clone(), tls: Tls::Off, management: None }
+    Target { protocol: Protocol::Mysql, endpoint: endpoint.clone(), tls: Tls::default(), management: None }
 }
 
 #[tokio::test]
@@ -364,9 +364,11 @@ async fn a_server_that_wants_the_password_itself_gets_it_over_tls_or_not_at_all(
         assert_eq!(tls, "Ssl_accepts\t1\n", "once it has seen it, a digest will do");
     }
     // Asked for its facts as a URL says: encrypted, and by a certificate that an authority has signed, which this is not.
-    for (tls, answers) in [(Tls::Preferred, true), (Tls::Unchecked, true), (Tls::Checked, false)] {
-        let told = facts(&Target { tls, ..target(&admin) }).await;
-        assert_eq!(told.is_ok(), answers, "{tls:?}: {told:?}");
+    for (mode, answers) in
+        [(TlsMode::Preferred, true), (TlsMode::Unchecked, true), (TlsMode::Authority, false), (TlsMode::Checked, false)]
+    {
+        let told = facts(&Target { tls: mode.into(), ..target(&admin) }).await;
+        assert_eq!(told.is_ok(), answers, "{mode:?}: {told:?}");
         assert!(told.is_ok() || told.is_err_and(|error| error.message.starts_with("TLS: ")));
     }
     query(&server_with_tls, "FLUSH PRIVILEGES");
@@ -386,9 +388,9 @@ async fn a_server_that_wants_the_password_itself_gets_it_over_tls_or_not_at_all(
     let client = ["--protocol=tcp", "--get-server-public-key", "--password=admin-pw", "--execute", "SELECT 1"];
     without_tls.run(&[&MYSQL_CLIENT[..], &client].concat());
     without_tls.ready(&admin).await;
-    let error = facts(&Target { tls: Tls::Unchecked, ..target(&admin) }).await.unwrap_err();
+    let error = facts(&Target { tls: TlsMode::Unchecked.into(), ..target(&admin) }).await.unwrap_err();
     assert_eq!(error.message, "the server offers no TLS, and the URL asks for it");
-    facts(&Target { tls: Tls::Preferred, ..target(&admin) }).await.expect("plain text will do");
+    facts(&Target { tls: TlsMode::Preferred.into(), ..target(&admin) }).await.expect("plain text will do");
 }
 
 #[tokio::test]

@@ -96,6 +96,13 @@ impl Server {
         docker(&[&["exec", &self.name], command].concat())
     }
 
+    /// The container's own address.
+    pub(crate) fn address(&self) -> String {
+        docker(&["inspect", "--format", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", &self.name])
+            .trim()
+            .to_owned()
+    }
+
     /// What the server logged.
     pub(crate) fn log(&self) -> String {
         let output = Command::new("docker").args(["logs", &self.name]).output().expect("docker's command line");

@@ -30,7 +30,7 @@ type Read = fn(&Value) -> Entries;
 
 /// Asks the broker, and its management API where there is one.
 pub(in crate::protocol) async fn facts(target: &Target) -> Result<ServiceFacts, ProbeError> {
-    let said = introduction(&target.endpoint, target.tls).await?;
+    let said = introduction(&target.endpoint, &target.tls).await?;
     let mut facts = nothing_yet(Protocol::Amqp, "RabbitMQ", said);
     let Some(management) = &target.management else {
         let why = "the management API is not switched on, and RabbitMQ's command-line tool takes seconds";
@@ -40,7 +40,7 @@ pub(in crate::protocol) async fn facts(target: &Target) -> Result<ServiceFacts, 
         return Ok(facts);
     };
     let answers = join_all(ASKED.iter().map(async |(topic, path, entries)| {
-        let body = http::get(management, target.tls, path).await.map_err(|error| ProbeError {
+        let body = http::get(management, &target.tls, path).await.map_err(|error| ProbeError {
             message: format!("the management API on port {}: {}", management.port, error.message),
             ..error
         })?;

@@ -14,8 +14,10 @@ use hyper_util::rt::TokioIo;
 const LIMIT: u64 = 16 * 1024 * 1024;
 
 /// The body of the answer to a GET of that path. A login is in no error: statuses are said, bodies are not.
-pub(in crate::protocol) async fn get(endpoint: &Endpoint, tls: Tls, path: &str) -> Result<Bytes, ProbeError> {
-    let stream = connect_over(endpoint, tls, LIMIT).await?;
+pub(in crate::protocol) async fn get(endpoint: &Endpoint, tls: &Tls, path: &str) -> Result<Bytes, ProbeError> {
+    let line = connect_over(endpoint, tls, LIMIT).await?;
+    line.permits(endpoint)?;
+    let stream = line.stream;
     let mut request = Request::get(target(path))
         .header(HOST, authority(endpoint))
         .header(USER_AGENT, "devenv")
@@ -66,19 +68,19 @@ mod tests {
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n[1\r\n2\r\n]\n\r\n0\r\n\r\n",
         ] {
             let peer = Peer::answers_when_asked(answer.as_bytes()).await;
-            assert_eq!(get(&endpoint_of(&peer), Tls::Off, "/").await.unwrap(), "[1]\n");
+            assert_eq!(get(&endpoint_of(&peer), &Tls::default(), "/").await.unwrap(), "[1]\n");
         }
     }
 
     #[tokio::test]
     async fn what_is_no_answer_is_told_apart() {
         let denied = Peer::answers_when_asked(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n").await;
-        assert_eq!(get(&endpoint_of(&denied), Tls::Off, "/").await.unwrap_err().fault, Fault::Login);
+        assert_eq!(get(&endpoint_of(&denied), &Tls::default(), "/").await.unwrap_err().fault, Fault::Login);
         let missing = Peer::answers_when_asked(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").await;
-        let error = get(&endpoint_of(&missing), Tls::Off, "/").await.unwrap_err();
+        let error = get(&endpoint_of(&missing), &Tls::default(), "/").await.unwrap_err();
         assert_eq!(error.message, "the server answers 404 Not Found");
         let foreign = Peer::answers(b"-ERR unknown command\r\n").await;
-        assert_eq!(get(&endpoint_of(&foreign), Tls::Off, "/").await.unwrap_err(), ProbeError::foreign("HTTP"));
-        assert!(get(&endpoint_of(&Peer::closes().await), Tls::Off, "/").await.is_err());
+        assert_eq!(get(&endpoint_of(&foreign), &Tls::default(), "/").await.unwrap_err(), ProbeError::foreign("HTTP"));
+        assert!(get(&endpoint_of(&Peer::closes().await), &Tls::default(), "/").await.is_err());
     }
 }

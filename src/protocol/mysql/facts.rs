@@ -51,7 +51,7 @@ const SERVER: &str =
     "SELECT IF(@@GLOBAL.time_zone = 'SYSTEM', @@system_time_zone, @@GLOBAL.time_zone), @@version_comment";
 
 /// Asks over the endpoint's login.
-pub(in crate::protocol) async fn facts(endpoint: &Endpoint, tls: Tls) -> Result<ServiceFacts, ProbeError> {
+pub(in crate::protocol) async fn facts(endpoint: &Endpoint, tls: &Tls) -> Result<ServiceFacts, ProbeError> {
     let mut session = Session::login_over(endpoint, tls, LIMIT_OF_LISTS).await.map_err(Refusal::into_error)?;
     let facts = ask(&mut session).await;
     session.quit().await;

@@ -3,11 +3,11 @@
 use super::packet::{framed, parse};
 use crate::model::Endpoint;
 use crate::protocol::ProbeError;
-use crate::protocol::tls::{Tls, configuration};
+use crate::protocol::tls::{Tls, configuration, server_name};
 use crate::protocol::wire::Conversation;
 use rustls::ClientConnection;
-use rustls::pki_types::ServerName;
 use std::io::{Read, Write};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// A connection, and where it is in its exchange of packets.
@@ -23,6 +23,16 @@ impl Link {
     pub(super) async fn open(endpoint: &Endpoint, limit: u64) -> Result<Self, ProbeError> {
         let conversation = Conversation::open(endpoint, limit).await?;
         Ok(Self { conversation, tls: None, plain: Vec::new(), sequence: 0 })
+    }
+
+    /// Whether the connection stays on this machine.
+    pub(super) fn is_local(&self) -> bool {
+        self.conversation.is_local()
+    }
+
+    /// The address that was connected to.
+    pub(super) fn peer(&self) -> IpAddr {
+        self.conversation.peer()
     }
 
     /// Sends a packet that answers.
@@ -62,10 +72,9 @@ impl Link {
     }
 
     /// Goes on within TLS.
-    pub(super) async fn secure(&mut self, host: &str, tls: Tls) -> Result<(), ProbeError> {
-        let name = ServerName::try_from(host.to_owned())
-            .map_err(|_| ProbeError::other("its host's name is none that a certificate could be for"))?;
-        let tls = ClientConnection::new(Arc::new(configuration(tls)?), name).map_err(|error| refused(&error))?;
+    pub(super) async fn secure(&mut self, host: &str, tls: &Tls) -> Result<(), ProbeError> {
+        let tls = ClientConnection::new(Arc::new(configuration(tls)?), server_name(host)?)
+            .map_err(|error| refused(&error))?;
         let tls = self.tls.insert(Box::new(tls));
         while tls.is_handshaking() {
             let mut bytes = Vec::new();

@@ -5,7 +5,8 @@ use super::link::Link;
 use super::packet::{Authentication, Handshake, Login, Row, authentication, foreign, handshake, head, is_end, row};
 use super::refusal::Refusal;
 use crate::model::{Endpoint, Secret};
-use crate::protocol::{ProbeError, TRY, Tls, within};
+use crate::protocol::wire::bare;
+use crate::protocol::{ProbeError, TRY, Tls, TlsMode, within};
 use std::net::IpAddr;
 
 /// The commands that are used here.
@@ -30,6 +31,9 @@ enum Ended {
     WantsPassword {
         plugin: String,
         tls: bool,
+        /// Whether the server is on this machine.
+        local: bool,
+        peer: IpAddr,
     },
 }
 
@@ -42,17 +46,17 @@ impl<E: Into<Refusal>> From<E> for Ended {
 impl Session {
     /// Logs in to a server on this machine, or in plain text.
     pub(super) async fn login(endpoint: &Endpoint, limit: u64) -> Result<Self, Refusal> {
-        Self::login_over(endpoint, Tls::Off, limit).await
+        Self::login_over(endpoint, &Tls::default(), limit).await
     }
 
     /// Logs in within the bound of one try. Where a server on this machine wants the password itself, it gets it over
     /// TLS, whatever its certificate: it made that for itself.
-    pub(super) async fn login_over(endpoint: &Endpoint, tls: Tls, limit: u64) -> Result<Self, Refusal> {
+    pub(super) async fn login_over(endpoint: &Endpoint, tls: &Tls, limit: u64) -> Result<Self, Refusal> {
         let login = async {
             let ended = match attempt(endpoint, limit, tls).await {
                 Ok(session) => return Ok(session),
-                Err(Ended::WantsPassword { tls: true, .. }) if is_here(&endpoint.host) => {
-                    match attempt(endpoint, limit, Tls::Unchecked).await {
+                Err(Ended::WantsPassword { tls: true, local: true, .. }) if tls.mode == TlsMode::Off => {
+                    match attempt(endpoint, limit, &TlsMode::Unchecked.into()).await {
                         Ok(session) => return Ok(session),
                         Err(ended) => ended,
                     }
@@ -61,7 +65,7 @@ impl Session {
             };
             Err(match ended {
                 Ended::Refused(refusal) => refusal,
-                Ended::WantsPassword { plugin, tls } => not_given(&plugin, tls, &endpoint.host).into(),
+                Ended::WantsPassword { plugin, tls, peer, .. } => not_given(&plugin, tls, peer).into(),
             })
         };
         within(TRY, login).await
@@ -105,15 +109,15 @@ impl Session {
     }
 }
 
-async fn attempt(endpoint: &Endpoint, limit: u64, tls: Tls) -> Result<Session, Ended> {
+async fn attempt(endpoint: &Endpoint, limit: u64, tls: &Tls) -> Result<Session, Ended> {
     let password = endpoint.password.as_ref().map(Secret::reveal).unwrap_or_default();
     let mut link = Link::open(endpoint, limit).await?;
     let greeting = handshake(&link.receive().await?).ok_or_else(foreign)??;
-    let secure = match tls {
-        Tls::Off => false,
-        Tls::Preferred => greeting.tls,
-        Tls::Unchecked | Tls::Checked if greeting.tls => true,
-        Tls::Unchecked | Tls::Checked => {
+    let secure = match tls.mode {
+        TlsMode::Off => false,
+        TlsMode::Preferred => greeting.tls,
+        TlsMode::Unchecked | TlsMode::Authority | TlsMode::Checked if greeting.tls => true,
+        TlsMode::Unchecked | TlsMode::Authority | TlsMode::Checked => {
             return Err(ProbeError::other("the server offers no TLS, and the URL asks for it").into());
         }
     };
@@ -132,7 +136,7 @@ async fn attempt(endpoint: &Endpoint, limit: u64, tls: Tls) -> Result<Session, E
     }
     link.send(&login.response()).await?;
     // Whoever asked for no more than what the server prefers did not mean to give the password away.
-    let give = secure && (tls != Tls::Preferred || is_here(&endpoint.host));
+    let give = secure && (tls.mode != TlsMode::Preferred || tls.gives_in_clear(link.peer()));
     authenticate(&mut link, password, plugin, &greeting, give).await?;
     let (version, mariadb) = product(&greeting.version);
     Ok(Session { link, version, mariadb })
@@ -161,16 +165,19 @@ async fn authenticate(
         match answer {
             Response::Digest(digest) => link.send(&digest).await?,
             Response::Password if give => link.send(&[password.as_bytes(), &[0]].concat()).await?,
-            Response::Password => return Err(Ended::WantsPassword { plugin, tls: greeting.tls }),
+            Response::Password => {
+                let (local, peer) = (link.is_local(), link.peer());
+                return Err(Ended::WantsPassword { plugin, tls: greeting.tls, local, peer });
+            }
         }
     }
     Err(foreign().into())
 }
 
 /// The password itself was wanted, and is not given.
-fn not_given(plugin: &str, tls: bool, host: &str) -> ProbeError {
+fn not_given(plugin: &str, tls: bool, peer: IpAddr) -> ProbeError {
     let why = if tls {
-        format!("and {host} is neither this machine nor asked over TLS")
+        format!("and {peer} is neither this machine nor asked over TLS (`ssl-mode=REQUIRED` or stricter)")
     } else {
         "and this server offers no TLS, so that anybody could read it on the way".to_owned()
     };
@@ -178,17 +185,6 @@ fn not_given(plugin: &str, tls: bool, host: &str) -> ProbeError {
         "the server wants the password itself (the plugin {plugin}, for the first login since it started), {why}: \
          log in once with the server's own client, or give the login mysql_native_password"
     ))
-}
-
-/// A host without the brackets of an IPv6 address.
-fn bare(host: &str) -> &str {
-    host.trim_start_matches('[').trim_end_matches(']')
-}
-
-/// Whether a connection to that host stays on this machine.
-fn is_here(host: &str) -> bool {
-    let host = bare(host);
-    host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 /// The release, and whether it is one of `MariaDB`: `5.5.5-10.3.39-MariaDB-1` is its 10.3.39, with the number in front
@@ -217,16 +213,10 @@ mod tests {
     }
 
     #[test]
-    fn a_password_goes_to_this_machine_alone_and_it_is_said_why_and_what_to_do() {
-        for host in ["127.0.0.1", "127.88.3.4", "localhost", "::1", "[::1]"] {
-            assert!(is_here(host), "{host}");
-        }
-        for host in ["10.0.0.1", "db.example.com", "0.0.0.0", "localhost.example.com"] {
-            assert!(!is_here(host), "{host}");
-        }
-        let elsewhere = not_given(SHA2, true, "db.example.com").message;
-        assert!(elsewhere.contains("db.example.com is neither this machine"), "{elsewhere}");
-        let plain = not_given(SHA2, false, "127.0.0.1").message;
+    fn a_password_that_was_not_given_is_said_with_why_and_what_to_do() {
+        let elsewhere = not_given(SHA2, true, IpAddr::from([10, 0, 0, 1])).message;
+        assert!(elsewhere.contains("10.0.0.1 is neither this machine"), "{elsewhere}");
+        let plain = not_given(SHA2, false, IpAddr::from([127, 0, 0, 1])).message;
         for part in [SHA2, "no TLS", "log in once", "mysql_native_password"] {
             assert!(plain.contains(part), "{part}: {plain}");
         }

@@ -68,7 +68,7 @@ const ROLES: &str = r"
     FROM pg_roles WHERE rolname !~ '^pg_' ORDER BY 1";
 
 /// Asks the endpoint's database.
-pub(in crate::protocol) async fn facts(endpoint: &Endpoint, tls: Tls) -> Result<ServiceFacts, ProbeError> {
+pub(in crate::protocol) async fn facts(endpoint: &Endpoint, tls: &Tls) -> Result<ServiceFacts, ProbeError> {
     let Session { client, connection, version } =
         login_over(endpoint, tls, LIMIT_OF_LISTS, "").await.map_err(Refusal::into_error)?;
     drive(connection, async move { ask(&client, &version).await }).await

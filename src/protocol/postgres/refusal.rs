@@ -38,6 +38,11 @@ impl From<tokio_postgres::Error> for ProbeError {
             return Self::closed();
         }
         let source = error.source();
+        if let Some(withheld) = source.and_then(|source| source.downcast_ref::<io::Error>())
+            && withheld.kind() == io::ErrorKind::PermissionDenied
+        {
+            return Self::login(withheld.to_string());
+        }
         match source.and_then(|source| source.downcast_ref::<io::Error>()).map(io::Error::kind) {
             Some(
                 io::ErrorKind::ConnectionReset

@@ -40,14 +40,14 @@ const SETTINGS: [&str; 22] = [
 ];
 
 /// Asks over one connection; all requests go out at once.
-pub(in crate::protocol) async fn facts(endpoint: &Endpoint, tls: Tls) -> Result<ServiceFacts, ProbeError> {
+pub(in crate::protocol) async fn facts(endpoint: &Endpoint, tls: &Tls) -> Result<ServiceFacts, ProbeError> {
     let login = commands(endpoint);
     let settings = SETTINGS.map(|name| ["CONFIG", "GET", name]);
     let mut requests: Vec<&[&str]> = login.iter().map(Vec::as_slice).collect();
     requests.extend([&["INFO"][..], &["MODULE", "LIST"]]);
     requests.extend(settings.iter().map(|request| &request[..]));
 
-    let mut conversation = Conversation::open_over(endpoint, tls, LIMIT).await?;
+    let mut conversation = Conversation::open_for_password(endpoint, tls, LIMIT).await?;
     conversation.send(&requests.iter().flat_map(|request| encode(request)).collect::<Vec<u8>>()).await?;
     for command in &login {
         let reply = conversation.receive(parse).await?;
@@ -145,7 +145,7 @@ mod tests {
             "redis_version:7.1.0\r\nredis_mode:cluster\r\nmaxmemory:1048576\r\nmaxmemory_policy:volatile-lru\r\n";
         let closed = "-NOPERM no permissions to run 'config|get'\r\n".repeat(SETTINGS.len());
         let peer = Peer::answers(format!("+PONG\r\n{}*0\r\n{closed}", bulk(info)).as_bytes()).await;
-        let facts = facts(&endpoint_of(&peer), Tls::Off).await.unwrap();
+        let facts = facts(&endpoint_of(&peer), &Tls::default()).await.unwrap();
         assert_eq!((facts.product.as_str(), facts.version.as_deref()), ("Redis", Some("7.1.0")));
         assert_eq!(facts.get("settings", "maxmemory-policy"), Some("volatile-lru"));
         assert_eq!(facts.get("server", "mode"), Some("cluster"));

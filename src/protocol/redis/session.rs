@@ -2,8 +2,8 @@
 
 use super::{Reply, check, commands, parse};
 use crate::model::Endpoint;
-use crate::protocol::ProbeError;
 use crate::protocol::wire::Conversation;
+use crate::protocol::{ProbeError, Tls};
 use std::time::Duration;
 
 /// Bytes that a server may answer in all: some for each of very many commands.
@@ -24,7 +24,7 @@ impl RedisSession {
     /// Logs in.
     pub async fn open(endpoint: &Endpoint) -> Result<Self, ProbeError> {
         let login = commands(endpoint);
-        let mut conversation = Conversation::open(endpoint, LIMIT).await?;
+        let mut conversation = Conversation::open_for_password(endpoint, &Tls::default(), LIMIT).await?;
         conversation.send(&login.iter().flat_map(|command| super::encode(command)).collect::<Vec<u8>>()).await?;
         for command in &login {
             let reply = conversation.receive(parse).await?;

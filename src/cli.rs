@@ -265,6 +265,9 @@ pub struct Parity {
     /// Exit with 7 where something differs that matters.
     #[arg(long)]
     pub check: bool,
+    /// With `--check`: exit with 7 also where something could not be asked.
+    #[arg(long, requires = "check")]
+    pub require_all: bool,
     /// What matters to `--check`, and everything above it.
     #[arg(long, value_enum, default_value_t, value_name = "IMPACT")]
     pub fail_on: FailOn,

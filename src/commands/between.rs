@@ -5,9 +5,10 @@ use super::session::{built_in_kinds, read};
 use crate::cli::Global;
 use crate::manifest::Reading;
 use crate::model::{
-    Diagnostic, Difference, Exit, Failure, Gap, Impact, Origin, Report, ReportedService, Said, ServiceFacts, Severity,
+    Diagnostic, Difference, Exit, Fact, Failure, Gap, Impact, Origin, Report, ReportedService, Said, ServiceFacts,
+    Severity, Verdict,
 };
-use crate::parity::{self, FactsFile, Sides};
+use crate::parity::{self, Advice, FactsFile, Sides};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,7 @@ struct Told {
     /// How many numbers a full release has.
     full: usize,
     facts: ServiceFacts,
+    /// Where a manifest declares it; none in a facts file.
     origin: Option<Origin>,
 }
 
@@ -57,18 +59,25 @@ pub(crate) fn report(global: &Global, files: &[PathBuf], names: [&str; 2]) -> Re
                 )
             })
             .collect();
+        let mut told_of = Vec::new();
         if facts.len() == both.len() {
-            report.differences.extend(parity::compare(&Sides {
+            let manifests: Vec<&str> =
+                answered.iter().filter(|(_, told)| told.origin.is_some()).map(|(side, _)| *side).collect();
+            let compared = parity::compare(&Sides {
                 service,
                 protocol: first.facts.protocol,
                 full: first.full,
                 origin,
                 version_origin: origin,
                 declared: None,
+                overlay: None,
                 locked: None,
                 running: None,
                 answered: facts.clone(),
-            }));
+                advice: Advice::Between { manifests: &manifests },
+            });
+            report.differences.extend(compared.differences);
+            told_of = compared.facts;
         } else {
             report.differences.push(Difference {
                 code: "service",
@@ -82,11 +91,18 @@ pub(crate) fn report(global: &Global, files: &[PathBuf], names: [&str; 2]) -> Re
                 help: vec!["declare it on both sides, or call it by the same name".to_owned()],
                 origin: origin.cloned(),
             });
+            told_of.push(Fact {
+                topic: "server".to_owned(),
+                name: "service".to_owned(),
+                said: versions.clone(),
+                verdict: Verdict::Differs(Impact::Breaks),
+            });
         }
         report.services.push(ReportedService {
             name: service.clone(),
             kind: first.kind.clone(),
             versions,
+            facts: told_of,
             not_asked: not_asked(&facts),
         });
     }
@@ -164,7 +180,9 @@ fn of_manifest<'a>(global: &Global, name: &'a str, files: &[PathBuf]) -> Result<
     let told = stack.services.iter().filter_map(|service| {
         let kind = kinds.get(&service.kind)?;
         let protocol = service.protocol.unwrap_or(kind.protocol);
-        let facts = parity::as_facts(&parity::declared(service, protocol), protocol, &kind.title);
+        // `services.local.yaml` is this checkout's, and of neither.
+        let service = service.in_production()?;
+        let facts = parity::as_facts(&parity::declared(service, protocol)?, protocol, &kind.title);
         let full = kind.exact_parts(&service.version.parts());
         let origin = Some(service.version.origin.clone());
         Some((service.name.clone(), Told { kind: kind.name.clone(), full, facts, origin }))

@@ -3,24 +3,25 @@
 use super::session::read;
 use crate::cli::Global;
 use crate::manifest;
-use crate::model::{Exit, Failure, Severity};
+use crate::model::{Diagnostic, Exit, Failure};
 use crate::ui::Printer;
 use std::path::PathBuf;
 
-/// Runs the command. What is left open is shown and no failure: refusing is for `plan` and `up`.
+/// Runs the command. All that could be read is shown, also where the files have mistakes, which then end it with
+/// [`Exit::Manifest`]. What is left open is shown and no failure: refusing is for `plan` and `up`.
 pub(crate) fn run(global: &Global, files: &[PathBuf], as_json: bool, printer: &Printer) -> Result<(), Failure> {
     let reading = read(global, files)?;
-    if reading.has_unreadable() {
-        let errors = reading.diagnostics.into_iter().filter(|one| one.severity == Severity::Error).collect();
-        return Err(Failure { exit: Exit::Manifest, diagnostics: errors });
-    }
     let refusals = manifest::refusals(&reading.stack, &reading.kinds, manifest::Strictness::Usual);
+    let mistakes: Vec<Diagnostic> = reading.mistakes().cloned().collect();
     if as_json {
-        return printer.json(&manifest::json(&reading, &refusals));
+        printer.json(&manifest::json(&reading, &refusals))?;
+    } else {
+        for line in manifest::lines(&reading) {
+            printer.data(&format!("{line}\n"))?;
+        }
+        // The failure tells the mistakes.
+        let others = reading.diagnostics.iter().filter(|one| !mistakes.contains(one)).cloned();
+        printer.diagnostics(&manifest::gathered(others.chain(refusals).collect()));
     }
-    for line in manifest::lines(&reading) {
-        printer.data(&format!("{line}\n"))?;
-    }
-    printer.diagnostics(&manifest::gathered([reading.diagnostics, refusals].concat()));
-    Ok(())
+    if mistakes.is_empty() { Ok(()) } else { Err(Failure { exit: Exit::Manifest, diagnostics: mistakes }) }
 }

@@ -6,12 +6,12 @@ use super::servers::{ask, ask_local, named};
 use super::session::{Project, Purpose, connect};
 use crate::cli::{FailOn, Global, Parity, ReportFormat};
 use crate::kinds::Kinds;
-use crate::manifest::Strictness;
+use crate::manifest::{self, Strictness};
 use crate::model::{
     Diagnostic, Exit, Failure, Impact, LocalImage, NotAsked, Observed, Report, ReportedService, Said, Service,
     ServiceFacts, Stack, side,
 };
-use crate::parity::{self, Declared, FactsFile, Sides};
+use crate::parity::{self, Advice, Declared, FactsFile, Sides};
 use crate::plan::{Desired, FixedPorts};
 use crate::resolve::lock_file;
 use crate::ui::{self, Printer};
@@ -146,7 +146,13 @@ async fn local(
         let database = production.and_then(|production| production.facts.get(&service.name)?.get("database", "name"));
         ask_local(service, &project.identity.name, &observed, database)
     });
-    let answers = desired.services.iter().map(|service| service.name.clone()).zip(join_all(asked).await).collect();
+    let names = desired.services.iter().map(|service| service.name.clone());
+    let answers = names.zip(join_all(asked).await).map(|(name, answer)| {
+        let container = observed.container(&project.identity.name, &name);
+        let image = container.map(|container| container.image.clone()).unwrap_or_default();
+        (name, answer.map(|facts| parity::with_image(facts, &image)))
+    });
+    let answers = answers.collect();
     Ok(Local { answers, images: images(project, &desired, &observed) })
 }
 
@@ -162,8 +168,74 @@ fn images(project: &Project, desired: &Desired, observed: &Observed) -> BTreeMap
 
 fn report(project: &Project, production: Option<&Production>, local: &Local) -> Report {
     let stack = &project.reading.stack;
+    let mut report =
+        Report { project: stack.project.clone(), sides: sides(project, production, local), ..Report::default() };
+    let left_out = stack.apps.iter().filter(|app| stack.left_out.contains(&app.name));
+    report.differences.extend(left_out.map(|app| parity::left_out(&app.name, &app.origin)));
+    for service in &stack.services {
+        // As it was declared, before the lock's image went into it.
+        let as_declared = project.declared.iter().find(|one| one.service.name == service.name);
+        let service = as_declared.map_or(service, |one| &one.service);
+        let Some(kind) = project.kinds().get(&service.kind) else { continue };
+        let protocol = service.protocol.unwrap_or(kind.protocol);
+        let declared = parity::declared(service, protocol);
+        let overlay = parity::overlay(service);
+        let asked = production.and_then(|production| production.facts.get(&service.name));
+        let answer = local.answers.get(&service.name);
+        let answered: Vec<(&str, &ServiceFacts)> = asked
+            .map(|facts| (side::PRODUCTION, facts))
+            .into_iter()
+            .chain(answer.and_then(|answer| answer.as_ref().ok()).map(|facts| (side::LOCAL, facts)))
+            .collect();
+        let in_production = service.in_production();
+        let version = &in_production.unwrap_or(service).version;
+        let compared = parity::compare(&Sides {
+            service: &service.name,
+            protocol,
+            full: kind.exact_parts(&version.parts()),
+            origin: Some(&service.origin),
+            version_origin: in_production.map(|service| &service.version.origin),
+            declared: declared.as_ref(),
+            overlay: overlay.as_ref().map(|(overlay, place)| (overlay, *place)),
+            locked: project.lock.as_ref().and_then(|lock| lock.services.get(&service.name)),
+            running: local.images.get(&service.name),
+            answered: answered.clone(),
+            advice: Advice::Here,
+        });
+        report.differences.extend(compared.differences);
+        if in_production.is_none() {
+            report.differences.push(parity::local_only(&service.name, &service.origin));
+        }
+        let mut missing = not_asked(&answered);
+        if production.is_some() && asked.is_none() && in_production.is_some() {
+            missing.push(all_of(side::PRODUCTION, "no server and no facts of it were given"));
+        }
+        match answer {
+            Some(Err(why)) => missing.push(all_of(side::LOCAL, why)),
+            None => missing.push(all_of(side::LOCAL, "the engine cannot be reached")),
+            Some(Ok(_)) => {}
+        }
+        let overlay = overlay.as_ref().map(|(overlay, _)| overlay);
+        report.services.push(ReportedService {
+            name: service.name.clone(),
+            kind: service.kind.clone(),
+            versions: versions(declared.as_ref(), overlay, production.map(|_| asked.ok_or("was not asked")), answer),
+            facts: compared.facts,
+            not_asked: missing,
+        });
+    }
+    report
+}
+
+/// The sides that are compared, and what each of them is.
+fn sides(project: &Project, production: Option<&Production>, local: &Local) -> Vec<Said> {
+    let stack = &project.reading.stack;
     let sources: Vec<String> = stack.sources.iter().map(ToString::to_string).collect();
     let mut sides = vec![Said::new(side::MANIFEST, sources.join(", "))];
+    if stack.services.iter().any(|service| parity::overlay(service).is_some()) {
+        let file = manifest::local_file(&project.reading.root);
+        sides.push(Said::new(side::OVERLAY, file.file_name().unwrap_or_default().to_string_lossy()));
+    }
     if project.lock.is_some() {
         sides.push(Said::new(side::LOCK, lock_file::NAME.to_owned()));
     }
@@ -172,45 +244,18 @@ fn report(project: &Project, production: Option<&Production>, local: &Local) -> 
     if let Some(production) = production {
         sides.push(Said::new(side::PRODUCTION, production.what.clone()));
     }
-    let mut report = Report { project: stack.project.clone(), sides, ..Report::default() };
-    let left_out = stack.apps.iter().filter(|app| stack.left_out.contains(&app.name));
-    report.differences.extend(left_out.map(|app| parity::left_out(&app.name, &app.origin)));
-    for service in &stack.services {
-        let Some(kind) = project.kinds().get(&service.kind) else { continue };
-        let protocol = service.protocol.unwrap_or(kind.protocol);
-        let declared = parity::declared(service, protocol);
-        let asked = production.and_then(|production| production.facts.get(&service.name));
-        let answer = local.answers.get(&service.name);
-        let answered: Vec<(&str, &ServiceFacts)> = asked
-            .map(|facts| (side::PRODUCTION, facts))
-            .into_iter()
-            .chain(answer.and_then(|answer| answer.as_ref().ok()).map(|facts| (side::LOCAL, facts)))
-            .collect();
-        let parts = service.version.parts();
-        report.differences.extend(parity::compare(&Sides {
-            service: &service.name,
-            protocol,
-            full: kind.exact_parts(&parts),
-            origin: Some(&service.origin),
-            version_origin: Some(&service.version.origin),
-            declared: Some(&declared),
-            locked: project.lock.as_ref().and_then(|lock| lock.services.get(&service.name)),
-            running: local.images.get(&service.name),
-            answered: answered.clone(),
-        }));
-        report.services.push(ReportedService {
-            name: service.name.clone(),
-            kind: service.kind.clone(),
-            versions: versions(&declared, production.map(|_| asked.ok_or("was not asked")), answer),
-            not_asked: not_asked(&answered),
-        });
-    }
-    report
+    sides
+}
+
+/// A side that could not be asked anything.
+fn all_of(side: &str, why: &str) -> NotAsked {
+    NotAsked { side: side.to_owned(), why: why.to_owned(), topics: vec!["everything".to_owned()] }
 }
 
 /// The version as each side says it, or why it says none.
 fn versions(
-    declared: &Declared,
+    declared: Option<&Declared>,
+    overlay: Option<&Declared>,
     production: Option<Result<&ServiceFacts, &str>>,
     local: Option<&Result<ServiceFacts, String>>,
 ) -> Vec<Said> {
@@ -224,7 +269,9 @@ fn versions(
         Some(Err(why)) => versions.push(Said::new(side::LOCAL, why.clone())),
         None => {}
     }
-    versions.extend(declared.version.clone().map(|version| Said::new(side::MANIFEST, version)));
+    for (side, declared) in [(side::MANIFEST, declared), (side::OVERLAY, overlay)] {
+        versions.extend(declared.and_then(|declared| Some(Said::new(side, declared.version.clone()?))));
+    }
     versions
 }
 
@@ -279,20 +326,32 @@ fn summary(text: &str) -> Result<(), Failure> {
     })
 }
 
-/// Exit code 7 where something differs that matters.
+/// Exit code 7 where something differs that matters, and with `--require-all` where something could not be asked.
 fn check(report: &Report, command: &Parity) -> Result<(), Failure> {
     let least = match command.fail_on {
         FailOn::Breaks => Impact::Breaks,
         FailOn::Behaves => Impact::Behaves,
         FailOn::Cosmetic => Impact::Cosmetic,
     };
+    let s = |count: usize| if count == 1 { "" } else { "s" };
+    let mut diagnostics = Vec::new();
     let count = report.differences.iter().filter(|difference| difference.impact >= least).count();
-    if !command.check || count == 0 {
-        return Ok(());
+    if command.check && count > 0 {
+        let message = format!("development differs from production in {count} way{}", s(count));
+        diagnostics
+            .push(Diagnostic::error("parity", message).help("the report says what to change, here or in production"));
     }
-    let told = Diagnostic::error(
-        "parity",
-        format!("development differs from production in {count} way{}", if count == 1 { "" } else { "s" }),
-    );
-    Err(Failure::new(Exit::Differs, told.help("the report says what to change, here or in production")))
+    let missing = report.missing();
+    if command.require_all && missing > 0 {
+        let mut told =
+            Diagnostic::error("parity-not-asked", format!("{missing} fact{} could not be asked", s(missing)));
+        for service in &report.services {
+            for one in &service.not_asked {
+                told =
+                    told.because(format!("{}: {} of {} ({})", service.name, one.topics.join(", "), one.side, one.why));
+            }
+        }
+        diagnostics.push(told.help("make them answer, or check without `--require-all`"));
+    }
+    if diagnostics.is_empty() { Ok(()) } else { Err(Failure { exit: Exit::Differs, diagnostics }) }
 }

@@ -4,7 +4,7 @@ use super::parity::{by_service, read_facts};
 use super::session::{read, unknown_service};
 use crate::cli::{Global, Pin};
 use crate::manifest::{self, Reading};
-use crate::model::{Diagnostic, Exit, Failure, ImageRef, Severity, VersionClass};
+use crate::model::{Diagnostic, Exit, Failure, ImageRef, Service, Severity, VersionClass};
 use crate::ui::Printer;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -73,7 +73,7 @@ fn pin_one(global: &Global, files: &[PathBuf], pin: &Wanted, printer: &Printer) 
     let text = manifest::pinned(shown, old.as_deref().unwrap_or_default(), &pin.service, &pin.version)?;
     replace(&path, &text).map_err(|error| cannot_write(shown, &error))?;
     let proven = read(global, files).and_then(|after| prove(&after, pin, shown));
-    let after = match proven {
+    let (after, contradictions) = match proven {
         Ok(after) => after,
         Err(failure) => {
             // The pin is not what the file then says: as if nothing had been asked.
@@ -96,6 +96,7 @@ fn pin_one(global: &Global, files: &[PathBuf], pin: &Wanted, printer: &Printer) 
         shown.display(),
         before.version.origin
     ));
+    printer.diagnostics(&contradictions);
     if !matches!(after, VersionClass::Exact | VersionClass::Digest) {
         printer.diagnostics(&[Diagnostic::warning(
             "pin-open",
@@ -106,11 +107,16 @@ fn pin_one(global: &Global, files: &[PathBuf], pin: &Wanted, printer: &Printer) 
     Ok(())
 }
 
-/// Whether the manifests now say that version of the service; its class.
-fn prove(after: &Reading, pin: &Wanted, path: &Path) -> Result<VersionClass, Failure> {
+/// Whether the manifests now say that version of the service; its class, and what it contradicts.
+fn prove(after: &Reading, pin: &Wanted, path: &Path) -> Result<(VersionClass, Vec<Diagnostic>), Failure> {
     let pinned = after.stack.service(&pin.service).filter(|service| service.version.text == pin.version);
     let pinned = pinned.filter(|service| service.version.origin.path() == path);
-    pinned.map(|service| service.version.class).ok_or_else(|| {
+    let contradicted = |service: &Service| {
+        let of_version = manifest::contradictions(&after.stack).into_iter();
+        let of_version = of_version.filter(|one| one.origin.as_ref() == Some(&service.version.origin));
+        of_version.map(manifest::in_one_line).collect()
+    };
+    pinned.map(|service| (service.version.class, contradicted(service))).ok_or_else(|| {
         let message = format!("a pin in {} does not reach `{}`", path.display(), pin.service);
         Failure::new(
             Exit::Failed,

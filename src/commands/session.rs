@@ -173,6 +173,8 @@ impl Project {
             })
         };
         notes.retain(|note| !note.code.starts_with("version-") || starts && !settled(note));
+        notes.retain(|note| note.code != manifest::CONTRADICTS || starts);
+        let notes = notes.into_iter().map(manifest::in_one_line).collect();
         printer.diagnostics(&manifest::gathered(notes));
         if !errors.is_empty() {
             return Err(Failure { exit: Exit::Manifest, diagnostics: errors });

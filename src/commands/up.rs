@@ -10,7 +10,7 @@ use crate::dotenv::{self, UserLine};
 use crate::model::{Diagnostic, Event, Exit, Failure, ImageRef, Observed, Service, SourceFile, Stack, Value};
 use crate::plan::{self, Action, Desired, Fields, Plan};
 use crate::resolve::lock_file;
-use crate::ui::{Layout, Printer, Reporter, ServiceRow, env_line, production_line, ready_line};
+use crate::ui::{Layout, Printer, Reporter, ServiceRow, env_line, not_carried_out_line, production_line, ready_line};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -136,6 +136,9 @@ pub(crate) async fn bring_up(
             let apps = stack.apps.iter().filter(|app| !stack.left_out.contains(&app.name)).count();
             let line = production_line(layout, &stack.sources, rows.len(), apps, &stack.left_out);
             starting.printer.line(&line);
+            if let Some(line) = not_carried_out_line(layout, &stack.services) {
+                starting.printer.line(&line);
+            }
         }
         shown = true;
         let reporter = match kept.take() {

@@ -9,6 +9,7 @@ mod cloud;
 mod cloudformation;
 mod compose;
 mod container;
+mod contradictions;
 mod dialect;
 mod discover;
 mod dockerfile;
@@ -41,6 +42,7 @@ mod variables;
 
 pub use adapters::adapters;
 pub use bind::conflicts;
+pub use contradictions::{CONTRADICTS, contradictions, in_one_line};
 pub use local::{branching_of, file as local_file};
 pub use pinned::pinned;
 pub use refusals::{Strictness, gathered, refusals};
@@ -95,10 +97,16 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Whether some file could not be read at all or in part: then even showing the stack ends with
-    /// [`Exit::Manifest`].
+    /// Whether some file could not be read at all or in part, so that what it declares is not known.
     pub fn has_unreadable(&self) -> bool {
         self.diagnostics.iter().any(is_unreadable)
+    }
+
+    /// What is wrong in the files themselves (an unknown key or kind, a wrong type): then even showing the stack ends
+    /// with [`Exit::Manifest`]. What only this machine's environment leaves open is none.
+    pub fn mistakes(&self) -> impl Iterator<Item = &Diagnostic> {
+        let is_mistake = |one: &&Diagnostic| one.severity == Severity::Error && one.code != "variable-unset";
+        self.diagnostics.iter().filter(is_mistake)
     }
 
     /// Whether something is wrong that keeps a plan from being made.
@@ -153,6 +161,7 @@ pub fn read(request: &Request) -> Result<Reading, Failure> {
     expect.diagnostics.retain(|found| !(unreadable && missing(found)));
     diagnostics.append(&mut expect.diagnostics);
     platforms::cloudfoundry::settle_unknown(&stack, &mut diagnostics);
+    diagnostics.extend(contradictions(&stack));
     if stack.project.is_empty() {
         stack.project = name_of(&project.root);
     }

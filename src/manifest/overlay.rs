@@ -11,8 +11,8 @@ use super::tree::{Entry, Node};
 use super::variables::Names;
 use crate::kinds::{Kind, Kinds, Login};
 use crate::model::{
-    App, Credential, Diagnostic, ImageRef, Key, Located, Origin, Service, Stack, Support, User, Value, Variable,
-    Version, VersionClass, did_you_mean,
+    App, Credential, Diagnostic, ImageRef, Key, Located, Origin, Production, Service, Stack, Support, User, Value,
+    Variable, Version, VersionClass, did_you_mean,
 };
 use std::collections::BTreeMap;
 
@@ -77,7 +77,7 @@ fn include(local: &Local, stack: &mut Stack, kinds: &Kinds, expect: &mut Expect)
             let app = &stack.apps[at];
             Some(Located::new(ImageRef::parse(app.image.as_ref()?).ok()?, app.origin.clone()))
         });
-        let image = included.image.clone().or(of_app);
+        let image = included.image.clone().or_else(|| of_app.clone());
         let found = match &included.generic {
             Some(generic) => kinds.get(generic.kind),
             None => image.as_ref().and_then(|image| kinds.of_image(&image.value)).map(|(kind, _)| kind),
@@ -95,6 +95,14 @@ fn include(local: &Local, stack: &mut Stack, kinds: &Kinds, expect: &mut Expect)
         if let Some(generic) = &included.generic {
             generic.describe(&mut service);
         }
+        service.production = match (app, &included.image, of_app) {
+            (None, ..) => Production::Nothing,
+            (Some(_), Some(_), Some(declared)) => {
+                let version = version_of(&declared, kind);
+                Production::Declared(Box::new(Service { version, image: Some(declared), ..service.clone() }))
+            }
+            _ => Production::AsItStands,
+        };
         service.image = Some(image);
         stack.services.push(service);
     }
@@ -138,6 +146,7 @@ fn service(entry: &Entry, stack: &mut Stack, kinds: &Kinds, expect: &mut Expect)
     };
     let service = &mut stack.services[at];
     let Some(kind) = kinds.get(&service.kind) else { return };
+    let declared = service.clone();
     let what = format!("`{}`", name.value);
     for entry in expect.known(&entry.value, &what, SERVICE_KEYS) {
         let (key, node) = (entry.key.value.as_str(), &entry.value);
@@ -182,6 +191,9 @@ fn service(entry: &Entry, stack: &mut Stack, kinds: &Kinds, expect: &mut Expect)
             _ => {}
         }
     }
+    if service.production == Production::AsItStands && *service != declared {
+        service.production = Production::Declared(Box::new(declared));
+    }
 }
 
 /// Further logins, and which of all logins is the server's superuser.
@@ -194,6 +206,7 @@ fn users(service: &mut Service, kind: &Kind, node: &Node, expect: &mut Expect) {
         let superuser = said.is_some_and(|said| said.value);
         if let Some(user) = service.users.iter_mut().find(|user| user.name.value == name.value) {
             user.superuser = superuser;
+            user.name = name.clone();
             if superuser && let Some(family) = kind.family(&service.family) {
                 // What the reader said of this login is no longer so.
                 let of_user = |key: &Key| {
@@ -216,9 +229,8 @@ fn pin(service: &mut Service, text: Located<String>, kind: &Kind, expect: &mut E
     let name = service.image.as_ref().map_or_else(|| kind.image.clone(), |image| image.value.name());
     // A pinned number settles the release, not the variant: `17.11` over `17-alpine` is `17.11-alpine`.
     let is_number = text.value.chars().all(|c| c.is_ascii_digit() || c == '.');
-    let variant = service.version.number.as_ref().and_then(|number| service.version.text.strip_prefix(number.as_str()));
-    let text = match variant {
-        Some(variant) if is_number && service.image.is_some() && variant.starts_with('-') => {
+    let text = match service.version.variant().to_owned() {
+        variant if is_number && service.image.is_some() && variant.starts_with('-') => {
             text.map(|number| format!("{number}{variant}"))
         }
         _ => text,

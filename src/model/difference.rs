@@ -52,8 +52,10 @@ pub mod side {
     pub const LOCAL: &str = "local";
     /// What `services.lock` has.
     pub const LOCK: &str = "lock";
-    /// What the manifests declare.
+    /// What the manifests declare: production's own files.
     pub const MANIFEST: &str = "manifest";
+    /// What `services.local.yaml` makes of it.
+    pub const OVERLAY: &str = "overlay";
 }
 
 /// One difference.

@@ -26,8 +26,63 @@ pub struct ReportedService {
     pub kind: String,
     /// Its version, as each side says it; why a side is silent, where it is.
     pub versions: Vec<Said>,
+    /// Everything that a side said of it.
+    pub facts: Vec<Fact>,
     /// What could not be asked.
     pub not_asked: Vec<NotAsked>,
+}
+
+/// What the sides say of one name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// The topic: `settings`.
+    pub topic: String,
+    /// The name in it: `max_connections`.
+    pub name: String,
+    /// What each side says, as far as it was asked.
+    pub said: Vec<Said>,
+    /// What came of comparing them.
+    pub verdict: Verdict,
+}
+
+/// What came of comparing what the sides say of one name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// All that was said is the same.
+    Same,
+    /// It differs, and matters as much as this.
+    Differs(Impact),
+    /// One side alone says something, or nothing is known of the name: it was not compared.
+    NotCompared,
+}
+
+impl Verdict {
+    /// Its name: `same`, `breaks`, `not-compared`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::Differs(impact) => impact.name(),
+            Self::NotCompared => "not-compared",
+        }
+    }
+}
+
+impl ReportedService {
+    /// How many facts were compared.
+    pub fn compared(&self) -> usize {
+        self.facts.iter().filter(|fact| fact.verdict != Verdict::NotCompared).count()
+    }
+
+    /// How many of them differ in a way that matters.
+    pub fn different(&self) -> usize {
+        let matters = |fact: &&Fact| matches!(fact.verdict, Verdict::Differs(impact) if impact != Impact::Expected);
+        self.facts.iter().filter(matters).count()
+    }
+
+    /// How many topics, and single names in them, could not be asked.
+    pub fn missing(&self) -> usize {
+        self.not_asked.iter().map(|one| one.topics.len()).sum()
+    }
 }
 
 /// Something that a side could not be asked.
@@ -58,6 +113,16 @@ impl Report {
     /// How many differences of that impact there are.
     pub fn count(&self, impact: Impact) -> usize {
         self.differences.iter().filter(|difference| difference.impact == impact).count()
+    }
+
+    /// How many facts were compared.
+    pub fn compared(&self) -> usize {
+        self.services.iter().map(ReportedService::compared).sum()
+    }
+
+    /// How many topics, and single names in them, could not be asked.
+    pub fn missing(&self) -> usize {
+        self.services.iter().map(ReportedService::missing).sum()
     }
 
     /// The differences of one service; of the project where the name is empty.

@@ -1,6 +1,6 @@
 //! The canonical model: what all manifests together declare.
 
-use super::{ImageRef, Located, Origin, Protocol, Secret, Seed, Template, Version};
+use super::{ImageRef, Located, Origin, Production, Protocol, Secret, Seed, Template, Version};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -126,6 +126,8 @@ pub struct Service {
     pub support: Support,
     /// What a person should know about it.
     pub notes: Vec<String>,
+    /// What production's own files declare of it, where `services.local.yaml` changes something.
+    pub production: Production,
     /// Where it was declared.
     pub origin: Origin,
 }
@@ -159,6 +161,7 @@ impl Service {
             keys: Vec::new(),
             support: Support::Reproduced,
             notes: Vec::new(),
+            production: Production::AsItStands,
             origin,
         }
     }

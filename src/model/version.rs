@@ -53,6 +53,12 @@ impl Version {
         parts_of(self.number.as_deref().unwrap_or_default())
     }
 
+    /// What a tag says beside its number: `-alpine` of `16-alpine`; empty where it has no number.
+    pub fn variant(&self) -> &str {
+        let number = self.number.as_deref().filter(|number| !number.is_empty());
+        number.and_then(|number| self.text.split_once(number)).map_or("", |(_, variant)| variant)
+    }
+
     /// The first number.
     pub fn major(&self) -> Option<u64> {
         self.parts().first().copied()

@@ -1,33 +1,88 @@
 //! What a manifest declares of a service, in the words of facts.
 
-use super::compare::Declared;
-use crate::model::{Origin, Protocol, Service, ServiceFacts};
+use super::base::{self, Base};
+use super::sides::Declared;
+use crate::model::{ImageRef, Located, Origin, Protocol, Service, ServiceFacts};
 use std::collections::BTreeMap;
 
-/// Version, settings, extensions, databases, vhosts and plugins, each with its place.
-pub fn declared(service: &Service, protocol: Protocol) -> Declared {
-    let mut declared = Declared { version: service.version.number.clone(), ..Declared::default() };
+/// The topic of what is known of an image.
+pub(super) const IMAGE: &str = "image";
+
+/// What production's files declare: version, image, settings, extensions, databases, vhosts and plugins, each with its
+/// place; without a word of `services.local.yaml`. None where those files do not have the service.
+pub fn declared(service: &Service, protocol: Protocol) -> Option<Declared> {
+    let production = service.in_production()?;
+    let mut declared = Declared { version: production.version.number.clone(), ..Declared::default() };
+    for change in service.changes().into_iter().filter(|change| change.topic != "version") {
+        if let Some(said) = change.production {
+            let name = if change.topic == "settings" { change.name.to_lowercase() } else { change.name };
+            declared.entries.insert((change.topic.to_owned(), name), (Some(said.value), said.origin));
+        }
+    }
     let mut add = |topic: &str, name: String, value: Option<String>, origin: &Origin| {
         declared.entries.insert((topic.to_owned(), name), (value, origin.clone()));
     };
-    for setting in &service.settings {
+    for setting in &production.settings {
         add("settings", setting.name.to_lowercase(), Some(setting.value.value.clone()), &setting.value.origin);
     }
-    for extension in &service.extensions {
+    for extension in &production.extensions {
         add("extensions", extension.value.clone(), None, &extension.origin);
     }
-    for vhost in &service.vhosts {
+    for vhost in &production.vhosts {
         add("vhosts", vhost.value.clone(), None, &vhost.origin);
     }
-    for plugin in &service.plugins {
+    for plugin in &production.plugins {
         add("plugins", plugin.value.clone(), None, &plugin.origin);
     }
     if protocol == Protocol::Postgres {
-        for database in &service.databases {
+        for database in &production.databases {
             add("databases", database.name.value.clone(), None, &database.name.origin);
         }
     }
-    declared
+    if let Some(image) = &production.image {
+        of_image(&mut declared, image);
+    }
+    Some(declared)
+}
+
+/// What `services.local.yaml` changes of a service, and where its version stands there; none where it changes nothing.
+pub fn overlay(service: &Service) -> Option<(Declared, Option<&Origin>)> {
+    let mut overlay = Declared::default();
+    let place = service.local_version();
+    if place.is_some() {
+        let version = &service.version;
+        overlay.version = version.number.clone().or_else(|| Some(version.text.clone())).filter(|text| !text.is_empty());
+    }
+    for change in service.changes().into_iter().filter(|change| change.topic != "version") {
+        let value = (change.local.value != "declared").then_some(change.local.value);
+        let name = if change.topic == "settings" { change.name.to_lowercase() } else { change.name };
+        overlay.entries.insert((change.topic.to_owned(), name), (value, change.local.origin));
+    }
+    let declared = service.in_production().and_then(|production| production.image.as_ref());
+    if let Some(image) = &service.image
+        && declared.is_none_or(|declared| declared.origin != image.origin)
+        && place.is_some()
+    {
+        of_image(&mut overlay, image);
+    }
+    (overlay.version.is_some() || !overlay.entries.is_empty()).then_some((overlay, place))
+}
+
+/// The image's name, its digest, and on what it is built.
+fn of_image(declared: &mut Declared, image: &Located<ImageRef>) {
+    let mut add = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            let key = (IMAGE.to_owned(), name.to_owned());
+            declared.entries.entry(key).or_insert_with(|| (Some(value), image.origin.clone()));
+        }
+    };
+    add("name", Some(image.value.canonical_name()));
+    add("digest", image.value.digest.clone());
+    if let Some(base) = base::of(&image.value.to_string()) {
+        for name in Base::NAMES {
+            add(name, base.get(name));
+        }
+    }
 }
 
 /// What a manifest declares as if its server had said it, for a comparison with another manifest: what it does not

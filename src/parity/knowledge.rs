@@ -82,6 +82,11 @@ pub(super) enum Same {
 }
 
 impl Rule {
+    /// Whether it is no difference at all.
+    pub(super) fn is_ignored(&self) -> bool {
+        self.ignore.is_some()
+    }
+
     /// How much a difference matters, `absent` where a side has nothing of the name; none where it is no difference.
     pub(super) fn impact(&self, absent: bool) -> Option<Impact> {
         if self.ignore.is_some() {
@@ -99,8 +104,21 @@ impl Rule {
 }
 
 impl Knowledge {
-    /// What is known of a protocol's servers; of HTTP and TCP there is nothing to know.
+    /// What is known of a protocol's servers; of HTTP and TCP it is what holds of every server.
     pub(super) fn of(protocol: Protocol) -> &'static Self {
+        let [postgres, mysql, redis, amqp, memcached, common] = Self::all();
+        match protocol {
+            Protocol::Postgres => postgres,
+            Protocol::Mysql => mysql,
+            Protocol::Redis => redis,
+            Protocol::Amqp => amqp,
+            Protocol::Memcached => memcached,
+            Protocol::Http | Protocol::Tcp => common,
+        }
+    }
+
+    /// That of each protocol, and then what holds of every server.
+    fn all() -> &'static [Self; 6] {
         static ALL: LazyLock<[Knowledge; 6]> = LazyLock::new(|| {
             [
                 include_str!("../../templates/parity/postgres.yaml"),
@@ -108,28 +126,21 @@ impl Knowledge {
                 include_str!("../../templates/parity/redis.yaml"),
                 include_str!("../../templates/parity/amqp.yaml"),
                 include_str!("../../templates/parity/memcached.yaml"),
-                // A test reads each of them.
-                "rules: []",
+                include_str!("../../templates/parity/common.yaml"),
             ]
+            // A test reads each of them.
             .map(|text| serde_saphyr::from_str(text).unwrap_or_default())
         });
-        let [postgres, mysql, redis, amqp, memcached, nothing] = &*ALL;
-        match protocol {
-            Protocol::Postgres => postgres,
-            Protocol::Mysql => mysql,
-            Protocol::Redis => redis,
-            Protocol::Amqp => amqp,
-            Protocol::Memcached => memcached,
-            Protocol::Http | Protocol::Tcp => nothing,
-        }
+        &ALL
     }
 
-    /// What is known of a name in a topic.
+    /// What is known of a name in a topic: by the server's own rules, else by those of every server.
     pub(super) fn rule(&'static self, topic: &str, name: &str) -> Option<&'static Rule> {
         let fits = |rule: &&Rule| {
             rule.topic == topic && (rule.names.is_empty() || rule.names.iter().any(|pattern| matches(pattern, name)))
         };
-        self.rules.iter().find(fits)
+        let [.., common] = Self::all();
+        self.rules.iter().chain(&common.rules).find(fits)
     }
 
     /// The unit that a bare number has in a setting: `8kB`.
@@ -142,8 +153,8 @@ impl Knowledge {
 mod tests {
     use super::*;
 
-    const ALL: [Protocol; 5] =
-        [Protocol::Postgres, Protocol::Mysql, Protocol::Redis, Protocol::Amqp, Protocol::Memcached];
+    const ALL: [Protocol; 6] =
+        [Protocol::Postgres, Protocol::Mysql, Protocol::Redis, Protocol::Amqp, Protocol::Memcached, Protocol::Http];
 
     #[test]
     fn every_rule_says_how_much_it_matters_and_why_and_where_that_is_written() {

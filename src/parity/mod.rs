@@ -2,15 +2,23 @@
 //!
 //! Pure: whoever calls it has asked the servers and read the files.
 
+mod base;
 mod compare;
 mod declared;
 mod facts_file;
+mod help;
 mod knowledge;
 pub mod people;
+mod releases;
+mod sides;
+#[cfg(test)]
+mod tests;
 pub mod time;
 pub mod tools;
 mod values;
 
-pub use compare::{Declared, Sides, compare, left_out};
-pub use declared::{as_facts, declared};
+pub use base::with_image;
+pub use compare::{compare, left_out, local_only};
+pub use declared::{as_facts, declared, overlay};
 pub use facts_file::{FactsFile, is_facts, parse, render};
+pub use sides::{Advice, Compared, Declared, Sides};

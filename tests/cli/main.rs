@@ -13,6 +13,7 @@ mod history;
 mod hostile;
 mod lock;
 mod manifests;
+mod overlay;
 mod pin;
 mod report;
 mod tools;

@@ -44,6 +44,31 @@ fn an_unknown_kind_and_an_unknown_key_get_the_near_word() {
 }
 
 #[test]
+fn a_mistake_in_a_file_ends_manifest_with_3_and_its_output_is_whole_all_the_same() {
+    let good = "services:\n  db: {kind: postgres, version: \"16.4\"}\n  cache: {kind: redis";
+    for mistake in
+        [", verison: \"7.2.5\"}", ", version: \"7.2.5\", settings: [1]}", ", version: \"7.2.5\"}\n  x: {kind: nothing}"]
+    {
+        let sandbox = Sandbox::new(&[("services.yaml", &format!("{good}{mistake}\n"))]);
+        let outcome = sandbox.fail(3, &["manifest"]);
+        assert!(outcome.stdout.contains("db     postgres 16.4"), "{}", outcome.stdout);
+        let errors: Vec<&str> = outcome.stderr.lines().filter(|line| line.starts_with("error:")).collect();
+        let told = errors.iter().collect::<std::collections::BTreeSet<_>>();
+        assert!(!errors.is_empty() && told.len() == errors.len(), "each is said once: {}", outcome.stderr);
+        let outcome = sandbox.fail(3, &["manifest", "--json"]);
+        let told = outcome.json();
+        assert_eq!(told["services"][0]["name"], "db", "{told:#}");
+        let is_error = |one: &&serde_json::Value| one["severity"] == "error";
+        assert!(told["diagnostics"].as_array().expect("a list").iter().any(|one| is_error(&one)), "{told:#}");
+    }
+    // A file of which nothing can be read costs the others nothing.
+    let broken =
+        [("compose.prod.yaml", "services: {db: {image: \"postgres:16.4\"}}\n"), ("b.yaml", "services: {a: {\n")];
+    let outcome = Sandbox::new(&broken).fail(3, &["-f", "compose.prod.yaml", "-f", "b.yaml", "manifest", "--json"]);
+    assert_eq!(outcome.json()["services"][0]["name"], "db");
+}
+
+#[test]
 fn a_service_without_an_image_is_an_error_at_its_own_line() {
     let sandbox = Sandbox::new(&[("compose.yaml", "services:\n  db:\n    imgae: postgres:17.6\n")]);
     let outcome = sandbox.fail(3, &["up"]);

@@ -97,12 +97,31 @@ async fn ask(client: &Client, version: &str) -> Result<ServiceFacts, ProbeError>
         note(&mut facts, "database", Ok(told.map(|(field, value)| ((*field).to_owned(), value))));
         note(&mut facts, "extensions", Ok(pairs(rows(client, EXTENSIONS).await?)));
         note(&mut facts, "databases", Ok(pairs(rows(client, DATABASES).await?)));
+        note(&mut facts, "image", Ok(built_on(&rows(client, "SELECT version()").await?.concat().concat())));
         note(&mut facts, "roles", Ok(pairs(rows(client, ROLES).await?)));
         client.batch_execute("ROLLBACK").await?;
         Ok::<_, Refusal>(())
     };
     asked.await.map_err(Refusal::into_error)?;
     Ok(facts)
+}
+
+/// On what the server is built, by its own words: the C library of its target, the distribution of its package or
+/// compiler.
+fn built_on(version: &str) -> Vec<(String, String)> {
+    let libc = [("-musl", "musl"), ("linux-gnu", "glibc")].into_iter().find(|(word, _)| version.contains(word));
+    let release = ["13", "12", "11", "10"]
+        .into_iter()
+        .find(|release| version.contains(&format!("+deb{release}u")) || version.contains(&format!(".pgdg{release}0+")));
+    let base = match release {
+        Some(release) => Some(format!("Debian {release}")),
+        None => ["Alpine", "Debian", "Ubuntu", "Red Hat"]
+            .into_iter()
+            .find(|name| version.contains(&format!("({name} ")))
+            .map(str::to_owned),
+    };
+    let libc = libc.map(|(_, libc)| ("libc".to_owned(), libc.to_owned()));
+    base.map(|base| ("base".to_owned(), base)).into_iter().chain(libc).collect()
 }
 
 /// A default with its unit: `16384*8kB` is `131072kB`, `100*ms` is `100ms`.
@@ -125,6 +144,31 @@ fn pairs(rows: Vec<Vec<String>>) -> impl Iterator<Item = (String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_says_on_what_it_is_built() {
+        let of = |version: &str| {
+            let found = built_on(version);
+            found.into_iter().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ")
+        };
+        for (version, built) in [
+            (
+                "PostgreSQL 16.4 (Debian 16.4-1.pgdg120+2) on x86_64-pc-linux-gnu, compiled by gcc (Debian 12.2.0-14) 12.2.0, 64-bit",
+                "base Debian 12, libc glibc",
+            ),
+            (
+                "PostgreSQL 16.4 on x86_64-pc-linux-musl, compiled by gcc (Alpine 13.2.1_git20240309) 13.2.1 20240309, 64-bit",
+                "base Alpine, libc musl",
+            ),
+            (
+                "PostgreSQL 16.3 on aarch64-unknown-linux-gnu, compiled by gcc (GCC) 7.3.1 20180712 (Red Hat 7.3.1-6), 64-bit",
+                "base Red Hat, libc glibc",
+            ),
+            ("PostgreSQL 16.3 on aarch64-apple-darwin23, compiled by clang", ""),
+        ] {
+            assert_eq!(of(version), built, "{version}");
+        }
+    }
 
     #[test]
     fn a_default_is_told_with_its_unit() {

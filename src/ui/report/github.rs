@@ -1,7 +1,7 @@
 //! The report as a GitHub job's annotations
 //! (<https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>).
 
-use super::{place, sentence};
+use super::{missing, place, sentence};
 use crate::model::{Difference, Impact, Report};
 use crate::ui::visible::visible;
 use std::fmt::Write as _;
@@ -24,6 +24,11 @@ pub fn github_annotations(report: &Report) -> String {
         properties.push(format!("title={}", property(&format!("parity: {}", difference.code))));
         // Writing to a string cannot fail.
         let _ = writeln!(text, "::{command} {}::{}", properties.join(","), data(&message(difference)));
+    }
+    for service in &report.services {
+        for one in &service.not_asked {
+            let _ = writeln!(text, "::notice title=parity%3A not asked::{}", data(&missing(&service.name, one)));
+        }
     }
     text
 }
@@ -55,12 +60,13 @@ mod tests {
     fn each_difference_is_one_command_at_its_line() {
         let text = github_annotations(&report());
         let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines.len(), 3, "{text}");
+        assert_eq!(lines.len(), 4, "{text}");
         assert!(
             lines[0].starts_with("::error file=deploy/compose.yaml,line=3,col=5,title=parity%3A extension::db: extension pg_trgm: production 1.6 · local absent%0A"),
             "{text}"
         );
         assert!(lines[1].starts_with("::warning file=") && lines[1].contains("a|b␛[31m"), "{text}");
         assert!(lines[2].starts_with("::notice title=parity%3A tool-version::python"), "{text}");
+        assert!(lines[3].starts_with("::notice title=parity%3A not asked::db: not asked of production: "), "{text}");
     }
 }

@@ -1,10 +1,11 @@
 //! The report as one HTML file that needs nothing beside it: no scripts, no fonts, light and dark.
 
-use super::{groups, place, totals};
-use crate::model::{Difference, Impact, Report, Said};
+use super::{facts, groups, place, totals, verdict};
+use crate::model::{Difference, Impact, Report, ReportedService, Said};
 use crate::ui::visible::one_line;
 use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, HtmlEscape, context};
+use std::collections::BTreeSet;
 
 /// The page. The template is ours, so an error is a mistake of a build; a test renders it.
 pub fn html(report: &Report) -> Result<String, minijinja::Error> {
@@ -30,6 +31,9 @@ pub fn html(report: &Report) -> Result<String, minijinja::Error> {
                 differences => of(false),
                 expected => of(true),
                 not_asked,
+                verdict => service.map(|service| verdict(service).1).unwrap_or_default(),
+                good => service.is_some_and(|service| verdict(service).0),
+                facts => service.map(table).unwrap_or_default(),
             }
         })
         .collect();
@@ -46,6 +50,41 @@ pub fn html(report: &Report) -> Result<String, minijinja::Error> {
         sections,
     };
     jinja.render_named_str("report.html", include_str!("../../../templates/report.html"), values)
+}
+
+/// Everything that the sides said of a service: a column a side, a row a fact, what differs marked.
+fn table(service: &ReportedService) -> Value {
+    let mut sides: Vec<&str> = Vec::new();
+    for said in service.facts.iter().flat_map(|fact| &fact.said) {
+        if !sides.contains(&said.side.as_str()) {
+            sides.push(&said.side);
+        }
+    }
+    let rows: Vec<Value> = service
+        .facts
+        .iter()
+        .map(|fact| {
+            let of = |side: &&str| fact.said.iter().find(|said| said.side == **side);
+            let cells = sides.iter().map(|side| of(side).map(|said| one_line(&said.value)));
+            let cells: Vec<Option<String>> = cells.collect();
+            context! {
+                topic => one_line(&fact.topic),
+                name => one_line(&fact.name),
+                verdict => fact.verdict.name(),
+                cells,
+            }
+        })
+        .collect();
+    if rows.is_empty() {
+        return Value::from(());
+    }
+    let topics: BTreeSet<&str> = service.facts.iter().map(|fact| fact.topic.as_str()).collect();
+    context! {
+        title => facts(rows.len()),
+        topics => topics.into_iter().map(one_line).collect::<Vec<_>>().join(", "),
+        sides => sides.into_iter().map(one_line).collect::<Vec<_>>(),
+        rows,
+    }
 }
 
 /// Text in which what stands between backticks is code.
@@ -79,6 +118,18 @@ fn said(said: &[Said]) -> Vec<Value> {
 mod tests {
     use super::super::example::report;
     use super::*;
+
+    #[test]
+    fn the_page_shows_the_facts_side_by_side_and_no_green_below_what_was_not_asked() {
+        let page = html(&report()).unwrap();
+        let row = "<td>work_mem</td><td><code>1.6</code></td><td><code>1.6</code></td>";
+        assert!(page.contains(row), "{page}");
+        assert!(page.contains("<tr class=\"breaks\">"), "{page}");
+        let of = |name: &str| page.split("<section>").find(|part| part.contains(&format!("<h2>{name}<"))).unwrap();
+        assert!(of("db").contains("<p class=\"soft\">4 facts compared, 2 differ, 1 not asked</p>"), "{page}");
+        assert!(!of("db").contains("class=\"good\""), "{page}");
+        assert!(of("cache").contains("<p class=\"good\">no difference that matters in 1 fact</p>"), "{page}");
+    }
 
     #[test]
     fn the_page_needs_nothing_beside_it_and_text_of_servers_stays_text() {

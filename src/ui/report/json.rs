@@ -15,8 +15,14 @@ pub fn json(report: &Report) -> Value {
                 .iter()
                 .map(|one| json!({"side": one.side, "topics": one.topics, "why": one.why}))
                 .collect();
+            let facts = service.facts.iter().map(|fact| {
+                let sides = by_side(&fact.said);
+                json!({"topic": fact.topic, "name": fact.name, "sides": sides, "verdict": fact.verdict.name()})
+            });
             json!({
                 "name": service.name, "kind": service.kind, "versions": by_side(&service.versions),
+                "compared": service.compared(), "different": service.different(),
+                "facts": facts.collect::<Vec<_>>(),
                 "not_asked": not_asked,
             })
         })
@@ -30,8 +36,10 @@ pub fn json(report: &Report) -> Value {
             json!({"code": section.code, "title": section.title, "rows": rows, "note": section.note})
         })
         .collect();
-    let summary: Map<String, Value> =
+    let mut summary: Map<String, Value> =
         Impact::ALL.iter().map(|impact| (impact.name().to_owned(), json!(report.count(*impact)))).collect();
+    summary.insert("compared".to_owned(), json!(report.compared()));
+    summary.insert("not_asked".to_owned(), json!(report.missing()));
     json!({
         "version": 1,
         "project": report.project,

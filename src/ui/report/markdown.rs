@@ -1,6 +1,6 @@
 //! The report as Markdown, for a pull request or a job's summary.
 
-use super::{groups, place, sides, totals};
+use super::{groups, place, sides, totals, verdict};
 use crate::model::{Difference, Impact, Report};
 use crate::ui::visible::one_line;
 use std::fmt::Write as _;
@@ -16,14 +16,19 @@ pub fn markdown(report: &Report) -> String {
         let service = report.services.iter().find(|service| service.name == name);
         match service {
             Some(service) => {
-                let _ = write!(text, "\n## {} ({})\n\n{}\n", cell(name), cell(kind), cell(&sides(&service.versions)));
+                let _ = write!(
+                    text,
+                    "\n## {} ({})\n\n{}\n\n{}.\n",
+                    cell(name),
+                    cell(kind),
+                    cell(&sides(&service.versions)),
+                    verdict(service).1,
+                );
             }
             None => text += "\n## Project\n",
         }
         let found: Vec<&Difference> = report.of(name).collect();
-        if found.is_empty() {
-            text += "\nNo difference.\n";
-        } else {
+        if !found.is_empty() {
             text += "\n| impact | what | sides | why | what to do |\n| --- | --- | --- | --- | --- |\n";
         }
         for difference in found {
@@ -88,7 +93,12 @@ mod tests {
     #[test]
     fn text_of_servers_stays_text() {
         let text = markdown(&report());
-        assert!(text.contains("**1 breaks · 1 behaves differently · 1 cosmetic · 1 expected**"), "{text}");
+        assert!(
+            text.contains(
+                "**1 breaks · 1 behaves differently · 1 cosmetic · 1 expected · 5 facts compared · 1 not asked**"
+            ),
+            "{text}"
+        );
         assert!(
             text.contains(
                 "| **breaks** | extension pg_trgm<br>`deploy/compose.yaml:3` | production: `1.6`<br>local: `absent` |"
@@ -97,7 +107,8 @@ mod tests {
         );
         assert!(text.contains(r"a\|b␛[31m"), "{text}");
         assert!(text.contains("&lt;x&gt;") && !text.contains("<x>"), "{text}");
-        assert!(text.contains("No difference."), "{text}");
+        assert!(text.contains("\n4 facts compared, 2 differ, 1 not asked.\n"), "{text}");
+        assert!(text.contains("\nno difference that matters in 1 fact.\n"), "{text}");
         assert!(text.contains("Not asked of production: settings/shared_preload_libraries"), "{text}");
         assert!(text.contains("| commits not deployed | 3 |"), "{text}");
     }

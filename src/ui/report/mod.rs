@@ -14,7 +14,7 @@ pub use markdown::markdown;
 pub use sarif::sarif;
 pub use terminal::terminal;
 
-use crate::model::{Difference, Impact, Report, Said};
+use crate::model::{Difference, Impact, NotAsked, Report, ReportedService, Said};
 
 /// `production 1.6 · local absent`.
 fn sides(said: &[Said]) -> String {
@@ -35,8 +35,34 @@ fn totals(report: &Report) -> String {
         };
         Some(format!("{count} {words}"))
     };
-    let totals: Vec<String> = Impact::ALL.into_iter().filter_map(total).collect();
-    if totals.is_empty() { "no difference".to_owned() } else { totals.join(" · ") }
+    let mut totals: Vec<String> = Impact::ALL.into_iter().filter_map(total).collect();
+    if totals.is_empty() {
+        totals.push("no difference".to_owned());
+    }
+    totals.push(format!("{} compared", facts(report.compared())));
+    if report.missing() > 0 {
+        totals.push(format!("{} not asked", report.missing()));
+    }
+    totals.join(" · ")
+}
+
+/// `1 fact`, `41 facts`.
+fn facts(count: usize) -> String {
+    format!("{count} fact{}", if count == 1 { "" } else { "s" })
+}
+
+/// What came of comparing a service, counted; and whether all is well: everything could be asked, and nothing differs.
+fn verdict(service: &ReportedService) -> (bool, String) {
+    let (compared, different, missing) = (service.compared(), service.different(), service.missing());
+    let not_asked = if missing == 0 { String::new() } else { format!(", {missing} not asked") };
+    let told = match (compared, different) {
+        (0, _) => format!("nothing was compared{not_asked}"),
+        (_, 0) if missing == 0 => format!("no difference that matters in {}", facts(compared)),
+        (_, 0) => format!("no difference that matters in the {} compared{not_asked}", facts(compared)),
+        (_, 1) => format!("{} compared, 1 differs{not_asked}", facts(compared)),
+        _ => format!("{} compared, {different} differ{not_asked}", facts(compared)),
+    };
+    (compared > 0 && different == 0 && missing == 0, told)
 }
 
 /// `compose.prod.yaml:14`.
@@ -50,6 +76,11 @@ fn sentence(difference: &Difference) -> String {
     format!("{of}{}: {}", difference.subject, sides(&difference.said))
 }
 
+/// `db: not asked of production: users, vhosts (why)`.
+fn missing(service: &str, one: &NotAsked) -> String {
+    format!("{service}: not asked of {}: {} ({})", one.side, one.topics.join(", "), one.why)
+}
+
 /// The groups in which differences are shown: each service that has one, then the project itself.
 fn groups(report: &Report) -> Vec<(&str, &str)> {
     let services = report.services.iter().map(|service| (service.name.as_str(), service.kind.as_str()));
@@ -59,7 +90,9 @@ fn groups(report: &Report) -> Vec<(&str, &str)> {
 
 #[cfg(test)]
 pub(super) mod example {
-    use crate::model::{Difference, Gap, Impact, NotAsked, Origin, Report, ReportedService, Said, Section, SourceFile};
+    use crate::model::{
+        Difference, Fact, Gap, Impact, NotAsked, Origin, Report, ReportedService, Said, Section, SourceFile, Verdict,
+    };
     use std::sync::Arc;
 
     fn said(side: &str, value: &str) -> Said {
@@ -88,14 +121,31 @@ pub(super) mod example {
             ],
             origin: (service == "db").then(|| origin.clone()),
         };
+        let fact = |topic: &str, name: &str, local: &str, verdict| Fact {
+            topic: topic.to_owned(),
+            name: name.to_owned(),
+            said: vec![said("production", "1.6"), said("local", local)],
+            verdict,
+        };
         Report {
             project: "shop".to_owned(),
-            sides: vec![said("manifest", "deploy/compose.yaml (Compose)"), said("production", "production.facts.yaml")],
+            sides: vec![
+                said("manifest", "deploy/compose.yaml (Compose)"),
+                said("overlay", "services.local.yaml"),
+                said("production", "production.facts.yaml"),
+            ],
             services: vec![
                 ReportedService {
                     name: "db".to_owned(),
                     kind: "postgres".to_owned(),
-                    versions: vec![said("production", "16.4"), said("local", "16.6")],
+                    versions: vec![said("production", "16.4"), said("local", "16.6"), said("overlay", "16.6")],
+                    facts: vec![
+                        fact("extensions", "pg_trgm", "absent", Verdict::Differs(Impact::Breaks)),
+                        fact("settings", "a|b\u{1b}[31m", "<x>", Verdict::Differs(Impact::Behaves)),
+                        fact("settings", "ssl", "off", Verdict::Differs(Impact::Expected)),
+                        fact("settings", "work_mem", "1.6", Verdict::Same),
+                        Fact { said: vec![said("production", "1")], ..fact("roles", "x", "", Verdict::NotCompared) },
+                    ],
                     not_asked: vec![NotAsked {
                         side: "production".to_owned(),
                         why: "only members of pg_read_all_settings see it".to_owned(),
@@ -106,6 +156,7 @@ pub(super) mod example {
                     name: "cache".to_owned(),
                     kind: "redis".to_owned(),
                     versions: vec![said("production", "7.0.15"), said("local", "7.0.15")],
+                    facts: vec![fact("server", "mode", "1.6", Verdict::Same)],
                     not_asked: Vec::new(),
                 },
             ],

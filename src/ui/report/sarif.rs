@@ -1,7 +1,7 @@
 //! The report as SARIF 2.1.0, which code hosts show beside the changed lines
 //! (<https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>).
 
-use super::sentence;
+use super::{missing, sentence};
 use crate::model::{Difference, Impact, Report};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -35,10 +35,17 @@ pub fn sarif(report: &Report) -> Value {
                 "informationUri": env!("CARGO_PKG_REPOSITORY"),
                 "rules": rules,
             }},
+            "invocations": [{"executionSuccessful": true, "toolExecutionNotifications": not_asked(report)}],
             "results": told.iter().map(|difference| result(difference)).collect::<Vec<_>>(),
             "columnKind": "unicodeCodePoints",
         }],
     })
+}
+
+/// What could not be asked, so that no result is not taken for no difference.
+fn not_asked(report: &Report) -> Vec<Value> {
+    let all = report.services.iter().flat_map(|service| service.not_asked.iter().map(move |one| (service, one)));
+    all.map(|(service, one)| json!({"level": "note", "message": {"text": missing(&service.name, one)}})).collect()
 }
 
 fn result(difference: &Difference) -> Value {
@@ -107,6 +114,8 @@ mod tests {
         let rules: Vec<&str> =
             run["tool"]["driver"]["rules"].as_array().unwrap().iter().filter_map(|rule| rule["id"].as_str()).collect();
         assert_eq!(rules, ["extension", "setting", "tool-version"]);
+        let told = &run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"];
+        assert!(told.as_str().unwrap().starts_with("db: not asked of production: settings/shared_preload"), "{told}");
         for result in results {
             assert!(rules.contains(&result["ruleId"].as_str().unwrap()));
         }

@@ -1,6 +1,6 @@
 //! The report on a terminal.
 
-use super::{groups, place, sides, totals};
+use super::{groups, place, sides, totals, verdict};
 use crate::model::{Difference, Impact, Report, ReportedService};
 use crate::ui::table::columns;
 use crate::ui::visible::one_line;
@@ -17,12 +17,13 @@ pub fn terminal(report: &Report, printer: &Printer) -> String {
         let service = report.services.iter().find(|service| service.name == name);
         lines.push(String::new());
         lines.push(heading(service, printer));
+        if let Some(service) = service {
+            let (good, told) = verdict(service);
+            lines.push(format!("  {}", paint(if good { Style::Good } else { Style::Plain }, &told)));
+        }
         let (expected, found): (Vec<&Difference>, Vec<&Difference>) =
             report.of(name).partition(|difference| difference.impact == Impact::Expected);
         lines.extend(found.iter().flat_map(|difference| entry(difference, printer)));
-        if found.is_empty() {
-            lines.push(format!("  {}", paint(Style::Good, "no difference that matters")));
-        }
         if !expected.is_empty() {
             let names: Vec<&str> = expected.iter().map(|difference| difference.subject.as_str()).collect();
             lines.push(format!("  {}", paint(Style::Dim, &format!("expected  {}", names.join(", ")))));
@@ -84,9 +85,11 @@ mod tests {
         insta::assert_snapshot!(page, @r"
         parity of shop
           manifest     deploy/compose.yaml (Compose)
+          overlay      services.local.yaml
           production   production.facts.yaml
 
-        db · postgres   production 16.4 · local 16.6
+        db · postgres   production 16.4 · local 16.6 · overlay 16.6
+          4 facts compared, 2 differ, 1 not asked
           breaks    extension pg_trgm   production 1.6 · local absent   deploy/compose.yaml:3
                     types & functions are there on <one> side only
                     https://www.postgresql.org/docs/current/sql-createextension.html
@@ -101,7 +104,7 @@ mod tests {
           not asked of production: settings/shared_preload_libraries (only members of pg_read_all_settings see it)
 
         cache · redis   production 7.0.15 · local 7.0.15
-          no difference that matters
+          no difference that matters in 1 fact
 
         project
           cosmetic  python   production 1.6 · local 3.12.1
@@ -110,7 +113,7 @@ mod tests {
           commits not deployed   3
           since v1.2.0
 
-        1 breaks · 1 behaves differently · 1 cosmetic · 1 expected
+        1 breaks · 1 behaves differently · 1 cosmetic · 1 expected · 5 facts compared · 1 not asked
         ");
     }
 }

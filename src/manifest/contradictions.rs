@@ -1,0 +1,48 @@
+//! Where `services.local.yaml` contradicts what production's files declare.
+//!
+//! A pin that refines (`17.12` over `17`) is what the file is for; one that contradicts makes another server of it here
+//! than runs in production, and is said by each command that starts services, in one line.
+
+use crate::model::{Change, Diagnostic, Origin, Stack};
+
+/// The code of these warnings.
+pub const CONTRADICTS: &str = "local-contradicts";
+
+/// A warning for each value of `services.local.yaml` that contradicts production's, at its line there.
+pub fn contradictions(stack: &Stack) -> Vec<Diagnostic> {
+    let of_service = stack.services.iter().flat_map(|service| {
+        let contradicting = service.changes().into_iter().filter(|change| change.contradicts);
+        contradicting.map(|change| warning(&service.name, &change))
+    });
+    of_service.collect()
+}
+
+fn warning(service: &str, change: &Change) -> Diagnostic {
+    let here = place(&change.local.origin);
+    let production = match &change.production {
+        Some(said) => format!("{} says {}", place(&said.origin), said.value),
+        None => "production's files do not".to_owned(),
+    };
+    let message = match (change.topic, &change.production) {
+        ("extensions" | "plugins", _) => {
+            format!("{service}: {here} adds the {} {}, {production}", change.topic.trim_end_matches('s'), change.name)
+        }
+        ("rights", None) => format!("{service}: {here} adds the login {}, {production}", change.name),
+        (_, None) => format!("{service}: {here} sets {}, {production}", change.subject()),
+        (_, Some(_)) => format!("{service}: {here} says {} {}, {production}", change.subject(), change.local.value),
+    };
+    Diagnostic::warning(CONTRADICTS, message).at(&change.local.origin, "production has another here")
+}
+
+/// `services.local.yaml:3`.
+fn place(origin: &Origin) -> String {
+    format!("{}:{}", origin.path().display(), origin.line)
+}
+
+/// Each of them as one line, without the line of source.
+pub fn in_one_line(diagnostic: Diagnostic) -> Diagnostic {
+    if diagnostic.code != CONTRADICTS {
+        return diagnostic;
+    }
+    Diagnostic { origin: None, label: String::new(), ..diagnostic }
+}

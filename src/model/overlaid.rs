@@ -1,0 +1,216 @@
+//! What `services.local.yaml` changes of a service, beside what production's own files declare.
+//!
+//! A service of the stack is what runs here; production's declaration is kept as it was, so that nothing laid over it is
+//! taken for production's word.
+
+use super::{Located, Origin, Service, User};
+
+/// What production's files declare of a service.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Production {
+    /// The service as it stands: `services.local.yaml` changes nothing of it.
+    #[default]
+    AsItStands,
+    /// This; `services.local.yaml` made of it what the service is.
+    Declared(Box<Service>),
+    /// Nothing: the service is of `services.local.yaml` alone.
+    Nothing,
+}
+
+/// One value of a service that `services.local.yaml` changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The topic, in the words of facts: `version`, `image`, `settings`, `extensions`, `plugins`, `environment`, `rights`,
+    /// `platform`.
+    pub topic: &'static str,
+    /// The name in that topic: `max_connections`; empty for the version.
+    pub name: String,
+    /// What production's files say; none where they say nothing.
+    pub production: Option<Located<String>>,
+    /// What `services.local.yaml` says.
+    pub local: Located<String>,
+    /// Whether both cannot be true of one server: `17.12` refines `17`, and contradicts `16.4`.
+    pub contradicts: bool,
+}
+
+impl Change {
+    /// What is changed, in a few words: `version`, `max_connections`, `rights of shop`.
+    pub fn subject(&self) -> String {
+        match self.topic {
+            "version" => "version".to_owned(),
+            "image" if self.name == "digest" => "image digest".to_owned(),
+            "image" => "image".to_owned(),
+            "environment" => format!("variable {}", self.name),
+            "rights" => format!("rights of {}:", self.name),
+            _ => self.name.clone(),
+        }
+    }
+}
+
+impl Service {
+    /// The service as production's files declare it; none where only `services.local.yaml` has it.
+    pub fn in_production(&self) -> Option<&Self> {
+        match &self.production {
+            Production::AsItStands => Some(self),
+            Production::Declared(declared) => Some(declared),
+            Production::Nothing => None,
+        }
+    }
+
+    /// What `services.local.yaml` changes, in the order of topics.
+    pub fn changes(&self) -> Vec<Change> {
+        let Production::Declared(declared) = &self.production else { return Vec::new() };
+        let mut changes: Vec<Change> = version(declared, self).into_iter().collect();
+        changes.extend(image(declared, self));
+        changes.extend(settings(declared, self));
+        let topics =
+            [("extensions", &declared.extensions, &self.extensions), ("plugins", &declared.plugins, &self.plugins)];
+        for (topic, before, now) in topics {
+            let added = now.iter().filter(|one| !before.iter().any(|other| other.value == one.value));
+            changes.extend(added.map(|one| Change {
+                topic,
+                name: one.value.clone(),
+                production: None,
+                local: Located::new("declared".to_owned(), one.origin.clone()),
+                contradicts: true,
+            }));
+        }
+        changes.extend(environment(declared, self));
+        changes.extend(roles(declared, self));
+        changes.extend(platform(declared, self));
+        changes
+    }
+
+    /// Where the version stands in `services.local.yaml`, where that has one.
+    pub fn local_version(&self) -> Option<&Origin> {
+        let declared = match &self.production {
+            Production::Declared(declared) => declared,
+            Production::Nothing => return Some(&self.version.origin),
+            Production::AsItStands => return None,
+        };
+        (declared.version.origin != self.version.origin).then_some(&self.version.origin)
+    }
+}
+
+fn version(declared: &Service, here: &Service) -> Option<Change> {
+    let (before, now) = (&declared.version, &here.version);
+    if before.origin == now.origin {
+        return None;
+    }
+    let said = |text: &str| if text.is_empty() { "latest".to_owned() } else { text.to_owned() };
+    // Beside a number, a tag says on what the image is built.
+    let variants = declared.image.is_some() && here.image.is_some();
+    let contradicts = match &before.number {
+        Some(number) => !now.number.as_deref().is_some_and(|now| refines(number, now)),
+        None => false,
+    };
+    let contradicts = contradicts || before.number.is_some() && variants && before.variant() != now.variant();
+    Some(Change {
+        topic: "version",
+        name: String::new(),
+        production: (!before.text.is_empty()).then(|| Located::new(before.text.clone(), before.origin.clone())),
+        local: Located::new(said(&now.text), now.origin.clone()),
+        contradicts,
+    })
+}
+
+/// Whether a version's number is a nearer one of the same release line: `17.12` of `17` and of `17.x`.
+pub(super) fn refines(declared: &str, here: &str) -> bool {
+    let numbers = |text: &str| text.split('.').filter(|part| *part != "x").map(str::to_owned).collect::<Vec<_>>();
+    numbers(here).starts_with(&numbers(declared))
+}
+
+/// Another repository, or another digest than the declared one.
+fn image(declared: &Service, here: &Service) -> Vec<Change> {
+    let (Some(before), Some(now)) = (&declared.image, &here.image) else {
+        // Where production names none, the kind's own stands in, and any is as near.
+        return Vec::new();
+    };
+    if before.origin == now.origin {
+        return Vec::new();
+    }
+    let change = |name: &str, said: String, local: String| Change {
+        topic: "image",
+        name: name.to_owned(),
+        production: Some(Located::new(said, before.origin.clone())),
+        local: Located::new(local, now.origin.clone()),
+        contradicts: true,
+    };
+    let mut changes = Vec::new();
+    if before.value.canonical_name() != now.value.canonical_name() {
+        changes.push(change("name", before.value.canonical_name(), now.value.canonical_name()));
+    } else if let Some(digest) = &before.value.digest
+        && now.value.digest.as_ref() != Some(digest)
+    {
+        let other = now.value.digest.clone().unwrap_or_else(|| "any build of the tag".to_owned());
+        changes.push(change("digest", digest.clone(), other));
+    }
+    changes
+}
+
+/// Settings that `services.local.yaml` has in another value than production's files, or alone.
+fn settings(declared: &Service, here: &Service) -> Vec<Change> {
+    let values = |service: &Service, name: &str| -> Vec<Located<String>> {
+        let named = service.settings.iter().filter(|setting| setting.name == name);
+        named.map(|setting| setting.value.clone()).collect()
+    };
+    let is_new = |value: &Located<String>| !declared.settings.iter().any(|other| other.value.origin == value.origin);
+    let changed = here.settings.iter().filter(|setting| is_new(&setting.value));
+    let changes = changed.map(|setting| {
+        let before = values(declared, &setting.name).into_iter().next();
+        Change {
+            topic: "settings",
+            name: setting.name.clone(),
+            contradicts: before.as_ref().is_none_or(|before| before.value.trim() != setting.value.value.trim()),
+            production: before,
+            local: setting.value.clone(),
+        }
+    });
+    changes.collect()
+}
+
+/// Container variables. Their values may be secret, so only that they differ is told.
+fn environment(declared: &Service, here: &Service) -> Vec<Change> {
+    let changed = here.environment.iter().filter_map(|(name, value)| {
+        let before = declared.environment.iter().find(|(other, _)| other == name).map(|(_, value)| value);
+        let differs = before.is_none_or(|before| before.value != value.value);
+        differs.then(|| Change {
+            topic: "environment",
+            name: name.clone(),
+            production: before.map(|before| before.clone().map(|_| "set".to_owned())),
+            local: value.clone().map(|_| if before.is_some() { "set otherwise" } else { "set" }.to_owned()),
+            contradicts: true,
+        })
+    });
+    changed.collect()
+}
+
+/// Logins that only `services.local.yaml` has, and those that have other rights by it.
+fn roles(declared: &Service, here: &Service) -> Vec<Change> {
+    let rights = |user: &User| if user.superuser { "superuser" } else { "no superuser" }.to_owned();
+    let changed = here.users.iter().filter_map(|user| {
+        let before = declared.users.iter().find(|other| other.name.value == user.name.value);
+        let differs = before.is_none_or(|before| before.superuser != user.superuser);
+        differs.then(|| Change {
+            topic: "rights",
+            name: user.name.value.clone(),
+            production: before.map(|before| Located::new(rights(before), before.name.origin.clone())),
+            local: Located::new(rights(user), user.name.origin.clone()),
+            contradicts: true,
+        })
+    });
+    changed.collect()
+}
+
+/// A platform beside none is no contradiction: where nothing is said, the machine's own is meant.
+fn platform(declared: &Service, here: &Service) -> Option<Change> {
+    let now = here.platform.as_ref()?;
+    let before = declared.platform.as_ref().filter(|before| before.value != now.value)?;
+    Some(Change {
+        topic: "platform",
+        name: "platform".to_owned(),
+        production: Some(before.clone()),
+        local: now.clone(),
+        contradicts: true,
+    })
+}

@@ -1,0 +1,137 @@
+//! What to change where two sides differ: each entry is one way, and following it makes them agree.
+
+use super::sides::{Advice, Has, Sides};
+use crate::model::{Origin, Protocol, side};
+
+/// What to do where nothing but what runs here differs from what is declared.
+pub(super) const AS_DECLARED: &str = "`devenv up` brings here what is declared";
+
+/// Topics whose names are listed in a manifest.
+const LISTED: [&str; 4] = ["extensions", "plugins", "vhosts", "databases"];
+
+/// Where `services.local.yaml` contradicts production's files.
+pub(super) fn of_overlay(here: &Origin, manifest: Option<&Origin>) -> Vec<String> {
+    let place = |origin: &Origin| format!("{}:{}", origin.path().display(), origin.line);
+    vec![
+        format!("here: take it out of {}, then `devenv up`", place(here)),
+        match manifest {
+            Some(manifest) => format!("or in production: change it in {}, and deploy", place(manifest)),
+            None => "or in production: declare it in the files that production deploys from".to_owned(),
+        },
+    ]
+}
+
+/// Both ways to make the sides agree. What a file declares is changed there; what none does is declared.
+pub(super) fn of_entry(sides: &Sides<'_>, topic: &str, name: &str, said: &[(&str, Has)]) -> Vec<String> {
+    if let Advice::Between { manifests } = sides.advice {
+        return between(sides, manifests, topic, name, said);
+    }
+    let of = |side: &str| said.iter().find(|(name, _)| *name == side).map(|(_, has)| has);
+    let service = sides.service;
+    let Some((first, wanted)) = said.first() else { return Vec::new() };
+    if *first != side::PRODUCTION {
+        return vec![AS_DECLARED.to_owned()];
+    }
+    let mut help = Vec::new();
+    let there = match (topic, wanted) {
+        ("settings", Has::Value(value) | Has::Default(value)) => {
+            Some(format!("declare `{name}: {}` in the settings of {service}", quoted(value)))
+        }
+        (topic, Has::Nothing) if LISTED.contains(&topic) => of(side::MANIFEST).map_or_else(
+            || Some(format!("nothing declares it: drop it here, or bring it to {first}")),
+            |_| Some(format!("take it out of the manifest, or bring it to {first}")),
+        ),
+        (topic, _) if LISTED.contains(&topic) => Some(format!("declare `{topic}: [{name}]` for {service}")),
+        ("database", _) if name != "name" => Some(format!(
+            "declare `POSTGRES_INITDB_ARGS` for {service} as {first} was made, and begin its data anew (`devenv up --fresh {service}`)"
+        )),
+        ("image", _) => Some("name the image that production runs, with its tag".to_owned()),
+        _ => None,
+    };
+    help.extend(there.map(|there| format!("here: {there}")));
+    let other = said.iter().skip(1).map(|(_, has)| has).find(|has| *has != wanted);
+    let there = other.and_then(|other| on_server(sides.protocol, topic, name, other));
+    help.extend(there.map(|there| format!("or in {first}: {there}")));
+    help
+}
+
+/// Of two manifests, or facts files, each is changed as it can be.
+fn between(sides: &Sides<'_>, manifests: &[&str], topic: &str, name: &str, said: &[(&str, Has)]) -> Vec<String> {
+    let [(one, first), (other, second)] = said else { return Vec::new() };
+    let change = |target: &str, wanted: &Has| {
+        if manifests.contains(&target) {
+            in_manifest(sides.service, topic, name, wanted)
+        } else {
+            on_server(sides.protocol, topic, name, wanted)
+        }
+    };
+    let there = change(other, first).map(|change| format!("in {other}: {change}"));
+    let here = change(one, second).map(|change| format!("in {one}: {change}"));
+    match (there, here) {
+        (Some(there), Some(here)) => vec![there, format!("or {here}")],
+        (there, here) => there.into_iter().chain(here).collect(),
+    }
+}
+
+fn in_manifest(service: &str, topic: &str, name: &str, wanted: &Has) -> Option<String> {
+    match (topic, wanted) {
+        ("settings", Has::Value(value) | Has::Default(value)) => {
+            Some(format!("declare `{name}: {}` in the settings of {service}", quoted(value)))
+        }
+        ("settings", _) => Some(format!("take `{name}` out of the settings of {service}")),
+        (topic, Has::Nothing) if LISTED.contains(&topic) => {
+            Some(format!("take {name} out of the {topic} of {service}"))
+        }
+        (topic, _) if LISTED.contains(&topic) => Some(format!("declare `{topic}: [{name}]` for {service}")),
+        ("image", Has::Value(value)) if name == "name" => Some(format!("name the image {value} for {service}")),
+        ("image", Has::Value(value)) => Some(format!("name a tag for {service} that is built on {value}")),
+        _ => None,
+    }
+}
+
+/// What makes a server have the value.
+fn on_server(protocol: Protocol, topic: &str, name: &str, wanted: &Has) -> Option<String> {
+    match (protocol, topic, wanted) {
+        (Protocol::Postgres, "settings", Has::Value(value) | Has::Default(value)) => {
+            Some(format!("`ALTER SYSTEM SET {name} = '{value}'`, or the provider's parameter group"))
+        }
+        (Protocol::Redis, "settings", Has::Value(value)) => {
+            Some(format!("`CONFIG SET {name} {}`, or the provider's parameter group", quoted(value)))
+        }
+        (_, _, Has::Nothing) => None,
+        (Protocol::Postgres, "extensions", _) => Some(format!("`CREATE EXTENSION \"{name}\"`")),
+        (Protocol::Amqp, "vhosts", _) => Some(format!("`rabbitmqctl add_vhost '{name}'`")),
+        (Protocol::Amqp, "plugins", _) => Some(format!("`rabbitmq-plugins enable {name}`")),
+        _ => None,
+    }
+}
+
+/// What makes another release run.
+pub(super) fn of_version(sides: &Sides<'_>, said: &[(&str, &str)]) -> Vec<String> {
+    let Some((first, wanted)) = said.first() else { return Vec::new() };
+    match sides.advice {
+        Advice::Between { manifests } => said
+            .iter()
+            .skip(1)
+            .map(|(other, version)| {
+                let change = |target: &str, wanted: &str| {
+                    if manifests.contains(&target) {
+                        format!("in {target}: declare {wanted} for {}", sides.service)
+                    } else {
+                        format!("upgrade {target} to {wanted}")
+                    }
+                };
+                // Nobody goes back to an older release.
+                if super::releases::is_newer(version, wanted) { change(first, version) } else { change(other, wanted) }
+            })
+            .collect(),
+        Advice::Here if *first != side::PRODUCTION => vec![AS_DECLARED.to_owned()],
+        Advice::Here => {
+            vec![format!("here: pin it (`devenv pin {} {wanted}`)", sides.service), format!("or upgrade {first}")]
+        }
+    }
+}
+
+fn quoted(value: &str) -> String {
+    format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\""))
+}

@@ -1,0 +1,136 @@
+//! Which product, release and build each side has.
+
+use super::compare::difference;
+use super::help;
+use super::sides::Sides;
+use crate::model::{Difference, Fact, Impact, Protocol, Said, Verdict, side};
+
+type Found = Option<(Fact, Option<Difference>)>;
+
+/// A fact of several sides' words, and the difference between them, if there is one.
+fn found(name: &str, said: Vec<Said>, difference: Option<Difference>) -> Found {
+    let verdict = match &difference {
+        Some(difference) => Verdict::Differs(difference.impact),
+        None if said.len() > 1 => Verdict::Same,
+        None => Verdict::NotCompared,
+    };
+    let fact = Fact { topic: "server".to_owned(), name: name.to_owned(), said, verdict };
+    (!fact.said.is_empty()).then_some((fact, difference))
+}
+
+/// What each server calls itself.
+pub(super) fn product(sides: &Sides<'_>) -> Found {
+    let said: Vec<Said> = sides.answered.iter().map(|(side, facts)| Said::new(*side, facts.product.clone())).collect();
+    let differs = said.windows(2).any(|two| two[0].value != two[1].value);
+    let difference = differs.then(|| Difference {
+        why: "another product answers, whose commands, defaults and versions are its own".to_owned(),
+        help: vec![match sides.advice {
+            super::Advice::Here => format!("here: declare the image or kind that {} runs", said[0].side),
+            super::Advice::Between { .. } => "declare or run the same product on both sides".to_owned(),
+        }],
+        ..difference(sides, "product", Impact::Breaks, "product", said.clone())
+    });
+    found("product", said, difference)
+}
+
+/// Numbers of a version: `16.4` and `16.4-alpine` are 16 and 4.
+fn numbers(version: &str) -> Vec<&str> {
+    let end = version.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(version.len());
+    version[..end].split('.').filter(|number| !number.is_empty()).collect()
+}
+
+/// Whether a version is newer than another, as far as both say it.
+pub(super) fn is_newer(version: &str, other: &str) -> bool {
+    let parts = |version: &str| -> Vec<u64> { numbers(version).iter().map_while(|part| part.parse().ok()).collect() };
+    parts(version) > parts(other)
+}
+
+/// The first number in which two versions differ. As far as both say it: `16` is no other version than `16.4`.
+fn differ_at(one: &str, other: &str, full: usize) -> Option<usize> {
+    numbers(one).into_iter().zip(numbers(other)).take(full).position(|(one, other)| one != other)
+}
+
+/// As [`differ_at`]; and what is laid over production's version must not say less than it: `16` over `16.4` may be any.
+fn contradicts_at(manifest: &str, overlay: &str, full: usize) -> Option<usize> {
+    let said = numbers(overlay).len();
+    differ_at(manifest, overlay, full).or_else(|| (said < numbers(manifest).len().min(full)).then_some(said))
+}
+
+/// The release that each side says.
+pub(super) fn version(sides: &Sides<'_>) -> Found {
+    let mut said: Vec<Said> = Vec::new();
+    for (side, facts) in &sides.answered {
+        said.extend(facts.version.as_deref().map(|version| Said::new(*side, version)));
+    }
+    let locked = sides.locked.and_then(|locked| locked.version.as_deref());
+    said.extend(locked.map(|version| Said::new(side::LOCK, version)));
+    let declared = sides.declared.and_then(|declared| declared.version.as_deref());
+    said.extend(declared.map(|version| Said::new(side::MANIFEST, version)));
+    said.retain(|said| !numbers(&said.value).is_empty());
+    let overlay = sides.overlay.and_then(|(overlay, place)| Some((overlay.version.as_deref()?, place)));
+    said.extend(overlay.map(|(version, _)| Said::new(side::OVERLAY, version)));
+    let contradicted = declared
+        .zip(overlay)
+        .and_then(|(declared, (overlay, place))| Some((contradicts_at(declared, overlay, sides.full)?, place)));
+    let pairs = said.iter().flat_map(|one| said.iter().map(move |other| (one, other)));
+    let at = pairs.filter_map(|(one, other)| differ_at(&one.value, &other.value, sides.full)).min();
+    let at = at.into_iter().chain(contradicted.map(|(at, _)| at)).min();
+    let difference = at.map(|at| version_difference(sides, at, &said, contradicted.and_then(|(_, place)| place)));
+    found("version", said, difference)
+}
+
+fn version_difference(
+    sides: &Sides<'_>,
+    at: usize,
+    said: &[Said],
+    contradicted: Option<&crate::model::Origin>,
+) -> Difference {
+    let (code, impact, why) = if at == 0 {
+        ("version-major", Impact::Breaks, "a major version changes statements, defaults and the form of data")
+    } else if at + 1 < sides.full {
+        ("version-minor", Impact::Behaves, "a minor version brings commands and defaults that the other lacks")
+    } else {
+        ("version-patch", Impact::Cosmetic, "one has mistakes, and holes, that the other has mended")
+    };
+    let source = match sides.protocol {
+        Protocol::Postgres => "https://www.postgresql.org/support/versioning/",
+        Protocol::Mysql => "https://dev.mysql.com/doc/refman/8.4/en/mysql-releases.html",
+        Protocol::Redis => "https://redis.io/docs/latest/operate/oss_and_stack/install/version-mgmt/",
+        Protocol::Amqp => "https://www.rabbitmq.com/release-information",
+        Protocol::Memcached => "https://github.com/memcached/memcached/wiki/ReleaseNotes",
+        Protocol::Http | Protocol::Tcp => "",
+    };
+    let declared = sides.version_origin.or(sides.origin);
+    let words: Vec<(&str, &str)> = said.iter().map(|said| (said.side.as_str(), said.value.as_str())).collect();
+    Difference {
+        why: why.to_owned(),
+        source: source.to_owned(),
+        help: match contradicted {
+            Some(here) => help::of_overlay(here, declared),
+            None => help::of_version(sides, &words),
+        },
+        origin: contradicted.or(declared).cloned(),
+        ..difference(sides, code, impact, "version", said.to_vec())
+    }
+}
+
+/// Whether the image that runs is the one that is locked. Servers do not know which image they are of.
+pub(super) fn build(sides: &Sides<'_>) -> Found {
+    let (locked, running) = (sides.locked?, sides.running?);
+    let pinned: Vec<&String> = locked.digest.iter().chain(locked.platforms.values()).collect();
+    let (first, shown) = (*pinned.first()?, running.iter().next()?);
+    let known = pinned.iter().find(|digest| running.contains(**digest));
+    let runs = known.map_or(shown, |known| *known);
+    let said =
+        vec![Said::new(side::LOCK, known.map_or(first, |known| *known).clone()), Said::new(side::LOCAL, runs.clone())];
+    let difference = known.is_none().then(|| Difference {
+        why: format!("{} was moved to another build: same version on paper, other bytes", locked.image),
+        source: "https://docs.docker.com/build/building/best-practices/#pin-base-image-versions".to_owned(),
+        help: vec![
+            "here: `devenv up` starts what is locked".to_owned(),
+            format!("or take the new build for everybody: `devenv update {}`", sides.service),
+        ],
+        ..difference(sides, "image-digest", Impact::Behaves, "image", said.clone())
+    });
+    found("image digest", said, difference)
+}

@@ -9,7 +9,7 @@ PROJECT=https://github.com/devenv-rs/devenv
 
 usage() {
   cat <<HELP
-usage: install.sh [--to DIR] [--version VERSION] [--demo]
+usage: install.sh [--to DIR] [--version VERSION | --demo | --tools]
 
 In a checkout: builds the release binary and puts it on PATH. Elsewhere: fetches a release.
 
@@ -17,6 +17,8 @@ In a checkout: builds the release binary and puts it on PATH. Elsewhere: fetches
   --version VERSION  this release instead of the newest
   --demo             in a checkout, on Debian: also installs what is missing (and says so), provides
                      the images, and runs \`devenv up\` on tests/example
+  --tools            on Debian: only installs what building and the tests take and is missing (and says
+                     so): Rust, a C compiler, a container engine
   --help             this text
 
   DEVENV_RELEASES    base URL of the releases (default: $PROJECT/releases)
@@ -28,6 +30,11 @@ fail() { # what went wrong, and what to do about it
   printf 'error: %s\n' "$1" >&2
   [ -z "${2:-}" ] || printf 'help: %s\n' "$2" >&2
   exit 1
+}
+usage_error() { # what is wrong with the command line
+  printf 'error: %s\n\n' "$1" >&2
+  usage >&2
+  exit 2
 }
 have() { command -v "$1" >/dev/null 2>&1; }
 is_root() { [ "$(id -u)" = 0 ]; }
@@ -113,6 +120,12 @@ put() {
   fi
   installed=$("$to/devenv" --version) || fail "$to/devenv does not run on this machine"
   say "installed $installed as $to/devenv"
+  # man looks beside each folder on PATH. A release from before the manual has none.
+  case $to in
+    */bin)
+      manual=${to%/bin}/share/man/man1
+      if "$to/devenv" man --to "$manual" >/dev/null 2>&1; then say "its manual is in $manual (man devenv)"; fi ;;
+  esac
   case :$PATH: in
     *:"$to":*) ;;
     *) say "to have it on PATH, add this line to your shell's profile:  export PATH=\"$to:\$PATH\"" ;;
@@ -193,20 +206,31 @@ NEXT
 }
 
 main() {
-  to='' version='' demo=false checkout=''
+  to='' version='' demo=false tools=false checkout=''
   while [ $# -gt 0 ]; do
     case $1 in
-      --to | --version) [ $# -ge 2 ] || fail "$1 needs a value" 'install.sh --help' ;;
+      --to | --version)
+        case ${2:-} in
+          '') usage_error "$1 needs a value" ;;
+          -*) usage_error "$1 needs a value, and $2 is an option" ;;
+        esac ;;
     esac
     case $1 in
       --to) to=$2; shift ;;
       --version) version=${2#v}; shift ;;
       --demo) demo=true ;;
+      --tools) tools=true ;;
       -h | --help) usage; exit 0 ;;
-      *) usage >&2; exit 2 ;;
+      *) usage_error "install.sh does not know $1" ;;
     esac
     shift
   done
+  case $version in
+    '' | [0-9]*) ;;
+    *) usage_error "--version needs a release such as 1.2.3, and $version is none" ;;
+  esac
+  if $demo && [ -n "$version" ]; then usage_error '--demo builds the checkout, and takes no --version'; fi
+  if $tools && { $demo || [ -n "$to$version" ]; }; then usage_error '--tools installs nothing else, and takes no other option'; fi
   if [ -z "$to" ]; then
     if is_root; then to=/usr/local/bin; else to=$HOME/.local/bin; fi
   fi
@@ -223,6 +247,11 @@ main() {
   trap 'rm -rf "$scratch"' EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM
+  if $tools; then
+    provide_rust
+    provide_engine
+    return
+  fi
   if $demo; then
     [ -n "$checkout" ] || fail 'the demo needs the example project' "git clone $PROJECT, then ./install.sh --demo there"
     provide_rust

@@ -1,5 +1,10 @@
 //! The command line, and nothing else.
 
+mod habits;
+
+pub use clap::Error;
+pub use habits::parse;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,7 +14,7 @@ use std::time::Duration;
 /// Reads what production deploys from, starts the same services at the same versions in Docker, proves each by
 /// logging in, and writes the matching `.env`.
 #[derive(Debug, Parser)]
-#[command(name = "devenv", version, propagate_version = true, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "devenv", version, propagate_version = true, max_term_width = 100)]
 pub struct Cli {
     /// What every command knows.
     #[command(flatten)]
@@ -64,6 +69,7 @@ pub enum Color {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Start what production declares, prove each service by logging in, write `.env`.
+    #[command(alias = "start")]
     Up(Up),
     /// Show the steps that `up` would take, and their causes; change nothing.
     Plan(Plan),
@@ -79,14 +85,26 @@ pub enum Command {
     Bundle(Bundle),
     /// Stop and remove the containers; keep the data.
     Down(Down),
+    /// Stop the containers, as `down` does; the data is kept.
+    #[command(hide = true)]
+    Stop(Manifests),
+    /// Stop services, start them again, and prove them as `up` does.
+    Restart(Restart),
     /// Show the environment's services.
+    #[command(visible_alias = "ps")]
     Status(Status),
+    /// List the environments of this machine: where they are, what they have, how they are.
+    #[command(visible_alias = "list")]
+    Ls(Ls),
     /// Print the variables that `up` writes into `.env`.
     Env(Env),
     /// Show the services' logs.
     Logs(Logs),
     /// Open a service's own client in its container.
     Shell(Shell),
+    /// Run a program in a service's container, as `shell SERVICE -- COMMAND` does.
+    #[command(hide = true)]
+    Exec(Exec),
     /// Bring the services up, then run a command with the variables set.
     Run(Run),
     /// Keep the data of all services under a name, and go back to it.
@@ -110,6 +128,13 @@ pub enum Command {
         /// Which file.
         #[arg(value_enum)]
         file: SchemaOf,
+    },
+    /// Write the manual's pages into a folder.
+    #[command(hide = true)]
+    Man {
+        /// The folder; it is made where it lacks.
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
     },
     /// Print completions for a shell.
     Completions {
@@ -135,9 +160,20 @@ pub struct Status {
     /// Showing.
     #[command(flatten)]
     pub show: Show,
+    /// Say of this env file whether `up` has written it, instead of the environment's own.
+    #[arg(long, value_name = "PATH")]
+    pub env_file: Option<PathBuf>,
     /// Show how much room each service's data takes, and what it shares.
     #[arg(long)]
     pub sizes: bool,
+}
+
+/// `devenv ls`.
+#[derive(Clone, Debug, Args)]
+pub struct Ls {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Options of whatever starts services.
@@ -333,13 +369,19 @@ pub enum SchemaOf {
 
 /// `devenv up`.
 #[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct Up {
     /// Starting.
     #[command(flatten)]
     pub start: Start,
-    /// Write the variables here instead of `.env`.
+    /// Write the variables here instead of `.env`, from now on.
     #[arg(long, value_name = "PATH")]
     pub env_file: Option<PathBuf>,
+    /// Only these services; the others are left as they are.
+    pub services: Vec<String>,
+    /// For habit's sake: services always run in the background.
+    #[arg(short, long, hide = true)]
+    pub detach: bool,
     /// Begin with the data of another checkout of the project, as it is now, or with a snapshot (`PATH@NAME` says whose).
     /// Only where there is no data yet.
     #[arg(long, value_name = "PATH|SNAPSHOT", conflicts_with = "reseed")]
@@ -353,6 +395,32 @@ pub struct Up {
     /// Print the outcome as JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// `devenv restart`.
+#[derive(Clone, Debug, Args)]
+pub struct Restart {
+    /// Starting.
+    #[command(flatten)]
+    pub start: Start,
+    /// Only these services; without any, all.
+    pub services: Vec<String>,
+}
+
+/// `devenv exec`.
+#[derive(Clone, Debug, Args)]
+pub struct Exec {
+    /// Manifests.
+    #[command(flatten)]
+    pub manifests: Manifests,
+    /// Log in as the server's administrator instead of the app.
+    #[arg(long)]
+    pub admin: bool,
+    /// The service.
+    pub service: String,
+    /// The program and its arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    pub command: Vec<String>,
 }
 
 /// `devenv snapshot`.
@@ -456,8 +524,8 @@ pub struct Down {
     /// Manifests.
     #[command(flatten)]
     pub manifests: Manifests,
-    /// Also delete this environment's data.
-    #[arg(long)]
+    /// Also delete this environment's data; asks before.
+    #[arg(short, long)]
     pub volumes: bool,
     /// Do not ask.
     #[arg(short, long)]
@@ -551,6 +619,9 @@ pub struct Run {
     /// Starting.
     #[command(flatten)]
     pub start: Start,
+    /// Write the variables here instead of `.env`, from now on.
+    #[arg(long, value_name = "PATH")]
+    pub env_file: Option<PathBuf>,
     /// Fresh data, free ports, an identity of its own, and everything removed at the end.
     #[arg(long)]
     pub ephemeral: bool,
@@ -570,6 +641,30 @@ fn lanes(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(count @ 1..=64) => Ok(count),
         _ => Err("the number of lanes is from 1 to 64".to_owned()),
+    }
+}
+
+impl Command {
+    /// Whether standard output is to hold JSON, and so an error too.
+    pub fn is_json(&self) -> bool {
+        match self {
+            Self::Up(up) => up.json,
+            Self::Plan(plan) => plan.json,
+            Self::Manifest(show) | Self::Doctor(show) | Self::Kinds(show) => show.json,
+            Self::Lock(lock) => lock.json,
+            Self::Update(update) => update.json,
+            Self::Status(status) => status.show.json,
+            Self::Ls(ls) => ls.json,
+            Self::Env(env) => env.format == Format::Json,
+            Self::Parity(parity) => parity.format == ReportFormat::Json,
+            Self::Snapshot(snapshot) => {
+                matches!(
+                    &snapshot.action,
+                    SnapshotAction::List { json: true } | SnapshotAction::Diff { json: true, .. }
+                )
+            }
+            _ => false,
+        }
     }
 }
 

@@ -12,12 +12,13 @@ use crate::model::{Diagnostic, Exit, Failure, Observed, label};
 use crate::plan::{self, Desired, Identity, Source};
 use crate::ui::Printer;
 use futures_util::future::try_join_all;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Settles where an environment begins: with what `--from` names, else, in a new worktree, with what `branch: worktree`
-/// says. From then on every `up` goes there, so that a run that is killed between two services mixes nothing.
+/// says. From then on every `up` goes there, so that a run that is killed between two services mixes nothing. Whether the
+/// engine was asked or told anything for it.
 pub(super) async fn begin(
     project: &Project,
     engine: &Engine,
@@ -25,24 +26,24 @@ pub(super) async fn begin(
     global: &Global,
     start: &Start,
     printer: &Printer,
-) -> Result<(), Failure> {
+) -> Result<bool, Failure> {
     let main = if from.is_some() { None } else { main_worktree(project) };
     if from.is_none() && main.is_none() {
-        return Ok(());
+        return Ok(false);
     }
     let observed = project.observe(engine).await?;
     let from = from.map(str::to_owned).or_else(|| of_main_worktree(&project.identity, &main?, &observed, printer));
-    let Some(from) = from else { return Ok(()) };
+    let Some(from) = from else { return Ok(true) };
     if plan::is_going_back(&project.identity, &observed) {
         printer.line("an earlier run did not finish: this one goes on with the data that it was to have");
-        return Ok(());
+        return Ok(true);
     }
     let (source, observed) = source(project, engine, observed, &from, global, start, printer).await?;
     let record = plan::beginning_with(&source, &token(), &project.identity, &observed);
     let of_source = observed.containers.iter().find(|one| one.label(label::KEEPS) == source.environment);
     let image = of_source.map_or("", |container| &container.image_id);
     let kept = engine.keep_volumes(&record.name, image, &record.labels, &record.volumes).await;
-    kept.map(drop).map_err(EngineError::into_failure)
+    kept.map(|_| true).map_err(EngineError::into_failure)
 }
 
 /// What `from` means: a checkout's data as it is now, or a snapshot of any checkout of this project; and what the engine
@@ -195,12 +196,12 @@ fn has_no_data(identity: &Identity, observed: &Observed) -> Result<(), Failure> 
         .volumes
         .iter()
         .filter(|volume| volume.label(label::ENVIRONMENT) == identity.name && !volume.label(label::SERVICE).is_empty());
-    let names: Vec<&str> = own.map(|volume| volume.name.as_str()).collect();
+    let names: BTreeSet<&str> = own.map(|volume| volume.label(label::SERVICE)).collect();
     if names.is_empty() {
         return Ok(());
     }
     let told = Diagnostic::error("branch-data", "this environment has data of its own already")
-        .because(names.join(", "))
+        .because(format!("of {}", names.into_iter().collect::<Vec<_>>().join(", ")))
         .help("nothing was changed; `devenv down --volumes` deletes it, then `--from` again");
     Err(Failure::new(Exit::Usage, told))
 }

@@ -92,7 +92,7 @@ async fn save(
 
 /// Pulls what is not here yet, as `up` does.
 async fn bring(project: &Project, engine: &Engine, start: &Start, printer: &Printer) -> Result<(), Failure> {
-    let prepared = prepare(project, engine, start, &[]).await?;
+    let prepared = prepare(project, engine, start, &[], None).await?;
     let plan = prepared.plan.pulls();
     if plan.steps.is_empty() {
         return Ok(());

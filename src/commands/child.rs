@@ -119,14 +119,24 @@ async fn each_line(
     Ok(())
 }
 
-/// A command that cannot be run.
+/// A command that cannot be run. The exit code is a shell's: 127 where there is none, 126 where it cannot be executed.
 pub(super) fn no_command(program: &str, why: &str) -> Failure {
+    let exit = if is_there(program) { Exit::NotExecutable } else { Exit::NoCommand };
     Failure::new(
-        Exit::Failed,
+        exit,
         Diagnostic::error("command", format!("cannot run `{program}`"))
             .because(why)
             .help("the command after `--` is looked for on PATH; a shell line needs `sh -c '…'`"),
     )
+}
+
+/// Whether there is something of that name, where a command is looked for.
+fn is_there(program: &str) -> bool {
+    if program.contains('/') {
+        return Path::new(program).exists();
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
 /// As a shell has it: 128 and the signal's number for what a signal ended.

@@ -1,27 +1,21 @@
 //! `devenv down`: stops and removes the containers; with `--volumes` this environment's data too.
 
-use super::session::{Machine, connect, read};
+use super::agreement::agreed;
+use super::checkout::{self, Found};
 use crate::apply;
 use crate::cli::{Down, Global};
 use crate::docker::{Engine, EngineError};
-use crate::machine::CheckoutLock;
-use crate::model::{Diagnostic, Exit, Failure, Observed, Way, label};
+use crate::model::{Failure, Observed, Way, label};
 use crate::plan::{self, Action, Desired, Identity};
-use crate::ui::{Printer, confirm};
-use std::collections::BTreeMap;
+use crate::ui::Printer;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Runs the command.
 pub(crate) async fn run(global: &Global, files: &[PathBuf], down: &Down, printer: &Printer) -> Result<(), Failure> {
-    let reading = read(global, files)?;
-    let machine = Machine::load()?;
-    let identity = Identity::of_checkout(&reading.stack.project, &reading.root, machine.key.clone());
-    let _lock = CheckoutLock::acquire(&machine.folder, &identity.name, || {
-        printer.line("another devenv is changing this environment; waiting for it to end");
-    })?;
-    let engine = connect(global).await?;
-    let observed = engine.observe(&[]).await.map_err(EngineError::into_failure)?;
+    let (found, _lock) = checkout::find(global, files).await?.locked(printer).await?;
+    let Found { engine, identity, observed, .. } = found;
     let plan = plan::teardown(&identity, &observed, down.volumes);
     if plan.steps.is_empty() {
         printer.line("nothing to take down: this environment does not run");
@@ -41,7 +35,11 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], down: &Down, printer
     if !volumes.is_empty() {
         let snapshots = plan::snapshots(&identity, &observed);
         let snapshots: Vec<&str> = snapshots.iter().map(|snapshot| snapshot.name.as_str()).collect();
-        agree_to_delete(&volumes, &snapshots, down, printer)?;
+        let of = |name: &&str| {
+            observed.volumes.iter().find(|volume| volume.name == *name).map(|volume| volume.label(label::SERVICE))
+        };
+        let services: BTreeSet<&str> = volumes.iter().filter_map(of).filter(|service| !service.is_empty()).collect();
+        agree_to_delete(&services, &snapshots, down, printer)?;
     }
     if !down.volumes {
         keep(&engine, &identity, None, &observed).await?;
@@ -118,30 +116,19 @@ async fn prunes_containers_first(engine: &Engine) -> bool {
 }
 
 /// Names what goes, and asks on a terminal; elsewhere it takes `--yes`.
-fn agree_to_delete(volumes: &[&str], snapshots: &[&str], down: &Down, printer: &Printer) -> Result<(), Failure> {
+fn agree_to_delete(
+    services: &BTreeSet<&str>,
+    snapshots: &[&str],
+    down: &Down,
+    printer: &Printer,
+) -> Result<(), Failure> {
     // Whoever is asked sees what about, also when quiet.
     let say = |text: &str| if down.yes { printer.line(text) } else { printer.always(text) };
-    say("this deletes the data of:");
-    for volume in volumes {
-        say(&format!("  {volume}"));
-    }
+    say(&format!("this deletes the data of: {}", services.iter().copied().collect::<Vec<_>>().join(", ")));
     if !snapshots.is_empty() {
         say(&format!("and with it the snapshots: {}", snapshots.join(", ")));
     }
-    if down.yes {
-        return Ok(());
-    }
-    let refusal = |why: &str, help: &str| {
-        Failure::new(Exit::Usage, Diagnostic::error("not-confirmed", "nothing was deleted").because(why).help(help))
-    };
-    match confirm(printer, "delete it?") {
-        Some(true) => Ok(()),
-        Some(false) => Err(refusal("you did not agree", "`devenv down` without --volumes keeps the data")),
-        None => Err(refusal(
-            "there is no terminal to ask on",
-            "`devenv down --volumes --yes` deletes without asking; `devenv down` keeps the data",
-        )),
-    }
+    if down.yes { Ok(()) } else { agreed(printer, "delete it?") }
 }
 
 /// Carries a teardown out.

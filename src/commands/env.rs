@@ -1,6 +1,7 @@
 //! `devenv env`: the variables that `up` writes, in the form that is asked for.
 
-use super::session::{Project, Purpose, connect, strictness};
+use super::checkout::{self, Opened, Wish};
+use super::session::{Purpose, strictness};
 use super::up::{Prepared, groups, manifest_failure, prepare, refused};
 use super::variables;
 use crate::cli::{Env, Format, Global, Manifests, Start, View};
@@ -24,16 +25,24 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], env: &Env, printer: 
         locked: false,
         no_locked: true,
     };
-    let mut project = Project::load(global, files, strictness(&start), None, Purpose::Use, printer)?;
+    let wish = Wish {
+        files,
+        env_file: env.env_file.as_deref(),
+        strictness: strictness(&start),
+        token: None,
+        purpose: Purpose::Use,
+        start: None,
+        locks: false,
+    };
+    let Opened { mut project, engine, observed, .. } = checkout::open(global, &wish, printer).await?;
     // Nothing is started here, so nothing need be free.
     project.fixed_ports = FixedPorts::Named;
-    let target = dotenv::git::choose(&project.reading.root, env.env_file.as_deref())?;
+    let target = dotenv::git::choose(&project.reading.root, checkout::env_file(&project).as_deref())?;
     let existing = dotenv::file::read(&target.path)?;
     let user_lines = dotenv::user_lines(&existing);
-    let engine = connect(global).await?;
     // Which data a service would start on does not change its variables.
     start.fresh = project.reading.stack.services.iter().map(|service| service.name.clone()).collect();
-    let Prepared { desired, .. } = prepare(&project, &engine, &start, &user_lines).await?;
+    let Prepared { desired, .. } = prepare(&project, &engine, &start, &user_lines, Some(observed)).await?;
     let fields = desired.fields(project.kinds(), env.view == View::Network).map_err(manifest_failure)?;
     if env.check {
         let mut stale = Vec::new();

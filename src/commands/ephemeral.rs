@@ -1,9 +1,10 @@
 //! `devenv run --ephemeral` and `--lanes`: environments of their own, gone when the run ends, however it ends.
 
+use super::checkout::{self, Opened, Wish};
 use super::child::{Child, run_all};
 use super::down::{carry_out, tear_down};
 use super::run::variables_for;
-use super::session::{Project, Purpose, connect, strictness};
+use super::session::{Project, Purpose, strictness};
 use super::signals::{Signals, name_of};
 use super::up::{self, Ready, Starting};
 use crate::apply::{self, Stop};
@@ -30,13 +31,20 @@ pub(super) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
     let mut signals = Signals::new()?;
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let token = format!("{} {}", std::process::id(), since_1970.as_nanos());
-    let mut first =
-        Project::load(global, files, strictness(&run.start), Some(&token), Purpose::Use, printer)?.cold(run.start.cold);
+    let wish = Wish {
+        files,
+        env_file: run.env_file.as_deref(),
+        strictness: strictness(&run.start),
+        token: Some(&token),
+        purpose: Purpose::Use,
+        start: Some(&run.start),
+        locks: false,
+    };
+    let Opened { project, engine, .. } = checkout::open(global, &wish, printer).await?;
+    let mut first = project.cold(run.start.cold);
     let expires = i64::try_from((since_1970 + run.ttl).as_secs()).unwrap_or(i64::MAX);
     first.identity.lease = Some(Lease::of(&|name| std::env::var(name).ok(), std::process::id(), expires));
-    first.check_lock(&run.start, printer)?;
     first.bases_first = run.lanes.is_some_and(|count| count > 1);
-    let engine = connect(global).await?;
     let lanes: Vec<Project> = match run.lanes {
         None => vec![first],
         Some(count) => (1..=count).map(|number| first.beside(&format!("{token} {number}"))).collect(),
@@ -109,7 +117,7 @@ async fn all_up(
     let each = lanes.iter().zip(&starting).map(|(lane, starting)| {
         let stop_all = &stop_all;
         async move {
-            let ready = up::bring_up(lane, starting, &[]).await;
+            let ready = up::bring_up(lane, starting, &[], None).await;
             if ready.is_err() {
                 stop_all();
             }
@@ -160,7 +168,7 @@ fn child_of(project: &Project, ready: &Ready, user_lines: &[UserLine], lane: Opt
 
 /// What the user's own lines set, for every lane the same.
 fn user_lines(project: &Project) -> Result<Vec<UserLine>, Failure> {
-    let target = dotenv::git::choose(&project.reading.root, None)?;
+    let target = dotenv::git::choose(&project.reading.root, checkout::env_file(project).as_deref())?;
     Ok(dotenv::user_lines(&dotenv::file::read(&target.path)?))
 }
 

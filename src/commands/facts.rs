@@ -1,9 +1,9 @@
 //! `devenv facts`: what servers say of themselves, as a file for those who may not ask.
 
+use super::checkout::{self, Opened, Wish};
 use super::servers::{Named, ask, ask_local, named};
-use super::session::{Project, Purpose, built_in_kinds, connect};
+use super::session::built_in_kinds;
 use crate::cli::{Facts, Global};
-use crate::manifest::Strictness;
 use crate::model::{Diagnostic, Exit, Failure};
 use crate::parity::{self, FactsFile};
 use crate::plan::FixedPorts;
@@ -25,10 +25,8 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], facts: &Facts, print
 
 /// The facts of what runs here. What cannot be asked is named; nothing at all is a failure.
 async fn local(global: &Global, files: &[PathBuf], printer: &Printer) -> Result<FactsFile, Failure> {
-    let mut project = Project::load(global, files, Strictness::AllowFloating, None, Purpose::Use, printer)?;
+    let Opened { mut project, observed, .. } = checkout::open(global, &Wish::to_use(files), printer).await?;
     project.fixed_ports = FixedPorts::Named;
-    let engine = connect(global).await?;
-    let observed = project.observe(&engine).await?;
     let desired = project.desired(&observed, &[], &[])?;
     let asked = desired.services.iter().map(|service| ask_local(service, &project.identity.name, &observed, None));
     let mut told = FactsFile::new();

@@ -1,11 +1,12 @@
 //! `devenv gc`: removes what nothing needs any more.
 
+use super::agreement::agreed;
+use super::checkout::{self, Found};
 use super::down::{carry_out, keep};
-use super::session::{Machine, Project, branch, connect, read};
-use super::snapshot::agreed;
+use super::session::{Project, branch};
 use crate::cli::{Gc, Global};
-use crate::docker::{Engine, EngineError};
-use crate::machine::{CheckoutLock, git, is_held};
+use crate::docker::Engine;
+use crate::machine::{git, is_held};
 use crate::model::{Diagnostic, Failure, Observed, label};
 use crate::plan::{self, Action, Identity};
 use crate::ui::{Printer, Table, bytes};
@@ -15,21 +16,24 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Runs the command.
 pub(crate) async fn run(global: &Global, files: &[PathBuf], gc: &Gc, printer: &Printer) -> Result<(), Failure> {
-    let reading = read(global, files)?;
-    let machine = Machine::load()?;
-    let identity = Identity::of_checkout(&reading.stack.project, &reading.root, machine.key.clone());
-    let identity = Identity { branch: branch(&reading), ..identity };
-    let locked = (gc.branches && !gc.dry_run).then(|| {
-        CheckoutLock::acquire(&machine.folder, &identity.name, || {
-            printer.line("another devenv is changing this environment; waiting for it to end");
-        })
-    });
-    let locked = locked.transpose()?;
-    let engine = connect(global).await?;
-    let observed = engine.observe(&[]).await.map_err(EngineError::into_failure)?;
+    let found = checkout::find(global, files).await?;
+    // Which branch's data is in use matters to what is removed of branches alone.
+    let branch = match found.read(global, files).await {
+        Ok(reading) => branch(&reading),
+        Err(failure) if gc.branches => return Err(failure),
+        Err(_) => None,
+    };
+    let (found, locked) = if gc.branches && !gc.dry_run {
+        let (found, lock) = found.locked(printer).await?;
+        (found, Some(lock))
+    } else {
+        (found, None)
+    };
+    let Found { machine, engine, identity, observed, .. } = found;
+    let identity = Identity { branch, ..identity };
     let held = |name: &str| !(locked.is_some() && name == identity.name) && is_held(&machine.folder, name);
     let mut plan = plan::garbage(&identity, &observed, &held, now());
-    let gone = git::branches(&reading.root).map(|branches| plan::gone(&identity, &branches, &observed));
+    let gone = git::branches(&identity.root).map(|branches| plan::gone(&identity, &branches, &observed));
     let gone = gone.unwrap_or_default();
     let names = gone.branches.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
     if gc.branches {

@@ -1,21 +1,18 @@
 //! `devenv logs`: what the services say.
 
-use super::session::{Machine, connect, read, unknown_service};
+use super::checkout::{self, Found};
+use super::session::unknown_service;
 use crate::cli::{Global, Logs};
-use crate::docker::{EngineError, LogLine, LogRequest};
+use crate::docker::{EngineError, LogLine};
 use crate::model::{Diagnostic, Exit, Failure, label};
-use crate::plan::Identity;
 use crate::ui::Printer;
 use futures_util::StreamExt;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Runs the command.
 pub(crate) async fn run(global: &Global, files: &[PathBuf], logs: &Logs, printer: &Printer) -> Result<(), Failure> {
-    let reading = read(global, files)?;
-    let machine = Machine::load()?;
-    let identity = Identity::of_checkout(&reading.stack.project, &reading.root, machine.key.clone());
-    let engine = connect(global).await?;
-    let observed = engine.observe(&[]).await.map_err(EngineError::into_failure)?;
+    let Found { engine, identity, observed, .. } = checkout::find(global, files).await?;
     let ours: Vec<(String, String)> = observed
         .containers
         .iter()
@@ -37,15 +34,27 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], logs: &Logs, printer
     let wanted: Vec<(String, String)> =
         ours.into_iter().filter(|(service, _)| logs.services.is_empty() || logs.services.contains(service)).collect();
     let width = wanted.iter().map(|(service, _)| service.len()).max().unwrap_or_default();
-    let request = LogRequest { follow: logs.follow, tail: Some(logs.tail) };
-    let mut lines = engine.logs(&wanted, request);
+    let show = |line: &LogLine| match wanted.len() {
+        1 => printer.data(&format!("{}\n", line.text)),
+        _ => printer.data(&format!("{:width$}  {}\n", line.service, line.text)),
+    };
+    // What is there comes in order of time; what is new as it comes.
+    let mut known = BTreeMap::new();
+    let mut lines = engine.logs(&wanted, Some(logs.tail));
     while let Some(line) = lines.next().await {
-        let LogLine { service, text: line, .. } = line.map_err(EngineError::into_failure)?;
-        if wanted.len() == 1 {
-            printer.data(&format!("{line}\n"))?;
-        } else {
-            printer.data(&format!("{service:width$}  {line}\n"))?;
+        let line = line.map_err(EngineError::into_failure)?;
+        show(&line)?;
+        if printer.is_closed() {
+            return Ok(());
         }
+        known.insert(line.service, line.time);
+    }
+    if !logs.follow {
+        return Ok(());
+    }
+    let mut lines = engine.further_logs(&wanted, &known);
+    while let Some(line) = lines.next().await {
+        show(&line.map_err(EngineError::into_failure)?)?;
         if printer.is_closed() {
             break;
         }

@@ -1,9 +1,12 @@
 //! One file a command; each reads as a story of the verbs: read, resolve, observe, diff, apply, prove, render.
 
+mod agreement;
 mod between;
 mod branch;
 mod bundle;
+mod checkout;
 mod child;
+mod choice;
 mod doctor;
 mod down;
 mod env;
@@ -17,11 +20,14 @@ mod kinds;
 mod layers;
 mod lock;
 mod logs;
+mod ls;
+mod man;
 mod manifest;
 mod parity;
 mod pin;
 mod plan;
 mod reset;
+mod restart;
 mod run;
 mod schema;
 mod seeds;
@@ -34,7 +40,7 @@ mod status;
 mod up;
 mod variables;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, Down, Exec, Shell};
 use crate::model::{Diagnostic, Exit, Failure};
 use crate::ui::Printer;
 use clap::CommandFactory;
@@ -66,9 +72,22 @@ pub async fn run(cli: Cli, printer: &Printer) -> Result<u8, Failure> {
         }
         Command::Pin(pin) => pin::run(global, &files(&pin.manifests.files), pin, printer).map(done),
         Command::Down(down) => down::run(global, &files(&down.manifests.files), down, printer).await.map(done),
+        Command::Stop(manifests) => {
+            let down = Down { manifests: manifests.clone(), volumes: false, yes: false };
+            down::run(global, &files(&manifests.files), &down, printer).await.map(done)
+        }
+        Command::Restart(restart) => {
+            restart::run(global, &files(&restart.start.manifests.files), restart, printer).await.map(done)
+        }
+        Command::Exec(exec) => {
+            let Exec { manifests, admin, service, command } = exec.clone();
+            let shell = Shell { manifests, admin, service, command };
+            shell::run(global, &files(&exec.manifests.files), &shell, printer).await
+        }
         Command::Status(status) => {
             status::run(global, &files(&status.show.manifests.files), status, printer).await.map(done)
         }
+        Command::Ls(ls) => ls::run(global, ls, printer).await.map(done),
         Command::Env(env) => env::run(global, &files(&env.manifests.files), env, printer).await,
         Command::Logs(logs) => logs::run(global, &files(&logs.files), logs, printer).await.map(done),
         Command::Shell(shell) => shell::run(global, &files(&shell.manifests.files), shell, printer).await,
@@ -88,6 +107,7 @@ pub async fn run(cli: Cli, printer: &Printer) -> Result<u8, Failure> {
         }
         Command::Facts(facts) => facts::run(global, &files(&facts.manifests.files), facts, printer).await.map(done),
         Command::Schema { file } => schema::run(*file, printer).map(done),
+        Command::Man { to } => man::run(to, printer).map(done),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "devenv", &mut text);

@@ -1,6 +1,7 @@
 //! `devenv plan`: the steps of `up` and their causes; changes nothing.
 
-use super::session::{Project, Purpose, connect, strictness};
+use super::checkout::{self, Opened, Wish};
+use super::session::{Purpose, strictness};
 use super::up::{Prepared, prepare};
 use crate::cli::{Global, Plan as Arguments};
 use crate::dotenv;
@@ -16,13 +17,21 @@ pub(crate) async fn run(
     arguments: &Arguments,
     printer: &Printer,
 ) -> Result<(), Failure> {
-    let project = Project::load(global, files, strictness(&arguments.start), None, Purpose::Start, printer)?
-        .cold(arguments.start.cold);
-    project.check_lock(&arguments.start, printer)?;
-    let target = dotenv::git::choose(&project.reading.root, None)?;
+    let wish = Wish {
+        files,
+        env_file: None,
+        strictness: strictness(&arguments.start),
+        token: None,
+        purpose: Purpose::Start,
+        start: Some(&arguments.start),
+        locks: false,
+    };
+    let Opened { project, engine, observed, .. } = checkout::open(global, &wish, printer).await?;
+    let project = project.cold(arguments.start.cold);
+    let target = dotenv::git::choose(&project.reading.root, checkout::env_file(&project).as_deref())?;
     let user_lines = dotenv::user_lines(&dotenv::file::read(&target.path)?);
-    let engine = connect(global).await?;
-    let Prepared { plan, warnings, .. } = prepare(&project, &engine, &arguments.start, &user_lines).await?;
+    let Prepared { plan, warnings, .. } =
+        prepare(&project, &engine, &arguments.start, &user_lines, Some(observed)).await?;
     printer.diagnostics(&warnings);
     if arguments.json {
         let steps: Vec<_> = plan

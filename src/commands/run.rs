@@ -1,7 +1,8 @@
 //! `devenv run -- COMMAND`: the services up, the variables set, the command's own exit code.
 
+use super::checkout::{self, Opened, Wish};
 use super::child::{Child, no_command, run_all};
-use super::session::{Project, Purpose, connect, strictness};
+use super::session::{Project, Purpose, strictness};
 use super::signals::Signals;
 use super::up::{self, Ready, Starting};
 use super::{branch, ephemeral, variables};
@@ -27,22 +28,30 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
         return ephemeral::run(global, files, run, printer).await;
     }
     let began = Instant::now();
-    let project =
-        Project::load(global, files, strictness(&run.start), None, Purpose::Use, printer)?.cold(run.start.cold);
-    project.check_lock(&run.start, printer)?;
-    let engine = connect(global).await?;
-    let target = dotenv::git::choose(&project.reading.root, None)?;
+    let wish = Wish {
+        files,
+        env_file: run.env_file.as_deref(),
+        strictness: strictness(&run.start),
+        token: None,
+        purpose: Purpose::Use,
+        start: Some(&run.start),
+        locks: true,
+    };
+    let Opened { project, engine, lock, observed } = checkout::open(global, &wish, printer).await?;
+    let project = project.cold(run.start.cold);
+    let target = dotenv::git::choose(&project.reading.root, checkout::env_file(&project).as_deref())?;
     printer.diagnostics(&target.notes);
     let existing = dotenv::file::read(&target.path)?;
     let user_lines = dotenv::user_lines(&existing);
     let ready = {
-        let lock = project.wait_for_others(printer)?;
-        branch::begin(&project, &engine, None, global, &run.start, printer).await?;
-        let interrupted = lock.interrupted;
+        // Held until what is there is proven and written.
+        let lock = lock;
+        let begun = branch::begin(&project, &engine, None, global, &run.start, printer).await?;
+        let interrupted = lock.as_ref().and_then(|lock| lock.interrupted);
         let stop = Stop::default();
         let starting =
             Starting { engine: &engine, start: &run.start, printer, silent: false, began, stop, interrupted };
-        let ready = up::bring_up(&project, &starting, &user_lines).await?;
+        let ready = up::bring_up(&project, &starting, &user_lines, (!begun).then_some(observed)).await?;
         let written = up::write_variables(&project, &ready, &target.path, &existing)?;
         printer.diagnostics(&written.notes);
         ready

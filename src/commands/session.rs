@@ -6,7 +6,7 @@ use crate::kinds::Kinds;
 use crate::machine::{CheckoutLock, Key, Settings};
 use crate::manifest::{self, Reading, Strictness};
 use crate::model::{Diagnostic, Exit, Failure, ImageRef, Located, Lock, Observed, Secret, Variable, Way};
-use crate::plan::{self, Desired, FixedPorts, Identity, Plan};
+use crate::plan::{self, Choice, Desired, FixedPorts, Identity, Plan};
 use crate::resolve::versions;
 use crate::ui::Printer;
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,30 +65,37 @@ pub(crate) fn config_folder() -> Option<PathBuf> {
 
 /// Reads the manifests of this folder, or those that were named. What is to be said beside is printed.
 pub(crate) fn read(global: &Global, files: &[PathBuf]) -> Result<Reading, Failure> {
-    let unreadable = |what: &str, error: &dyn std::fmt::Display| {
-        Failure::new(
-            Exit::Failed,
-            Diagnostic::error("folder", format!("cannot read {what}")).because(error.to_string()),
-        )
-    };
-    // `-C` has been followed by now.
-    let folder = std::env::current_dir().map_err(|error| unreadable("the folder we are in", &error))?;
-    let mut stdin = None;
-    if files.iter().any(|file| file.as_os_str() == "-") {
-        let mut bytes = Vec::new();
-        std::io::stdin().read_to_end(&mut bytes).map_err(|error| unreadable("standard input", &error))?;
-        stdin = Some(bytes);
+    manifest::read(&manifest::Request { stdin: stdin(files)?, ..request(global, files)? })
+}
+
+/// What standard input says, where it is among the files.
+pub(crate) fn stdin(files: &[PathBuf]) -> Result<Option<Vec<u8>>, Failure> {
+    if !files.iter().any(|file| file.as_os_str() == "-") {
+        return Ok(None);
     }
-    manifest::read(&manifest::Request {
-        folder,
+    let mut bytes = Vec::new();
+    std::io::stdin().read_to_end(&mut bytes).map_err(|error| unreadable("standard input", &error))?;
+    Ok(Some(bytes))
+}
+
+/// What is to be read, without standard input.
+pub(crate) fn request(global: &Global, files: &[PathBuf]) -> Result<manifest::Request, Failure> {
+    Ok(manifest::Request {
+        // `-C` has been followed by now.
+        folder: std::env::current_dir().map_err(|error| unreadable("the folder we are in", &error))?,
         folder_is_root: global.directory.is_some(),
         files: files.to_vec(),
-        stdin,
+        stdin: None,
         environment: std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect(),
         profiles: Vec::new(),
     })
+}
+
+fn unreadable(what: &str, error: &dyn std::fmt::Display) -> Failure {
+    let told = Diagnostic::error("folder", format!("cannot read {what}"));
+    Failure::new(Exit::Failed, told.because(error.to_string()))
 }
 
 /// What a project is read for.
@@ -130,6 +137,12 @@ pub(crate) struct Project {
     pub(crate) declared: Vec<versions::Declared>,
     /// Another environment's data, which this one begins with.
     pub(crate) source: Option<plan::Source>,
+    /// What the user chose for this checkout on the command line, now or before.
+    pub(crate) choice: Choice,
+    /// What standard input said, where it is to be kept with the choice.
+    pub(crate) stdin: Option<Vec<u8>>,
+    /// The services that a command is about; empty where it is about all.
+    pub(crate) only: Vec<String>,
     /// What `services.lock` says, where there is one. The stack's services have its images where it is current.
     pub(crate) lock: Option<Lock>,
     /// What it says of services that only this checkout leaves out.
@@ -146,7 +159,21 @@ impl Project {
         purpose: Purpose,
         printer: &Printer,
     ) -> Result<Self, Failure> {
-        let mut reading = read(global, files)?;
+        let mut notes = Vec::new();
+        let reading = read(global, files)?;
+        let loaded = Self::of(reading, strictness, token, purpose, &mut notes);
+        printer.diagnostics(&notes);
+        loaded
+    }
+
+    /// The same of what was read. What is to be said beside goes to `told`.
+    pub(crate) fn of(
+        mut reading: Reading,
+        strictness: Strictness,
+        token: Option<&str>,
+        purpose: Purpose,
+        told: &mut Vec<Diagnostic>,
+    ) -> Result<Self, Failure> {
         let mut lock = super::lock::read(&reading.root)?;
         let mut lock_of_others = Lock::default();
         if let Some(lock) = &mut lock {
@@ -175,7 +202,7 @@ impl Project {
         notes.retain(|note| !note.code.starts_with("version-") || starts && !settled(note));
         notes.retain(|note| note.code != manifest::CONTRADICTS || starts);
         let notes = notes.into_iter().map(manifest::in_one_line).collect();
-        printer.diagnostics(&manifest::gathered(notes));
+        told.extend(manifest::gathered(notes));
         if !errors.is_empty() {
             return Err(Failure { exit: Exit::Manifest, diagnostics: errors });
         }
@@ -213,9 +240,17 @@ impl Project {
             way: way_said()?,
             declared,
             source: None,
+            choice: Choice::default(),
+            stdin: None,
+            only: Vec::new(),
             lock,
             lock_of_others,
         })
+    }
+
+    /// Whether what is done is done with this service too.
+    pub(crate) fn is_about(&self, service: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == service)
     }
 
     /// The same project, its fresh data made anew.
@@ -230,8 +265,9 @@ impl Project {
         Self { identity, fixed_ports: FixedPorts::Ignored, ..self.clone() }
     }
 
-    /// Tells where `services.lock` is not what is declared now; fails over it where it has to be.
-    pub(crate) fn check_lock(&self, start: &Start, printer: &Printer) -> Result<(), Failure> {
+    /// Tells where `services.lock` is not what is declared now; fails over it where it has to be. What is to be said goes to
+    /// `told`.
+    pub(crate) fn check_lock(&self, start: &Start, told: &mut Vec<Diagnostic>) -> Result<(), Failure> {
         let in_ci = std::env::var("CI").is_ok_and(|ci| !matches!(ci.as_str(), "" | "0" | "false"));
         let has_to = start.locked || in_ci && !start.no_locked;
         let or_without = |mut failure: Failure| {
@@ -253,7 +289,7 @@ impl Project {
         if has_to {
             return Err(or_without(self.lock_failure(&compared)));
         }
-        printer.diagnostics(&compared.findings());
+        told.extend(compared.findings());
         Ok(())
     }
 
@@ -348,7 +384,8 @@ impl Project {
         let (passwords, fresh) = (BTreeMap::new(), BTreeSet::new());
         let request = self.request(observed, &passwords, &fresh);
         let stack = &self.reading.stack;
-        let bases = stack.services.iter().filter_map(|service| plan::base(service, &request));
+        let services = stack.services.iter().filter(|service| self.is_about(&service.name));
+        let bases = services.filter_map(|service| plan::base(service, &request));
         bases.map(|base| base.with_company(stack, &request)).collect()
     }
 }

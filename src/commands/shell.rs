@@ -1,9 +1,9 @@
 //! `devenv shell SERVICE`: the service's own client in its container.
 
-use super::session::{Project, Purpose, connect, unknown_service};
+use super::checkout::{self, Opened, Wish};
+use super::session::unknown_service;
 use crate::cli::{Global, Shell};
 use crate::docker::{EngineError, ExecRequest};
-use crate::manifest::Strictness;
 use crate::model::{Diagnostic, Exit, Failure};
 use crate::plan::FixedPorts;
 use crate::ui::Printer;
@@ -12,10 +12,9 @@ use std::path::PathBuf;
 
 /// Runs the command; its exit code is the client's.
 pub(crate) async fn run(global: &Global, files: &[PathBuf], shell: &Shell, printer: &Printer) -> Result<u8, Failure> {
-    let mut project = Project::load(global, files, Strictness::AllowFloating, None, Purpose::Use, printer)?;
+    let wish = Wish::to_use(files);
+    let Opened { mut project, engine, observed, .. } = checkout::open(global, &wish, printer).await?;
     project.fixed_ports = FixedPorts::Named;
-    let engine = connect(global).await?;
-    let observed = project.observe(&engine).await?;
     let desired = project.desired(&observed, &[], &[])?;
     let Some(service) = desired.services.iter().find(|service| service.name == shell.service) else {
         return Err(unknown_service(&shell.service, desired.services.iter().map(|service| service.name.as_str())));

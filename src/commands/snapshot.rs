@@ -1,10 +1,12 @@
 //! `devenv snapshot`: the data of all services under a name, taken at one moment, and the way back to it.
 
+use super::agreement::agreed;
 use super::branch;
+use super::checkout::{self, Opened, Wish};
 use super::down::tear_down;
-use super::session::{Project, Purpose, connect, strictness};
+use super::session::{Project, Purpose, strictness};
 use super::signals::{Signals, name_of};
-use super::up::{self, Starting, prepare};
+use super::up::{self, Prepared, Starting, prepare};
 use crate::apply::Stop;
 use crate::apply::contents::contents;
 use crate::cli::{Global, Snapshot, SnapshotAction, Start};
@@ -14,7 +16,7 @@ use crate::machine::CheckoutLock;
 use crate::model::{Diagnostic, Endpoint, Exit, Failure, ImageRef, Observed, Over, Protocol, Way, did_you_mean, label};
 use crate::plan::{self, Desired, DesiredService, Identity, Record};
 use crate::protocol::{self, Fault, ProbeError};
-use crate::ui::{Printer, Table, confirm};
+use crate::ui::{Printer, Table, age};
 use futures_util::future::{join, try_join_all};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -61,7 +63,7 @@ pub(super) struct Standing {
     user_lines: Vec<UserLine>,
     began: Instant,
     /// Held as long as this is.
-    lock: CheckoutLock,
+    lock: Option<CheckoutLock>,
 }
 
 impl Standing {
@@ -72,19 +74,26 @@ impl Standing {
         printer: &Printer,
     ) -> Result<Self, Failure> {
         let began = Instant::now();
-        let project = Project::load(global, files, strictness(start), None, Purpose::Use, printer)?.cold(start.cold);
-        let lock = project.wait_for_others(printer)?;
-        let engine = connect(global).await?;
-        let target = dotenv::git::choose(&project.reading.root, None)?;
+        let wish = Wish {
+            files,
+            env_file: None,
+            strictness: strictness(start),
+            token: None,
+            purpose: Purpose::Use,
+            start: None,
+            locks: true,
+        };
+        let Opened { project, engine, lock, observed } = checkout::open(global, &wish, printer).await?;
+        let project = project.cold(start.cold);
+        let target = dotenv::git::choose(&project.reading.root, checkout::env_file(&project).as_deref())?;
         let user_lines = dotenv::user_lines(&dotenv::file::read(&target.path)?);
-        let observed = project.observe(&engine).await?;
         if plan::is_going_back(&project.identity, &observed) {
             let told = Diagnostic::error("unfinished", "an earlier restore, reset or `up --from` did not finish")
                 .because("it was killed, or its services did not start")
                 .help("`devenv up` finishes it");
             return Err(Failure::new(Exit::Failed, told));
         }
-        let desired = prepare(&project, &engine, start, &user_lines).await?.desired;
+        let Prepared { desired, observed, .. } = prepare(&project, &engine, start, &user_lines, Some(observed)).await?;
         Ok(Self { project, engine, observed, desired, user_lines, began, lock })
     }
 
@@ -188,9 +197,9 @@ impl Standing {
             silent: false,
             began: self.began,
             stop: Stop::default(),
-            interrupted: self.lock.interrupted,
+            interrupted: self.lock.as_ref().and_then(|lock| lock.interrupted),
         };
-        up::bring_up(&self.project, &starting, &self.user_lines).await.map(drop)
+        up::bring_up(&self.project, &starting, &self.user_lines, None).await.map(drop)
     }
 }
 
@@ -199,13 +208,11 @@ pub(super) fn token() -> String {
     format!("{:x}", SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos())
 }
 
-/// Names the services whose data goes, with its volume, and asks on a terminal; elsewhere it takes `yes`.
+/// Names the services whose data goes, and asks on a terminal; elsewhere it takes `yes`.
 pub(super) fn agree_to_discard(going: &BTreeMap<&str, &String>, yes: bool, printer: &Printer) -> Result<(), Failure> {
     let say = |text: &str| if yes { printer.line(text) } else { printer.always(text) };
-    say("this discards what was written since:");
-    for (service, volume) in going {
-        say(&format!("  {service} ({volume})"));
-    }
+    let services: Vec<&str> = going.keys().copied().collect();
+    say(&format!("this discards what was written since in: {}", services.join(", ")));
     if yes { Ok(()) } else { agreed(printer, "discard it?") }
 }
 
@@ -308,9 +315,16 @@ async fn diff(
     named.iter().try_for_each(|snapshot| stood.is_usable(snapshot))?;
     let mut sides = Vec::new();
     for snapshot in &named {
+        let services: Vec<&str> = snapshot.data.keys().map(String::as_str).collect();
+        printer.line(&format!(
+            "reading {}: servers are started over its data ({})",
+            snapshot.name,
+            services.join(", ")
+        ));
         sides.push(stood.holdings_of(snapshot, start, printer).await?);
     }
     if b.is_none() {
+        printer.line("reading what runs now");
         sides.push(stood.holdings_now(&named[0]).await?);
     }
     let now = "now".to_owned();
@@ -395,7 +409,7 @@ impl Standing {
             interrupted: None,
         };
         let asked = async {
-            let ready = up::bring_up(&project, &starting, &[]).await?;
+            let ready = up::bring_up(&project, &starting, &[], None).await?;
             holdings(&self.engine, &ready.desired.services.iter().collect::<Vec<_>>()).await
         };
         let outcome = tokio::select! {
@@ -442,18 +456,9 @@ fn list(stood: &Standing, json: bool, printer: &Printer) -> Result<(), Failure> 
     for one in &all {
         let seconds = now.saturating_sub(u64::try_from(one.created).unwrap_or_default());
         let services = one.data.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-        table.row([one.name.clone(), ago(seconds), services]);
+        table.row([one.name.clone(), format!("{} ago", age(seconds)), services]);
     }
     printer.data(&table.render(printer))
-}
-
-fn ago(seconds: u64) -> String {
-    match seconds {
-        0..60 => format!("{seconds} s ago"),
-        60..3600 => format!("{} min ago", seconds / 60),
-        3600..86400 => format!("{} h ago", seconds / 3600),
-        _ => format!("{} days ago", seconds / 86400),
-    }
 }
 
 async fn remove(stood: &Standing, name: &str, yes: bool, printer: &Printer) -> Result<(), Failure> {
@@ -492,19 +497,6 @@ fn check_name(name: &str) -> Result<(), Failure> {
     let told = Diagnostic::error("snapshot-name", format!("`{name}` cannot be a snapshot's name"))
         .because("the engine takes letters, digits, `.`, `_` and `-` only, here up to 60 of them");
     Err(Failure::new(Exit::Usage, told))
-}
-
-/// Asks on a terminal; elsewhere nothing is done.
-pub(super) fn agreed(printer: &Printer, question: &str) -> Result<(), Failure> {
-    let refusal = |why: &str| {
-        let told = Diagnostic::error("not-confirmed", "nothing was changed").because(why);
-        Failure::new(Exit::Usage, told.help("with `--yes` it is done without asking"))
-    };
-    match confirm(printer, question) {
-        Some(true) => Ok(()),
-        Some(false) => Err(refusal("you did not agree")),
-        None => Err(refusal("there is no terminal to ask on")),
-    }
 }
 
 fn nothing_there() -> Failure {

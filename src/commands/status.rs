@@ -1,32 +1,35 @@
 //! `devenv status`: what of this environment runs.
 
+use super::checkout::{self, Found};
 use super::gc::measure;
-use super::session::{Machine, branch, connect, read};
+use super::session::branch;
 use crate::cli::{Global, Status};
 use crate::docker::{Engine, EngineError};
-use crate::model::{Failure, LocalImage, Observed, ObservedContainer, label};
-use crate::plan::{self, Identity};
-use crate::ui::{Printer, Table, bytes};
+use crate::dotenv;
+use crate::model::{Failure, ImageRef, LocalImage, Observed, ObservedContainer, Service, Severity, label};
+use crate::plan::{self, Choice, Identity};
+use crate::ui::{Printer, Table, bytes, visible};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Runs the command.
 pub(crate) async fn run(global: &Global, files: &[PathBuf], status: &Status, printer: &Printer) -> Result<(), Failure> {
-    let reading = read(global, files)?;
-    let machine = Machine::load()?;
-    let identity = Identity::of_checkout(&reading.stack.project, &reading.root, machine.key.clone());
-    let engine = connect(global).await?;
-    let images: Vec<_> = reading
-        .stack
-        .services
-        .iter()
-        .filter_map(|service| crate::plan::image_of(service, reading.kinds.get(&service.kind)?).ok())
-        .collect();
-    let observed = engine.observe(&images).await.map_err(EngineError::into_failure)?;
-    let mut names: Vec<&str> = reading.stack.services.iter().map(|service| service.name.as_str()).collect();
-    let ours: Vec<&ObservedContainer> =
-        observed.containers.iter().filter(|container| container.label(label::ENVIRONMENT) == identity.name).collect();
+    let found = checkout::find(global, files).await?;
+    // What runs is told by labels; manifests only add what does not run.
+    let reading = found.read(global, files).await;
+    let Found { engine, identity, observed, choice, .. } = found;
+    let is_ours = |container: &&ObservedContainer| container.label(label::ENVIRONMENT) == identity.name;
+    let mut images: BTreeSet<ImageRef> =
+        observed.containers.iter().filter(is_ours).filter_map(|one| ImageRef::parse(&one.image).ok()).collect();
+    let declared: &[Service] = reading.as_ref().map_or(&[], |reading| &reading.stack.services);
+    if let Ok(reading) = &reading {
+        let image = |service: &Service| plan::image_of(service, reading.kinds.get(&service.kind)?).ok();
+        images.extend(declared.iter().filter_map(image));
+    }
+    let observed = engine.observe(&Vec::from_iter(images)).await.map_err(EngineError::into_failure)?;
+    let mut names: Vec<&str> = declared.iter().map(|service| service.name.as_str()).collect();
+    let ours: Vec<&ObservedContainer> = observed.containers.iter().filter(is_ours).collect();
     for container in &ours {
         let service = container.label(label::SERVICE);
         if !names.contains(&service) {
@@ -35,13 +38,19 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], status: &Status, pri
     }
     let of = |name: &str| ours.iter().copied().find(|container| container.label(label::SERVICE) == name);
     let kind_of = |name: &str| {
-        let service = reading.stack.service(name);
+        let service = declared.iter().find(|service| service.name == name);
         service.map(|service| format!("{} {}", service.kind, service.version.text)).unwrap_or_default()
     };
     let used = plan::data_in_use(&identity, &observed);
+    for service in used.keys() {
+        if !names.contains(service) {
+            names.push(service);
+        }
+    }
     let on: BTreeSet<&str> = used.values().map(|volume| volume.label(label::BRANCH)).collect();
     let on: Vec<&str> = on.into_iter().filter(|branch| !branch.is_empty()).collect();
-    let now = branch(&reading);
+    let now = reading.as_ref().ok().and_then(branch);
+    let env_file = EnvFile::of(status.env_file.as_deref(), &choice, &identity)?;
     let rooms = if status.sizes { rooms(&engine, &identity, &observed, printer).await } else { Vec::new() };
     if status.show.json {
         let with_rooms = |name: &&str| {
@@ -54,10 +63,11 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], status: &Status, pri
         };
         let services: Vec<Value> = names.iter().map(with_rooms).collect();
         return printer.json(&json!({
-            "environment": identity.name, "root": reading.root, "branch": on.first(), "services": services,
+            "environment": identity.name, "root": identity.root, "branch": on.first(), "services": services,
+            "manifests": choice.files, "env_file": env_file.path, "env_file_has_block": env_file.has_block,
         }));
     }
-    let mut table = Table::new(["service", "kind", "state", "endpoint", "image", "digest"]);
+    let mut table = Table::new(["service", "kind", "state", "endpoint", "image", "digest"]).spare(2);
     for name in &names {
         table.row(match of(name) {
             Some(container) => vec![
@@ -75,6 +85,19 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], status: &Status, pri
         });
     }
     printer.data(&table.render(printer))?;
+    if let Some(told) = env_file.told(&identity.root) {
+        printer.data(&format!("\n{told}\n"))?;
+    }
+    let unread = match &reading {
+        Err(failure) => failure.diagnostics.first(),
+        Ok(reading) => {
+            reading.diagnostics.iter().find(|one| one.severity == Severity::Error && reading.has_unreadable())
+        }
+    };
+    if let Some(first) = unread {
+        let why = visible(&first.message).into_owned();
+        printer.line(&format!("this is what the engine has; the manifests were not read: {why}"));
+    }
     if !on.is_empty() {
         let told = match now.filter(|now| on != [now.as_str()]) {
             Some(now) => format!("; git is on {now}: `devenv up` goes over to it"),
@@ -91,6 +114,35 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], status: &Status, pri
         printer.data(&format!("\n{}", table.render(printer)))?;
     }
     Ok(())
+}
+
+/// The env file that an environment's variables are in.
+struct EnvFile {
+    path: PathBuf,
+    /// Whether `up` has written it.
+    has_block: bool,
+    /// Whether somebody named it, so that it is worth a line.
+    is_named: bool,
+}
+
+impl EnvFile {
+    fn of(asked: Option<&Path>, choice: &Choice, identity: &Identity) -> Result<Self, Failure> {
+        let named = asked.map(Path::to_owned).or_else(|| Some(identity.root.join(choice.env_file.as_ref()?)));
+        let is_named = named.is_some();
+        let path = dotenv::git::choose(&identity.root, named.as_deref())?.path;
+        let has_block = dotenv::has_block(&dotenv::file::read(&path)?);
+        Ok(Self { path, has_block, is_named })
+    }
+
+    fn told(&self, root: &Path) -> Option<String> {
+        let shown = self.path.strip_prefix(root).unwrap_or(&self.path).display().to_string();
+        let shown = visible(&shown).into_owned();
+        match (self.is_named, self.has_block) {
+            (false, _) => None,
+            (true, true) => Some(format!("variables in {shown}")),
+            (true, false) => Some(format!("no variables in {shown} yet: `devenv up --env-file {shown}` writes them")),
+        }
+    }
 }
 
 /// What a volume of the environment takes.
@@ -156,8 +208,15 @@ fn address(container: &ObservedContainer) -> Option<String> {
 fn image_name(container: &ObservedContainer, observed: &Observed) -> String {
     let is_id = container.image.starts_with("sha256:")
         || container.image_id.trim_start_matches("sha256:").starts_with(&container.image);
-    let named = observed.images.iter().find(|(_, image)| is_id && image.id == container.image_id);
-    named.map_or_else(|| container.image.clone(), |(name, _)| name.clone())
+    let named = observed.images.iter().find(|(name, image)| {
+        is_id && image.id == container.image_id && !name.contains(container.image_id.trim_start_matches("sha256:"))
+    });
+    match named {
+        Some((name, _)) => name.clone(),
+        // Without a manifest nothing names it; the beginning tells one from another.
+        None if is_id => container.image.chars().take(19).collect(),
+        None => container.image.clone(),
+    }
 }
 
 /// The registry's digest of the image; one that was built here has none.

@@ -1,8 +1,9 @@
 //! `devenv up`: read, observe, diff, apply and prove, write `.env`.
 
-use super::session::{Project, Purpose, connect, steps, strictness};
+use super::checkout::{self, Opened, Wish};
+use super::session::{Project, Purpose, steps, strictness, unknown_service};
 use super::variables;
-use super::{branch, gc, layers, lock, snapshot};
+use super::{branch, choice, gc, layers, lock, snapshot};
 use crate::apply;
 use crate::cli::{Global, Start, Up};
 use crate::docker::{Engine, EngineError};
@@ -24,22 +25,30 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Runs the command.
 pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &Printer) -> Result<(), Failure> {
     let began = Instant::now();
-    let project =
-        Project::load(global, files, strictness(&up.start), None, Purpose::Start, printer)?.cold(up.start.cold);
-    project.check_lock(&up.start, printer)?;
-    let target = dotenv::git::choose(&project.reading.root, up.env_file.as_deref())?;
+    let wish = Wish {
+        files,
+        env_file: up.env_file.as_deref(),
+        strictness: strictness(&up.start),
+        token: None,
+        purpose: Purpose::Start,
+        start: Some(&up.start),
+        locks: true,
+    };
+    let Opened { project, engine, lock, observed } = checkout::open(global, &wish, printer).await?;
+    let mut project = project.cold(up.start.cold);
+    project.only.clone_from(&up.services);
+    let target = dotenv::git::choose(&project.reading.root, checkout::env_file(&project).as_deref())?;
     printer.diagnostics(&target.notes);
-    let lock = project.wait_for_others(printer)?;
     let existing = dotenv::file::read(&target.path)?;
-    let engine = connect(global).await?;
-    let interrupted = lock.interrupted;
+    let interrupted = lock.as_ref().and_then(|lock| lock.interrupted);
     let stop = apply::Stop::default();
     let start = Starting { engine: &engine, start: &up.start, printer, silent: up.json, began, stop, interrupted };
-    Box::pin(branch::begin(&project, &engine, up.from.as_deref(), global, &up.start, printer)).await?;
+    let begun = Box::pin(branch::begin(&project, &engine, up.from.as_deref(), global, &up.start, printer)).await?;
     if up.reseed {
         reseed(&project, &start, up.yes).await?;
     }
-    let ready = bring_up(&project, &start, &dotenv::user_lines(&existing)).await?;
+    let seen = (!begun && !up.reseed).then_some(observed);
+    let ready = bring_up(&project, &start, &dotenv::user_lines(&existing), seen).await?;
     let written = write_variables(&project, &ready, &target.path, &existing)?;
     printer.diagnostics(&written.notes);
     let locked = lock::make_missing(&project, &engine, printer).await;
@@ -53,13 +62,18 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
     if !written.own_lines.is_empty() {
         printer.line(&ready.layout.line("", &format!("your own lines win for {}", written.own_lines.join(", "))));
     }
+    let others = ready.desired.services.iter().map(|service| service.name.as_str());
+    let others: Vec<&str> = others.filter(|name| !project.is_about(name)).collect();
+    if !others.is_empty() {
+        printer.line(&ready.layout.line("", &format!("left as they are: {}", others.join(", "))));
+    }
     if locked {
         let told = format!("{} written: commit it, so that everybody runs these images", lock_file::NAME);
         printer.line(&ready.layout.line("lock", &told));
     }
     let shell = ready.desired.services.first().map(|service| format!("devenv shell {}", service.name));
     let next: Vec<&str> = ["devenv status", "devenv logs"].into_iter().chain(shell.as_deref()).collect();
-    printer.line(&ready_line(began.elapsed(), &next));
+    printer.line(&ready_line(began.elapsed(), &next, printer.width()));
     layers::keep_bases(&project, &ready, &start).await?;
     gc::remove_stale(&project, &ready.before, &engine, printer).await;
     Ok(())
@@ -95,18 +109,22 @@ pub(crate) struct Starting<'a> {
     pub(crate) interrupted: Option<SystemTime>,
 }
 
-/// Observes, plans and applies; tries again with other ports where one was lost to another program meanwhile.
+/// Observes, plans and applies; tries again with other ports where one was lost to another program meanwhile. `seen` is
+/// what the engine has, where it was asked under the same lock and nothing was done since.
 pub(crate) async fn bring_up(
     project: &Project,
     starting: &Starting<'_>,
     user_lines: &[UserLine],
+    seen: Option<Observed>,
 ) -> Result<Ready, Failure> {
+    // Where a killed run's containers have yet to end, it is old by then.
+    let mut seen = seen.filter(|_| starting.interrupted.is_none());
     let stack = &project.reading.stack;
     let (mut lost, mut shown, mut pulled, mut seeded, mut left, mut kept) = (0, false, false, false, false, None);
     loop {
         wait_for_ends(project, starting).await?;
         let Prepared { observed, desired, plan, warnings } =
-            prepare(project, starting.engine, starting.start, user_lines).await?;
+            prepare(project, starting.engine, starting.start, user_lines, seen.take()).await?;
         if !shown {
             starting.printer.diagnostics(&warnings);
         }
@@ -119,9 +137,13 @@ pub(crate) async fn bring_up(
         let pulls_first = !pulled
             && (desired.services.iter().any(|service| service.volumes_unknown)
                 || without_base.iter().any(|service| is_absent(service))
+                || choice::lacks_image(project, &desired, &observed)
                 // What runs goes on until all is here.
                 || !leaving.is_empty() && desired.services.iter().any(|service| is_absent(&service.name)));
         let plan = if pulls_first { plan.pulls() } else { plan };
+        if !pulls_first {
+            choice::keep(project, starting.engine, &desired, &observed).await?;
+        }
         if !pulls_first && !leaving.is_empty() {
             for line in branch::switched(&project.identity, &leaving, &observed) {
                 starting.printer.line(&line);
@@ -130,8 +152,8 @@ pub(crate) async fn bring_up(
             left = true;
             continue;
         }
-        let rows = rows_of(&desired);
-        let layout = Layout::of(&rows);
+        let rows: Vec<ServiceRow> = rows_of(&desired).into_iter().filter(|row| project.is_about(&row.name)).collect();
+        let layout = Layout::of(&rows).within(starting.printer.width());
         if !starting.silent && !shown {
             let apps = stack.apps.iter().filter(|app| !stack.left_out.contains(&app.name)).count();
             let line = production_line(layout, &stack.sources, rows.len(), apps, &stack.left_out);
@@ -205,7 +227,7 @@ async fn wait_for_ends(project: &Project, starting: &Starting<'_>) -> Result<boo
 
 /// Makes the seeded bases anew, and sends the services that are seeded there: what they hold is discarded.
 async fn reseed(project: &Project, start: &Starting<'_>, yes: bool) -> Result<(), Failure> {
-    let Prepared { observed, desired, .. } = prepare(project, start.engine, start.start, &[]).await?;
+    let Prepared { observed, desired, .. } = prepare(project, start.engine, start.start, &[], None).await?;
     let stack = &project.reading.stack;
     let seeded: Vec<&str> = stack
         .services
@@ -293,14 +315,18 @@ pub(crate) struct Prepared {
     pub(crate) warnings: Vec<Diagnostic>,
 }
 
-/// What should run and the steps to it.
+/// What should run and the steps to it, given what the engine has; it is asked where that is not `seen`.
 pub(crate) async fn prepare(
     project: &Project,
     engine: &Engine,
     start: &Start,
     user_lines: &[UserLine],
+    seen: Option<Observed>,
 ) -> Result<Prepared, Failure> {
-    let observed = project.observe(engine).await?;
+    let observed = match seen {
+        Some(observed) => observed,
+        None => project.observe(engine).await?,
+    };
     lock::is_to_be_had(project, &observed)?;
     let values: BTreeMap<String, String> = user_lines
         .iter()
@@ -308,7 +334,12 @@ pub(crate) async fn prepare(
         .collect();
     let overrides = plan::overrides(&project.reading.stack.variables, &values);
     let desired = project.desired(&observed, &overrides, &start.fresh)?;
+    let names = desired.services.iter().map(|service| service.name.as_str());
+    if let Some(unknown) = project.only.iter().find(|only| !names.clone().any(|name| name == **only)) {
+        return Err(unknown_service(unknown, names));
+    }
     let plan = steps(&desired, &observed, start)?;
+    let plan = if project.only.is_empty() { plan } else { plan.of_services(&project.only) };
     let mut warnings = plan::platform_mismatches(&desired.services, &observed);
     warnings.extend(plan::flattened(&desired, &plan));
     warnings.extend(plan::reseedable(&project.reading.stack, &desired, &observed));

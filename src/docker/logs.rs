@@ -5,17 +5,20 @@ use super::{Engine, EngineError};
 use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::query_parameters::LogsOptions;
-use futures_util::stream::{self, Stream, StreamExt as _};
-use std::collections::VecDeque;
+use futures_util::future;
+use futures_util::stream::{self, BoxStream, Stream, StreamExt as _};
+use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 
 /// Which lines are wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LogRequest {
+struct LogRequest {
     /// Goes on with new lines until the container ends.
-    pub follow: bool,
+    follow: bool,
     /// Only so many of the newest lines that are there; none is all.
-    pub tail: Option<usize>,
+    tail: Option<usize>,
+    /// Only lines that were written in this second or later, since 1970.
+    since: Option<i32>,
 }
 
 /// One line of one service.
@@ -23,6 +26,9 @@ pub struct LogRequest {
 pub struct LogLine {
     /// The service.
     pub service: String,
+    /// When it was written, as RFC 3339 in UTC with nine digits of a second, so that texts compare as times do. Empty where
+    /// the engine does not say.
+    pub time: String,
     /// The line, without its end; bytes that are no UTF-8 are replaced.
     pub text: String,
     /// Whether it came on standard error.
@@ -32,7 +38,7 @@ pub struct LogLine {
 impl Engine {
     /// The newest lines of a container, oldest first.
     pub async fn log_tail(&self, id: &str, lines: usize) -> Result<Vec<String>, EngineError> {
-        let request = LogRequest { follow: false, tail: Some(lines) };
+        let request = LogRequest { tail: Some(lines), ..LogRequest::default() };
         let mut read = Box::pin(self.log_of(String::new(), id.to_owned(), request));
         let mut texts = VecDeque::new();
         while let Some(line) = read.next().await {
@@ -45,14 +51,26 @@ impl Engine {
         Ok(texts.into())
     }
 
-    /// The lines of several containers, each given as service and id, as they come in.
-    pub fn logs(
-        &self,
-        containers: &[(String, String)],
-        request: LogRequest,
-    ) -> impl Stream<Item = Result<LogLine, EngineError>> + Unpin + use<> {
+    /// The lines of several containers, each given as service and id, in order of time.
+    pub fn logs(&self, containers: &[(String, String)], tail: Option<usize>) -> LogLines {
+        let request = LogRequest { tail, ..LogRequest::default() };
         let streams = containers.iter().map(|(service, id)| self.log_of(service.clone(), id.clone(), request).boxed());
-        stream::select_all(streams.collect::<Vec<_>>())
+        let waiting: Vec<(Option<LogLine>, LogLines)> = streams.map(|stream| (None, stream)).collect();
+        stream::unfold(waiting, |waiting| async { earliest(waiting).await }).boxed()
+    }
+
+    /// What they write from then on, as it comes in. Each container is given with the time of the last line that is known
+    /// of it.
+    pub fn further_logs(&self, containers: &[(String, String)], known: &BTreeMap<String, String>) -> LogLines {
+        let streams = containers.iter().map(|(service, id)| {
+            let last = known.get(service).cloned().unwrap_or_default();
+            let request = LogRequest { follow: true, tail: None, since: seconds(&last) };
+            let is_new = move |line: &Result<LogLine, EngineError>| {
+                future::ready(line.as_ref().map_or(true, |line| line.time.is_empty() || line.time > last))
+            };
+            self.log_of(service.clone(), id.clone(), request).filter(is_new).boxed()
+        });
+        stream::select_all(streams.collect::<Vec<_>>()).boxed()
     }
 
     fn log_of(
@@ -65,11 +83,14 @@ impl Engine {
             follow: request.follow,
             stdout: true,
             stderr: true,
+            timestamps: true,
+            since: request.since.unwrap_or_default(),
             tail: request.tail.map_or_else(|| "all".to_owned(), |lines| lines.to_string()),
             ..Default::default()
         };
         let output = self.docker.logs(&id, Some(options)).boxed();
-        let reading = Reading { service, id, output, lines: Lines::default(), ready: VecDeque::new() };
+        let reading =
+            Reading { service, id, output, lines: Lines::default(), time: String::new(), ready: VecDeque::new() };
         stream::unfold(Some(reading), |reading| async { next_line(reading?).await })
     }
 }
@@ -79,20 +100,79 @@ struct Reading {
     id: String,
     output: Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>,
     lines: Lines,
+    /// When what was read last was written.
+    time: String,
     ready: VecDeque<(bool, String)>,
+}
+
+/// Lines as they are read.
+pub type LogLines = BoxStream<'static, Result<LogLine, EngineError>>;
+
+/// The earliest of the next lines of several streams; a fault comes at once.
+async fn earliest(
+    mut waiting: Vec<(Option<LogLine>, LogLines)>,
+) -> Option<(Result<LogLine, EngineError>, Vec<(Option<LogLine>, LogLines)>)> {
+    let mut at = 0;
+    while let Some((next, stream)) = waiting.get_mut(at) {
+        if next.is_none() {
+            match stream.next().await {
+                Some(Ok(line)) => *next = Some(line),
+                Some(Err(error)) => return Some((Err(error), waiting)),
+                None => {
+                    drop(waiting.remove(at));
+                    continue;
+                }
+            }
+        }
+        at += 1;
+    }
+    let first = waiting.iter_mut().min_by(|(one, _), (other, _)| {
+        let time = |line: &Option<LogLine>| line.as_ref().map(|line| line.time.clone());
+        time(one).cmp(&time(other))
+    });
+    let line = first.and_then(|(next, _)| next.take())?;
+    Some((Ok(line), waiting))
+}
+
+/// The whole seconds since 1970 of an engine's time; none where it is none, or lies after 2038.
+fn seconds(time: &str) -> Option<i32> {
+    let number = |range: std::ops::Range<usize>| time.get(range)?.parse::<i64>().ok();
+    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
+    // Days since 1970 by the civil calendar (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let of_era = year.rem_euclid(400);
+    let days = year.div_euclid(400) * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + (153 * month + 2) / 5 + day
+        - 1
+        - 719_468;
+    let of_day = number(11..13)? * 3_600 + number(14..16)? * 60 + number(17..19)?;
+    i32::try_from(days * 86_400 + of_day).ok()
+}
+
+/// The time that an engine puts before each piece, and the piece.
+fn timed(bytes: &[u8]) -> (&str, &[u8]) {
+    let is_time = |text: &&str| text.len() >= 20 && text.as_bytes()[10] == b'T' && text.ends_with('Z');
+    let end = bytes.iter().take(40).position(|byte| *byte == b' ');
+    let time = end.and_then(|end| std::str::from_utf8(&bytes[..end]).ok()).filter(is_time);
+    time.map_or(("", bytes), |time| (time, &bytes[time.len() + 1..]))
 }
 
 /// The next line and where to go on from; no way on after the end or an error.
 async fn next_line(mut reading: Reading) -> Option<(Result<LogLine, EngineError>, Option<Reading>)> {
     loop {
         if let Some((on_stderr, text)) = reading.ready.pop_front() {
-            let line = LogLine { service: reading.service.clone(), text, on_stderr };
+            let (service, time) = (reading.service.clone(), reading.time.clone());
+            let line = LogLine { service, time, text, on_stderr };
             return Some((Ok(line), Some(reading)));
         }
         match reading.output.next().await {
             Some(Ok(output)) => {
                 let on_stderr = matches!(output, LogOutput::StdErr { .. });
-                reading.ready.extend(reading.lines.push(on_stderr, &output.into_bytes()));
+                let bytes = output.into_bytes();
+                let (time, bytes) = timed(&bytes);
+                if !time.is_empty() {
+                    time.clone_into(&mut reading.time);
+                }
+                reading.ready.extend(reading.lines.push(on_stderr, bytes));
             }
             Some(Err(error)) => {
                 let error = EngineError::read(format!("read the log of the container {}", brief(&reading.id)), &error);
@@ -143,6 +223,30 @@ fn text(line: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn line(service: &str, time: &str) -> Result<LogLine, EngineError> {
+        Ok(LogLine { service: service.into(), time: time.into(), text: String::new(), on_stderr: false })
+    }
+
+    #[tokio::test]
+    async fn lines_of_several_containers_come_in_order_of_time() {
+        let db = stream::iter([line("db", "2026-01-01T00:00:01Z"), line("db", "2026-01-01T00:00:04Z")]).boxed();
+        let cache =
+            stream::iter([line("cache", "2026-01-01T00:00:02Z"), line("cache", "2026-01-01T00:00:03Z")]).boxed();
+        let all = stream::unfold(vec![(None, db), (None, cache)], |waiting| async { earliest(waiting).await });
+        let services: Vec<String> = all.map(|line| line.unwrap().service).collect().await;
+        assert_eq!(services, ["db", "cache", "cache", "db"]);
+    }
+
+    #[test]
+    fn the_engine_s_time_is_taken_off_each_piece() {
+        let stamped = b"2026-11-30T02:50:10.123456789Z hello world";
+        assert_eq!(timed(stamped), ("2026-11-30T02:50:10.123456789Z", &b"hello world"[..]));
+        assert_eq!(timed(b"hello world"), ("", &b"hello world"[..]));
+        assert_eq!(seconds("1970-01-02T00:00:01.5Z"), Some(86_401));
+        assert_eq!(seconds("2026-11-30T02:50:10.123456789Z"), Some(1_796_007_010));
+        assert_eq!(seconds(""), None);
+    }
 
     #[test]
     fn lines_are_put_together_from_pieces_of_two_streams() {

@@ -53,6 +53,11 @@ pub(super) fn push_comment(text: &mut String, comment: Option<&str>) {
     }
 }
 
+/// Whether the file has a block of ours.
+pub fn has_block(existing: &str) -> bool {
+    parts(existing).iter().any(|part| !matches!(part, Part::Outside(_)))
+}
+
 /// The text of the file with this block in the place of the old one, else at the end.
 ///
 /// A further block goes. Where a block has no end line, nobody can tell what below its start line is the user's: all of

@@ -12,7 +12,7 @@ pub mod git;
 mod quote;
 mod reader;
 
-pub use block::{Difference, TO_FILL_IN, check, lift, merge, render_block};
+pub use block::{Difference, TO_FILL_IN, check, has_block, lift, merge, render_block};
 pub use entry::{Entry, EntryValue, Refusal};
 pub use format::{Format, masks, render};
 pub use reader::{UserLine, user_lines};

@@ -2,6 +2,8 @@
 
 use crate::model::{Diagnostic, Exit, Failure, Secret};
 use hmac::{Hmac, KeyInit, Mac};
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::rand::{SecureRandom as _, SystemRandom};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -56,6 +58,29 @@ impl Key {
     /// What others may see of the key: it tells machines apart and gives nothing away.
     pub fn public_id(&self) -> [u8; 32] {
         Sha256::new().chain_update(b"devenv public id").chain_update(self.0).finalize().into()
+    }
+
+    /// The bytes so that only who has the key can read them, and nobody can change them (ChaCha20-Poly1305). None where
+    /// the system gives no random numbers.
+    pub fn sealed(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+        let mut nonce = [0; NONCE_LEN];
+        SystemRandom::new().fill(&mut nonce).ok()?;
+        let mut sealed = bytes.to_vec();
+        let key = self.sealing_key()?;
+        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::empty(), &mut sealed).ok()?;
+        Some([&nonce[..], &sealed].concat())
+    }
+
+    /// What was sealed with this key; none where it was not.
+    pub fn unsealed(&self, sealed: &[u8]) -> Option<Vec<u8>> {
+        let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>()?;
+        let mut bytes = sealed.to_vec();
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        Some(self.sealing_key()?.open_in_place(nonce, Aad::empty(), &mut bytes).ok()?.to_vec())
+    }
+
+    fn sealing_key(&self) -> Option<LessSafeKey> {
+        Some(LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, &self.mac(&[b"sealing key"])).ok()?))
     }
 
     /// HMAC-SHA256 over the parts, each with its length, so that no two lists of parts read the same.
@@ -113,6 +138,18 @@ mod tests {
         let failure = Key::load_or_create(folder.path()).err().unwrap();
         assert!(failure.diagnostics[0].notes[0].contains("5 bytes where a key has 32"));
         assert_eq!(fs::read(folder.path().join("key")).unwrap(), b"short");
+    }
+
+    #[test]
+    fn what_is_sealed_is_read_by_its_key_alone_and_only_unchanged() {
+        let key = Key::from_bytes([1; 32]);
+        let mut sealed = key.sealed(b"kind: Secret").unwrap();
+        assert!(!sealed.windows(6).any(|part| part == b"Secret"));
+        assert_eq!(key.unsealed(&sealed).unwrap(), b"kind: Secret");
+        assert_eq!(Key::from_bytes([2; 32]).unsealed(&sealed), None);
+        *sealed.last_mut().unwrap() ^= 1;
+        assert_eq!(key.unsealed(&sealed), None);
+        assert_eq!(key.unsealed(b"short"), None);
     }
 
     #[test]

@@ -32,13 +32,14 @@ pub(crate) struct Found {
     pub(crate) looked: Vec<String>,
 }
 
-/// The nearest folder upwards that holds a manifest; git's top level is the last one that is looked at.
-pub(crate) fn root_above(folder: &Path) -> Option<PathBuf> {
+/// The nearest folder upwards that holds a manifest, or that `is_root` knows; git's top level is the last one that is
+/// looked at.
+pub(crate) fn root_above(folder: &Path, is_root: &dyn Fn(&Path) -> bool) -> Option<PathBuf> {
     let top = git_top_level(folder);
     for above in folder.ancestors() {
         // Names that any file may have (`*.yaml`) say nothing of folders that the user did not choose.
         let chosen = above == folder || top == Some(above);
-        if holds_manifest(above, chosen) {
+        if is_root(above) || holds_manifest(above, chosen) {
             return Some(above.to_path_buf());
         }
         if top == Some(above) {
@@ -261,7 +262,7 @@ impl Found {
         if known.is_empty() {
             let message = format!("`{}` holds no file of a format that devenv reads", project.shown(folder).display());
             self.diagnostics.append(&mut broken_files);
-            let none = no_format(message).help("name another folder or file");
+            let none = no_format(message).help("name another folder or file, or write a services.yaml (`devenv init`)");
             self.diagnostics.push(match named {
                 Some(origin) => none.at(origin, "named here"),
                 None => none,
@@ -481,11 +482,11 @@ mod tests {
         fs::create_dir_all(folder.path().join("project/app")).unwrap();
         fs::create_dir(folder.path().join("k8s")).unwrap();
         fs::write(folder.path().join("k8s/db.yaml"), object).unwrap();
-        assert_eq!(root_above(&folder.path().join("project/app")), None);
-        assert_eq!(root_above(folder.path()), Some(folder.path().to_path_buf()));
+        assert_eq!(root_above(&folder.path().join("project/app"), &|_| false), None);
+        assert_eq!(root_above(folder.path(), &|_| false), Some(folder.path().to_path_buf()));
         fs::write(folder.path().join("render.yaml"), "databases: [{ name: db, postgresMajorVersion: \"16\" }]\n")
             .unwrap();
-        assert_eq!(root_above(&folder.path().join("project/app")), Some(folder.path().to_path_buf()));
+        assert_eq!(root_above(&folder.path().join("project/app"), &|_| false), Some(folder.path().to_path_buf()));
     }
 
     #[test]
@@ -495,10 +496,12 @@ mod tests {
         fs::create_dir_all(&deep).unwrap();
         fs::create_dir(folder.path().join("checkout/.git")).unwrap();
         fs::write(folder.path().join("compose.yaml"), SERVICE).unwrap();
-        assert_eq!(root_above(&deep), None);
+        assert_eq!(root_above(&deep, &|_| false), None);
         fs::write(folder.path().join("checkout/compose.yaml"), SERVICE).unwrap();
-        assert_eq!(root_above(&deep), Some(folder.path().join("checkout")));
+        assert_eq!(root_above(&deep, &|_| false), Some(folder.path().join("checkout")));
+        let known = folder.path().join("checkout/app/src");
+        assert_eq!(root_above(&deep, &|folder| folder == known), Some(known.clone()), "an environment's root counts");
         fs::write(folder.path().join("checkout/app/services.yaml"), "").unwrap();
-        assert_eq!(root_above(&deep), Some(folder.path().join("checkout/app")));
+        assert_eq!(root_above(&deep, &|_| false), Some(folder.path().join("checkout/app")));
     }
 }

@@ -204,7 +204,8 @@ fn unreadable(shown: &Path, what: &str, help: &str) -> FileError {
 /// The path as seen from the root, with `..` where it lies beside it inside the boundary.
 fn relative(path: &Path, root: &Path, boundary: &Path) -> Option<PathBuf> {
     if let Ok(inside) = path.strip_prefix(root) {
-        return Some(inside.to_path_buf());
+        let is_root = inside.as_os_str().is_empty();
+        return Some(if is_root { PathBuf::from(".") } else { inside.to_path_buf() });
     }
     if !path.starts_with(boundary) {
         return None;

@@ -29,6 +29,7 @@ mod platforms;
 mod refusals;
 mod report;
 mod same;
+mod same_port;
 mod search;
 mod seeds;
 mod service_entry;
@@ -124,7 +125,7 @@ fn is_unreadable(diagnostic: &Diagnostic) -> bool {
 /// Finds and reads the manifests. Fails where there is none; whatever else is wrong is in the reading's diagnostics.
 pub fn read(request: &Request) -> Result<Reading, Failure> {
     let mut diagnostics = Vec::new();
-    let project = project(request)?;
+    let project = project(request, &|_| false)?;
     let mut kinds = kinds(&project, &mut diagnostics)?;
     let dotenv = fs::read_to_string(project.root.join(".env")).ok();
     let environment = Environment::new(&request.environment, dotenv.as_deref());
@@ -168,8 +169,13 @@ pub fn read(request: &Request) -> Result<Reading, Failure> {
     Ok(Reading { root: project.root, stack, kinds, env_files, branching: local.branching, diagnostics })
 }
 
-/// The project's root: the nearest folder upwards that holds a manifest, or the folder that the user says.
-fn project(request: &Request) -> Result<Project, Failure> {
+/// The root of the checkout that the user works in: the nearest folder upwards that holds a manifest, or that `is_root`
+/// knows, or the folder that the user says. No manifest is read for it.
+pub fn root(request: &Request, is_root: &dyn Fn(&Path) -> bool) -> Result<PathBuf, Failure> {
+    Ok(project(request, is_root)?.root)
+}
+
+fn project(request: &Request, is_root: &dyn Fn(&Path) -> bool) -> Result<Project, Failure> {
     let refuse = |folder: &Path, error: &std::io::Error| {
         let message = format!("the folder {} cannot be read: {error}", folder.display());
         Failure::new(
@@ -183,7 +189,7 @@ fn project(request: &Request) -> Result<Project, Failure> {
     } else {
         // Files that are named where no manifest lies belong to the checkout.
         let checkout = || files::git_top_level(&folder).map(Path::to_path_buf).filter(|_| !request.files.is_empty());
-        discover::root_above(&folder).or_else(checkout).unwrap_or_else(|| folder.clone())
+        discover::root_above(&folder, is_root).or_else(checkout).unwrap_or_else(|| folder.clone())
     };
     Project::at(&root).map_err(|error| refuse(&root, &error))
 }

@@ -61,7 +61,7 @@ pub fn refusals(stack: &Stack, kinds: &Kinds, strictness: Strictness) -> Vec<Dia
         }
         Some(refused)
     };
-    stack.services.iter().filter_map(refuse).collect()
+    stack.services.iter().filter_map(refuse).chain(super::same_port::refusals(stack)).collect()
 }
 
 /// For people: the warnings of several series as one, with a place for each. Other messages stay as they are.

@@ -59,6 +59,9 @@ pub mod label {
     pub const RESTORED: &str = "dev.devenv.restored";
     /// On the record of a going back: the volumes whose data it discards.
     pub const DISCARDS: &str = "dev.devenv.discards";
+    /// On the record of what the user chose for a checkout on the command line: manifests and env file, with a keyed
+    /// hash of them before it.
+    pub const CHOICE: &str = "dev.devenv.choice";
     /// On a container that copies: the volume that is not complete as long as the container is there.
     pub const FILLING: &str = "dev.devenv.filling";
 }

@@ -31,6 +31,12 @@ pub enum Exit {
     NotReady = 6,
     /// `.env` or the environment differs from production.
     Differs = 7,
+    /// The command of `run` is there and cannot be executed; as a shell has it.
+    NotExecutable = 126,
+    /// There is no such command.
+    NoCommand = 127,
+    /// A question was answered by Ctrl-C.
+    Cancelled = 130,
 }
 
 /// A further place that a message points at.

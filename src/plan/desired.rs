@@ -184,6 +184,7 @@ pub fn desired(stack: &Stack, request: &Request<'_>) -> Result<Desired, Vec<Diag
         labels.insert(label::EXPIRES.to_owned(), lease.expires.to_string());
     }
     let mut ports = Ports::new(identity, request.observed, request.is_free, request.fixed_ports);
+    ports.reserve(stack.services.iter().filter_map(|service| service.port.as_ref()).map(|port| port.value));
     let (mut services, mut taken, mut faults) = (Vec::new(), Vec::new(), Vec::new());
     for service in &stack.services {
         let address = match choose_address(service, request, &mut ports) {

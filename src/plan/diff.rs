@@ -125,6 +125,33 @@ impl Plan {
         Self { steps: pulls.map(|step| Step { after: Vec::new(), ..step.clone() }).collect() }
     }
 
+    /// The steps of these services alone, with what they wait for (the network, an image that others share). What ends a restore of all services stays to be
+    /// done.
+    #[must_use]
+    pub fn of_services(&self, services: &[String]) -> Self {
+        let mut is_kept: Vec<bool> = self.steps.iter().map(|step| services.contains(&step.service)).collect();
+        // What a step waits for is earlier than it.
+        for index in (0..self.steps.len()).rev().filter(|index| is_kept[*index]).collect::<Vec<_>>() {
+            self.keep_with_earlier(index, &mut is_kept);
+        }
+        let kept: Vec<usize> = (0..self.steps.len()).filter(|index| is_kept[*index]).collect();
+        let place = |index: &usize| kept.iter().position(|kept| kept == index);
+        let steps = kept.iter().map(|index| {
+            let step = &self.steps[*index];
+            Step { after: step.after.iter().filter_map(place).collect(), ..step.clone() }
+        });
+        Self { steps: steps.collect() }
+    }
+
+    fn keep_with_earlier(&self, index: usize, is_kept: &mut [bool]) {
+        is_kept[index] = true;
+        for earlier in &self.steps[index].after {
+            if !is_kept[*earlier] {
+                self.keep_with_earlier(*earlier, is_kept);
+            }
+        }
+    }
+
     /// Whether nothing changes on the engine: every service runs as it should and only needs to be proven.
     pub fn changes_nothing(&self) -> bool {
         self.steps.iter().all(|step| matches!(step.action, Action::Prove { .. }))

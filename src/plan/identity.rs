@@ -63,6 +63,25 @@ impl Identity {
         Self { name, root: root.to_owned(), ephemeral: false, key, lease: None, branch: None }
     }
 
+    /// The environment of that name, if it is one that a checkout in `root` has by this key, whatever its project is
+    /// called: labels tell both, and only who has the key can make such a name.
+    pub fn of_labels(name: &str, root: &Path, key: &Key) -> Option<Self> {
+        let (_, mark) = name.rsplit_once('-')?;
+        (mark == mark_of(key, &[root.as_os_str().as_encoded_bytes()])).then(|| Self {
+            name: name.to_owned(),
+            root: root.to_owned(),
+            ephemeral: false,
+            key: key.clone(),
+            lease: None,
+            branch: None,
+        })
+    }
+
+    /// What the project was called when the environment got its name.
+    pub fn project(&self) -> &str {
+        self.name.rsplit_once('-').map_or(self.name.as_str(), |(project, _)| project)
+    }
+
     /// An environment of its own beside the checkout's, told apart by `token`.
     pub fn ephemeral(project: &str, root: &Path, key: Key, token: &str) -> Self {
         let name = named(project, &key, &[root.as_os_str().as_encoded_bytes(), token.as_bytes()]);
@@ -77,16 +96,19 @@ impl Identity {
 }
 
 fn named(project: &str, key: &Key, parts: &[&[u8]]) -> String {
+    format!("{}-{}", slug(project), mark_of(key, parts))
+}
+
+/// The end of a name, which only who has the key can make.
+fn mark_of(key: &Key, parts: &[&[u8]]) -> String {
     let id = key.public_id();
     let mut all: Vec<&[u8]> = vec![b"environment", &id];
     all.extend(parts);
     let mac = key.mac(&all);
-    let mut name = slug(project);
-    name.push('-');
-    for byte in &mac[..4] {
-        let _ = write!(name, "{byte:02x}");
-    }
-    name
+    mac[..4].iter().fold(String::new(), |mut mark, byte| {
+        let _ = write!(mark, "{byte:02x}");
+        mark
+    })
 }
 
 /// Lower-case letters, digits and single dashes, at most 40 of them: fit for names on the engine and for host names.
@@ -120,6 +142,18 @@ mod tests {
         assert_eq!(one.name, again.name);
         assert!(one.name.starts_with("shop-co-"), "{}", one.name);
         assert_ne!(one.name, Identity::ephemeral("Shop & Co", Path::new("/a"), key, "1").name);
+    }
+
+    #[test]
+    fn labels_tell_the_environment_of_a_checkout_only_to_its_own_key_and_folder() {
+        let (key, other) = (Key::from_bytes([7; 32]), Key::from_bytes([8; 32]));
+        let name = Identity::of_checkout("Shop & Co", Path::new("/a"), key.clone()).name;
+        let found = Identity::of_labels(&name, Path::new("/a"), &key).map(|one| (one.project().to_owned(), one.name));
+        assert_eq!(found, Some(("shop-co".to_owned(), name.clone())));
+        assert!(Identity::of_labels(&name, Path::new("/b"), &key).is_none());
+        assert!(Identity::of_labels(&name, Path::new("/a"), &other).is_none());
+        let ephemeral = Identity::ephemeral("shop-co", Path::new("/a"), key.clone(), "1").name;
+        assert!(Identity::of_labels(&ephemeral, Path::new("/a"), &key).is_none());
     }
 
     #[test]

@@ -5,12 +5,14 @@
 
 mod bases;
 mod branches;
+mod choice;
 mod desired;
 mod diff;
 mod endpoint;
 mod garbage;
 mod identity;
 mod layers;
+mod listed;
 mod logins;
 mod overrides;
 mod platform;
@@ -21,12 +23,14 @@ mod tests;
 
 pub use bases::{Base, base};
 pub use branches::{Gone, beginning_of_branch, beginning_with, data_in_use, gone, leaving};
+pub use choice::{Choice, choices, choosing, chosen, environments_of, record_of_choice};
 pub use desired::{Desired, DesiredService, Request, Source, VolumeSpec, desired, image_of};
 pub use diff::{Action, Plan, Step, diff, shared, teardown};
 pub use endpoint::{Fields, render_fields, render_value};
 pub use garbage::{garbage, stale};
 pub use identity::{Identity, Lease, slug};
 pub use layers::{Extent, beginning_empty, extents, flattened, reseedable, unseeded};
+pub use listed::{Listed, listed};
 pub use overrides::{Override, overrides};
 pub use platform::{platform_mismatch, platform_mismatches};
 pub use ports::{FixedPorts, PortTaken};

@@ -58,6 +58,13 @@ impl<'a> Ports<'a> {
         Self { identity, observed, is_free, fixed, taken }
     }
 
+    /// Keeps ports that the user set from being chosen for other services.
+    pub(super) fn reserve(&mut self, ports: impl Iterator<Item = u16>) {
+        if self.fixed != FixedPorts::Ignored {
+            self.taken.extend(ports);
+        }
+    }
+
     /// The port of a service: the user's, else the one it had, else the next free one after its stable hash.
     pub(super) fn choose(&mut self, service: &str, wanted: Option<&Located<u16>>) -> Result<u16, PortTaken> {
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);

@@ -117,7 +117,10 @@ pub fn is_going_back(identity: &Identity, observed: &Observed) -> bool {
     going_back(&identity.name, identity.branch.as_deref(), observed).is_some()
 }
 
-fn kept_of<'o>(environment: &str, observed: &'o Observed) -> impl Iterator<Item = &'o ObservedContainer> + use<'o> {
+pub(super) fn kept_of<'o>(
+    environment: &str,
+    observed: &'o Observed,
+) -> impl Iterator<Item = &'o ObservedContainer> + use<'o> {
     let environment = environment.to_owned();
     observed.containers.iter().filter(move |container| container.label(label::KEEPS) == environment)
 }

@@ -146,6 +146,23 @@ fn an_image_that_two_services_share_is_pulled_once() {
 }
 
 #[test]
+fn the_steps_of_some_services_take_what_they_wait_for_and_nothing_of_the_others() {
+    let stack = stack(vec![service("cache", "redis", "7.0.15"), service("queue", "redis", "7.0.15")]);
+    let desired = decide(&stack, &Observed::default());
+    let plan = diff(&desired, &Observed::default(), &BTreeSet::new()).unwrap();
+    let some = plan.of_services(&["queue".to_owned()]);
+    assert!(some.steps.iter().any(|step| matches!(step.action, Action::Pull { .. })), "the shared image");
+    assert!(some.steps.iter().any(|step| matches!(step.action, Action::CreateNetwork { .. })));
+    let of_cache = |step: &&Step| step.service == "cache" && !matches!(step.action, Action::Pull { .. });
+    assert_eq!(some.steps.iter().filter(of_cache).count(), 0);
+    for (index, step) in some.steps.iter().enumerate() {
+        assert!(step.after.iter().all(|earlier| *earlier < index));
+    }
+    let prove = some.steps.iter().filter(|step| matches!(step.action, Action::Prove { .. }));
+    assert_eq!(prove.count(), 1);
+}
+
+#[test]
 fn what_runs_as_declared_is_only_proven() {
     let stack = stack(vec![service("db", "postgres", "16.4")]);
     let observed = running(&decide(&stack, &Observed::default()));
@@ -367,6 +384,38 @@ fn a_servers_files_carry_awkward_values_whole() {
     });
     let text = file(&decide(&stack(vec![cache]), &Observed::default()), "/etc/devenv/redis.conf");
     assert_eq!(text, "save \"\"\nmaxmemory 64mb\nrequirepass \"a \\\"b\\\" \\\\c\"\n# end");
+}
+
+#[test]
+fn a_redis_without_a_password_says_that_it_is_open() {
+    for kind in ["redis", "valkey"] {
+        let mut open = service("cache", kind, "8.0.2");
+        let user = User {
+            name: Located::new(String::new(), origin()),
+            credential: Credential::None,
+            bound: true,
+            superuser: false,
+        };
+        open.users.push(user);
+        let text = file(&decide(&stack(vec![open]), &Observed::default()), &format!("/etc/devenv/{kind}.conf"));
+        assert!(text.contains("protected-mode no") && !text.contains("requirepass"), "{text}");
+        let text = file(
+            &decide(&stack(vec![service("cache", kind, "8.0.2")]), &Observed::default()),
+            &format!("/etc/devenv/{kind}.conf"),
+        );
+        assert!(text.contains("requirepass") && !text.contains("protected-mode"), "{text}");
+    }
+}
+
+#[test]
+fn a_port_that_the_user_set_is_chosen_for_no_other_service() {
+    let first = decide(&stack(vec![service("a", "redis", "8.0.2")]), &Observed::default());
+    let chosen = first.services[0].endpoints[0].port;
+    let mut set = service("b", "redis", "8.0.2");
+    set.port = Some(Located::new(chosen, origin()));
+    let both = decide(&stack(vec![service("a", "redis", "8.0.2"), set]), &Observed::default());
+    assert_eq!(both.services[1].endpoints[0].port, chosen);
+    assert_ne!(both.services[0].endpoints[0].port, chosen);
 }
 
 #[test]

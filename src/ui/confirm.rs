@@ -1,34 +1,111 @@
 //! Asks before something that cannot be undone.
 
 use super::printer::Printer;
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use std::io::{self, IsTerminal as _, Read as _};
 
-/// The answer to a question, no unless it is `y` or `yes`; none where nobody can be asked.
-pub fn confirm(printer: &Printer, question: &str) -> Option<bool> {
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        return None;
-    }
-    printer.prompt(&format!("{question} [y/N] "));
-    let mut answer = String::new();
-    // The end of input, and an input that cannot be read, are no consent.
-    let read = io::stdin().lock().read_line(&mut answer).unwrap_or_default();
-    if read == 0 {
-        let _ = writeln!(io::stderr());
-    }
-    Some(agrees(&answer))
+/// What a person said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// `y` or `yes`.
+    Yes,
+    /// Anything else.
+    No,
+    /// Ctrl-C.
+    Interrupted,
+    /// The end of input (Ctrl-D), or an input that cannot be read.
+    End,
+    /// There is no terminal to ask on.
+    Nobody,
 }
 
-fn agrees(answer: &str) -> bool {
-    ["y", "yes"].contains(&answer.trim().to_lowercase().as_str())
+/// Asks a question on the terminal.
+pub fn ask(printer: &Printer, question: &str) -> Answer {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Answer::Nobody;
+    }
+    printer.prompt(&format!("{question} [y/N] "));
+    // Ctrl-C is an answer here: it would end the process before anything could be said of it.
+    let mode = WithoutSignals::enter();
+    let mut line = Line::default();
+    let mut byte = [0];
+    let answer = loop {
+        match io::stdin().lock().read(&mut byte) {
+            Ok(1) => {
+                if let Some(answer) = line.push(byte[0]) {
+                    break answer;
+                }
+            }
+            _ => break Answer::End,
+        }
+    };
+    drop(mode);
+    if matches!(answer, Answer::Interrupted | Answer::End) {
+        printer.prompt("\n");
+    }
+    answer
+}
+
+/// An answer as it is typed. The terminal edits and echoes lines itself; only signals come as bytes.
+#[derive(Default)]
+struct Line(Vec<u8>);
+
+impl Line {
+    fn push(&mut self, byte: u8) -> Option<Answer> {
+        match byte {
+            3 => return Some(Answer::Interrupted),
+            b'\n' | b'\r' => {}
+            _ => {
+                self.0.push(byte);
+                return None;
+            }
+        }
+        let text = String::from_utf8_lossy(&self.0).trim().to_lowercase();
+        Some(if ["y", "yes"].contains(&text.as_str()) { Answer::Yes } else { Answer::No })
+    }
+}
+
+/// The terminal's mode in which Ctrl-C is a byte, and ends a line, for as long as this lives.
+struct WithoutSignals(Termios);
+
+impl WithoutSignals {
+    fn enter() -> Option<Self> {
+        let before = tcgetattr(io::stdin()).ok()?;
+        let mut mode = before.clone();
+        mode.local_modes.remove(LocalModes::ISIG);
+        // A second character that ends a line.
+        mode.special_codes[rustix::termios::SpecialCodeIndex::VEOL] = 3;
+        tcsetattr(io::stdin(), OptionalActions::Now, &mode).ok()?;
+        Some(Self(before))
+    }
+}
+
+impl Drop for WithoutSignals {
+    fn drop(&mut self) {
+        // Where this fails there is no terminal any more.
+        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::agrees;
+    use super::*;
+
+    fn said(bytes: &str) -> Option<Answer> {
+        let mut line = Line::default();
+        bytes.bytes().find_map(|byte| line.push(byte))
+    }
 
     #[test]
     fn only_a_clear_yes_is_one() {
-        assert!(["y\n", "YES\n", " yes "].into_iter().all(agrees));
-        assert!(!["", "\n", "n\n", "yep\n", "y y\n"].into_iter().any(agrees));
+        assert!(["y\n", "YES\n", " yes \n"].into_iter().all(|text| said(text) == Some(Answer::Yes)));
+        assert!(["\n", "n\n", "yep\n", "y y\n"].into_iter().all(|text| said(text) == Some(Answer::No)));
+    }
+
+    #[test]
+    fn ctrl_c_ends_a_question_whatever_was_typed_before() {
+        assert_eq!(said("\u{3}"), Some(Answer::Interrupted));
+        assert_eq!(said("ye\u{3}"), Some(Answer::Interrupted));
+        assert_eq!(said("ye"), None);
     }
 }

@@ -6,6 +6,7 @@
 mod checks;
 mod confirm;
 mod diagnostic;
+mod failure;
 mod paint;
 mod printer;
 mod progress;
@@ -16,11 +17,12 @@ mod table;
 mod visible;
 
 pub use checks::{Check, CheckState};
-pub use confirm::confirm;
+pub use confirm::{Answer, ask};
+pub use failure::failure_json;
 pub use paint::{ColorChoice, Style};
 pub use printer::Printer;
 pub use report::{github_annotations, html, json as report_json, markdown, sarif, terminal};
 pub use reporter::{Layout, Reporter, ServiceRow};
-pub use summary::{bytes, env_line, not_carried_out_line, production_line, ready_line, seconds};
+pub use summary::{age, bytes, env_line, not_carried_out_line, production_line, ready_line, seconds};
 pub use table::{Table, columns};
 pub use visible::visible;

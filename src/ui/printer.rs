@@ -3,6 +3,7 @@
 //! A reader that goes away (`devenv env | head -1`) ends the output, not the command.
 
 use super::diagnostic;
+use super::failure::failure_json;
 use super::paint::{ColorChoice, Style};
 use crate::model::{Diagnostic, Exit, Failure, Severity};
 use indicatif::{MultiProgress, ProgressDrawTarget};
@@ -26,6 +27,8 @@ pub struct Printer {
     progress: Option<MultiProgress>,
     /// Whether the reader of standard output has gone.
     out_closed: AtomicBool,
+    /// Whether anything was written there.
+    out_used: AtomicBool,
 }
 
 impl Printer {
@@ -39,6 +42,7 @@ impl Printer {
             err_color: color.applies_to(&io::stderr()),
             progress: live.then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr())),
             out_closed: AtomicBool::new(false),
+            out_used: AtomicBool::new(false),
         }
     }
 
@@ -47,6 +51,7 @@ impl Printer {
         if self.out_closed.load(Ordering::Relaxed) {
             return Ok(());
         }
+        self.out_used.store(true, Ordering::Relaxed);
         let written = self.without_progress(|| {
             let mut out = io::stdout().lock();
             out.write_all(text.as_bytes()).and_then(|()| out.flush())
@@ -122,9 +127,14 @@ impl Printer {
         }
     }
 
-    /// All messages of a failure.
-    pub fn failure(&self, failure: &Failure) {
+    /// All messages of a failure. With `json` standard output holds them as one object too, unless it holds an outcome
+    /// already.
+    pub fn failure(&self, failure: &Failure, json: bool) {
         self.diagnostics(&failure.diagnostics);
+        if json && !self.out_used.load(Ordering::Relaxed) {
+            // Where standard output cannot be written, standard error has said it.
+            let _ = self.json(&failure_json(failure));
+        }
     }
 
     /// A text in a style, for [`Printer::line`].
@@ -135,6 +145,11 @@ impl Printer {
     /// A text in a style, for [`Printer::data`].
     pub fn paint_data(&self, style: Style, text: &str) -> String {
         style.paint(text, self.out_color)
+    }
+
+    /// Columns of the terminal behind standard error, if there is one.
+    pub fn width(&self) -> Option<usize> {
+        terminal_width().filter(|_| io::stderr().is_terminal())
     }
 
     /// Whether only data and errors are wanted.
@@ -162,6 +177,14 @@ impl Printer {
         // Where standard error is gone there is nobody left to tell.
         let _ = self.without_progress(|| io::stderr().lock().write_all(text.as_bytes()));
     }
+}
+
+/// Columns of the terminal behind standard output, if there is one.
+pub(super) fn out_width() -> Option<usize> {
+    console::Term::stdout()
+        .size_checked()
+        .filter(|_| io::stdout().is_terminal())
+        .map(|(_, columns)| usize::from(columns))
 }
 
 /// Columns of the terminal behind standard error, if there is one.

@@ -7,7 +7,7 @@ use super::paint::Style;
 use super::printer::Printer;
 use super::progress::Live;
 use super::summary::{bytes, seconds};
-use super::table::padded;
+use super::table::{padded, wrapped};
 use super::visible::one_line;
 use crate::model::{Event, PullProgress, ServiceState};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +18,10 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Columns of where the image came from, and of the state; both fit their usual words.
 const IMAGE: usize = 13;
 const STATE: usize = 12;
+/// Of the state where there is little room, of the time, and of an address on loopback.
+const SHORT_STATE: usize = 10;
+const TIME: usize = 6;
+const ADDRESS: usize = 15;
 
 /// A service as the report names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +39,33 @@ pub struct Layout {
     pub name: usize,
     /// Of kind and version.
     pub what: usize,
+    /// Of the terminal, if there is one.
+    pub width: Option<usize>,
+}
+
+/// Which columns a service's line has, and how wide they are.
+struct Shape {
+    gap: &'static str,
+    image: Option<usize>,
+    state: usize,
+    time: bool,
+}
+
+/// From all columns to the fewest. The address is always there, whole.
+const SHAPES: [Shape; 4] = [
+    Shape { gap: "   ", image: Some(IMAGE), state: STATE, time: true },
+    Shape { gap: "  ", image: Some(IMAGE), state: SHORT_STATE, time: true },
+    Shape { gap: "  ", image: None, state: SHORT_STATE, time: true },
+    Shape { gap: "  ", image: None, state: SHORT_STATE, time: false },
+];
+
+impl Shape {
+    /// Columns of a line with an address at its end.
+    fn width(&self, layout: Layout) -> usize {
+        let columns = [self.image, Some(self.state), self.time.then_some(TIME), Some(ADDRESS)];
+        let columns = columns.into_iter().flatten().map(|column| self.gap.len() + column);
+        1 + layout.name + 2 + layout.what + columns.sum::<usize>()
+    }
 }
 
 impl Layout {
@@ -46,12 +77,32 @@ impl Layout {
         Self {
             name: widest(&mut services.iter().map(|row| &row.name)).max("production".len()),
             what: widest(&mut services.iter().map(|row| &row.what)),
+            width: None,
         }
     }
 
-    /// A line of its own with a label in the first column.
+    /// The same on a terminal of that many columns.
+    #[must_use]
+    pub fn within(self, width: Option<usize>) -> Self {
+        Self { width, ..self }
+    }
+
+    /// A line of its own with a label in the first column. Where it is too long for the terminal it goes on below its
+    /// text, word by word.
     pub fn line(&self, label: &str, text: &str) -> String {
+        let indent = 1 + self.name.max(console::measure_text_width(label)) + 2;
+        let text = match self.width {
+            Some(width) if width > 2 * indent => {
+                wrapped(text, width - indent).join(&format!("\n{}", " ".repeat(indent)))
+            }
+            _ => text.to_owned(),
+        };
         format!(" {}  {text}", padded(label, self.name))
+    }
+
+    fn shape(&self) -> &'static Shape {
+        let fits = |shape: &&Shape| self.width.is_none_or(|width| shape.width(*self) <= width);
+        SHAPES.iter().find(fits).unwrap_or(&SHAPES[SHAPES.len() - 1])
     }
 }
 
@@ -98,14 +149,19 @@ impl Row {
         let patient = elapsed.is_some_and(|elapsed| elapsed < PATIENCE);
         let tail = if self.tail.is_empty() && !patient { &self.last_error } else { &self.tail };
         let dim_tail = if self.took.is_some() { Style::Plain } else { Style::Dim };
-        let line = format!(
-            " {}  {}   {}   {}   {time:>6}   {}",
+        let shape = layout.shape();
+        let mut line = format!(
+            " {}  {}",
             Style::Bold.paint(&padded(&one_line(&self.service.name), layout.name), color),
             padded(&one_line(&self.service.what), layout.what),
-            Style::Dim.paint(&padded(&self.image, IMAGE), color),
-            self.style.paint(&padded(&self.state, STATE), color),
-            dim_tail.paint(tail, color),
         );
+        let image = shape.image.map(|width| Style::Dim.paint(&padded(&self.image, width), color));
+        let state = Some(self.style.paint(&padded(&self.state, shape.state), color));
+        let time = shape.time.then(|| format!("{time:>TIME$}"));
+        for column in [image, state, time, Some(dim_tail.paint(tail, color))].into_iter().flatten() {
+            line.push_str(shape.gap);
+            line.push_str(&column);
+        }
         line.trim_end().to_owned()
     }
 }
@@ -123,7 +179,7 @@ pub struct Reporter<'a> {
 impl<'a> Reporter<'a> {
     /// A reporter for these services, in this order.
     pub fn new(printer: &'a Printer, services: &[ServiceRow]) -> Self {
-        let layout = Layout::of(services);
+        let layout = Layout::of(services).within(printer.width());
         let start = Instant::now();
         let rows: Vec<_> = services.iter().map(|service| Arc::new(Mutex::new(Row::new(service.clone())))).collect();
         let live = printer.progress().map(|progress| Live::start(progress, &rows, layout, start, printer.colors()));
@@ -275,7 +331,7 @@ mod tests {
     use insta::assert_snapshot;
 
     fn layout() -> Layout {
-        Layout { name: 10, what: 13 }
+        Layout { name: 10, what: 13, width: None }
     }
 
     fn row() -> Row {
@@ -324,6 +380,30 @@ mod tests {
         let late = row.text(layout(), Some(Duration::from_secs(4)), false);
         assert!(!early.contains("refused"), "{early}");
         assert!(late.ends_with("4.0 s   connection refused"), "{late}");
+    }
+
+    #[test]
+    fn a_line_fits_the_terminal_and_ends_in_its_whole_address() {
+        let mut row = row();
+        let ready = ServiceState::Ready {
+            took: Duration::from_millis(2_130),
+            address: "127.0.0.1:24310".into(),
+            proof: "logged in".into(),
+            unchanged: true,
+        };
+        on_service(&mut row, &ready);
+        for width in [60, 80, 200] {
+            let layout = Layout { name: 10, what: 14, width: Some(width) };
+            let text = row.text(layout, None, false);
+            assert!(
+                console::measure_text_width(&text) <= width && text.ends_with("  127.0.0.1:24310"),
+                "{width}: {text}"
+            );
+            assert_eq!(text.contains("unchanged"), width >= 80, "{text}");
+            for line in layout.line("production", &"deploy/compose.prod.yaml (Compose) · ".repeat(5)).lines() {
+                assert!(console::measure_text_width(line) <= width, "{width}: {line}");
+            }
+        }
     }
 
     #[test]

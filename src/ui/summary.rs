@@ -1,6 +1,7 @@
 //! The lines around the services: what was read, what was written, and what to try next. Text from plain data.
 
 use super::reporter::Layout;
+use super::table::wrapped;
 use super::visible::one_line;
 use crate::model::{Service, Source, Support};
 use std::collections::BTreeSet;
@@ -59,10 +60,14 @@ pub fn env_line(layout: Layout, file: &str, variables: usize, changed: bool, to_
     layout.line(&one_line(file), &text)
 }
 
-/// `ready in 8.0 s · devenv status, devenv logs, devenv shell db`.
-pub fn ready_line(took: Duration, next: &[&str]) -> String {
+/// `ready in 8.0 s · devenv status, devenv logs, devenv shell db`; below each other where that is wider than `width`.
+pub fn ready_line(took: Duration, next: &[&str], width: Option<usize>) -> String {
     let hints = if next.is_empty() { String::new() } else { format!(" · {}", next.join(", ")) };
-    format!(" ready in {}{hints}", seconds(took))
+    let line = format!("ready in {}{hints}", seconds(took));
+    match width {
+        Some(width) => format!(" {}", wrapped(&line, width.saturating_sub(3)).join("\n   ")),
+        None => format!(" {line}"),
+    }
 }
 
 /// `0.4 s`, `2.1 s`, `1 min 5 s`.
@@ -72,6 +77,17 @@ pub fn seconds(duration: Duration) -> String {
         format!("{} min {} s", whole / 60, whole % 60)
     } else {
         format!("{:.1} s", duration.as_secs_f64())
+    }
+}
+
+/// `5 s`, `12 min`, `3 h`, `2 days`.
+pub fn age(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min", seconds / 60),
+        3_600..86_400 => format!("{} h", seconds / 3_600),
+        86_400..172_800 => "1 day".to_owned(),
+        _ => format!("{} days", seconds / 86_400),
     }
 }
 
@@ -136,13 +152,16 @@ mod tests {
             " .env        9 variables written · 2 values to fill in: STRIPE_KEY, SENTRY_DSN"
         );
         assert_eq!(env_line(layout, ".env", 1, false, &[]), " .env        1 variable, unchanged");
-        assert_eq!(ready_line(Duration::from_millis(8_040), &["devenv status"]), " ready in 8.0 s · devenv status");
+        assert_eq!(
+            ready_line(Duration::from_millis(8_040), &["devenv status"], None),
+            " ready in 8.0 s · devenv status"
+        );
     }
 
     #[test]
     fn many_secrets_are_counted() {
         let names: Vec<String> = (0..11).map(|number| format!("S{number}")).collect();
-        assert!(env_line(Layout { name: 4, what: 0 }, ".env", 1, true, &names).ends_with("S7 and 3 more"));
+        assert!(env_line(Layout { name: 4, what: 0, width: None }, ".env", 1, true, &names).ends_with("S7 and 3 more"));
     }
 
     #[test]

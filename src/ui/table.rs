@@ -3,7 +3,7 @@
 //! Widths are those of a terminal: a wide character takes two columns, a colour none.
 
 use super::paint::Style;
-use super::printer::Printer;
+use super::printer::{Printer, out_width};
 use super::visible::one_line;
 
 /// Between two columns.
@@ -14,12 +14,20 @@ const GAP: &str = "   ";
 pub struct Table {
     header: Vec<String>,
     rows: Vec<Vec<String>>,
+    /// How many of the last columns may be left out where the terminal is too narrow.
+    spare: usize,
 }
 
 impl Table {
     /// A table with these headings; without any it has no heading line.
     pub fn new<'a>(header: impl IntoIterator<Item = &'a str>) -> Self {
-        Self { header: header.into_iter().map(str::to_owned).collect(), rows: Vec::new() }
+        Self { header: header.into_iter().map(str::to_owned).collect(), rows: Vec::new(), spare: 0 }
+    }
+
+    /// The same, whose last columns are left out, the last one first, where the terminal has no room for them.
+    #[must_use]
+    pub fn spare(self, columns: usize) -> Self {
+        Self { spare: columns, ..self }
     }
 
     /// Adds a row. What would move the cursor is made visible; line feeds become blanks.
@@ -34,9 +42,18 @@ impl Table {
 
     /// The table as data for standard output; each line ends in a line feed.
     pub fn render(&self, printer: &Printer) -> String {
+        self.render_within(printer, out_width())
+    }
+
+    /// The same in that many columns.
+    fn render_within(&self, printer: &Printer, width: Option<usize>) -> String {
         let headed = !self.header.is_empty();
         let all: Vec<Vec<String>> =
             headed.then(|| self.header.clone()).into_iter().chain(self.rows.iter().cloned()).collect();
+        let all = match width {
+            Some(width) => fitted(all, self.spare, width),
+            None => all,
+        };
         let mut lines = columns(&all).into_iter();
         let mut text = String::new();
         if headed && let Some(line) = lines.next() {
@@ -49,6 +66,69 @@ impl Table {
         }
         text
     }
+}
+
+/// The rows so that they fit a width, as far as that can be: spare columns go, then the widest columns that have words to
+/// break between go on below themselves.
+fn fitted(mut rows: Vec<Vec<String>>, spare: usize, width: usize) -> Vec<Vec<String>> {
+    let total = |widths: &[usize]| widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1);
+    let widest = |rows: &[Vec<String>], measure: fn(&str) -> usize| -> Vec<usize> {
+        let count = rows.iter().map(Vec::len).max().unwrap_or_default();
+        let of = |column| rows.iter().filter_map(|row| row.get(column)).map(|cell| measure(cell)).max().unwrap_or(0);
+        (0..count).map(of).collect()
+    };
+    for _ in 0..spare {
+        let widths = widest(&rows, console::measure_text_width);
+        if total(&widths) <= width || widths.len() <= 1 {
+            break;
+        }
+        for row in &mut rows {
+            row.truncate(widths.len() - 1);
+        }
+    }
+    let mut widths = widest(&rows, console::measure_text_width);
+    let least = widest(&rows, longest_word);
+    while total(&widths) > width {
+        let slack = |column: &usize| widths[*column].saturating_sub(least[*column]);
+        let Some(column) = (0..widths.len()).filter(|column| slack(column) > 0).max_by_key(|column| widths[*column])
+        else {
+            break;
+        };
+        widths[column] -= (total(&widths) - width).min(slack(&column));
+    }
+    let mut fitting = Vec::new();
+    for row in rows {
+        let cells: Vec<Vec<String>> = row.iter().zip(&widths).map(|(cell, width)| wrapped(cell, *width)).collect();
+        let height = cells.iter().map(Vec::len).max().unwrap_or_default();
+        fitting.extend(
+            (0..height).map(|line| {
+                cells.iter().map(|cell| cell.get(line).cloned().unwrap_or_default()).collect::<Vec<String>>()
+            }),
+        );
+    }
+    fitting
+}
+
+fn longest_word(text: &str) -> usize {
+    text.split(' ').map(console::measure_text_width).max().unwrap_or_default()
+}
+
+/// The text in lines of that width, broken between words; a longer word has a line of its own.
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let Some(line) = lines.last_mut() else { break };
+        let used = console::measure_text_width(line);
+        if used == 0 {
+            line.push_str(word);
+        } else if used + 1 + console::measure_text_width(word) <= width {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
 }
 
 /// One line a row, its cells aligned, nothing after the last one.
@@ -88,6 +168,26 @@ mod tests {
         let rows: Vec<Vec<String>> =
             rows.iter().map(|row| row.iter().map(|cell| (*cell).to_owned()).collect()).collect();
         assert_eq!(columns(&rows), ["db     postgres   x", "世界   é", "e\u{301}"]);
+    }
+
+    #[test]
+    fn a_table_fits_the_terminal_and_no_word_is_broken() {
+        let mut table = Table::new(["service", "state", "endpoint", "image", "digest"]).spare(2);
+        let digest = "sha256:0123456789ab";
+        table.row(["cache", "Up 3 minutes", "127.0.0.1:31698", "docker.io/library/redis:8.0.2", digest]);
+        table.row(["db", "down, its data is kept: `devenv up`", "", "", ""]);
+        let printer = Printer::new(false, ColorChoice::Never);
+        for width in [60, 80, 200] {
+            let text = table.render_within(&printer, Some(width));
+            let widest = text.lines().map(console::measure_text_width).max().unwrap();
+            assert!(widest <= width, "{width}: {text}");
+            assert!(text.contains("127.0.0.1:31698"), "{text}");
+            assert_eq!(text.contains(digest), width == 200, "{text}");
+        }
+        let mut table = Table::new(["step", "cause"]);
+        table.row(["create", "it does not run yet, and its image is not here"]);
+        let expected = "step     cause\ncreate   it does not run yet,\n         and its image is not\n         here\n";
+        assert_eq!(table.render_within(&printer, Some(32)), expected);
     }
 
     #[test]

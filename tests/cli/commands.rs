@@ -73,3 +73,54 @@ fn of_very_many_messages_the_first_are_shown_and_all_are_listed_as_json() {
     let listed: serde_json::Value = serde_json::from_str(&listed.stdout).unwrap();
     assert_eq!(listed["diagnostics"].as_array().unwrap().len(), 150);
 }
+
+#[test]
+fn the_manual_has_a_page_for_every_command_that_is_shown() {
+    let project = Sandbox::new(&[]);
+    project.succeed(&["man", "--to", "share/man1"]);
+    assert!(project.read("share/man1/devenv.1").contains(".TH devenv 1"));
+    assert!(project.read("share/man1/devenv-up.1").contains("env\\-file"));
+}
+
+#[test]
+fn help_is_given_for_each_command_by_name() {
+    let project = Sandbox::new(&[]);
+    for words in [&["help"][..], &["help", "up"], &["help", "snapshot", "save"]] {
+        assert!(project.succeed(words).stdout.contains("Usage: devenv"), "{words:?}");
+    }
+}
+
+#[test]
+fn a_word_of_another_tool_leads_to_the_right_command_and_a_mistyped_one_to_none_that_deletes() {
+    let project = Sandbox::new(&[]);
+    let outcome = project.fail(2, &["kill"]);
+    assert!(outcome.stderr.contains("tip: `devenv down` stops"), "{}", outcome.stderr);
+    for mistyped in ["resat", "rset"] {
+        let outcome = project.fail(2, &[mistyped]);
+        assert!(!outcome.stderr.contains("reset"), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn with_json_an_error_is_one_object_on_standard_output_and_told_on_standard_error() {
+    let project = Sandbox::new(&[("services.yaml", "services:\n  db: {kind: postgres}\n")]);
+    let outcome = project.fail(3, &["plan", "--json"]);
+    let told = outcome.json();
+    assert_eq!((&told["exit"], &told["errors"][0]["code"]), (&3.into(), &"version-absent".into()), "{told}");
+    let place = &told["errors"][0]["places"][0];
+    assert_eq!((&place["file"], &place["line"]), (&"services.yaml".into(), &2.into()), "{told}");
+    assert!(told["errors"][0]["help"].as_array().is_some_and(|help| !help.is_empty()), "{told}");
+    assert!(outcome.stderr.contains("error: production does not say"), "{}", outcome.stderr);
+    let usage = project.fail(2, &["up", "--no-such-option", "--json"]);
+    assert_eq!((&usage.json()["exit"], &usage.json()["errors"][0]["code"]), (&2.into(), &"usage".into()));
+    assert_eq!(project.fail(3, &["plan"]).stdout, "", "without --json nothing");
+}
+
+#[test]
+fn a_command_that_is_missing_or_no_program_has_the_exit_code_of_a_shell() {
+    let project = Sandbox::new(&[("text", "no program"), ("services.yaml", "services: {}\n")]);
+    for (code, command) in [(127, "no-such-program"), (127, "./no-such-program"), (126, "./text"), (126, "/")] {
+        let outcome = project.fail(code, &["run", "--", command]);
+        assert!(outcome.stderr.contains(&format!("cannot run `{command}`")), "{}", outcome.stderr);
+    }
+}

@@ -88,3 +88,22 @@ fn a_pinned_number_keeps_the_image_s_variant() {
     assert_eq!(db["version"]["class"], "exact");
     assert!(db["image"].as_str().is_some_and(|image| image.ends_with(":17.6-alpine")), "{db}");
 }
+
+#[test]
+fn an_empty_folder_that_is_named_is_called_by_a_name_and_the_way_on_is_said() {
+    let project = Sandbox::new(&[]);
+    let outcome = project.fail(3, &["manifest", "-f", "."]);
+    assert!(outcome.stderr.contains("`.` holds no file of a format that devenv reads"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("devenv init"), "{}", outcome.stderr);
+}
+
+#[test]
+fn two_services_that_are_to_have_one_port_are_refused_at_both_places_before_anything_starts() {
+    let service = |name: &str| format!("  {name}: {{kind: redis, version: \"8.0.2\", port: 15432}}\n");
+    let project = Sandbox::new(&[("services.yaml", &format!("services:\n{}{}", service("a"), service("b")))]);
+    let outcome = project.fail(3, &["plan", "--json"]);
+    let told = &outcome.json()["errors"][0];
+    assert_eq!(told["code"], "port-twice", "{told}");
+    let lines: Vec<_> = told["places"].as_array().expect("places").iter().map(|place| place["line"].clone()).collect();
+    assert_eq!(lines, [3, 2], "{told}");
+}

@@ -1,9 +1,10 @@
 //! Single operations on the engine.
 
 use crate::sandbox::{Sandbox, docker, engine, free_port};
-use devenv::docker::{Engine, EngineFault, ExecRequest, LogRequest, Streams};
+use devenv::docker::{Engine, EngineFault, ExecRequest, Streams};
 use devenv::model::{ContainerSpec, File, FileContent, ImageRef, Mount, Publish, Secret, label};
 use futures_util::stream::{self, StreamExt as _};
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -308,8 +309,7 @@ async fn a_clean_stop_gives_the_server_its_signal_and_time() {
         ..script(&sandbox, "db", "trap 'echo stopping; exit 0' INT; echo up; while :; do sleep 0.05; done")
     };
     let id = started(&engine, &spec).await;
-    let request = LogRequest { follow: true, tail: None };
-    let mut lines = engine.logs(&[("db".to_owned(), id.clone())], request);
+    let mut lines = engine.further_logs(&[("db".to_owned(), id.clone())], &BTreeMap::new());
     let first = lines.next().await.unwrap().unwrap();
     assert_eq!((first.service.as_str(), first.text.as_str(), first.on_stderr), ("db", "up", false));
     engine.stop(&id, None).await.unwrap();
@@ -319,7 +319,7 @@ async fn a_clean_stop_gives_the_server_its_signal_and_time() {
 }
 
 #[tokio::test]
-async fn logs_of_several_services_come_with_their_names() {
+async fn logs_of_several_services_come_with_their_names_in_order_of_time() {
     let (sandbox, engine) = (Sandbox::new(), engine().await);
     let mut containers = Vec::new();
     for service in ["one", "two"] {
@@ -327,9 +327,9 @@ async fn logs_of_several_services_come_with_their_names() {
         engine.wait_exit(&id).await.unwrap();
         containers.push((service.to_owned(), id));
     }
-    let lines: Vec<_> = engine.logs(&containers, LogRequest::default()).map(|line| line.unwrap()).collect().await;
-    let mut texts: Vec<_> = lines.into_iter().map(|line| (line.service, line.text)).collect();
-    texts.sort();
+    let lines: Vec<_> = engine.logs(&containers, None).map(|line| line.unwrap()).collect().await;
+    assert!(lines.iter().all(|line| line.time.len() > 20), "{lines:?}");
+    let texts: Vec<_> = lines.into_iter().map(|line| (line.service, line.text)).collect();
     assert_eq!(texts, [("one".into(), "I am one".into()), ("two".into(), "I am two".into())]);
 }
 

@@ -10,6 +10,7 @@ mod project;
 mod branches;
 mod bundle;
 mod change;
+mod chosen;
 mod client;
 mod commands;
 mod dialects;

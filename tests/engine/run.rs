@@ -18,8 +18,11 @@ fn a_command_gets_the_variables_and_its_exit_code_and_signals_are_its_own() {
     assert_eq!(redis(&env["REDIS_URL"], &["PING"]), ["PONG"]);
 
     assert_eq!(project.run(&["run", "--", "sh", "-c", "exit 17"]).code, 17);
-    let lacking = project.fail(1, &["run", "--", "no-such-program"]);
+    // As a shell has it.
+    let lacking = project.fail(127, &["run", "--", "no-such-program"]);
     assert!(lacking.stderr.contains("cannot run `no-such-program`"), "{lacking:?}");
+    project.write("no-program", "text");
+    project.fail(126, &["run", "--", "./no-program"]);
 
     for signal in ["TERM", "INT", "HUP"] {
         let script = format!("trap 'echo caught; kill $!; exit 9' {signal}; exec 3<&0; cat <&3 & echo ready; wait");

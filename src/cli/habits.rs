@@ -1,0 +1,114 @@
+//! Words that people bring from other tools, and the command that is meant by them.
+
+use super::Cli;
+use clap::Parser as _;
+use clap::builder::StyledStr;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use std::ffi::OsString;
+
+/// What is no command here, and what to run instead.
+const WORDS: &[(&str, &str)] = &[
+    ("attach", "`devenv logs --follow` shows what a service says, `devenv shell SERVICE` opens its client"),
+    ("backup", "`devenv snapshot save NAME` keeps the data of all services"),
+    ("build", "nothing is built: `devenv up` runs the images that production names"),
+    ("clean", "`devenv gc` removes what nothing needs; `devenv down` stops, and keeps the data"),
+    ("config", "`devenv manifest` shows what was understood"),
+    ("connect", "`devenv shell SERVICE` opens the service's own client"),
+    ("console", "`devenv shell SERVICE` opens the service's own client"),
+    ("create", "`devenv up` makes and starts everything"),
+    ("destroy", "`devenv down` keeps the data; `devenv down --volumes` deletes it, after asking"),
+    ("diff", "`devenv plan` shows what `up` would change, `devenv parity` what differs from production"),
+    ("images", "`devenv lock` writes the image of each service into services.lock"),
+    ("kill", "`devenv down` stops and removes the containers; the data is kept"),
+    ("port", "`devenv status` shows the address of each service"),
+    ("prune", "`devenv gc` removes what nothing needs"),
+    ("psql", "`devenv shell SERVICE` opens the service's own client"),
+    ("pull", "`devenv up` pulls what is not here"),
+    ("remove", "`devenv down` keeps the data; `devenv down --volumes` deletes it, after asking"),
+    ("rm", "`devenv down` keeps the data; `devenv down --volumes` deletes it, after asking"),
+    ("rollback", "`devenv snapshot restore NAME` goes back to a snapshot"),
+    ("stats", "`devenv status --sizes` shows how much room the data takes"),
+    ("top", "`devenv status` shows what runs"),
+    ("upgrade", "`devenv update` locks the newest image of the declared versions"),
+    ("validate", "`devenv manifest` shows what was understood, and every mistake"),
+    ("version", "`devenv --version`"),
+];
+
+/// Commands that discard data. Nobody who mistypes another one is led to them.
+const DISCARDING: &[&str] = &["reset", "restore", "rm", "gc"];
+
+/// Reads the command line. The error of an unknown command names the right one, where it is known.
+pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(arguments).map_err(corrected)
+}
+
+fn corrected(mut error: clap::Error) -> clap::Error {
+    if error.kind() != ErrorKind::InvalidSubcommand {
+        return error;
+    }
+    let near = match error.remove(ContextKind::SuggestedSubcommand) {
+        Some(ContextValue::Strings(near)) => near,
+        Some(ContextValue::String(near)) => vec![near],
+        _ => Vec::new(),
+    };
+    let near: Vec<String> = near.into_iter().filter(|near| !DISCARDING.contains(&near.as_str())).collect();
+    let word = match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(word)) => word.clone(),
+        _ => String::new(),
+    };
+    if let Some((_, instead)) = WORDS.iter().find(|(known, _)| *known == word) {
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(*instead)]));
+    } else if !near.is_empty() {
+        error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(near));
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn told(words: &[&str]) -> String {
+        parse([&["devenv"], words].concat()).err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_mistyped_command_leads_to_none_that_discards_data() {
+        for words in [&["rest"][..], &["resett"], &["rese"], &["snapshot", "restor"], &["gcc"], &["reset-"]] {
+            let told = told(words);
+            assert!(told.contains("unrecognized subcommand"), "{told}");
+            assert!(!DISCARDING.iter().any(|word| told.contains(&format!("'{word}'"))), "{told}");
+        }
+        assert!(told(&["statsu"]).contains("'status'"));
+    }
+
+    #[test]
+    fn words_of_other_tools_lead_to_the_right_command_and_are_none_themselves() {
+        let command = Cli::command();
+        for (word, instead) in WORDS {
+            let told = told(&[word]);
+            assert!(told.contains(instead), "{told}");
+            assert!(command.find_subcommand(word).is_none(), "{word}");
+        }
+    }
+
+    #[test]
+    fn habits_of_compose_are_understood() {
+        for words in [&["help"][..], &["help", "up"]] {
+            assert!(told(words).contains("Usage: devenv"), "{words:?}");
+        }
+        for words in [
+            &["ps"][..],
+            &["stop"],
+            &["start"],
+            &["restart", "db"],
+            &["exec", "db", "psql", "-c", "SELECT 1"],
+            &["up", "-d", "db"],
+            &["down", "-v"],
+            &["logs", "-f", "db"],
+        ] {
+            assert_eq!(told(words), "", "{words:?}");
+        }
+    }
+}

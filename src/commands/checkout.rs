@@ -1,0 +1,292 @@
+//! Which environment a command is about, and which manifests and env file it has: what the command line says, else what
+//! was chosen before. The engine's labels tell both, so that what runs is found without a manifest that can be read.
+
+use super::session::{Machine, Project, Purpose, connect, read, request, stdin};
+use crate::cli::{Global, Start};
+use crate::docker::{Engine, EngineError};
+use crate::machine::CheckoutLock;
+use crate::manifest::{self, Reading, Strictness};
+use crate::model::{Diagnostic, Exit, Failure, Observed, digest_of_bytes};
+use crate::plan::{self, Choice, Identity};
+use crate::ui::{Printer, visible};
+use std::path::{Path, PathBuf};
+
+/// An environment as the engine's labels tell of it.
+pub(super) struct Found {
+    pub(super) machine: Machine,
+    pub(super) engine: Engine,
+    pub(super) identity: Identity,
+    /// What the engine has, without images.
+    pub(super) observed: Observed,
+    /// What was chosen for it.
+    pub(super) choice: Choice,
+}
+
+/// Finds the environment of the folder that the user works in: the nearest folder upwards that is the root of one, or
+/// holds a manifest. Manifests are read only where there is no environment yet, for its name.
+pub(super) async fn find(global: &Global, files: &[PathBuf]) -> Result<Found, Failure> {
+    let machine = Machine::load()?;
+    let engine = connect(global).await?;
+    let observed = engine.observe(&[]).await.map_err(EngineError::into_failure)?;
+    let root = root(global, files, &machine, &observed)?;
+    let identity = if let Some(identity) = environment_of(&root, &machine, &observed) {
+        identity
+    } else {
+        let reading = read(global, files)?;
+        Identity::of_checkout(&reading.stack.project, &reading.root, machine.key.clone())
+    };
+    let choice = plan::chosen(&identity, &observed);
+    Ok(Found { machine, engine, identity, observed, choice })
+}
+
+impl Found {
+    /// Takes the environment's lock, and looks again: what was found may have changed meanwhile.
+    pub(super) async fn locked(mut self, printer: &Printer) -> Result<(Self, CheckoutLock), Failure> {
+        let lock = CheckoutLock::acquire(&self.machine.folder, &self.identity.name, || {
+            printer.line("another devenv is changing this environment; waiting for it to end");
+        })?;
+        self.observed = self.engine.observe(&[]).await.map_err(EngineError::into_failure)?;
+        Ok((self, lock))
+    }
+
+    /// Reads the environment's manifests.
+    pub(super) async fn read(&self, global: &Global, files: &[PathBuf]) -> Result<Reading, Failure> {
+        if files.is_empty() && !self.choice.files.is_empty() {
+            let root = self.identity.root.clone();
+            let chosen = Chosen::of(root, self.choice.clone(), &self.machine, &self.engine, &self.observed).await?;
+            return chosen.read(global);
+        }
+        read(global, files)
+    }
+}
+
+fn root(global: &Global, files: &[PathBuf], machine: &Machine, observed: &Observed) -> Result<PathBuf, Failure> {
+    manifest::root(&request(global, files)?, &|folder| environment_of(folder, machine, observed).is_some())
+}
+
+fn environment_of(root: &Path, machine: &Machine, observed: &Observed) -> Option<Identity> {
+    plan::environments_of(root, &machine.key, observed).into_iter().next()
+}
+
+/// What an earlier command chose for a checkout.
+struct Chosen {
+    root: PathBuf,
+    choice: Choice,
+    /// What standard input said then, where it was among the files.
+    stdin: Option<Vec<u8>>,
+}
+
+impl Chosen {
+    async fn of(
+        root: PathBuf,
+        choice: Choice,
+        machine: &Machine,
+        engine: &Engine,
+        observed: &Observed,
+    ) -> Result<Self, Failure> {
+        let mut chosen = Self { root, choice, stdin: None };
+        if let Some(hash) = &chosen.choice.stdin {
+            let identity = environment_of(&chosen.root, machine, observed);
+            let record = identity.as_ref().and_then(|identity| plan::record_of_choice(identity, observed));
+            let sealed = match record {
+                Some(record) => engine.kept_file(&record.id).await.ok(),
+                None => None,
+            };
+            let text = sealed.and_then(|sealed| machine.key.unsealed(&sealed));
+            let text = text.filter(|text| digest_of_bytes(text) == *hash);
+            chosen.stdin = Some(text.ok_or_else(no_stdin)?);
+        }
+        Ok(chosen)
+    }
+
+    fn read(&self, global: &Global) -> Result<Reading, Failure> {
+        let named = |file: &PathBuf| if is_stdin(file) { file.clone() } else { self.root.join(file) };
+        let files: Vec<PathBuf> = self.choice.files.iter().map(named).collect();
+        let request = request(global, &files)?;
+        let (folder, stdin) = (self.root.clone(), self.stdin.clone());
+        manifest::read(&manifest::Request { folder, folder_is_root: true, stdin, ..request })
+    }
+}
+
+fn is_stdin(file: &Path) -> bool {
+    file.as_os_str() == "-"
+}
+
+/// What was kept of standard input is gone.
+fn no_stdin() -> Failure {
+    let told = Diagnostic::error("manifest-of-stdin", "the manifests of this environment came through standard input")
+        .because("what it said is not kept any more; nothing was changed, and what runs goes on running")
+        .help("pipe it in again: `… | devenv -f - up`")
+        .help("or name a file: `devenv -f FILE up`");
+    Failure::new(Exit::Manifest, told)
+}
+
+/// What a command wants of a project.
+pub(super) struct Wish<'a> {
+    /// The manifests that it names.
+    pub(super) files: &'a [PathBuf],
+    /// The env file that it names.
+    pub(super) env_file: Option<&'a Path>,
+    pub(super) strictness: Strictness,
+    /// Makes an ephemeral environment.
+    pub(super) token: Option<&'a str>,
+    pub(super) purpose: Purpose,
+    /// Where `services.lock` is looked at: by which rules.
+    pub(super) start: Option<&'a Start>,
+    /// Whether the environment is to be changed, so that others wait.
+    pub(super) locks: bool,
+}
+
+impl<'a> Wish<'a> {
+    /// To use what runs, whatever the manifests leave open.
+    pub(super) fn to_use(files: &'a [PathBuf]) -> Self {
+        let strictness = Strictness::AllowFloating;
+        Self { files, env_file: None, strictness, token: None, purpose: Purpose::Use, start: None, locks: false }
+    }
+}
+
+/// A project and what the engine has of it.
+pub(super) struct Opened {
+    pub(super) project: Project,
+    pub(super) engine: Engine,
+    /// Held as long as this is, where the wish was to lock.
+    pub(super) lock: Option<CheckoutLock>,
+    /// Asked after the lock was taken.
+    pub(super) observed: Observed,
+}
+
+/// The env file that was named for a checkout, now or before.
+pub(super) fn env_file(project: &Project) -> Option<PathBuf> {
+    Some(project.reading.root.join(project.choice.env_file.as_ref()?))
+}
+
+/// Reads a project: the manifests that the command names, else those that were named before, else those that are found.
+///
+/// What was chosen before is known only once the engine was asked, which is asked once in any case. So what is found is
+/// read first, nothing is said of it yet, and where something else was chosen that is read instead.
+pub(super) async fn open(global: &Global, wish: &Wish<'_>, printer: &Printer) -> Result<Opened, Failure> {
+    let stdin = stdin(wish.files)?;
+    let mut chosen: Option<Chosen> = None;
+    loop {
+        let mut notes = Vec::new();
+        let reading = match &chosen {
+            None => request(global, wish.files)
+                .and_then(|request| manifest::read(&manifest::Request { stdin: stdin.clone(), ..request })),
+            Some(chosen) => chosen.read(global),
+        };
+        let loaded = reading
+            .and_then(|reading| Project::of(reading, wish.strictness, wish.token, wish.purpose, &mut notes))
+            .and_then(|project| {
+                wish.start.map_or(Ok(()), |start| project.check_lock(start, &mut notes))?;
+                Ok(project)
+            });
+        let is_settled = chosen.is_some() || !wish.files.is_empty();
+        if let Err(failure) = loaded.as_ref().map(|_| ())
+            && is_settled
+        {
+            printer.diagnostics(&notes);
+            return Err(failure.clone());
+        }
+        let lock = match &loaded {
+            Ok(project) if wish.locks => Some(project.wait_for_others(printer)?),
+            _ => None,
+        };
+        let seen = match connect(global).await {
+            Ok(engine) => look(global, engine, loaded.as_ref().ok()).await,
+            Err(failure) => Err(failure),
+        };
+        let Seen { machine, engine, observed, root, last } = match seen {
+            Ok(seen) => seen,
+            Err(failure) => {
+                printer.diagnostics(&notes);
+                // What is wrong with the manifests is told where no engine answers, too.
+                return Err(loaded.err().unwrap_or(failure));
+            }
+        };
+        let is_read = |last: &Choice| match &chosen {
+            None => last.files.is_empty(),
+            Some(chosen) => chosen.choice.files == last.files && chosen.choice.stdin == last.stdin,
+        };
+        if wish.files.is_empty() && !is_read(&last) {
+            chosen = Some(Chosen::of(root, last, &machine, &engine, &observed).await?);
+            continue;
+        }
+        printer.diagnostics(&notes);
+        let mut project = loaded?;
+        if chosen.is_some() && wish.purpose == Purpose::Start {
+            printer.line(&read_again(&last));
+        }
+        let env_file = wish.env_file.map(|file| below(&root, file)).or(last.env_file);
+        project.choice = if wish.files.is_empty() {
+            Choice { env_file, ..last }
+        } else {
+            let files = wish.files.iter().map(|file| below(&root, file)).collect();
+            Choice { files, stdin: stdin.as_deref().map(digest_of_bytes), env_file }
+        };
+        project.stdin = stdin.or_else(|| chosen.and_then(|chosen| chosen.stdin));
+        return Ok(Opened { project, engine, lock, observed });
+    }
+}
+
+/// `reading deploy/stack.yml again, as the last -f said`
+fn read_again(last: &Choice) -> String {
+    let name = |file: &PathBuf| {
+        if is_stdin(file) { "what standard input said".to_owned() } else { file.display().to_string() }
+    };
+    let names: Vec<String> = last.files.iter().map(name).collect();
+    format!("reading {} again, since the last `-f` named it; `-f` names another", visible(&names.join(", ")))
+}
+
+/// What the engine has, and what was chosen before.
+struct Seen {
+    machine: Machine,
+    engine: Engine,
+    observed: Observed,
+    /// The checkout's root.
+    root: PathBuf,
+    last: Choice,
+}
+
+async fn look(global: &Global, engine: Engine, project: Option<&Project>) -> Result<Seen, Failure> {
+    let (machine, observed, root) = if let Some(project) = project {
+        (project.machine.clone(), project.observe(&engine).await?, project.reading.root.clone())
+    } else {
+        let machine = Machine::load()?;
+        let observed = engine.observe(&[]).await.map_err(EngineError::into_failure)?;
+        let root = root(global, &[], &machine, &observed)?;
+        (machine, observed, root)
+    };
+    let last = environment_of(&root, &machine, &observed).map(|identity| plan::chosen(&identity, &observed));
+    Ok(Seen { machine, engine, observed, root, last: last.unwrap_or_default() })
+}
+
+/// A path of the command line as it is remembered: from the root where it lies below it, else absolute.
+fn below(root: &Path, path: &Path) -> PathBuf {
+    if is_stdin(path) {
+        return path.to_owned();
+    }
+    // A file that is to be made lies in a folder that is there.
+    let real = path.canonicalize().ok().or_else(|| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        Some(folder.canonicalize().ok()?.join(path.file_name()?))
+    });
+    let real = real.or_else(|| std::path::absolute(path).ok()).unwrap_or_else(|| path.to_owned());
+    real.strip_prefix(root).map(Path::to_owned).unwrap_or(real)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_remembered_from_the_root_where_it_lies_below_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap().join("shop");
+        std::fs::create_dir_all(root.join("deploy")).unwrap();
+        std::fs::write(root.join("deploy/stack.yml"), "").unwrap();
+        assert_eq!(below(&root, &root.join("deploy/../deploy/stack.yml")), Path::new("deploy/stack.yml"));
+        assert_eq!(below(&root, &root.join("deploy/.env.new")), Path::new("deploy/.env.new"));
+        assert_eq!(below(&root, &root.join("../.env.new")), root.parent().unwrap().join(".env.new"));
+        assert_eq!(below(&root, Path::new("-")), Path::new("-"));
+    }
+}

@@ -1,0 +1,48 @@
+//! Keeping what the user chose for a checkout on the command line: before anything is changed for it, so that whoever is
+//! killed after goes on with it. What standard input said may hold production's secrets: it is sealed with the machine's
+//! key.
+
+use super::session::Project;
+use crate::docker::{Engine, EngineError, EngineFault};
+use crate::model::{Failure, Observed};
+use crate::plan::{self, Desired};
+
+/// Any image that is here: the record that keeps a choice is never started.
+fn an_image<'o>(desired: &Desired, observed: &'o Observed) -> Option<&'o str> {
+    let images = desired.services.iter().map(|service| service.container.image.to_string());
+    let here = images.into_iter().find_map(|image| observed.images.get(&image)).map(|image| image.id.as_str());
+    here.or_else(|| observed.containers.iter().map(|one| one.image_id.as_str()).find(|id| !id.is_empty()))
+}
+
+/// Whether a choice is to be kept and no image is here for its record: then the images come first.
+pub(super) fn lacks_image(project: &Project, desired: &Desired, observed: &Observed) -> bool {
+    !project.identity.ephemeral
+        && an_image(desired, observed).is_none()
+        && plan::choosing(&project.choice, &project.identity, observed).is_some()
+}
+
+/// Makes the record of the project's choice where there is none that says it, and then removes those that count no more.
+pub(super) async fn keep(
+    project: &Project,
+    engine: &Engine,
+    desired: &Desired,
+    observed: &Observed,
+) -> Result<(), Failure> {
+    if project.identity.ephemeral {
+        return Ok(());
+    }
+    let Some(record) = plan::choosing(&project.choice, &project.identity, observed) else { return Ok(()) };
+    let Some(image) = an_image(desired, observed) else { return Ok(()) };
+    let id = match engine.keep_volumes(&record.name, image, &record.labels, &record.volumes).await {
+        // An earlier turn of this run made it, after what was observed.
+        Err(error) if error.kind == EngineFault::Conflict => return Ok(()),
+        made => made.map_err(EngineError::into_failure)?,
+    };
+    if let Some(sealed) = project.stdin.as_ref().and_then(|text| project.machine.key.sealed(text)) {
+        engine.keep_file(&id, sealed).await.map_err(EngineError::into_failure)?;
+    }
+    for old in plan::choices(&project.identity, observed) {
+        engine.remove_container(&old.id).await.map_err(EngineError::into_failure)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,40 @@
+//! `devenv restart [SERVICE…]`: stops what runs, cleanly, and brings it up again.
+
+use super::checkout;
+use super::session::unknown_service;
+use super::up;
+use crate::cli::{Global, Restart, Up};
+use crate::docker::EngineError;
+use crate::model::{Failure, ObservedContainer, label};
+use crate::ui::Printer;
+use futures_util::future::try_join_all;
+use std::path::PathBuf;
+
+/// Runs the command.
+pub(crate) async fn run(
+    global: &Global,
+    files: &[PathBuf],
+    restart: &Restart,
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let (found, lock) = checkout::find(global, files).await?.locked(printer).await?;
+    if files.is_empty() {
+        // What cannot be read cannot be started again, so nothing is stopped for it.
+        found.read(global, files).await?;
+    }
+    let environment = &found.identity.name;
+    let ours: Vec<&ObservedContainer> =
+        found.observed.containers.iter().filter(|one| one.label(label::ENVIRONMENT) == environment).collect();
+    let service = |container: &&&ObservedContainer| container.label(label::SERVICE).to_owned();
+    if let Some(unknown) = restart.services.iter().find(|name| !ours.iter().any(|one| service(&one) == **name)) {
+        return Err(unknown_service(unknown, ours.iter().map(|one| one.label(label::SERVICE))));
+    }
+    let wanted = ours.iter().filter(|one| restart.services.is_empty() || restart.services.contains(&service(one)));
+    let stopped = wanted.filter(|one| one.state == "running").map(|one| found.engine.stop(&one.id, None));
+    try_join_all(stopped).await.map_err(EngineError::into_failure)?;
+    drop(lock);
+    let start = restart.start.clone();
+    let services = restart.services.clone();
+    let up = Up { start, services, env_file: None, detach: false, from: None, reseed: false, yes: false, json: false };
+    up::run(global, files, &up, printer).await
+}

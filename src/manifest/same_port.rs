@@ -1,0 +1,25 @@
+//! Two services cannot be published on one port of this machine.
+
+use crate::model::{Diagnostic, Located, Service, Stack};
+
+/// The services that are to have a port which an earlier one is to have, each with both places.
+pub(super) fn refusals(stack: &Stack) -> Vec<Diagnostic> {
+    let mut set: Vec<(&Service, &Located<u16>)> = Vec::new();
+    let mut refused = Vec::new();
+    for service in &stack.services {
+        let Some(port) = &service.port else { continue };
+        match set.iter().find(|(_, earlier)| earlier.value == port.value) {
+            Some((other, earlier)) => refused.push(
+                Diagnostic::error(
+                    "port-twice",
+                    format!("{} and {} are both to have port {}", other.name, service.name, port.value),
+                )
+                .at(&port.origin, format!("of {}", service.name))
+                .and_at(&earlier.origin, format!("of {}", other.name))
+                .help("set another port for one of them, or leave `port` out to have one chosen"),
+            ),
+            None => set.push((service, port)),
+        }
+    }
+    refused
+}

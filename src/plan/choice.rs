@@ -1,0 +1,183 @@
+//! What the user chose for a checkout on the command line, and what of a checkout is on the engine.
+//!
+//! A choice (`-f`, `--env-file`) holds until another one is made. It is kept as a record: a container that is never
+//! started, whose label says it. Only a label that this machine's key has signed is believed.
+
+use super::Identity;
+use super::snapshots::{Record, kept_of};
+use crate::machine::Key;
+use crate::model::{Observed, ObservedContainer, label};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// What holds until something else is said. Paths are relative to the root where they lie below it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// The manifests that `-f` named, in order; `-` is standard input. None are discovered.
+    pub files: Vec<PathBuf>,
+    /// A hash of what standard input said, where it is among them. The record keeps the text itself, sealed.
+    #[serde(default)]
+    pub stdin: Option<String>,
+    /// The file that `--env-file` named.
+    pub env_file: Option<PathBuf>,
+}
+
+/// A choice as a label has it.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    /// Which one of this environment's it is: the highest counts.
+    number: u64,
+    choice: Choice,
+}
+
+/// The record that counts.
+pub fn record_of_choice<'o>(identity: &Identity, observed: &'o Observed) -> Option<&'o ObservedContainer> {
+    kept(identity, observed).pop().map(|(_, record)| record)
+}
+
+/// The records of what was chosen for an environment, the one that counts last.
+fn kept<'o>(identity: &Identity, observed: &'o Observed) -> Vec<(Kept, &'o ObservedContainer)> {
+    let records = choices(identity, observed);
+    let mut all: Vec<_> =
+        records.filter_map(|record| Some((read(record.label(label::CHOICE), identity)?, record))).collect();
+    all.sort_by_key(|(kept, _)| kept.number);
+    all
+}
+
+/// What was chosen for an environment.
+pub fn chosen(identity: &Identity, observed: &Observed) -> Choice {
+    kept(identity, observed).pop().map(|(kept, _)| kept.choice).unwrap_or_default()
+}
+
+/// The record that makes a choice hold; none where it does already.
+pub fn choosing(choice: &Choice, identity: &Identity, observed: &Observed) -> Option<Record> {
+    let last = kept(identity, observed).pop();
+    if last.as_ref().map_or(&Choice::default(), |(kept, _)| &kept.choice) == choice {
+        return None;
+    }
+    let number = last.map_or(1, |(kept, _)| kept.number.saturating_add(1));
+    let text = serde_json::to_string(&Kept { number, choice: choice.clone() }).ok()?;
+    let labels = BTreeMap::from([
+        (label::ROOT.to_owned(), identity.root.display().to_string()),
+        (label::KEEPS.to_owned(), identity.name.clone()),
+        (label::CHOICE.to_owned(), format!("{} {text}", signature(&text, identity))),
+    ]);
+    // The new one is made before the old one goes, so it needs a name of its own.
+    Some(Record { name: format!("{}-choice-{number}", identity.name), labels, volumes: Vec::new() })
+}
+
+/// Every record of a choice that an environment has, those that count no more too.
+pub fn choices<'o>(
+    identity: &Identity,
+    observed: &'o Observed,
+) -> impl Iterator<Item = &'o ObservedContainer> + use<'o> {
+    kept_of(&identity.name, observed).filter(|record| record.labels.contains_key(label::CHOICE))
+}
+
+fn read(text: &str, identity: &Identity) -> Option<Kept> {
+    let (signed, text) = text.split_once(' ')?;
+    (signed == signature(text, identity)).then(|| serde_json::from_str(text).ok()).flatten()
+}
+
+fn signature(text: &str, identity: &Identity) -> String {
+    let mac = identity.key.mac(&[b"choice", identity.name.as_bytes(), text.as_bytes()]);
+    mac[..16].iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// The environments that a checkout in this folder has on the engine: one, or several where its project was called
+/// otherwise before. What runs comes first, then what was made last. Ephemeral ones are none of it.
+pub fn environments_of(root: &Path, key: &Key, observed: &Observed) -> Vec<Identity> {
+    let folder = root.display().to_string();
+    let of_folder = |labels: &BTreeMap<String, String>| labels.get(label::ROOT) == Some(&folder);
+    let names = |labels: &BTreeMap<String, String>| {
+        [label::ENVIRONMENT, label::KEEPS].map(|key| labels.get(key).cloned()).into_iter().flatten().collect::<Vec<_>>()
+    };
+    let containers = observed.containers.iter().filter(|one| of_folder(&one.labels));
+    let mut found: BTreeMap<String, (bool, i64)> = BTreeMap::new();
+    for container in containers {
+        for name in names(&container.labels) {
+            let (runs, made) = found.entry(name).or_default();
+            *runs |= container.state == "running";
+            *made = (*made).max(container.created);
+        }
+    }
+    let volumes = observed.volumes.iter().map(|one| &one.labels).chain(observed.networks.iter().map(|one| &one.labels));
+    let others: BTreeSet<String> = volumes.filter(|labels| of_folder(labels)).flat_map(names).collect();
+    for name in others {
+        found.entry(name).or_default();
+    }
+    let mut found: Vec<_> = found
+        .into_iter()
+        .filter_map(|(name, (runs, made))| Some((!runs, -made, Identity::of_labels(&name, root, key)?)))
+        .collect();
+    found.sort_by_key(|(stands, age, _)| (*stands, *age));
+    found.into_iter().map(|(_, _, identity)| identity).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity() -> Identity {
+        Identity::of_checkout("shop", Path::new("/shop"), Key::from_bytes([7; 32]))
+    }
+
+    fn choice(file: &str) -> Choice {
+        Choice { files: vec![file.into()], env_file: Some("deploy/.env.dev".into()), ..Choice::default() }
+    }
+
+    #[test]
+    fn the_last_choice_holds_and_is_recorded_once() {
+        let (identity, mut observed) = (identity(), Observed::default());
+        assert_eq!(choosing(&Choice::default(), &identity, &observed), None, "nothing was said");
+        for file in ["a.yml", "b.yml"] {
+            let record = choosing(&choice(file), &identity, &observed).unwrap();
+            assert!(!observed.containers.iter().any(|one| one.name == record.name), "a name of its own");
+            observed.containers.push(record.as_made());
+            assert_eq!(chosen(&identity, &observed), choice(file));
+            assert_eq!(choosing(&choice(file), &identity, &observed), None);
+        }
+        assert_eq!(choices(&identity, &observed).count(), 2);
+    }
+
+    #[test]
+    fn a_choice_that_the_key_did_not_sign_is_not_believed() {
+        let identity = identity();
+        let mut record = choosing(&choice("a.yml"), &identity, &Observed::default()).unwrap().as_made();
+        let text = record.labels.get_mut(label::CHOICE).unwrap();
+        *text = text.replace("a.yml", "/etc/passwd");
+        let observed = Observed { containers: vec![record], ..Observed::default() };
+        assert_eq!(chosen(&identity, &observed), Choice::default());
+    }
+
+    #[test]
+    fn the_environments_of_a_folder_are_told_by_labels_alone_and_what_runs_comes_first() {
+        let (identity, root) = (identity(), Path::new("/shop"));
+        let before = Identity::of_checkout("store", root, identity.key.clone());
+        let foreign = Identity::of_checkout("shop", root, Key::from_bytes([8; 32]));
+        let container = |identity: &Identity, state: &str, created| ObservedContainer {
+            state: state.to_owned(),
+            created,
+            labels: BTreeMap::from([
+                (label::ROOT.to_owned(), "/shop".to_owned()),
+                (label::ENVIRONMENT.to_owned(), identity.name.clone()),
+            ]),
+            ..ObservedContainer::default()
+        };
+        let containers = vec![
+            container(&foreign, "running", 9),
+            container(&before, "exited", 5),
+            container(&identity, "running", 1),
+        ];
+        let observed = Observed { containers, ..Observed::default() };
+        let names: Vec<String> =
+            environments_of(root, &identity.key, &observed).into_iter().map(|one| one.name).collect();
+        assert_eq!(names, [identity.name.clone(), before.name]);
+        assert!(environments_of(Path::new("/"), &identity.key, &observed).is_empty());
+    }
+}

@@ -77,7 +77,7 @@ pub async fn run(cli: Cli, printer: &Printer) -> Result<u8, Failure> {
             down::run(global, &files(&manifests.files), &down, printer).await.map(done)
         }
         Command::Restart(restart) => {
-            restart::run(global, &files(&restart.start.manifests.files), restart, printer).await.map(done)
+            Box::pin(restart::run(global, &files(&restart.start.manifests.files), restart, printer)).await.map(done)
         }
         Command::Exec(exec) => {
             let Exec { manifests, admin, service, command } = exec.clone();
@@ -93,7 +93,7 @@ pub async fn run(cli: Cli, printer: &Printer) -> Result<u8, Failure> {
         Command::Shell(shell) => shell::run(global, &files(&shell.manifests.files), shell, printer).await,
         Command::Run(run) => Box::pin(run::run(global, &files(&run.start.manifests.files), run, printer)).await,
         Command::Snapshot(snapshot) => {
-            snapshot::run(global, &files(&snapshot.manifests.files), snapshot, printer).await.map(done)
+            Box::pin(snapshot::run(global, &files(&snapshot.manifests.files), snapshot, printer)).await.map(done)
         }
         Command::Reset(reset) => {
             reset::run(global, &files(&reset.start.manifests.files), reset, printer).await.map(done)

@@ -224,15 +224,17 @@ fn text(line: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    fn line(service: &str, time: &str) -> Result<LogLine, EngineError> {
-        Ok(LogLine { service: service.into(), time: time.into(), text: String::new(), on_stderr: false })
+    fn line(service: &str, time: &str) -> LogLine {
+        LogLine { service: service.into(), time: time.into(), text: String::new(), on_stderr: false }
     }
 
     #[tokio::test]
     async fn lines_of_several_containers_come_in_order_of_time() {
-        let db = stream::iter([line("db", "2026-01-01T00:00:01Z"), line("db", "2026-01-01T00:00:04Z")]).boxed();
-        let cache =
-            stream::iter([line("cache", "2026-01-01T00:00:02Z"), line("cache", "2026-01-01T00:00:03Z")]).boxed();
+        let of = |service: &'static str, times: [&'static str; 2]| {
+            stream::iter(times.map(|time| Ok(line(service, time)))).boxed()
+        };
+        let db = of("db", ["2026-01-01T00:00:01Z", "2026-01-01T00:00:04Z"]);
+        let cache = of("cache", ["2026-01-01T00:00:02Z", "2026-01-01T00:00:03Z"]);
         let all = stream::unfold(vec![(None, db), (None, cache)], |waiting| async { earliest(waiting).await });
         let services: Vec<String> = all.map(|line| line.unwrap().service).collect().await;
         assert_eq!(services, ["db", "cache", "cache", "db"]);

@@ -74,7 +74,8 @@ fn fitted(mut rows: Vec<Vec<String>>, spare: usize, width: usize) -> Vec<Vec<Str
     let total = |widths: &[usize]| widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1);
     let widest = |rows: &[Vec<String>], measure: fn(&str) -> usize| -> Vec<usize> {
         let count = rows.iter().map(Vec::len).max().unwrap_or_default();
-        let of = |column| rows.iter().filter_map(|row| row.get(column)).map(|cell| measure(cell)).max().unwrap_or(0);
+        let of =
+            |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| measure(cell)).max().unwrap_or(0);
         (0..count).map(of).collect()
     };
     for _ in 0..spare {

@@ -179,7 +179,7 @@ fn report(project: &Project, production: Option<&Production>, local: &Local) -> 
         let Some(kind) = project.kinds().get(&service.kind) else { continue };
         let protocol = service.protocol.unwrap_or(kind.protocol);
         let declared = parity::declared(service, protocol);
-        let overlay = parity::overlay(service);
+        let overlay = parity::overlay(service, protocol);
         let asked = production.and_then(|production| production.facts.get(&service.name));
         let answer = local.answers.get(&service.name);
         let answered: Vec<(&str, &ServiceFacts)> = asked
@@ -232,7 +232,11 @@ fn sides(project: &Project, production: Option<&Production>, local: &Local) -> V
     let stack = &project.reading.stack;
     let sources: Vec<String> = stack.sources.iter().map(ToString::to_string).collect();
     let mut sides = vec![Said::new(side::MANIFEST, sources.join(", "))];
-    if stack.services.iter().any(|service| parity::overlay(service).is_some()) {
+    let is_changed = |service: &Service| {
+        let kind = project.kinds().get(&service.kind);
+        kind.is_some_and(|kind| parity::overlay(service, service.protocol.unwrap_or(kind.protocol)).is_some())
+    };
+    if stack.services.iter().any(is_changed) {
         let file = manifest::local_file(&project.reading.root);
         sides.push(Said::new(side::OVERLAY, file.file_name().unwrap_or_default().to_string_lossy()));
     }

@@ -10,7 +10,7 @@ mod rabbitmq;
 mod tests;
 
 pub use crate::model::Protocol;
-use crate::model::{ImageRef, Origin, Support, Version, VersionClass};
+use crate::model::{ImageRef, Origin, Rights, Support, Version, VersionClass};
 pub(crate) use base64::{base64, from_base64};
 pub use rabbitmq::rabbitmq_definitions;
 use serde::Deserialize;
@@ -89,6 +89,14 @@ pub struct Kind {
     /// Settings that `devenv` decides itself, each with the reason: never passed on, reported as unsupported.
     #[serde(default)]
     pub own_settings: BTreeMap<String, String>,
+    /// What a login may do, by who makes it where no image does: a dialect (`services.yaml`, `render`), `cloud`, or the
+    /// type of a cloud's or an operator's resource (`*` stands for any run of characters; the longest pattern counts). A
+    /// type and ` user` is a login that is a resource of its own.
+    #[serde(default)]
+    pub rights: BTreeMap<String, Rights>,
+    /// What a login of the rights `master` is granted: Postgres' predefined roles, `MySQL`'s privileges.
+    #[serde(default)]
+    pub master: Vec<String>,
     /// The login that apps use where nothing is said (`guest` names no such thing: it is refused over a network).
     #[serde(default)]
     pub default_user: Option<String>,
@@ -207,6 +215,9 @@ pub struct Family {
     /// What its variables mean in a manifest. `X_FILE` means what `X` means.
     #[serde(default)]
     pub variables: BTreeMap<String, Login>,
+    /// What the login may do that its images make of their variables; that of `admin` may do everything.
+    #[serde(default)]
+    pub rights: Option<Rights>,
     /// The login that its images make where none of the variables names one.
     #[serde(default)]
     pub default_login: Option<DefaultLogin>,
@@ -283,6 +294,14 @@ impl Kind {
         version
     }
 
+    /// What a login may do that these make, the first that is known; none where none of them is.
+    pub fn rights_by(&self, makers: &[&str]) -> Option<Rights> {
+        makers.iter().find_map(|maker| {
+            let known = self.rights.iter().filter(|(pattern, _)| matches(pattern, maker));
+            known.max_by_key(|(pattern, _)| pattern.len()).map(|(_, rights)| *rights)
+        })
+    }
+
     /// The family of that name, else the official one.
     pub fn family(&self, name: &str) -> Option<&Family> {
         self.families.iter().find(|family| family.name == name).or_else(|| self.families.first())
@@ -290,6 +309,11 @@ impl Kind {
 }
 
 impl Family {
+    /// What its images let the login of that name do.
+    pub fn rights_of(&self, name: &str) -> Option<Rights> {
+        if self.admin.as_deref() == Some(name) { Some(Rights::Superuser) } else { self.rights }
+    }
+
     /// Where data of that major lies.
     pub fn data_folder(&self, major: Option<u64>) -> Option<&str> {
         highest(&self.data, major.unwrap_or(u64::MAX)).map(String::as_str)

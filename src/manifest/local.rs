@@ -8,7 +8,8 @@
 //!     version: "16.4"                  # a pin: settles a version of any class
 //!     port: 5433                       # the port on 127.0.0.1; never swapped for another
 //!     settings: {max_connections: 50}  # over the declared ones
-//!     users: {shop: {superuser: true}} # this login, or a further one, is the server's administrator
+//!     rights: owner                    # what its logins may do, where that is not to be as in production
+//!     users: {shop: {rights: superuser}} # this login, or a further one
 //!     extensions: [pg_stat_statements] # added
 //! leave_out: [mailpit]                 # declared, but not started here
 //! include:                             # apps, and images of no known kind, to be started all the same

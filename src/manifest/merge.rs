@@ -158,11 +158,17 @@ fn unite(known: &mut Service, mut other: Service, local: &Local, diagnostics: &m
         }
     }
     let (here, there) = (known.origin.clone(), other.origin.clone());
+    // Of what a cloud and an image give the same login, production's is the lesser.
+    let both = known.users.first().zip(other.users.first());
+    let least = both.and_then(|(here, there)| Some(here.rights?.min(there.rights?)));
     replace_filled_in((&mut known.users, &here), (&mut other.users, &there), |user| &user.name.origin);
     replace_filled_in((&mut known.databases, &here), (&mut other.databases, &there), |database| &database.name.origin);
     replace_filled_in((&mut known.vhosts, &here), (&mut other.vhosts, &there), |vhost| &vhost.origin);
     add(&mut known.databases, other.databases, |database| &database.name.value);
     add(&mut known.users, other.users, |user| &user.name.value);
+    if let (Some(least), Some(user)) = (least, known.users.first_mut()) {
+        user.rights = user.rights.map(|rights| rights.min(least));
+    }
     add(&mut known.vhosts, other.vhosts, |vhost| &vhost.value);
     add(&mut known.extensions, other.extensions, |extension| &extension.value);
     add(&mut known.plugins, other.plugins, |plugin| &plugin.value);

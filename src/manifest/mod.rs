@@ -28,6 +28,7 @@ mod place;
 mod platforms;
 mod refusals;
 mod report;
+mod rights;
 mod same;
 mod same_port;
 mod search;

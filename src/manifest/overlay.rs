@@ -4,20 +4,21 @@
 
 use super::expect::Expect;
 use super::local::{Local, names};
+use super::rights;
 use super::seeds;
 use super::service_facts;
 use super::services_yaml;
 use super::tree::{Entry, Node};
 use super::variables::Names;
-use crate::kinds::{Kind, Kinds, Login};
+use crate::kinds::{Kind, Kinds};
 use crate::model::{
-    App, Credential, Diagnostic, ImageRef, Key, Located, Origin, Production, Service, Stack, Support, User, Value,
-    Variable, Version, VersionClass, did_you_mean,
+    App, Credential, Diagnostic, ImageRef, Located, Origin, Production, Service, Stack, User, Value, Variable, Version,
+    VersionClass, did_you_mean,
 };
 use std::collections::BTreeMap;
 
 const SERVICE_KEYS: &[&str] =
-    &["version", "image", "port", "users", "settings", "environment", "extensions", "plugins", "platform"];
+    &["version", "image", "port", "rights", "users", "settings", "environment", "extensions", "plugins", "platform"];
 
 /// Lays the file's services, inclusions and variables over a stack; gives back each app's own variable file.
 pub(crate) fn lay_over(
@@ -148,6 +149,10 @@ fn service(entry: &Entry, stack: &mut Stack, kinds: &Kinds, expect: &mut Expect)
     let Some(kind) = kinds.get(&service.kind) else { return };
     let declared = service.clone();
     let what = format!("`{}`", name.value);
+    if let Some(rights) = rights::of_service(&entry.value, kind, expect) {
+        let origin = entry.value.get("rights").map_or(&name.origin, |node| &node.origin);
+        rights::give(service, rights, origin, kind, expect);
+    }
     for entry in expect.known(&entry.value, &what, SERVICE_KEYS) {
         let (key, node) = (entry.key.value.as_str(), &entry.value);
         let of = format!("`{key}` of {what}");
@@ -196,30 +201,21 @@ fn service(entry: &Entry, stack: &mut Stack, kinds: &Kinds, expect: &mut Expect)
     }
 }
 
-/// Further logins, and which of all logins is the server's superuser.
+/// Further logins, and the rights of those that are named.
 fn users(service: &mut Service, kind: &Kind, node: &Node, expect: &mut Expect) {
     for entry in expect.map(node, &format!("`users` of `{}`", service.name)) {
         let name = &entry.key;
         let what = format!("user `{}`", name.value);
-        let facts = expect.known(&entry.value, &what, &["superuser"]);
-        let said = facts.first().and_then(|fact| expect.boolean(&fact.value, &format!("`superuser` of {what}")));
-        let superuser = said.is_some_and(|said| said.value);
-        if let Some(user) = service.users.iter_mut().find(|user| user.name.value == name.value) {
-            user.superuser = superuser;
-            user.name = name.clone();
-            if superuser && let Some(family) = kind.family(&service.family) {
-                // What the reader said of this login is no longer so.
-                let of_user = |key: &Key| {
-                    let variable = key.path.strip_prefix("environment.");
-                    variable.and_then(|name| family.variables.get(name)) == Some(&Login::User)
-                };
-                for key in service.keys.iter_mut().filter(|key| of_user(key)) {
-                    *key = Key { path: key.path.clone(), support: Support::Reproduced, note: String::new() };
-                }
-            }
-        } else {
+        expect.known(&entry.value, &what, &["superuser", "rights"]);
+        let said = rights::of_user(&entry.value, &what, kind, expect);
+        let at = service.users.iter().position(|user| user.name.value == name.value).unwrap_or_else(|| {
             let credential = Credential::Own(format!("{}/{}", service.name, name.value));
-            service.users.push(User { name: name.clone(), credential, bound: true, superuser });
+            let rights = kind.rights_by(&["services.yaml"]);
+            service.users.push(User { name: name.clone(), credential, bound: true, rights });
+            service.users.len() - 1
+        });
+        if let Some(rights) = said {
+            rights::give_one(service, at, rights, &name.origin, kind, expect);
         }
     }
 }

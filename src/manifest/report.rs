@@ -3,7 +3,7 @@
 //! No secret is in either: a variable shows its class, never its value.
 
 use super::Reading;
-use crate::model::{App, Diagnostic, Origin, Piece, Service, Support, Value, Variable, VersionClass};
+use crate::model::{App, Diagnostic, Origin, Piece, Rights, Service, Support, User, Value, Variable, VersionClass};
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
 
@@ -58,6 +58,7 @@ fn service(service: &Service) -> Json {
         "settings": settings,
         "databases": service.databases.iter().map(|database| &database.name.value).collect::<Vec<_>>(),
         "users": service.users.iter().map(|user| &user.name.value).filter(|name| !name.is_empty()).collect::<Vec<_>>(),
+        "rights": service.users.iter().filter_map(|user| Some((user.name.value.clone(), user.rights?.name()))).collect::<BTreeMap<_, _>>(),
         "vhosts": service.vhosts.iter().map(|vhost| &vhost.value).collect::<Vec<_>>(),
         "extensions": service.extensions.iter().map(|extension| &extension.value).collect::<Vec<_>>(),
         "keys": service.keys.iter().map(|key| json!({"path": key.path, "support": key.support, "note": key.note})).collect::<Vec<_>>(),
@@ -141,8 +142,9 @@ fn service_row(service: &Service) -> Vec<String> {
         }
     };
     hold("databases", service.databases.iter().map(|database| database.name.value.as_str()).collect());
-    let users = service.users.iter().map(|user| user.name.value.as_str());
-    hold("users", users.filter(|name| !name.is_empty()).collect());
+    let users = service.users.iter().filter(|user| !user.name.value.is_empty()).map(user);
+    let users: Vec<String> = users.collect();
+    hold("users", users.iter().map(String::as_str).collect());
     hold("vhosts", service.vhosts.iter().map(|vhost| vhost.value.as_str()).collect());
     hold("extensions", service.extensions.iter().map(|extension| extension.value.as_str()).collect());
     hold("settings", service.settings.iter().map(|setting| setting.name.as_str()).collect());
@@ -153,6 +155,14 @@ fn service_row(service: &Service) -> Vec<String> {
         format!("{}:{}", service.origin.path().display(), service.origin.line),
         holds.join(" · "),
     ]
+}
+
+/// A login, with its rights where they are those of an administrator.
+fn user(user: &User) -> String {
+    match user.rights {
+        Some(rights) if rights >= Rights::Master => format!("{} ({})", user.name.value, rights.name()),
+        _ => user.name.value.clone(),
+    }
 }
 
 fn carried_out(support: Support) -> &'static str {

@@ -14,6 +14,7 @@ const KEYS: &[&str] = &[
     "image",
     "databases",
     "users",
+    "rights",
     "vhosts",
     "extensions",
     "plugins",

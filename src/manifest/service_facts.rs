@@ -3,11 +3,11 @@
 //! What its kind cannot carry out is said in the service's keys; a value of the wrong shape costs only itself.
 
 use super::expect::{Expect, list};
-use super::generic;
 use super::tree::Node;
+use super::{generic, rights};
 use crate::kinds::{Family, Kind, Login, Protocol, matches};
 use crate::model::{
-    Credential, Database, Diagnostic, Key, Located, Secret, Service, Setting, Support, User, did_you_mean,
+    Credential, Database, Diagnostic, Key, Located, Rights, Secret, Service, Setting, Support, User, did_you_mean,
 };
 
 /// Fills a service with what its entry says, and with its kind's own where nothing is said.
@@ -20,9 +20,10 @@ pub(crate) fn read(service: &mut Service, node: &Node, kind: &Kind, expect: &mut
         }
     }
     let what = format!("`{}`", service.name);
+    let rights = rights::of_service(node, kind, expect).or_else(|| kind.rights_by(&["services.yaml"]));
     let mut reader = Reader { service, kind, expect, what };
     let databases = reader.databases(node.get("databases"));
-    reader.users(node.get("users"), databases);
+    reader.users(node.get("users"), databases, rights);
     for entry in node.entries() {
         reader.entry(&entry.key, &entry.value);
     }
@@ -77,6 +78,7 @@ impl Reader<'_> {
             }
             "databases" => self.has_databases(),
             "users" => self.has_users(),
+            "rights" => self.kind.protocol.has_rights(),
             "extensions" => {
                 add(&mut self.service.extensions, self.expect.texts(node, &of));
                 self.kind.protocol == Protocol::Postgres
@@ -158,9 +160,9 @@ impl Reader<'_> {
         owners
     }
 
-    /// A list of names, or a map from names to `{superuser: …, databases: […]}`. Without one, the app's login is the
+    /// A list of names, or a map from names to `{rights: …, databases: […]}`. Without one, the app's login is the
     /// kind's own, and whoever owns a database is a further one.
-    fn users(&mut self, node: Option<&Node>, owners: Vec<Located<String>>) {
+    fn users(&mut self, node: Option<&Node>, owners: Vec<Located<String>>, rights: Option<Rights>) {
         if !self.has_users() {
             return;
         }
@@ -168,34 +170,31 @@ impl Reader<'_> {
             let first = self.service.databases.first().map(|database| database.name.value.clone());
             let own = self.kind.default_user.clone().or_else(|| first.filter(|_| self.has_databases()));
             if self.service.databases.iter().any(|database| database.owner.is_none()) || owners.is_empty() {
-                self.add_user(Located::new(own.unwrap_or_default(), self.service.origin.clone()), false);
+                self.add_user(Located::new(own.unwrap_or_default(), self.service.origin.clone()), rights);
             }
             for owner in owners {
-                self.add_user(owner, false);
+                self.add_user(owner, rights);
             }
             return;
         };
         if node.as_mapping().is_none() {
             let names = self.expect.texts(node, &format!("`users` of {}", self.what));
             for name in names {
-                self.add_user(name, false);
+                self.add_user(name, rights);
             }
         }
         for entry in node.entries() {
             let what = format!("user `{}`", entry.key.value);
-            let mut superuser = false;
-            for fact in self.expect.known(&entry.value, &what, &["superuser", "databases"]) {
-                if fact.key.value == "superuser" {
-                    let said = self.expect.boolean(&fact.value, &format!("`superuser` of {what}"));
-                    superuser = said.is_some_and(|said| said.value);
-                } else {
+            for fact in self.expect.known(&entry.value, &what, &["superuser", "rights", "databases"]) {
+                if fact.key.value == "databases" {
                     let names = self.expect.texts(&fact.value, &format!("the databases of {what}"));
                     for name in &names {
                         self.own(&entry.key.value, name);
                     }
                 }
             }
-            self.add_user(entry.key.clone(), superuser);
+            let own = rights::of_user(&entry.value, &what, self.kind, self.expect);
+            self.add_user(entry.key.clone(), own.or(rights));
         }
         let users: Vec<&str> = self.service.users.iter().map(|user| user.name.value.as_str()).collect();
         for owner in owners.iter().filter(|owner| !users.contains(&owner.value.as_str())) {
@@ -227,13 +226,13 @@ impl Reader<'_> {
         }
     }
 
-    fn add_user(&mut self, name: Located<String>, superuser: bool) {
+    fn add_user(&mut self, name: Located<String>, rights: Option<Rights>) {
         if self.service.users.iter().any(|user| user.name.value == name.value) {
             return;
         }
         let service = &self.service.name;
         let own = if self.service.users.is_empty() { service.clone() } else { format!("{service}/{}", name.value) };
-        self.service.users.push(User { name, credential: Credential::Own(own), bound: true, superuser });
+        self.service.users.push(User { name, credential: Credential::Own(own), bound: true, rights });
     }
 
     fn settings(&mut self, node: &Node) {

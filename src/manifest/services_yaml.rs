@@ -7,7 +7,7 @@
 //!     kind: postgres                  # or `image:` alone, where it says the kind
 //!     version: "16.4"
 //!     databases: [shop]               # or {shop: {owner: shop}}
-//!     users: {shop: {databases: [shop]}, report: {}}
+//!     users: {shop: {databases: [shop]}, report: {rights: minimal}}
 //!     extensions: [pg_trgm]
 //!     settings: {max_connections: 200}
 //!   mail:

@@ -20,6 +20,7 @@ mod overlaid;
 mod protocol;
 mod report;
 mod requirement;
+mod rights;
 mod secret;
 mod seed;
 mod stack;
@@ -49,6 +50,7 @@ pub use overlaid::{Change, Production};
 pub use protocol::Protocol;
 pub use report::{Fact, NotAsked, Report, ReportedService, Section, Verdict};
 pub use requirement::{Requirement, Tilde};
+pub use rights::Rights;
 pub use secret::Secret;
 pub use seed::{Seed, SeedSource};
 pub use stack::{

@@ -3,7 +3,7 @@
 //! A service of the stack is what runs here; production's declaration is kept as it was, so that nothing laid over it is
 //! taken for production's word.
 
-use super::{Located, Origin, Service, User};
+use super::{Located, Origin, Rights, Service, User};
 
 /// What production's files declare of a service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -187,10 +187,10 @@ fn environment(declared: &Service, here: &Service) -> Vec<Change> {
 
 /// Logins that only `services.local.yaml` has, and those that have other rights by it.
 fn roles(declared: &Service, here: &Service) -> Vec<Change> {
-    let rights = |user: &User| if user.superuser { "superuser" } else { "no superuser" }.to_owned();
+    let rights = |user: &User| user.rights.map_or("as it was made", Rights::name).to_owned();
     let changed = here.users.iter().filter_map(|user| {
         let before = declared.users.iter().find(|other| other.name.value == user.name.value);
-        let differs = before.is_none_or(|before| before.superuser != user.superuser);
+        let differs = before.is_none_or(|before| before.rights != user.rights);
         differs.then(|| Change {
             topic: "rights",
             name: user.name.value.clone(),

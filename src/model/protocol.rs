@@ -25,4 +25,9 @@ impl Protocol {
     pub fn has_administrator(self) -> bool {
         matches!(self, Self::Postgres | Self::Mysql)
     }
+
+    /// Whether a login can have more rights than those on its own databases or virtual hosts.
+    pub fn has_rights(self) -> bool {
+        matches!(self, Self::Postgres | Self::Mysql | Self::Amqp)
+    }
 }

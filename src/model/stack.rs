@@ -1,6 +1,6 @@
 //! The canonical model: what all manifests together declare.
 
-use super::{ImageRef, Located, Origin, Production, Protocol, Secret, Seed, Template, Version};
+use super::{ImageRef, Located, Origin, Production, Protocol, Rights, Secret, Seed, Template, Version};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -194,8 +194,9 @@ pub struct User {
     pub credential: Credential,
     /// Whether some app's variable carries this password. Where none does, a declared literal is kept as it is.
     pub bound: bool,
-    /// Whether the login is to be the server's administrator, because the user asked for exactly that.
-    pub superuser: bool,
+    /// What it may do beyond its databases. None where no file says how production makes it: a login that is there
+    /// keeps what it has, and one that is made gets no more than its databases.
+    pub rights: Option<Rights>,
 }
 
 /// Where production takes a password from. Services that share a source share the credential.

@@ -1,6 +1,6 @@
 //! What must be there in a server before an app can log in.
 
-use super::Secret;
+use super::{Rights, Secret};
 
 /// Logins, databases and extensions of one service, carried out on every `up`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct Wanted {
     pub databases: Vec<WantedDatabase>,
     /// Extensions for each of the databases.
     pub extensions: Vec<String>,
+    /// What is granted to logins of [`Rights::Master`]: Postgres' predefined roles, `MySQL`'s privileges.
+    pub master: Vec<String>,
     /// Whether what init files made as the administrator goes over to each database's owner.
     pub adopt: bool,
 }
@@ -22,8 +24,8 @@ pub struct WantedUser {
     pub name: String,
     /// Its password.
     pub password: Option<Secret>,
-    /// Whether it is an administrator, because the user asked for exactly that.
-    pub superuser: bool,
+    /// What it may do beyond its databases; none where what it has is left alone.
+    pub rights: Option<Rights>,
 }
 
 /// One database.

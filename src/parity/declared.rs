@@ -2,18 +2,27 @@
 
 use super::base::{self, Base};
 use super::sides::Declared;
-use crate::model::{ImageRef, Located, Origin, Protocol, Service, ServiceFacts};
+use crate::model::{ImageRef, Located, Origin, Protocol, Rights, Service, ServiceFacts};
 use std::collections::BTreeMap;
 
 /// The topic of what is known of an image.
 pub(super) const IMAGE: &str = "image";
 
-/// What production's files declare: version, image, settings, extensions, databases, vhosts and plugins, each with its
-/// place; without a word of `services.local.yaml`. None where those files do not have the service.
+/// Logins of Postgres.
+const ROLES: &str = "roles";
+/// Logins of `RabbitMQ`.
+const USERS: &str = "users";
+
+/// What production's files declare: version, image, settings, extensions, databases, vhosts, plugins and what logins
+/// may do, each with its place; without a word of `services.local.yaml`. None where those files do not have the service.
 pub fn declared(service: &Service, protocol: Protocol) -> Option<Declared> {
     let production = service.in_production()?;
     let mut declared = Declared { version: production.version.number.clone(), ..Declared::default() };
     for change in service.changes().into_iter().filter(|change| change.topic != "version") {
+        // What its server tells of logins is said below, in the server's words.
+        if change.topic == "rights" && words_of(Rights::Minimal, protocol).is_some() {
+            continue;
+        }
         if let Some(said) = change.production {
             let name = if change.topic == "settings" { change.name.to_lowercase() } else { change.name };
             declared.entries.insert((change.topic.to_owned(), name), (Some(said.value), said.origin));
@@ -39,6 +48,11 @@ pub fn declared(service: &Service, protocol: Protocol) -> Option<Declared> {
             add("databases", database.name.value.clone(), None, &database.name.origin);
         }
     }
+    for user in production.users.iter().filter(|user| !user.name.value.is_empty()) {
+        if let Some((topic, words)) = user.rights.and_then(|rights| words_of(rights, protocol)) {
+            add(topic, user.name.value.clone(), Some(words.to_owned()), &user.name.origin);
+        }
+    }
     if let Some(image) = &production.image {
         of_image(&mut declared, image);
     }
@@ -46,7 +60,7 @@ pub fn declared(service: &Service, protocol: Protocol) -> Option<Declared> {
 }
 
 /// What `services.local.yaml` changes of a service, and where its version stands there; none where it changes nothing.
-pub fn overlay(service: &Service) -> Option<(Declared, Option<&Origin>)> {
+pub fn overlay(service: &Service, protocol: Protocol) -> Option<(Declared, Option<&Origin>)> {
     let mut overlay = Declared::default();
     let place = service.local_version();
     if place.is_some() {
@@ -54,6 +68,14 @@ pub fn overlay(service: &Service) -> Option<(Declared, Option<&Origin>)> {
         overlay.version = version.number.clone().or_else(|| Some(version.text.clone())).filter(|text| !text.is_empty());
     }
     for change in service.changes().into_iter().filter(|change| change.topic != "version") {
+        if change.topic == "rights" {
+            let said = Rights::named(&change.local.value).and_then(|rights| words_of(rights, protocol));
+            if let Some((topic, words)) = said {
+                let key = (topic.to_owned(), change.name);
+                overlay.entries.insert(key, (Some(words.to_owned()), change.local.origin));
+                continue;
+            }
+        }
         let value = (change.local.value != "declared").then_some(change.local.value);
         let name = if change.topic == "settings" { change.name.to_lowercase() } else { change.name };
         overlay.entries.insert((change.topic.to_owned(), name), (value, change.local.origin));
@@ -85,10 +107,37 @@ fn of_image(declared: &mut Declared, image: &Located<ImageRef>) {
     }
 }
 
+/// What a server says of a login with these rights, and under which topic; none where it says nothing of rights.
+fn words_of(rights: Rights, protocol: Protocol) -> Option<(&'static str, &'static str)> {
+    match (protocol, rights) {
+        (Protocol::Postgres, Rights::Superuser) => Some((ROLES, "login, superuser, createdb, createrole, replication")),
+        (Protocol::Postgres, Rights::Master) => Some((ROLES, "login, createdb, createrole")),
+        (Protocol::Postgres, Rights::Owner) => Some((ROLES, "login, createdb")),
+        (Protocol::Postgres, Rights::Minimal) => Some((ROLES, "login")),
+        (Protocol::Amqp, Rights::Superuser | Rights::Master) => Some((USERS, "administrator")),
+        (Protocol::Amqp, Rights::Owner | Rights::Minimal) => Some((USERS, "no tags")),
+        _ => None,
+    }
+}
+
+/// The rights that a role's words in the facts come nearest to.
+pub(super) fn rights_of_words(words: &str) -> Rights {
+    let has = |word: &str| words.split(", ").any(|known| known == word);
+    if has("superuser") || has("administrator") {
+        Rights::Superuser
+    } else if has("createrole") {
+        Rights::Master
+    } else if has("createdb") {
+        Rights::Owner
+    } else {
+        Rights::Minimal
+    }
+}
+
 /// What a manifest declares as if its server had said it, for a comparison with another manifest: what it does not
 /// declare is not there.
 pub fn as_facts(declared: &Declared, protocol: Protocol, product: &str) -> ServiceFacts {
-    let topics = ["settings", "extensions", "vhosts", "plugins", "databases"];
+    let topics = ["settings", "extensions", "vhosts", "plugins", "databases", ROLES, USERS];
     let mut topics: BTreeMap<String, BTreeMap<String, String>> =
         topics.into_iter().map(|topic| (topic.to_owned(), BTreeMap::new())).collect();
     for ((topic, name), (value, _)) in &declared.entries {

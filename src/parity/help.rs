@@ -1,5 +1,6 @@
 //! What to change where two sides differ: each entry is one way, and following it makes them agree.
 
+use super::declared::rights_of_words;
 use super::sides::{Advice, Has, Sides};
 use crate::model::{Origin, Protocol, side};
 
@@ -45,6 +46,10 @@ pub(super) fn of_entry(sides: &Sides<'_>, topic: &str, name: &str, said: &[(&str
         ("database", _) if name != "name" => Some(format!(
             "declare `POSTGRES_INITDB_ARGS` for {service} as {first} was made, and begin its data anew (`devenv up --fresh {service}`)"
         )),
+        ("roles" | "users", Has::Value(words)) if sides.protocol.has_rights() => {
+            let rights = rights_of_words(words).name();
+            Some(format!("say `users: {{{name}: {{rights: {rights}}}}}` of {service} in services.local.yaml"))
+        }
         ("image", _) => Some("name the image that production runs, with its tag".to_owned()),
         _ => None,
     };

@@ -69,7 +69,7 @@ fn pinned(declared: Service, image: &str) -> Service {
 
 fn compared(service: &Service, answered: Vec<(&str, &ServiceFacts)>) -> Compared {
     let declared = declared(service, Protocol::Postgres);
-    let overlay = overlay(service);
+    let overlay = overlay(service, Protocol::Postgres);
     compare(&Sides {
         declared: declared.as_ref(),
         version_origin: service.in_production().map(|service| &service.version.origin),
@@ -213,7 +213,7 @@ fn a_service_that_only_this_checkout_has_is_none_of_production_s() {
     let mut here = service("16.4", local(2));
     here.production = Production::Nothing;
     assert!(declared(&here, Protocol::Postgres).is_none());
-    let overlay = overlay(&here).unwrap();
+    let overlay = overlay(&here, Protocol::Postgres).unwrap();
     assert_eq!(overlay.0.version.as_deref(), Some("16.4"));
     assert_eq!(compared(&here, Vec::new()).differences, []);
 }

@@ -8,7 +8,7 @@ use super::desired::{DesiredService, Request, desired, rehash};
 use super::layers::{is_layer, machine_of, owner_of};
 use super::{Action, Desired, FixedPorts, Identity, Plan, VolumeSpec};
 use crate::model::{
-    ImageRef, Observed, ObservedContainer, Over, Owner, Protocol, Seed, SeedSource, Service, Stack, Way, label,
+    ImageRef, Observed, ObservedContainer, Over, Owner, Protocol, Rights, Seed, SeedSource, Service, Stack, Way, label,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -310,7 +310,7 @@ fn key(making: &DesiredService, seeds: &str, image: &str, identity: &Identity, t
     for user in &making.wanted.users {
         add("user", user.name.as_bytes());
         add("password", user.password.as_ref().map(|password| password.reveal().as_bytes()).unwrap_or_default());
-        add("superuser", &[u8::from(user.superuser)]);
+        add("rights", user.rights.map_or("", Rights::name).as_bytes());
     }
     for database in &making.wanted.databases {
         add("database", database.name.as_bytes());
@@ -318,6 +318,9 @@ fn key(making: &DesiredService, seeds: &str, image: &str, identity: &Identity, t
     }
     for extension in &making.wanted.extensions {
         add("extension", extension.as_bytes());
+    }
+    for granted in &making.wanted.master {
+        add("master", granted.as_bytes());
     }
     add("adopt", &[u8::from(making.wanted.adopt)]);
     let all: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();

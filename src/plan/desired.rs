@@ -362,7 +362,7 @@ fn desired_service(
         }),
         inherited: None,
         begins_inherited: false,
-        wanted: logins.wanted(service),
+        wanted: logins.wanted(service, kind),
         shell: kind.shell.clone(),
         shell_environments,
         extensions: service.extensions.clone(),

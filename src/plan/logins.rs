@@ -3,7 +3,7 @@
 use super::desired::Request;
 use super::endpoint::templates;
 use crate::kinds::{Family, Kind, rabbitmq_definitions};
-use crate::model::{Credential, Endpoint, Protocol, Secret, Service, User, Wanted, WantedDatabase, WantedUser};
+use crate::model::{Credential, Endpoint, Protocol, Rights, Secret, Service, User, Wanted, WantedDatabase, WantedUser};
 use minijinja::context;
 use minijinja::value::Value as Jinja;
 
@@ -14,7 +14,7 @@ const ADMIN: &str = "devenv_admin";
 pub(super) struct Login {
     pub(super) name: Option<String>,
     pub(super) password: Option<Secret>,
-    superuser: bool,
+    rights: Option<Rights>,
     databases: Vec<String>,
 }
 
@@ -44,14 +44,16 @@ impl Logins {
             users.push(Login {
                 name: (!user.name.value.is_empty()).then(|| user.name.value.clone()),
                 password: own.cloned().or_else(|| password_of(user, &password)),
-                superuser: user.superuser,
+                rights: user.rights,
                 databases: Vec::new(),
             });
         }
         if users.is_empty() {
             let name = kind.default_user.clone();
             let password = name.as_ref().map(|_| password(&format!("service {}", service.name)));
-            users.push(Login { name, password, superuser: false, databases: Vec::new() });
+            // No file names a login: the image makes it, or nothing is known of who does.
+            let rights = if service.image.is_some() { family.rights } else { Some(Rights::Owner) };
+            users.push(Login { name, password, rights, databases: Vec::new() });
         }
         let first = users[0].name.clone().unwrap_or_default();
         let mut databases: Vec<WantedDatabase> = service
@@ -74,7 +76,7 @@ impl Logins {
                 users.push(Login {
                     name: Some(database.owner.clone()),
                     password: Some(password),
-                    superuser: false,
+                    rights: None,
                     databases: Vec::new(),
                 });
             }
@@ -91,12 +93,12 @@ impl Logins {
         // Where an app logs in as the image's own administrator, as in production, that login has one password.
         let password = match users.iter_mut().find(|user| user.name.as_ref() == Some(&name)) {
             Some(user) => {
-                user.superuser = true;
+                user.rights = Some(Rights::Superuser);
                 user.password.clone()
             }
             None => Some(password(&format!("administrator of {}", service.name))),
         };
-        let admin = Login { name: Some(name), password, superuser: true, databases: Vec::new() };
+        let admin = Login { name: Some(name), password, rights: Some(Rights::Superuser), databases: Vec::new() };
         Ok(Self { admin, users, databases, vhosts })
     }
 
@@ -112,7 +114,7 @@ impl Logins {
                 .users
                 .iter()
                 .chain(ours)
-                .filter_map(|user| Some((user.name.clone()?, user.password.clone(), user.superuser)))
+                .filter_map(|user| Some((user.name.clone()?, user.password.clone(), is_administrator(user))))
                 .collect();
             rabbitmq_definitions(&users, &self.vhosts)
         } else {
@@ -160,18 +162,24 @@ impl Logins {
         endpoints
     }
 
-    pub(super) fn wanted(&self, service: &Service) -> Wanted {
+    pub(super) fn wanted(&self, service: &Service, kind: &Kind) -> Wanted {
         let user = |login: &Login| {
             let name = login.name.clone()?;
-            Some(WantedUser { name, password: login.password.clone(), superuser: login.superuser })
+            Some(WantedUser { name, password: login.password.clone(), rights: login.rights })
         };
         Wanted {
             users: self.users.iter().filter_map(user).collect(),
             databases: self.databases.clone(),
             extensions: service.extensions.iter().map(|extension| extension.value.clone()).collect(),
+            master: kind.master.clone(),
             adopt: !service.init_files.is_empty(),
         }
     }
+}
+
+/// Whether a broker makes it an administrator, who may also use the management page.
+fn is_administrator(login: &Login) -> bool {
+    login.rights >= Some(Rights::Master)
 }
 
 /// A bound credential is ours, named after its source in production; a literal that no variable carries is kept.

@@ -290,7 +290,7 @@ fn no_secret_is_in_a_label_or_an_argument() {
         name: Located::new(String::new(), origin()),
         credential: Credential::Variable("REDIS_PASSWORD".into()),
         bound: true,
-        superuser: false,
+        rights: None,
     });
     let all = stack(vec![service("db", "postgres", "16.4"), cache, service("queue", "rabbitmq", "3.13.7")]);
     let desired = decide(&all, &Observed::default());
@@ -314,7 +314,7 @@ fn a_password_of_the_users_own_reaches_the_server() {
         name: Located::new("shop".into(), origin()),
         credential: Credential::Variable("DB_PASSWORD".into()),
         bound: true,
-        superuser: false,
+        rights: None,
     });
     let passwords = BTreeMap::from([("db".to_owned(), Secret::new("mine"))]);
     let desired = decide_with(&stack(vec![db]), &Observed::default(), &passwords);
@@ -325,7 +325,7 @@ fn a_password_of_the_users_own_reaches_the_server() {
 #[test]
 fn credentials_follow_their_source_in_production() {
     let user =
-        |credential, bound| User { name: Located::new("shop".into(), origin()), credential, bound, superuser: false };
+        |credential, bound| User { name: Located::new("shop".into(), origin()), credential, bound, rights: None };
     let password = |user: User| {
         let mut db = service("db", "postgres", "16.4");
         db.users.push(user);
@@ -380,7 +380,7 @@ fn a_servers_files_carry_awkward_values_whole() {
         name: Located::new(String::new(), origin()),
         credential: Credential::Literal(Secret::new(r#"a "b" \c"#)),
         bound: false,
-        superuser: false,
+        rights: None,
     });
     let text = file(&decide(&stack(vec![cache]), &Observed::default()), "/etc/devenv/redis.conf");
     assert_eq!(text, "save \"\"\nmaxmemory 64mb\nrequirepass \"a \\\"b\\\" \\\\c\"\n# end");
@@ -394,7 +394,7 @@ fn a_redis_without_a_password_says_that_it_is_open() {
             name: Located::new(String::new(), origin()),
             credential: Credential::None,
             bound: true,
-            superuser: false,
+            rights: None,
         };
         open.users.push(user);
         let text = file(&decide(&stack(vec![open]), &Observed::default()), &format!("/etc/devenv/{kind}.conf"));
@@ -471,7 +471,7 @@ fn an_app_that_logs_in_as_a_fixed_administrator_shares_its_password() {
         name: Located::new(name.into(), origin()),
         credential: Credential::Variable("PASSWORD".into()),
         bound: true,
-        superuser: false,
+        rights: None,
     };
     db.users = vec![login("postgres")];
     let shared = &decide(&stack(vec![db.clone()]), &Observed::default()).services[0];
@@ -490,7 +490,7 @@ fn mysql_s_root_is_the_administrator_with_a_password_of_its_own_or_that_of_an_ap
             name: Located::new("shop".into(), origin()),
             credential: Credential::Variable("PASSWORD".into()),
             bound: true,
-            superuser: false,
+            rights: None,
         }];
         db.plugins = vec![Located::new("auth_ed25519".into(), origin())];
         let variable = |service: &DesiredService, name: &str| {
@@ -504,7 +504,7 @@ fn mysql_s_root_is_the_administrator_with_a_password_of_its_own_or_that_of_an_ap
         assert_eq!(variable(apart, "MYSQL_ROOT_PASSWORD").as_deref(), admin.password.as_ref().map(Secret::reveal));
         assert_eq!(variable(apart, "MYSQL_USER").as_deref(), Some("shop"));
         assert_eq!(variable(apart, "MYSQL_ALLOW_EMPTY_PASSWORD"), None);
-        assert!(!apart.wanted.users[0].superuser);
+        assert_eq!(apart.wanted.users[0].rights, None);
         let plugins = apart.container.files.iter().find(|file| file.path.ends_with("devenv-plugins.cnf")).unwrap();
         let library = if kind == "mysql" { "auth_ed25519.so" } else { "auth_ed25519" };
         assert_eq!(String::from_utf8_lossy(&plugins.content.0), format!("[mysqld]\nplugin_load_add={library}\n"));

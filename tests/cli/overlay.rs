@@ -76,7 +76,7 @@ fn settings_extensions_rights_and_images_that_contradict_are_said_each_in_a_line
     let told = report(&sandbox);
     let subjects: Vec<&str> =
         told["differences"].as_array().unwrap().iter().filter_map(|found| found["subject"].as_str()).collect();
-    for subject in ["image", "max_connections", "work_mem", "extension hstore", "rights of audit"] {
+    for subject in ["image", "max_connections", "work_mem", "extension hstore", "role audit"] {
         assert!(subjects.contains(&subject), "{subject} in {subjects:?}");
     }
 }

@@ -32,6 +32,7 @@ mod protocol;
 mod pull;
 mod real_registry;
 mod refusals;
+mod rights;
 mod run;
 mod sandbox;
 mod secrets;

@@ -4,7 +4,8 @@ use crate::client::{MYSQL_CLIENT, Url, mysql};
 use crate::project::{Outcome, Sandbox, docker};
 use crate::protocol::{on_database, wanted};
 use crate::server::Server;
-use devenv::model::{Endpoint, Protocol, Secret, Wanted, WantedDatabase};
+use devenv::kinds::Kinds;
+use devenv::model::{Endpoint, Protocol, Rights, Secret, Wanted, WantedDatabase};
 use devenv::protocol::{Done, Fault, ProbeError, Subject, Target, Tls, TlsMode, facts, prove, reconcile, take_over};
 use std::io::Write as _;
 use std::process::Stdio;
@@ -302,7 +303,7 @@ async fn each_refusal_is_told_apart_and_what_is_wanted_is_made_once() {
 
         // Another password, another owner, more rights and fewer again. Nothing is dropped.
         wanted.users[0].password = Some(Secret::new("new"));
-        wanted.users[1].superuser = true;
+        wanted.users[1].rights = Some(Rights::Superuser);
         wanted.databases[1].owner = "app".to_owned();
         let changed = [
             Done::PasswordSet("app".to_owned()),
@@ -313,7 +314,16 @@ async fn each_refusal_is_told_apart_and_what_is_wanted_is_made_once() {
         refused(&server.endpoint(Some("app"), Some("app-pw"))).await;
         server.ready(&on_database(server.endpoint(Some("app"), Some("new")), "other")).await;
         server.ready(&on_database(server.endpoint(Some(awkward), Some("p'\\w")), "mysql")).await;
-        wanted.users[1].superuser = false;
+        // A cloud's master login makes databases and logins, and has not all rights.
+        wanted.users[1].rights = Some(Rights::Master);
+        wanted.master = Kinds::built_in().unwrap().get("mysql").unwrap().master.clone();
+        assert_eq!(reconciled(&server, &wanted).await, [Done::UserChanged(awkward.to_owned())]);
+        assert_eq!(reconciled(&server, &wanted).await, []);
+        server.ready(&on_database(server.endpoint(Some(awkward), Some("p'\\w")), "mysql")).await;
+        let rights = "SELECT CONCAT(Super_priv, Create_priv, Grant_priv) FROM mysql.user WHERE Create_user_priv = 'Y' AND \
+                      User LIKE 'it%'";
+        assert_eq!(query(&server, rights).trim(), "NYY");
+        wanted.users[1].rights = Some(Rights::Owner);
         assert_eq!(reconciled(&server, &wanted).await, [Done::UserChanged(awkward.to_owned())]);
         refused(&on_database(server.endpoint(Some(awkward), Some("p'\\w")), "mysql")).await;
         server.ready(&on_database(server.endpoint(Some(awkward), Some("p'\\w")), "other")).await;

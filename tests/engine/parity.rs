@@ -29,13 +29,15 @@ variables:
 "#;
 
 /// What production has instead: a collation, `max_connections`, an extension that lacks and one that is too many, the
-/// time zone, the eviction policy, persistence, a vhost and a plugin that lack here, a user that is too many here.
+/// time zone, the eviction policy, persistence, a vhost and a plugin that lack here, a user that is too many here, a
+/// login that may do more.
 fn production() -> String {
     let planted = [
         (
             "extensions: [hstore]",
             "extensions: [pg_trgm]\n    environment: { POSTGRES_INITDB_ARGS: --locale=C --encoding=UTF8 }",
         ),
+        ("databases: [shop]", "databases: [shop]\n    rights: master"),
         ("max_connections: 50, timezone: UTC", "max_connections: 80, timezone: Europe/Berlin"),
         ("maxmemory-policy: allkeys-lru", "maxmemory-policy: noeviction, appendonly: \"yes\""),
         ("vhosts: [shop]", "vhosts: [shop, billing]\n    plugins: [rabbitmq_shovel]"),
@@ -114,7 +116,12 @@ fn every_planted_difference_is_found_and_none_on_an_identical_stack() {
         ("cache: image", "behaves", moved.as_str()),
         ("queue: virtual host billing", "breaks", "production default queue type classic · local absent"),
         ("queue: plugin rabbitmq_shovel", "breaks", "production enabled · local absent"),
-        ("queue: user audit", "behaves", "production absent · local no tags"),
+        ("queue: user audit", "behaves", "production absent · local no tags · manifest no tags"),
+        (
+            "db: role app",
+            "behaves",
+            "production login, createdb, createrole · local login, createdb · manifest login, createdb",
+        ),
     ];
     let mut seen = found(&report);
     // With the C locale, initdb chooses these by itself.

@@ -2,7 +2,7 @@
 
 use crate::server::Server;
 use devenv::kinds::rabbitmq_definitions;
-use devenv::model::{Endpoint, Protocol, Secret, Wanted, WantedDatabase, WantedUser};
+use devenv::model::{Endpoint, Protocol, Rights, Secret, Wanted, WantedDatabase, WantedUser};
 use devenv::protocol::{Done, Fault, ProbeError, Subject, prove, reconcile};
 
 const POSTGRES: [(&str, &str); 3] = [("postgres:15", "15."), ("postgres:17", "17."), ("postgres:18", "18.")];
@@ -34,7 +34,7 @@ pub(crate) fn wanted(users: &[(&str, &str)], databases: &[(&str, &str)]) -> Want
     let user = |(name, password): &(&str, &str)| WantedUser {
         name: (*name).to_owned(),
         password: Some(Secret::new(*password)),
-        superuser: false,
+        rights: None,
     };
     let database =
         |(name, owner): &(&str, &str)| WantedDatabase { name: (*name).to_owned(), owner: (*owner).to_owned() };
@@ -42,6 +42,7 @@ pub(crate) fn wanted(users: &[(&str, &str)], databases: &[(&str, &str)]) -> Want
         users: users.iter().map(user).collect(),
         databases: databases.iter().map(database).collect(),
         extensions: Vec::new(),
+        master: Vec::new(),
         adopt: false,
     }
 }
@@ -151,14 +152,40 @@ async fn a_wanted_administrator_becomes_one_and_stops_being_one() {
     let server = postgres("postgres:15", &[], &[]);
     server.ready(&administrator(&server)).await;
     let mut wanted = wanted(&[("postgres", "pw"), ("devenv_admin", "not-ours")], &[("shop", "postgres")]);
-    wanted.users[0].superuser = true;
+    wanted.users[0].rights = Some(Rights::Superuser);
     reconciled(&server, &wanted).await;
     assert_eq!(query(&server, "shop", "SELECT rolsuper FROM pg_roles WHERE rolname = 'postgres'"), "t");
-    wanted.users[0].superuser = false;
+    wanted.users[0].rights = None;
+    assert_eq!(reconciled(&server, &wanted).await, [], "what nobody says anything of stays");
+    wanted.users[0].rights = Some(Rights::Owner);
     assert_eq!(reconciled(&server, &wanted).await, [Done::UserChanged("postgres".to_owned())]);
     assert_eq!(query(&server, "shop", "SELECT rolsuper FROM pg_roles WHERE rolname = 'postgres'"), "f");
     // The administrator's own login stays as it is, whoever wants it otherwise.
     server.ready(&administrator(&server)).await;
+}
+
+#[tokio::test]
+async fn a_cloud_s_master_login_makes_databases_and_logins_and_gives_monitoring_on_and_is_no_superuser() {
+    for (image, _) in POSTGRES {
+        let server = postgres(image, &[], &[]);
+        server.ready(&administrator(&server)).await;
+        let mut wanted = wanted(&[("master", "pw")], &[("shop", "master")]);
+        wanted.users[0].rights = Some(Rights::Master);
+        wanted.master = ["pg_monitor", "pg_signal_backend", "pg_of_a_later_release"].map(str::to_owned).to_vec();
+        reconciled(&server, &wanted).await;
+        assert_eq!(reconciled(&server, &wanted).await, []);
+        let master = on_database(server.endpoint(Some("master"), Some("pw")), "shop");
+        as_app(&master, "CREATE DATABASE more").await.unwrap();
+        as_app(&master, "CREATE ROLE reader LOGIN; GRANT pg_monitor TO reader").await.unwrap();
+        as_app(&master, "CREATE EXTENSION pg_buffercache").await.expect_err("that takes a superuser");
+
+        wanted.users[0].rights = Some(Rights::Minimal);
+        assert_eq!(reconciled(&server, &wanted).await, [Done::UserChanged("master".to_owned())]);
+        as_app(&master, "CREATE DATABASE yet_more").await.expect_err("no more databases");
+        let member = "SELECT pg_has_role('master', 'pg_monitor', 'MEMBER')";
+        assert_eq!(query(&server, "shop", member), "f");
+        assert_eq!(reconciled(&server, &wanted).await, []);
+    }
 }
 
 #[tokio::test]

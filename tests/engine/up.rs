@@ -39,7 +39,7 @@ variables:
     assert_eq!(redis(&env["REDIS_URL"], &["CONFIG", "GET", "maxmemory-policy"]), ["maxmemory-policy", "allkeys-lru"]);
     assert_eq!(redis(&env["REDIS_URL"], &["CONFIG", "GET", "maxmemory"]), ["maxmemory", "33554432"]);
 
-    // Databases, extensions, and a login that owns them and is no more than that.
+    // Databases, extensions, and a login that owns them, may make further ones, and is no more than that.
     for (url, database) in [(url, "shop"), (&env["AUDIT_URL"], "audit")] {
         assert_eq!(one(url, "SELECT current_database()"), database);
         let extensions = sql(url, "SELECT extname FROM pg_extension ORDER BY 1").unwrap();
@@ -48,7 +48,7 @@ variables:
         assert_eq!(one(url, owner), "t", "{database}");
     }
     let role = "SELECT rolsuper, rolcreaterole, rolcreatedb FROM pg_roles WHERE rolname = current_user";
-    assert_eq!(sql(url, role).unwrap(), ["f", "f", "f"]);
+    assert_eq!(sql(url, role).unwrap(), ["f", "f", "t"]);
     let refused = sql(url, "CREATE EXTENSION adminpack; COPY (SELECT 1) TO PROGRAM 'true'");
     assert!(refused.is_err(), "a superuser's statement ran: {refused:?}");
 

@@ -109,5 +109,5 @@ impl Binder<'_> {
 }
 
 pub(super) fn added_user(name: &str, credential: Credential, origin: &Origin) -> User {
-    User { name: Located::new(name.to_owned(), origin.clone()), credential, bound: false, superuser: false }
+    User { name: Located::new(name.to_owned(), origin.clone()), credential, bound: false, rights: None }
 }

@@ -58,6 +58,8 @@ pub(crate) struct Resource<'a> {
     pub(crate) origin: Origin,
     /// The type, as written.
     pub(crate) type_name: &'a str,
+    /// Who makes its logins, by the kinds' `rights`: its type, or that of the call that stands for it.
+    pub(crate) maker: &'a str,
     /// What its attributes mean.
     pub(crate) shape: &'a Shape,
     /// Its attributes.
@@ -212,6 +214,12 @@ fn fill(service: &mut Service, resource: &Resource<'_>, kind: &Kind) -> Vec<Diag
     let node = Node { origin: origin.clone(), tag: None, kind: NodeKind::Mapping(entries) };
     let mut expect = Expect::default();
     service_facts::read(service, &node, kind, &mut expect);
+    let of_its_own = format!("{} user", resource.maker);
+    for user in &mut service.users {
+        let is_own = resource.users.iter().any(|own| own.value == user.name.value);
+        let makers = [if is_own { of_its_own.as_str() } else { resource.maker }, "cloud"];
+        user.rights = kind.rights_by(&makers);
+    }
     service.keys = keys;
     if read.worst > Support::Reproduced {
         service.support = service.support.max(Support::Approximated);

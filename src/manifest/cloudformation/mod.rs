@@ -77,6 +77,7 @@ fn read_file(
             name: entry.key.value.clone(),
             origin: entry.key.origin.clone(),
             type_name,
+            maker: type_name,
             shape,
             body: &body,
             parameters: parameters(shape.settings, properties, document, &template),

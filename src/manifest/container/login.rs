@@ -17,10 +17,6 @@ pub(super) struct Found {
     pub(super) open: bool,
 }
 
-/// What becomes of a login that the image makes the server's administrator.
-const SUPERUSER: &str = "in production this login is the server's superuser; here it owns its databases and no more; \
-                         `users: {NAME: {superuser: true}}` in services.local.yaml restores that";
-
 impl Backing<'_> {
     /// A variable that says something about the login.
     pub(super) fn login_variable(&mut self, meaning: Login, value: &Located<Sourced>, path: &str) {
@@ -37,11 +33,7 @@ impl Backing<'_> {
             }
             Login::User => {
                 self.login.user = Some(value.clone());
-                if self.is_superuser(&text.text) {
-                    self.keys.aside(path, Support::Approximated, SUPERUSER);
-                } else {
-                    self.keys.aside(path, Support::Reproduced, "");
-                }
+                self.keys.aside(path, Support::Reproduced, "");
             }
             Login::Database => {
                 if text.unset {
@@ -73,11 +65,6 @@ impl Backing<'_> {
                 self.keys.aside(path, Support::Reproduced, "");
             }
         }
-    }
-
-    /// Whether the image makes a login of that name the server's administrator, as the official one does of any.
-    fn is_superuser(&self, name: &str) -> bool {
-        self.kind.protocol == Protocol::Postgres && self.family.admin.as_deref().is_none_or(|admin| admin == name)
     }
 
     pub(super) fn unset_matters(&mut self, text: &Sourced, origin: &Origin, what: &str) {
@@ -158,7 +145,6 @@ impl Backing<'_> {
         let names_users = self.family.default_login.is_some()
             || self.kind.default_user.is_some()
             || self.family.variables.values().any(|login| *login == Login::User);
-        let user_said = found.user.is_some();
         let said = found.user.filter(|user| {
             self.sources.user.clone_from(&user.value.variable);
             !user.value.text.is_empty() && !user.value.unset
@@ -170,10 +156,6 @@ impl Backing<'_> {
             .map(|user| Located::new(user.value.text, user.origin))
             .or_else(|| default.map(|login| Located::new(login.user.clone(), origin.clone())))
             .or_else(|| fallback.map(|name| Located::new(name, origin.clone())));
-        if !user_said && default.is_some() && name.as_ref().is_some_and(|name| self.is_superuser(&name.value)) {
-            let path = format!("{}.POSTGRES_USER", self.container.wording.environment);
-            self.keys.aside(path, Support::Approximated, SUPERUSER);
-        }
         let is_default = default.is_some_and(|login| name.as_ref().is_some_and(|name| name.value == login.user));
         let own = || Credential::Own(self.service.name.clone());
         let password = found.password.or_else(|| found.admin.filter(|_| is_default)).map(|found| found.value);
@@ -190,10 +172,11 @@ impl Backing<'_> {
         if nameless {
             if credential != Credential::None {
                 let name = Located::new(String::new(), origin.clone());
-                self.service.users.push(User { name, credential, bound: false, superuser: false });
+                self.service.users.push(User { name, credential, bound: false, rights: None });
             }
         } else if let Some(name) = name {
-            self.service.users.push(User { name, credential, bound: false, superuser: false });
+            let rights = self.family.rights_of(&name.value);
+            self.service.users.push(User { name, credential, bound: false, rights });
         }
         if let Some(database) = found.database {
             self.sources.database.clone_from(&database.value.variable);

@@ -174,7 +174,7 @@ impl Reader<'_> {
             self.unknown.push(name.clone());
             return;
         };
-        let mut service = Managed::new(name, kind, None);
+        let mut service = Managed::new(DIALECT.name, name, kind, None);
         let tag = image.value.tag.as_deref().unwrap_or_default();
         service.service.version = kind.version(tag, image.value.digest.is_some(), image.origin.clone());
         service.service.family.clone_from(&family.name);

@@ -137,7 +137,7 @@ impl Reader<'_> {
             return;
         };
         let version = node.get("version").and_then(|version| self.expect.text(version, "`version`"));
-        let mut service = Managed::new(&name, kind, version.as_ref());
+        let mut service = Managed::new(DIALECT.name, &name, kind, version.as_ref());
         for key in ["name", "engine", "version"].into_iter().filter(|key| node.get(key).is_some()) {
             service.aside(key, Support::Reproduced, "");
         }
@@ -161,6 +161,10 @@ impl Reader<'_> {
         // What a cluster and a development database have by themselves.
         let is_cluster = node.get("production").and_then(Node::as_bool) == Some(true);
         let plain = name.value.as_str();
+        if is_cluster {
+            // `doadmin`; a login that the file names is one of the app's own.
+            service.made_by("digitalocean production");
+        }
         service.defaults(if is_cluster { "doadmin" } else { plain }, if is_cluster { "defaultdb" } else { plain });
         service.rest(node, "about production's machine, which a local server does not have");
         self.stack.services.push(service.finish());

@@ -4,7 +4,7 @@
 
 use crate::kinds::Kind;
 use crate::model::{
-    Credential, Database, Diagnostic, Key, Located, Origin, Protocol, Service, Setting, Support, User, Version,
+    Credential, Database, Diagnostic, Key, Located, Origin, Protocol, Rights, Service, Setting, Support, User, Version,
     VersionClass,
 };
 use crate::syntax::tree::Node;
@@ -13,12 +13,19 @@ use crate::syntax::tree::Node;
 pub(super) struct Managed<'k> {
     pub(super) service: Service,
     pub(super) kind: &'k Kind,
+    /// What the platform lets the logins do that it makes.
+    rights: Option<Rights>,
     worst: Support,
 }
 
 impl<'k> Managed<'k> {
-    /// A service of that name; without a version the platform fills one in.
-    pub(super) fn new(name: &Located<String>, kind: &'k Kind, version: Option<&Located<String>>) -> Self {
+    /// A service of that name, made by the platform of a dialect; without a version the platform fills one in.
+    pub(super) fn new(
+        dialect: &str,
+        name: &Located<String>,
+        kind: &'k Kind,
+        version: Option<&Located<String>>,
+    ) -> Self {
         let version = match version {
             Some(said) => version_of(kind, said),
             None => absent(&name.origin),
@@ -28,7 +35,8 @@ impl<'k> Managed<'k> {
         if !kind.note.is_empty() {
             service.notes.push(kind.note.clone());
         }
-        Self { service, kind, worst: Support::Reproduced }
+        let rights = kind.rights_by(&[dialect]);
+        Self { service, kind, rights, worst: Support::Reproduced }
     }
 
     /// A key that changes how the server answers.
@@ -72,6 +80,11 @@ impl<'k> Managed<'k> {
         self.kind.default_database.is_some() || self.kind.name == "mongodb"
     }
 
+    /// Logins from here on are made by another maker than the dialect's platform usually is.
+    pub(super) fn made_by(&mut self, maker: &str) {
+        self.rights = self.kind.rights_by(&[maker]);
+    }
+
     /// A login by name; a server that knows only a password gets a nameless one.
     pub(super) fn user(&mut self, name: &Located<String>) {
         if !self.kind.fields.contains_key("password") {
@@ -84,7 +97,7 @@ impl<'k> Managed<'k> {
         }
         let service = &self.service.name;
         let own = if self.service.users.is_empty() { service.clone() } else { format!("{service}/{}", name.value) };
-        self.service.users.push(User { name, credential: Credential::Own(own), bound: false, superuser: false });
+        self.service.users.push(User { name, credential: Credential::Own(own), bound: false, rights: self.rights });
     }
 
     /// A database, owned by that login.

@@ -221,7 +221,7 @@ impl Reader<'_> {
         };
         let number = text.split_once('_').map_or("", |(_, number)| number).replace('_', ".");
         let version = word.as_ref().map(|word| Located::new(number, word.origin.clone()));
-        let mut service = Managed::new(&name, kind, version.as_ref());
+        let mut service = Managed::new(DIALECT.name, &name, kind, version.as_ref());
         service.service.aliases.retain(|alias| *alias != name.value);
         for key in ["type", "name", "databases"].into_iter().filter(|key| node.get(key).is_some()) {
             service.aside(key, Support::Reproduced, "");
@@ -336,7 +336,7 @@ impl Reader<'_> {
         let Some(instance) = node.get("instance") else { return };
         let Some(instance) = self.expect.text(instance, "an instance's name") else { return };
         let Some(kind) = self.input.kinds.get(key) else { return };
-        let mut service = Managed::new(&instance, kind, None);
+        let mut service = Managed::new(DIALECT.name, &instance, kind, None);
         service.aside("instance", Support::Reproduced, "");
         service.defaults("", "");
         service.rest(node, OF_THE_MACHINE);
@@ -354,7 +354,7 @@ impl Reader<'_> {
         let Some(instance) = node.get("instance") else { return };
         let Some(instance) = self.expect.text(instance, "an instance's name") else { return };
         let Some(kind) = self.input.kinds.get("opensearch") else { return };
-        let mut service = Managed::new(&instance, kind, None);
+        let mut service = Managed::new(DIALECT.name, &instance, kind, None);
         service.aside("instance", Support::Reproduced, "");
         service.rest(node, OF_THE_MACHINE);
         self.keep(service);
@@ -373,7 +373,7 @@ impl Reader<'_> {
         let origin = node.get("pool").map_or(&node.origin, |pool| &pool.origin);
         let Some(kind) = self.input.kinds.get("kafka") else { return };
         let name = Located::new("kafka".to_owned(), origin.clone());
-        let mut service = Managed::new(&name, kind, None);
+        let mut service = Managed::new(DIALECT.name, &name, kind, None);
         service.aside("pool", Support::Approximated, "a broker of the environment's own stands for the shared cluster");
         service.rest(node, OF_THE_MACHINE);
         self.keep(service);

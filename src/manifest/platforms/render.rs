@@ -117,7 +117,7 @@ impl Reader<'_> {
             let Some(kind) = self.input.kinds.spelled(DIALECT.name, "databases") else { continue };
             let version =
                 node.get("postgresMajorVersion").and_then(|node| self.expect.text(node, "`postgresMajorVersion`"));
-            let mut service = Managed::new(&name, kind, version.as_ref());
+            let mut service = Managed::new(DIALECT.name, &name, kind, version.as_ref());
             let said = |key: &str| {
                 let node = node.get(key)?;
                 Some(Located::new(node.as_str()?.to_owned(), node.origin.clone()))
@@ -164,7 +164,7 @@ impl Reader<'_> {
             }
             let Some(name) = self.named(node, "a service") else { continue };
             let Some(kind) = self.input.kinds.spelled(DIALECT.name, word) else { continue };
-            let mut service = Managed::new(&name, kind, None);
+            let mut service = Managed::new(DIALECT.name, &name, kind, None);
             for key in ["name", "type"] {
                 service.aside(key, Support::Reproduced, "");
             }

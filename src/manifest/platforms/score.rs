@@ -126,7 +126,7 @@ impl Reader<'_> {
             );
             return self.stack.apps.push(App { name: name.value, image: None, note, origin: name.origin });
         };
-        let mut service = Managed::new(&name, kind, None);
+        let mut service = Managed::new(DIALECT.name, &name, kind, None);
         for key in ["type", "id"].into_iter().filter(|key| entry.value.get(key).is_some()) {
             service.aside(key, Support::Reproduced, "");
         }

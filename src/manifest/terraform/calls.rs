@@ -203,6 +203,7 @@ fn of_shape(
         name: block.name.value.clone(),
         origin: block.name.origin.clone(),
         type_name: &kind.name,
+        maker: &block.type_name,
         shape: &shape,
         body,
         parameters,

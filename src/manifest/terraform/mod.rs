@@ -164,6 +164,7 @@ impl Reader<'_> {
                         name: block.name.value.clone(),
                         origin: block.name.origin.clone(),
                         type_name: &block.type_name,
+                        maker: &block.type_name,
                         shape,
                         body: &body,
                         parameters: own.parameters,

@@ -75,6 +75,7 @@ pub(super) fn read(file: &ManifestFile, input: &Input<'_>) -> (Vec<Candidate>, V
             name: shown.name.value.clone(),
             origin: shown.name.origin.clone(),
             type_name: &shown.type_name,
+            maker: &shown.type_name,
             shape,
             body: &shown.values,
             parameters: own.parameters,

@@ -78,6 +78,13 @@ fn fresh_data_begins_with_a_base_of_its_own_key_and_no_other() {
     }
     assert_ne!(base_of(&postgres(), &observed).unwrap().name, base_of(&postgres(), &other).unwrap().name);
     assert!(base_of(&service_of_redis(), &observed).is_none(), "it makes nothing of an empty folder");
+    let with = |rights| {
+        let name = Located::new("shop".into(), origin());
+        let mut service = postgres();
+        service.users.push(User { name, credential: Credential::Own("db".into()), bound: false, rights: Some(rights) });
+        base_of(&service, &observed).unwrap().name
+    };
+    assert_ne!(with(Rights::Owner), with(Rights::Superuser), "what its logins may do is in it");
 }
 
 fn service_of_redis() -> Service {

@@ -1,7 +1,7 @@
 //! Logins and databases of a server: what is there, and what is to be changed.
 //!
-//! Nobody owns a database here: whose it is has all rights on it, and on no other. An app's login has these and no
-//! more, unless more was asked for.
+//! Nobody owns a database here: whose it is has all rights on it, and on no other. A login has these and what rights on
+//! the server are wanted for it; where nothing is said of them, they are left as they are.
 
 use super::auth::{NATIVE, native_hash};
 use super::packet::Row;
@@ -9,7 +9,7 @@ use super::quote::{account, granted, identifier, literal, ungranted};
 use super::refusal::Refusal;
 use super::session::Session;
 use super::{LIMIT, reconcile::Change};
-use crate::model::{Endpoint, Secret, Wanted, WantedDatabase, WantedUser};
+use crate::model::{Endpoint, Rights, Secret, Wanted, WantedDatabase, WantedUser};
 use crate::protocol::{Done, Subject};
 use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Where the logins of ours may come from, as the images have it.
 const EVERYWHERE: &str = "%";
 
-const USERS: &str = "SELECT User, plugin, authentication_string, Super_priv FROM mysql.user WHERE Host = '%'";
+const USERS: &str = "SELECT User, plugin, authentication_string, Super_priv, Create_user_priv FROM mysql.user \
+     WHERE Host = '%'";
 /// Whoever has every right on a database that all releases know.
 const OWNERS: &str = "SELECT User, Db FROM mysql.db WHERE Host = '%' AND CONCAT(Select_priv, Insert_priv, Update_priv, \
      Delete_priv, Create_priv, Drop_priv, References_priv, Index_priv, Alter_priv, Create_tmp_table_priv, \
@@ -35,7 +36,7 @@ pub(super) struct Accounts {
     databases: BTreeSet<String>,
     /// Login and database.
     owners: BTreeSet<(String, String)>,
-    /// The rights on the whole server that a login has too much, by their names.
+    /// The rights on the whole server of a login that is to have others, by their names.
     rights: BTreeMap<String, Vec<String>>,
     /// Whether it takes names of databases in any case.
     any_case: bool,
@@ -50,15 +51,30 @@ struct Account {
     plugin: String,
     /// What is stored for its password.
     stored: String,
-    superuser: bool,
+    rights: Rights,
+}
+
+/// What a login may do on the whole server, by the rights that tell it: who has neither has its databases alone.
+fn rights(superuser: &str, creates_users: &str) -> Rights {
+    match (superuser, creates_users) {
+        ("Y", _) => Rights::Superuser,
+        (_, "Y") => Rights::Master,
+        _ => Rights::Minimal,
+    }
+}
+
+/// The rights that a server without `CREATEDB` knows.
+fn known_here(rights: Rights) -> Rights {
+    if rights == Rights::Owner { Rights::Minimal } else { rights }
 }
 
 impl Accounts {
     /// Asks for the lists, and tries logins where what is stored does not tell whether the password fits.
     pub(super) async fn read(session: &mut Session, admin: &Endpoint, wanted: &Wanted) -> Result<Self, Refusal> {
         let mut accounts = Self { mariadb: session.is_mariadb(), ..Self::default() };
-        for [name, plugin, stored, superuser] in columns(session.query(USERS).await?) {
-            accounts.users.insert(name, Account { plugin, stored, superuser: superuser == "Y" });
+        for [name, plugin, stored, superuser, creates_users] in columns(session.query(USERS).await?) {
+            let rights = rights(&superuser, &creates_users);
+            accounts.users.insert(name, Account { plugin, stored, rights });
         }
         for [name, lower_case] in columns(session.query(DATABASES).await?) {
             accounts.any_case = lower_case != "0";
@@ -67,11 +83,11 @@ impl Accounts {
         for [user, pattern] in columns(session.query(OWNERS).await?) {
             accounts.owners.insert((user, ungranted(&pattern)));
         }
-        let too_much = wanted.users.iter().filter(|user| !is_admin(admin, user) && accounts.has_too_much(user));
-        let too_much: Vec<&str> = too_much.map(|user| user.name.as_str()).collect();
-        if !too_much.is_empty() {
+        let others = wanted.users.iter().filter(|user| !is_admin(admin, user) && accounts.is_to_lose_rights(user));
+        let others: Vec<&str> = others.map(|user| user.name.as_str()).collect();
+        if !others.is_empty() {
             for [grantee, right] in columns(session.query(RIGHTS).await?) {
-                if let Some(name) = too_much.iter().find(|name| grantee == format!("'{name}'@'{EVERYWHERE}'")) {
+                if let Some(name) = others.iter().find(|name| grantee == format!("'{name}'@'{EVERYWHERE}'")) {
                     accounts.rights.entry((*name).to_owned()).or_default().push(right);
                 }
             }
@@ -92,8 +108,9 @@ impl Accounts {
         Ok(accounts)
     }
 
-    fn has_too_much(&self, user: &WantedUser) -> bool {
-        !user.superuser && self.users.get(&user.name).is_some_and(|account| account.superuser)
+    fn is_to_lose_rights(&self, user: &WantedUser) -> bool {
+        let known = self.users.get(&user.name).map(|account| account.rights);
+        user.rights.is_some_and(|rights| known > Some(known_here(rights)))
     }
 
     /// Whether the wanted password is the stored one; none where only a login can tell. A login that is not there yet,
@@ -160,12 +177,12 @@ pub(super) fn columns<const COUNT: usize>(rows: Vec<Row>) -> impl Iterator<Item 
 /// What is to be done, in an order in which it can be: logins, then databases.
 pub(super) fn changes(admin: &Endpoint, wanted: &Wanted, accounts: &Accounts) -> Vec<Change> {
     let users = wanted.users.iter().filter(|user| !is_admin(admin, user));
-    let mut changes: Vec<Change> = users.flat_map(|user| user_changes(user, accounts)).collect();
+    let mut changes: Vec<Change> = users.flat_map(|user| user_changes(user, &wanted.master, accounts)).collect();
     changes.extend(wanted.databases.iter().filter_map(|database| database_change(admin, database, accounts)));
     changes
 }
 
-fn user_changes(user: &WantedUser, accounts: &Accounts) -> Vec<Change> {
+fn user_changes(user: &WantedUser, master: &[String], accounts: &Accounts) -> Vec<Change> {
     let login = account(&user.name, EVERYWHERE);
     let secret = user.password.as_ref().map(|password| password.reveal().to_owned()).unwrap_or_default();
     let change = |done: fn(String) -> Done, statements: Vec<String>| Change {
@@ -175,18 +192,29 @@ fn user_changes(user: &WantedUser, accounts: &Accounts) -> Vec<Change> {
         secret: secret.clone(),
     };
     let identified = accounts.identified(user.password.as_ref());
-    let all = format!("GRANT ALL PRIVILEGES ON *.* TO {login} WITH GRANT OPTION");
+    let given = |rights: Rights| {
+        let granted = match rights {
+            Rights::Superuser => "ALL PRIVILEGES".to_owned(),
+            Rights::Master => master.join(", "),
+            Rights::Owner | Rights::Minimal => String::new(),
+        };
+        (!granted.is_empty()).then(|| format!("GRANT {granted} ON *.* TO {login} WITH GRANT OPTION"))
+    };
     let Some(known) = accounts.users.get(&user.name) else {
         let mut statements = vec![format!("CREATE USER IF NOT EXISTS {login}{identified}")];
-        statements.extend(user.superuser.then_some(all));
+        statements.extend(user.rights.and_then(given));
         return vec![change(Done::UserCreated, statements)];
     };
     let mut changes = Vec::new();
-    if known.superuser != user.superuser {
-        let rights = accounts.rights.get(&user.name).map(|rights| rights.join(", ")).unwrap_or_default();
-        let rights = [rights.as_str(), "GRANT OPTION"].into_iter().filter(|rights| !rights.is_empty());
-        let none = rights.map(|rights| format!("REVOKE {rights} ON *.* FROM {login}")).collect();
-        changes.push(change(Done::UserChanged, if user.superuser { vec![all] } else { none }));
+    if let Some(wanted) = user.rights.filter(|rights| known_here(*rights) != known.rights) {
+        let mut statements = Vec::new();
+        if accounts.is_to_lose_rights(user) {
+            let rights = accounts.rights.get(&user.name).map(|rights| rights.join(", ")).unwrap_or_default();
+            let rights = [rights.as_str(), "GRANT OPTION"].into_iter().filter(|rights| !rights.is_empty());
+            statements.extend(rights.map(|rights| format!("REVOKE {rights} ON *.* FROM {login}")));
+        }
+        statements.extend(given(wanted));
+        changes.push(change(Done::UserChanged, statements));
     }
     if accounts.refused.contains(&user.name) && !identified.is_empty() {
         changes.push(change(Done::PasswordSet, vec![format!("ALTER USER {login}{identified}")]));
@@ -220,11 +248,15 @@ mod tests {
     use super::*;
 
     fn user(name: &str) -> WantedUser {
-        WantedUser { name: name.to_owned(), password: Some(Secret::new("pw")), superuser: false }
+        WantedUser { name: name.to_owned(), password: Some(Secret::new("pw")), rights: None }
     }
 
-    fn known(plugin: &str, stored: &str, superuser: bool) -> Account {
-        Account { plugin: plugin.to_owned(), stored: stored.to_owned(), superuser }
+    fn known(plugin: &str, stored: &str, rights: Rights) -> Account {
+        Account { plugin: plugin.to_owned(), stored: stored.to_owned(), rights }
+    }
+
+    fn changes_of(user: &WantedUser, accounts: &Accounts) -> Vec<Change> {
+        user_changes(user, &["SELECT".to_owned(), "CREATE USER".to_owned()], accounts)
     }
 
     fn with(name: &str, account: Account) -> Accounts {
@@ -254,22 +286,22 @@ mod tests {
     #[test]
     fn a_new_login_has_no_rights_and_mariadb_is_given_a_hash_alone() {
         let mut accounts = Accounts { mariadb: true, ..Accounts::default() };
-        let changes = user_changes(&user("a'pp"), &accounts);
+        let changes = changes_of(&user("a'pp"), &accounts);
         let hash = native_hash("pw");
         assert_eq!(
             statements(&changes),
             [format!("CREATE USER IF NOT EXISTS 'a\\'pp'@'%' IDENTIFIED BY PASSWORD '{hash}'")]
         );
         accounts.mariadb = false;
-        let changes = user_changes(&user("app"), &accounts);
+        let changes = changes_of(&user("app"), &accounts);
         assert_eq!(statements(&changes), ["CREATE USER IF NOT EXISTS 'app'@'%' IDENTIFIED BY 'pw'"]);
         let without = WantedUser { password: None, ..user("app") };
-        assert_eq!(statements(&user_changes(&without, &accounts)), ["CREATE USER IF NOT EXISTS 'app'@'%'"]);
+        assert_eq!(statements(&changes_of(&without, &accounts)), ["CREATE USER IF NOT EXISTS 'app'@'%'"]);
     }
 
     #[test]
     fn whether_a_password_fits_is_read_where_it_can_be() {
-        let fits = |plugin: &str, stored: &str| with("app", known(plugin, stored, false)).fits(&user("app"));
+        let fits = |plugin: &str, stored: &str| with("app", known(plugin, stored, Rights::Minimal)).fits(&user("app"));
         assert_eq!(fits(NATIVE, &native_hash("pw")), Some(true));
         assert_eq!(fits(NATIVE, &native_hash("other")), Some(false));
         assert_eq!(fits(NATIVE, ""), Some(false));
@@ -281,18 +313,30 @@ mod tests {
 
     #[test]
     fn only_what_differs_is_altered() {
-        let mut accounts = with("app", known(NATIVE, "", false));
-        assert_eq!(user_changes(&user("app"), &accounts), []);
+        let mut accounts = with("app", known(NATIVE, "", Rights::Minimal));
+        assert_eq!(changes_of(&user("app"), &accounts), []);
         accounts.refused.insert("app".to_owned());
-        assert_eq!(user_changes(&user("app"), &accounts)[0].done, Done::PasswordSet("app".to_owned()));
-        let mut accounts = with("app", known(NATIVE, "", true));
+        assert_eq!(changes_of(&user("app"), &accounts)[0].done, Done::PasswordSet("app".to_owned()));
+    }
+
+    #[test]
+    fn rights_on_the_server_are_raised_and_lowered_and_left_where_nothing_is_said() {
+        let wanted = |rights| WantedUser { rights: Some(rights), ..user("app") };
+        let mut accounts = with("app", known(NATIVE, &native_hash("pw"), Rights::Superuser));
+        assert_eq!(changes_of(&user("app"), &accounts), []);
         accounts.rights.insert("app".to_owned(), vec!["SUPER".to_owned(), "CREATE USER".to_owned()]);
-        let changes = user_changes(&user("app"), &accounts);
+        let revoked = ["REVOKE SUPER, CREATE USER ON *.* FROM 'app'@'%'", "REVOKE GRANT OPTION ON *.* FROM 'app'@'%'"];
+        let changes = changes_of(&wanted(Rights::Owner), &accounts);
         assert_eq!(changes[0].done, Done::UserChanged("app".to_owned()));
-        assert_eq!(
-            statements(&changes),
-            ["REVOKE SUPER, CREATE USER ON *.* FROM 'app'@'%'", "REVOKE GRANT OPTION ON *.* FROM 'app'@'%'"]
-        );
+        assert_eq!(statements(&changes), revoked);
+        let master = "GRANT SELECT, CREATE USER ON *.* TO 'app'@'%' WITH GRANT OPTION";
+        let changes = changes_of(&wanted(Rights::Master), &accounts);
+        assert_eq!(statements(&changes), [revoked[0], revoked[1], master]);
+        let accounts = with("app", known(NATIVE, &native_hash("pw"), Rights::Minimal));
+        assert_eq!(changes_of(&wanted(Rights::Owner), &accounts), []);
+        assert_eq!(statements(&changes_of(&wanted(Rights::Master), &accounts)), [master]);
+        let made = changes_of(&wanted(Rights::Master), &Accounts { mariadb: true, ..Accounts::default() });
+        assert_eq!(statements(&made)[1], master);
     }
 
     #[test]

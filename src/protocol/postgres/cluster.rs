@@ -1,13 +1,13 @@
 //! Logins and databases of a whole server: what is there, and what is to be changed.
 //!
-//! An app's login owns its databases and no more, unless more was asked for.
+//! A login has the rights that are wanted, raised or lowered; what is not said of it is left as it is.
 
 use super::password::{is_ours, verifier};
 use super::quote::{identifier, kept, literal};
 use super::reconcile::{Change, rows};
 use super::refusal::Refusal;
 use super::{LIMIT, Session, drive, login};
-use crate::model::{Endpoint, Secret, Wanted, WantedDatabase, WantedUser};
+use crate::model::{Endpoint, Rights, Secret, Wanted, WantedDatabase, WantedUser};
 use crate::protocol::{Done, Subject};
 use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,12 +25,46 @@ pub(super) struct Cluster {
 
 #[derive(Debug)]
 struct Role {
-    superuser: bool,
+    attributes: Attributes,
+    /// The predefined roles that it is a member of.
+    member_of: Vec<String>,
     can_login: bool,
     /// The first of all logins, which the server does not let go of its rights.
     bootstrap: bool,
     /// What is stored for its password.
     password: String,
+}
+
+/// What a role may do on the whole server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Attributes {
+    superuser: bool,
+    createdb: bool,
+    createrole: bool,
+}
+
+impl Attributes {
+    /// A superuser has them all, as the login that a server begins with.
+    fn of(rights: Rights) -> Self {
+        Self {
+            superuser: rights == Rights::Superuser,
+            createdb: rights >= Rights::Owner,
+            createrole: rights >= Rights::Master,
+        }
+    }
+
+    /// What stands behind `CREATE ROLE` or `ALTER ROLE` to have these and no others. What init files gave a login that
+    /// is no superuser (`REPLICATION`) stays.
+    fn sql(self, was: Self) -> String {
+        let word = |has: bool, word: &str| format!(" {}{word}", if has { "" } else { "NO" });
+        let mut words = [(self.superuser, "SUPERUSER"), (self.createdb, "CREATEDB"), (self.createrole, "CREATEROLE")]
+            .map(|(has, name)| word(has, name))
+            .concat();
+        if self.superuser || was.superuser {
+            words += &word(self.superuser, "REPLICATION");
+        }
+        words
+    }
 }
 
 /// One database.
@@ -44,16 +78,23 @@ pub(super) struct Database {
 impl Cluster {
     /// Asks for both lists in one round trip, and tries logins only where the stored password is not known to fit.
     pub(super) async fn read(client: &Client, admin: &Endpoint, wanted: &Wanted) -> Result<Self, Refusal> {
-        const LISTS: &str = "SELECT rolname, rolsuper, rolcanlogin, oid = 10, rolpassword FROM pg_catalog.pg_authid; \
+        const LISTS: &str = "SELECT a.rolname, a.rolsuper, a.rolcreatedb, a.rolcreaterole, a.rolcanlogin, a.oid = 10, a.rolpassword, \
+               pg_catalog.array_to_string(ARRAY(SELECT g.rolname FROM pg_catalog.pg_auth_members m \
+                 JOIN pg_catalog.pg_authid g ON g.oid = m.roleid \
+                 WHERE m.member = a.oid AND g.rolname ~ '^pg_' GROUP BY g.rolname), ',') \
+               FROM pg_catalog.pg_authid a; \
              SELECT datname, pg_catalog.pg_get_userbyid(datdba), oid >= 16384 AND datallowconn AND NOT datistemplate \
                FROM pg_catalog.pg_database";
         let mut cluster = Self::default();
         for row in rows(client, LISTS).await? {
-            match <[String; 5]>::try_from(row) {
-                Ok([name, superuser, can_login, bootstrap, password]) => {
+            match <[String; 8]>::try_from(row) {
+                Ok([name, superuser, createdb, createrole, can_login, bootstrap, password, member_of]) => {
                     let is = |truth: String| truth == "t";
-                    let (superuser, can_login, bootstrap) = (is(superuser), is(can_login), is(bootstrap));
-                    cluster.roles.insert(name, Role { superuser, can_login, bootstrap, password });
+                    let attributes =
+                        Attributes { superuser: is(superuser), createdb: is(createdb), createrole: is(createrole) };
+                    let (can_login, bootstrap) = (is(can_login), is(bootstrap));
+                    let member_of = member_of.split(',').map(str::to_owned).collect();
+                    cluster.roles.insert(name, Role { attributes, member_of, can_login, bootstrap, password });
                 }
                 Err(row) => {
                     if let Ok([name, owner, made]) = <[String; 3]>::try_from(row) {
@@ -103,7 +144,7 @@ fn is_admin(admin: &Endpoint, user: &WantedUser) -> bool {
 /// What is to be done, in an order in which it can be: logins, then databases.
 pub(super) fn cluster_changes(admin: &Endpoint, wanted: &Wanted, major: u32, cluster: &Cluster) -> Vec<Change> {
     let users = wanted.users.iter().filter(|user| !is_admin(admin, user));
-    let mut changes: Vec<Change> = users.flat_map(|user| user_changes(user, major, cluster)).collect();
+    let mut changes: Vec<Change> = users.flat_map(|user| user_changes(user, &wanted.master, major, cluster)).collect();
     changes.extend(wanted.databases.iter().filter_map(|database| database_change(database, cluster)));
     if let (true, Some(first)) = (wanted.adopt, wanted.users.first()) {
         let made = cluster.databases.iter().filter(|(name, database)| {
@@ -118,10 +159,9 @@ pub(super) fn cluster_changes(admin: &Endpoint, wanted: &Wanted, major: u32, clu
     changes
 }
 
-fn user_changes(user: &WantedUser, major: u32, cluster: &Cluster) -> Vec<Change> {
+fn user_changes(user: &WantedUser, master: &[String], major: u32, cluster: &Cluster) -> Vec<Change> {
     let name = kept(&user.name);
     let quoted = identifier(name);
-    let rights = if user.superuser { " SUPERUSER" } else { " NOSUPERUSER" };
     let password = || {
         let verifier = user.password.as_ref().map(|password| verifier(major, name, password.reveal()));
         verifier.map(|verifier| format!(" PASSWORD {}", literal(&verifier))).unwrap_or_default()
@@ -132,17 +172,46 @@ fn user_changes(user: &WantedUser, major: u32, cluster: &Cluster) -> Vec<Change>
         sql,
     };
     let Some(role) = cluster.roles.get(name) else {
-        return vec![change(Done::UserCreated, format!("CREATE ROLE {quoted} LOGIN{rights}{}", password()))];
+        let rights = user.rights.map(|rights| Attributes::of(rights).sql(Attributes::default())).unwrap_or_default();
+        let grants = user.rights.and_then(|rights| membership(rights, &quoted, master, None, cluster));
+        let sql = format!("CREATE ROLE {quoted} LOGIN{rights}{}{}", password(), grants.unwrap_or_default());
+        return vec![change(Done::UserCreated, sql)];
     };
     let mut changes = Vec::new();
-    if !role.can_login || (role.superuser != user.superuser && !role.bootstrap) {
-        let rights = if role.bootstrap { "" } else { rights };
-        changes.push(change(Done::UserChanged, format!("ALTER ROLE {quoted} LOGIN{rights}")));
+    let rights = user.rights.filter(|_| !role.bootstrap);
+    let attributes = rights.map(Attributes::of).filter(|wanted| *wanted != role.attributes);
+    let grants = rights.and_then(|rights| membership(rights, &quoted, master, Some(role), cluster));
+    if !role.can_login || attributes.is_some() || grants.is_some() {
+        let attributes = attributes.map(|wanted| wanted.sql(role.attributes)).unwrap_or_default();
+        let sql = format!("ALTER ROLE {quoted} LOGIN{attributes}{}", grants.unwrap_or_default());
+        changes.push(change(Done::UserChanged, sql));
     }
     if user.password.is_some() && (role.password.is_empty() || cluster.refused.contains(name)) {
         changes.push(change(Done::PasswordSet, format!("ALTER ROLE {quoted}{}", password())));
     }
     changes
+}
+
+/// Statements, with the semicolon before each, that make a master login a member of the predefined roles that are its
+/// own, as far as this release has them, and one that was a master login a member no more.
+fn membership(
+    rights: Rights,
+    quoted: &str,
+    master: &[String],
+    role: Option<&Role>,
+    cluster: &Cluster,
+) -> Option<String> {
+    let is_member = |name: &&String| role.is_some_and(|role| role.member_of.contains(name));
+    let list = |names: Vec<&String>| names.into_iter().map(|name| identifier(name)).collect::<Vec<_>>().join(", ");
+    if rights == Rights::Master {
+        let missing = master.iter().filter(|name| cluster.roles.contains_key(*name) && !is_member(name));
+        let missing = list(missing.collect());
+        return (!missing.is_empty()).then(|| format!("; GRANT {missing} TO {quoted} WITH ADMIN OPTION"));
+    }
+    // What init files granted to a login that never was a master login stays.
+    let was_master = role.is_some_and(|role| role.attributes == Attributes::of(Rights::Master));
+    let granted = list(master.iter().filter(|name| was_master && is_member(name)).collect());
+    (!granted.is_empty()).then(|| format!("; REVOKE {granted} FROM {quoted} CASCADE"))
 }
 
 fn database_change(database: &WantedDatabase, cluster: &Cluster) -> Option<Change> {
@@ -156,7 +225,7 @@ fn database_change(database: &WantedDatabase, cluster: &Cluster) -> Option<Chang
             let to = identifier(owner);
             let mut sql = format!("ALTER DATABASE {quoted} OWNER TO {to}");
             // What the earlier owner made stays its own; the new one gets all its rights, and nothing is rewritten.
-            if cluster.roles.get(&found.owner).is_some_and(|role| !role.superuser && !role.bootstrap) {
+            if cluster.roles.get(&found.owner).is_some_and(|role| !role.attributes.superuser && !role.bootstrap) {
                 sql = format!("{sql}; GRANT {} TO {to}", identifier(&found.owner));
             }
             (Done::OwnerSet { database: name.clone(), owner: owner.clone() }, sql)
@@ -169,12 +238,21 @@ fn database_change(database: &WantedDatabase, cluster: &Cluster) -> Option<Chang
 mod tests {
     use super::*;
 
-    fn role(superuser: bool, can_login: bool, bootstrap: bool) -> Role {
-        Role { superuser, can_login, bootstrap, password: "md5…".to_owned() }
+    fn role(rights: Rights, can_login: bool, bootstrap: bool) -> Role {
+        let attributes = Attributes::of(rights);
+        Role { attributes, member_of: Vec::new(), can_login, bootstrap, password: "md5…".to_owned() }
+    }
+
+    fn changes(user: &WantedUser, cluster: &Cluster) -> Vec<Change> {
+        user_changes(user, &["pg_monitor".to_owned(), "pg_later".to_owned()], 15, cluster)
+    }
+
+    fn with(rights: Rights) -> WantedUser {
+        WantedUser { rights: Some(rights), ..user("app") }
     }
 
     fn user(name: &str) -> WantedUser {
-        WantedUser { name: name.to_owned(), password: Some(Secret::new("pw")), superuser: false }
+        WantedUser { name: name.to_owned(), password: Some(Secret::new("pw")), rights: None }
     }
 
     fn database(owner: &str, made: bool) -> Database {
@@ -194,47 +272,83 @@ mod tests {
     }
 
     #[test]
-    fn a_new_login_is_made_without_rights_and_its_password_is_not_shown() {
-        let changes = user_changes(&user("a\"pp"), 15, &Cluster::default());
-        let [change] = changes.as_slice() else { panic!("{changes:?}") };
-        assert!(change.sql.starts_with("CREATE ROLE \"a\"\"pp\" LOGIN NOSUPERUSER PASSWORD 'SCRAM-SHA-256$4096:"));
-        let without = WantedUser { password: None, ..user("app") };
-        assert_eq!(user_changes(&without, 15, &Cluster::default())[0].sql, "CREATE ROLE \"app\" LOGIN NOSUPERUSER");
+    fn a_new_login_has_the_rights_that_are_wanted_and_its_password_is_not_shown() {
+        let none = Cluster::default();
+        let [change] = <[Change; 1]>::try_from(changes(&user("a\"pp"), &none)).unwrap();
+        assert!(
+            change.sql.starts_with("CREATE ROLE \"a\"\"pp\" LOGIN PASSWORD 'SCRAM-SHA-256$4096:"),
+            "{}",
+            change.sql
+        );
+        let made = |rights| changes(&WantedUser { password: None, rights, ..user("app") }, &none)[0].sql.clone();
+        assert_eq!(made(None), "CREATE ROLE \"app\" LOGIN");
+        assert_eq!(made(Some(Rights::Minimal)), "CREATE ROLE \"app\" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE");
+        assert_eq!(made(Some(Rights::Owner)), "CREATE ROLE \"app\" LOGIN NOSUPERUSER CREATEDB NOCREATEROLE");
+        assert_eq!(made(Some(Rights::Master)), "CREATE ROLE \"app\" LOGIN NOSUPERUSER CREATEDB CREATEROLE");
+        let superuser = "CREATE ROLE \"app\" LOGIN SUPERUSER CREATEDB CREATEROLE REPLICATION";
+        assert_eq!(made(Some(Rights::Superuser)), superuser);
     }
 
     #[test]
     fn only_what_differs_is_altered() {
         let mut cluster = Cluster::default();
-        cluster.roles.insert("app".to_owned(), role(false, true, false));
-        assert_eq!(user_changes(&user("app"), 15, &cluster), []);
-        cluster.roles.insert("app".to_owned(), role(true, true, false));
-        assert_eq!(user_changes(&user("app"), 15, &cluster)[0].sql, "ALTER ROLE \"app\" LOGIN NOSUPERUSER");
-        cluster.roles.insert("app".to_owned(), role(true, false, true));
-        assert_eq!(user_changes(&user("app"), 15, &cluster)[0].sql, "ALTER ROLE \"app\" LOGIN");
-        cluster.roles.insert("app".to_owned(), role(true, true, true));
-        assert_eq!(user_changes(&user("app"), 15, &cluster), []);
+        let sql = |user: &WantedUser, cluster: &Cluster| changes(user, cluster)[0].sql.clone();
+        cluster.roles.insert("app".to_owned(), role(Rights::Minimal, true, false));
+        assert_eq!(changes(&with(Rights::Minimal), &cluster), []);
+        assert_eq!(sql(&with(Rights::Owner), &cluster), "ALTER ROLE \"app\" LOGIN NOSUPERUSER CREATEDB NOCREATEROLE");
+        cluster.roles.insert("app".to_owned(), role(Rights::Superuser, true, false));
+        assert_eq!(
+            sql(&with(Rights::Owner), &cluster),
+            "ALTER ROLE \"app\" LOGIN NOSUPERUSER CREATEDB NOCREATEROLE NOREPLICATION"
+        );
+        // Nobody says what it may do: what made it decided that.
+        assert_eq!(changes(&user("app"), &cluster), []);
+        cluster.roles.insert("app".to_owned(), role(Rights::Superuser, false, true));
+        assert_eq!(sql(&with(Rights::Owner), &cluster), "ALTER ROLE \"app\" LOGIN");
+        cluster.roles.insert("app".to_owned(), role(Rights::Superuser, true, true));
+        assert_eq!(changes(&with(Rights::Owner), &cluster), []);
         cluster.refused.insert("app".to_owned());
-        assert_eq!(user_changes(&user("app"), 15, &cluster)[0].done, Done::PasswordSet("app".to_owned()));
+        assert_eq!(changes(&user("app"), &cluster)[0].done, Done::PasswordSet("app".to_owned()));
         cluster.refused.clear();
-        cluster.roles.insert("app".to_owned(), Role { password: String::new(), ..role(false, true, false) });
-        assert_eq!(user_changes(&user("app"), 15, &cluster)[0].done, Done::PasswordSet("app".to_owned()));
+        let without = Role { password: String::new(), ..role(Rights::Minimal, true, false) };
+        cluster.roles.insert("app".to_owned(), without);
+        assert_eq!(changes(&user("app"), &cluster)[0].done, Done::PasswordSet("app".to_owned()));
         assert!(!cluster.is_unsure(&user("app")));
+    }
+
+    #[test]
+    fn a_master_login_is_a_member_of_the_roles_that_its_release_has_until_it_is_none_any_more() {
+        let mut cluster = Cluster::default();
+        cluster.roles.insert("pg_monitor".to_owned(), role(Rights::Minimal, false, false));
+        cluster.roles.insert("app".to_owned(), role(Rights::Master, true, false));
+        let raised = changes(&with(Rights::Master), &cluster);
+        assert_eq!(raised[0].sql, "ALTER ROLE \"app\" LOGIN; GRANT \"pg_monitor\" TO \"app\" WITH ADMIN OPTION");
+        let member_of = vec!["pg_monitor".to_owned()];
+        cluster
+            .roles
+            .insert("app".to_owned(), Role { member_of: member_of.clone(), ..role(Rights::Master, true, false) });
+        assert_eq!(changes(&with(Rights::Master), &cluster), []);
+        let lowered = changes(&with(Rights::Owner), &cluster);
+        assert!(lowered[0].sql.ends_with("; REVOKE \"pg_monitor\" FROM \"app\" CASCADE"), "{lowered:?}");
+        // What init files granted to a login that was no master login stays.
+        cluster.roles.insert("app".to_owned(), Role { member_of, ..role(Rights::Owner, true, false) });
+        assert_eq!(changes(&with(Rights::Owner), &cluster), []);
     }
 
     #[test]
     fn a_name_that_the_server_cuts_is_found_again() {
         let long = "n".repeat(80);
         let mut cluster = Cluster::default();
-        cluster.roles.insert("n".repeat(63), role(false, true, false));
+        cluster.roles.insert("n".repeat(63), role(Rights::Minimal, true, false));
         cluster.databases.insert("n".repeat(63), database(&"n".repeat(63), true));
-        assert_eq!(user_changes(&user(&long), 15, &cluster), []);
+        assert_eq!(changes(&user(&long), &cluster), []);
         assert_eq!(database_change(&WantedDatabase { name: long.clone(), owner: long }, &cluster), None);
     }
 
     #[test]
     fn databases_that_init_files_made_go_to_the_first_login_and_no_others() {
         let mut cluster = Cluster::default();
-        cluster.roles.insert("app".to_owned(), role(false, true, false));
+        cluster.roles.insert("app".to_owned(), role(Rights::Minimal, true, false));
         cluster.databases.insert("made".to_owned(), database("devenv_admin", true));
         cluster.databases.insert("postgres".to_owned(), database("devenv_admin", false));
         cluster.databases.insert("kept".to_owned(), database("someone", true));

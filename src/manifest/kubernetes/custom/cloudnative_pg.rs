@@ -1,6 +1,6 @@
 //! `CloudNativePG`: `Cluster`, its image catalogs and `Database` resources.
 
-use super::resource::Resource;
+use super::resource::{Resource, rights_of};
 use crate::kinds::arguments::Argument;
 use crate::manifest::cloud::libraries;
 use crate::manifest::kubernetes::image::Image;
@@ -141,12 +141,18 @@ fn roles(resource: &mut Resource<'_, '_, '_>) {
             Some(secret) => Credential::Secret(format!("{secret} key password")),
             None => Credential::Own(format!("{} user {name_text}", resource.object.name.value)),
         };
-        resource.user(name_text, credential, &name.origin);
+        resource.user_with(
+            name_text,
+            credential,
+            Some(rights_of(|key| role.get(key).and_then(Node::as_bool) == Some(true))),
+            &name.origin,
+        );
         if let Some(secret) = secret {
             resource.secret(secret.to_owned(), Some(name_text), &[("username", "user"), ("password", "password")]);
         }
     }
-    resource.differs("spec.managed", Support::Approximated, "roles log in and own their databases, and no more");
+    let note = "roles log in with their rights; their memberships and limits are not carried out";
+    resource.differs("spec.managed", Support::Approximated, note);
 }
 
 /// `Database` resources of this cluster.

@@ -1,8 +1,8 @@
 //! Crunchy's `PostgresCluster`.
 
-use super::resource::Resource;
+use super::resource::{Resource, rights_of};
 use crate::manifest::tree::Node;
-use crate::model::{Credential, VersionClass};
+use crate::model::{Credential, Rights, VersionClass};
 
 /// Keys of the secret `<cluster>-pguser-<user>` (Crunchy, "Connect to a Postgres cluster").
 const USER_KEYS: &[(&str, &str)] = &[
@@ -39,7 +39,8 @@ pub(super) fn read(resource: &mut Resource<'_, '_, '_>) {
         let Some(name) = user.get("name").filter(|name| name.as_str().is_some()) else { continue };
         let text = name.as_str().unwrap_or_default();
         let secret = secret_of(text);
-        resource.user(text, Credential::Secret(format!("{secret} key password")), &name.origin);
+        let credential = Credential::Secret(format!("{secret} key password"));
+        resource.user_with(text, credential, Some(rights(user)), &name.origin);
         for database in user.get("databases").and_then(Node::as_sequence).unwrap_or_default() {
             let owner = (at > 0).then_some(text);
             resource.database(database.as_str().unwrap_or_default(), owner, &database.origin);
@@ -47,6 +48,15 @@ pub(super) fn read(resource: &mut Resource<'_, '_, '_>) {
         resource.secret(secret, (at > 0).then_some(text), USER_KEYS);
     }
     resource.reproduced("spec.users");
+}
+
+/// A user's `options`, which stand behind `ALTER ROLE`; of the name `postgres` it is the superuser.
+fn rights(user: &Node) -> Rights {
+    if user.get("name").and_then(Node::as_str) == Some("postgres") {
+        return Rights::Superuser;
+    }
+    let options = user.get("options").and_then(Node::as_str).unwrap_or_default();
+    rights_of(|option| options.split_whitespace().any(|known| known.eq_ignore_ascii_case(option)))
 }
 
 /// `crunchy-postgres:ubi8-15.3-2` is Postgres 15.3: the word before it is the base image.

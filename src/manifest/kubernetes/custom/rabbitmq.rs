@@ -3,7 +3,7 @@
 use super::resource::Resource;
 use crate::manifest::kubernetes::object::Object;
 use crate::manifest::tree::Node;
-use crate::model::{Credential, Located, Support};
+use crate::model::{Credential, Located, Rights, Support};
 
 /// Keys of the secret `<cluster>-default-user`.
 const USER_KEYS: &[(&str, &str)] =
@@ -54,7 +54,11 @@ fn topology(resource: &mut Resource<'_, '_, '_>) {
         let name = user.name.value.as_str();
         let import = user.text("spec.importCredentialsSecret.name").map(str::to_owned);
         let secret = import.unwrap_or_else(|| format!("{name}-user-credentials"));
-        resource.user(name, Credential::Secret(format!("{secret} key password")), &user.name.origin);
+        let tags = user.at("spec.tags").and_then(Node::as_sequence).unwrap_or_default();
+        let is_administrator = tags.iter().any(|tag| tag.as_str() == Some("administrator"));
+        let rights = if is_administrator { Rights::Superuser } else { Rights::Minimal };
+        let credential = Credential::Secret(format!("{secret} key password"));
+        resource.user_with(name, credential, Some(rights), &user.name.origin);
         resource.secret(secret, Some(name), &USER_KEYS[..2]);
     }
     for kind in TOPOLOGY {

@@ -9,7 +9,9 @@ use crate::manifest::kubernetes::secrets::{Made, Secrets};
 use crate::manifest::kubernetes::server::CLUSTER;
 use crate::manifest::kubernetes::{Reader, hosts};
 use crate::manifest::tree::Node;
-use crate::model::{Credential, Database, Diagnostic, Located, Origin, Service, Support, User, Version, VersionClass};
+use crate::model::{
+    Credential, Database, Diagnostic, Located, Origin, Rights, Service, Support, User, Version, VersionClass,
+};
 
 /// A custom resource describes no container: nothing of it is read by a container's names.
 static WORDING: Wording = Wording {
@@ -201,12 +203,19 @@ impl Resource<'_, '_, '_> {
         }
     }
 
-    /// A login of the apps.
+    /// A login of the apps, with the rights that its operator gives one of which nothing more is said.
     pub(super) fn user(&mut self, name: &str, credential: Credential, origin: &Origin) {
+        let maker = format!("{}/{}", self.object.group, self.object.kind);
+        let rights = self.kind.rights_by(&[&maker]);
+        self.user_with(name, credential, rights, origin);
+    }
+
+    /// A login of the apps, with the rights that the resource says.
+    pub(super) fn user_with(&mut self, name: &str, credential: Credential, rights: Option<Rights>, origin: &Origin) {
         let users = &mut self.backing.service.users;
         if !users.iter().any(|user| user.name.value == name) {
             let name = Located::new(name.to_owned(), origin.clone());
-            users.push(User { name, credential, bound: false, superuser: false });
+            users.push(User { name, credential, bound: false, rights });
         }
     }
 
@@ -252,5 +261,15 @@ impl Resource<'_, '_, '_> {
         if !names.is_empty() {
             self.backing.keys.aside(names.join(", "), Support::Unsupported, CLUSTER);
         }
+    }
+}
+
+/// The rights of a role with these of Postgres' attributes: `superuser`, `createrole`, `createdb`.
+pub(super) fn rights_of(has: impl Fn(&str) -> bool) -> Rights {
+    match (has("superuser"), has("createrole"), has("createdb")) {
+        (true, ..) => Rights::Superuser,
+        (_, true, true) => Rights::Master,
+        (.., true) => Rights::Owner,
+        _ => Rights::Minimal,
     }
 }

@@ -1,6 +1,6 @@
 //! Zalando's `postgresql`.
 
-use super::resource::Resource;
+use super::resource::{Resource, rights_of};
 use crate::manifest::tree::Node;
 use crate::model::{Credential, Support};
 
@@ -13,17 +13,23 @@ pub(super) fn read(resource: &mut Resource<'_, '_, '_>) {
     let entries = |path: &str| object.at(path).into_iter().flat_map(Node::entries);
     // The first database's owner is the login that the others stand beside.
     let owners: Vec<&str> = entries("spec.databases").filter_map(|entry| entry.value.as_str()).collect();
-    let mut users: Vec<_> = entries("spec.users").map(|entry| (&entry.key.value, &entry.key.origin)).collect();
-    users.sort_by_key(|(name, _)| owners.first() != Some(&name.as_str()));
-    for (name, origin) in users {
+    let mut users: Vec<_> = entries("spec.users").collect();
+    users.sort_by_key(|entry| owners.first() != Some(&entry.key.value.as_str()));
+    for entry in users {
+        let (name, origin) = (&entry.key.value, &entry.key.origin);
         // Users of other namespaces are written with theirs: `namespace.user`.
         let secret = format!("{}.{own}.credentials.postgresql.acid.zalan.do", name.replace('_', "-"));
-        resource.user(name, Credential::Secret(format!("{secret} key password")), origin);
+        let credential = Credential::Secret(format!("{secret} key password"));
+        // A user's flags (Zalando, "Role management").
+        let flags = entry.value.as_sequence().unwrap_or_default();
+        let has =
+            |flag: &str| flags.iter().any(|known| known.as_str().is_some_and(|known| known.eq_ignore_ascii_case(flag)));
+        resource.user_with(name, credential, Some(rights_of(has)), origin);
         let is_first = resource.backing.service.users.first().is_some_and(|first| first.name.value == *name);
         resource.secret(secret, (!is_first).then_some(name.as_str()), KEYS);
     }
     if object.at("spec.users").is_some() {
-        resource.differs("spec.users", Support::Approximated, "users log in and own their databases, and no more");
+        resource.reproduced("spec.users");
     }
     for entry in entries("spec.databases") {
         resource.database(&entry.key.value, entry.value.as_str(), &entry.key.origin);

@@ -9,7 +9,7 @@ use crate::manifest::dialect::Input;
 use crate::manifest::kubernetes::image::Image;
 use crate::manifest::tree::{Entry, Node};
 use crate::model::{
-    Credential, Database, Diagnostic, Located, Origin, Protocol, Secret, Service, Support, User, Version, VersionClass,
+    Credential, Database, Diagnostic, Located, Origin, Rights, Secret, Service, Support, User, Version, VersionClass,
 };
 
 /// How deep an image may lie in values.
@@ -302,12 +302,13 @@ fn login(service: &mut Service, kind: &Kind, values: &Node, keys: &mut Keys) {
     let name =
         if names_users { part(&["username", "user"]) } else { Some(Located::new(String::new(), auth.origin.clone())) };
     if let Some(name) = name {
-        service.users.push(User { name, credential, bound: false, superuser: false });
+        let family = kind.family(&service.family);
+        let is_admin = family.is_some_and(|family| family.admin.as_deref() == Some(name.value.as_str()));
+        let rights = if is_admin { Some(Rights::Superuser) } else { kind.rights_by(&["helm"]) };
+        service.users.push(User { name, credential, bound: false, rights });
     }
     if let Some(name) = part(&["database"]).filter(|_| kind.default_database.is_some()) {
         service.databases.push(Database { name, owner: None });
     }
-    let support = if kind.protocol == Protocol::Postgres { Support::Approximated } else { Support::Reproduced };
-    let note = if support == Support::Approximated { "the login owns its databases, and no more" } else { "" };
-    keys.aside("auth", support, note);
+    keys.aside("auth", Support::Reproduced, "");
 }

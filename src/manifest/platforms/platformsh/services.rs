@@ -37,7 +37,7 @@ impl Reader<'_> {
                 continue;
             };
             let version = Located::new(version.to_owned(), said.origin.clone());
-            let mut service = Managed::new(name, kind, Some(&version));
+            let mut service = Managed::new(DIALECT.name, name, kind, Some(&version));
             service.aside("type", Support::Reproduced, "");
             if let Some(configuration) = node.get("configuration") {
                 self.configuration(&mut service, configuration);

@@ -1,0 +1,90 @@
+//! `rights:` of our own files: what a service's logins may do beyond their databases.
+//!
+//! It is said of a service, for all its logins, or of one login, which counts more; `superuser: true` of a login is the
+//! same as `rights: superuser`.
+
+use super::expect::Expect;
+use super::tree::Node;
+use crate::kinds::{Kind, Protocol};
+use crate::model::{Credential, Diagnostic, Located, Origin, Rights, Service, User};
+
+/// What `rights` of a service's entry says; what is wrong with it is reported.
+pub(super) fn of_service(node: &Node, kind: &Kind, expect: &mut Expect) -> Option<Rights> {
+    read(node.get("rights")?, "`rights`", kind, expect)
+}
+
+/// What `rights` or `superuser` of a login says; what is wrong with it is reported.
+pub(super) fn of_user(node: &Node, what: &str, kind: &Kind, expect: &mut Expect) -> Option<Rights> {
+    if let Some(said) = node.get("rights") {
+        return read(said, &format!("`rights` of {what}"), kind, expect);
+    }
+    let said = expect.boolean(node.get("superuser")?, &format!("`superuser` of {what}"))?;
+    Some(if said.value { Rights::Superuser } else { Rights::Owner })
+}
+
+fn read(node: &Node, of: &str, kind: &Kind, expect: &mut Expect) -> Option<Rights> {
+    let word = expect.text(node, of)?;
+    let Some(rights) = Rights::named(&word.value) else {
+        expect.wrong(node, of, "one of minimal, owner, master, superuser");
+        return None;
+    };
+    if !kind.protocol.has_rights() {
+        expect.diagnostics.push(
+            Diagnostic::error(
+                "rights-unknown",
+                format!("{} has no rights that a login could have more of", kind.title),
+            )
+            .at(&node.origin, "not carried out")
+            .help("take it out"),
+        );
+        return None;
+    }
+    Some(rights)
+}
+
+/// Gives all logins of a service these rights. Where an image fixes the rights of one, that is said.
+pub(super) fn give(service: &mut Service, rights: Rights, origin: &Origin, kind: &Kind, expect: &mut Expect) {
+    if let (true, Some(name)) = (service.users.is_empty(), &kind.default_user) {
+        let name = Located::new(name.clone(), service.origin.clone());
+        let credential = Credential::Own(service.name.clone());
+        service.users.push(User { name, credential, bound: true, rights: None });
+    }
+    for at in 0..service.users.len() {
+        give_one(service, at, rights, origin, kind, expect);
+    }
+}
+
+/// Gives one login of a service these rights.
+pub(super) fn give_one(
+    service: &mut Service,
+    at: usize,
+    rights: Rights,
+    origin: &Origin,
+    kind: &Kind,
+    expect: &mut Expect,
+) {
+    let family = kind.family(&service.family);
+    let user = &mut service.users[at];
+    // What is said here is told at its place here.
+    user.name.origin = origin.clone();
+    let name = &user.name.value;
+    user.rights = Some(rights);
+    let is_fixed = family.is_some_and(|family| {
+        let is_admin = family.admin.as_ref() == Some(name);
+        // Of an image that takes no definitions, the default user is an administrator whatever is said here.
+        let by_image = kind.protocol == Protocol::Amqp
+            && !family.files.iter().any(|file| file.content.contains("rabbitmq_definitions"));
+        (is_admin || by_image) && rights < Rights::Superuser
+    });
+    if is_fixed {
+        let message = format!("`{name}` of `{}` stays an administrator: its image makes it one", service.name);
+        let help = match kind.protocol {
+            Protocol::Amqp => "the official image's login can have less: name that image",
+            _ => "have the app log in by a name of its own in production too",
+        };
+        expect.diagnostics.push(
+            Diagnostic::warning("rights-fixed", message).at(origin, format!("asks for `{}`", rights.name())).help(help),
+        );
+        user.rights = Some(Rights::Superuser);
+    }
+}

@@ -43,6 +43,9 @@ pub struct Global {
     /// Say nothing but what went wrong.
     #[arg(short, long, global = true)]
     pub quiet: bool,
+    /// Agree, for this run, to the commands and variables of the checkout that `devenv trust` shows.
+    #[arg(long, global = true)]
+    pub trust: bool,
 }
 
 /// Which manifests to read.
@@ -113,6 +116,8 @@ pub enum Command {
     Reset(Reset),
     /// Remove what nothing needs any more: bases that no environment lies over, leftovers of killed runs.
     Gc(Gc),
+    /// Show what this checkout asks to run on this machine, and agree to it.
+    Trust(Trust),
     /// Write a starter `services.yaml`, or say which manifest is there already.
     Init,
     /// Check the engine, the registry mirror, `.env` and the rest of what `up` needs.
@@ -502,6 +507,23 @@ pub struct Reset {
     /// Starting.
     #[command(flatten)]
     pub start: Start,
+    /// Do not ask.
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// `devenv trust`.
+#[derive(Clone, Debug, Args)]
+pub struct Trust {
+    /// Manifests.
+    #[command(flatten)]
+    pub manifests: Manifests,
+    /// List everything that was agreed to on this machine.
+    #[arg(long, conflicts_with_all = ["revoke", "yes"])]
+    pub list: bool,
+    /// Take back what was agreed to for this checkout.
+    #[arg(long, conflicts_with = "yes")]
+    pub revoke: bool,
     /// Do not ask.
     #[arg(short, long)]
     pub yes: bool,

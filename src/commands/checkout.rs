@@ -1,6 +1,7 @@
 //! Which environment a command is about, and which manifests and env file it has: what the command line says, else what
 //! was chosen before. The engine's labels tell both, so that what runs is found without a manifest that can be read.
 
+use super::consent;
 use super::session::{Machine, Project, Purpose, connect, read, request, stdin};
 use crate::cli::{Global, Start};
 use crate::docker::{Engine, EngineError};
@@ -166,6 +167,7 @@ pub(super) fn env_file(project: &Project) -> Option<PathBuf> {
 /// read first, nothing is said of it yet, and where something else was chosen that is read instead.
 pub(super) async fn open(global: &Global, wish: &Wish<'_>, printer: &Printer) -> Result<Opened, Failure> {
     let stdin = stdin(wish.files)?;
+    let agreed = global.trust || consent::by_environment();
     let mut chosen: Option<Chosen> = None;
     loop {
         let mut notes = Vec::new();
@@ -175,7 +177,7 @@ pub(super) async fn open(global: &Global, wish: &Wish<'_>, printer: &Printer) ->
             Some(chosen) => chosen.read(global),
         };
         let loaded = reading
-            .and_then(|reading| Project::of(reading, wish.strictness, wish.token, wish.purpose, &mut notes))
+            .and_then(|reading| Project::of(reading, agreed, wish.strictness, wish.token, wish.purpose, &mut notes))
             .and_then(|project| {
                 wish.start.map_or(Ok(()), |start| project.check_lock(start, &mut notes))?;
                 Ok(project)

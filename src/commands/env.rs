@@ -3,7 +3,7 @@
 use super::checkout::{self, Opened, Wish};
 use super::session::{Purpose, strictness};
 use super::up::{Prepared, groups, manifest_failure, prepare, refused};
-use super::variables;
+use super::{unset, variables};
 use crate::cli::{Env, Format, Global, Manifests, Start, View};
 use crate::dotenv::{self, Difference};
 use crate::model::{Diagnostic, Exit, Failure, SourceFile};
@@ -40,6 +40,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], env: &Env, printer: 
     let target = dotenv::git::choose(&project.reading.root, checkout::env_file(&project).as_deref())?;
     let existing = dotenv::file::read(&target.path)?;
     let user_lines = dotenv::user_lines(&existing);
+    printer.diagnostics(&unset::told(&project.unset, &[]));
     // Which data a service would start on does not change its variables.
     start.fresh = project.reading.stack.services.iter().map(|service| service.name.clone()).collect();
     let Prepared { desired, .. } = prepare(&project, &engine, &start, &user_lines, Some(observed)).await?;

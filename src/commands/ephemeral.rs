@@ -6,6 +6,7 @@ use super::down::{carry_out, tear_down};
 use super::run::variables_for;
 use super::session::{Project, Purpose, strictness};
 use super::signals::{Signals, name_of};
+use super::unset;
 use super::up::{self, Ready, Starting};
 use crate::apply::{self, Stop};
 use crate::cli::{Global, Run};
@@ -44,6 +45,7 @@ pub(super) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
     let mut first = project.cold(run.start.cold);
     let expires = i64::try_from((since_1970 + run.ttl).as_secs()).unwrap_or(i64::MAX);
     first.identity.lease = Some(Lease::of(&|name| std::env::var(name).ok(), std::process::id(), expires));
+    printer.diagnostics(&unset::told(&first.unset, &user_lines(&first)?));
     first.bases_first = run.lanes.is_some_and(|count| count > 1);
     let lanes: Vec<Project> = match run.lanes {
         None => vec![first],

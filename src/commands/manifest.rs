@@ -1,7 +1,9 @@
 //! `devenv manifest`: what production declares.
 
-use super::session::read;
+use super::session::{data_folder, read};
+use super::{consent, unset};
 use crate::cli::Global;
+use crate::machine::Trust;
 use crate::manifest;
 use crate::model::{Diagnostic, Exit, Failure};
 use crate::ui::Printer;
@@ -13,15 +15,22 @@ pub(crate) fn run(global: &Global, files: &[PathBuf], as_json: bool, printer: &P
     let reading = read(global, files)?;
     let refusals = manifest::refusals(&reading.stack, &reading.kinds, manifest::Strictness::Usual);
     let mistakes: Vec<Diagnostic> = reading.mistakes().cloned().collect();
+    // Without a home folder nothing was agreed to.
+    let trust = Trust::open(&data_folder().unwrap_or_else(|| PathBuf::from("/dev/null")));
+    let asked = consent::requests(&reading);
+    let unset = unset::take_out(&mut reading.clone(), Some(&trust), global.trust || consent::by_environment());
+    let more: Vec<Diagnostic> = refusals.into_iter().chain(unset::told(&unset, &[])).collect();
     if as_json {
-        printer.json(&manifest::json(&reading, &refusals))?;
+        let mut shown = manifest::json(&reading, &more);
+        shown["consent"] = consent::json(&asked, &trust);
+        printer.json(&shown)?;
     } else {
-        for line in manifest::lines(&reading) {
+        for line in manifest::lines(&reading).into_iter().chain(consent::lines(&asked, &trust)) {
             printer.data(&format!("{line}\n"))?;
         }
         // The failure tells the mistakes.
         let others = reading.diagnostics.iter().filter(|one| !mistakes.contains(one)).cloned();
-        printer.diagnostics(&manifest::gathered(others.chain(refusals).collect()));
+        printer.diagnostics(&manifest::gathered(others.chain(more).collect()));
     }
     if mistakes.is_empty() { Ok(()) } else { Err(Failure { exit: Exit::Manifest, diagnostics: mistakes }) }
 }

@@ -7,6 +7,7 @@ mod bundle;
 mod checkout;
 mod child;
 mod choice;
+mod consent;
 mod doctor;
 mod down;
 mod env;
@@ -37,6 +38,8 @@ mod shell;
 mod signals;
 mod snapshot;
 mod status;
+mod trust;
+mod unset;
 mod up;
 mod variables;
 
@@ -99,6 +102,7 @@ pub async fn run(cli: Cli, printer: &Printer) -> Result<u8, Failure> {
             reset::run(global, &files(&reset.start.manifests.files), reset, printer).await.map(done)
         }
         Command::Gc(gc) => gc::run(global, &files(&gc.manifests.files), gc, printer).await.map(done),
+        Command::Trust(trust) => trust::run(global, &files(&trust.manifests.files), trust, printer).map(done),
         Command::Init => init::run(global, printer).map(done),
         Command::Doctor(show) => doctor::run(global, &files(&show.manifests.files), show.json, printer).await,
         Command::Kinds(show) => kinds::run(global, &files(&show.manifests.files), show.json, printer).map(done),

@@ -3,8 +3,10 @@
 use super::checkout::{self, Opened, Wish};
 use super::session::{Purpose, strictness};
 use super::up::{Prepared, prepare};
+use super::{consent, seeds, unset};
 use crate::cli::{Global, Plan as Arguments};
 use crate::dotenv;
+use crate::machine::Trust;
 use crate::model::Failure;
 use crate::plan::{Action, Step};
 use crate::ui::{Printer, Table};
@@ -30,9 +32,14 @@ pub(crate) async fn run(
     let project = project.cold(arguments.start.cold);
     let target = dotenv::git::choose(&project.reading.root, checkout::env_file(&project).as_deref())?;
     let user_lines = dotenv::user_lines(&dotenv::file::read(&target.path)?);
-    let Prepared { plan, warnings, .. } =
+    let Prepared { observed, desired, plan, warnings } =
         prepare(&project, &engine, &arguments.start, &user_lines, Some(observed)).await?;
     printer.diagnostics(&warnings);
+    printer.diagnostics(&unset::told(&project.unset, &[]));
+    let taken = seeds::to_be_taken(&project, &desired, &observed);
+    let mut asked = consent::requests(&project.reading);
+    asked.retain(|request| taken.contains(&request.subject.as_str()));
+    let trust = Trust::open(&project.machine.folder);
     if arguments.json {
         let steps: Vec<_> = plan
             .steps
@@ -46,7 +53,7 @@ pub(crate) async fn run(
                 })
             })
             .collect();
-        return printer.json(&serde_json::json!({"environment": project.identity.name, "steps": steps}));
+        return printer.json(&serde_json::json!({"environment": project.identity.name, "steps": steps, "consent": consent::json(&asked, &trust)}));
     }
     if plan.changes_nothing() {
         return printer.data("nothing to change: every service runs as declared\n");
@@ -56,7 +63,8 @@ pub(crate) async fn run(
         let (verb, what) = words(step);
         table.row([step.service.as_str(), verb, &what, &step.cause]);
     }
-    printer.data(&table.render(printer))
+    printer.data(&table.render(printer))?;
+    consent::lines(&asked, &trust).iter().try_for_each(|line| printer.data(&format!("{line}\n")))
 }
 
 /// What a step does, in a verb and its object.

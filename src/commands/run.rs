@@ -5,10 +5,11 @@ use super::child::{Child, no_command, run_all};
 use super::session::{Project, Purpose, strictness};
 use super::signals::Signals;
 use super::up::{self, Ready, Starting};
-use super::{branch, ephemeral, variables};
+use super::{branch, ephemeral, unset, variables};
 use crate::apply::Stop;
 use crate::cli::{Global, Run};
 use crate::dotenv::{self, UserLine};
+use crate::manifest;
 use crate::model::{Failure, SourceFile};
 use crate::plan::Fields;
 use crate::ui::Printer;
@@ -43,6 +44,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
     printer.diagnostics(&target.notes);
     let existing = dotenv::file::read(&target.path)?;
     let user_lines = dotenv::user_lines(&existing);
+    printer.diagnostics(&unset::told(&project.unset, &user_lines));
     let ready = {
         // Held until what is there is proven and written.
         let lock = lock;
@@ -83,8 +85,10 @@ pub(super) fn values(
         .iter()
         .filter_map(|entry| Some((entry.name.clone(), entry.value.text()?.to_owned())))
         .collect();
-    // What no manifest knows of is the user's alone.
-    let others = user_lines.iter().filter(|line| !all.iter().any(|variable| variable.name == line.name));
+    // What no manifest knows of is the user's alone; the file may have come with the clone all the same.
+    let others = user_lines.iter().filter(|line| {
+        !all.iter().any(|variable| variable.name == line.name) && manifest::unsafe_variable(&line.name).is_none()
+    });
     values.extend(others.filter_map(|line| Some((line.name.clone(), line.value.as_ref()?.reveal().to_owned()))));
     values
 }

@@ -1,14 +1,17 @@
 //! Seeds: what a service's data begins with is put into a base, and the environment starts over that.
 
 use super::child::command;
+use super::consent;
 use super::run::values;
 use super::session::Project;
-use super::up::Starting;
+use super::up::{Starting, seeded_of};
 use crate::apply::seed::{Seeding, command_failed, take_file};
 use crate::dotenv;
 use crate::machine::Digests;
-use crate::model::{Diagnostic, Event, Exit, Failure, Seed, SeedSource, ServiceState, Stack, Wanted, digest_of_bytes};
-use crate::plan::{Base, Desired};
+use crate::model::{
+    Diagnostic, Event, Exit, Failure, Observed, Seed, SeedSource, ServiceState, Stack, Wanted, digest_of_bytes,
+};
+use crate::plan::{self, Base, Desired};
 use crate::protocol;
 use std::path::Path;
 use std::process::Stdio;
@@ -47,6 +50,20 @@ pub(super) fn settle(stack: &mut Stack, root: &Path, folder: &Path) -> Result<()
     }
     digests.keep();
     Ok(())
+}
+
+/// Services whose seeds `up` would take now.
+pub(super) fn to_be_taken<'a>(project: &'a Project, desired: &Desired, observed: &Observed) -> Vec<&'a str> {
+    let stack = &project.reading.stack;
+    let is_unknown = |name: &str| desired.services.iter().any(|wanted| wanted.name == name && wanted.volumes_unknown);
+    let unknown = stack.services.iter().filter(|service| !service.seeds.is_empty() && is_unknown(&service.name));
+    let services = plan::unseeded(stack, desired, observed).into_iter().chain(unknown);
+    let mut names: Vec<&str> = services.map(|service| service.name.as_str()).collect();
+    if project.cold {
+        names.extend(seeded_of(stack, desired, observed));
+    }
+    names.retain(|name| project.is_about(name));
+    names
 }
 
 /// Puts a base's seeds into the server that makes it.
@@ -92,6 +109,7 @@ pub(super) async fn take(
 /// is being made, those of the others to empty ones beside it.
 async fn run(project: &Project, base: &Base, seed: &Seed, words: &[String], made: &Desired) -> Result<(), Failure> {
     let service = base.service();
+    consent::has_agreed(project, service, seed)?;
     let fields = made.fields(project.kinds(), false);
     let fields = fields.map_err(|diagnostics| Failure { exit: Exit::Manifest, diagnostics })?;
     let target = dotenv::git::choose(&project.reading.root, None)?;

@@ -1,9 +1,10 @@
 //! What most commands begin with: the machine, the manifest, the environment's identity, the engine.
 
+use super::{consent, unset};
 use crate::cli::{Global, Start};
 use crate::docker::{self, Engine, EngineError, Mirror, Surroundings};
 use crate::kinds::Kinds;
-use crate::machine::{CheckoutLock, Key, Settings};
+use crate::machine::{CheckoutLock, Key, Settings, Trust};
 use crate::manifest::{self, Reading, Strictness};
 use crate::model::{Diagnostic, Exit, Failure, ImageRef, Located, Lock, Observed, Secret, Variable, Way};
 use crate::plan::{self, Choice, Desired, FixedPorts, Identity, Plan};
@@ -34,7 +35,7 @@ impl Machine {
                     .help("set HOME"),
             )
         };
-        let folder = dirs::data_local_dir().ok_or_else(no_home)?.join("devenv");
+        let folder = data_folder().ok_or_else(no_home)?;
         let settings = match config_folder() {
             Some(folder) => Settings::load(&folder)?,
             None => Settings::default(),
@@ -56,6 +57,11 @@ impl Machine {
         };
         Ok(Self { key: Key::load_or_create(&folder)?, folder, mirror })
     }
+}
+
+/// Where key, locks and what was agreed to lie.
+pub(crate) fn data_folder() -> Option<PathBuf> {
+    dirs::data_local_dir().map(|folder| folder.join("devenv"))
 }
 
 /// Where the user's configuration lies.
@@ -147,6 +153,10 @@ pub(crate) struct Project {
     pub(crate) lock: Option<Lock>,
     /// What it says of services that only this checkout leaves out.
     pub(crate) lock_of_others: Lock,
+    /// Whether the user agrees to whatever the checkout asks for, for this run.
+    pub(crate) agreed: bool,
+    /// Variables that are not in the stack, since their names make programs run.
+    pub(crate) unset: Vec<Variable>,
 }
 
 impl Project {
@@ -161,19 +171,22 @@ impl Project {
     ) -> Result<Self, Failure> {
         let mut notes = Vec::new();
         let reading = read(global, files)?;
-        let loaded = Self::of(reading, strictness, token, purpose, &mut notes);
+        let agreed = global.trust || consent::by_environment();
+        let loaded = Self::of(reading, agreed, strictness, token, purpose, &mut notes);
         printer.diagnostics(&notes);
         loaded
     }
 
-    /// The same of what was read. What is to be said beside goes to `told`.
+    /// The same of what was read; `agreed` to whatever it asks for, or not. What is to be said beside goes to `told`.
     pub(crate) fn of(
         mut reading: Reading,
+        agreed: bool,
         strictness: Strictness,
         token: Option<&str>,
         purpose: Purpose,
         told: &mut Vec<Diagnostic>,
     ) -> Result<Self, Failure> {
+        let unset = unset::take_out(&mut reading, data_folder().map(|folder| Trust::open(&folder)).as_ref(), agreed);
         let mut lock = super::lock::read(&reading.root)?;
         let mut lock_of_others = Lock::default();
         if let Some(lock) = &mut lock {
@@ -245,6 +258,8 @@ impl Project {
             only: Vec::new(),
             lock,
             lock_of_others,
+            agreed,
+            unset,
         })
     }
 

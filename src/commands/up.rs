@@ -3,7 +3,7 @@
 use super::checkout::{self, Opened, Wish};
 use super::session::{Project, Purpose, steps, strictness, unknown_service};
 use super::variables;
-use super::{branch, choice, gc, layers, lock, snapshot};
+use super::{branch, choice, consent, gc, layers, lock, seeds, snapshot, unset};
 use crate::apply;
 use crate::cli::{Global, Start, Up};
 use crate::docker::{Engine, EngineError};
@@ -38,6 +38,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
     let mut project = project.cold(up.start.cold);
     project.only.clone_from(&up.services);
     let target = dotenv::git::choose(&project.reading.root, checkout::env_file(&project).as_deref())?;
+    printer.diagnostics(&unset::told(&project.unset, &[]));
     printer.diagnostics(&target.notes);
     let existing = dotenv::file::read(&target.path)?;
     let interrupted = lock.as_ref().and_then(|lock| lock.interrupted);
@@ -127,6 +128,7 @@ pub(crate) async fn bring_up(
             prepare(project, starting.engine, starting.start, user_lines, seen.take()).await?;
         if !shown {
             starting.printer.diagnostics(&warnings);
+            consent::agree(project, &seeds::to_be_taken(project, &desired, &observed), starting.printer)?;
         }
         let leaving = if left { BTreeMap::new() } else { plan::leaving(&project.identity, &observed) };
         let without_base = without_base(project, &desired, &observed);
@@ -242,6 +244,7 @@ async fn reseed(project: &Project, start: &Starting<'_>, yes: bool) -> Result<()
             told.help("name them in services.local.yaml: `seeds: {db: [schema.sql]}`"),
         ));
     }
+    consent::agree(project, &seeded, start.printer)?;
     let data = plan::data(&desired, &observed);
     let going: BTreeMap<&str, &String> = seeded.iter().filter_map(|name| Some((*name, data.get(*name)?))).collect();
     if !going.is_empty() {
@@ -292,7 +295,7 @@ fn without_base<'a>(project: &'a Project, desired: &Desired, observed: &Observed
 }
 
 /// Services whose new data would begin with a seeded base that is there already.
-fn seeded_of<'a>(stack: &'a Stack, desired: &Desired, observed: &Observed) -> Vec<&'a str> {
+pub(super) fn seeded_of<'a>(stack: &'a Stack, desired: &Desired, observed: &Observed) -> Vec<&'a str> {
     let begins = |name: &str| {
         let wanted = desired.services.iter().find(|wanted| wanted.name == name);
         wanted.and_then(|wanted| wanted.volumes.first()).is_some_and(|volume| {

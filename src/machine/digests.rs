@@ -42,6 +42,11 @@ impl Digests {
         Self { path, known: serde_json::from_slice(&text).unwrap_or_default(), changed: false }
     }
 
+    /// None: every file is read anew, whatever its time says. These are not to be kept.
+    pub fn unknown() -> Self {
+        Self { path: PathBuf::new(), known: BTreeMap::new(), changed: false }
+    }
+
     /// A hash of what a file, or all files of a folder with their paths, hold: 64 hexadecimal digits.
     pub fn of(&mut self, path: &Path) -> io::Result<String> {
         if !fs::metadata(path)?.is_dir() {

@@ -40,6 +40,7 @@ mod stage;
 mod templates;
 mod terraform;
 mod tools;
+mod unsafe_variables;
 mod variables;
 
 pub use adapters::adapters;
@@ -50,6 +51,7 @@ pub use pinned::pinned;
 pub use refusals::{Strictness, gathered, refusals};
 pub use report::{json, lines};
 pub use tools::{ProjectTools, tools};
+pub use unsafe_variables::unsafe_variable;
 
 use crate::kinds::Kinds;
 use crate::model::{Branching, Diagnostic, Exit, Failure, Located, Severity, Stack};

@@ -17,3 +17,4 @@ mod overlay;
 mod pin;
 mod report;
 mod tools;
+mod trust;

@@ -40,4 +40,5 @@ mod seeds;
 mod server;
 mod tiny_registry;
 mod tls;
+mod trust;
 mod up;

@@ -319,6 +319,11 @@ fn a_command_of_the_app_seeds_with_the_variables_of_all_services_and_runs_again_
         assert_eq!(outcome.code, 0, "{outcome:?}");
         outcome
     };
+    // Nothing is run, nor started, before somebody agreed to it.
+    let refused = project.fail(2, &["up"]).stderr;
+    assert!(refused.contains("services.local.yaml:3") && refused.contains("devenv trust"), "{refused}");
+    assert!(!project.path("ran").exists() && project.everything_on_the_engine().is_empty());
+    project.succeed(&["trust", "--yes"]);
     up(&["up"]);
     let url = project.env()["DATABASE_URL"].clone();
     assert_eq!(items(&url), "soap");
@@ -328,11 +333,16 @@ fn a_command_of_the_app_seeds_with_the_variables_of_all_services_and_runs_again_
     assert_eq!(items(&project.env()["DATABASE_URL"]), "soap");
     assert_eq!(project.read("ran"), "ran\n", "the base has what it made");
     project.write("migrate/2.sql", "INSERT INTO items VALUES (2, 'comb');");
-    up(&["up", "--reseed", "--yes"]);
+    // What is there already goes on without a question; another command does not run.
+    up(&["run", "--", "true"]);
+    let refused = project.fail(2, &["up", "--reseed", "--yes"]).stderr;
+    assert!(refused.contains("devenv trust"), "{refused}");
+    assert_eq!(project.read("ran"), "ran\n");
+    up(&["up", "--reseed", "--yes", "--trust"]);
     assert_eq!(items(&project.env()["DATABASE_URL"]), "soap,comb");
 
     project.write("seed.sh", "echo \"no: $DATABASE_URL\" >&2\nexit 7\n");
-    let failed = project.fail(1, &["up", "--reseed", "--yes"]);
+    let failed = project.fail(1, &["up", "--reseed", "--yes", "--trust"]);
     for part in [
         "the seed command of db failed",
         "`sh seed.sh` ended with exit status: 7",
@@ -344,7 +354,7 @@ fn a_command_of_the_app_seeds_with_the_variables_of_all_services_and_runs_again_
     }
     assert_eq!(items(&project.env()["DATABASE_URL"]), "soap,comb", "what runs goes on");
     project.write("services.local.yaml", "seeds: {db: [{command: [no-such-program]}]}\n");
-    let failed = project.fail(1, &["up", "--reseed", "--yes"]);
+    let failed = project.fail(1, &["up", "--reseed", "--yes", "--trust"]);
     assert!(failed.stderr.contains("cannot be started"), "{}", failed.stderr);
     assert!(!project.everything_on_the_engine().iter().any(|name| name.contains("-beside-")));
 }

@@ -1,0 +1,46 @@
+//! `devenv trust`: what this checkout asks to run on this machine, and the user's consent to it.
+
+use super::consent::{ask, keep, requests, show};
+use super::session::{Machine, read};
+use crate::cli::{Global, Trust as Arguments};
+use crate::machine::Trust;
+use crate::model::Failure;
+use crate::ui::{Printer, visible};
+use std::path::PathBuf;
+
+/// Runs the command.
+pub(crate) fn run(global: &Global, files: &[PathBuf], arguments: &Arguments, printer: &Printer) -> Result<(), Failure> {
+    let machine = Machine::load()?;
+    let trust = Trust::open(&machine.folder);
+    if arguments.list {
+        let lines =
+            trust.all().into_iter().map(|agreement| format!("{}  {}", agreement.root.display(), agreement.what));
+        let lines: Vec<String> = lines.map(|line| format!("{}\n", visible(&line).replace('\n', " "))).collect();
+        let none = "nothing was agreed to on this machine\n".to_owned();
+        return printer.data(&if lines.is_empty() { none } else { lines.concat() });
+    }
+    let reading = read(global, files)?;
+    if arguments.revoke {
+        let count = trust.revoke(&reading.root)?;
+        printer.line(&format!("{count} taken back; what this checkout asks for is asked about again"));
+        return Ok(());
+    }
+    let wanted = requests(&reading);
+    if wanted.is_empty() {
+        printer.line("this checkout asks to run nothing on this machine");
+        return Ok(());
+    }
+    if wanted.iter().all(|request| trust.has(&request.digest)) {
+        show(&wanted, |line| printer.line(line));
+        printer.line("you agreed to all of it; `devenv trust --revoke` takes that back");
+        return Ok(());
+    }
+    if arguments.yes {
+        show(&wanted, |line| printer.line(line));
+        keep(&trust, &wanted, &reading.root)?;
+    } else {
+        ask(wanted, &reading.root, &trust, printer)?;
+    }
+    printer.line("agreed; `devenv trust --revoke` takes it back");
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! Names of variables that make programs run: `templates/unsafe-variables.yaml`, with the reason of each group.
+
+use serde::Deserialize;
+use std::sync::OnceLock;
+
+const LIST: &str = include_str!("../../templates/unsafe-variables.yaml");
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Group {
+    /// What each of the names does.
+    reason: String,
+    /// Names, `START*`, `*END`.
+    names: Vec<String>,
+    /// Names that a pattern matches and that do nothing of the sort.
+    #[serde(default)]
+    except: Vec<String>,
+}
+
+fn groups() -> &'static [Group] {
+    static GROUPS: OnceLock<Vec<Group>> = OnceLock::new();
+    // A test reads the file; the program holds no other.
+    GROUPS.get_or_init(|| serde_saphyr::from_str(LIST).unwrap_or_default())
+}
+
+/// What a variable of that name does to programs; none where it does nothing to them.
+pub fn unsafe_variable(name: &str) -> Option<&'static str> {
+    let matches = |pattern: &String| match (pattern.strip_suffix('*'), pattern.strip_prefix('*')) {
+        (Some(start), _) => name.starts_with(start),
+        (None, Some(end)) => name.ends_with(end),
+        (None, None) => name == pattern,
+    };
+    let is_one = |group: &&Group| group.names.iter().any(matches) && !group.except.iter().any(|other| other == name);
+    groups().iter().find(is_one).map(|group| group.reason.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_is_read_and_every_name_of_it_is_unsafe() {
+        let groups: Vec<Group> = serde_saphyr::from_str(LIST).unwrap();
+        assert!(groups.len() > 20);
+        for group in &groups {
+            assert!(!group.reason.is_empty() && !group.names.is_empty());
+            for name in &group.names {
+                assert!(name.matches('*').count() <= 1 && name.len() > 1, "{name}");
+                // Any name of a pattern.
+                let one = name.replace('*', "X");
+                assert_eq!(unsafe_variable(&one), Some(group.reason.as_str()), "{one}");
+            }
+            for name in &group.except {
+                assert_eq!(unsafe_variable(name), None, "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_makes_programs_run_is_in_it_and_what_apps_declare_is_not() {
+        for name in "PATH LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT DYLD_INSERT_LIBRARIES BASH_ENV ENV PROMPT_COMMAND \
+                    PS4 IFS GIT_SSH_COMMAND GIT_EXTERNAL_DIFF NODE_OPTIONS PYTHONSTARTUP PYTHONPATH PERL5OPT \
+                    PERL5LIB RUBYOPT RUBYLIB JAVA_TOOL_OPTIONS _JAVA_OPTIONS DOCKER_HOST HOME SHELL EDITOR \
+                    PAGER SSH_AUTH_SOCK HTTPS_PROXY https_proxy NO_PROXY SSL_CERT_FILE DEVENV_TRUST ZDOTDIR \
+                    DOTNET_STARTUP_HOOKS GOFLAGS RUSTC_WRAPPER CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER \
+                    npm_config_node_options LESSOPEN OPENSSL_CONF GCONV_PATH XDG_CONFIG_HOME KUBECONFIG \
+                    AWS_CONFIG_FILE BASH_FUNC_ls%%"
+            .split_whitespace()
+        {
+            assert!(unsafe_variable(name).is_some(), "{name}");
+        }
+        for name in "DATABASE_URL REDIS_URL RAILS_ENV NODE_ENV APP_ENV MIX_ENV DJANGO_SETTINGS_MODULE FLASK_APP \
+                    PYTHONUNBUFFERED PYTHONDONTWRITEBYTECODE RUST_LOG RUST_BACKTRACE JAVA_OPTS GODEBUG \
+                    GOMAXPROCS AWS_REGION AWS_ACCESS_KEY_ID TZ LANG LC_ALL PORT HOST LOG_LEVEL GIT_SHA \
+                    TRUST_PROXY PGHOST MYSQL_HOST ASPNETCORE_ENVIRONMENT DOTNET_ENVIRONMENT \
+                    SPRING_PROFILES_ACTIVE TERM USER TF_VAR_region VCAP_SERVICES PLATFORM_RELATIONSHIPS \
+                    SECRET_KEY_BASE MYPATH PATH_PREFIX"
+            .split_whitespace()
+        {
+            assert_eq!(unsafe_variable(name), None, "{name}");
+        }
+    }
+}

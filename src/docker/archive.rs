@@ -3,14 +3,14 @@
 use super::{Engine, EngineError};
 use crate::model::ImageRef;
 use bollard::query_parameters::ImportImageOptions;
-use futures_util::stream::{self, Stream, StreamExt as _};
+use futures_util::stream::{self, Stream};
 use hyper::body::Bytes;
 use std::time::Duration;
 use tokio::fs::File;
 use tokio::io::AsyncReadExt as _;
 
-/// An archive of many gigabytes is taken in before the engine says a word.
-const LOAD_WITHIN: Duration = Duration::from_hours(6);
+/// An archive of many gigabytes is taken in, or put together, before the engine says a word.
+const ARCHIVE_WITHIN: Duration = Duration::from_hours(6);
 
 /// How much of a file is sent at once.
 const CHUNK: usize = 256 * 1024;
@@ -35,8 +35,10 @@ pub(super) fn name_of_digest(digest: &str) -> Option<ImageRef> {
 impl Engine {
     /// What the engine saves of these images, named by their ids.
     pub fn save_images(&self, ids: &[&str]) -> impl Stream<Item = Result<Bytes, EngineError>> {
-        let saved = self.docker.export_images(ids);
-        saved.map(|part| part.map_err(|error| EngineError::read("save the images", &error)))
+        stream::unfold(Box::pin(self.docker.export_images(ids)), move |mut saved| async move {
+            let part = self.next_piece(ARCHIVE_WITHIN, "save the images", &mut saved).await?;
+            Some((part, saved))
+        })
     }
 
     /// Loads what an engine saved, from where the file is now; the ids, or names, that the engine says it has loaded.
@@ -53,13 +55,11 @@ impl Engine {
                 Err(error) => Some((Err(error), None)),
             }
         });
-        let docker = self.docker.clone().with_timeout(LOAD_WITHIN);
         let options = ImportImageOptions { quiet: true, ..Default::default() };
-        let mut answers = Box::pin(docker.import_image_stream(options, parts, None));
+        let mut answers = Box::pin(self.docker.import_image_stream(options, parts, None));
         let mut loaded = Vec::new();
-        while let Some(answer) = answers.next().await {
-            let answer = answer.map_err(|error| EngineError::read("load the images", &error))?;
-            let lines = answer.stream.unwrap_or_default();
+        while let Some(answer) = self.next_piece(ARCHIVE_WITHIN, "load the images", &mut answers).await {
+            let lines = answer?.stream.unwrap_or_default();
             let named = lines.lines().filter_map(|line| line.strip_prefix("Loaded image"));
             loaded.extend(named.filter_map(|line| Some(line.split_once(": ")?.1.trim().to_owned())));
         }
@@ -81,15 +81,13 @@ impl Engine {
 
     /// Whether the image of that id, or name, has exactly these layers; its id then.
     pub async fn with_layers(&self, name: &str, diff_ids: &[String]) -> Result<Option<String>, EngineError> {
-        match self.docker.inspect_image(name).await {
+        match self.ask(format!("look at the image {name}"), self.docker.inspect_image(name)).await {
             Ok(found) => {
                 let layers = found.root_fs.and_then(|root| root.layers).unwrap_or_default();
                 Ok(found.id.filter(|_| layers == diff_ids))
             }
-            Err(error) => {
-                let error = EngineError::read(format!("look at the image {name}"), &error);
-                if error.is_not_found() { Ok(None) } else { Err(error) }
-            }
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
         }
     }
 }

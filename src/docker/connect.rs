@@ -1,6 +1,7 @@
 //! Finds the engine and agrees on a version of its interface.
 
 use super::address::{Address, TlsFiles};
+use super::deadline::{Deadlines, WITHOUT_END};
 use super::greeting::{self, Greeting, numbers};
 use super::source::{self, Candidate, Choice, EngineSource, Surroundings};
 use super::tops::Tops;
@@ -11,16 +12,9 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 /// The oldest interface that does what is needed: that of Docker Engine 19.03.
 pub(super) const OLDEST_API: (usize, usize) = (1, 40);
-
-/// An engine that is silent this long is taken for broken.
-pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-
-/// Longest wait for the start of an answer to one request; requests that take longer by nature set their own.
-const REQUEST_TIMEOUT_SECONDS: u64 = 120;
 
 /// A connection to an engine of this machine that has answered once. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -29,6 +23,7 @@ pub struct Engine {
     pub(super) source: EngineSource,
     pub(super) greeting: Greeting,
     pub(super) agreed_api: (usize, usize),
+    pub(super) deadlines: Deadlines,
     pub(super) passed_over: Vec<String>,
     pub(super) docker_config: Option<PathBuf>,
     /// Ids of images that it has under another name than the one asked for, by that name.
@@ -104,6 +99,7 @@ async fn ask(candidate: &Candidate, docker_config: Option<PathBuf>) -> Result<En
         source: candidate.source.clone(),
         greeting,
         agreed_api: agreed,
+        deadlines: Deadlines::default(),
         passed_over: Vec::new(),
         docker_config,
         known_by_id: Arc::default(),
@@ -123,7 +119,8 @@ async fn greet(address: &Address, docker: &Docker) -> Result<Greeting, Fault> {
 }
 
 fn open(address: &Address) -> Result<Docker, Fault> {
-    let timeout = REQUEST_TIMEOUT_SECONDS;
+    // Who waits, and for how long, is said in `deadline`.
+    let timeout = WITHOUT_END.as_secs();
     let version: &ClientVersion = API_DEFAULT_VERSION;
     let opened = match address {
         #[cfg(unix)]

@@ -1,5 +1,6 @@
 //! One container: made, started, stopped, removed, looked at.
 
+use super::deadline::WITHOUT_END;
 use super::fault::brief;
 use super::networks::gone;
 use super::{Engine, EngineError, EngineFault, files};
@@ -64,20 +65,21 @@ impl Engine {
             platform: spec.platform.clone().unwrap_or_default(),
         };
         let name = self.name_here(&spec.image);
-        let mut made = self.docker.create_container(Some(options.clone()), body(spec, name)).await;
+        let mut made =
+            self.work(&operation, self.docker.create_container(Some(options.clone()), body(spec, name))).await;
         if spec.image.digest.is_some()
-            && let Err(Error::DockerResponseServerError { status_code: 404, .. }) = &made
+            && made.as_ref().is_err_and(EngineError::is_not_found)
             && let Some(image) = self.local_image(&spec.image).await?
         {
             // It came through a mirror and has another name here; its content is what the digest says.
-            made = self.docker.create_container(Some(options), body(spec, image.id)).await;
+            made = self.work(&operation, self.docker.create_container(Some(options), body(spec, image.id))).await;
         }
-        let id = made.map_err(|error| EngineError::read(operation, &error))?.id;
+        let id = made?.id;
         if let Some(archive) = archive {
             let options = UploadToContainerOptions { path: "/".to_owned(), ..Default::default() };
-            let uploaded = self.docker.upload_to_container(&id, Some(options), body_full(archive.into())).await;
-            if let Err(error) = uploaded {
-                let error = EngineError::read(format!("put files into the container {}", spec.name), &error);
+            let operation = format!("put files into the container {}", spec.name);
+            let upload = self.docker.upload_to_container(&id, Some(options), body_full(archive.into()));
+            if let Err(error) = self.work(operation, upload).await {
                 // The first fault is the one to tell of.
                 let _ = self.remove_container(&id).await;
                 return Err(error);
@@ -88,8 +90,7 @@ impl Engine {
 
     /// Starts a container; one that runs already stays as it is.
     pub async fn start(&self, id: &str) -> Result<(), EngineError> {
-        let started = self.docker.start_container(id, None).await;
-        started.map_err(|error| EngineError::read(format!("start the container {}", brief(id)), &error))
+        self.work(format!("start the container {}", brief(id)), self.docker.start_container(id, None)).await
     }
 
     /// Stops a container cleanly, and kills it after the grace, which is the container's own where none is given; one
@@ -99,8 +100,11 @@ impl Engine {
     /// only just now, and goes on, is told again.
     pub async fn stop(&self, id: &str, grace: Option<Duration>) -> Result<(), EngineError> {
         let seconds = grace.map(|grace| i32::try_from(grace.as_secs()).unwrap_or(i32::MAX));
-        let docker = self.docker.clone().with_timeout(grace.unwrap_or(LONGEST_GRACE).saturating_add(STOP_MARGIN));
-        let stop = || docker.stop_container(id, Some(StopContainerOptions { t: seconds, signal: None }));
+        let most = grace.unwrap_or(LONGEST_GRACE).saturating_add(STOP_MARGIN);
+        let stop = || {
+            let stopped = self.docker.stop_container(id, Some(StopContainerOptions { t: seconds, signal: None }));
+            self.work_within(most, format!("stop the container {}", brief(id)), stopped)
+        };
         let again = async {
             tokio::time::sleep(HEARD_WITHIN).await;
             if self.is_young(id).await {
@@ -113,14 +117,15 @@ impl Engine {
             stopped = stop() => stopped,
             () = again => Ok(()),
         };
-        gone(stopped.map_err(|error| EngineError::read(format!("stop the container {}", brief(id)), &error)))
+        gone(stopped)
     }
 
     /// Whether a container was started within the last seconds, by the engine's own clock and words.
     async fn is_young(&self, id: &str) -> bool {
         let filters = HashMap::from([("id".to_owned(), vec![id.to_owned()])]);
         let options = ListContainersOptions { filters: Some(filters), ..Default::default() };
-        let listed = self.docker.list_containers(Some(options)).await.unwrap_or_default();
+        let listed = self.ask("list the containers", self.docker.list_containers(Some(options))).await;
+        let listed = listed.unwrap_or_default();
         listed.first().and_then(|container| container.status.as_deref()).is_some_and(is_of_seconds)
     }
 
@@ -129,23 +134,20 @@ impl Engine {
     pub async fn remove_container(&self, id: &str) -> Result<(), EngineError> {
         let options = RemoveContainerOptions { v: true, force: true, link: false };
         let operation = format!("remove the container {}", brief(id));
-        match self.docker.remove_container(id, Some(options)).await {
-            Ok(()) => Ok(()),
-            Err(Error::DockerResponseServerError { status_code: 409, message }) if message.contains("in progress") => {
+        match self.work(&operation, self.docker.remove_container(id, Some(options))).await {
+            Err(error) if error.kind == EngineFault::Conflict && error.message.contains("in progress") => {
                 tokio::time::timeout(REMOVAL_WITHIN, self.until_removed(id))
                     .await
-                    .unwrap_or_else(|_| Err(EngineError::new(operation, EngineFault::TimedOut, message)))
+                    .unwrap_or_else(|_| Err(EngineError::new(operation, EngineFault::TimedOut, error.message)))
             }
-            Err(error) => gone(Err(EngineError::read(operation, &error))),
+            removed => gone(removed),
         }
     }
 
     /// How a container is now.
     pub async fn container_state(&self, id: &str) -> Result<ContainerState, EngineError> {
-        let inspected = self.docker.inspect_container(id, None).await;
-        let inspected =
-            inspected.map_err(|error| EngineError::read(format!("look at the container {}", brief(id)), &error))?;
-        let state = inspected.state.unwrap_or_default();
+        let operation = format!("look at the container {}", brief(id));
+        let state = self.ask(operation, self.docker.inspect_container(id, None)).await?.state.unwrap_or_default();
         Ok(ContainerState {
             status: state.status.map(|status| status.to_string()).unwrap_or_default(),
             running: state.running.unwrap_or_default(),
@@ -169,15 +171,15 @@ impl Engine {
 
     async fn wait(&self, id: &str, options: WaitContainerOptions) -> Result<i64, EngineError> {
         let operation = format!("wait for the container {}", brief(id));
-        // Some engines answer nothing at all before the container's end.
-        let docker = self.docker.clone().with_timeout(Duration::from_hours(24 * 365));
-        let answers = docker.wait_container(id, Some(options));
+        let answers = self.docker.wait_container(id, Some(options));
         pin_mut!(answers);
-        match answers.next().await {
-            Some(Ok(answer)) => Ok(answer.status_code),
-            Some(Err(Error::DockerContainerWaitError { code, .. })) => Ok(code),
-            Some(Err(error)) => Err(EngineError::read(operation, &error)),
-            None => Err(EngineError::new(operation, EngineFault::Gone, "the answer ended early")),
+        // Some engines answer nothing at all before the container's end.
+        match self.watched(WITHOUT_END, answers.next()).await {
+            Ok(Some(Ok(answer))) => Ok(answer.status_code),
+            Ok(Some(Err(Error::DockerContainerWaitError { code, .. }))) => Ok(code),
+            Ok(Some(Err(error))) => Err(EngineError::read(operation, &error)),
+            Ok(None) => Err(EngineError::new(operation, EngineFault::Gone, "the answer ended early")),
+            Err(why) => Err(EngineError::unanswered(operation, why)),
         }
     }
 }

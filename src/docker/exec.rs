@@ -58,7 +58,6 @@ impl Engine {
     {
         let program = request.command.first().map_or("", String::as_str);
         let operation = format!("run {program} in the container {}", brief(container));
-        let fault = |error| EngineError::read(&operation, &error);
         let config = ExecConfig {
             attach_stdin: Some(true),
             attach_stdout: Some(true),
@@ -68,9 +67,9 @@ impl Engine {
             cmd: Some(request.command.clone()),
             ..Default::default()
         };
-        let id = self.docker.create_exec(container, config).await.map_err(fault)?.id;
+        let id = self.ask(&operation, self.docker.create_exec(container, config)).await?.id;
         let start = StartExecOptions { detach: false, tty: request.tty, output_capacity: None };
-        let started = self.docker.start_exec(&id, Some(start)).await.map_err(fault)?;
+        let started = self.work(&operation, self.docker.start_exec(&id, Some(start))).await?;
         let StartExecResults::Attached { output, mut input } = started else {
             return Err(EngineError::new(operation, EngineFault::Other, "it was not attached"));
         };
@@ -101,7 +100,7 @@ impl Engine {
         let show = async {
             pin_mut!(output);
             while let Some(piece) = output.next().await {
-                let written = match piece.map_err(fault)? {
+                let written = match piece.map_err(|error| EngineError::read(&operation, &error))? {
                     LogOutput::StdErr { message } => write(&mut err, &message),
                     other => write(&mut out, &other.into_bytes()),
                 };
@@ -131,7 +130,7 @@ impl Engine {
     async fn exit_code(&self, operation: &str, id: &str) -> Result<i64, EngineError> {
         let (times, wait) = ASK_AGAIN;
         for _ in 0..times {
-            let state = self.docker.inspect_exec(id).await.map_err(|error| EngineError::read(operation, &error))?;
+            let state = self.ask(operation, self.docker.inspect_exec(id)).await?;
             if let (Some(false), Some(code)) = (state.running, state.exit_code) {
                 return Ok(code);
             }
@@ -144,7 +143,8 @@ impl Engine {
     async fn resize(&self, id: &str, width: u16, height: u16) {
         let (times, wait) = ASK_AGAIN;
         for _ in 0..times.min(10) {
-            if self.docker.resize_exec(id, ResizeExecOptions { width, height }).await.is_ok() {
+            let resized = self.docker.resize_exec(id, ResizeExecOptions { width, height });
+            if self.ask("resize a terminal", resized).await.is_ok() {
                 return;
             }
             tokio::time::sleep(wait).await;

@@ -35,8 +35,9 @@ pub struct EngineFacts {
 impl Engine {
     /// Asks the engine what it is.
     pub async fn facts(&self) -> Result<EngineFacts, EngineError> {
-        let told = futures_util::try_join!(self.docker.info(), self.docker.version());
-        let (told, version) = told.map_err(|error| EngineError::read("tell what it is", &error))?;
+        let operation = "tell what it is";
+        let info = self.ask(operation, self.docker.info());
+        let (told, version) = futures_util::try_join!(info, self.ask(operation, self.docker.version()))?;
         let security = told.security_options.unwrap_or_default();
         Ok(EngineFacts {
             product: self.greeting.product.clone(),

@@ -29,6 +29,10 @@ pub(crate) enum Answer {
     Ping(&'static str),
     /// Goes away without a word.
     Hangup,
+    /// Keeps the connection, and says nothing.
+    Silence,
+    /// Sends the head and this much of the body, keeps the connection, and says nothing more.
+    Unfinished(String),
 }
 
 impl Answer {
@@ -67,7 +71,12 @@ impl FakeEngine {
                 thread::spawn(move || {
                     let Some(request) = read_request(&stream) else { return };
                     seen.lock().unwrap().push(request.clone());
-                    send(&stream, &answer(&request));
+                    let answer = answer(&request);
+                    send(&stream, &answer);
+                    if matches!(answer, Answer::Silence | Answer::Unfinished(_)) {
+                        // Until the other side has had enough.
+                        let _ = (&stream).read(&mut [0]);
+                    }
                 });
             }
         });
@@ -125,7 +134,7 @@ fn send(mut stream: &UnixStream, answer: &Answer) {
                 body.len()
             )
         }
-        Answer::CutShort(body) => {
+        Answer::CutShort(body) | Answer::Unfinished(body) => {
             format!(
                 "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n",
                 body.len()
@@ -134,7 +143,7 @@ fn send(mut stream: &UnixStream, answer: &Answer) {
         Answer::Ping(api) => format!(
             "HTTP/1.1 200 OK\r\nApi-Version: {api}\r\nServer: Docker/26.1.0 (linux)\r\nOstype: linux\r\nConnection: close\r\nContent-Length: 2\r\n\r\nOK"
         ),
-        Answer::Hangup => return,
+        Answer::Hangup | Answer::Silence => return,
     };
     let _ = stream.write_all(text.as_bytes());
 }

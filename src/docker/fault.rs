@@ -1,5 +1,6 @@
 //! What can go wrong between us and the engine: every fault names the operation and holds what the engine said.
 
+use super::deadline::NoAnswer;
 use crate::model::{Diagnostic, Exit, Failure};
 use bollard::errors::Error;
 use std::error::Error as _;
@@ -15,6 +16,8 @@ pub struct EngineError {
     pub kind: EngineFault,
     /// The engine's own words. They hold no variable and no file's content: the engine never repeats those.
     pub message: String,
+    /// What else belongs to it.
+    pub notes: Vec<String>,
 }
 
 /// What to make of an operation that failed.
@@ -30,6 +33,8 @@ pub enum EngineFault {
     Gone,
     /// The engine's disk is full.
     NoSpace,
+    /// Every address range that the engine has for networks is in use.
+    NoAddresses,
     /// No answer in time.
     TimedOut,
     /// The engine's system does not let us.
@@ -41,7 +46,7 @@ pub enum EngineFault {
 impl EngineError {
     /// A fault that we see ourselves, without asking the engine.
     pub(super) fn new(operation: impl Into<String>, kind: EngineFault, message: impl Into<String>) -> Self {
-        Self { operation: operation.into(), kind, message: message.into() }
+        Self { operation: operation.into(), kind, message: message.into(), notes: Vec::new() }
     }
 
     /// Reads bollard's error.
@@ -58,7 +63,12 @@ impl EngineError {
             }
             other => (EngineFault::Other, innermost(other)),
         };
-        Self { operation: operation.into(), kind, message: message.trim().to_owned() }
+        Self { operation: operation.into(), kind, message: message.trim().to_owned(), notes: Vec::new() }
+    }
+
+    /// The engine gave no answer in time.
+    pub(super) fn unanswered(operation: impl Into<String>, why: NoAnswer) -> Self {
+        Self::new(operation, EngineFault::TimedOut, why.text())
     }
 
     /// Whether it says that the thing is not there.
@@ -68,7 +78,7 @@ impl EngineError {
 
     /// The fault as a message, where the caller has no better one.
     pub fn into_failure(self) -> Failure {
-        let Self { operation, kind, message } = self;
+        let Self { operation, kind, message, notes } = self;
         let (exit, code, help) = match kind {
             EngineFault::Gone => (
                 Exit::Engine,
@@ -78,7 +88,7 @@ impl EngineError {
             EngineFault::TimedOut => (
                 Exit::Engine,
                 "engine-silent",
-                "look whether Docker still answers (`docker info`), then run the command again",
+                "`devenv doctor` asks it again; once it answers, run the command again: it goes on where this one stopped",
             ),
             EngineFault::Denied => {
                 (Exit::Engine, "engine-denied", "let this user talk to the engine: `devenv doctor` says which one")
@@ -87,6 +97,12 @@ impl EngineError {
                 Exit::Failed,
                 "engine-disk-full",
                 "make room on the engine's disk: `docker system df` shows what takes it",
+            ),
+            EngineFault::NoAddresses => (
+                Exit::Failed,
+                "engine-addresses",
+                "`devenv gc` removes what runs that were killed left, `devenv down` in a project frees its network, and \
+                 `docker network prune` removes every network that no container uses",
             ),
             EngineFault::PortTaken => {
                 (Exit::Failed, "port-taken", "stop the program that has the port, or choose another port")
@@ -98,12 +114,37 @@ impl EngineError {
         };
         let what = match kind {
             EngineFault::Gone => format!("the engine went away when it was to {operation}"),
+            EngineFault::NoAddresses => {
+                format!("the engine could not {operation}: its address pools for networks are used up")
+            }
             EngineFault::TimedOut => format!("the engine gave no answer when it was to {operation}"),
             _ => format!("the engine could not {operation}"),
         };
-        Failure::new(exit, Diagnostic::error(code, what).because(format!("the engine says: {message}")).help(help))
+        let because = match kind {
+            EngineFault::TimedOut => message,
+            _ => format!("the engine says: {message}"),
+        };
+        let mut diagnostic = Diagnostic::error(code, what).because(because).help(help);
+        for note in notes {
+            diagnostic = diagnostic.because(note);
+        }
+        match kind {
+            EngineFault::TimedOut => diagnostic = diagnostic.help(RESTART),
+            EngineFault::NoAddresses => diagnostic = diagnostic.help(MORE_ADDRESSES),
+            _ => {}
+        }
+        Failure::new(exit, diagnostic)
     }
 }
+
+/// For an engine without addresses for another network.
+const MORE_ADDRESSES: &str = "or give it more: `\"default-address-pools\": [{\"base\": \"10.201.0.0/16\", \"size\": 24}]` in \
+     /etc/docker/daemon.json (Docker Desktop: Settings, Docker Engine; Podman: `default_subnet_pools` in \
+     containers.conf), then restart it";
+
+/// For an engine that hangs.
+pub(super) const RESTART: &str = "restart the engine if it stays silent: `sudo systemctl restart docker`, or quit and open Docker Desktop \
+     (or OrbStack, Colima, Rancher Desktop)";
 
 impl fmt::Display for EngineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -131,6 +172,13 @@ fn by_status(status: u16, message: &str) -> EngineFault {
 const CONFLICTS: &[&str] =
     &["volume is in use", "volume is being used", "has active endpoints", "is already in use by", "is being used"];
 
+/// Of Docker until 26, of Docker since, and of Podman.
+const NO_ADDRESSES: &[&str] = &[
+    "could not find an available, non-overlapping ipv4 address pool",
+    "all predefined address pools have been fully subnetted",
+    "could not find free subnet",
+];
+
 /// An engine's id as people know it: its first twelve digits. Names stay as they are.
 pub(super) fn brief(id: &str) -> &str {
     match id.get(..12) {
@@ -147,6 +195,8 @@ fn by_message(message: &str) -> Option<EngineFault> {
         Some(EngineFault::PortTaken)
     } else if says("no space left on device") {
         Some(EngineFault::NoSpace)
+    } else if NO_ADDRESSES.iter().any(|part| says(part)) {
+        Some(EngineFault::NoAddresses)
     } else if CONFLICTS.iter().any(|part| says(part)) {
         Some(EngineFault::Conflict)
     } else {
@@ -200,6 +250,13 @@ mod tests {
         assert_eq!(kind(500, disk), EngineFault::NoSpace);
         assert_eq!(kind(500, "the container name \"/x\" is already in use by container 1"), EngineFault::Conflict);
         assert_eq!(kind(404, "No such container: x"), EngineFault::NotFound);
+        for pools in [
+            "could not find an available, non-overlapping IPv4 address pool among the defaults to assign to the network",
+            "all predefined address pools have been fully subnetted",
+            "could not find free subnet from subnet pools",
+        ] {
+            assert_eq!(kind(500, pools), EngineFault::NoAddresses, "{pools}");
+        }
         assert_eq!(kind(500, "something else"), EngineFault::Other);
     }
 

@@ -3,7 +3,8 @@
 //! Over a socket that is a ping, which answers in under a millisecond; `/version` makes engines run several programs to
 //! learn their versions, which costs as much as everything else that a command asks.
 
-use super::connect::{ANSWER_WITHIN, OLDEST_API};
+use super::connect::OLDEST_API;
+use super::deadline::ANSWER_WITHIN;
 use super::fault::{innermost, io_kind};
 use super::unusable::Fault;
 use bollard::errors::Error;

@@ -39,31 +39,27 @@ impl Engine {
     /// Gives an image a further name.
     pub async fn tag(&self, source: &str, target: &ImageRef) -> Result<(), EngineError> {
         let options = TagImageOptions { repo: Some(target.name()), tag: Some(tag_of(target).to_owned()) };
-        let tagged = self.docker.tag_image(source, Some(options)).await;
-        tagged.map_err(|error| EngineError::read(format!("name the image {source} {target}"), &error))
+        self.work(format!("name the image {source} {target}"), self.docker.tag_image(source, Some(options))).await
     }
 
     /// Takes a name from an image; the image itself goes with its last name.
     pub async fn untag(&self, name: &str) -> Result<(), EngineError> {
         let options = RemoveImageOptions { force: false, noprune: true, ..Default::default() };
-        let removed = self.docker.remove_image(name, Some(options), None).await;
-        removed.map(drop).map_err(|error| EngineError::read(format!("take the name {name} from its image"), &error))
+        let operation = format!("take the name {name} from its image");
+        self.work(operation, self.docker.remove_image(name, Some(options), None)).await.map(drop)
     }
 
     pub(super) async fn inspect(&self, name: &str) -> Result<Option<LocalImage>, EngineError> {
-        match self.docker.inspect_image(name).await {
+        match self.ask(format!("look at the image {name}"), self.docker.inspect_image(name)).await {
             Ok(found) => Ok(Some(read(found))),
-            Err(error) => {
-                let error = EngineError::read(format!("look at the image {name}"), &error);
-                if error.is_not_found() { Ok(None) } else { Err(error) }
-            }
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
     async fn name_of_digest(&self, digest: &str) -> Result<Option<String>, EngineError> {
         let options = ListImagesOptions { digests: true, ..Default::default() };
-        let listed = self.docker.list_images(Some(options)).await;
-        let listed = listed.map_err(|error| EngineError::read("list the images", &error))?;
+        let listed = self.ask("list the images", self.docker.list_images(Some(options))).await?;
         // One that came in a bundle has it in a name of ours.
         let mut tags = listed.iter().flat_map(|image| &image.repo_tags);
         if let Some(found) = tags.find(|tag| archive::digest_in_name(tag).is_some_and(|name| name.ends_with(digest))) {

@@ -4,7 +4,7 @@ use super::{Engine, EngineError, EngineFault, files};
 use crate::model::{File, FileContent};
 use bollard::body_full;
 use bollard::query_parameters::{DownloadFromContainerOptions, UploadToContainerOptions};
-use futures_util::{StreamExt as _, pin_mut};
+use futures_util::pin_mut;
 use std::io::Read as _;
 
 /// Where it lies.
@@ -20,8 +20,8 @@ impl Engine {
         let archive = files::archive(&[file])
             .map_err(|error| EngineError::new(operation, EngineFault::Other, error.to_string()))?;
         let options = UploadToContainerOptions { path: "/".to_owned(), ..Default::default() };
-        let uploaded = self.docker.upload_to_container(container, Some(options), body_full(archive.into())).await;
-        uploaded.map_err(|error| EngineError::read(operation, &error))
+        let upload = self.docker.upload_to_container(container, Some(options), body_full(archive.into()));
+        self.work(operation, upload).await
     }
 
     /// The file that a container keeps.
@@ -32,8 +32,8 @@ impl Engine {
         let pieces = self.docker.download_from_container(container, Some(options));
         pin_mut!(pieces);
         let mut archive = Vec::new();
-        while let Some(piece) = pieces.next().await {
-            archive.extend_from_slice(&piece.map_err(|error| EngineError::read(operation, &error))?);
+        while let Some(piece) = self.next_piece(self.deadlines.work, operation, &mut pieces).await {
+            archive.extend_from_slice(&piece?);
             if archive.len() > MAX_SIZE {
                 return Err(fault("it is too large".to_owned()));
             }

@@ -10,7 +10,7 @@ use crate::model::{ImageRef, Over, Owner, Way, label, top_of, volume_of};
 use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType, MountVolumeOptions, VolumeCreateRequest};
 use bollard::query_parameters::{CreateContainerOptions, DownloadFromContainerOptions};
 use futures_util::future::{join, try_join_all};
-use futures_util::{StreamExt as _, pin_mut};
+use futures_util::pin_mut;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::time::{Duration, Instant};
@@ -65,11 +65,9 @@ impl Engine {
         labels: &Labels,
         volumes: &[String],
     ) -> Result<String, EngineError> {
-        let made = self
-            .docker
-            .create_container(Some(named(name)), bare(image_id, labels, kept(volumes).collect(), None))
-            .await;
-        Ok(made.map_err(|error| EngineError::read(format!("make the container {name}"), &error))?.id)
+        let body = bare(image_id, labels, kept(volumes).collect(), None);
+        let made = self.docker.create_container(Some(named(name)), body);
+        Ok(self.work(format!("make the container {name}"), made).await?.id)
     }
 
     /// The volume itself comes last: it is there only once it can be mounted.
@@ -97,8 +95,8 @@ impl Engine {
                 None => Ok(()),
             }
         };
-        let (removed, made) = join(removed, self.docker.create_volume(request)).await;
-        made.map_err(|error| EngineError::read(operation, &error)).and(removed)
+        let (removed, made) = join(removed, self.work(operation, self.docker.create_volume(request))).await;
+        made.and(removed)
     }
 
     /// Where the layers lie on the engine's disk, as the mount takes it.
@@ -198,14 +196,13 @@ impl Engine {
     ) -> Result<String, EngineError> {
         let operation = format!("make the container {name}");
         let body = |image: &str| bare(image, labels, mounts.clone(), command.clone());
-        let made = self.docker.create_container(Some(named(name)), body(&self.name_here(image))).await;
-        let made = match made.map_err(|error| EngineError::read(&operation, &error)) {
+        let make = async |image: &str| {
+            self.work(&operation, self.docker.create_container(Some(named(name)), body(image))).await
+        };
+        let made = match make(&self.name_here(image)).await {
             // It came through a mirror and has another name here.
             Err(error) if error.is_not_found() => match self.local_image(image).await? {
-                Some(local) => {
-                    let made = self.docker.create_container(Some(named(name)), body(&local.id)).await;
-                    made.map_err(|error| EngineError::read(operation, &error))?
-                }
+                Some(local) => make(&local.id).await?,
                 None => return Err(error),
             },
             made => made?,
@@ -214,9 +211,7 @@ impl Engine {
     }
 
     async fn mountpoint(&self, volume: &str) -> Result<String, EngineError> {
-        let inspected = self.docker.inspect_volume(volume).await;
-        let inspected = inspected.map_err(|error| EngineError::read(format!("look at the volume {volume}"), &error))?;
-        Ok(inspected.mountpoint)
+        Ok(self.ask(format!("look at the volume {volume}"), self.docker.inspect_volume(volume)).await?.mountpoint)
     }
 
     /// Who owns a folder in a container: the first entry of its archive, of which no more is read.
@@ -227,9 +222,8 @@ impl Engine {
         pin_mut!(pieces);
         let mut bytes = Vec::new();
         while bytes.len() < 8 * 1024 {
-            match pieces.next().await {
-                Some(Ok(piece)) => bytes.extend_from_slice(&piece),
-                Some(Err(error)) => return Err(EngineError::read(operation, &error)),
+            match self.next_piece(self.deadlines.work, &operation, &mut pieces).await {
+                Some(piece) => bytes.extend_from_slice(&piece?),
                 None => break,
             }
         }

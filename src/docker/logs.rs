@@ -1,5 +1,6 @@
 //! What containers wrote to their standard output and error, line by line.
 
+use super::deadline::WITHOUT_END;
 use super::fault::brief;
 use super::{Engine, EngineError};
 use bollard::container::LogOutput;
@@ -9,6 +10,7 @@ use futures_util::future;
 use futures_util::stream::{self, BoxStream, Stream, StreamExt as _};
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
+use std::time::Duration;
 
 /// Which lines are wanted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -89,13 +91,18 @@ impl Engine {
             ..Default::default()
         };
         let output = self.docker.logs(&id, Some(options)).boxed();
-        let reading =
-            Reading { service, id, output, lines: Lines::default(), time: String::new(), ready: VecDeque::new() };
+        // A container may be silent for as long as it likes.
+        let most = if request.follow { WITHOUT_END } else { self.deadlines.answer };
+        let (engine, lines, time) = (self.clone(), Lines::default(), String::new());
+        let reading = Reading { engine, most, service, id, output, lines, time, ready: VecDeque::new() };
         stream::unfold(Some(reading), |reading| async { next_line(reading?).await })
     }
 }
 
 struct Reading {
+    engine: Engine,
+    /// How long the next piece may take.
+    most: Duration,
     service: String,
     id: String,
     output: Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>,
@@ -164,7 +171,8 @@ async fn next_line(mut reading: Reading) -> Option<(Result<LogLine, EngineError>
             let line = LogLine { service, time, text, on_stderr };
             return Some((Ok(line), Some(reading)));
         }
-        match reading.output.next().await {
+        let operation = format!("read the log of the container {}", brief(&reading.id));
+        match reading.engine.next_piece(reading.most, &operation, &mut reading.output).await {
             Some(Ok(output)) => {
                 let on_stderr = matches!(output, LogOutput::StdErr { .. });
                 let bytes = output.into_bytes();
@@ -174,10 +182,7 @@ async fn next_line(mut reading: Reading) -> Option<(Result<LogLine, EngineError>
                 }
                 reading.ready.extend(reading.lines.push(on_stderr, bytes));
             }
-            Some(Err(error)) => {
-                let error = EngineError::read(format!("read the log of the container {}", brief(&reading.id)), &error);
-                return Some((Err(error), None));
-            }
+            Some(Err(error)) => return Some((Err(error), None)),
             None => {
                 reading.ready.extend(reading.lines.rest());
                 if reading.ready.is_empty() {

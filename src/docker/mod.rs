@@ -9,6 +9,7 @@ mod connect;
 mod containers;
 mod context;
 mod credentials;
+mod deadline;
 mod ending;
 mod exec;
 mod facts;

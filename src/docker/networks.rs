@@ -2,9 +2,14 @@
 
 use super::fault::brief;
 use super::{Engine, EngineError, EngineFault};
+use crate::model::label;
 use bollard::models::{Network, NetworkCreateRequest, VolumeCreateRequest};
 use bollard::query_parameters::{ListNetworksOptions, RemoveVolumeOptions};
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+
+/// Of so many projects a fault names the networks.
+const MOST_PROJECTS: usize = 10;
 
 impl Engine {
     /// Makes a network and gives its id. Engines before API 1.44 would make a second one of the same name, which no
@@ -24,8 +29,10 @@ impl Engine {
                 labels: Some(labels.clone().into_iter().collect()),
                 ..Default::default()
             };
-            let made = self.docker.create_network(request).await;
-            made.map_err(|error| EngineError::read(&operation, &error))?;
+            match self.work(&operation, self.docker.create_network(request)).await {
+                Err(error) if error.kind == EngineFault::NoAddresses => return Err(self.with_networks(error).await),
+                made => drop(made?),
+            }
         }
         let mut all = self.networks_named(name, &operation).await?;
         // Newest first; of one that is in use the engine says so, and an older one goes instead.
@@ -42,19 +49,37 @@ impl Engine {
         ids.pop().ok_or_else(|| EngineError::new(operation, EngineFault::NotFound, "it was removed at once"))
     }
 
+    /// Says with a fault whose the engine's networks are.
+    async fn with_networks(&self, mut error: EngineError) -> EngineError {
+        let all = self.ask("list the networks", self.docker.list_networks(None)).await;
+        let (Ok(all), Ok(ours)) = (all, self.networks_of_ours().await) else { return error };
+        let mut projects: BTreeMap<&str, usize> = BTreeMap::new();
+        for network in &ours {
+            *projects.entry(network.labels.get(label::ROOT).map_or("", String::as_str)).or_default() += 1;
+        }
+        let mut note = format!("it has {} networks, of which {} are devenv's", all.len(), ours.len());
+        for (root, count) in projects.iter().take(MOST_PROJECTS) {
+            let _ = write!(note, "\n{count} of {root}");
+        }
+        if projects.len() > MOST_PROJECTS {
+            let _ = write!(note, "\nand those of {} more projects", projects.len() - MOST_PROJECTS);
+        }
+        error.notes.push(note);
+        error
+    }
+
     async fn networks_named(&self, name: &str, operation: &str) -> Result<Vec<Network>, EngineError> {
         // The filter also finds names that contain this one.
         let filters = HashMap::from([("name".to_owned(), vec![name.to_owned()])]);
-        let listed = self.docker.list_networks(Some(ListNetworksOptions { filters: Some(filters) })).await;
-        let mut listed = listed.map_err(|error| EngineError::read(operation, &error))?;
+        let options = ListNetworksOptions { filters: Some(filters) };
+        let mut listed = self.ask(operation, self.docker.list_networks(Some(options))).await?;
         listed.retain(|network| network.name.as_deref() == Some(name));
         Ok(listed)
     }
 
     /// Removes a network by id or name; one that is not there is as good as removed.
     pub async fn remove_network(&self, network: &str) -> Result<(), EngineError> {
-        let removed = self.docker.remove_network(network).await;
-        gone(removed.map_err(|error| EngineError::read(format!("remove the network {}", brief(network)), &error)))
+        gone(self.work(format!("remove the network {}", brief(network)), self.docker.remove_network(network)).await)
     }
 
     /// Makes a named volume. One that exists already is left as it is, with the labels it has.
@@ -64,14 +89,13 @@ impl Engine {
             labels: Some(labels.clone().into_iter().collect()),
             ..Default::default()
         };
-        let made = self.docker.create_volume(request).await;
-        made.map(drop).map_err(|error| EngineError::read(format!("make the volume {name}"), &error))
+        self.work(format!("make the volume {name}"), self.docker.create_volume(request)).await.map(drop)
     }
 
     /// Removes a named volume and the data in it; one that is not there is as good as removed.
     pub async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
-        let removed = self.docker.remove_volume(name, Some(RemoveVolumeOptions { force: false })).await;
-        gone(removed.map_err(|error| EngineError::read(format!("remove the volume {name}"), &error)))
+        let options = RemoveVolumeOptions { force: false };
+        gone(self.work(format!("remove the volume {name}"), self.docker.remove_volume(name, Some(options))).await)
     }
 }
 

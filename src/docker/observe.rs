@@ -32,7 +32,7 @@ impl Engine {
         if self.greeting.platform_is_told {
             return Ok(self.platform().to_owned());
         }
-        let told = self.docker.version().await.map_err(|error| EngineError::read("tell its platform", &error))?;
+        let told = self.ask("tell its platform", self.docker.version()).await?;
         Ok(platform(&told))
     }
 
@@ -42,14 +42,13 @@ impl Engine {
 
     async fn containers_of_ours(&self) -> Result<Vec<ObservedContainer>, EngineError> {
         let options = ListContainersOptions { all: true, filters: Some(ours()), ..Default::default() };
-        let listed = self.docker.list_containers(Some(options)).await;
-        let listed = listed.map_err(|error| EngineError::read("list the containers", &error))?;
+        let listed = self.ask("list the containers", self.docker.list_containers(Some(options))).await?;
         Ok(sorted(listed.into_iter().map(observed_container), |container| &container.name))
     }
 
     async fn volumes_of_ours(&self) -> Result<Vec<ObservedVolume>, EngineError> {
-        let listed = self.docker.list_volumes(Some(ListVolumesOptions { filters: Some(ours()) })).await;
-        let listed = listed.map_err(|error| EngineError::read("list the volumes", &error))?;
+        let options = ListVolumesOptions { filters: Some(ours()) };
+        let listed = self.ask("list the volumes", self.docker.list_volumes(Some(options))).await?;
         let volumes = listed.volumes.unwrap_or_default().into_iter();
         Ok(sorted(
             volumes.map(|volume| ObservedVolume { name: volume.name, labels: volume.labels.into_iter().collect() }),
@@ -57,9 +56,9 @@ impl Engine {
         ))
     }
 
-    async fn networks_of_ours(&self) -> Result<Vec<ObservedNetwork>, EngineError> {
-        let listed = self.docker.list_networks(Some(ListNetworksOptions { filters: Some(ours()) })).await;
-        let listed = listed.map_err(|error| EngineError::read("list the networks", &error))?;
+    pub(super) async fn networks_of_ours(&self) -> Result<Vec<ObservedNetwork>, EngineError> {
+        let options = ListNetworksOptions { filters: Some(ours()) };
+        let listed = self.ask("list the networks", self.docker.list_networks(Some(options))).await?;
         let networks = listed.into_iter().map(|network| ObservedNetwork {
             id: network.id.unwrap_or_default(),
             name: network.name.unwrap_or_default(),
@@ -95,6 +94,10 @@ fn observed_container(container: ContainerSummary) -> ObservedContainer {
         status: container.status.unwrap_or_default(),
         publish: published(container.ports.unwrap_or_default()),
         volumes: container.mounts.unwrap_or_default().into_iter().filter_map(volume_name).collect(),
+        networks: container
+            .network_settings
+            .and_then(|settings| settings.networks)
+            .map(|networks| networks.into_keys().collect()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Brings an image from its registry, or from the mirror that stands in for Docker Hub, to the engine.
 
 use super::credentials::{Login, login_for};
+use super::deadline::NoAnswer;
 use super::images::{engine_name, tag_of};
 use super::pull_fault::{PullFault, PullFaultKind};
 use super::pull_progress::{Layers, News};
@@ -141,15 +142,19 @@ impl Engine {
         pin_mut!(answers);
         let mut layers = Layers::default();
         loop {
-            let answer = match tokio::time::timeout(STALLED_AFTER, answers.next()).await {
+            let answer = match self.watched(STALLED_AFTER, answers.next()).await {
                 Ok(Some(Ok(answer))) => answer,
                 Ok(None) => return Ok((layers.digest.take(), layers.bytes())),
                 Ok(Some(Err(error))) => {
                     return Err(TryFailed { fault: read(&asked, &error), engine_retried: layers.engine_retried });
                 }
-                Err(_) => {
-                    let text = format!("timed out: nothing was heard of it for {} s", STALLED_AFTER.as_secs());
+                Err(NoAnswer::Slow(within)) => {
+                    let text = format!("timed out: nothing was heard of it for {} s", within.as_secs());
                     let fault = PullFault::new(PullFaultKind::Network, &asked, text);
+                    return Err(TryFailed { fault, engine_retried: true });
+                }
+                Err(silent) => {
+                    let fault = PullFault::new(PullFaultKind::Engine, &asked, silent.text());
                     return Err(TryFailed { fault, engine_retried: true });
                 }
             };

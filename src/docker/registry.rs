@@ -2,11 +2,16 @@
 //! the mirror of a pull; what lies behind a digest, no engine passes on, and we ask ourselves.
 
 use super::credentials::login_for;
+use super::deadline::NoAnswer;
 use super::images::engine_name;
 use super::pull::{Mirror, read, with_notes};
 use super::registry_api::{ContentFault, RegistryApi, Shelf};
 use super::{Engine, PullFault, PullFaultKind};
 use crate::model::{ImageRef, LocalImage, OciDocument, RegistryContent, RegistryImage, platform_name};
+use std::time::Duration;
+
+/// The engine asks a registry by itself, and waits for it.
+const ASKED_WITHIN: Duration = Duration::from_mins(2);
 
 impl Engine {
     /// The digest and the platforms that the registry has for an image now.
@@ -15,8 +20,14 @@ impl Engine {
         let source = stand_in.as_ref().unwrap_or(image);
         let asked = engine_name(source);
         let login = login_for(self.docker_config.as_deref(), &source.registry).await;
-        let told = self.docker.inspect_registry_image(&asked, login.credentials.clone()).await;
-        let told = told.map_err(|error| with_notes(read(&asked, &error), &login, 0))?;
+        let told = self.docker.inspect_registry_image(&asked, login.credentials.clone());
+        let told = match self.watched(ASKED_WITHIN, told).await {
+            Ok(told) => told.map_err(|error| with_notes(read(&asked, &error), &login, 0))?,
+            Err(NoAnswer::Slow(_)) => {
+                return Err(PullFault::new(PullFaultKind::Network, &asked, "timed out: the registry gave no answer"));
+            }
+            Err(silent) => return Err(PullFault::new(PullFaultKind::Engine, &asked, silent.text())),
+        };
         let digest = told.descriptor.digest.unwrap_or_default();
         if ImageRef::parse(&format!("x@{digest}")).is_err() {
             let text = format!("the registry says `{digest}`, which is no digest");

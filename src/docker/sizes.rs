@@ -35,8 +35,7 @@ impl Engine {
             }),
             ..Default::default()
         };
-        let made = self.docker.create_container(None, body).await;
-        let id = made.map_err(|error| EngineError::read(operation, &error))?.id;
+        let id = self.work(operation, self.docker.create_container(None, body)).await?.id;
         let measured = async {
             self.start(&id).await?;
             self.wait_exit(&id).await?;

@@ -148,8 +148,8 @@ impl Engine {
             let archive =
                 archive.map_err(|error| EngineError::new(&operation, EngineFault::Other, error.to_string()))?;
             let options = UploadToContainerOptions { path: TOPS.to_owned(), ..Default::default() };
-            let uploaded = self.docker.upload_to_container(&helper, Some(options), body_full(archive.into())).await;
-            uploaded.map(|()| owners).map_err(|error| EngineError::read(&operation, &error))
+            let upload = self.docker.upload_to_container(&helper, Some(options), body_full(archive.into()));
+            self.work(&operation, upload).await.map(|()| owners)
         };
         match filled.await {
             Ok(owners) => {

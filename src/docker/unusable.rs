@@ -1,6 +1,8 @@
 //! Why an engine cannot be used, in words for a person.
 
-use super::connect::{ANSWER_WITHIN, OLDEST_API};
+use super::connect::OLDEST_API;
+use super::deadline::ANSWER_WITHIN;
+use super::fault::RESTART;
 use super::source::EngineSource;
 use crate::model::{Diagnostic, Exit, Failure};
 use bollard::API_DEFAULT_VERSION;
@@ -38,7 +40,8 @@ impl Fault {
 
     fn help(&self) -> &'static str {
         match self {
-            Self::Absent | Self::NobodyListens | Self::Silent => {
+            Self::Silent => RESTART,
+            Self::Absent | Self::NobodyListens => {
                 "start the engine: `sudo systemctl start docker`, or open Docker Desktop (or OrbStack, Colima, Rancher Desktop)"
             }
             Self::Denied => {

@@ -1,7 +1,7 @@
 //! What an environment is made of on the engine: plain data that `plan/` decides and `docker/` carries out.
 
 use super::{ImageRef, Secret};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -194,6 +194,8 @@ pub struct ObservedContainer {
     pub publish: Vec<Publish>,
     /// Names of mounted volumes.
     pub volumes: Vec<String>,
+    /// Names of the networks that it is on; none where the engine does not tell.
+    pub networks: Option<BTreeSet<String>>,
 }
 
 impl ObservedContainer {

@@ -347,6 +347,9 @@ fn change(
     if new_network {
         return Some("its network is gone".to_owned());
     }
+    if container.networks.as_ref().is_some_and(|networks| !networks.contains(&service.container.network)) {
+        return Some("it was taken off its network".to_owned());
+    }
     if let Some(local) = observed.images.get(&service.container.image.to_string())
         && local.id != container.image_id
     {

@@ -86,8 +86,10 @@ fn ephemeral(identity: &Identity, observed: &Observed, now: i64) -> BTreeMap<Str
     let root = identity.root.display().to_string();
     let containers = observed.containers.iter().map(|one| (&one.labels, Some(one.created)));
     let volumes = observed.volumes.iter().map(|one| (&one.labels, None));
+    // A run that was killed early leaves no more than its network, and an engine has few addresses for those.
+    let networks = observed.networks.iter().map(|one| (&one.labels, None));
     let mut found = BTreeMap::new();
-    for (labels, created) in containers.chain(volumes) {
+    for (labels, created) in containers.chain(volumes).chain(networks) {
         let of = |key: &str| labels.get(key).map_or("", String::as_str);
         let name = of(label::ENVIRONMENT);
         if name.is_empty() || !labels.contains_key(label::EPHEMERAL) {

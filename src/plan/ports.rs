@@ -167,6 +167,7 @@ mod tests {
             status: String::new(),
             publish,
             volumes: Vec::new(),
+            networks: None,
         }
     }
 

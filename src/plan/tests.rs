@@ -85,6 +85,7 @@ fn running(desired: &Desired) -> Observed {
             status: "Up".into(),
             publish: service.container.publish.clone(),
             volumes: Vec::new(),
+            networks: Some(BTreeSet::from([desired.environment.clone()])),
         });
     }
     observed
@@ -183,6 +184,47 @@ fn a_changed_setting_replaces_the_container_and_keeps_the_data() {
             "1 [db] create: changed: settings [0]",
             "2 [db] start it: it was made [1]",
             "3 [db] prove: it was started [2]",
+        ]
+    );
+}
+
+#[test]
+fn a_container_that_was_taken_off_its_network_is_made_again() {
+    let stack = stack(vec![service("db", "postgres", "16.4")]);
+    let mut observed = running(&decide(&stack, &Observed::default()));
+    observed.containers[0].networks = Some(BTreeSet::from(["bridge".to_owned()]));
+    for state in ["running", "exited"] {
+        observed.containers[0].state = state.to_owned();
+        assert_eq!(
+            printed(&stack, &observed),
+            [
+                "0 [db] remove c-db: it was taken off its network []",
+                "1 [db] create: it was taken off its network [0]",
+                "2 [db] start it: it was made [1]",
+                "3 [db] prove: it was started [2]",
+            ]
+        );
+    }
+    // An engine that does not tell is believed to have left it there.
+    observed.containers[0].networks = None;
+    observed.containers[0].state = "running".to_owned();
+    assert_eq!(printed(&stack, &observed), ["0 [db] prove: it runs as declared []"]);
+}
+
+#[test]
+fn a_network_that_was_removed_is_made_again_with_what_was_on_it() {
+    let stack = stack(vec![service("db", "postgres", "16.4")]);
+    let mut observed = running(&decide(&stack, &Observed::default()));
+    observed.networks.clear();
+    observed.containers[0].networks = Some(BTreeSet::new());
+    assert_eq!(
+        printed(&stack, &observed),
+        [
+            "0 [] network: the environment has no network yet []",
+            "1 [db] remove c-db: its network is gone []",
+            "2 [db] create: its network is gone [1]",
+            "3 [db] start it: it was made [2, 0]",
+            "4 [db] prove: it was started [3]",
         ]
     );
 }

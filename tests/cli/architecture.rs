@@ -47,6 +47,26 @@ fn only_docker_names_bollard() {
 }
 
 #[test]
+fn no_call_on_the_engine_is_awaited_without_its_deadline() {
+    for (path, code) in sources().iter().filter(|(path, _)| module_of(path) == "docker") {
+        let code = code.split("#[cfg(test)]").next().expect("the code before its tests");
+        let code: String = code.chars().filter(|c| !c.is_whitespace()).collect();
+        for (at, _) in code.match_indices("self.docker.") {
+            let call = &code[at..];
+            let mut depth = 0;
+            let end = call.char_indices().find(|(_, c)| {
+                depth += i32::from(*c == '(') - i32::from(*c == ')');
+                *c == ')' && depth == 0
+            });
+            let end = end.map_or(call.len(), |(end, _)| end + 1);
+            let is_awaited = call[end..].starts_with(".await");
+            assert!(!is_awaited, "{}: {} (docker/deadline.rs)", path.display(), &call[..end]);
+        }
+        assert!(!code.contains("with_timeout("), "{}: deadlines are in docker/deadline.rs", path.display());
+    }
+}
+
+#[test]
 fn only_ui_prints() {
     for (path, code) in sources() {
         let prints = ["println!(", "print!(", "eprintln!(", "eprint!(", "io::stdout().lock", "io::stderr().lock"];

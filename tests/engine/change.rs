@@ -36,6 +36,30 @@ fn a_changed_setting_replaces_that_container_alone_and_keeps_its_data_and_port()
 }
 
 #[test]
+fn a_network_that_was_taken_away_by_hand_is_repaired_by_run_and_by_up() {
+    let project = Sandbox::new(&[(
+        "services.yaml",
+        &format!("services:\n  cache: {CACHE}\nvariables: {{REDIS_URL: \"${{cache.url}}\"}}\n"),
+    )]);
+    project.succeed(&["up"]);
+    let (url, container) = (project.env()["REDIS_URL"].clone(), project.container("cache"));
+    redis(&url, &["SET", "kept", "7"]);
+    let networks = "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}}{{end}}";
+    let network = docker(&["inspect", "--format", networks, &container]).trim().to_owned();
+
+    docker(&["network", "disconnect", &network, &container]);
+    let ran = project.succeed(&["run", "--", "true"]);
+    assert!(ran.stderr.contains("it was taken off its network"), "{ran:?}");
+    assert_eq!(redis(&url, &["GET", "kept"]), ["7"]);
+
+    docker(&["network", "disconnect", "--force", &network, &project.container("cache")]);
+    docker(&["network", "rm", &network]);
+    project.succeed(&["up"]);
+    assert_eq!(redis(&url, &["GET", "kept"]), ["7"]);
+    assert_eq!(project.on_the_engine().len(), 3, "{:?}", project.on_the_engine());
+}
+
+#[test]
 fn databases_extensions_and_users_that_are_added_later_are_made_on_kept_data() {
     let project =
         Sandbox::new(&[("services.yaml", &manifest("{kind: postgres, version: \"17.12\", databases: [shop]}", CACHE))]);

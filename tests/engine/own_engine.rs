@@ -26,12 +26,19 @@ struct OwnEngine {
     folder: tempfile::TempDir,
     /// Its default network's: without one of its own an engine takes away that of the engine beside it.
     bridge: String,
+    /// Further arguments of the daemon.
+    arguments: Vec<String>,
     daemon: Option<Child>,
 }
 
 impl OwnEngine {
     /// Starts one with so many MiB of room, and gives it an image of the engine that the tests run on.
     fn start(room: usize, image: &str) -> Self {
+        Self::start_with(room, image, &[])
+    }
+
+    /// The same, with further arguments of the daemon.
+    fn start_with(room: usize, image: &str, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let size = format!("size={room}m");
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder.path()).status();
@@ -43,7 +50,8 @@ impl OwnEngine {
         ip(&["link", "add", &bridge, "type", "bridge"]);
         ip(&["address", "add", &address, "dev", &bridge]);
         ip(&["link", "set", &bridge, "up"]);
-        let mut engine = Self { folder, bridge, daemon: None };
+        let arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let mut engine = Self { folder, bridge, arguments, daemon: None };
         engine.power_on();
         let given = format!("docker save {image} | docker --host {} load", engine.host());
         let given = Command::new("sh").args(["-c", &given]).output().unwrap();
@@ -70,7 +78,7 @@ impl OwnEngine {
         command.args(["--config-file", &path("daemon.json"), "--data-root", &path("root")]);
         command.args(["--exec-root", &path("exec"), "--pidfile", &path("pid"), "--host", &self.host()]);
         command.args(["--storage-driver", "fuse-overlayfs", "--iptables=false", "--ip-masq=false"]);
-        command.args(["--bridge", &self.bridge]);
+        command.args(["--bridge", &self.bridge]).args(&self.arguments);
         command.stdout(Stdio::null()).stderr(log);
         self.daemon = Some(command.spawn().expect("unshare, of util-linux"));
         let began = Instant::now();
@@ -162,6 +170,20 @@ fn an_engine_whose_power_is_cut_has_every_environment_s_data_when_it_is_back() {
         }
         engine.run(&project, way, &["snapshot", "restore", "old", "--yes"]);
         assert_eq!(read(&project, "in the end"), "old");
+    }
+}
+
+#[test]
+fn an_engine_without_addresses_for_a_network_says_whose_networks_it_has_and_what_to_do() {
+    let engine = OwnEngine::start_with(700, "redis:7.0.15", &["--default-address-pool", "base=10.99.99.0/29,size=29"]);
+    let project = Sandbox::new(&[("services.yaml", STACK)]);
+    let root = "dev.devenv.root=/home/me/other";
+    assert!(engine.docker(&["network", "create", "--label", root, "devenv-other"]).0, "there is room for one");
+    let outcome = Outcome::of(&engine.command(&project, "copy", &["up"]).output().unwrap());
+    assert_eq!(outcome.code, 1, "{outcome:?}");
+    for part in ["address pools for networks are used up", "1 of /home/me/other", "devenv gc", "default-address-pools"]
+    {
+        assert!(outcome.stderr.contains(part), "{part}: {outcome:?}");
     }
 }
 

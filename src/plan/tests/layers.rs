@@ -44,6 +44,7 @@ fn record(name: &str, labels: BTreeMap<String, String>) -> ObservedContainer {
         status: String::new(),
         publish: Vec::new(),
         volumes: Vec::new(),
+        networks: None,
     }
 }
 
@@ -283,6 +284,11 @@ fn an_ephemeral_environment_lives_for_its_time_and_a_base_for_a_month() {
     assert!(causes(&of_run(Some(NOW + 1), 0), &nobody).is_empty(), "its own time wins over its age");
     assert_eq!(causes(&of_run(None, NOW - 25 * 3600), &nobody).len(), 2);
     assert!(causes(&of_run(None, NOW - 23 * 3600), &nobody).is_empty());
+    let mut of_network = of_run(Some(NOW - 1), NOW);
+    let labels = of_network.volumes.remove(0).labels;
+    of_network.containers.clear();
+    of_network.networks.push(ObservedNetwork { id: "net".into(), name: "run-1".into(), labels });
+    assert_eq!(causes(&of_network, &nobody), [whose], "a run that was killed early left no more than that");
 
     let mut observed = with_base(empty(), &postgres());
     let created = |observed: &mut Observed, at: i64| observed.containers.iter_mut().for_each(|one| one.created = at);

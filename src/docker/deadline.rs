@@ -1,0 +1,244 @@
+//! How long the engine may take to answer: the one place that waits for it.
+//!
+//! A question has one deadline. Work (a start, a pull, an archive) takes as long as it takes: while nothing comes of it,
+//! the engine is asked from time to time whether it still answers, so that one that hangs is told from one that is slow.
+
+use super::{Engine, EngineError};
+use bollard::errors::Error;
+use futures_util::stream::{Stream, StreamExt as _};
+use std::future::Future;
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
+
+/// An engine that leaves a question without an answer for so long hangs.
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// For work that ends when something else does: a container, a log that is followed.
+pub(super) const WITHOUT_END: Duration = Duration::from_hours(24 * 365);
+
+/// How long to wait for the engine.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadlines {
+    /// For the complete answer to a question.
+    pub(super) answer: Duration,
+    /// Within work of which nothing comes: until the engine is asked whether it still answers.
+    pub(super) check: Duration,
+    /// For work that sets no deadline of its own, with an engine that still answers.
+    pub(super) work: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self { answer: ANSWER_WITHIN, check: Duration::from_secs(3), work: Duration::from_mins(2) }
+    }
+}
+
+/// Why there was no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoAnswer {
+    /// The engine hangs: it was silent for so long.
+    Silent(Duration),
+    /// The engine answers, and has not done its work within that.
+    Slow(Duration),
+}
+
+impl NoAnswer {
+    pub(super) fn text(self) -> String {
+        match self {
+            Self::Silent(within) => format!("it gave no complete answer within {}", words(within)),
+            Self::Slow(within) => format!("it still answers, and has not done this within {}", words(within)),
+        }
+    }
+}
+
+fn words(time: Duration) -> String {
+    if time.subsec_millis() == 0 { format!("{} s", time.as_secs()) } else { format!("{} ms", time.as_millis()) }
+}
+
+// Calls of bollard are large: each lies in a box of its own, not in the future of everyone who waits for it.
+impl Engine {
+    /// Asks a question: the answer is complete within [`Deadlines::answer`], or it is an error.
+    pub(super) fn ask<T>(
+        &self,
+        operation: impl Into<String>,
+        call: impl Future<Output = Result<T, Error>>,
+    ) -> impl Future<Output = Result<T, EngineError>> {
+        let (within, call, operation) = (self.deadlines.answer, Box::pin(call), operation.into());
+        async move {
+            match timeout(within, call).await {
+                Ok(answered) => answered.map_err(|error| EngineError::read(operation, &error)),
+                Err(_) => Err(EngineError::unanswered(operation, NoAnswer::Silent(within))),
+            }
+        }
+    }
+
+    /// Has the engine do something that may take its time.
+    pub(super) fn work<T>(
+        &self,
+        operation: impl Into<String>,
+        call: impl Future<Output = Result<T, Error>>,
+    ) -> impl Future<Output = Result<T, EngineError>> {
+        self.work_within(self.deadlines.work, operation, call)
+    }
+
+    /// The same, with a deadline of its own.
+    pub(super) fn work_within<T>(
+        &self,
+        most: Duration,
+        operation: impl Into<String>,
+        call: impl Future<Output = Result<T, Error>>,
+    ) -> impl Future<Output = Result<T, EngineError>> {
+        let (watched, operation) = (self.watched(most, call), operation.into());
+        async move {
+            match watched.await {
+                Ok(done) => done.map_err(|error| EngineError::read(operation, &error)),
+                Err(why) => Err(EngineError::unanswered(operation, why)),
+            }
+        }
+    }
+
+    /// The next piece of a long answer, at most `most` after the one before.
+    pub(super) async fn next_piece<T>(
+        &self,
+        most: Duration,
+        operation: &str,
+        pieces: &mut (impl Stream<Item = Result<T, Error>> + Unpin),
+    ) -> Option<Result<T, EngineError>> {
+        match self.watched(most, pieces.next()).await {
+            Ok(piece) => piece.map(|piece| piece.map_err(|error| EngineError::read(operation, &error))),
+            Err(why) => Some(Err(EngineError::unanswered(operation, why))),
+        }
+    }
+
+    /// Waits for what the engine does, for as long as the engine answers meanwhile, and at most so long.
+    pub(super) fn watched<T>(
+        &self,
+        most: Duration,
+        call: impl Future<Output = T>,
+    ) -> impl Future<Output = Result<T, NoAnswer>> {
+        let call = Box::pin(call);
+        async move {
+            tokio::select! {
+                biased;
+                done = call => Ok(done),
+                why = self.until_hopeless(most) => Err(why),
+            }
+        }
+    }
+
+    /// Ends when the engine does not answer, or after so long.
+    async fn until_hopeless(&self, most: Duration) -> NoAnswer {
+        let Deadlines { answer, check, .. } = self.deadlines;
+        let until = Instant::now() + most;
+        loop {
+            let next = Instant::now() + check;
+            tokio::time::sleep_until(next.min(until)).await;
+            if next >= until {
+                return NoAnswer::Slow(most);
+            }
+            let ping = Box::pin(self.docker.ping());
+            if timeout(answer.saturating_sub(check), ping).await.is_err() {
+                return NoAnswer::Silent(answer);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::docker::fake_engine::{Answer, FakeEngine};
+    use crate::docker::{Engine, EngineError, EngineFault, Surroundings, connect};
+    use crate::model::{Exit, ImageRef};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::Deadlines;
+
+    const SOON: Deadlines = Deadlines {
+        answer: Duration::from_millis(60),
+        check: Duration::from_millis(20),
+        work: Duration::from_millis(120),
+    };
+
+    async fn connected(fake: &FakeEngine, deadlines: Deadlines) -> Engine {
+        let engine = connect(Some(&fake.host()), &Surroundings::default()).await.unwrap();
+        Engine { deadlines, ..engine }
+    }
+
+    /// An engine that answers so once it was pinged for the first time.
+    fn after_the_first_ping(answer: Answer) -> FakeEngine {
+        let asked = AtomicUsize::new(0);
+        FakeEngine::start(move |_| match asked.fetch_add(1, Ordering::SeqCst) {
+            0 => Answer::Ping("1.45"),
+            _ => answer.clone(),
+        })
+    }
+
+    fn assert_it_hangs(error: EngineError) {
+        assert_eq!(error.kind, EngineFault::TimedOut, "{error}");
+        assert_eq!(error.message, "it gave no complete answer within 60 ms");
+        let operation = error.operation.clone();
+        let failure = error.into_failure();
+        assert_eq!(failure.exit, Exit::Engine);
+        let told = &failure.diagnostics[0];
+        assert_eq!(told.message, format!("the engine gave no answer when it was to {operation}"));
+        assert!(told.help.iter().any(|help| help.contains("devenv doctor")), "{told:?}");
+        assert!(told.help.iter().any(|help| help.contains("restart")), "{told:?}");
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_stops_answering_ends_every_question_and_all_work_at_the_deadline() {
+        for answer in [Answer::Silence, Answer::Unfinished("[{\"Id\":".to_owned())] {
+            let has_begun = !matches!(answer, Answer::Silence);
+            let fake = after_the_first_ping(answer);
+            let engine = connected(&fake, SOON).await;
+            let image = ImageRef::parse("postgres:16").unwrap();
+            assert_it_hangs(engine.observe(&[image]).await.unwrap_err());
+            assert_it_hangs(engine.container_state("db").await.unwrap_err());
+            assert_it_hangs(engine.facts().await.unwrap_err());
+            assert_it_hangs(engine.log_tail("db", 5).await.unwrap_err());
+            // What came of these is an answer.
+            if !has_begun {
+                assert_it_hangs(engine.wait_exit("db").await.unwrap_err());
+                assert_it_hangs(engine.start("db").await.unwrap_err());
+                assert_it_hangs(engine.stop("db", None).await.unwrap_err());
+                assert_it_hangs(engine.remove_volume("db").await.unwrap_err());
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_is_slow_and_answers_meanwhile_is_waited_for() {
+        let pings = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::clone(&pings);
+        let fake = FakeEngine::start(move |request| {
+            if request.path.ends_with("/_ping") {
+                seen.fetch_add(1, Ordering::SeqCst);
+                return Answer::Ping("1.45");
+            }
+            while seen.load(Ordering::SeqCst) < 4 {
+                std::thread::yield_now();
+            }
+            Answer::status(204, "")
+        });
+        let patient = Duration::from_mins(1);
+        let deadlines = Deadlines { answer: patient, check: Duration::from_millis(1), work: patient };
+        connected(&fake, deadlines).await.start("db").await.unwrap();
+        assert!(pings.load(Ordering::SeqCst) >= 4);
+    }
+
+    #[tokio::test]
+    async fn work_that_never_ends_is_given_up_though_the_engine_answers() {
+        let fake =
+            FakeEngine::start(
+                |request| {
+                    if request.path.ends_with("/_ping") { Answer::Ping("1.45") } else { Answer::Silence }
+                },
+            );
+        let deadlines = Deadlines { answer: Duration::from_mins(1), ..SOON };
+        let error = connected(&fake, deadlines).await.start("db").await.unwrap_err();
+        assert_eq!(error.kind, EngineFault::TimedOut);
+        assert_eq!(error.message, "it still answers, and has not done this within 120 ms");
+    }
+}

@@ -1,9 +1,10 @@
 //! What went wrong while a plan was carried out, said to a person: with the manifest's line and what to do next.
 
 use crate::docker::{EngineError, EngineFault, PullFault, PullFaultKind};
+use crate::kinds;
 use crate::machine::holder_of;
 use crate::model::{Diagnostic, Exit, Failure, ImageRef};
-use crate::plan::DesiredService;
+use crate::plan::{self, DesiredService};
 use crate::protocol::{ReconcileError, Subject};
 use std::time::Duration;
 
@@ -90,6 +91,15 @@ pub(super) fn of_pull(image: &ImageRef, fault: &PullFault, service: Option<&Desi
     }
     for note in &fault.notes {
         diagnostic = diagnostic.because(note.clone());
+    }
+    let has = |name: &str| {
+        service.is_some_and(|service| service.container.environment.iter().any(|(known, _)| known == name))
+    };
+    if let Some(withdrawn) = kinds::withdrawn(image, has)
+        && let Some(service) = service
+    {
+        diagnostic = diagnostic.because(format!("{} ({})", withdrawn.what, withdrawn.source));
+        diagnostic = plan::instead(diagnostic, &service.name, &withdrawn);
     }
     let exit = if fault.kind == PullFaultKind::Engine { Exit::Engine } else { Exit::Image };
     Failure::new(exit, diagnostic.help(help))

@@ -3,8 +3,11 @@
 use super::session::{Project, Purpose, connect, unknown_service};
 use crate::cli::{Global, Lock as Arguments, Update};
 use crate::docker::{ContentFault, Engine, EngineError, PullFault};
-use crate::manifest::Strictness;
+use crate::kinds;
+use crate::machine::today;
+use crate::manifest::{self, Strictness};
 use crate::model::{Diagnostic, Exit, Failure, ImageRef, LocalImage, Lock, LockedService, Observed};
+use crate::plan;
 use crate::resolve::{lock_file, versions};
 use crate::ui::Printer;
 use futures_util::future::try_join_all;
@@ -23,6 +26,7 @@ pub(crate) async fn run(
     let old = project.lock.clone().unwrap_or_default();
     let compared = versions::compare(&project.declared, &old);
     if arguments.check {
+        printer.diagnostics(&manifest::ended(&project.reading.stack, project.kinds(), &today()));
         if !compared.is_current() {
             return Err(project.lock_failure(&compared));
         }
@@ -137,6 +141,7 @@ async fn resolve(
     let digest = if settled {
         image.digest.clone().or_else(|| here.clone())
     } else {
+        withdrawn(engine, mirror.is_some(), declared).await?;
         let told = engine.registry_image(image, mirror).await.map_err(|fault| not_told(declared, &fault))?;
         has_platform(declared, &told.digest, &told.platforms, platform)?;
         Some(told.digest)
@@ -156,6 +161,18 @@ async fn resolve(
     let same = local.filter(|_| here.as_ref() == Some(&digest));
     let entry = versions::entry(declared, Some(digest), same.as_ref(), content.as_ref().ok());
     Ok(Resolved { entry, untold: content.err().map(|fault| fault.to_string()) })
+}
+
+/// No registry is asked for what it is known not to give any more.
+async fn withdrawn(engine: &Engine, has_mirror: bool, declared: &versions::Declared) -> Result<(), Failure> {
+    let service = &declared.service;
+    let has = |name: &str| service.environment.iter().any(|(known, _)| known == name);
+    let Some(found) = kinds::withdrawn(&declared.image, has) else { return Ok(()) };
+    if has_mirror || engine.has_mirrors().await {
+        return Ok(());
+    }
+    let told = plan::withdrawn_image(&service.name, &declared.image, &found, &service.version.origin);
+    Err(Failure::new(Exit::Image, told))
 }
 
 fn not_told(declared: &versions::Declared, fault: &PullFault) -> Failure {

@@ -3,7 +3,7 @@
 use super::session::{data_folder, read};
 use super::{consent, unset};
 use crate::cli::Global;
-use crate::machine::Trust;
+use crate::machine::{Trust, today};
 use crate::manifest;
 use crate::model::{Diagnostic, Exit, Failure};
 use crate::ui::Printer;
@@ -13,7 +13,8 @@ use std::path::PathBuf;
 /// [`Exit::Manifest`]. What is left open is shown and no failure: refusing is for `plan` and `up`.
 pub(crate) fn run(global: &Global, files: &[PathBuf], as_json: bool, printer: &Printer) -> Result<(), Failure> {
     let reading = read(global, files)?;
-    let refusals = manifest::refusals(&reading.stack, &reading.kinds, manifest::Strictness::Usual);
+    let mut refusals = manifest::refusals(&reading.stack, &reading.kinds, manifest::Strictness::Usual);
+    refusals.extend(manifest::ended(&reading.stack, &reading.kinds, &today()));
     let mistakes: Vec<Diagnostic> = reading.mistakes().cloned().collect();
     // Without a home folder nothing was agreed to.
     let trust = Trust::open(&data_folder().unwrap_or_else(|| PathBuf::from("/dev/null")));

@@ -6,6 +6,7 @@ use super::servers::{ask, ask_local, named};
 use super::session::{Project, Purpose, connect};
 use crate::cli::{FailOn, Global, Parity, ReportFormat};
 use crate::kinds::Kinds;
+use crate::machine::today;
 use crate::manifest::{self, Strictness};
 use crate::model::{
     Diagnostic, Exit, Failure, Impact, LocalImage, NotAsked, Observed, Report, ReportedService, Said, Service,
@@ -34,6 +35,7 @@ pub(crate) async fn run(
     }
     let mut project = Project::load(global, files, Strictness::AllowFloating, None, Purpose::Use, printer)?;
     project.fixed_ports = FixedPorts::Named;
+    printer.diagnostics(&manifest::ended(&project.reading.stack, project.kinds(), &today()));
     // Programs and git answer while the servers do.
     let reading = project.reading.clone();
     let gaps = tokio::task::spawn_blocking(move || gaps(&reading));

@@ -19,10 +19,7 @@ pub(crate) fn run(global: &Global, files: &[PathBuf], pin: &Pin, printer: &Print
         for service in &project.stack.services {
             let Some(facts) = told.get(&service.name) else { continue };
             match &facts.version {
-                // What the image's tag says beside the number (`-alpine`) stays.
-                Some(version) => {
-                    pin_one(global, files, &said(&service.name, &service.version.with_number(version)), printer)?;
-                }
+                Some(version) => pin_one(global, files, &said(&service.name, version), printer)?,
                 None => printer.diagnostics(&[Diagnostic::warning(
                     "pin-unknown",
                     format!("{} is not pinned: its server did not say its version", service.name),
@@ -63,6 +60,9 @@ fn pin_one(global: &Global, files: &[PathBuf], pin: &Wanted, printer: &Printer) 
                 .help("write it as the image's tags are: `16.4`, `16.4-alpine`, `16.4@sha256:…`"),
         ));
     }
+    // What the image's tag says beside the number (`-alpine`) stays.
+    let version = before.version.pinned_to(&pin.version, before.image.is_some());
+    let pin = &Wanted { service: pin.service.clone(), version };
     let path = manifest::local_file(&reading.root);
     let shown = Path::new(path.file_name().unwrap_or(path.as_os_str()));
     let old = match fs::read_to_string(&path) {

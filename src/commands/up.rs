@@ -343,6 +343,11 @@ pub(crate) async fn prepare(
     }
     let plan = steps(&desired, &observed, start)?;
     let plan = if project.only.is_empty() { plan } else { plan.of_services(&project.only) };
+    let withdrawn = plan::withdrawn_images(&plan, &desired);
+    // Whatever stands in for the registry may still have them.
+    if !withdrawn.is_empty() && project.machine.mirror.is_none() && !engine.has_mirrors().await {
+        return Err(Failure { exit: Exit::Image, diagnostics: withdrawn });
+    }
     let mut warnings = plan::platform_mismatches(&desired.services, &observed);
     warnings.extend(plan::flattened(&desired, &plan));
     warnings.extend(plan::reseedable(&project.reading.stack, &desired, &observed));

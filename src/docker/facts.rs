@@ -33,6 +33,20 @@ pub struct EngineFacts {
 }
 
 impl Engine {
+    /// Whether something may stand in for Docker Hub that is not ours to know: the engine's own `registry-mirrors`, what
+    /// Podman reads from its files, or anything where the engine does not tell.
+    pub async fn has_mirrors(&self) -> bool {
+        if self.is_podman() {
+            return true;
+        }
+        match self.ask("tell its mirrors", self.docker.info()).await {
+            Ok(told) => {
+                told.registry_config.and_then(|config| config.mirrors).is_some_and(|mirrors| !mirrors.is_empty())
+            }
+            Err(_) => true,
+        }
+    }
+
     /// Asks the engine what it is.
     pub async fn facts(&self) -> Result<EngineFacts, EngineError> {
         let operation = "tell what it is";

@@ -5,9 +5,11 @@
 
 pub mod arguments;
 mod base64;
+mod end_of_life;
 mod rabbitmq;
 #[cfg(test)]
 mod tests;
+mod withdrawn;
 
 pub use crate::model::Protocol;
 use crate::model::{ImageRef, Origin, Rights, Support, Version, VersionClass};
@@ -16,6 +18,7 @@ pub use rabbitmq::rabbitmq_definitions;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
+pub use withdrawn::{Withdrawn, withdrawn};
 
 /// File name and content, as JSON, of every built-in kind, listed by the build script.
 const BUILT_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/kinds.rs"));
@@ -135,6 +138,13 @@ pub struct Kind {
     /// A release of it, to show how a pin looks.
     #[serde(default)]
     pub example: Option<String>,
+    /// The last day on which a series got fixes from its project, by the series' first numbers: `"13": "2025-11-13"`. A
+    /// series that is not here is one of which nothing is known.
+    #[serde(default)]
+    pub end_of_life: BTreeMap<String, String>,
+    /// Where the project says so.
+    #[serde(default)]
+    pub end_of_life_source: String,
 }
 
 /// An HTTP API beside the server's own port, there only where production has it too.
@@ -154,6 +164,14 @@ impl Management {
     pub fn is_on<'a>(&self, mut plugins: impl Iterator<Item = &'a str>, tag: Option<&str>) -> bool {
         plugins.any(|plugin| plugin == self.plugin) || tag.is_some_and(|tag| matches(&self.tags, tag))
     }
+}
+
+/// Whether it is written as a day: `2025-11-13`.
+#[cfg(test)]
+fn is_day(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    let is_number = |part: &&str| part.bytes().all(|byte| byte.is_ascii_digit());
+    parts.iter().map(|part| part.len()).eq([4, 2, 2]) && parts.iter().all(is_number)
 }
 
 fn version_as_it_is() -> String {

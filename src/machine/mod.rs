@@ -4,6 +4,7 @@
 //! Nothing here is state of an environment; losing the key makes new passwords, which the next `up` carries out.
 
 mod ask;
+mod clock;
 mod digests;
 pub mod git;
 mod key;
@@ -14,6 +15,7 @@ mod settings;
 pub mod tools;
 mod trust;
 
+pub use clock::today;
 pub use digests::Digests;
 pub use key::Key;
 pub use lock::{CheckoutLock, is_held};

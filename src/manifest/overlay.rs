@@ -224,13 +224,7 @@ fn users(service: &mut Service, kind: &Kind, node: &Node, expect: &mut Expect) {
 fn pin(service: &mut Service, text: Located<String>, kind: &Kind, expect: &mut Expect) {
     let name = service.image.as_ref().map_or_else(|| kind.image.clone(), |image| image.value.name());
     // A pinned number settles the release, not the variant: `17.11` over `17-alpine` is `17.11-alpine`.
-    let is_number = text.value.chars().all(|c| c.is_ascii_digit() || c == '.');
-    let text = match service.version.variant().to_owned() {
-        variant if is_number && service.image.is_some() && variant.starts_with('-') => {
-            text.map(|number| format!("{number}{variant}"))
-        }
-        _ => text,
-    };
+    let text = text.map(|asked| service.version.pinned_to(&asked, service.image.is_some()));
     let Ok(image) = ImageRef::parse(&format!("{name}:{}", text.value)) else {
         expect.diagnostics.push(
             Diagnostic::error("version-text", format!("`{}` is no version", text.value))

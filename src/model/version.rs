@@ -64,11 +64,32 @@ impl Version {
         self.parts().first().copied()
     }
 
-    /// The text with another number in it: `16-alpine` with `16.4` is `16.4-alpine`; without one, the number alone.
+    /// The text with another number in it: `16-alpine` with `16.4` is `16.4-alpine`, and so is `alpine`; where it says
+    /// nothing beside a number, the number alone.
     pub fn with_number(&self, number: &str) -> String {
         match &self.number {
             Some(own) if self.text.contains(own.as_str()) => self.text.replacen(own.as_str(), number, 1),
-            _ => number.to_owned(),
+            _ => format!("{number}{}", self.image_variant()),
+        }
+    }
+
+    /// The variant of an image that the text names, with its hyphen: `-alpine3.20`, `-management-alpine`; empty where it
+    /// names none. What is no image's variant (`-rds.2024`) is not taken for one.
+    pub fn image_variant(&self) -> String {
+        // `alpine` alone is what `-alpine` is beside a number.
+        let whole = if self.number.is_none() { format!("-{}", self.text) } else { self.text.clone() };
+        let mut hyphens = whole.match_indices('-');
+        hyphens.find_map(|(at, _)| is_variant(&whole[at + 1..]).then(|| whole[at..].to_owned())).unwrap_or_default()
+    }
+
+    /// The tag that a pin means: a number alone settles the release, and leaves the variant as it is. Whether the version
+    /// is an image's tag decides what of it is a variant: of a tag all that stands beside its number.
+    pub fn pinned_to(&self, asked: &str, is_tag: bool) -> String {
+        let is_number = asked.chars().all(|c| c.is_ascii_digit() || c == '.');
+        match (is_number, is_tag) {
+            (false, _) => asked.to_owned(),
+            (true, true) => self.with_number(asked),
+            (true, false) => format!("{asked}{}", self.image_variant()),
         }
     }
 
@@ -88,6 +109,30 @@ impl Version {
         };
         Self { text: text.to_owned(), number, class, origin }
     }
+}
+
+/// Words that begin the name of an image's variant: base systems, and the sets of programs that official images come in.
+const VARIANTS: &[&str] = &[
+    "alpine",
+    "bookworm",
+    "bullseye",
+    "buster",
+    "debian",
+    "focal",
+    "jammy",
+    "management",
+    "noble",
+    "oracle",
+    "oraclelinux",
+    "slim",
+    "trixie",
+    "ubi",
+    "ubuntu",
+];
+
+fn is_variant(text: &str) -> bool {
+    let word = text.split(['-', '.']).next().unwrap_or_default().trim_end_matches(|c: char| c.is_ascii_digit());
+    VARIANTS.contains(&word)
 }
 
 fn parts_of(number: &str) -> Vec<u64> {
@@ -129,8 +174,32 @@ mod tests {
     #[test]
     fn another_number_keeps_what_a_tag_says_beside_it() {
         let origin = Origin::start_of(&Arc::new(SourceFile { path: "x".into(), text: String::new() }));
-        for (text, with) in [("16-alpine", "16.4-alpine"), ("v16", "v16.4"), ("latest", "16.4"), ("", "16.4")] {
+        for (text, with) in [
+            ("16-alpine", "16.4-alpine"),
+            ("16-alpine3.20", "16.4-alpine3.20"),
+            ("4.0-management-alpine", "16.4-management-alpine"),
+            ("v16", "v16.4"),
+            ("latest", "16.4"),
+            ("alpine3.20", "16.4-alpine3.20"),
+            ("bookworm", "16.4-bookworm"),
+            ("", "16.4"),
+        ] {
             assert_eq!(Version::parse(text, false, |_| 2, origin.clone()).with_number("16.4"), with);
+        }
+    }
+
+    #[test]
+    fn a_pinned_number_keeps_the_variant_and_a_pinned_tag_is_taken_as_it_is() {
+        let origin = Origin::start_of(&Arc::new(SourceFile { path: "x".into(), text: String::new() }));
+        for (text, is_tag, asked, pinned) in [
+            ("8.0-alpine", true, "8.0.2", "8.0.2-alpine"),
+            ("0.8.0-pg17", true, "0.8.1", "0.8.1-pg17"),
+            ("8.0-alpine", true, "8.0.2-bookworm", "8.0.2-bookworm"),
+            ("16-alpine", false, "16.4", "16.4-alpine"),
+            ("16.4-rds.2024", false, "16.5", "16.5"),
+        ] {
+            let version = Version::parse(text, false, |_| 3, origin.clone());
+            assert_eq!(version.pinned_to(asked, is_tag), pinned, "{text}");
         }
     }
 

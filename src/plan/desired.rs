@@ -378,7 +378,8 @@ pub fn image_of(service: &Service, kind: &Kind) -> Result<ImageRef, Diagnostic> 
     }
     let version = service.version.number.as_deref().unwrap_or("latest");
     let tag = templates().render_str(&kind.tag, context! { version => version, major => service.version.major() });
-    let name = tag.map_err(|error| error.to_string()).map(|tag| format!("{}:{tag}", kind.image));
+    let variant = service.version.image_variant();
+    let name = tag.map_err(|error| error.to_string()).map(|tag| format!("{}:{tag}{variant}", kind.image));
     name.and_then(|name| ImageRef::parse(&name).map_err(|error| error.0)).map_err(|fault| {
         Diagnostic::error("image-name", fault).at(&service.version.origin, "this version gives no image tag")
     })

@@ -20,6 +20,7 @@ mod ports;
 mod snapshots;
 #[cfg(test)]
 mod tests;
+mod withdrawn;
 
 pub use bases::{Base, base};
 pub use branches::{Gone, beginning_of_branch, beginning_with, data_in_use, gone, leaving};
@@ -38,3 +39,4 @@ pub use snapshots::{
     Record, Snapshot, data, data_of_record, is_going_back, keeper, keepers, known_way, records_of_project, returning,
     saving, snapshots, unneeded, unusable,
 };
+pub use withdrawn::{instead, withdrawn_image, withdrawn_images};

@@ -1,5 +1,6 @@
 //! Plans, printed and compared; no engine is asked.
 
+mod images;
 mod layers;
 
 use super::desired::joined;

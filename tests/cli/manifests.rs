@@ -107,3 +107,15 @@ fn two_services_that_are_to_have_one_port_are_refused_at_both_places_before_anyt
     let lines: Vec<_> = told["places"].as_array().expect("places").iter().map(|place| place["line"].clone()).collect();
     assert_eq!(lines, [3, 2], "{told}");
 }
+
+#[test]
+fn a_series_without_fixes_is_told_by_manifest_and_lock_with_its_day() {
+    let sandbox = Sandbox::new(&[("compose.yaml", "services:\n  db: {image: \"postgres:9.6.24\"}\n")]);
+    let said = "Postgres 9.6 has had no fixes since 2021-11-11";
+    for outcome in [sandbox.succeed(&["manifest"]), sandbox.fail(3, &["lock", "--check"])] {
+        assert!(outcome.stderr.contains(said) && outcome.stderr.contains("compose.yaml:2"), "{}", outcome.stderr);
+    }
+    let read = sandbox.succeed(&["manifest", "--json"]).json();
+    let told = read["diagnostics"].as_array().expect("diagnostics").iter().any(|one| one["message"] == said);
+    assert!(told, "{read}");
+}

@@ -37,6 +37,31 @@ fn a_pin_keeps_what_the_file_says_and_its_comments() {
 }
 
 #[test]
+fn a_pin_keeps_the_variant_of_production_s_image() {
+    let compose = "services:\n  cache: {image: \"redis:8.0-alpine\"}\n  db: {image: \"postgres:17-alpine3.20\"}\n  \
+                   queue: {image: \"rabbitmq:4.0-management-alpine\"}\n  old: {image: \"redis:alpine\"}\n";
+    let sandbox = Sandbox::new(&[("compose.yaml", compose)]);
+    for (service, asked, tag) in [
+        ("cache", "8.0.2", "8.0.2-alpine"),
+        ("db", "17.12", "17.12-alpine3.20"),
+        ("queue", "4.0.5", "4.0.5-management-alpine"),
+        ("old", "7.2.5", "7.2.5-alpine"),
+        // Once more, over the pin.
+        ("cache", "8.0.3", "8.0.3-alpine"),
+        ("cache", "8.0.3-bookworm", "8.0.3-bookworm"),
+    ] {
+        let outcome = sandbox.succeed(&["pin", service, asked]);
+        assert!(outcome.stderr.contains(&format!("{service} is pinned to {tag}")), "{}", outcome.stderr);
+        assert!(sandbox.read("services.local.yaml").contains(&format!("version: \"{tag}\"")));
+        assert_eq!(version(&sandbox, service)["text"], tag);
+        assert_eq!(version(&sandbox, service)["class"], "exact");
+    }
+    // A number that was written by hand is no other image either.
+    sandbox.write("services.local.yaml", "services: {cache: {version: \"8.0.2\"}}\n");
+    assert_eq!(version(&sandbox, "cache")["text"], "8.0.2-alpine");
+}
+
+#[test]
 fn an_unknown_service_gets_the_near_word_and_nothing_is_written() {
     let sandbox = Sandbox::new(&[("compose.yaml", COMPOSE)]);
     let outcome = sandbox.fail(2, &["pin", "cahce", "7.2.5"]);

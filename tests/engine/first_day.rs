@@ -29,6 +29,26 @@ fn an_image_that_cannot_be_had_leaves_what_runs_alone_and_no_empty_volume() {
 }
 
 #[test]
+fn an_image_that_went_away_is_refused_at_its_line_and_a_mirror_is_asked_all_the_same() {
+    let compose = "services:\n  web: {image: acme/web:1, environment: {URL: \"postgres://app@db/app\"}}\n  \
+                   db: {image: \"bitnami/postgresql:16.4.0\"}\n";
+    let project = Sandbox::new(&[("compose.yaml", compose)]);
+    for arguments in [&["up"][..], &["plan"], &["lock"]] {
+        let refused = project.fail(5, arguments);
+        let paste = "`services: {db: {image: \"docker.io/bitnamilegacy/postgresql:16.4.0\"}}`";
+        for part in ["compose.yaml:3", "since 2025-08-28", paste] {
+            assert!(refused.stderr.contains(part), "{part}: {refused:?}");
+        }
+    }
+    assert_eq!(project.on_the_engine(), Vec::<String>::new());
+    // One at which nobody listens; what it may have is its own affair, and what to run instead is said all the same.
+    let asked = project.command(&["up"]).env("DEVENV_REGISTRY_MIRROR", "127.0.0.1:1").output().unwrap();
+    let said = String::from_utf8_lossy(&asked.stderr);
+    assert_eq!(asked.status.code(), Some(5), "{said}");
+    assert!(said.contains("127.0.0.1:1") && said.contains("docker.io/bitnamilegacy/postgresql:16.4.0"), "{said}");
+}
+
+#[test]
 fn another_owner_of_a_database_keeps_what_the_earlier_one_made() {
     let manifest = |more: &str| {
         format!(

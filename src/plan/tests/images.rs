@@ -1,0 +1,41 @@
+//! Which image a service runs, and images that registries do not give any more.
+
+use super::*;
+
+fn of_image(image: &str) -> Service {
+    let mut db = service("db", "postgres", "16.4.0");
+    db.image = Some(Located::new(ImageRef::parse(image).unwrap(), origin()));
+    db
+}
+
+#[test]
+fn a_version_that_names_a_variant_runs_it() {
+    for (version, image) in [
+        ("16.4-alpine", "docker.io/library/postgres:16.4-alpine"),
+        ("16-bookworm", "docker.io/library/postgres:16-bookworm"),
+        ("16.4", "docker.io/library/postgres:16.4"),
+        // A cloud's own suffix is no image's.
+        ("16.4-rds.20240418", "docker.io/library/postgres:16.4"),
+    ] {
+        let desired = decide(&stack(vec![service("db", "postgres", version)]), &Observed::default());
+        assert_eq!(desired.services[0].container.image.to_string(), image);
+    }
+}
+
+#[test]
+fn an_image_that_was_withdrawn_is_refused_with_what_to_run_instead_only_where_it_is_not_here() {
+    let gone = stack(vec![of_image("bitnami/postgresql:16.4.0"), service("cache", "redis", "7.2.5")]);
+    let desired = decide(&gone, &Observed::default());
+    let plan = diff(&desired, &Observed::default(), &BTreeSet::new()).unwrap();
+    let told = withdrawn_images(&plan, &desired);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0].message, "docker.io/bitnami/postgresql:16.4.0 is not to be had any more since 2025-08-28");
+    assert_eq!(told[0].origin.as_ref(), Some(&origin()));
+    let paste = "`services: {db: {image: \"docker.io/bitnamilegacy/postgresql:16.4.0\"}}`";
+    assert!(told[0].help[0].contains(paste), "{:?}", told[0].help);
+
+    let observed = running(&desired);
+    let desired = decide(&gone, &observed);
+    let plan = diff(&desired, &observed, &BTreeSet::new()).unwrap();
+    assert_eq!(withdrawn_images(&plan, &desired), []);
+}

@@ -48,7 +48,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
     let ready = {
         // Held until what is there is proven and written.
         let lock = lock;
-        let begun = branch::begin(&project, &engine, None, global, &run.start, printer).await?;
+        let begun = Box::pin(branch::begin(&project, &engine, None, global, &run.start, printer)).await?;
         let interrupted = lock.as_ref().and_then(|lock| lock.interrupted);
         let stop = Stop::default();
         let starting =

@@ -7,6 +7,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 /// 32 random bytes, in a file that only the user can read.
@@ -27,6 +28,15 @@ impl Key {
                     ),
             )
         };
+        if let Some(mode) = open_to_others(&path) {
+            return Err(Failure::new(
+                Exit::Failed,
+                Diagnostic::error("machine-key", format!("others can read this machine's key, {}", path.display()))
+                    .because(format!("its mode is {mode:04o}, and passwords of local services are derived from it"))
+                    .help(format!("`chmod 600 {}`", path.display()))
+                    .help("if somebody may have read it, remove it: then every environment is a new one"),
+            ));
+        }
         match read(&path) {
             Ok(Some(key)) => return Ok(Self(key)),
             Ok(None) => {}
@@ -105,6 +115,12 @@ impl Key {
     }
 }
 
+/// The mode of a file that others than its user can read or write.
+fn open_to_others(path: &Path) -> Option<u32> {
+    let mode = fs::metadata(path).ok()?.permissions().mode() & 0o7777;
+    (mode & 0o077 != 0).then_some(mode)
+}
+
 fn read(path: &Path) -> std::io::Result<Option<[u8; 32]>> {
     let bytes = match fs::read(path) {
         Ok(bytes) => bytes,
@@ -119,7 +135,6 @@ fn read(path: &Path) -> std::io::Result<Option<[u8; 32]>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn the_key_is_made_once_and_only_its_user_reads_it() {
@@ -135,6 +150,7 @@ mod tests {
     fn a_damaged_key_is_refused_and_kept() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("key"), "short").unwrap();
+        fs::set_permissions(folder.path().join("key"), fs::Permissions::from_mode(0o600)).unwrap();
         let failure = Key::load_or_create(folder.path()).err().unwrap();
         assert!(failure.diagnostics[0].notes[0].contains("5 bytes where a key has 32"));
         assert_eq!(fs::read(folder.path().join("key")).unwrap(), b"short");
@@ -150,6 +166,22 @@ mod tests {
         *sealed.last_mut().unwrap() ^= 1;
         assert_eq!(key.unsealed(&sealed), None);
         assert_eq!(key.unsealed(b"short"), None);
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_is_refused_and_the_help_mends_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Key::load_or_create(folder.path()).unwrap();
+        let path = folder.path().join("key");
+        for mode in [0o644, 0o640, 0o604, 0o660, 0o602] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            let told = Key::load_or_create(folder.path()).err().unwrap().diagnostics.remove(0);
+            assert!(told.message.contains("others can read"), "{mode:o}: {told:?}");
+            assert_eq!(told.help[0], format!("`chmod 600 {}`", path.display()));
+        }
+        let chmod = std::process::Command::new("chmod").arg("600").arg(&path).status().unwrap();
+        assert!(chmod.success());
+        assert_eq!(Key::load_or_create(folder.path()).unwrap().0, first.0);
     }
 
     #[test]

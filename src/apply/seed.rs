@@ -5,6 +5,7 @@
 use crate::docker::{Engine, EngineError, ExecRequest, Streams};
 use crate::model::{Diagnostic, Exit, Failure, Origin, Protocol, Secret, Seed};
 use crate::plan::DesiredService;
+use crate::project::Checkout;
 use crate::protocol;
 use futures_util::stream;
 use std::fs::File;
@@ -36,8 +37,8 @@ pub struct Seeding<'a> {
     pub container: &'a str,
     /// The server.
     pub service: &'a DesiredService,
-    /// Where the project's paths begin.
-    pub root: &'a Path,
+    /// The checkout that the seeds' files lie in.
+    pub checkout: &'a Checkout,
 }
 
 /// Takes one file in. `on_progress` hears how many bytes of it are done, and of how many.
@@ -48,9 +49,9 @@ pub async fn take_file(
     database: Option<&str>,
     on_progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<(), Failure> {
-    let whole = seeding.root.join(path);
-    let opened = open(&whole, Arc::default()).map_err(|error| unreadable(seed, path, &error))?;
-    let length = std::fs::metadata(&whole).map_or(0, |facts| facts.len());
+    let file = seeding.checkout.open(path).map_err(|fault| unreadable(seed, path, &fault.into()))?;
+    let length = file.metadata().map_or(0, |facts| facts.len());
+    let opened = unpacked(file, Arc::default()).map_err(|error| unreadable(seed, path, &error))?;
     let done = Arc::new(AtomicU64::new(0));
     let taking = async {
         match (seeding.service.protocol, opened.content) {
@@ -96,6 +97,10 @@ pub async fn take_file(
 }
 
 impl Seeding<'_> {
+    fn file(&self, path: &Path) -> io::Result<File> {
+        Ok(self.checkout.open(path)?)
+    }
+
     fn database(&self, named: Option<&str>) -> String {
         let first = self.service.endpoints.first().and_then(|endpoint| endpoint.database.clone());
         named.map(str::to_owned).or(first).unwrap_or_default()
@@ -139,9 +144,9 @@ impl Read for Counted {
     }
 }
 
-/// Opens a file, unpacked where it is packed.
-fn open(path: &Path, done: Arc<AtomicU64>) -> io::Result<Opened> {
-    let mut packed = BufReader::with_capacity(CHUNK, Counted(File::open(path)?, done));
+/// What a file holds, unpacked where it is packed.
+fn unpacked(file: File, done: Arc<AtomicU64>) -> io::Result<Opened> {
+    let mut packed = BufReader::with_capacity(CHUNK, Counted(file, done));
     let unsupported = |what: &str| {
         let text = format!("it is compressed by {what}; gzip and zstd are taken, and what is not compressed");
         io::Error::new(io::ErrorKind::Unsupported, text)
@@ -170,11 +175,11 @@ fn open(path: &Path, done: Arc<AtomicU64>) -> io::Result<Opened> {
 }
 
 /// The file's content in pieces, read by a thread of its own; an error ends them.
-fn pieces(path: &Path, done: &Arc<AtomicU64>) -> mpsc::Receiver<io::Result<Vec<u8>>> {
+fn pieces(file: io::Result<File>, done: &Arc<AtomicU64>) -> mpsc::Receiver<io::Result<Vec<u8>>> {
     let (sender, receiver) = mpsc::channel(WAITING);
-    let (path, done) = (path.to_path_buf(), Arc::clone(done));
+    let done = Arc::clone(done);
     std::thread::spawn(move || {
-        let mut reader = match open(&path, done) {
+        let mut reader = match file.and_then(|file| unpacked(file, done)) {
             Ok(opened) => opened.reader,
             Err(error) => return drop(sender.blocking_send(Err(error))),
         };
@@ -221,7 +226,7 @@ async fn through(
     let request = ExecRequest { command, environment, tty: false };
     let mut broken = None;
     let mut said = Said::default();
-    let pieces = pieces(&seeding.root.join(path), done);
+    let pieces = pieces(seeding.file(path), done);
     let input = stream::unfold((pieces, &mut broken), |(mut pieces, broken)| async move {
         match pieces.recv().await? {
             Ok(piece) => Some((piece, (pieces, broken))),
@@ -242,7 +247,7 @@ async fn through(
     }
     let said = String::from_utf8_lossy(&said.0).trim().to_owned();
     let line = line_in(&said);
-    let statement = line.and_then(|line| line_of(&seeding.root.join(path), line));
+    let statement = line.and_then(|line| line_of(seeding.file(path).ok()?, line));
     Err(refused(seeding, seed, path, line.zip(statement), if said.is_empty() { "it says nothing" } else { &said }))
 }
 
@@ -253,8 +258,8 @@ fn line_in(said: &str) -> Option<usize> {
 }
 
 /// A line of the unpacked file, as far as people read it.
-fn line_of(path: &Path, line: usize) -> Option<String> {
-    let mut lines = open(path, Arc::default()).ok()?.reader.split(b'\n');
+fn line_of(file: File, line: usize) -> Option<String> {
+    let mut lines = unpacked(file, Arc::default()).ok()?.reader.split(b'\n');
     let bytes = lines.nth(line.checked_sub(1)?)?.ok()?;
     let text = String::from_utf8_lossy(&bytes).trim().to_owned();
     Some(text.chars().take(MOST_OF_A_STATEMENT).collect())
@@ -282,7 +287,7 @@ fn unreadable(seed: &Seed, path: &Path, error: &io::Error) -> Failure {
 /// Commands of a text, one a line, over the server's own protocol: its client tells no line.
 async fn commands(seeding: &Seeding<'_>, seed: &Seed, path: &Path, done: &Arc<AtomicU64>) -> Result<(), Failure> {
     let Some(endpoint) = seeding.service.endpoints.first() else { return Ok(()) };
-    let mut pieces = pieces(&seeding.root.join(path), done);
+    let mut pieces = pieces(seeding.file(path), done);
     let mut session = protocol::RedisSession::open(endpoint).await.map_err(|error| lost(seeding, seed, &error))?;
     let (mut rest, mut number) = (Vec::new(), 0);
     loop {
@@ -351,6 +356,7 @@ pub fn command_failed(service: &str, seed: &Seed, origin: &Origin, why: &str, sa
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Seek as _;
 
     #[test]
     fn the_line_is_the_one_that_the_client_names() {
@@ -362,6 +368,7 @@ mod tests {
     fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bytes).unwrap();
+        file.rewind().unwrap();
         file
     }
 
@@ -381,10 +388,10 @@ mod tests {
             (gzip(b"SELECT 1;"), Content::Other),
             (Vec::new(), Content::Other),
         ] {
-            assert_eq!(open(file(&bytes).path(), Arc::default()).unwrap().content, content, "{bytes:?}");
+            assert_eq!(unpacked(file(&bytes).into_file(), Arc::default()).unwrap().content, content, "{bytes:?}");
         }
         for (bytes, name) in [(&b"BZh9"[..], "bzip2"), (b"\xfd7zXZ\0", "xz"), (b"PK\x03\x04", "zip")] {
-            let error = open(file(bytes).path(), Arc::default()).map(|_| ()).unwrap_err();
+            let error = unpacked(file(bytes).into_file(), Arc::default()).map(|_| ()).unwrap_err();
             assert!(error.to_string().contains(name), "{error}");
         }
     }
@@ -392,15 +399,15 @@ mod tests {
     #[test]
     fn a_line_is_that_of_the_unpacked_file() {
         let packed = file(&gzip(b"one\n  two;\nthree"));
-        assert_eq!(line_of(packed.path(), 2).as_deref(), Some("two;"));
-        assert_eq!(line_of(packed.path(), 9), None);
+        assert_eq!(line_of(packed.reopen().unwrap(), 2).as_deref(), Some("two;"));
+        assert_eq!(line_of(packed.into_file(), 9), None);
     }
 
     #[tokio::test]
     async fn a_file_comes_in_pieces_and_its_progress_is_counted() {
         let bytes = vec![b'x'; CHUNK * 3 + 7];
         let (plain, done) = (file(&bytes), Arc::default());
-        let mut pieces = pieces(plain.path(), &done);
+        let mut pieces = pieces(Ok(plain.into_file()), &done);
         let mut came = Vec::new();
         while let Some(piece) = pieces.recv().await {
             came.extend(piece.unwrap());
@@ -409,7 +416,7 @@ mod tests {
         assert_eq!(done.load(Ordering::Relaxed), bytes.len() as u64);
         let cut = gzip(&bytes);
         let cut = file(&cut[..cut.len() / 2]);
-        let mut pieces = super::pieces(cut.path(), &Arc::default());
+        let mut pieces = super::pieces(Ok(cut.into_file()), &Arc::default());
         let mut last = None;
         while let Some(piece) = pieces.recv().await {
             last = Some(piece);

@@ -6,12 +6,12 @@ use super::run::values;
 use super::session::Project;
 use super::up::{Starting, seeded_of};
 use crate::apply::seed::{Seeding, command_failed, take_file};
-use crate::dotenv;
 use crate::machine::Digests;
 use crate::model::{
     Diagnostic, Event, Exit, Failure, Observed, Seed, SeedSource, ServiceState, Stack, Wanted, digest_of_bytes,
 };
 use crate::plan::{self, Base, Desired};
+use crate::project::{Checkout, Fault};
 use crate::protocol;
 use std::path::Path;
 use std::process::Stdio;
@@ -24,13 +24,20 @@ pub(super) fn settle(stack: &mut Stack, root: &Path, folder: &Path) -> Result<()
     if stack.services.iter().all(|service| service.seeds.is_empty()) {
         return Ok(());
     }
+    let checkout = Checkout::at(root).map_err(|error| unreadable_root(root, &error))?;
     let mut digests = Digests::open(folder);
     for seed in stack.services.iter_mut().flat_map(|service| &mut service.seeds) {
         let mut of = |path: &Path| {
-            digests.of(&root.join(path)).map_err(|error| {
+            digests.of(&checkout, path).map_err(|fault| {
                 let told = Diagnostic::error("seed-read", format!("cannot read the seed {}", path.display()));
-                let told = told.at(&seed.origin, "this seed").because(error.to_string());
-                Failure::new(Exit::Failed, told.help("check the file and its permissions"))
+                let told = told.at(&seed.origin, "this seed").because(fault.to_string());
+                Failure::new(
+                    Exit::Failed,
+                    told.help(match fault {
+                        Fault::Outside(_) => "copy it into the checkout: a link in a clone is not followed out of it",
+                        _ => "check the file and its permissions",
+                    }),
+                )
             })
         };
         let parts = match &seed.source {
@@ -66,6 +73,11 @@ pub(super) fn to_be_taken<'a>(project: &'a Project, desired: &Desired, observed:
     names
 }
 
+fn unreadable_root(root: &Path, error: &std::io::Error) -> Failure {
+    let told = Diagnostic::error("folder", format!("cannot read {}", root.display())).because(error.to_string());
+    Failure::new(Exit::Failed, told.help("check the folder and its permissions"))
+}
+
 /// Puts a base's seeds into the server that makes it.
 pub(super) async fn take(
     project: &Project,
@@ -76,7 +88,8 @@ pub(super) async fn take(
 ) -> Result<(), Failure> {
     let service = base.made_by();
     let root = &project.reading.root;
-    let seeding = Seeding { engine: start.engine, container: base.container(), service, root };
+    let checkout = Checkout::at(root).map_err(|error| unreadable_root(root, &error))?;
+    let seeding = Seeding { engine: start.engine, container: base.container(), service, checkout: &checkout };
     for seed in &base.seeds {
         let show = |done, total| {
             let state = ServiceState::Seeding { what: seed.source.name(), done, total };
@@ -112,14 +125,13 @@ async fn run(project: &Project, base: &Base, seed: &Seed, words: &[String], made
     consent::has_agreed(project, service, seed)?;
     let fields = made.fields(project.kinds(), false);
     let fields = fields.map_err(|diagnostics| Failure { exit: Exit::Manifest, diagnostics })?;
-    let target = dotenv::git::choose(&project.reading.root, None)?;
-    let user_lines = dotenv::user_lines(&dotenv::file::read(&target.path)?);
+    let user_lines = super::env_files::Main::of(project, None)?.lines;
     let not_started = |error: &dyn std::fmt::Display| {
         command_failed(service, seed, &seed.origin, &format!("cannot be started: {error}"), &[])
     };
     let root = &project.reading.root;
     let mut command = command(words, root).map_err(|error| not_started(&error))?;
-    command.envs(values(project, &fields, &user_lines, false)).current_dir(root);
+    command.envs(values(project, &fields, &user_lines, false, None)?).current_dir(root);
     command.stdin(Stdio::null()).kill_on_drop(true);
     let ended = command.output().await.map_err(|error| not_started(&error))?;
     if ended.status.success() {

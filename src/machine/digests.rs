@@ -3,12 +3,16 @@
 //! Content alone decides. That length, time and place on the disk are as they were only spares the reading, and not
 //! where a file is so new that it could have been written twice within one tick of the clock.
 
+use crate::project::{Checkout, Fault};
+use rustix::fs::FileType;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -47,26 +51,32 @@ impl Digests {
         Self { path: PathBuf::new(), known: BTreeMap::new(), changed: false }
     }
 
-    /// A hash of what a file, or all files of a folder with their paths, hold: 64 hexadecimal digits.
-    pub fn of(&mut self, path: &Path) -> io::Result<String> {
-        if !fs::metadata(path)?.is_dir() {
-            return self.of_file(path);
+    /// A hash of what a file of the checkout, or all files of a folder with their paths, hold: 64 hexadecimal digits.
+    pub fn of(&mut self, checkout: &Checkout, path: &Path) -> Result<String, Fault> {
+        match checkout.open(path) {
+            Ok(file) => return Ok(self.of_file(&checkout.root().join(path), file)?),
+            Err(Fault::Folder) => {}
+            Err(fault) => return Err(fault),
         }
         let mut files = Vec::new();
-        walk(path, &mut files)?;
+        walk(checkout, path, &mut files)?;
         files.sort();
         let mut hash = Sha256::new();
         for file in files {
             let inner = file.strip_prefix(path).unwrap_or(&file).to_string_lossy().into_owned();
             hash.update((inner.len() as u64).to_le_bytes());
             hash.update(inner.as_bytes());
-            hash.update(self.of_file(&file)?.as_bytes());
+            match checkout.open(&file) {
+                Ok(opened) => hash.update(self.of_file(&checkout.root().join(&file), opened)?.as_bytes()),
+                // What a link leads to belongs to the folder, but a linked folder could lead back here.
+                Err(Fault::Folder | Fault::NotRegular | Fault::Missing) => {}
+                Err(fault) => return Err(fault),
+            }
         }
         Ok(hex(&hash.finalize()))
     }
 
-    fn of_file(&mut self, path: &Path) -> io::Result<String> {
-        let mut file = File::open(path)?;
+    fn of_file(&mut self, path: &Path, mut file: File) -> io::Result<String> {
         let facts = file.metadata()?;
         let modified = facts.modified().unwrap_or(SystemTime::UNIX_EPOCH);
         let since = modified.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
@@ -114,14 +124,22 @@ impl Digests {
     }
 }
 
-fn walk(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
-    for entry in fs::read_dir(folder)? {
+fn walk(checkout: &Checkout, folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Fault> {
+    for entry in rustix::fs::Dir::new(checkout.open_folder(folder)?)? {
         let entry = entry?;
-        // What a link leads to belongs to it, but a linked folder could lead back here.
-        if entry.file_type()?.is_dir() {
-            walk(&entry.path(), files)?;
-        } else if entry.path().is_file() {
-            files.push(entry.path());
+        let name = OsStr::from_bytes(entry.file_name().to_bytes());
+        if name == "." || name == ".." {
+            continue;
+        }
+        let path = folder.join(name);
+        let is_folder = match entry.file_type() {
+            FileType::Unknown => matches!(checkout.open(&path), Err(Fault::Folder)),
+            found => found == FileType::Directory,
+        };
+        if is_folder {
+            walk(checkout, &path, files)?;
+        } else {
+            files.push(path);
         }
     }
     Ok(())
@@ -149,6 +167,25 @@ fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
 
+    fn here(folder: &tempfile::TempDir) -> Checkout {
+        Checkout::at(folder.path()).unwrap()
+    }
+
+    #[test]
+    fn what_lies_outside_the_checkout_is_not_read_by_any_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("checkout");
+        fs::create_dir_all(root.join("migrate")).unwrap();
+        fs::write(folder.path().join("secret"), "s").unwrap();
+        std::os::unix::fs::symlink("../../secret", root.join("migrate/1.sql")).unwrap();
+        std::os::unix::fs::symlink("..", root.join("up")).unwrap();
+        let checkout = Checkout::at(&root).unwrap();
+        for path in ["migrate", "migrate/1.sql", "up", "up/secret", "../secret", "/etc/passwd"] {
+            let told = Digests::open(folder.path()).of(&checkout, Path::new(path));
+            assert!(matches!(told, Err(Fault::Outside(_))), "{path}: {told:?}");
+        }
+    }
+
     fn age(path: &Path, by: Duration) {
         let file = File::options().append(true).open(path).unwrap();
         file.set_modified(SystemTime::now() - by).unwrap();
@@ -162,12 +199,12 @@ mod tests {
         fs::write(&file, "one").unwrap();
         age(&file, Duration::from_secs(100));
         let mut digests = Digests::open(&state);
-        let first = digests.of(&file).unwrap();
+        let first = digests.of(&here(&folder), &file).unwrap();
         digests.keep();
         age(&file, Duration::from_secs(50));
-        assert_eq!(Digests::open(&state).of(&file).unwrap(), first, "another time, the same content");
+        assert_eq!(Digests::open(&state).of(&here(&folder), &file).unwrap(), first, "another time, the same content");
         fs::write(&file, "two").unwrap();
-        assert_ne!(Digests::open(&state).of(&file).unwrap(), first);
+        assert_ne!(Digests::open(&state).of(&here(&folder), &file).unwrap(), first);
     }
 
     #[test]
@@ -176,13 +213,13 @@ mod tests {
         let file = folder.path().join("a.sql");
         fs::write(&file, "one").unwrap();
         let mut digests = Digests::open(folder.path());
-        digests.of(&file).unwrap();
+        digests.of(&here(&folder), &file).unwrap();
         assert!(!digests.changed, "too new to be known");
         age(&file, Duration::from_secs(100));
-        digests.of(&file).unwrap();
+        digests.of(&here(&folder), &file).unwrap();
         let known = digests.known.values_mut().next().unwrap();
         known.digest = "known".to_owned();
-        assert_eq!(digests.of(&file).unwrap(), "known");
+        assert_eq!(digests.of(&here(&folder), &file).unwrap(), "known");
     }
 
     #[test]
@@ -192,11 +229,11 @@ mod tests {
         fs::create_dir_all(&inside).unwrap();
         fs::write(inside.join("1.rb"), "one").unwrap();
         let mut digests = Digests::open(folder.path());
-        let first = digests.of(&folder.path().join("migrate")).unwrap();
+        let first = digests.of(&here(&folder), Path::new("migrate")).unwrap();
         fs::rename(inside.join("1.rb"), inside.join("2.rb")).unwrap();
-        assert_ne!(digests.of(&folder.path().join("migrate")).unwrap(), first);
+        assert_ne!(digests.of(&here(&folder), Path::new("migrate")).unwrap(), first);
         fs::write(inside.join("1.rb"), "").unwrap();
-        let both = digests.of(&folder.path().join("migrate")).unwrap();
-        assert_eq!(digests.of(&folder.path().join("migrate")).unwrap(), both);
+        let both = digests.of(&here(&folder), Path::new("migrate")).unwrap();
+        assert_eq!(digests.of(&here(&folder), Path::new("migrate")).unwrap(), both);
     }
 }

@@ -14,6 +14,7 @@ use super::overlay::no_such_service;
 use super::tree::Node;
 use crate::kinds::Kinds;
 use crate::model::{Diagnostic, Located, Origin, Protocol, Seed, SeedSource, Service, Stack};
+use crate::project::{Checkout, Fault};
 use std::path::{Path, PathBuf};
 
 /// Adds the seeds to the stack's services.
@@ -101,11 +102,22 @@ fn file(path: &Located<String>, database: Option<String>, root: &Path, expect: &
 /// A path of something that is there.
 fn there(path: &Located<String>, root: &Path, is_file: bool, expect: &mut Expect) -> Option<PathBuf> {
     let found = root.join(&path.value);
-    if found.is_file() || !is_file && found.is_dir() {
-        return Some(PathBuf::from(&path.value));
-    }
+    let opened = Checkout::at(root).map_err(Fault::Io).and_then(|checkout| {
+        let opened = checkout.open(&found).map(|_| ());
+        if is_file { opened } else { opened.or_else(|_| checkout.open_folder(&found).map(|_| ())) }
+    });
+    let why = match opened {
+        Ok(()) => return Some(PathBuf::from(&path.value)),
+        Err(Fault::Missing) => format!("looked for at {}", found.display()),
+        Err(fault) => {
+            let told = Diagnostic::error("seed-refused", format!("the seed `{}` is not read", path.value));
+            let told = told.at(&path.origin, "named here").because(fault.to_string());
+            expect.diagnostics.push(told.help("name a regular file inside the checkout: copy it there"));
+            return None;
+        }
+    };
     let told = Diagnostic::error("seed-absent", format!("there is no file {}", path.value));
-    let told = told.at(&path.origin, format!("looked for at {}", found.display()));
+    let told = told.at(&path.origin, why);
     expect.diagnostics.push(told.help("paths are seen from the folder of services.local.yaml"));
     None
 }

@@ -32,7 +32,7 @@ pub use garbage::{garbage, stale};
 pub use identity::{Identity, Lease, slug};
 pub use layers::{Extent, beginning_empty, extents, flattened, reseedable, unseeded};
 pub use listed::{Listed, listed};
-pub use overrides::{Override, overrides};
+pub use overrides::{Override, overrides, reach_the_same};
 pub use platform::{platform_mismatch, platform_mismatches};
 pub use ports::{FixedPorts, PortTaken};
 pub use snapshots::{

@@ -24,7 +24,7 @@ pub fn overrides(variables: &[Variable], user_lines: &BTreeMap<String, String>) 
         if found.iter().any(|known| known.name == variable.name) {
             continue;
         }
-        let fields = fields_in(template, value);
+        let fields = fields_in(template, value).or_else(|| fields_in_url(template, value));
         let mut passwords = BTreeMap::new();
         for (service, field, value) in fields.iter().flatten() {
             let password = match field.rsplit('.').next() {
@@ -65,6 +65,49 @@ fn fields_in(template: &Template, value: &str) -> Option<Vec<(String, String, St
         }
     }
     rest.is_empty().then_some(fields)
+}
+
+/// The fields' values in a URL whose parameters are others than the template's: `?sslmode=disable`. One that leads
+/// elsewhere is of another shape.
+fn fields_in_url(template: &Template, value: &str) -> Option<Vec<(String, String, String)>> {
+    let (base, parameters) = value.split_once('?').unwrap_or((value, ""));
+    if !base.contains("://") || leads_elsewhere(parameters) {
+        return None;
+    }
+    let mut without = Template::default();
+    let mut in_parameters = false;
+    for piece in &template.0 {
+        match piece {
+            Piece::Text(_) if in_parameters => {}
+            Piece::Text(text) => {
+                let (before, after) =
+                    text.split_once('?').map_or((text.as_str(), None), |(before, after)| (before, Some(after)));
+                without.push_text(before);
+                in_parameters = after.is_some();
+            }
+            _ if in_parameters => return None,
+            piece => without.0.push(piece.clone()),
+        }
+    }
+    fields_in(&without, base)
+}
+
+/// Whether a URL's parameters name another server, login or database than the URL itself does.
+fn leads_elsewhere(parameters: &str) -> bool {
+    const PARTS: &[&str] = &["host", "hostaddr", "port", "user", "username", "dbname", "database", "service", "socket"];
+    let mut names = parameters.split('&').map(|pair| pair.split('=').next().unwrap_or(pair));
+    names.any(|name| PARTS.iter().any(|part| name.eq_ignore_ascii_case(part)))
+}
+
+/// Whether two values reach the same server with the same login: parameters that say how may differ.
+pub fn reach_the_same(one: &str, other: &str) -> bool {
+    let split = |value: &str| {
+        value
+            .split_once('?')
+            .map_or((value.to_owned(), String::new()), |(base, rest)| (base.to_owned(), rest.to_owned()))
+    };
+    let ((one, its), (other, others)) = (split(one), split(other));
+    one == other && one.contains("://") && !leads_elsewhere(&its) && !leads_elsewhere(&others)
 }
 
 /// `scheme://user:PASSWORD@host…`
@@ -133,6 +176,29 @@ mod tests {
         variable.value = Value::Bound { template: Template::field("cache", "url"), dropped: Vec::new() };
         let lines = BTreeMap::from([("DATABASE_URL".to_owned(), "redis://:mi%2Fne@127.0.0.1:6379/0".to_owned())]);
         assert_eq!(overrides(&[variable], &lines)[0].passwords["cache"].reveal(), "mi/ne");
+    }
+
+    #[test]
+    fn other_parameters_hide_no_password() {
+        for value in [
+            "postgres://app:mine@127.0.0.1/shop?sslmode=disable",
+            "postgres://app:mine@127.0.0.1/shop?",
+            "postgres://app:mine@127.0.0.1/shop?application_name=me&connect_timeout=5",
+        ] {
+            assert_eq!(of(value).passwords["db"].reveal(), "mine", "{value}");
+            assert!(!of(value).other_shape, "{value}");
+        }
+        for elsewhere in ["host=prod.example.com", "a=b&HOST=x", "service=prod", "port=1"] {
+            assert!(of(&format!("postgres://app:mine@127.0.0.1/shop?{elsewhere}")).other_shape, "{elsewhere}");
+        }
+    }
+
+    #[test]
+    fn values_reach_the_same_whatever_else_their_parameters_say() {
+        let url = "postgres://app:pw@127.0.0.1:5/shop";
+        assert!(reach_the_same(url, &format!("{url}?sslmode=disable")));
+        assert!(!reach_the_same(url, &format!("{url}?host=/elsewhere")));
+        assert!(!reach_the_same(url, "postgres://app:pw@127.0.0.1:6/shop"));
     }
 
     #[test]

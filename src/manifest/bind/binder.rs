@@ -47,6 +47,14 @@ impl Binder<'_> {
                 }
             }
         }
+        for &index in own {
+            if values[index].is_none()
+                && let Some((value, host)) = self.bind_host_by_port(declared, own, index)
+            {
+                values[index] = Some(value);
+                hosts.push(host);
+            }
+        }
         // The longest prefix that fits is the nearest relation.
         hosts.sort_by_key(|host| std::cmp::Reverse(host.prefix.len()));
         for at in 0..hosts.len() {

@@ -205,6 +205,12 @@ pub(super) fn is_no_address(name: &str) -> bool {
     words(name).last().is_some_and(|word| NO_ADDRESS.contains(&word.as_str()))
 }
 
+/// Whether a name says that its value is a host and nothing more.
+pub(super) fn is_host(name: &str) -> bool {
+    let name = normal(name);
+    ["HOST", "HOSTNAME", "HOST_NAME", "ADDR", "ADDRESS"].iter().any(|end| name.ends_with(end))
+}
+
 /// What stands before an address' end, in upper case: `DB_` of `DB_HOST`, `PG` of `PGHOST`. Empty where nothing does.
 pub(super) fn address_prefix(name: &str) -> Option<String> {
     let name = normal(name);

@@ -102,6 +102,28 @@ impl Binder<'_> {
         }
     }
 
+    /// A host that nothing says (`PGHOST`), beside a port that one service alone has (`PGPORT=5432`): the port copied by
+    /// itself would lead to whatever listens there.
+    pub(super) fn bind_host_by_port(
+        &self,
+        declared: &[Declared],
+        own: &[usize],
+        index: usize,
+    ) -> Option<(Value, Host)> {
+        let variable = &declared[index];
+        if !variable.text.text.trim().is_empty() || variable.not_passed || !names::is_host(&variable.name) {
+            return None;
+        }
+        let prefix = names::address_prefix(&variable.name).filter(|prefix| !prefix.is_empty())?;
+        let port = own.iter().find(|at| names::part_after(&declared[**at].name, &prefix) == Some(Part::Port))?;
+        let number = declared[*port].text.text.trim().parse::<u16>().ok()?;
+        let mut fitting = (0..self.services.len())
+            .filter(|at| self.kind(*at).is_some_and(|kind| kind.port != 0 && self.listens_on(*at, kind, number)));
+        let (Some(service), None) = (fitting.next(), fitting.next()) else { return None };
+        let template = Template::field(&self.services[service].name, "host");
+        Some((Value::Bound { template, dropped: Vec::new() }, Host { service, prefix, has_port: false }))
+    }
+
     /// A value from the variable or secret, or with the literal, that a service's own login has.
     pub(super) fn bind_by_source(&mut self, variable: &Declared) -> Option<Value> {
         let source = variable.source();

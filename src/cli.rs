@@ -569,6 +569,9 @@ pub struct Env {
     /// Print nothing; exit with 7 when `.env` is stale.
     #[arg(long)]
     pub check: bool,
+    /// This app's variables, also where apps disagree about a name.
+    #[arg(long, value_name = "NAME", conflicts_with = "check")]
+    pub app: Option<String>,
     /// The file to check instead of `.env`.
     #[arg(long, value_name = "PATH")]
     pub env_file: Option<PathBuf>,
@@ -644,6 +647,9 @@ pub struct Run {
     /// Write the variables here instead of `.env`, from now on.
     #[arg(long, value_name = "PATH")]
     pub env_file: Option<PathBuf>,
+    /// Set this app's variables, also where apps disagree about a name.
+    #[arg(long, value_name = "NAME")]
+    pub app: Option<String>,
     /// Fresh data, free ports, an identity of its own, and everything removed at the end.
     #[arg(long)]
     pub ephemeral: bool,

@@ -4,10 +4,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
-use devenv::dotenv::file::{read, write};
-use devenv::dotenv::git::{Standing, choose, standing};
-use devenv::dotenv::{Entry, EntryValue, Format, merge, render, render_block, user_lines};
+use devenv::dotenv::EnvFile;
+use devenv::dotenv::git::{Standing, standing};
+use devenv::dotenv::{Entry, EntryValue, Format, Target, Wanted, choose, merge, render, render_block, user_lines};
 use devenv::model::{Failure, Secret};
+use devenv::project::Checkout;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -79,10 +80,15 @@ fn expected() -> BTreeMap<String, String> {
         .collect()
 }
 
+fn env_file(folder: &Path, name: &str) -> EnvFile {
+    EnvFile::inside(&Checkout::at(folder).unwrap(), Path::new(name))
+}
+
 fn written(folder: &Path) -> PathBuf {
     let path = folder.join(".env");
-    let block = render_block(&entries()).unwrap();
-    assert_eq!(write(&path, &(merge("MINE=yes\n", &block) + "LAST=1\n")), Ok(true));
+    let (block, refusals) = render_block(&entries());
+    assert_eq!(refusals, []);
+    assert!(env_file(folder, ".env").write(&(merge("MINE=yes\n", &block) + "LAST=1\n")).unwrap().changed);
     path
 }
 
@@ -136,6 +142,48 @@ fn python_dotenv_reads_every_value_as_it_is() {
     assert_eq!(variables(&output), expected());
 }
 
+#[test]
+fn what_not_every_reader_reads_is_read_by_most_and_costs_no_reader_another_value() {
+    let awkward = [
+        "${X}",
+        "a${X:-b}c",
+        "it's $5",
+        "it's \"so\"",
+        "it's \\ x",
+        "\\\\host",
+        "it's \\\"",
+        "it's $(id) ${X}",
+        "a\r\nb",
+        "it's `id`",
+        "end\\",
+        "it's \\",
+        "\0",
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(".env");
+    for value in awkward {
+        let entry = |name: &str, value: &str| Entry {
+            name: name.to_owned(),
+            value: EntryValue::Plain(value.to_owned()),
+            comment: None,
+        };
+        let (text, refusals) = render_block(&[entry("BEFORE", "a b"), entry("VALUE", value), entry("AFTER", "c'd")]);
+        assert_eq!(refusals.len(), 1, "{value:?}");
+        fs::write(&path, &text).unwrap();
+        let script = "import sys, dotenv\nfor name, value in dotenv.dotenv_values(sys.argv[1]).items(): \
+                      sys.stdout.write(f'{name}={value}\\0')";
+        let python = variables(&run(Command::new(python()).args(["-c", script]).arg(&path).env_clear()));
+        let rust: BTreeMap<_, _> = dotenvy::from_path_iter(&path).unwrap().map(Result::unwrap).collect();
+        let readers = [("sh", sh("set -a; . \"$1\"", &path)), ("python", python), ("dotenvy", rust)];
+        let wanted = if refusals[0].for_most { value } else { "" };
+        for (reader, found) in &readers {
+            assert_eq!((found["BEFORE"].as_str(), found["AFTER"].as_str()), ("a b", "c'd"), "{reader}: {text}");
+        }
+        let agree = readers.iter().filter(|(_, found)| found["VALUE"] == wanted).count();
+        assert!(agree >= 2, "{value:?}: {readers:?}\n{text}");
+    }
+}
+
 /// A Python that has python-dotenv: `DEVENV_TEST_PYTHON`, else the one of `target/test-venv`.
 fn python() -> PathBuf {
     let python = std::env::var_os("DEVENV_TEST_PYTHON")
@@ -165,7 +213,7 @@ fn a_shell_evaluates_the_shell_format_whatever_the_value() {
         .chain([Entry { name: "UNSET".into(), value: EntryValue::Empty, comment: Some("it's\n$(id)".into()) }])
         .collect();
     let path = folder.path().join("exports");
-    fs::write(&path, render(&entries, Format::Shell).unwrap()).unwrap();
+    fs::write(&path, render(&entries, Format::Shell).0).unwrap();
     let found = sh("text=$(cat \"$1\"; echo x); eval \"${text%x}\"", &path);
     let wanted: BTreeMap<_, _> =
         entries.iter().filter_map(|entry| Some((entry.name.clone(), entry.value.text()?.to_owned()))).collect();
@@ -174,7 +222,7 @@ fn a_shell_evaluates_the_shell_format_whatever_the_value() {
 
 #[test]
 fn json_holds_every_value_as_it_is() {
-    let text = render(&entries(), Format::Json).unwrap();
+    let text = render(&entries(), Format::Json).0;
     let found: BTreeMap<String, Option<String>> = serde_json::from_str(&text).unwrap();
     let wanted: BTreeMap<_, _> =
         entries().into_iter().map(|entry| (entry.name.clone(), entry.value.text().map(str::to_owned))).collect();
@@ -184,11 +232,12 @@ fn json_holds_every_value_as_it_is() {
 #[test]
 fn the_file_is_for_its_owner_only_and_a_link_stays_a_link() {
     let folder = tempfile::tempdir().unwrap();
-    let (link, real) = (folder.path().join(".env"), folder.path().join("real"));
-    std::os::unix::fs::symlink("real", &link).unwrap();
-    assert_eq!(write(&link, "A=1\n"), Ok(true));
+    let (link, real) = (folder.path().join(".env"), folder.path().join(".env.real"));
+    std::os::unix::fs::symlink(".env.real", &link).unwrap();
+    let file = env_file(folder.path(), ".env");
+    assert!(file.write("A=1\n").unwrap().changed);
     fs::set_permissions(&real, fs::Permissions::from_mode(0o644)).unwrap();
-    assert_eq!(write(&link, "A=2\n"), Ok(true));
+    assert!(file.write("A=2\n").unwrap().changed);
     assert_eq!(fs::read_to_string(&real).unwrap(), "A=2\n");
     assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
@@ -200,7 +249,7 @@ fn a_read_only_file_stays_as_it_is() {
     let path = folder.path().join(".env");
     fs::write(&path, "A=1\n").unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
-    let failure = write(&path, "A=2\n").unwrap_err();
+    let failure = env_file(folder.path(), ".env").write("A=2\n").unwrap_err();
     assert!(message(&failure).contains("is read-only"), "{failure:?}");
     assert_eq!(fs::read_to_string(&path).unwrap(), "A=1\n");
 }
@@ -208,7 +257,7 @@ fn a_read_only_file_stays_as_it_is() {
 #[test]
 fn a_folder_that_is_not_there_is_said() {
     let folder = tempfile::tempdir().unwrap();
-    let failure = write(&folder.path().join("none/.env"), "A=2\n").unwrap_err();
+    let failure = env_file(folder.path(), "none/.env").write("A=2\n").unwrap_err();
     assert!(failure.diagnostics[0].help[0].contains("none"), "{failure:?}");
 }
 
@@ -217,8 +266,9 @@ fn a_pipe_in_its_place_is_not_waited_for() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(".env");
     run(Command::new("mkfifo").arg(&path));
-    assert!(message(&read(&path).unwrap_err()).contains("no regular file"));
-    assert!(message(&write(&path, "A=1\n").unwrap_err()).contains("no regular file"));
+    let file = env_file(folder.path(), ".env");
+    assert!(message(&file.read().unwrap_err()).contains("no regular file"));
+    assert!(message(&file.write("A=1\n").unwrap_err()).contains("no regular file"));
 }
 
 #[test]
@@ -226,10 +276,15 @@ fn a_file_that_git_tracks_is_left_alone() {
     let folder = repository();
     fs::write(folder.path().join(".env"), "A=1\n").unwrap();
     git(folder.path(), &["add", ".env"]);
-    let target = choose(folder.path(), None).unwrap();
-    assert_eq!(target.path, folder.path().join(".env.local"));
+    let target = chosen(folder.path(), None).unwrap();
+    assert_eq!(target.file.path(), folder.path().join(".env.local"));
     let said: Vec<_> = target.notes.iter().map(|note| note.message.as_str()).collect();
-    assert_eq!(said, ["`.env.local` is written, because git tracks `.env`", "git does not ignore `.env.local`"]);
+    assert!(
+        said[0].starts_with("`.env.local` is written, because git tracks `.env`; your app reads it after `.env`"),
+        "{said:?}"
+    );
+    assert_eq!(said[1..], ["git does not ignore `.env.local`"]);
+    assert_eq!(target.passed_over.unwrap().path(), folder.path().join(".env"));
 }
 
 #[test]
@@ -239,17 +294,17 @@ fn where_git_tracks_both_files_neither_is_written() {
         fs::write(folder.path().join(name), "").unwrap();
         git(folder.path(), &["add", name]);
     }
-    assert!(message(&choose(folder.path(), None).unwrap_err()).contains("both"));
+    assert!(message(&chosen(folder.path(), None).unwrap_err()).contains("neither `.env` nor `.env.local`"));
 }
 
 #[test]
 fn a_file_that_git_does_not_ignore_is_warned_about() {
     let folder = repository();
-    let target = choose(folder.path(), None).unwrap();
-    assert_eq!(target.path, folder.path().join(".env"));
+    let target = chosen(folder.path(), None).unwrap();
+    assert_eq!(target.file.path(), folder.path().join(".env"));
     assert_eq!(target.notes[0].message, "git does not ignore `.env`");
     fs::write(folder.path().join(".gitignore"), ".env\n").unwrap();
-    assert_eq!(choose(folder.path(), None).unwrap().notes, []);
+    assert_eq!(chosen(folder.path(), None).unwrap().notes, []);
 }
 
 #[test]
@@ -257,17 +312,22 @@ fn without_a_repository_there_is_nothing_to_say() {
     let folder = tempfile::tempdir().unwrap();
     assert_eq!(standing(&folder.path().join(".env")), Standing::Unknown);
     let elsewhere = folder.path().join("else.env");
-    assert_eq!(choose(folder.path(), Some(&elsewhere)).unwrap().path, elsewhere);
+    assert_eq!(chosen(folder.path(), Some(&elsewhere)).unwrap().file.path(), elsewhere);
 }
 
 #[test]
 fn what_the_user_sets_outside_the_block_is_found_with_its_line() {
     let folder = tempfile::tempdir().unwrap();
-    let text = read(&written(folder.path())).unwrap();
+    written(folder.path());
+    let text = env_file(folder.path(), ".env").read().unwrap();
     let lines = user_lines(&text);
     assert_eq!(lines.iter().map(|line| line.name.as_str()).collect::<Vec<_>>(), ["MINE", "LAST"]);
     let at = usize::try_from(lines[1].line).unwrap();
     assert_eq!(text.split('\n').nth(at - 1), Some("LAST=1"));
+}
+
+fn chosen(folder: &Path, asked: Option<&Path>) -> Result<Target, Failure> {
+    choose(&Checkout::at(folder).unwrap(), &Wanted { asked, ..Wanted::of(".env") })
 }
 
 fn message(failure: &Failure) -> &str {

@@ -7,6 +7,7 @@ use crate::cli::{Bundle, BundleAction, Global, Start};
 use crate::docker::{Engine, EngineError};
 use crate::manifest::Strictness;
 use crate::model::{Diagnostic, Event, Exit, Failure, ImageRef, Lock};
+use crate::project::{Checkout, Fault, FileName, Mode};
 use crate::resolve::bundle::{self, Bundled, Contents, Head};
 use crate::resolve::versions;
 use crate::ui::{Printer, Reporter, bytes};
@@ -78,7 +79,7 @@ async fn save(
     }
     let head = Head::new(images, documents);
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
-    let written = write(&head, &ids, engine, file).await?;
+    let written = write(&head, &ids, engine, &project.reading.root, file).await?;
     // A bundle that would be refused where it is carried to is no bundle.
     read(file)?.prove().map_err(|diagnostics| Failure { exit: Exit::Image, diagnostics })?;
     for one in &head.images {
@@ -150,7 +151,7 @@ async fn look(project: &Project, engine: &Engine, service: &str, image: &ImageRe
 }
 
 /// Writes beside the file and puts it in its place when it is whole; how many bytes.
-async fn write(head: &Head, ids: &[&str], engine: &Engine, file: &Path) -> Result<u64, Failure> {
+async fn write(head: &Head, ids: &[&str], engine: &Engine, root: &Path, file: &Path) -> Result<u64, Failure> {
     let cannot = |error: io::Error| {
         let told = Diagnostic::error("bundle-write", format!("cannot write {}", file.display()));
         Failure::new(
@@ -158,12 +159,11 @@ async fn write(head: &Head, ids: &[&str], engine: &Engine, file: &Path) -> Resul
             told.because(error.to_string()).help("check the folder, its permissions and its space"),
         )
     };
-    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut beside = tempfile::Builder::new();
-    // As any file that a program writes for others, and not for this user alone.
-    #[cfg(unix)]
-    beside.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut beside = beside.prefix(".devenv-bundle-").tempfile_in(folder).map_err(cannot)?;
+    let whole = std::path::absolute(file).map_err(cannot)?;
+    let mut beside = Checkout::at(root)
+        .map_err(Fault::Io)
+        .and_then(|checkout| checkout.replace(&whole, FileName::Asked, Mode::Kept))
+        .map_err(|fault| cannot(fault.into()))?;
     let entry = head.entry().map_err(cannot)?;
     beside.write_all(&entry).map_err(cannot)?;
     let mut written = entry.len() as u64;
@@ -173,8 +173,7 @@ async fn write(head: &Head, ids: &[&str], engine: &Engine, file: &Path) -> Resul
         beside.write_all(&part).map_err(cannot)?;
         written += part.len() as u64;
     }
-    beside.as_file().sync_all().map_err(cannot)?;
-    beside.persist(file).map_err(|error| cannot(error.error))?;
+    beside.finish().map_err(cannot)?;
     Ok(written)
 }
 

@@ -2,6 +2,7 @@
 //! was chosen before. The engine's labels tell both, so that what runs is found without a manifest that can be read.
 
 use super::consent;
+use super::env_files;
 use super::session::{Machine, Project, Purpose, connect, read, request, stdin};
 use crate::cli::{Global, Start};
 use crate::docker::{Engine, EngineError};
@@ -9,6 +10,7 @@ use crate::machine::CheckoutLock;
 use crate::manifest::{self, Reading, Strictness};
 use crate::model::{Diagnostic, Exit, Failure, Observed, digest_of_bytes};
 use crate::plan::{self, Choice, Identity};
+use crate::project::tidy;
 use crate::ui::{Printer, visible};
 use std::path::{Path, PathBuf};
 
@@ -201,8 +203,16 @@ pub(super) async fn open(global: &Global, wish: &Wish<'_>, printer: &Printer) ->
             Ok(seen) => seen,
             Err(failure) => {
                 printer.diagnostics(&notes);
-                // What is wrong with the manifests is told where no engine answers, too.
-                return Err(loaded.err().unwrap_or(failure));
+                // What is wrong with the manifests, or with the env files, is told where no engine answers, too.
+                let project = loaded?;
+                if wish.locks && wish.start.is_some() {
+                    let asked = wish
+                        .env_file
+                        .map(|file| project.reading.root.join(env_file_below(&project.reading.root, file)));
+                    let env = env_files::Main::of(&project, asked.as_deref())?;
+                    printer.diagnostics(&env_files::check(&project, &env)?);
+                }
+                return Err(failure);
             }
         };
         let is_read = |last: &Choice| match &chosen {
@@ -218,7 +228,7 @@ pub(super) async fn open(global: &Global, wish: &Wish<'_>, printer: &Printer) ->
         if chosen.is_some() && wish.purpose == Purpose::Start {
             printer.line(&read_again(&last));
         }
-        let env_file = wish.env_file.map(|file| below(&root, file)).or(last.env_file);
+        let env_file = wish.env_file.map(|file| env_file_below(&root, file)).or(last.env_file);
         project.choice = if wish.files.is_empty() {
             Choice { env_file, ..last }
         } else {
@@ -260,6 +270,12 @@ async fn look(global: &Global, engine: Engine, project: Option<&Project>) -> Res
     };
     let last = environment_of(&root, &machine, &observed).map(|identity| plan::chosen(&identity, &observed));
     Ok(Seen { machine, engine, observed, root, last: last.unwrap_or_default() })
+}
+
+/// An env file's path from the root. No link in the checkout is followed here: where it leads is for the writing to judge.
+fn env_file_below(root: &Path, path: &Path) -> PathBuf {
+    let whole = std::path::absolute(path).map(|path| tidy(&path)).unwrap_or_else(|_| path.to_owned());
+    whole.strip_prefix(root).map_or_else(|_| below(root, path), Path::to_owned)
 }
 
 /// A path of the command line as it is remembered: from the root where it lies below it, else absolute.

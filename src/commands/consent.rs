@@ -7,6 +7,7 @@ use super::session::Project;
 use crate::machine::{Agreement, Digests, Programs, Trust};
 use crate::manifest::{self, Reading, unsafe_variable};
 use crate::model::{Diagnostic, Exit, Failure, Origin, Piece, Seed, SeedSource, Value, Variable, digest_of_bytes};
+use crate::project::{Checkout, Fault};
 use crate::ui::{self, Answer, Printer, visible};
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
@@ -94,8 +95,11 @@ pub(crate) fn of_seed(root: &Path, service: &str, seed: &Seed) -> Option<HostReq
     files.extend(reads.iter().cloned());
     // Each file anew: what is known of it from another run may be out of date, and a checkout can set a file's time.
     let mut digests = Digests::unknown();
+    let checkout = Checkout::at(root).map_err(Fault::Io);
     let contents = files.iter().map(|file| {
-        let digest = digests.of(&root.join(file)).unwrap_or_else(|error| error.to_string());
+        let digest = checkout.as_ref().map_err(ToString::to_string);
+        let digest = digest.and_then(|checkout| digests.of(checkout, file).map_err(|fault| fault.to_string()));
+        let digest = digest.unwrap_or_else(|fault| fault);
         format!("{} {digest}", file.display())
     });
     let parts = serde_json::json!([shown(root), "command", service, command, contents.collect::<Vec<_>>()]);

@@ -1,9 +1,11 @@
 //! `devenv env`: the variables that `up` writes, in the form that is asked for.
 
 use super::checkout::{self, Opened, Wish};
+use super::env_files::{Main, groups, not_carried};
+use super::run::lines;
 use super::session::{Purpose, strictness};
-use super::up::{Prepared, groups, manifest_failure, prepare, refused};
-use super::{unset, variables};
+use super::up::{Prepared, manifest_failure, prepare};
+use super::{apps, unset, variables};
 use crate::cli::{Env, Format, Global, Manifests, Start, View};
 use crate::dotenv::{self, Difference};
 use crate::model::{Diagnostic, Exit, Failure, SourceFile};
@@ -37,23 +39,23 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], env: &Env, printer: 
     let Opened { mut project, engine, observed, .. } = checkout::open(global, &wish, printer).await?;
     // Nothing is started here, so nothing need be free.
     project.fixed_ports = FixedPorts::Named;
-    let target = dotenv::git::choose(&project.reading.root, checkout::env_file(&project).as_deref())?;
-    let existing = dotenv::file::read(&target.path)?;
-    let user_lines = dotenv::user_lines(&existing);
+    let target = Main::of(&project, checkout::env_file(&project).as_deref())?;
+    let app = env.app.as_deref();
+    let user_lines = if env.check { Vec::new() } else { lines(&project, &target, app, printer)? };
     printer.diagnostics(&unset::told(&project.unset, &[]));
     // Which data a service would start on does not change its variables.
     start.fresh = project.reading.stack.services.iter().map(|service| service.name.clone()).collect();
-    let Prepared { desired, .. } = prepare(&project, &engine, &start, &user_lines, Some(observed)).await?;
+    let Prepared { desired, .. } = prepare(&project, &engine, &start, &target.lines, Some(observed)).await?;
     let fields = desired.fields(project.kinds(), env.view == View::Network).map_err(manifest_failure)?;
     if env.check {
         let mut stale = Vec::new();
-        for group in groups(&project, &fields, &target.path, &existing)? {
+        for group in groups(&project, &fields, &target)? {
             for difference in dotenv::check(&group.existing, &group.block) {
-                stale.push(format!("{} {}", group.path.display(), words(&difference)));
+                stale.push(format!("{} {}", group.file.path().display(), words(&difference)));
             }
         }
         if stale.is_empty() {
-            printer.line(&format!("{} is up to date", target.path.display()));
+            printer.line(&format!("{} is up to date", target.file.path().display()));
             return Ok(0);
         }
         return Err(Failure::new(
@@ -63,8 +65,8 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], env: &Env, printer: 
                 .help("`devenv up` writes them again"),
         ));
     }
-    let all: Vec<_> = project.reading.stack.variables.iter().collect();
-    let file = Arc::new(SourceFile { path: target.path.clone(), text: String::new() });
+    let all = apps::of_app(&project.reading.stack, &project.reading.env_files, app)?;
+    let file = Arc::new(SourceFile { path: target.file.path().to_owned(), text: String::new() });
     let mut rendered = variables::render(&all, &fields, &[], &file);
     variables::put_own_lines(&mut rendered.entries, &all, &user_lines, env.view == View::Host);
     let format = match env.format {
@@ -74,7 +76,8 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], env: &Env, printer: 
         Format::Github => dotenv::Format::Github,
         Format::Docker => dotenv::Format::Docker,
     };
-    let text = dotenv::render(&rendered.entries, format).map_err(|refusals| refused(&refusals, &all))?;
+    let (text, refusals) = dotenv::render(&rendered.entries, format);
+    printer.diagnostics(&not_carried(&refusals, &all));
     if env.format == Format::Github {
         // The runner reads commands in the step's whole output; standard output goes to the file.
         for mask in dotenv::masks(&rendered.entries) {

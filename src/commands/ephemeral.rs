@@ -3,7 +3,8 @@
 use super::checkout::{self, Opened, Wish};
 use super::child::{Child, run_all};
 use super::down::{carry_out, tear_down};
-use super::run::variables_for;
+use super::env_files::Main;
+use super::run::{lines, variables_for};
 use super::session::{Project, Purpose, strictness};
 use super::signals::{Signals, name_of};
 use super::unset;
@@ -11,7 +12,7 @@ use super::up::{self, Ready, Starting};
 use crate::apply::{self, Stop};
 use crate::cli::{Global, Run};
 use crate::docker::{Engine, EngineError};
-use crate::dotenv::{self, UserLine};
+use crate::dotenv::UserLine;
 use crate::machine::is_held;
 use crate::model::{Failure, label};
 use crate::plan::{self, Identity, Lease, Plan};
@@ -45,7 +46,9 @@ pub(super) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
     let mut first = project.cold(run.start.cold);
     let expires = i64::try_from((since_1970 + run.ttl).as_secs()).unwrap_or(i64::MAX);
     first.identity.lease = Some(Lease::of(&|name| std::env::var(name).ok(), std::process::id(), expires));
-    printer.diagnostics(&unset::told(&first.unset, &user_lines(&first)?));
+    let env = Main::of(&first, checkout::env_file(&first).as_deref())?;
+    let user_lines = lines(&first, &env, run.app.as_deref(), printer)?;
+    printer.diagnostics(&unset::told(&first.unset, &user_lines));
     first.bases_first = run.lanes.is_some_and(|count| count > 1);
     let lanes: Vec<Project> = match run.lanes {
         None => vec![first],
@@ -58,16 +61,16 @@ pub(super) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
     let own: BTreeSet<&str> = lanes.iter().map(|lane| lane.identity.name.as_str()).collect();
     remove_leftovers(&lanes[0], &own, &engine, printer).await?;
     let outcome = match all_up(&lanes, &engine, run, began, &mut signals, printer).await {
-        Ok(ready) => match user_lines(&lanes[0]) {
-            Ok(user_lines) => {
-                let children = lanes.iter().zip(&ready).enumerate().map(|(index, (project, ready))| {
-                    let lane = run.lanes.map(|count| (index + 1, count));
-                    child_of(project, ready, &user_lines, lane)
-                });
-                run_all(&run.command, children.collect(), &mut signals, printer).await
+        Ok(ready) => {
+            let children = lanes.iter().zip(&ready).enumerate().map(|(index, (project, ready))| {
+                let lane = run.lanes.map(|count| (index + 1, count));
+                child_of(project, ready, &user_lines, run.app.as_deref(), lane)
+            });
+            match children.collect::<Result<_, Failure>>() {
+                Ok(children) => run_all(&run.command, children, &mut signals, printer).await,
+                Err(failure) => Err(failure),
             }
-            Err(failure) => Err(failure),
-        },
+        }
         Err(Ended::By(signal)) => Ok(128 + u8::try_from(signal.as_raw()).unwrap_or_default()),
         Err(Ended::With(failure)) => Err(failure),
     };
@@ -159,19 +162,19 @@ fn first_fault_or_all(lanes: Vec<Result<Ready, Failure>>) -> Result<Vec<Ready>, 
 }
 
 /// The command in one environment. A lane's own variables win over whatever else sets them.
-fn child_of(project: &Project, ready: &Ready, user_lines: &[UserLine], lane: Option<(usize, usize)>) -> Child {
-    let mut variables = variables_for(project, ready, user_lines);
+fn child_of(
+    project: &Project,
+    ready: &Ready,
+    user_lines: &[UserLine],
+    app: Option<&str>,
+    lane: Option<(usize, usize)>,
+) -> Result<Child, Failure> {
+    let mut variables = variables_for(project, ready, user_lines, app)?;
     if let Some((number, count)) = lane {
         variables.push(("DEVENV_LANE".to_owned(), number.to_string()));
         variables.push(("DEVENV_LANES".to_owned(), count.to_string()));
     }
-    Child { variables, lane: lane.map(|(number, _)| number) }
-}
-
-/// What the user's own lines set, for every lane the same.
-fn user_lines(project: &Project) -> Result<Vec<UserLine>, Failure> {
-    let target = dotenv::git::choose(&project.reading.root, checkout::env_file(project).as_deref())?;
-    Ok(dotenv::user_lines(&dotenv::file::read(&target.path)?))
+    Ok(Child { variables, lane: lane.map(|(number, _)| number) })
 }
 
 /// Ephemeral environments of this checkout whose run was killed: nobody holds their lock.

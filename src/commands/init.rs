@@ -3,9 +3,8 @@
 use super::session::read;
 use crate::cli::Global;
 use crate::model::{Diagnostic, Exit, Failure};
+use crate::project::{Checkout, Fault};
 use crate::ui::Printer;
-use std::fs::OpenOptions;
-use std::io::Write as _;
 use std::path::Path;
 
 const STARTER: &str = include_str!("../../templates/manifests/services.yaml");
@@ -19,15 +18,11 @@ pub(crate) fn run(global: &Global, printer: &Printer) -> Result<(), Failure> {
         return Ok(());
     }
     let path = Path::new("services.yaml");
-    let folder = std::env::current_dir().unwrap_or_default();
-    let folder = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let here = std::env::current_dir().unwrap_or_default();
+    let folder = here.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let starter = STARTER.replacen("name: app", &format!("name: {}", crate::plan::slug(&folder)), 1);
     // Never over a file that is there: it may be the very manifest that could not be read.
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .and_then(|mut file| file.write_all(starter.as_bytes()));
+    let written = Checkout::at(&here).map_err(Fault::Io).and_then(|checkout| checkout.create(path, starter.as_bytes()));
     written.map_err(|error| {
         Failure::new(
             Exit::Failed,

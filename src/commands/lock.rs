@@ -8,6 +8,7 @@ use crate::machine::today;
 use crate::manifest::{self, Strictness};
 use crate::model::{Diagnostic, Exit, Failure, ImageRef, LocalImage, Lock, LockedService, Observed};
 use crate::plan;
+use crate::project::{Checkout, Fault, FileName};
 use crate::resolve::{lock_file, versions};
 use crate::ui::Printer;
 use futures_util::future::try_join_all;
@@ -264,9 +265,16 @@ fn write(root: &Path, lock: &Lock) -> Result<bool, Failure> {
     if fs::read_to_string(&path).is_ok_and(|before| before == text) {
         return Ok(false);
     }
-    super::pin::replace(&path, &text).map(|()| true).map_err(|error| {
+    let written = Checkout::at(root)
+        .map_err(Fault::Io)
+        .and_then(|checkout| checkout.write(Path::new(lock_file::NAME), FileName::Same, text.as_bytes()));
+    written.map(|()| true).map_err(|fault| {
         let told = Diagnostic::error("lock-write", format!("cannot write {}", path.display()));
-        Failure::new(Exit::Failed, told.because(error.to_string()).help("check the folder and its permissions"))
+        let help = match fault {
+            Fault::Outside(_) | Fault::OtherPurpose(_) => "remove the link: the lock lies in the checkout itself",
+            _ => "check the folder and its permissions",
+        };
+        Failure::new(Exit::Failed, told.because(fault.to_string()).help(help))
     })
 }
 

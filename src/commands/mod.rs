@@ -1,6 +1,7 @@
 //! One file a command; each reads as a story of the verbs: read, resolve, observe, diff, apply, prove, render.
 
 mod agreement;
+mod apps;
 mod between;
 mod branch;
 mod bundle;
@@ -11,6 +12,7 @@ mod consent;
 mod doctor;
 mod down;
 mod env;
+mod env_files;
 mod ephemeral;
 mod facts;
 mod gaps;

@@ -5,8 +5,8 @@ use super::session::{read, unknown_service};
 use crate::cli::{Global, Pin};
 use crate::manifest::{self, Reading};
 use crate::model::{Diagnostic, Exit, Failure, ImageRef, Service, Severity, VersionClass};
+use crate::project::{Checkout, Fault, FileName};
 use crate::ui::Printer;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -65,23 +65,25 @@ fn pin_one(global: &Global, files: &[PathBuf], pin: &Wanted, printer: &Printer) 
     let pin = &Wanted { service: pin.service.clone(), version };
     let path = manifest::local_file(&reading.root);
     let shown = Path::new(path.file_name().unwrap_or(path.as_os_str()));
-    let old = match fs::read_to_string(&path) {
-        Ok(text) => Some(text),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(cannot_write(shown, &error)),
+    let failed = |fault: Fault| cannot_write(shown, &fault);
+    let checkout = Checkout::at(&reading.root).map_err(|error| failed(Fault::Io(error)))?;
+    let old = match checkout.open(&path) {
+        Ok(file) => Some(io::read_to_string(file).map_err(|error| failed(Fault::Io(error)))?),
+        Err(Fault::Missing) => None,
+        Err(fault) => return Err(failed(fault)),
     };
     let text = manifest::pinned(shown, old.as_deref().unwrap_or_default(), &pin.service, &pin.version)?;
-    replace(&path, &text).map_err(|error| cannot_write(shown, &error))?;
+    checkout.write(&path, FileName::Same, text.as_bytes()).map_err(failed)?;
     let proven = read(global, files).and_then(|after| prove(&after, pin, shown));
     let (after, contradictions) = match proven {
         Ok(after) => after,
         Err(failure) => {
             // The pin is not what the file then says: as if nothing had been asked.
             let undone = match &old {
-                Some(text) => replace(&path, text),
-                None => fs::remove_file(&path),
+                Some(text) => checkout.write(&path, FileName::Same, text.as_bytes()),
+                None => fs::remove_file(&path).map_err(Fault::Io),
             };
-            undone.map_err(|error| cannot_write(shown, &error))?;
+            undone.map_err(failed)?;
             return Err(failure);
         }
     };
@@ -127,29 +129,12 @@ fn prove(after: &Reading, pin: &Wanted, path: &Path) -> Result<(VersionClass, Ve
     })
 }
 
-/// The new text, written beside the file and renamed over it; a symbolic link stays one, and so do permissions.
-pub(super) fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
-    let folder = target.parent().unwrap_or(Path::new("."));
-    let Ok(facts) = fs::metadata(&target) else {
-        return fs::OpenOptions::new().write(true).create_new(true).open(&target)?.write_all(text.as_bytes());
+fn cannot_write(path: &Path, fault: &Fault) -> Failure {
+    let told = Diagnostic::error("pin", format!("cannot write the pin into {}", path.display()));
+    let help = match fault {
+        Fault::Outside(_) | Fault::OtherPurpose(_) => "remove the link: the file lies in the checkout itself",
+        Fault::ReadOnly => "make the file writable, or write the pin by hand",
+        _ => "check the file and its permissions",
     };
-    if facts.permissions().readonly() {
-        return Err(io::ErrorKind::PermissionDenied.into());
-    }
-    let mut file = tempfile::Builder::new().prefix(".services.devenv-").tempfile_in(folder)?;
-    file.write_all(text.as_bytes())?;
-    file.as_file().set_permissions(facts.permissions())?;
-    file.as_file().sync_all()?;
-    file.persist(&target).map_err(|error| error.error)?;
-    Ok(())
-}
-
-fn cannot_write(path: &Path, error: &io::Error) -> Failure {
-    Failure::new(
-        Exit::Failed,
-        Diagnostic::error("pin", format!("cannot write the pin into {}", path.display()))
-            .because(error.to_string())
-            .help("check the file and its permissions"),
-    )
+    Failure::new(Exit::Failed, told.because(fault.to_string()).help(help))
 }

@@ -5,7 +5,6 @@ use super::session::{Purpose, strictness};
 use super::up::{Prepared, prepare};
 use super::{consent, seeds, unset};
 use crate::cli::{Global, Plan as Arguments};
-use crate::dotenv;
 use crate::machine::Trust;
 use crate::model::Failure;
 use crate::plan::{Action, Step};
@@ -30,8 +29,7 @@ pub(crate) async fn run(
     };
     let Opened { project, engine, observed, .. } = checkout::open(global, &wish, printer).await?;
     let project = project.cold(arguments.start.cold);
-    let target = dotenv::git::choose(&project.reading.root, checkout::env_file(&project).as_deref())?;
-    let user_lines = dotenv::user_lines(&dotenv::file::read(&target.path)?);
+    let user_lines = super::env_files::Main::of(&project, checkout::env_file(&project).as_deref())?.lines;
     let Prepared { observed, desired, plan, warnings } =
         prepare(&project, &engine, &arguments.start, &user_lines, Some(observed)).await?;
     printer.diagnostics(&warnings);

@@ -5,10 +5,10 @@ use super::child::{Child, no_command, run_all};
 use super::session::{Project, Purpose, strictness};
 use super::signals::Signals;
 use super::up::{self, Ready, Starting};
-use super::{branch, ephemeral, unset, variables};
+use super::{apps, branch, env_files, ephemeral, unset, variables};
 use crate::apply::Stop;
 use crate::cli::{Global, Run};
-use crate::dotenv::{self, UserLine};
+use crate::dotenv::UserLine;
 use crate::manifest;
 use crate::model::{Failure, SourceFile};
 use crate::plan::Fields;
@@ -40,10 +40,9 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
     };
     let Opened { project, engine, lock, observed } = checkout::open(global, &wish, printer).await?;
     let project = project.cold(run.start.cold);
-    let target = dotenv::git::choose(&project.reading.root, checkout::env_file(&project).as_deref())?;
-    printer.diagnostics(&target.notes);
-    let existing = dotenv::file::read(&target.path)?;
-    let user_lines = dotenv::user_lines(&existing);
+    let env = env_files::Main::of(&project, checkout::env_file(&project).as_deref())?;
+    printer.diagnostics(&env_files::check(&project, &env)?);
+    let user_lines = lines(&project, &env, run.app.as_deref(), printer)?;
     printer.diagnostics(&unset::told(&project.unset, &user_lines));
     let ready = {
         // Held until what is there is proven and written.
@@ -53,19 +52,40 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
         let stop = Stop::default();
         let starting =
             Starting { engine: &engine, start: &run.start, printer, silent: false, began, stop, interrupted };
-        let ready = up::bring_up(&project, &starting, &user_lines, (!begun).then_some(observed)).await?;
-        let written = up::write_variables(&project, &ready, &target.path, &existing)?;
+        let ready = up::bring_up(&project, &starting, &env.lines, (!begun).then_some(observed)).await?;
+        let written = env_files::write(&project, &ready, &env)?;
         printer.diagnostics(&written.notes);
         ready
     };
     let mut signals = Signals::new()?;
-    let variables = variables_for(&project, &ready, &user_lines);
+    let variables = variables_for(&project, &ready, &user_lines, run.app.as_deref())?;
     run_all(&run.command, vec![Child { variables, lane: None }], &mut signals, printer).await
 }
 
 /// The variables of a running environment.
-pub(super) fn variables_for(project: &Project, ready: &Ready, user_lines: &[UserLine]) -> Vec<(String, String)> {
-    values(project, &ready.fields, user_lines, !project.identity.ephemeral)
+pub(super) fn variables_for(
+    project: &Project,
+    ready: &Ready,
+    user_lines: &[UserLine],
+    app: Option<&str>,
+) -> Result<Vec<(String, String)>, Failure> {
+    values(project, &ready.fields, user_lines, !project.identity.ephemeral, app)
+}
+
+/// What the user's own lines set for an app; says what is left out where none is named, and fails where there is none of
+/// that name.
+pub(super) fn lines(
+    project: &Project,
+    env: &env_files::Main,
+    app: Option<&str>,
+    printer: &Printer,
+) -> Result<Vec<UserLine>, Failure> {
+    let (stack, files) = (&project.reading.stack, &project.reading.env_files);
+    apps::of_app(stack, files, app)?;
+    if app.is_none() {
+        printer.diagnostics(apps::left_out(stack, files).as_slice());
+    }
+    env_files::lines_for(project, env, app)
 }
 
 /// Every variable with a value; what is left to fill in keeps what the caller has. The user's own lines win, also over
@@ -75,8 +95,9 @@ pub(super) fn values(
     fields: &Fields,
     user_lines: &[UserLine],
     bound_too: bool,
-) -> Vec<(String, String)> {
-    let all: Vec<_> = project.reading.stack.variables.iter().collect();
+    app: Option<&str>,
+) -> Result<Vec<(String, String)>, Failure> {
+    let all = apps::of_app(&project.reading.stack, &project.reading.env_files, app)?;
     let file = Arc::new(SourceFile { path: PathBuf::from(".env"), text: String::new() });
     let mut rendered = variables::render(&all, fields, &[], &file);
     variables::put_own_lines(&mut rendered.entries, &all, user_lines, bound_too);
@@ -86,9 +107,12 @@ pub(super) fn values(
         .filter_map(|entry| Some((entry.name.clone(), entry.value.text()?.to_owned())))
         .collect();
     // What no manifest knows of is the user's alone; the file may have come with the clone all the same.
-    let others = user_lines.iter().filter(|line| {
-        !all.iter().any(|variable| variable.name == line.name) && manifest::unsafe_variable(&line.name).is_none()
-    });
+    let declared = &project.reading.stack.variables;
+    let is_known = |name: &str| all.iter().copied().chain(declared).any(|variable| variable.name == name);
+    let others =
+        user_lines.iter().filter(|line| !is_known(&line.name) && manifest::unsafe_variable(&line.name).is_none());
     values.extend(others.filter_map(|line| Some((line.name.clone(), line.value.as_ref()?.reveal().to_owned()))));
-    values
+    // No process can be started with such a one, and it costs the others nothing.
+    values.retain(|(name, value)| !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0'));
+    Ok(values)
 }

@@ -219,12 +219,6 @@ impl Project {
         if !errors.is_empty() {
             return Err(Failure { exit: Exit::Manifest, diagnostics: errors });
         }
-        let of_one_file = |variable: &&Variable| !reading.env_files.contains_key(&variable.app);
-        let shared: Vec<Variable> = reading.stack.variables.iter().filter(of_one_file).cloned().collect();
-        let conflicts = manifest::conflicts(&shared);
-        if !conflicts.is_empty() {
-            return Err(Failure { exit: Exit::Manifest, diagnostics: conflicts });
-        }
         for service in &mut reading.stack.services {
             if let Some(image) = locked.get(&service.name) {
                 let origin = service.image.as_ref().map_or(&service.version.origin, |image| &image.origin).clone();

@@ -11,7 +11,7 @@ use crate::apply::Stop;
 use crate::apply::contents::contents;
 use crate::cli::{Global, Snapshot, SnapshotAction, Start};
 use crate::docker::{Engine, EngineError, EngineFault};
-use crate::dotenv::{self, UserLine};
+use crate::dotenv::UserLine;
 use crate::machine::CheckoutLock;
 use crate::model::{Diagnostic, Endpoint, Exit, Failure, ImageRef, Observed, Over, Protocol, Way, did_you_mean, label};
 use crate::plan::{self, Desired, DesiredService, Identity, Record};
@@ -85,8 +85,7 @@ impl Standing {
         };
         let Opened { project, engine, lock, observed } = checkout::open(global, &wish, printer).await?;
         let project = project.cold(start.cold);
-        let target = dotenv::git::choose(&project.reading.root, checkout::env_file(&project).as_deref())?;
-        let user_lines = dotenv::user_lines(&dotenv::file::read(&target.path)?);
+        let user_lines = super::env_files::Main::of(&project, checkout::env_file(&project).as_deref())?.lines;
         if plan::is_going_back(&project.identity, &observed) {
             let told = Diagnostic::error("unfinished", "an earlier restore, reset or `up --from` did not finish")
                 .because("it was killed, or its services did not start")

@@ -6,8 +6,11 @@ use super::session::branch;
 use crate::cli::{Global, Status};
 use crate::docker::{Engine, EngineError};
 use crate::dotenv;
-use crate::model::{Failure, ImageRef, LocalImage, Observed, ObservedContainer, Service, Severity, label};
+use crate::model::{
+    Diagnostic, Exit, Failure, ImageRef, LocalImage, Observed, ObservedContainer, Service, Severity, label,
+};
 use crate::plan::{self, Choice, Identity};
+use crate::project::Checkout;
 use crate::ui::{Printer, Table, bytes, visible};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -129,9 +132,14 @@ impl EnvFile {
     fn of(asked: Option<&Path>, choice: &Choice, identity: &Identity) -> Result<Self, Failure> {
         let named = asked.map(Path::to_owned).or_else(|| Some(identity.root.join(choice.env_file.as_ref()?)));
         let is_named = named.is_some();
-        let path = dotenv::git::choose(&identity.root, named.as_deref())?.path;
-        let has_block = dotenv::has_block(&dotenv::file::read(&path)?);
-        Ok(Self { path, has_block, is_named })
+        let checkout = Checkout::at(&identity.root).map_err(|error| {
+            let told = Diagnostic::error("folder", format!("cannot read {}", identity.root.display()));
+            Failure::new(Exit::Failed, told.because(error.to_string()).help("check the folder and its permissions"))
+        })?;
+        let wanted = dotenv::Wanted { asked: named.as_deref(), ..dotenv::Wanted::of(".env") };
+        let file = dotenv::choose(&checkout, &wanted)?.file;
+        let has_block = dotenv::has_block(&file.read()?);
+        Ok(Self { path: file.path().to_owned(), has_block, is_named })
     }
 
     fn told(&self, root: &Path) -> Option<String> {

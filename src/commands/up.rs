@@ -1,20 +1,19 @@
 //! `devenv up`: read, observe, diff, apply and prove, write `.env`.
 
 use super::checkout::{self, Opened, Wish};
+use super::env_files::{self, Written};
 use super::session::{Project, Purpose, steps, strictness, unknown_service};
-use super::variables;
 use super::{branch, choice, consent, gc, layers, lock, seeds, snapshot, unset};
 use crate::apply;
 use crate::cli::{Global, Start, Up};
 use crate::docker::{Engine, EngineError};
-use crate::dotenv::{self, UserLine};
-use crate::model::{Diagnostic, Event, Exit, Failure, ImageRef, Observed, Service, SourceFile, Stack, Value};
+use crate::dotenv::UserLine;
+use crate::model::{Diagnostic, Event, Exit, Failure, ImageRef, Observed, Service, Stack};
 use crate::plan::{self, Action, Desired, Fields, Plan};
 use crate::resolve::lock_file;
 use crate::ui::{Layout, Printer, Reporter, ServiceRow, env_line, not_carried_out_line, production_line, ready_line};
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 /// How often a plan is made again because the engine changed meanwhile.
@@ -37,10 +36,9 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
     let Opened { project, engine, lock, observed } = checkout::open(global, &wish, printer).await?;
     let mut project = project.cold(up.start.cold);
     project.only.clone_from(&up.services);
-    let target = dotenv::git::choose(&project.reading.root, checkout::env_file(&project).as_deref())?;
+    let env = env_files::Main::of(&project, checkout::env_file(&project).as_deref())?;
     printer.diagnostics(&unset::told(&project.unset, &[]));
-    printer.diagnostics(&target.notes);
-    let existing = dotenv::file::read(&target.path)?;
+    printer.diagnostics(&env_files::check(&project, &env)?);
     let interrupted = lock.as_ref().and_then(|lock| lock.interrupted);
     let stop = apply::Stop::default();
     let start = Starting { engine: &engine, start: &up.start, printer, silent: up.json, began, stop, interrupted };
@@ -49,17 +47,20 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
         reseed(&project, &start, up.yes).await?;
     }
     let seen = (!begun && !up.reseed).then_some(observed);
-    let ready = bring_up(&project, &start, &dotenv::user_lines(&existing), seen).await?;
-    let written = write_variables(&project, &ready, &target.path, &existing)?;
+    let ready = bring_up(&project, &start, &env.lines, seen).await?;
+    let written = env_files::write(&project, &ready, &env)?;
     printer.diagnostics(&written.notes);
     let locked = lock::make_missing(&project, &engine, printer).await;
     if up.json {
         layers::keep_bases(&project, &ready, &start).await?;
         gc::remove_stale(&project, &ready.before, &engine, printer).await;
-        return printer.json(&outcome_json(&project, &ready, &written));
+        return printer.json(&outcome_json(&project, &ready, &env, &written));
     }
-    let shown = written.path.strip_prefix(&project.reading.root).unwrap_or(&written.path).display().to_string();
+    let shown = env.file.shown().display().to_string();
     printer.line(&env_line(ready.layout, &shown, written.count, written.changed, &written.to_fill_in));
+    for (file, what) in &written.further {
+        printer.line(&ready.layout.line(&file.shown().display().to_string(), what));
+    }
     if !written.own_lines.is_empty() {
         printer.line(&ready.layout.line("", &format!("your own lines win for {}", written.own_lines.join(", "))));
     }
@@ -386,120 +387,11 @@ async fn moved_tags(project: &Project, engine: &Engine, observed: &Observed, pla
     moved
 }
 
-/// What came out of writing the variables.
-pub(crate) struct Written {
-    /// The main file.
-    pub(crate) path: PathBuf,
-    /// Whether anything in it changed.
-    pub(crate) changed: bool,
-    /// How many variables it holds.
-    pub(crate) count: usize,
-    /// The names that are left to the user.
-    pub(crate) to_fill_in: Vec<String>,
-    /// The names that the user's own lines set, which win.
-    pub(crate) own_lines: Vec<String>,
-    /// What is to be said.
-    pub(crate) notes: Vec<Diagnostic>,
-}
-
-/// Renders and replaces the env file, and those of apps that have one of their own.
-pub(crate) fn write_variables(
-    project: &Project,
-    ready: &Ready,
-    path: &Path,
-    existing: &str,
-) -> Result<Written, Failure> {
-    let mut written = Written {
-        path: path.to_owned(),
-        changed: false,
-        count: 0,
-        to_fill_in: Vec::new(),
-        own_lines: Vec::new(),
-        notes: Vec::new(),
-    };
-    for group in groups(project, &ready.fields, path, existing)? {
-        written.changed |= dotenv::file::write(&group.path, &dotenv::merge(&group.existing, &group.block))?;
-        written.count += group.rendered.entries.len();
-        for name in group.rendered.to_fill_in {
-            if !written.to_fill_in.contains(&name) {
-                written.to_fill_in.push(name);
-            }
-        }
-        written.own_lines.extend(group.rendered.own_lines);
-        written.notes.extend(group.rendered.notes);
-    }
-    Ok(written)
-}
-
-/// One env file as it should be.
-pub(crate) struct Group {
-    /// Where it lies.
-    pub(crate) path: PathBuf,
-    /// What it holds now.
-    pub(crate) existing: String,
-    /// The block that it should have.
-    pub(crate) block: String,
-    /// What the block is made of.
-    pub(crate) rendered: variables::Rendered,
-}
-
-/// Every env file of the project as it should be: the main one first.
-pub(crate) fn groups(project: &Project, fields: &Fields, main: &Path, existing: &str) -> Result<Vec<Group>, Failure> {
-    let stack = &project.reading.stack;
-    let env_files: BTreeMap<String, PathBuf> = project
-        .reading
-        .env_files
-        .iter()
-        .map(|(app, file)| (app.clone(), project.reading.root.join(&file.value)))
-        .collect();
-    let mut groups = Vec::new();
-    for (path, variables) in variables::by_file(stack, &env_files) {
-        let existing = match &path {
-            None => existing.to_owned(),
-            Some(path) => dotenv::file::read(path)?,
-        };
-        let path = path.unwrap_or_else(|| main.to_owned());
-        let open: BTreeSet<&str> = variables
-            .iter()
-            .filter(|variable| matches!(variable.value, Value::Secret(_) | Value::Unresolved(_)))
-            .map(|variable| variable.name.as_str())
-            .collect();
-        let (existing, lifted) = dotenv::lift(&existing, &open).unwrap_or((existing, Vec::new()));
-        let shown = path.strip_prefix(&project.reading.root).unwrap_or(&path).to_owned();
-        let file = Arc::new(SourceFile { path: shown, text: existing.clone() });
-        let mut rendered = variables::render(&variables, fields, &dotenv::user_lines(&existing), &file);
-        if !lifted.is_empty() {
-            let told = format!("{} stood inside devenv's block, which is written anew", lifted.join(", "));
-            rendered
-                .notes
-                .push(Diagnostic::note("line-moved", told).help("it stands below the block now: fill in there"));
-        }
-        let block = dotenv::render_block(&rendered.entries).map_err(|refusals| refused(&refusals, &variables))?;
-        groups.push(Group { path, existing, block, rendered });
-    }
-    Ok(groups)
-}
-
-/// Values that no env file can carry, each at its place in the manifest.
-pub(crate) fn refused(refusals: &[dotenv::Refusal], variables: &[&crate::model::Variable]) -> Failure {
-    let diagnostics = refusals
-        .iter()
-        .map(|refusal| {
-            let diagnostic = refusal.diagnostic();
-            match variables.iter().find(|variable| variable.name == refusal.name) {
-                Some(variable) => diagnostic.at(&variable.origin, "declared here"),
-                None => diagnostic,
-            }
-        })
-        .collect();
-    manifest_failure(diagnostics)
-}
-
 pub(crate) fn manifest_failure(diagnostics: Vec<Diagnostic>) -> Failure {
     Failure { exit: crate::model::Exit::Manifest, diagnostics }
 }
 
-fn outcome_json(project: &Project, ready: &Ready, written: &Written) -> serde_json::Value {
+fn outcome_json(project: &Project, ready: &Ready, env: &env_files::Main, written: &Written) -> serde_json::Value {
     let services: Vec<_> = ready
         .desired
         .services
@@ -514,6 +406,6 @@ fn outcome_json(project: &Project, ready: &Ready, written: &Written) -> serde_js
         .collect();
     serde_json::json!({
         "environment": project.identity.name, "services": services,
-        "env_file": written.path, "variables": written.count, "to_fill_in": written.to_fill_in,
+        "env_file": env.file.path(), "variables": written.count, "to_fill_in": written.to_fill_in,
     })
 }

@@ -1,9 +1,8 @@
 //! From a stack's variables and the endpoints' fields to what is written.
 
 use crate::dotenv::{Entry, EntryValue, TO_FILL_IN, UserLine};
-use crate::model::{Diagnostic, Origin, SourceFile, Stack, Template, Value, Variable};
-use crate::plan::{Fields, render_value};
-use std::path::PathBuf;
+use crate::model::{Diagnostic, Origin, Piece, SourceFile, Template, Value, Variable};
+use crate::plan::{Fields, reach_the_same, render_value};
 use std::sync::Arc;
 
 /// What is written, what is left to the user, and what is to be said.
@@ -88,7 +87,10 @@ fn own_line(variable: &Variable, value: &EntryValue, line: &UserLine, file: &Arc
     let origin = Origin { file: Arc::clone(file), line: line.line, column: line.column, length: line.length };
     let name = &line.name;
     let bound = matches!(variable.value, Value::Bound { .. });
-    let same = line.value.as_ref().map(crate::model::Secret::reveal) == value.text();
+    let same = match (line.value.as_ref().map(crate::model::Secret::reveal), value.text()) {
+        (Some(own), Some(ours)) => own == ours || reach_the_same(own, ours),
+        (own, ours) => own == ours,
+    };
     // What decides nothing that was proven is only told by name.
     if !bound || same {
         return None;
@@ -115,19 +117,24 @@ pub(crate) fn put_own_lines(entries: &mut [Entry], variables: &[&Variable], user
     }
 }
 
-/// The variables that go into the one `.env`, and those of apps that have a file of their own.
-pub(crate) fn by_file<'a>(
-    stack: &'a Stack,
-    files: &std::collections::BTreeMap<String, PathBuf>,
-) -> Vec<(Option<PathBuf>, Vec<&'a Variable>)> {
-    let mut groups =
-        vec![(None, stack.variables.iter().filter(|variable| !files.contains_key(&variable.app)).collect())];
-    for (app, path) in files {
-        // Variables of no app are for every app.
-        let of_app = |variable: &&Variable| variable.app == *app || variable.app.is_empty();
-        groups.push((Some(path.clone()), stack.variables.iter().filter(of_app).collect()));
+/// The entries before anything runs: of what is bound, the text that stands between its fields.
+pub(crate) fn without_fields(variables: &[&Variable]) -> Vec<Entry> {
+    let text = |variable: &Variable| match &variable.value {
+        Value::Plain(text) => text.clone(),
+        Value::Bound { template, .. } => {
+            let piece = |piece: &Piece| if let Piece::Text(text) = piece { text.clone() } else { "x".to_owned() };
+            template.0.iter().map(piece).collect()
+        }
+        Value::Secret(_) | Value::Unresolved(_) | Value::NotPassed => String::new(),
+    };
+    let mut entries: Vec<Entry> = Vec::new();
+    for variable in variables {
+        if !entries.iter().any(|entry| entry.name == variable.name) {
+            let value = EntryValue::Plain(text(variable));
+            entries.push(Entry { name: variable.name.clone(), value, comment: None });
+        }
     }
-    groups
+    entries
 }
 
 #[cfg(test)]

@@ -3,20 +3,21 @@
 //! Every byte outside the block stays as it is, whatever its line ends; the block's own lines end in a line feed.
 
 use super::entry::check_name;
-use super::quote::quote;
-use super::reader::assignments;
+use super::quote::{Quoted, quote};
+use super::reader::{Assignment, assignments};
 use super::{Entry, Refusal};
-use crate::model::{BLOCK_END, BLOCK_START};
+use crate::model::{BLOCK_END, BLOCK_START, unclosed_length};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-/// The managed block with its marker lines, or every variable that it cannot carry.
-pub fn render_block(entries: &[Entry]) -> Result<String, Vec<Refusal>> {
-    Ok(format!("{BLOCK_START}\n{}{BLOCK_END}\n", render_lines(entries)?))
+/// The managed block with its marker lines, and every variable that it does not carry for all readers.
+pub fn render_block(entries: &[Entry]) -> (String, Vec<Refusal>) {
+    let (lines, refusals) = render_lines(entries);
+    (format!("{BLOCK_START}\n{lines}{BLOCK_END}\n"), refusals)
 }
 
-/// The lines between the markers.
-pub(super) fn render_lines(entries: &[Entry]) -> Result<String, Vec<Refusal>> {
+/// The lines between the markers. What a line cannot carry stands there empty, with the reason above it.
+pub(super) fn render_lines(entries: &[Entry]) -> (String, Vec<Refusal>) {
     let mut text = String::new();
     let mut refusals = Vec::new();
     let mut written = BTreeMap::new();
@@ -28,18 +29,26 @@ pub(super) fn render_lines(entries: &[Entry]) -> Result<String, Vec<Refusal>> {
             continue;
         }
         if let Err(refusal) = check_name(&entry.name) {
+            push_comment(&mut text, Some(&format!("{} is left out: {}", entry.name, refusal.reason)));
             refusals.push(refusal);
             continue;
         }
-        match quote(entry.value.text().unwrap_or_default()) {
-            Ok(value) => {
-                push_comment(&mut text, entry.comment.as_deref());
-                let _ = writeln!(text, "{}={value}", entry.name);
+        push_comment(&mut text, entry.comment.as_deref());
+        let _ = match quote(entry.value.text().unwrap_or_default()) {
+            Quoted::ForAll(value) => writeln!(text, "{}={value}", entry.name),
+            Quoted::ForMost(value, reason) => {
+                push_comment(&mut text, Some(&format!("not for every reader: {reason}")));
+                refusals.push(Refusal { for_most: true, ..Refusal::new(&entry.name, reason) });
+                writeln!(text, "{}={value}", entry.name)
             }
-            Err(reason) => refusals.push(Refusal::new(&entry.name, reason)),
-        }
+            Quoted::Not(reason) => {
+                push_comment(&mut text, Some(&format!("empty here: {reason}")));
+                refusals.push(Refusal::new(&entry.name, reason));
+                writeln!(text, "{}=", entry.name)
+            }
+        };
     }
-    if refusals.is_empty() { Ok(text) } else { Err(refusals) }
+    (text, refusals)
 }
 
 /// Writes a comment above a line; what could end it early is made visible.
@@ -60,8 +69,9 @@ pub fn has_block(existing: &str) -> bool {
 
 /// The text of the file with this block in the place of the old one, else at the end.
 ///
-/// A further block goes. Where a block has no end line, nobody can tell what below its start line is the user's: all of
-/// it stays, below the new block, and lines that set what the block sets become comments.
+/// A further block goes. Where a block has no end line, nobody can tell for sure what below its start line is the user's:
+/// all of it stays, below the new block. Up to the first line that devenv cannot have written, lines that set what the
+/// block sets become comments.
 pub fn merge(existing: &str, block: &str) -> String {
     let mut merged = String::with_capacity(existing.len() + block.len());
     let mut placed = false;
@@ -97,6 +107,36 @@ pub fn merge(existing: &str, block: &str) -> String {
     merged
 }
 
+/// Names that a block without an end line sets to something else than this block: [`merge`] makes comments of those lines,
+/// since nobody can tell whose they are.
+pub fn disarmed(existing: &str, block: &str) -> Vec<String> {
+    let wanted = values(block);
+    let mut names = Vec::new();
+    for part in parts(existing) {
+        let Part::Unclosed { rest, .. } = part else { continue };
+        for (name, value) in values(rest) {
+            if wanted.get(name).is_some_and(|wanted| *wanted != value) {
+                names.push(name.to_owned());
+            }
+        }
+    }
+    names
+}
+
+/// The text without devenv's block. Below a start line that has no end line all stays.
+pub fn without_block(existing: &str) -> String {
+    let mut text = String::with_capacity(existing.len());
+    for part in parts(existing) {
+        match part {
+            Part::Outside(outside) => text.push_str(outside),
+            Part::Block { bom, .. } if bom => text.push('\u{feff}'),
+            Part::Block { .. } => {}
+            Part::Unclosed { rest, .. } => text.push_str(rest),
+        }
+    }
+    text
+}
+
 /// How the comment of a line begins that is left to the user.
 pub const TO_FILL_IN: &str = "to fill in below this block";
 
@@ -107,7 +147,7 @@ pub fn lift(existing: &str, names: &BTreeSet<&str>) -> Option<(String, Vec<Strin
     let mut lifted = existing.to_owned();
     let mut found = Vec::new();
     for part in parts(existing) {
-        let Part::Block { text, .. } = part else { continue };
+        let (Part::Block { text, .. } | Part::Unclosed { rest: text, .. }) = part else { continue };
         for assignment in assignments(text) {
             let empty = assignment.value.as_ref().is_some_and(String::is_empty);
             let mut above = text[..assignment.span.start].lines().rev().take_while(|line| line.starts_with('#'));
@@ -172,7 +212,7 @@ pub fn check(existing: &str, block: &str) -> Vec<Difference> {
         .iter()
         .filter_map(|(name, value)| match there.get(name) {
             None => Some(Difference::Missing((*name).to_owned())),
-            Some(found) => (found.is_none() || found != value).then(|| Difference::Changed((*name).to_owned())),
+            Some(found) => (found != value).then(|| Difference::Changed((*name).to_owned())),
         })
         .collect();
     differences.extend(
@@ -181,8 +221,11 @@ pub fn check(existing: &str, block: &str) -> Vec<Difference> {
     differences
 }
 
-fn values(text: &str) -> BTreeMap<&str, Option<String>> {
-    assignments(text).into_iter().map(|assignment| (assignment.name, assignment.value)).collect()
+/// What each name is set to: its value where readers agree on it, else the text of its lines.
+fn values(text: &str) -> BTreeMap<&str, Result<String, &str>> {
+    let value =
+        |assignment: &Assignment<'_>| assignment.value.clone().ok_or_else(|| text[assignment.span.clone()].trim_end());
+    assignments(text).iter().map(|assignment| (assignment.name, value(assignment))).collect()
 }
 
 /// A stretch of a file's text.
@@ -191,7 +234,8 @@ enum Part<'a> {
     Outside(&'a str),
     /// From a start line to its end line; `bom` where the file's byte order mark stands before it.
     Block { bom: bool, text: &'a str },
-    /// A start line without an end line before the next start line or the end; `rest` is what follows it.
+    /// A start line without an end line before the next start line or the end; `rest` is what devenv can have written
+    /// after it.
     Unclosed { bom: bool, rest: &'a str },
 }
 
@@ -206,7 +250,7 @@ fn parts(text: &str) -> Vec<Part<'_>> {
         let content = line.trim_start_matches('\u{feff}').trim_end();
         if content == BLOCK_START {
             if let Some((start, rest)) = open {
-                parts.push(Part::Unclosed { bom: has_bom(text, start), rest: &text[rest..at] });
+                push_unclosed(&mut parts, has_bom(text, start), &text[rest..at]);
             } else if outside_from < at {
                 parts.push(Part::Outside(&text[outside_from..at]));
             }
@@ -220,11 +264,20 @@ fn parts(text: &str) -> Vec<Part<'_>> {
         at = next;
     }
     match open {
-        Some((start, rest)) => parts.push(Part::Unclosed { bom: has_bom(text, start), rest: &text[rest..] }),
+        Some((start, rest)) => push_unclosed(&mut parts, has_bom(text, start), &text[rest..]),
         None if outside_from < text.len() => parts.push(Part::Outside(&text[outside_from..])),
         None => {}
     }
     parts
+}
+
+/// What devenv can have written after the start line, and then what is the user's.
+fn push_unclosed<'a>(parts: &mut Vec<Part<'a>>, bom: bool, rest: &'a str) {
+    let (rest, outside) = rest.split_at(unclosed_length(rest));
+    parts.push(Part::Unclosed { bom, rest });
+    if !outside.is_empty() {
+        parts.push(Part::Outside(outside));
+    }
 }
 
 fn has_bom(text: &str, at: usize) -> bool {
@@ -232,152 +285,4 @@ fn has_bom(text: &str, at: usize) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::dotenv::EntryValue;
-    use crate::model::Secret;
-    use proptest::prelude::*;
-
-    fn entry(name: &str, value: &str) -> Entry {
-        Entry { name: name.to_owned(), value: EntryValue::Plain(value.to_owned()), comment: None }
-    }
-
-    fn block(values: &[(&str, &str)]) -> String {
-        let entries: Vec<Entry> = values.iter().map(|(name, value)| entry(name, value)).collect();
-        render_block(&entries).unwrap()
-    }
-
-    #[test]
-    fn what_was_filled_in_inside_the_block_is_copied_below_it() {
-        let existing =
-            format!("A=1\n{BLOCK_START}\n# {TO_FILL_IN}; production: x\nKEY='sk'\nEMPTY=\nURL=x\n{BLOCK_END}\n");
-        // What was ours stays ours, also where nothing gives it a value any more.
-        let (text, names) = lift(&existing, &BTreeSet::from(["KEY", "EMPTY", "URL"])).unwrap();
-        assert_eq!(names, ["KEY"]);
-        assert_eq!(text, format!("{existing}KEY='sk'\n"));
-        assert_eq!(lift(&existing, &BTreeSet::from(["EMPTY"])), None);
-    }
-
-    #[test]
-    fn a_block_holds_values_comments_and_empty_lines_to_fill_in() {
-        let entries = [
-            entry("LOG_LEVEL", "info"),
-            Entry {
-                name: "DATABASE_URL".into(),
-                value: EntryValue::Secret(Secret::new("postgresql://a:b@127.0.0.1:1/d?x=1&y=2")),
-                comment: Some("`sslmode` was dropped\nsecond \u{1b}line".into()),
-            },
-            Entry { name: "STRIPE_KEY".into(), value: EntryValue::Empty, comment: Some("a secret".into()) },
-        ];
-        let lines = render_lines(&entries).unwrap();
-        assert_eq!(
-            lines,
-            "LOG_LEVEL=info\n# `sslmode` was dropped\n# second \\u{1b}line\nDATABASE_URL='postgresql://a:b@127.0.0.1:1/d?x=1&y=2'\n# a secret\nSTRIPE_KEY=\n"
-        );
-    }
-
-    #[test]
-    fn every_variable_that_cannot_be_carried_is_named_at_once_and_its_value_is_not_told() {
-        let entries = [entry("A", "hush\r"), entry("B", "fine"), entry("C-D", "x"), entry("B", "other")];
-        let refusals = render_block(&entries).unwrap_err();
-        assert_eq!(refusals.iter().map(|refusal| refusal.name.as_str()).collect::<Vec<_>>(), ["A", "C-D", "B"]);
-        assert!(!format!("{refusals:?}").contains("hush"));
-    }
-
-    #[test]
-    fn the_block_takes_the_place_of_the_old_one() {
-        let (old, new) = (block(&[("A", "1")]), block(&[("A", "2")]));
-        for (before, after) in [
-            (String::new(), new.clone()),
-            ("X=1\n".into(), format!("X=1\n\n{new}")),
-            ("X=1".into(), format!("X=1\n\n{new}")),
-            ("X=1\r\nY=2".into(), format!("X=1\r\nY=2\r\n\r\n{new}")),
-            ("X=1\n\n".into(), format!("X=1\n\n{new}")),
-            (format!("X=1\r\n{old}Y=2"), format!("X=1\r\n{new}Y=2")),
-            (format!("\u{feff}{old}Y=2\r\n"), format!("\u{feff}{new}Y=2\r\n")),
-            ("\u{feff}X=1\n".into(), format!("\u{feff}X=1\n\n{new}")),
-            (old.replace('\n', "\r\n"), new.clone()),
-            (old.trim_end().to_owned(), new.clone()),
-            (format!("{old}mine=1\n{old}"), format!("{new}mine=1\n")),
-            (format!("{BLOCK_END}\nX=1\n{old}"), format!("{BLOCK_END}\nX=1\n{new}")),
-        ] {
-            assert_eq!(merge(&before, &new), after, "{before:?}");
-            assert_eq!(merge(&after, &new), after, "{before:?}, again");
-        }
-    }
-
-    #[test]
-    fn below_a_start_line_without_an_end_line_nothing_is_lost() {
-        let new = block(&[("A", "2")]);
-        let before = format!("X=1\n{BLOCK_START}\nA=1\r\nmine=\"a\nb\"\nA='c\nd'\n");
-        let after = format!("X=1\n{new}# A=1\r\nmine=\"a\nb\"\n# A='c\n# d'\n");
-        assert_eq!(merge(&before, &new), after);
-        let twice = format!("{BLOCK_START}\nA=1\nmine=1\n{new}Y=1\n");
-        assert_eq!(merge(&twice, &new), format!("{new}# A=1\nmine=1\nY=1\n"));
-    }
-
-    #[test]
-    fn a_stale_block_is_told_by_the_names_that_differ() {
-        let new = block(&[("A", "2"), ("B", "x y"), ("C", "")]);
-        assert_eq!(check(&format!("Z=1\n{new}A=7\n"), &new), []);
-        let old = block(&[("A", "1"), ("B", "x y"), ("D", "gone")]);
-        assert_eq!(
-            check(&old, &new),
-            [Difference::Changed("A".into()), Difference::Missing("C".into()), Difference::Superfluous("D".into())]
-        );
-        assert_eq!(check("", &new).len(), 3);
-    }
-
-    proptest! {
-        #[test]
-        fn a_value_is_refused_or_read_back_by_dotenvy_and_by_us(value in any::<String>()) {
-            reads_back(&value)?;
-        }
-
-        #[test]
-        fn an_awkward_value_is_refused_or_read_back(value in "[ab '\"\\\\$`{}:#=\n!-]{0,12}") {
-            reads_back(&value)?;
-        }
-
-        #[test]
-        fn merging_keeps_every_line_of_the_user(lines in proptest::collection::vec(line(), 0..12)) {
-            let existing = lines.concat();
-            let new = block(&[("A", "2")]);
-            let merged = merge(&existing, &new);
-            prop_assert_eq!(merged.matches(BLOCK_START).count(), 1);
-            for line in lines.iter().map(|line| line.trim_end()).filter(|line| line.starts_with("mine")) {
-                let kept = |text: &str| text.lines().filter(|kept| kept.trim_end() == line).count();
-                let outside: String = parts(&existing).into_iter().map(|part| match part {
-                    Part::Outside(text) | Part::Unclosed { rest: text, .. } => text,
-                    Part::Block { .. } => "",
-                }).collect();
-                prop_assert_eq!(kept(&merged), kept(&outside));
-            }
-            prop_assert_eq!(merge(&merged, &new), merged);
-        }
-    }
-
-    fn line() -> impl Strategy<Value = String> {
-        prop_oneof![
-            Just(format!("{BLOCK_START}\n")),
-            Just(format!("{BLOCK_END}\r\n")),
-            Just("A=1\n".to_owned()),
-            "mine[0-9]=x\r?\n",
-            Just("\n".to_owned()),
-        ]
-    }
-
-    fn reads_back(value: &str) -> Result<(), TestCaseError> {
-        let Ok(text) = render_block(&[entry("BEFORE", "1"), entry("X", value), entry("AFTER", "2")]) else {
-            return Ok(());
-        };
-        let expected = [("BEFORE", "1"), ("X", value), ("AFTER", "2")];
-        let ours: Vec<_> = assignments(&text).into_iter().map(|found| (found.name, found.value)).collect();
-        let wanted: Vec<_> = expected.iter().map(|(name, value)| (*name, Some((*value).to_owned()))).collect();
-        prop_assert_eq!(ours, wanted);
-        let theirs: Vec<_> = dotenvy::from_read_iter(text.as_bytes()).map(Result::unwrap).collect();
-        let wanted: Vec<_> = expected.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        prop_assert_eq!(theirs, wanted);
-        Ok(())
-    }
-}
+mod tests;

@@ -35,24 +35,30 @@ impl EntryValue {
     }
 }
 
-/// A variable that a format cannot carry. It never holds the value.
+/// A variable that a format does not carry for every reader. It never holds the value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The variable.
     pub name: String,
     /// Why: reads on from "because".
     pub reason: String,
+    /// Whether most readers read it all the same; else it is left empty or out.
+    pub for_most: bool,
 }
 
 impl Refusal {
     pub(super) fn new(name: &str, reason: impl Into<String>) -> Self {
-        Self { name: name.to_owned(), reason: reason.into() }
+        Self { name: name.to_owned(), reason: reason.into(), for_most: false }
     }
 
     /// The message for a person; where the value was declared is for the caller to add.
     pub fn diagnostic(&self) -> Diagnostic {
-        Diagnostic::error("value-not-carried", format!("the value of `{}` cannot be written", self.name))
+        let what = if self.for_most { "is not read the same by every program" } else { "is not written" };
+        Diagnostic::warning("value-not-carried", format!("the value of `{}` {what}", self.name))
             .because(self.reason.clone())
+            .help(
+                "all other variables are written; `devenv run -- COMMAND` sets this one as it is, unless it holds NUL",
+            )
     }
 }
 

@@ -1,185 +1,305 @@
-//! Reads and replaces the env file.
+//! Reads and replaces env files.
 //!
-//! The file is always whole: the new text is written beside it and renamed over it, or the old one stays.
+//! A file is always whole, old or new, and is the user's alone. It lies inside the checkout, whatever its links say, unless
+//! the user named another place on the command line.
 
-use crate::model::{Diagnostic, Exit, Failure};
+use crate::model::{BLOCK_START, Diagnostic, Exit, Failure, Origin};
+use crate::project::{Checkout, Fault, FileName, Mode};
+use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::{fs, str};
+use std::str;
 
-/// How many symbolic links are followed, as Linux does.
-const LINKS: usize = 40;
-
-/// The file's text; empty where there is no file. Its bytes are kept, line ends and byte order mark included.
-pub fn read(path: &Path) -> Result<String, Failure> {
-    match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
-        Err(error) => return Err(failure(path, "cannot be read", &error)),
-        Ok(found) if !found.is_file() => return Err(not_a_file(path, found.is_dir())),
-        Ok(_) => {}
-    }
-    let bytes = fs::read(path).map_err(|error| failure(path, "cannot be read", &error))?;
-    String::from_utf8(bytes).map_err(|error| not_text(path, error.as_bytes(), error.utf8_error()))
+/// An env file of a checkout, which need not exist.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnvFile {
+    checkout: Checkout,
+    path: PathBuf,
+    name: FileName,
+    /// The line that names it.
+    origin: Option<Origin>,
 }
 
-/// Replaces the file's text, mode 0600, and says whether anything changed. A symbolic link stays one.
-pub fn write(path: &Path, text: &str) -> Result<bool, Failure> {
-    let target = resolve(path).map_err(|error| failure(path, "cannot be written", &error))?;
-    match fs::metadata(&target) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(failure(path, "cannot be written", &error)),
-        Ok(found) if !found.is_file() => return Err(not_a_file(path, found.is_dir())),
-        Ok(found) => {
-            if fs::read(&target).is_ok_and(|before| before == text.as_bytes()) {
-                return Ok(false);
+/// What writing did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// Whether the text is another one now.
+    pub changed: bool,
+    /// The mode that the file had, where others could read or write it. It is 0600 now.
+    pub corrected: Option<u32>,
+}
+
+impl EnvFile {
+    /// An env file inside the checkout; a relative path starts from its root.
+    pub fn inside(checkout: &Checkout, path: &Path) -> Self {
+        let path = checkout.root().join(path);
+        Self { checkout: checkout.clone(), path, name: FileName::EnvFile, origin: None }
+    }
+
+    /// The file that the user named on the command line, with a path from the process' folder.
+    pub fn asked(checkout: &Checkout, path: &Path) -> Self {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Self { checkout: checkout.clone(), path, name: FileName::Asked, origin: None }
+    }
+
+    /// The same file, named by that line.
+    #[must_use]
+    pub fn named_at(self, origin: &Origin) -> Self {
+        Self { origin: Some(origin.clone()), ..self }
+    }
+
+    /// Its absolute path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its path as messages show it: from the root where it lies there.
+    pub fn shown(&self) -> PathBuf {
+        self.path.strip_prefix(self.checkout.root()).unwrap_or(&self.path).to_owned()
+    }
+
+    /// The file's text; empty where there is no file. Its bytes are kept, line ends and byte order mark included.
+    pub fn read(&self) -> Result<String, Failure> {
+        let bytes = match self.bytes() {
+            Ok(found) => found.map(|(bytes, _)| bytes).unwrap_or_default(),
+            Err(fault) => return Err(self.failure("cannot be read", fault)),
+        };
+        String::from_utf8(bytes).map_err(|error| self.not_text(error.as_bytes(), error.utf8_error()))
+    }
+
+    /// Whether the file could be written, given what it holds: asked before anything is started.
+    pub fn check(&self, existing: &str) -> Result<(), Failure> {
+        let name =
+            self.checkout.check(&self.path, self.name).map_err(|fault| self.failure("cannot be written", fault))?;
+        let has_block = existing.lines().any(|line| line.trim_start_matches('\u{feff}').trim_end() == BLOCK_START);
+        // What is called `.env` is for variables; `prod.env` may be what production reads.
+        let is_ours = self.name == FileName::Asked || is_dot_env(&name) || has_block || existing.trim().is_empty();
+        if is_ours {
+            return Ok(());
+        }
+        let told = self.error("is not written: nothing in it is devenv's");
+        Err(Failure::new(
+            Exit::Failed,
+            told.because("only a file called `.env` or `.env.NAME` may hold lines of your own beside devenv's")
+                .help("name a file that is not there yet, or one called `.env.NAME`"),
+        ))
+    }
+
+    /// Replaces the file's text, mode 0600. A symbolic link stays one.
+    pub fn write(&self, text: &str) -> Result<Written, Failure> {
+        let failed = |fault: Fault| self.failure("cannot be written", fault);
+        let before = self.bytes().map_err(failed)?;
+        self.check(before.as_ref().and_then(|(bytes, _)| str::from_utf8(bytes).ok()).unwrap_or_default())?;
+        let mode = before.as_ref().and_then(|(_, file)| Some(file.metadata().ok()?.mode() & 0o7777));
+        let corrected = mode.filter(|mode| mode & 0o077 != 0);
+        if let Some((bytes, file)) = &before
+            && bytes == text.as_bytes()
+            && (corrected.is_none() || file.set_permissions(std::fs::Permissions::from_mode(0o600)).is_ok())
+        {
+            return Ok(Written { changed: false, corrected });
+        }
+        let replaced = self.checkout.replace(&self.path, self.name, Mode::Private).and_then(|mut file| {
+            file.write_all(text.as_bytes()).map_err(Fault::Io)?;
+            file.finish().map_err(Fault::Io)
+        });
+        replaced.map_err(failed)?;
+        Ok(Written { changed: true, corrected })
+    }
+
+    /// What the file holds, and the file itself.
+    fn bytes(&self) -> Result<Option<(Vec<u8>, File)>, Fault> {
+        let opened = match self.name {
+            FileName::Asked => self.checkout.open_asked(&self.path),
+            FileName::EnvFile | FileName::Same => self.checkout.open(&self.path),
+        };
+        let mut file = match opened {
+            Ok(file) => file,
+            Err(Fault::Missing) => return Ok(None),
+            Err(fault) => return Err(fault),
+        };
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(Fault::Io)?;
+        Ok(Some((bytes, file)))
+    }
+
+    fn error(&self, what: &str) -> Diagnostic {
+        let told = Diagnostic::error("env-file", format!("`{}` {what}", self.shown().display()));
+        match &self.origin {
+            Some(origin) => told.at(origin, "named here"),
+            None => told,
+        }
+    }
+
+    fn failure(&self, what: &str, fault: Fault) -> Failure {
+        let path = self.shown();
+        let elsewhere = match &self.origin {
+            Some(_) => "name another file there".to_owned(),
+            None => "write elsewhere: `--env-file PATH`".to_owned(),
+        };
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let told = match fault {
+            Fault::Outside(leads) => self
+                .error("is not written: it lies outside the checkout")
+                .because(format!(
+                    "it leads to {}, and what a clone says is written below {} only",
+                    leads.display(),
+                    self.checkout.boundary().display()
+                ))
+                .help(match &self.origin {
+                    Some(_) => "name a file inside the checkout, and no link that leaves it",
+                    None => "remove the link, or write elsewhere: `--env-file PATH`",
+                }),
+            Fault::Git => {
+                self.error("is not written: it lies in `.git`").because("only git writes there").help(elsewhere)
             }
-            if found.permissions().readonly() {
-                return Err(read_only(path));
+            Fault::OtherPurpose(inside) => self
+                .error("is not written: its name is not an env file's")
+                .because(format!(
+                    "it is `{}`, and variables go only to `.env`, `.env.NAME` or `NAME.env`",
+                    inside.display()
+                ))
+                .help("give it such a name: `.env.web`"),
+            Fault::Folder => self
+                .error("is a folder")
+                .because("the variables are written to a file of that name")
+                .help(format!("move it away, or {elsewhere}")),
+            Fault::NotRegular => self
+                .error("is no regular file")
+                .because("the variables are written to a file of that name")
+                .help(format!("move it away, or {elsewhere}")),
+            Fault::ReadOnly => self
+                .error("is read-only")
+                .because("someone made it so, and it is left as it is")
+                .help(format!("`chmod u+w {}`, or {elsewhere}", path.display())),
+            Fault::Missing => self
+                .error(what)
+                .because(format!("there is no folder `{}`", folder.display()))
+                .help(format!("make the folder `{}` first", folder.display())),
+            Fault::Io(error) => {
+                let help = match error.kind() {
+                    io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                        format!("make the folder `{}` and the file writable, or {elsewhere}", folder.display())
+                    }
+                    io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                        "make room on the disk and run the command again; the file is as it was before".to_owned()
+                    }
+                    _ => elsewhere,
+                };
+                self.error(what).because(error.to_string()).help(help)
             }
-        }
+        };
+        Failure::new(Exit::Failed, told)
     }
-    replace(&target, |file| file.write_all(text.as_bytes()))
-        .map(|()| true)
-        .map_err(|error| failure(path, "cannot be written", &error))
-}
 
-/// Where a path leads through its symbolic links, the last of which need not lead to a file that exists.
-fn resolve(path: &Path) -> io::Result<PathBuf> {
-    let mut path = path.to_owned();
-    for _ in 0..LINKS {
-        match fs::read_link(&path) {
-            Ok(to) => path = path.parent().unwrap_or(Path::new("")).join(to),
-            // Not a link, or nothing there.
-            Err(_) => return Ok(path),
-        }
+    fn not_text(&self, bytes: &[u8], error: str::Utf8Error) -> Failure {
+        let line = bytes[..error.valid_up_to()].split(|byte| *byte == b'\n').count();
+        let because = if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+            "it is UTF-16, as some Windows programs write it".to_owned()
+        } else {
+            format!("line {line} holds a byte that is not UTF-8")
+        };
+        let told = self.error("is not UTF-8 text").because(because);
+        Failure::new(Exit::Failed, told.help("save it as UTF-8, or write elsewhere: `--env-file PATH`"))
     }
-    Err(io::Error::other("too many symbolic links"))
 }
 
-/// Writes a file beside the target and renames it over the target; nothing is left where that fails.
-fn replace(target: &Path, put: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Mode 0600 from its first byte on.
-    let mut file = tempfile::Builder::new().prefix(".env.devenv-").tempfile_in(folder)?;
-    put(file.as_file_mut())?;
-    file.as_file().sync_all()?;
-    file.persist(target).map_err(|error| error.error)?;
-    Ok(())
-}
-
-fn failure(path: &Path, what: &str, error: &io::Error) -> Failure {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let diagnostic = Diagnostic::error("env-file", format!("`{}` {what}", path.display())).because(error.to_string());
-    let diagnostic = match error.kind() {
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => diagnostic
-            .help(format!("make the folder `{}` writable, or write elsewhere: `--env-file PATH`", folder.display())),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-            diagnostic.help("make room on the disk and run the command again; the file is as it was before")
-        }
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-            diagnostic.help(format!("make the folder `{}` first", folder.display()))
-        }
-        _ => diagnostic.help("write elsewhere: `--env-file PATH`"),
-    };
-    Failure::new(Exit::Failed, diagnostic)
-}
-
-fn not_a_file(path: &Path, is_folder: bool) -> Failure {
-    let what = if is_folder { "a folder" } else { "no regular file" };
-    Failure::new(
-        Exit::Failed,
-        Diagnostic::error("env-file", format!("`{}` is {what}", path.display()))
-            .because("the variables are written to a file of that name")
-            .help("move it away, or write elsewhere: `--env-file PATH`"),
-    )
-}
-
-fn read_only(path: &Path) -> Failure {
-    Failure::new(
-        Exit::Failed,
-        Diagnostic::error("env-file", format!("`{}` is read-only", path.display()))
-            .because("someone made it so, and it is left as it is")
-            .help(format!("`chmod u+w {}`, or write elsewhere: `--env-file PATH`", path.display())),
-    )
-}
-
-fn not_text(path: &Path, bytes: &[u8], error: str::Utf8Error) -> Failure {
-    let line = bytes[..error.valid_up_to()].split(|byte| *byte == b'\n').count();
-    let because = if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        "it is UTF-16, as some Windows programs write it".to_owned()
-    } else {
-        format!("line {line} holds a byte that is not UTF-8")
-    };
-    Failure::new(
-        Exit::Failed,
-        Diagnostic::error("env-file", format!("`{}` is not UTF-8 text", path.display()))
-            .because(because)
-            .help("save it as UTF-8, or write elsewhere: `--env-file PATH`"),
-    )
+/// `.env` or `.env.NAME`.
+fn is_dot_env(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    name == b".env" || name.starts_with(b".env.")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
 
-    fn names_in(folder: &Path) -> Vec<String> {
-        let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-        names.collect()
+    /// A checkout with one env file, which is not there yet.
+    fn env_file(name: &str) -> (tempfile::TempDir, EnvFile) {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("checkout")).unwrap();
+        let checkout = Checkout::at(&folder.path().join("checkout")).unwrap();
+        let file = EnvFile::inside(&checkout, Path::new(name));
+        (folder, file)
     }
 
-    #[test]
-    fn a_write_that_fails_half_way_leaves_the_old_file_and_nothing_else() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(".env");
-        fs::write(&path, "A=1\n").unwrap();
-        let error = replace(&path, |file| {
-            file.write_all(b"B=")?;
-            Err(io::ErrorKind::StorageFull.into())
-        })
-        .unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
-        assert_eq!(fs::read_to_string(&path).unwrap(), "A=1\n");
-        assert_eq!(names_in(folder.path()), [".env"]);
+    fn told(result: Result<impl std::fmt::Debug, Failure>) -> Diagnostic {
+        let told = result.unwrap_err().diagnostics.remove(0);
+        assert!(!told.help.is_empty() && !told.notes.is_empty(), "{told:?}");
+        told
     }
 
     #[test]
     fn a_full_disk_is_said_with_what_to_do() {
-        let failure = failure(Path::new(".env"), "cannot be written", &io::ErrorKind::StorageFull.into());
-        assert!(failure.diagnostics[0].help[0].contains("make room"), "{failure:?}");
+        let (_folder, file) = env_file(".env");
+        let full = Fault::Io(io::ErrorKind::StorageFull.into());
+        assert!(told(Err::<(), _>(file.failure("cannot be written", full))).help[0].contains("make room"));
     }
 
     #[test]
-    fn an_unchanged_file_is_not_written_again() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(".env");
-        assert_eq!(write(&path, "A=1\n"), Ok(true));
-        let before = fs::metadata(&path).unwrap().modified().unwrap();
-        assert_eq!(write(&path, "A=1\n"), Ok(false));
-        assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), before);
-        assert_eq!(read(&path), Ok("A=1\n".to_owned()));
+    fn an_unchanged_file_is_not_written_again_and_one_that_others_can_read_is_corrected() {
+        let (_folder, file) = env_file(".env");
+        assert_eq!(file.write("A=1\n"), Ok(Written { changed: true, corrected: None }));
+        let before = fs::metadata(file.path()).unwrap();
+        assert_eq!(file.write("A=1\n"), Ok(Written::default()));
+        assert_eq!(fs::metadata(file.path()).unwrap().ino(), before.ino());
+        assert_eq!(file.read(), Ok("A=1\n".to_owned()));
+        for (text, mode) in [("A=1\n", 0o644), ("A=2\n", 0o640)] {
+            fs::set_permissions(file.path(), fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(file.write(text).unwrap().corrected, Some(mode));
+            assert_eq!(fs::metadata(file.path()).unwrap().mode() & 0o7777, 0o600);
+        }
     }
 
     #[test]
-    fn a_missing_file_reads_as_empty() {
-        let folder = tempfile::tempdir().unwrap();
-        assert_eq!(read(&folder.path().join(".env")), Ok(String::new()));
+    fn a_missing_file_reads_as_empty_and_a_folder_in_its_place_is_said() {
+        let (_folder, file) = env_file(".env");
+        assert_eq!(file.read(), Ok(String::new()));
+        fs::create_dir(file.path()).unwrap();
+        assert!(told(file.write("A=1\n")).message.contains("is a folder"));
+        assert!(told(file.read()).message.contains("is a folder"));
     }
 
     #[test]
     fn bytes_that_are_no_text_are_named_by_their_line() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join(".env");
-        fs::write(&path, b"A=1\nB=\xff\n").unwrap();
-        assert!(read(&path).unwrap_err().diagnostics[0].notes[0].contains("line 2"));
-        fs::write(&path, b"\xff\xfeA\0").unwrap();
-        assert!(read(&path).unwrap_err().diagnostics[0].notes[0].contains("UTF-16"));
+        let (_folder, file) = env_file(".env");
+        fs::write(file.path(), b"A=1\nB=\xff\n").unwrap();
+        assert!(told(file.read()).notes[0].contains("line 2"));
+        fs::write(file.path(), b"\xff\xfeA\0").unwrap();
+        assert!(told(file.read()).notes[0].contains("UTF-16"));
     }
 
     #[test]
-    fn a_folder_in_its_place_is_said() {
-        let folder = tempfile::tempdir().unwrap();
-        assert!(write(folder.path(), "A=1\n").unwrap_err().diagnostics[0].message.contains("is a folder"));
-        assert!(read(folder.path()).unwrap_err().diagnostics[0].message.contains("is a folder"));
+    fn what_leaves_the_checkout_or_has_another_purpose_is_refused_and_left_as_it_is() {
+        let (folder, file) = env_file(".env");
+        let checkout = file.checkout.clone();
+        symlink("../.bash_login", file.path()).unwrap();
+        symlink("..", checkout.root().join("web")).unwrap();
+        fs::write(checkout.root().join("prod.env"), "THEIRS=1\n").unwrap();
+        fs::write(checkout.root().join(".envrc"), "use flake\n").unwrap();
+        for (path, why) in [
+            (".env", "outside the checkout"),
+            ("web/.env", "outside the checkout"),
+            ("../.env", "outside the checkout"),
+            ("prod.env", "nothing in it is devenv's"),
+            (".envrc", "name is not an env file's"),
+            ("Makefile", "name is not an env file's"),
+            ("missing/.env", "cannot be written"),
+        ] {
+            let file = EnvFile::inside(&checkout, Path::new(path));
+            assert!(told(file.write("A=1\n")).message.contains(why), "{path}");
+        }
+        assert_eq!(fs::read_to_string(checkout.root().join("prod.env")).unwrap(), "THEIRS=1\n");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        // A block of ours makes it ours, and so does nothing at all in it.
+        for text in ["", &format!("THEIRS=1\n{BLOCK_START}\n")] {
+            fs::write(checkout.root().join("prod.env"), text).unwrap();
+            assert!(EnvFile::inside(&checkout, Path::new("prod.env")).write("A=1\n").unwrap().changed);
+        }
+        let asked = EnvFile::asked(&checkout, &folder.path().join("elsewhere"));
+        assert!(asked.write("A=1\n").unwrap().changed, "the user said so");
     }
 }

@@ -28,21 +28,31 @@ pub enum Format {
     Docker,
 }
 
-/// The variables in a format, or every one that it cannot carry.
-pub fn render(entries: &[Entry], format: Format) -> Result<String, Vec<Refusal>> {
+/// The variables in a format, and every one that it does not carry for all readers. One value never costs the others.
+pub fn render(entries: &[Entry], format: Format) -> (String, Vec<Refusal>) {
     if format == Format::Dotenv {
         return render_lines(entries);
     }
-    let refusals: Vec<Refusal> = entries.iter().filter_map(|entry| refusal(entry, format)).collect();
-    if !refusals.is_empty() {
-        return Err(refusals);
+    let mut refusals = Vec::new();
+    let mut carried: Vec<Entry> = Vec::new();
+    for entry in entries {
+        let Some(refusal) = refusal(entry, format) else {
+            carried.push(entry.clone());
+            continue;
+        };
+        if check_name(&entry.name).is_ok() {
+            let comment = Some(format!("left out: {}", refusal.reason));
+            carried.push(Entry { name: entry.name.clone(), value: EntryValue::Empty, comment });
+        }
+        refusals.push(refusal);
     }
-    Ok(match format {
-        Format::Json => json(entries),
-        Format::Github => entries.iter().filter_map(github).collect(),
-        Format::Shell => lines(entries, |name, value| format!("export {name}='{}'", value.replace('\'', "'\\''"))),
-        Format::Docker | Format::Dotenv => lines(entries, |name, value| format!("{name}={value}")),
-    })
+    let text = match format {
+        Format::Json => json(&carried),
+        Format::Github => carried.iter().filter_map(github).collect(),
+        Format::Shell => lines(&carried, |name, value| format!("export {name}='{}'", value.replace('\'', "'\\''"))),
+        Format::Docker | Format::Dotenv => lines(&carried, |name, value| format!("{name}={value}")),
+    };
+    (text, refusals)
 }
 
 /// Commands by which a GitHub step hides the secrets in its log: for the step's own output, not for `$GITHUB_ENV`.
@@ -136,13 +146,13 @@ mod tests {
 
     #[test]
     fn a_shell_gets_exports_and_nothing_for_what_is_to_fill_in() {
-        let text = render(&entries(), Format::Shell).unwrap();
+        let text = render(&entries(), Format::Shell).0;
         assert_eq!(text, "export B='it'\\''s $5 \\\\'\n# why\nexport A='two\n100%'\n# a secret\n# KEY=\n");
     }
 
     #[test]
     fn json_keeps_the_order() {
-        let text = render(&entries(), Format::Json).unwrap();
+        let text = render(&entries(), Format::Json).0;
         assert_eq!(text, "{\n  \"B\": \"it's $5 \\\\\\\\\",\n  \"A\": \"two\\n100%\",\n  \"KEY\": null\n}\n");
     }
 
@@ -150,7 +160,7 @@ mod tests {
     fn github_gets_a_delimiter_that_is_no_line_of_the_value() {
         let mut entries = entries();
         entries[1].value = EntryValue::Plain("a\nEND_OF_VALUE\nb".into());
-        let text = render(&entries, Format::Github).unwrap();
+        let text = render(&entries, Format::Github).0;
         assert_eq!(text, "B=it's $5 \\\\\nA<<END_OF_VALUE_\na\nEND_OF_VALUE\nb\nEND_OF_VALUE_\n");
     }
 
@@ -160,11 +170,12 @@ mod tests {
     }
 
     #[test]
-    fn docker_refuses_what_a_line_cannot_hold_and_quotes_nothing() {
-        let refusals = render(&entries(), Format::Docker).unwrap_err();
+    fn docker_gets_all_but_what_a_line_cannot_hold_and_no_quotes() {
+        let (text, refusals) = render(&entries(), Format::Docker);
         assert_eq!(refusals.iter().map(|refusal| refusal.name.as_str()).collect::<Vec<_>>(), ["A"]);
+        assert!(text.starts_with("B=it's $5 \\\\\n# left out: it has several lines"), "{text}");
         let long = Entry { name: "L".into(), value: EntryValue::Plain("x".repeat(DOCKER_LINE)), comment: None };
-        assert!(render(&[long], Format::Docker).is_err());
-        assert_eq!(render(&entries()[..1], Format::Docker).unwrap(), "B=it's $5 \\\\\n");
+        assert_eq!(render(&[long], Format::Docker).1.len(), 1);
+        assert_eq!(render(&entries()[..1], Format::Docker).0, "B=it's $5 \\\\\n");
     }
 }

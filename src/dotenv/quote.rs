@@ -8,38 +8,60 @@
 //! - In double quotes `"`, `\`, `$` and the backtick mean something to a shell, and something else to each reader.
 //! - python-dotenv replaces `${NAME}` and `${NAME:-text}` whatever the quotes.
 //! - Everyone but a shell and dotenvy turns a carriage return into a line feed.
+//! - In double quotes a backslash before `"`, `\` and `$` is taken away by a shell, dotenvy and Ruby, by python-dotenv but
+//!   for `$`, and not by Node's. Where a quote could be taken for an escaped one, what follows would be part of the value,
+//!   so such a form is none: one value never costs the others.
 
 use crate::model::{BLOCK_END, BLOCK_START};
 use std::borrow::Cow;
 
-/// The value as it stands after the `=`, or why it cannot stand there.
-pub(super) fn quote(value: &str) -> Result<Cow<'_, str>, &'static str> {
+/// How a value can stand after the `=`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Quoted<'a> {
+    /// So that every reader reads it as it is.
+    ForAll(Cow<'a, str>),
+    /// So that most readers do, and why not all.
+    ForMost(String, &'static str),
+    /// Not at all, and why.
+    Not(&'static str),
+}
+
+/// The form of a value that the most readers read as it is.
+pub(super) fn quote(value: &str) -> Quoted<'_> {
     if value.contains('\0') {
-        return Err("it holds a NUL character, which no variable can");
+        return Quoted::Not("it holds a NUL character, which no variable can");
     }
     if value.contains('\r') {
-        return Err("it holds a carriage return, which python-dotenv and others read as a line feed");
-    }
-    if python_replaces(value) {
-        return Err("it holds `${…}`, which python-dotenv replaces even inside single quotes");
+        return Quoted::Not("it holds a carriage return, which python-dotenv and others read as a line feed");
     }
     if value.lines().any(|line| [BLOCK_START, BLOCK_END].contains(&line.trim_end())) {
-        return Err("it holds a line that marks where the part of `.env` written by devenv starts or ends");
+        return Quoted::Not("it holds a line that marks where the part of `.env` written by devenv starts or ends");
     }
     if value.chars().all(is_bare) {
-        return Ok(Cow::Borrowed(value));
+        return Quoted::ForAll(Cow::Borrowed(value));
+    }
+    if value.ends_with('\\') {
+        return Quoted::Not("it ends with a backslash, which readers take for an escape of the closing quote");
     }
     if value.contains('\'') {
-        return if value.contains(['"', '\\', '$', '`']) {
-            Err("it holds `'` together with `\"`, `\\`, `$` or a backtick, and no quotes carry both for every reader")
-        } else {
-            Ok(Cow::Owned(format!("\"{value}\"")))
-        };
+        if !value.contains(['"', '\\', '$', '`']) {
+            return Quoted::ForAll(Cow::Owned(format!("\"{value}\"")));
+        }
+        if value.contains('`') {
+            return Quoted::Not("it holds `'` together with a backtick, and no quotes carry both");
+        }
+        let escaped = value.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$");
+        let why = "it holds `'` together with `\"`, `\\` or `$`, which Node's dotenv and others read with a backslash too many";
+        return Quoted::ForMost(format!("\"{escaped}\""), why);
     }
-    if value.contains("\\\\") || value.ends_with('\\') {
-        return Err("it holds two backslashes in a row or ends with one, which python-dotenv reads as an escape");
+    let quoted = format!("'{value}'");
+    if python_replaces(value) {
+        return Quoted::ForMost(quoted, "it holds `${…}`, which python-dotenv replaces even inside single quotes");
     }
-    Ok(Cow::Owned(format!("'{value}'")))
+    if value.contains("\\\\") {
+        return Quoted::ForMost(quoted, "it holds two backslashes in a row, which python-dotenv reads as one");
+    }
+    Quoted::ForAll(Cow::Owned(quoted))
 }
 
 /// Characters that mean nothing to any reader; `=` and `~` are not among them because of zsh.
@@ -83,26 +105,28 @@ mod tests {
             ("~", "'~'"),
             (" ", "' '"),
         ] {
-            assert_eq!(quote(value).as_deref(), Ok(written), "{value:?}");
+            assert_eq!(quote(value), Quoted::ForAll(written.into()), "{value:?}");
         }
     }
 
     #[test]
-    fn what_no_form_carries_is_refused() {
-        for value in [
-            "a\0b",
-            "a\r\nb",
-            "${X}",
-            "a${X:-b}c",
-            "it's $5",
-            "it's \"so\"",
-            "it's `so`",
-            "it's \\",
-            "\\\\host",
-            "end\\",
+    fn what_not_every_reader_takes_gets_the_form_that_most_take_or_none() {
+        for (value, written) in [
+            ("${X}", "'${X}'"),
+            ("a${X:-b}c", "'a${X:-b}c'"),
+            ("it's $5", "\"it's \\$5\""),
+            ("it's \"so\"", "\"it's \\\"so\\\"\""),
+            ("it's \\ x", "\"it's \\\\ x\""),
+            ("\\\\host", "'\\\\host'"),
         ] {
-            assert!(quote(value).is_err(), "{value:?}");
+            assert!(
+                matches!(quote(value), Quoted::ForMost(text, _) if text == written),
+                "{value:?}: {:?}",
+                quote(value)
+            );
         }
-        assert!(quote(&format!("a\n{BLOCK_END}\nb")).is_err());
+        for value in ["a\0b", "a\r\nb", "it's `so`", "it's \\", "end\\", &format!("a\n{BLOCK_END}\nb")] {
+            assert!(matches!(quote(value), Quoted::Not(_)), "{value:?}: {:?}", quote(value));
+        }
     }
 }

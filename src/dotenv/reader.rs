@@ -178,6 +178,13 @@ mod tests {
     }
 
     #[test]
+    fn after_a_lost_end_line_the_users_own_lines_are_still_theirs() {
+        let text = format!("{BLOCK_START}\nA=1\nB=2\n\nMINE=1\nB=mine\n");
+        let lines: Vec<_> = user_lines(&text).into_iter().map(|line| (line.name, line.line)).collect();
+        assert_eq!(lines, [("MINE".to_owned(), 5), ("B".to_owned(), 6)]);
+    }
+
+    #[test]
     fn an_unclosed_quote_takes_its_own_line_only() {
         assert_eq!(read("A='x\nB=1\n").into_iter().map(|found| found.0).collect::<Vec<_>>(), ["A", "B"]);
     }

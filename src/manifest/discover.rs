@@ -413,7 +413,7 @@ mod tests {
         let project = Project::at(folder.path()).unwrap();
         let process: BTreeMap<String, String> =
             process.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let environment = Environment::new(&process, None);
+        let environment = Environment::new(&process, &[]);
         let found = discover(&project, &environment, &project.root);
         found.files.iter().map(|(_, file)| file.source.path.display().to_string()).collect()
     }

@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 pub(crate) struct Environment(BTreeMap<String, String>);
 
 impl Environment {
-    /// Takes out every variable whose name and value stand in the managed block.
-    pub(crate) fn new(process: &BTreeMap<String, String>, dotenv: Option<&str>) -> Self {
-        let ours = dotenv.map(managed_entries).unwrap_or_default();
-        let is_ours = |name: &String, value: &String| ours.get(name) == Some(value);
+    /// Takes out every variable whose name and value stand in the managed block of an env file.
+    pub(crate) fn new(process: &BTreeMap<String, String>, env_files: &[&str]) -> Self {
+        let ours: Vec<_> = env_files.iter().map(|text| managed_entries(text)).collect();
+        let is_ours = |name: &String, value: &String| ours.iter().any(|ours| ours.get(name) == Some(value));
         Self(
             process
                 .iter()
@@ -43,10 +43,10 @@ fn managed_entries(text: &str) -> BTreeMap<String, String> {
         };
         let quoted = value.chars().next().filter(|quote| matches!(quote, '\'' | '"')).and_then(|quote| {
             // A quoted value may hold newlines, so it ends at its quote and not at its line.
-            value[1..].split_once(quote)
+            closed(&value[1..], quote)
         });
         if let Some((value, after)) = quoted {
-            entries.insert(name.to_owned(), value.to_owned());
+            entries.insert(name.to_owned(), value);
             rest = after.split_once('\n').map_or("", |(_, after)| after);
         } else {
             entries.insert(name.to_owned(), line[name.len() + 1..].trim_end().to_owned());
@@ -54,6 +54,23 @@ fn managed_entries(text: &str) -> BTreeMap<String, String> {
         }
     }
     entries
+}
+
+/// A quoted text up to its quote, without the escapes of double quotes, and what follows.
+fn closed(text: &str, quote: char) -> Option<(String, &str)> {
+    let (mut value, mut escaped) = (String::new(), false);
+    for (at, c) in text.char_indices() {
+        match c {
+            _ if escaped => {
+                value.push(c);
+                escaped = false;
+            }
+            '\\' if quote == '"' => escaped = true,
+            c if c == quote => return Some((value, &text[at + 1..])),
+            c => value.push(c),
+        }
+    }
+    None
 }
 
 fn is_name(name: &str) -> bool {
@@ -66,12 +83,16 @@ mod tests {
 
     #[test]
     fn what_the_managed_block_wrote_is_no_input() {
-        let dotenv = format!("TAG=15\n{BLOCK_START}\n# note\nURL='a b'\nTWO='x\ny'\nPLAIN=1\n{BLOCK_END}\nC=3\n");
-        let process = [("URL", "a b"), ("TWO", "x\ny"), ("PLAIN", "2"), ("TAG", "15"), ("C", "3")]
+        let dotenv = format!(
+            "TAG=15\n{BLOCK_START}\n# note\nURL='a b'\nMOTD=\"it's \\\"\\$5\\\"\"\nTWO='x\ny'\nPLAIN=1\n{BLOCK_END}\nC=3\n"
+        );
+        let motd = ("MOTD", "it's \"$5\"");
+        let process = [("URL", "a b"), motd, ("TWO", "x\ny"), ("PLAIN", "2"), ("TAG", "15"), ("C", "3")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let environment = Environment::new(&process.into(), Some(&dotenv));
+        let environment = Environment::new(&process.into(), &["OTHER=1", &dotenv]);
         assert_eq!(environment.get("URL"), None);
         assert_eq!(environment.get("TWO"), None);
+        assert_eq!(environment.get("MOTD"), None);
         assert_eq!(environment.get("PLAIN"), Some("2"), "the user changed it, so it is the user's");
         assert_eq!(environment.get("TAG"), Some("15"));
         assert_eq!(environment.get("C"), Some("3"));

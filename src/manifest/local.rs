@@ -21,6 +21,7 @@
 //! branch: git                          # each git branch has data of its own; `worktree`: see `--from`
 //! apps:
 //!   web: {env_file: web/.env}          # this app's variables go to a file of their own
+//! env_file: .env.devenv                # and all others to this one instead of `.env`
 //! kinds: [kinds/thing.yaml]            # kinds of one's own
 //! ```
 //!
@@ -46,13 +47,16 @@ pub fn file(root: &Path) -> PathBuf {
     paths.find(|path| path.is_file()).unwrap_or_else(|| root.join(FILE_NAMES[0]))
 }
 
-const KEYS: &[&str] = &["from", "services", "leave_out", "include", "variables", "seeds", "branch", "apps", "kinds"];
+const KEYS: &[&str] =
+    &["from", "services", "leave_out", "include", "variables", "seeds", "branch", "env_file", "apps", "kinds"];
 
 /// What the file says, as far as it is needed before the manifests are read.
 #[derive(Debug, Default)]
 pub(crate) struct Local {
     /// The folder that its paths are seen from.
     pub(crate) root: PathBuf,
+    /// The file that variables go to.
+    pub(crate) env_file: Option<Located<String>>,
     /// The whole document, for `overlay`.
     pub(crate) document: Option<Node>,
     /// Manifests to read, relative to the root.
@@ -111,6 +115,9 @@ fn read(file: ManifestFile, project: &Project, kinds: &mut Kinds, expect: &mut E
     }
     if let Some(node) = document.get("from") {
         local.from = expect.texts(node, "`from`");
+    }
+    if let Some(node) = document.get("env_file") {
+        local.env_file = expect.text(node, "`env_file`");
     }
     if let Some(node) = document.get("branch") {
         local.branching = Some(branching(node, expect));

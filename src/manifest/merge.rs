@@ -24,6 +24,7 @@ pub(crate) fn merge(
         stack.project = other.project;
     }
     stack.sources.extend(other.sources);
+    stack.env_inputs.extend(other.env_inputs);
     let mut places: HashMap<String, usize> =
         stack.services.iter().enumerate().map(|(at, service)| (service.name.clone(), at)).collect();
     for service in other.services {

@@ -45,7 +45,7 @@ mod unsafe_variables;
 mod variables;
 
 pub use adapters::adapters;
-pub use bind::conflicts;
+pub use bind::disagreements;
 pub use contradictions::{CONTRADICTS, contradictions, in_one_line};
 pub use end_of_life::ended;
 pub use local::{branching_of, file as local_file};
@@ -94,7 +94,9 @@ pub struct Reading {
     pub stack: Stack,
     /// Every kind, the user's own included.
     pub kinds: Kinds,
-    /// By app, the file that its variables go to instead of `.env`, relative to the root.
+    /// The file that variables go to instead of `.env`, relative to the root, where `services.local.yaml` names one.
+    pub env_file: Option<Located<String>>,
+    /// By app, the file that its variables go to instead of that one, relative to the root.
     pub env_files: BTreeMap<String, Located<String>>,
     /// How data follows git, where `services.local.yaml` says so.
     pub branching: Option<Branching>,
@@ -132,8 +134,9 @@ pub fn read(request: &Request) -> Result<Reading, Failure> {
     let mut diagnostics = Vec::new();
     let project = project(request, &|_| false)?;
     let mut kinds = kinds(&project, &mut diagnostics)?;
-    let dotenv = fs::read_to_string(project.root.join(".env")).ok();
-    let environment = Environment::new(&request.environment, dotenv.as_deref());
+    let written = [".env", ".env.local"].map(|name| project.read(Path::new(name)).ok());
+    let written: Vec<&str> = written.iter().flatten().map(|file| file.text.as_str()).collect();
+    let environment = Environment::new(&request.environment, &written);
     diagnostics.extend(discover::other_tool(&project.root));
     let local = local::open(&project, &mut kinds, &mut diagnostics);
     let before_manifests = diagnostics.len();
@@ -171,7 +174,8 @@ pub fn read(request: &Request) -> Result<Reading, Failure> {
     if stack.project.is_empty() {
         stack.project = name_of(&project.root);
     }
-    Ok(Reading { root: project.root, stack, kinds, env_files, branching: local.branching, diagnostics })
+    let Local { env_file, branching, .. } = local;
+    Ok(Reading { root: project.root, stack, kinds, env_file, env_files, branching, diagnostics })
 }
 
 /// The root of the checkout that the user works in: the nearest folder upwards that holds a manifest, or that `is_root`

@@ -43,7 +43,7 @@ pub use history::{Commit, History, Release, is_release};
 pub use image::{ImageError, ImageRef};
 pub use layers::{Over, Owner, Way, top_of, volume_of};
 pub use lock::{Lock, LockedService, RegistryContent, RegistryImage};
-pub use managed_block::{BLOCK_END, BLOCK_START, without_managed_block};
+pub use managed_block::{BLOCK_END, BLOCK_START, unclosed_length, without_managed_block};
 pub use oci::{OciDocument, digest_of_bytes, digest_of_hash, platform_name, releases};
 pub use origin::{Located, Origin, SourceFile};
 pub use overlaid::{Change, Production};
@@ -54,7 +54,7 @@ pub use rights::Rights;
 pub use secret::Secret;
 pub use seed::{Seed, SeedSource};
 pub use stack::{
-    App, Credential, Database, InitFile, Key, Service, Setting, Source, Stack, Support, User, Value, Variable,
+    App, Credential, Database, EnvInput, InitFile, Key, Service, Setting, Source, Stack, Support, User, Value, Variable,
 };
 pub use template::{Json, Piece, Template};
 pub use tool::{FoundTool, FoundTools, PackageFile, PinnedTool, Role, Strength, TOOLS, Tool};

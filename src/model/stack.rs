@@ -19,6 +19,19 @@ pub struct Stack {
     pub variables: Vec<Variable>,
     /// Names of services that production has and this checkout alone leaves out; they are among the apps.
     pub left_out: BTreeSet<String>,
+    /// Files of variables that production's own tools read in this checkout.
+    pub env_inputs: Vec<EnvInput>,
+}
+
+/// A file of variables that production's own tools read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EnvInput {
+    /// Its path from the root.
+    pub path: PathBuf,
+    /// What the file sets for the `${…}` of a manifest; nothing where an app gets the whole file.
+    pub names: BTreeSet<String>,
+    /// The line that names the file, where one does.
+    pub origin: Option<Origin>,
 }
 
 impl Stack {

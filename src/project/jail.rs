@@ -50,6 +50,43 @@ pub enum Fault {
     Io(io::Error),
 }
 
+impl std::fmt::Display for Fault {
+    /// Why; reads on from "because".
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Missing => f.write_str("there is no such file"),
+            Self::Outside(path) => write!(f, "it leads to {}, outside of the checkout", path.display()),
+            Self::Folder => f.write_str("it is a folder"),
+            Self::NotRegular => f.write_str("it is no regular file"),
+            Self::Git => f.write_str("it lies in `.git`, where only git writes"),
+            Self::OtherPurpose(path) => write!(f, "`{}` is a file of another purpose", path.display()),
+            Self::ReadOnly => f.write_str("it is read-only"),
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}
+
+impl From<Fault> for io::Error {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Io(error) => error,
+            Fault::Missing => Self::new(io::ErrorKind::NotFound, fault.to_string()),
+            fault => Self::other(fault.to_string()),
+        }
+    }
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::Missing,
+            _ => Self::Io(error),
+        }
+    }
+}
+
 impl From<Errno> for Fault {
     fn from(error: Errno) -> Self {
         match error {

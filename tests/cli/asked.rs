@@ -72,7 +72,8 @@ fn git_runs_nothing_that_a_bare_repository_in_the_checkout_names() {
     assert!(trapped.is_sprung(), "the trap works");
 
     dotenv::git::standing(&bare.join(".env"));
-    dotenv::git::choose(&bare, None).expect("an env file");
+    let checkout = devenv::project::Checkout::at(&bare).expect("a checkout");
+    dotenv::choose(&checkout, &dotenv::Wanted::of(".env")).expect("an env file");
     machine::git::tracked(&bare, &[PathBuf::from("package-lock.json")]);
     let _ = machine::git::history(&bare, &[], 0);
     machine::git::branch(&bare);

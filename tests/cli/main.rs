@@ -18,3 +18,4 @@ mod pin;
 mod report;
 mod tools;
 mod trust;
+mod writing;

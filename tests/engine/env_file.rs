@@ -13,7 +13,9 @@ fn the_user_s_own_lines_line_ends_and_byte_order_mark_survive() {
     let project = Sandbox::new(&[("services.yaml", REDIS)]);
     let before = "\u{feff}# mine\r\nOWN='a b'\r\n\r\n";
     project.write(".env", before);
-    project.succeed(&["up"]);
+    std::fs::set_permissions(project.path(".env"), PermissionsExt::from_mode(0o644)).unwrap();
+    let corrected = project.succeed(&["up"]);
+    assert!(corrected.stderr.contains("others could read `.env` (mode 0644)"), "{corrected:?}");
     let first = project.read(".env");
     assert!(first.starts_with(before), "{first:?}");
     assert_eq!(std::fs::metadata(project.path(".env")).unwrap().permissions().mode() & 0o777, 0o600);
@@ -151,7 +153,7 @@ fn a_file_that_git_tracks_is_left_alone_and_one_it_does_not_ignore_is_warned_abo
 
     git(&["add", ".env.local"]);
     let outcome = project.fail(1, &["up"]);
-    assert!(outcome.stderr.contains("git tracks both"), "{outcome:?}");
+    assert!(outcome.stderr.contains("neither `.env` nor `.env.local`"), "{outcome:?}");
 
     git(&["rm", "--quiet", "--cached", ".env", ".env.local"]);
     project.write(".gitignore", ".env\n");
@@ -160,22 +162,96 @@ fn a_file_that_git_tracks_is_left_alone_and_one_it_does_not_ignore_is_warned_abo
 }
 
 #[test]
-fn apps_with_files_of_their_own_get_their_own_variables() {
+fn apps_that_disagree_stop_nobody_and_each_gets_its_own_values() {
     let project = Sandbox::new(&[
         (
             "compose.yaml",
-            "services:\n  web: {build: web, environment: {URL: \"redis://cache:6379/0\", ROLE: web}}\n  \
-             worker: {build: web, environment: {URL: \"redis://cache:6379/1\", ROLE: worker}}\n  cache: {image: \"redis:7.0.15\"}\n",
+            "services:\n  web: {build: web, environment: {URL: \"redis://cache:6379/0\", ROLE: web, LEVEL: info}}\n  \
+             worker: {build: web, environment: {URL: \"redis://cache:6379/1\", ROLE: worker, LEVEL: info}}\n  \
+             cache: {image: \"redis:7.0.15\"}\n",
         ),
         ("web/Dockerfile", "FROM scratch\n"),
     ]);
-    let outcome = project.fail(3, &["up"]);
-    for part in ["`ROLE`", "compose.yaml:3:73", "`web` gets another one", "env_file"] {
-        assert!(outcome.stderr.contains(part), "{part}: {outcome:?}");
-    }
+    let outcome = project.succeed(&["up"]);
+    assert!(outcome.stderr.contains(".env.web") && outcome.stderr.contains("of worker: URL, ROLE"), "{outcome:?}");
+    let (shared, web, worker) = (project.read(".env"), project.read(".env.web"), project.read(".env.worker"));
+    assert!(shared.contains("LEVEL=info") && !shared.contains("ROLE") && !shared.contains("URL"), "{shared}");
+    assert!(web.contains("ROLE=web") && web.contains("/0\n") && !web.contains("LEVEL"), "{web}");
+    assert!(worker.contains("ROLE=worker") && worker.contains("/1\n"), "{worker}");
+    project.succeed(&["env", "--check"]);
+    let said = "echo $ROLE $LEVEL ${URL##*/}";
+    assert_eq!(project.succeed(&["run", "--app", "worker", "--", "sh", "-c", said]).stdout, "worker info 1\n");
+    assert_eq!(project.succeed(&["run", "--app", "web", "--", "sh", "-c", said]).stdout, "web info 0\n");
+    let neither = project.succeed(&["run", "--", "sh", "-c", said]);
+    assert_eq!(neither.stdout, "info\n");
+    assert!(
+        neither.stderr.contains("apps disagree about ROLE, URL") && neither.stderr.contains("--app web"),
+        "{neither:?}"
+    );
+    let one = project.succeed(&["env", "--app", "web", "--format", "json"]).json();
+    assert_eq!((one["ROLE"].as_str(), one["LEVEL"].as_str()), (Some("web"), Some("info")));
+    let unknown = project.fail(2, &["env", "--app", "wrb"]);
+    assert!(unknown.stderr.contains("did you mean `web`?"), "{unknown:?}");
+
+    // A file that services.local.yaml names has all that its app gets.
     project.write("services.local.yaml", "apps: {worker: {env_file: worker.env}}\n");
     project.succeed(&["up"]);
     let (web, worker) = (project.read(".env"), project.read("worker.env"));
     assert!(web.contains("ROLE=web") && !web.contains("ROLE=worker"), "{web}");
-    assert!(worker.contains("ROLE=worker") && worker.contains("/1"), "{worker}");
+    assert!(worker.contains("ROLE=worker") && worker.contains("/1") && worker.contains("LEVEL=info"), "{worker}");
+}
+
+#[test]
+fn where_the_env_file_is_production_s_the_block_goes_beside_it_and_nothing_of_it_is_lost() {
+    let theirs = "REDIS_URL=redis://cache:6379/0\nSTRIPE_KEY=sk_mine\nLEVEL=info\n";
+    let compose = "services:\n  web: {image: \"acme/web:1\", env_file: .env}\n  cache: {image: \"redis:7.0.15\"}\n";
+    let project = Sandbox::new(&[("compose.yaml", compose), (".env", theirs)]);
+    let outcome = project.succeed(&["up"]);
+    let told = "`.env.local` is written, because compose.yaml:2:40 gives `.env` to production's app";
+    assert!(outcome.stderr.contains(told), "{outcome:?}");
+    assert_eq!(project.read(".env"), theirs);
+    let local = project.read(".env.local");
+    assert!(local.contains("REDIS_URL=redis://") && local.contains("127.0.0.1:"), "{local}");
+    assert!(!local.contains("STRIPE_KEY"), "an empty line here would hide the value there: {local}");
+    // What the message says: both ways lead to everything.
+    let read_both = project.succeed(&["run", "--", "sh", "-c", "echo $STRIPE_KEY $LEVEL; echo $REDIS_URL"]).stdout;
+    assert!(read_both.starts_with("sk_mine info\nredis://") && read_both.contains("127.0.0.1:"), "{read_both}");
+    let shell = Command::new("sh")
+        .args(["-c", "set -a; . ./.env; . ./.env.local; echo $STRIPE_KEY $LEVEL; echo $REDIS_URL"])
+        .current_dir(project.root())
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&shell.stdout), read_both);
+    project.succeed(&["env", "--check"]);
+    assert!(!project.succeed(&["up"]).stderr.contains("not proven"));
+
+    // A block that an earlier run wrote there goes; where services.local.yaml says, it goes there.
+    let block = &local[local.find("# >>>").unwrap()..];
+    project.write(".env", &format!("{theirs}\n{block}"));
+    project.write("services.local.yaml", "env_file: .env.shop\n");
+    project.succeed(&["up"]);
+    assert!(project.read(".env.shop").contains("REDIS_URL=redis://127.0.0.1:"), "{}", project.read(".env.shop"));
+    std::fs::remove_file(project.path("services.local.yaml")).unwrap();
+    let moved = project.succeed(&["up"]);
+    assert!(moved.stderr.contains("devenv's block was taken out of `.env`"), "{moved:?}");
+    assert_eq!(project.read(".env").trim_end(), theirs.trim_end());
+}
+
+#[test]
+fn one_value_that_no_quotes_carry_costs_no_other() {
+    let compose = "services:\n  web:\n    image: acme/web:1\n    environment:\n      MOTD: 'it''s \"$$5\"'\n      TICK: 'it''s `x`'\n      \
+                   REDIS_URL: redis://cache:6379/0\n  cache: {image: \"redis:7.0.15\"}\n";
+    let project = Sandbox::new(&[("compose.yaml", compose)]);
+    let outcome = project.succeed(&["up"]);
+    assert!(
+        outcome.stderr.contains("`MOTD` is not read the same") && outcome.stderr.contains("`TICK` is not written"),
+        "{outcome:?}"
+    );
+    let env = project.env();
+    assert_eq!((env["MOTD"].as_str(), env["TICK"].as_str()), ("it's \"$5\"", ""));
+    assert!(env["REDIS_URL"].contains("127.0.0.1:"), "{env:?}");
+    project.succeed(&["env", "--check"]);
+    assert_eq!(project.succeed(&["run", "--", "sh", "-c", "echo \"$TICK\""]).stdout, "it's `x`\n");
+    let docker = project.succeed(&["env", "--format", "docker"]).stdout;
+    assert!(docker.contains("TICK=it's `x`\n"), "{docker}");
 }

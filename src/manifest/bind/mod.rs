@@ -15,7 +15,7 @@ mod secrets;
 mod sibling;
 mod unbound;
 
-pub use conflict::conflicts;
+pub use conflict::disagreements;
 pub(crate) use names::is_secret as is_secret_name;
 
 use super::interpolate::Interpolated;

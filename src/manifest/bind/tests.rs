@@ -286,18 +286,30 @@ fn secrets_and_ways_to_production_are_never_copied() {
 }
 
 #[test]
-fn apps_that_disagree_are_told_with_both_places() {
-    let variable = |app: &str, text: &str, line| Variable {
-        name: "PORT".to_owned(),
-        app: app.to_owned(),
-        value: Value::Plain(text.to_owned()),
-        origin: origin(line),
+fn a_host_that_nothing_says_is_bound_by_the_port_beside_it_or_not_at_all() {
+    let variables = |port: &'static str| {
+        bound(&[("PGHOST", "${NOWHERE}"), ("PGPORT", port), ("PGDATABASE", "shop"), ("PGPASSWORD", "${DB_PASSWORD}")]).0
     };
-    assert_eq!(conflicts(&[variable("web", "1", 2), variable("worker", "1", 3)]), []);
-    let found = conflicts(&[variable("web", "1", 2), variable("worker", "2", 3), variable("cron", "3", 4)]);
-    assert_eq!(found.len(), 1);
-    assert_eq!(found[0].code, "variable-conflict");
-    assert_eq!(found[0].origin.as_ref().unwrap().line, 3);
-    assert_eq!(found[0].related[0].origin.line, 2);
-    assert!(found[0].help[0].contains("apps: {worker: {env_file: .env.worker}}"));
+    assert_eq!(variables("5432"), ["<db.host>", "<db.port>", "<db.database>", "<db.password>"]);
+    let (empty, _) = bound(&[("PGHOST", "${NOWHERE:-}"), ("PGPORT", "5432")]);
+    assert_eq!(empty, ["<db.host>", "<db.port>"]);
+    // Two services have that port, or none.
+    assert_eq!(bound(&[("CACHE_HOST", "${NOWHERE}"), ("CACHE_PORT", "6379")]).0[1], "plain 6379");
+    assert_eq!(variables("15432")[1], "plain 15432");
+}
+
+#[test]
+fn apps_disagree_about_a_name_with_several_values_and_not_about_one_that_is_not_passed() {
+    let variable =
+        |app: &str, value: Value| Variable { name: "PORT".to_owned(), app: app.to_owned(), value, origin: origin(1) };
+    let plain = |text: &str| Value::Plain(text.to_owned());
+    let names = |values: &[Value]| {
+        let apps = ["web", "worker", "cron"];
+        let variables: Vec<_> = apps.iter().zip(values).map(|(app, value)| variable(app, value.clone())).collect();
+        disagreements(&variables).len()
+    };
+    assert_eq!(names(&[plain("1"), plain("1"), Value::NotPassed]), 0);
+    assert_eq!(names(&[plain("1"), plain("2"), plain("1")]), 1);
+    assert_eq!(names(&[Value::NotPassed, plain("1"), plain("2")]), 1);
+    assert_eq!(names(&[Value::Secret("A".to_owned()), Value::Secret("B".to_owned())]), 1);
 }

@@ -7,10 +7,11 @@ use super::value::{Content, Value};
 use crate::manifest::dialect::{Input, ManifestFile};
 use crate::manifest::env_file::{self, Format};
 use crate::manifest::files::{FileFault, tidy};
-use crate::model::{Diagnostic, Located, Origin, Source, SourceFile, without_managed_block};
+use crate::model::{Diagnostic, EnvInput, Located, Origin, Source, SourceFile, without_managed_block};
 use crate::syntax::tree::Node;
 use crate::syntax::yaml;
-use std::collections::{BTreeMap, HashMap};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -27,6 +28,10 @@ pub(super) struct Loader<'a> {
     pub(super) diagnostics: Vec<Diagnostic>,
     /// Every file that took part, in order.
     pub(super) sources: Vec<Source>,
+    /// Files of variables that apps get, or that set what is interpolated.
+    env_inputs: Vec<EnvInput>,
+    /// Names of a file of variables that were asked for.
+    interpolated: RefCell<BTreeSet<String>>,
     /// The project folder of each file, by the path shown.
     folders: HashMap<PathBuf, PathBuf>,
     /// The variables of each file, by the path shown.
@@ -46,13 +51,45 @@ type Chain = Vec<(PathBuf, Option<Origin>)>;
 
 impl<'a> Loader<'a> {
     pub(super) fn new(input: &'a Input<'a>) -> Self {
-        Self { input, diagnostics: Vec::new(), sources: Vec::new(), folders: HashMap::new(), variables: HashMap::new() }
+        Self {
+            input,
+            diagnostics: Vec::new(),
+            sources: Vec::new(),
+            env_inputs: Vec::new(),
+            interpolated: RefCell::default(),
+            folders: HashMap::new(),
+            variables: HashMap::new(),
+        }
     }
 
     /// The variable as Compose sees it in a file's project.
     pub(super) fn lookup(&self, origin: &Origin, name: &str) -> Option<String> {
         let own = self.variables.get(origin.path());
+        self.note_interpolated(own, name);
         self.input.environment.get(name).map(str::to_owned).or_else(|| own?.0.get(name).cloned())
+    }
+
+    fn note_interpolated(&self, variables: Option<&Variables>, name: &str) {
+        if variables.is_some_and(|variables| variables.0.contains_key(name)) {
+            self.interpolated.borrow_mut().insert(name.to_owned());
+        }
+    }
+
+    /// Takes note of a file of variables that an app gets, whether it is there or not.
+    pub(super) fn note_env_file(&mut self, path: &Path, origin: &Origin) {
+        let path = self.input.project.shown(path);
+        self.env_inputs.push(EnvInput { path, names: BTreeSet::new(), origin: Some(origin.clone()) });
+    }
+
+    /// The files of variables that production's Compose reads for an app or for what is interpolated.
+    pub(super) fn env_inputs(&mut self) -> Vec<EnvInput> {
+        let asked = self.interpolated.take();
+        let mut inputs = std::mem::take(&mut self.env_inputs);
+        for input in inputs.iter_mut().filter(|input| input.origin.is_none()) {
+            input.names.retain(|name| asked.contains(name));
+        }
+        inputs.retain(|input| input.origin.is_some() || !input.names.is_empty());
+        inputs
     }
 
     /// A variable of the outermost project.
@@ -95,6 +132,8 @@ impl<'a> Loader<'a> {
                 let lookup = |name: &str| environment.get(name).map(str::to_owned);
                 let (entries, diagnostics) = env_file::read(&file, Format::Compose, &lookup);
                 self.diagnostics.extend(diagnostics);
+                let names = entries.iter().map(|entry| entry.name.clone()).collect();
+                self.env_inputs.push(EnvInput { path: file.path.clone(), names, origin: None });
                 for entry in entries {
                     if let Some(value) = entry.value {
                         variables.0.insert(entry.name, value.text);
@@ -155,7 +194,13 @@ impl<'a> Loader<'a> {
         self.folders.insert(source.path.clone(), folder.to_path_buf());
         self.variables.insert(source.path.clone(), variables.clone());
         let environment = self.input.environment;
-        let lookup = |name: &str| environment.get(name).map(str::to_owned).or_else(|| variables.0.get(name).cloned());
+        let asked = RefCell::new(BTreeSet::new());
+        let lookup = |name: &str| {
+            if variables.0.contains_key(name) {
+                asked.borrow_mut().insert(name.to_owned());
+            }
+            environment.get(name).map(str::to_owned).or_else(|| variables.0.get(name).cloned())
+        };
         let mut entries = Vec::new();
         for entry in node.entries() {
             // What lies under `x-` is for anchors, and was read where they are used.
@@ -164,6 +209,7 @@ impl<'a> Loader<'a> {
                 entries.push((entry.key.clone(), value));
             }
         }
+        self.interpolated.borrow_mut().append(&mut asked.into_inner());
         Value { origin: node.origin.clone(), tag: None, content: Content::Map(entries) }
     }
 

@@ -77,6 +77,7 @@ pub(crate) fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
         }
         stack.variables = bind(input.kinds, &mut stack.services, &sources, &declared);
     }
+    stack.env_inputs = loader.env_inputs();
     stack.sources = loader.sources;
     (stack, loader.diagnostics)
 }

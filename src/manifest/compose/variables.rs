@@ -81,6 +81,7 @@ fn file_of(loader: &mut Loader<'_>, entry: &Value) -> Vec<Given> {
         _ => Format::Compose,
     };
     let path = loader.path_in(&named.origin, path);
+    loader.note_env_file(&path, &named.origin);
     let file = match loader.input.project.read(&path) {
         Ok(file) => file,
         Err(error) if error.fault == FileFault::Missing && !required => return Vec::new(),

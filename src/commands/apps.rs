@@ -1,0 +1,201 @@
+//! Which app gets which variables, and in which env file.
+//!
+//! Nobody is stopped where apps disagree about a name: each gets its own value, in a file of its own.
+
+use crate::manifest;
+use crate::model::{Diagnostic, Exit, Failure, Located, Stack, Value, Variable, did_you_mean};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What goes into one env file.
+pub(crate) struct Share<'a> {
+    /// The app whose file it is; none for the one that is for every app.
+    pub(crate) app: Option<&'a str>,
+    /// The file that `services.local.yaml` names for the app.
+    pub(crate) named: Option<&'a Located<String>>,
+    /// The variables.
+    pub(crate) variables: Vec<&'a Variable>,
+}
+
+/// Every env file's variables, the one for every app first. What apps disagree about goes to a file of each app's own,
+/// and what an app with a named file gets to that one alone.
+pub(crate) fn shares<'a>(stack: &'a Stack, files: &'a BTreeMap<String, Located<String>>) -> Vec<Share<'a>> {
+    let unnamed = || stack.variables.iter().filter(move |variable| !files.contains_key(&variable.app));
+    let disagreed = manifest::disagreements(unnamed());
+    let is_own = |variable: &Variable| !variable.app.is_empty() && disagreed.contains(variable.name.as_str());
+    let mut shares =
+        vec![Share { app: None, named: None, variables: unnamed().filter(|variable| !is_own(variable)).collect() }];
+    for (app, file) in files {
+        // Variables of no app are for every app.
+        let of_app = |variable: &&Variable| variable.app == *app || variable.app.is_empty();
+        let variables = stack.variables.iter().filter(of_app).collect();
+        shares.push(Share { app: Some(app.as_str()), named: Some(file), variables });
+    }
+    for variable in unnamed().filter(|variable| is_own(variable) && variable.value != Value::NotPassed) {
+        match shares.iter_mut().find(|share| share.app == Some(variable.app.as_str())) {
+            Some(share) => share.variables.push(variable),
+            None => shares.push(Share { app: Some(variable.app.as_str()), named: None, variables: vec![variable] }),
+        }
+    }
+    shares
+}
+
+/// The variables of one app, its own first; without an app those of all apps but for what they disagree about.
+pub(crate) fn of_app<'a>(
+    stack: &'a Stack,
+    files: &'a BTreeMap<String, Located<String>>,
+    app: Option<&str>,
+) -> Result<Vec<&'a Variable>, Failure> {
+    let shares = shares(stack, files);
+    let Some(app) = app else {
+        let disagreed = disagreed(&shares);
+        let named = shares.iter().skip(1).filter(|share| share.named.is_some());
+        let rest =
+            named.flat_map(|share| &share.variables).filter(|variable| !disagreed.contains(variable.name.as_str()));
+        return Ok(shares[0].variables.iter().chain(rest).copied().collect());
+    };
+    let known: BTreeSet<&str> = stack
+        .apps
+        .iter()
+        .map(|app| app.name.as_str())
+        .chain(stack.variables.iter().map(|variable| variable.app.as_str()).filter(|app| !app.is_empty()))
+        .collect();
+    if !known.contains(app) {
+        let told = Diagnostic::error("unknown-app", format!("no manifest declares an app `{app}`"));
+        let told = told.because(format!("there are: {}", known.iter().copied().collect::<Vec<_>>().join(", ")));
+        return Err(Failure::new(
+            Exit::Usage,
+            match did_you_mean(app, known.iter().copied()) {
+                Some(near) => told.help(format!("did you mean `{near}`?")),
+                None => told.help("name one of them: `--app NAME`"),
+            },
+        ));
+    }
+    let own = shares.iter().find(|share| share.app == Some(app));
+    let of_all: &[&Variable] =
+        if own.is_some_and(|share| share.named.is_some()) { &[] } else { shares[0].variables.as_slice() };
+    Ok(own.map(|share| share.variables.as_slice()).unwrap_or_default().iter().chain(of_all).copied().collect())
+}
+
+/// The names that apps without a named file disagree about.
+fn disagreed<'a>(shares: &[Share<'a>]) -> BTreeSet<&'a str> {
+    let own = shares.iter().filter(|share| share.app.is_some() && share.named.is_none());
+    own.flat_map(|share| &share.variables).map(|variable| variable.name.as_str()).collect()
+}
+
+/// What is to be said where no app is named and apps disagree: which names are not among the variables.
+pub(crate) fn left_out(stack: &Stack, files: &BTreeMap<String, Located<String>>) -> Option<Diagnostic> {
+    let shares = shares(stack, files);
+    let names: Vec<&str> = disagreed(&shares).into_iter().collect();
+    let app = shares.iter().find(|share| share.app.is_some() && share.named.is_none())?.app?;
+    let told = format!("apps disagree about {}, which is left out here", names.join(", "));
+    Some(Diagnostic::note("variables-differ", told).help(format!("name the app: `--app {app}`")))
+}
+
+/// The name of an app's own env file; `taken` are the names that other apps have.
+pub(crate) fn file_name(app: &str, taken: &BTreeSet<String>) -> String {
+    /// What frameworks read by themselves, or what is kept in git.
+    const RESERVED: &[&str] = &[
+        "local",
+        "development",
+        "dev",
+        "production",
+        "prod",
+        "test",
+        "staging",
+        "ci",
+        "example",
+        "sample",
+        "template",
+        "dist",
+        "defaults",
+    ];
+    let plain: String =
+        app.chars().map(|c| if c.is_ascii_alphanumeric() || "_-".contains(c) { c } else { '-' }).collect();
+    let plain = plain.trim_matches('-');
+    let word = if plain.is_empty() || RESERVED.contains(&plain.to_ascii_lowercase().as_str()) {
+        format!("app-{plain}")
+    } else {
+        plain.to_owned()
+    };
+    let mut name = format!(".env.{word}");
+    let mut number = 2;
+    while taken.contains(&name) {
+        name = format!(".env.{word}-{number}");
+        number += 1;
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Origin, SourceFile};
+    use std::sync::Arc;
+
+    /// What each file gets, of apps with these values of these names.
+    fn shared(variables: &[(&str, &str, Value)], named: &[(&str, &str)]) -> Vec<(String, Vec<String>)> {
+        let origin = Origin::start_of(&Arc::new(SourceFile { path: "compose.yaml".into(), text: String::new() }));
+        let variable = |(app, name, value): &(&str, &str, Value)| Variable {
+            name: (*name).to_owned(),
+            app: (*app).to_owned(),
+            value: value.clone(),
+            origin: origin.clone(),
+        };
+        let stack = Stack { variables: variables.iter().map(variable).collect(), ..Stack::default() };
+        let located = |path: &str| Located::new(path.to_owned(), origin.clone());
+        let files = named.iter().map(|(app, path)| ((*app).to_owned(), located(path))).collect();
+        let shown = |share: &Share<'_>| {
+            let of = |variable: &&Variable| format!("{} of {}", variable.name, variable.app);
+            (share.app.unwrap_or("every app").to_owned(), share.variables.iter().map(of).collect())
+        };
+        shares(&stack, &files).iter().map(shown).collect()
+    }
+
+    #[test]
+    fn what_apps_agree_about_is_shared_and_each_gets_its_own_values_of_the_rest() {
+        let plain = |text: &str| Value::Plain(text.to_owned());
+        let variables = [
+            ("web", "LEVEL", plain("info")),
+            ("web", "ROLE", plain("web")),
+            ("web", "ONLY_WEB", plain("1")),
+            ("worker", "LEVEL", plain("info")),
+            ("worker", "ROLE", plain("worker")),
+            ("cron", "ROLE", Value::NotPassed),
+            ("", "ROLE", plain("none")),
+        ];
+        let expected = |files: &[(&str, &[&str])]| -> Vec<(String, Vec<String>)> {
+            let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+            files.iter().map(|(app, names_of)| ((*app).to_owned(), names(names_of))).collect()
+        };
+        assert_eq!(
+            shared(&variables, &[]),
+            expected(&[
+                ("every app", &["LEVEL of web", "ONLY_WEB of web", "LEVEL of worker", "ROLE of "]),
+                ("web", &["ROLE of web"]),
+                ("worker", &["ROLE of worker"]),
+            ])
+        );
+        assert_eq!(
+            shared(&variables[..5], &[("worker", "worker.env")]),
+            expected(&[
+                ("every app", &["LEVEL of web", "ROLE of web", "ONLY_WEB of web"]),
+                ("worker", &["LEVEL of worker", "ROLE of worker"]),
+            ])
+        );
+    }
+
+    #[test]
+    fn an_app_s_file_has_a_name_of_its_own_whatever_the_app_is_called() {
+        let taken = BTreeSet::from([".env.web".to_owned()]);
+        for (app, name) in [
+            ("worker", ".env.worker"),
+            ("web", ".env.web-2"),
+            ("a/../b c", ".env.a----b-c"),
+            ("Production", ".env.app-Production"),
+            ("local", ".env.app-local"),
+            ("..", ".env.app-"),
+        ] {
+            assert_eq!(file_name(app, &taken), name);
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The env files of a checkout: which there are, what goes into each, and writing them last.
+//!
+//! Whatever could keep a file from being written is found before anything is started.
+
+use super::apps;
+use super::session::Project;
+use super::up::Ready;
+use super::variables::{self, Rendered};
+use crate::dotenv::{self, EnvFile, Target, UserLine, Wanted};
+use crate::model::{BLOCK_START, Diagnostic, Exit, Failure, SourceFile, Stack, Value, Variable};
+use crate::plan::Fields;
+use crate::project::Checkout;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The env file that is for every app, as it is.
+pub(crate) struct Main {
+    /// The file.
+    pub(crate) file: EnvFile,
+    /// What the user's own lines set, in it and in a file that apps read before it.
+    pub(crate) lines: Vec<UserLine>,
+    /// What is to be said of the choice.
+    pub(crate) notes: Vec<Diagnostic>,
+    existing: String,
+    /// The lines of the file that apps read before it, as far as they count.
+    before: Vec<UserLine>,
+    /// That file with its text, where it still has a block of devenv's.
+    outdated: Option<(EnvFile, String)>,
+}
+
+/// One env file, with what goes into it.
+struct Planned<'a> {
+    app: Option<&'a str>,
+    file: EnvFile,
+    existing: String,
+    before: Vec<UserLine>,
+    variables: Vec<&'a Variable>,
+    notes: Vec<Diagnostic>,
+}
+
+/// One env file as it should be.
+pub(crate) struct Group {
+    /// The app whose file it is.
+    app: Option<String>,
+    /// The file.
+    pub(crate) file: EnvFile,
+    /// What it holds now.
+    pub(crate) existing: String,
+    /// The block that it should have.
+    pub(crate) block: String,
+    /// What the block is made of.
+    rendered: Rendered,
+}
+
+/// What came out of writing the variables.
+#[derive(Default)]
+pub(crate) struct Written {
+    /// Whether anything in a file changed.
+    pub(crate) changed: bool,
+    /// How many variables the files hold.
+    pub(crate) count: usize,
+    /// The names that are left to the user.
+    pub(crate) to_fill_in: Vec<String>,
+    /// The names that the user's own lines set, which win.
+    pub(crate) own_lines: Vec<String>,
+    /// The apps' files beside the main one, with what is in each.
+    pub(crate) further: Vec<(EnvFile, String)>,
+    /// What is to be said.
+    pub(crate) notes: Vec<Diagnostic>,
+}
+
+impl Main {
+    /// Chooses the file and reads it; `asked` is the one that the command line names.
+    pub(crate) fn of(project: &Project, asked: Option<&Path>) -> Result<Self, Failure> {
+        let reading = &project.reading;
+        let wanted = Wanted {
+            asked,
+            said: reading.env_file.as_ref(),
+            inputs: &reading.stack.env_inputs,
+            bound: bound(&reading.stack),
+            ..Wanted::of(".env")
+        };
+        let Target { file, passed_over, notes } = dotenv::choose(&checkout(project)?, &wanted)?;
+        let existing = file.read()?;
+        let (mut before, mut outdated) = (Vec::new(), None);
+        if let Some(other) = passed_over {
+            let text = other.read()?;
+            before = dotenv::user_lines(&text);
+            // What is bound there is production's, or what this file is to replace.
+            before.retain(|line| !wanted.bound.contains(line.name.as_str()));
+            let is_input = notes.iter().any(|note| note.code == "env-file-input");
+            outdated = (is_input && text.contains(BLOCK_START)).then_some((other, text));
+        }
+        let lines = joined(dotenv::user_lines(&existing), &before);
+        Ok(Self { file, lines, notes, existing, before, outdated })
+    }
+}
+
+/// Names that a service is bound to, in any app.
+fn bound(stack: &Stack) -> BTreeSet<&str> {
+    let bound = stack.variables.iter().filter(|variable| matches!(variable.value, Value::Bound { .. }));
+    bound.map(|variable| variable.name.as_str()).collect()
+}
+
+/// The lines of one file over those of another.
+fn joined(over: Vec<UserLine>, below: &[UserLine]) -> Vec<UserLine> {
+    let mut lines = over;
+    let rest: Vec<_> = below.iter().filter(|line| lines.iter().all(|known| known.name != line.name)).cloned().collect();
+    lines.extend(rest);
+    lines
+}
+
+/// What the user's own lines set for an app: those of its own file over those of the main one.
+pub(crate) fn lines_for(project: &Project, main: &Main, app: Option<&str>) -> Result<Vec<UserLine>, Failure> {
+    let Some(app) = app else { return Ok(main.lines.clone()) };
+    let own = planned(project, main)?.into_iter().find(|planned| planned.app == Some(app));
+    Ok(match own {
+        Some(own) if project.reading.env_files.contains_key(app) => dotenv::user_lines(&own.existing),
+        Some(own) => joined(dotenv::user_lines(&own.existing), &main.lines),
+        None => main.lines.clone(),
+    })
+}
+
+/// Whether every env file could be written, asked before anything is started; and what is to be said of the files, and of
+/// values that not every reader of such a file reads.
+pub(crate) fn check(project: &Project, main: &Main) -> Result<Vec<Diagnostic>, Failure> {
+    let mut told = main.notes.clone();
+    for planned in planned(project, main)? {
+        planned.file.check(&planned.existing)?;
+        told.extend(planned.notes);
+        // What is bound is not known yet; what stands between its fields is.
+        let entries = variables::without_fields(&planned.variables);
+        told.extend(not_carried(&dotenv::render_block(&entries).1, &planned.variables));
+    }
+    Ok(told)
+}
+
+/// Renders and replaces the env file, and those of apps that have one of their own.
+pub(crate) fn write(project: &Project, ready: &Ready, main: &Main) -> Result<Written, Failure> {
+    let mut written = Written::default();
+    for group in groups(project, &ready.fields, main)? {
+        let done = group.file.write(&dotenv::merge(&group.existing, &group.block))?;
+        written.changed |= done.changed;
+        written.count += group.rendered.entries.len();
+        for name in group.rendered.to_fill_in {
+            if !written.to_fill_in.contains(&name) {
+                written.to_fill_in.push(name);
+            }
+        }
+        written.own_lines.extend(group.rendered.own_lines);
+        written.notes.extend(group.rendered.notes);
+        if let Some(mode) = done.corrected {
+            let shown = group.file.shown();
+            let told = format!("others could read `{}` (mode {mode:04o}), which holds passwords", shown.display());
+            written.notes.push(Diagnostic::warning("env-file-mode", told).help("its mode is 0600 now"));
+        }
+        if let Some(app) = group.app {
+            let names: Vec<&str> = group.rendered.entries.iter().map(|entry| entry.name.as_str()).collect();
+            written.further.push((group.file, format!("of {app}: {}", names.join(", "))));
+        }
+    }
+    if let Some((file, text)) = &main.outdated {
+        file.write(&dotenv::without_block(text))?;
+        let told = format!("devenv's block was taken out of `{}`", file.shown().display());
+        written.notes.push(Diagnostic::note("env-file-moved", told));
+    }
+    Ok(written)
+}
+
+/// Every env file of the project as it should be: the main one first.
+pub(crate) fn groups(project: &Project, fields: &Fields, main: &Main) -> Result<Vec<Group>, Failure> {
+    let mut groups = Vec::new();
+    for Planned { app, file, existing, before, variables, .. } in planned(project, main)? {
+        let open: BTreeSet<&str> = variables
+            .iter()
+            .filter(|variable| matches!(variable.value, Value::Secret(_) | Value::Unresolved(_)))
+            .map(|variable| variable.name.as_str())
+            .collect();
+        let (existing, lifted) = dotenv::lift(&existing, &open).unwrap_or((existing, Vec::new()));
+        let source = Arc::new(SourceFile { path: file.shown(), text: existing.clone() });
+        let mut rendered = variables::render(&variables, fields, &dotenv::user_lines(&existing), &source);
+        let is_set_before = |name: &String| before.iter().any(|line| line.name == *name);
+        rendered.entries.retain(|entry| !is_set_before(&entry.name));
+        rendered.to_fill_in.retain(|name| !is_set_before(name));
+        if !lifted.is_empty() {
+            let told = format!("{} stood inside devenv's block, which is written anew", lifted.join(", "));
+            rendered
+                .notes
+                .push(Diagnostic::note("line-moved", told).help("it stands below the block now: fill in there"));
+        }
+        let (block, _) = dotenv::render_block(&rendered.entries);
+        let disarmed = dotenv::disarmed(&existing, &block);
+        if !disarmed.is_empty() {
+            let shown = file.shown();
+            let told = format!("`{}` lacks the line that ends devenv's block", shown.display());
+            let told = Diagnostic::warning("env-file-unclosed", told).because(format!(
+                "nobody can tell whose lines these are, so they are comments now: {}",
+                disarmed.join(", ")
+            ));
+            rendered.notes.push(told.help("take the `# ` away from a line that is your own, below the block"));
+        }
+        groups.push(Group { app: app.map(str::to_owned), file, existing, block, rendered });
+    }
+    Ok(groups)
+}
+
+/// Every env file with its variables: the main one first.
+fn planned<'a>(project: &'a Project, main: &Main) -> Result<Vec<Planned<'a>>, Failure> {
+    let reading = &project.reading;
+    let checkout = checkout(project)?;
+    let mut planned: Vec<Planned<'a>> = Vec::new();
+    let mut taken: BTreeSet<String> = BTreeSet::new();
+    for share in apps::shares(&reading.stack, &reading.env_files) {
+        let Some(app) = share.app else {
+            let (file, existing, before) = (main.file.clone(), main.existing.clone(), main.before.clone());
+            planned.push(Planned { app: None, file, existing, before, variables: share.variables, notes: Vec::new() });
+            continue;
+        };
+        let name = apps::file_name(app, &taken);
+        let inputs = &reading.stack.env_inputs;
+        let wanted = Wanted { said: share.named, inputs, bound: bound(&reading.stack), ..Wanted::of(&name) };
+        let Target { file, notes, .. } = dotenv::choose(&checkout, &wanted)?;
+        taken.insert(name);
+        let existing = file.read()?;
+        // A line in the file for every app counts for each.
+        let before = if share.named.is_some() { Vec::new() } else { main.lines.clone() };
+        planned.push(Planned { app: Some(app), file, existing, before, variables: share.variables, notes });
+    }
+    Ok(planned)
+}
+
+fn checkout(project: &Project) -> Result<Checkout, Failure> {
+    let root = &project.reading.root;
+    Checkout::at(root).map_err(|error| {
+        let told = Diagnostic::error("folder", format!("cannot read {}", root.display())).because(error.to_string());
+        Failure::new(Exit::Failed, told.help("check the folder and its permissions"))
+    })
+}
+
+/// Values that not every reader reads, each at its place in the manifest.
+pub(crate) fn not_carried(refusals: &[dotenv::Refusal], variables: &[&Variable]) -> Vec<Diagnostic> {
+    let told = refusals.iter().map(|refusal| {
+        let told = refusal.diagnostic();
+        match variables.iter().find(|variable| variable.name == refusal.name) {
+            Some(variable) => told.at(&variable.origin, "declared here"),
+            None => told,
+        }
+    });
+    told.collect()
+}

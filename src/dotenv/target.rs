@@ -1,0 +1,145 @@
+//! Which file the variables go to.
+//!
+//! The usual one is passed over where it is somebody else's: git's, or an input of production's own tools. Then it is the
+//! same name with `.local`, which apps read after it.
+
+use super::file::EnvFile;
+use super::git::{Standing, standing};
+use super::reader::user_lines;
+use crate::model::{BLOCK_START, Diagnostic, EnvInput, Exit, Failure, Located};
+use crate::project::Checkout;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// What decides which file is written.
+#[derive(Clone, Debug)]
+pub struct Wanted<'a> {
+    /// The usual name: `.env`, `.env.web`.
+    pub name: &'a str,
+    /// The file that the command line names.
+    pub asked: Option<&'a Path>,
+    /// The file that `services.local.yaml` names.
+    pub said: Option<&'a Located<String>>,
+    /// Files that production's own tools read.
+    pub inputs: &'a [EnvInput],
+    /// Names that are bound to a service.
+    pub bound: BTreeSet<&'a str>,
+}
+
+impl<'a> Wanted<'a> {
+    /// The file of that name, where nothing else is said.
+    pub fn of(name: &'a str) -> Self {
+        Self { name, asked: None, said: None, inputs: &[], bound: BTreeSet::new() }
+    }
+}
+
+/// The env file to write, and what is to be said about that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The file.
+    pub file: EnvFile,
+    /// The usual one, where it is another's: apps read it before this one.
+    pub passed_over: Option<EnvFile>,
+    /// Warnings and notes.
+    pub notes: Vec<Diagnostic>,
+}
+
+/// Which file is written: the one that was asked for, else the one that `services.local.yaml` names, else the usual one,
+/// or its `.local` where the usual one is passed over.
+pub fn choose(checkout: &Checkout, wanted: &Wanted<'_>) -> Result<Target, Failure> {
+    let named = match (wanted.asked, wanted.said) {
+        (Some(path), _) => Some(EnvFile::asked(checkout, path)),
+        (None, Some(said)) => Some(EnvFile::inside(checkout, Path::new(&said.value)).named_at(&said.origin)),
+        (None, None) => None,
+    };
+    if let Some(file) = named {
+        let notes = match standing(file.path()) {
+            Standing::Tracked => vec![tracked(&file)],
+            Standing::NotIgnored => vec![not_ignored(&file)],
+            Standing::Ignored | Standing::Unknown => Vec::new(),
+        };
+        return Ok(Target { file, passed_over: None, notes });
+    }
+    let usual = EnvFile::inside(checkout, Path::new(wanted.name));
+    let local_name = format!("{}.local", wanted.name);
+    let (taken, stands) = is_another_s(&usual, wanted)?;
+    let Some(why) = taken else {
+        let notes = if stands == Standing::NotIgnored { vec![not_ignored(&usual)] } else { Vec::new() };
+        return Ok(Target { file: usual, passed_over: None, notes });
+    };
+    let local = EnvFile::inside(checkout, Path::new(&local_name));
+    let (also_taken, stands) = is_another_s(&local, wanted)?;
+    if let Some(also) = also_taken {
+        let told = Diagnostic::error(
+            "env-file-taken",
+            format!("neither `{}` nor `{local_name}` is devenv's to write", wanted.name),
+        );
+        let told = told.because(format!("{}, and {}", why.words, also.words));
+        return Err(Failure::new(
+            Exit::Failed,
+            told.help(match wanted.name {
+                ".env" => "name another in services.local.yaml: `env_file: .env.devenv`, or here: `--env-file PATH`",
+                _ => "name another in services.local.yaml: `apps: {NAME: {env_file: .env.NAME}}`",
+            }),
+        ));
+    }
+    let told = format!(
+        "`{local_name}` is written, because {}; your app reads it after `{}`, or start it by `devenv run -- COMMAND`",
+        why.words, wanted.name
+    );
+    let mut notes = vec![Diagnostic::note(why.code, told)];
+    if stands == Standing::NotIgnored {
+        notes.push(not_ignored(&local));
+    }
+    Ok(Target { file: local, passed_over: Some(usual), notes })
+}
+
+/// Why a file is not devenv's to write.
+struct Taken {
+    code: &'static str,
+    /// Reads on from "because".
+    words: String,
+}
+
+fn is_another_s(file: &EnvFile, wanted: &Wanted<'_>) -> Result<(Option<Taken>, Standing), Failure> {
+    let shown = file.shown();
+    let name = shown.display();
+    let stands = standing(file.path());
+    if stands == Standing::Tracked {
+        return Ok((Some(Taken { code: "env-file-tracked", words: format!("git tracks `{name}`") }), stands));
+    }
+    let mut inputs = wanted.inputs.iter().filter(|input| input.path == shown).collect::<Vec<_>>();
+    inputs.sort_by_key(|input| input.origin.is_none());
+    for input in inputs {
+        let words = if let Some(origin) = &input.origin {
+            format!("{origin} gives `{name}` to production's app")
+        } else {
+            let text = file.read()?;
+            let has_block = text.lines().any(|line| line.trim_start_matches('\u{feff}').trim_end() == BLOCK_START);
+            // What somebody filled in below the block is no reason to leave the file.
+            let decides = |name: &String| !has_block || wanted.bound.contains(name.as_str());
+            let set: BTreeSet<String> = user_lines(&text).into_iter().map(|line| line.name).collect();
+            let names: Vec<&String> = input.names.iter().filter(|name| set.contains(*name) && decides(name)).collect();
+            let Some(first) = names.first() else { continue };
+            let more = if names.len() > 1 { " and others" } else { "" };
+            format!("Compose takes `{first}`{more} from `{name}`")
+        };
+        return Ok((Some(Taken { code: "env-file-input", words }), stands));
+    }
+    Ok((None, stands))
+}
+
+fn tracked(file: &EnvFile) -> Diagnostic {
+    let name = file.shown();
+    Diagnostic::warning("env-file-tracked", format!("git tracks `{}`", name.display()))
+        .because("the local passwords in it would be part of the next commit")
+        .help(format!("write another file, or `git rm --cached {}`", name.display()))
+}
+
+fn not_ignored(file: &EnvFile) -> Diagnostic {
+    let name = file.shown();
+    let line = file.path().file_name().unwrap_or(name.as_os_str()).to_string_lossy().into_owned();
+    Diagnostic::warning("env-file-not-ignored", format!("git does not ignore `{}`", name.display()))
+        .because("it holds local passwords and could be committed by accident")
+        .help(format!("add a line `{line}` to `.gitignore`"))
+}

@@ -8,18 +8,17 @@ use crate::docker::{Engine, EngineError};
 use crate::manifest::Strictness;
 use crate::model::{Diagnostic, Event, Exit, Failure, ImageRef, Lock};
 use crate::project::{Checkout, Fault, FileName, Mode};
-use crate::resolve::bundle::{self, Bundled, Contents, Head};
+use crate::resolve::bundle::{self, Bundled, CleanArchive, Contents, Head};
 use crate::resolve::versions;
 use crate::ui::{Printer, Reporter, bytes};
 use futures_util::StreamExt as _;
 use futures_util::future::try_join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, BufReader, SeekFrom, Write as _};
+use std::io::{self, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::time::Instant;
-use tokio::io::AsyncSeekExt as _;
 
 /// Runs the command.
 pub(crate) async fn run(
@@ -34,9 +33,9 @@ pub(crate) async fn run(
     match &arguments.action {
         BundleAction::Save { file } => save(&project, &locked, &connect(global).await?, &start, file, printer).await,
         BundleAction::Load { file } => {
-            let contents = read(file)?;
+            let (contents, opened) = read(file)?;
             is_what_is_locked(&project, &locked, &contents, file)?;
-            load(&contents, &connect(global).await?, file, printer).await
+            load(&contents, &connect(global).await?, opened, file, printer).await
         }
     }
 }
@@ -81,7 +80,7 @@ async fn save(
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     let written = write(&head, &ids, engine, &project.reading.root, file).await?;
     // A bundle that would be refused where it is carried to is no bundle.
-    read(file)?.prove().map_err(|diagnostics| Failure { exit: Exit::Image, diagnostics })?;
+    read(file)?.0.prove().map_err(|diagnostics| Failure { exit: Exit::Image, diagnostics })?;
     for one in &head.images {
         printer.line(&format!(" {}  {}  {}", one.service, one.image, short(&one.digest)));
     }
@@ -177,8 +176,8 @@ async fn write(head: &Head, ids: &[&str], engine: &Engine, root: &Path, file: &P
     Ok(written)
 }
 
-/// All that a bundle holds, every byte of it hashed.
-fn read(file: &Path) -> Result<Contents, Failure> {
+/// All that a bundle holds, every byte of it hashed; and the file, which is not opened again: another could lie there.
+fn read(file: &Path) -> Result<(Contents, File), Failure> {
     let cannot = |error: io::Error| {
         let (message, help) = if error.kind() == io::ErrorKind::InvalidData {
             (
@@ -190,8 +189,18 @@ fn read(file: &Path) -> Result<Contents, Failure> {
         };
         Failure::new(Exit::Failed, Diagnostic::error("bundle-read", message).because(error.to_string()).help(help))
     };
-    let opened = File::open(file).map_err(cannot)?;
-    bundle::read(BufReader::with_capacity(1 << 20, opened)).map_err(cannot)
+    let opened = open(file).map_err(cannot)?;
+    let contents = bundle::read(BufReader::with_capacity(1 << 20, &opened)).map_err(cannot)?;
+    Ok((contents, opened))
+}
+
+/// Opens a file, and nothing that never ends or waits for somebody: a pipe, a device.
+fn open(file: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    let opened = File::options().read(true).custom_flags(nonblocking).open(file)?;
+    let is_file = opened.metadata()?.is_file();
+    if is_file { Ok(opened) } else { Err(io::Error::new(io::ErrorKind::InvalidData, "it is no file")) }
 }
 
 /// Each locked service's image must be in it, by the very digest.
@@ -224,15 +233,19 @@ fn is_what_is_locked(
 }
 
 /// Loads what was proven to be what it says, and names each image so that its digest finds it.
-async fn load(contents: &Contents, engine: &Engine, file: &Path, printer: &Printer) -> Result<(), Failure> {
+async fn load(
+    contents: &Contents,
+    engine: &Engine,
+    opened: File,
+    file: &Path,
+    printer: &Printer,
+) -> Result<(), Failure> {
     let proven = contents.prove().map_err(|diagnostics| Failure { exit: Exit::Image, diagnostics })?;
-    let cannot = |error: io::Error| {
+    let clean = CleanArchive::new(opened, contents, &proven).map_err(|error| {
         let told = Diagnostic::error("bundle-read", format!("cannot read {}", file.display()));
         Failure::new(Exit::Failed, told.because(error.to_string()).help("check the file"))
-    };
-    let mut archive = tokio::fs::File::open(file).await.map_err(cannot)?;
-    archive.seek(SeekFrom::Start(contents.engine_part)).await.map_err(cannot)?;
-    let loaded = engine.load_images(archive).await.map_err(EngineError::into_failure)?;
+    })?;
+    let loaded = engine.load_images(clean).await.map_err(EngineError::into_failure)?;
     for one in &proven {
         let mut id = None;
         for name in [&one.config, &one.bundled.digest].into_iter().chain(&loaded) {

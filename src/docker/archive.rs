@@ -5,9 +5,9 @@ use crate::model::ImageRef;
 use bollard::query_parameters::ImportImageOptions;
 use futures_util::stream::{self, Stream};
 use hyper::body::Bytes;
+use std::io::{self, Read};
 use std::time::Duration;
-use tokio::fs::File;
-use tokio::io::AsyncReadExt as _;
+use tokio::task::spawn_blocking;
 
 /// An archive of many gigabytes is taken in, or put together, before the engine says a word.
 const ARCHIVE_WITHIN: Duration = Duration::from_hours(6);
@@ -41,17 +41,22 @@ impl Engine {
         })
     }
 
-    /// Loads what an engine saved, from where the file is now; the ids, or names, that the engine says it has loaded.
-    pub async fn load_images(&self, file: File) -> Result<Vec<String>, EngineError> {
-        let parts = stream::unfold(Some(file), |file| async move {
-            let mut file = file?;
-            let mut part = vec![0; CHUNK];
-            match file.read(&mut part).await {
-                Ok(0) => None,
-                Ok(read) => {
+    /// Loads an archive of images; the ids, or names, that the engine says it has loaded. An archive that breaks off loads
+    /// nothing.
+    pub async fn load_images(&self, archive: impl Read + Send + 'static) -> Result<Vec<String>, EngineError> {
+        let parts = stream::unfold(Some(archive), |archive| async move {
+            let mut archive = archive?;
+            let read = spawn_blocking(move || {
+                let mut part = vec![0; CHUNK];
+                let read = archive.read(&mut part);
+                read.map(|read| {
                     part.truncate(read);
-                    Some((Ok(Bytes::from(part)), Some(file)))
-                }
+                    (part, archive)
+                })
+            });
+            match read.await.map_err(io::Error::other).flatten() {
+                Ok((part, _)) if part.is_empty() => None,
+                Ok((part, archive)) => Some((Ok(Bytes::from(part)), Some(archive))),
                 Err(error) => Some((Err(error), None)),
             }
         });

@@ -2,14 +2,20 @@
 //!
 //! It is a tar archive. Its first entry says what is in it, with the index and the manifest of each image as the
 //! registry had them; after it comes what the engine saves of the images, as it saves them. From a locked digest a chain
-//! of digests leads over these documents to the bytes of every layer, so that nothing in it has to be believed.
+//! of digests leads over these documents to the bytes of every layer, so that nothing in it has to be believed. An engine
+//! never gets the file: it gets an archive that is written anew of what was proven ([`CleanArchive`]).
+
+mod archive;
+mod clean;
 
 use crate::model::{Diagnostic, LocalImage, OciDocument, digest_of_bytes, digest_of_hash};
+use archive::{Entry, Kind, Strict, invalid};
+pub use clean::CleanArchive;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
-use tar::{Archive, EntryType, Header};
+use tar::Header;
 
 /// The entry that says what is in it.
 const HEAD: &str = "devenv-bundle.json";
@@ -17,6 +23,8 @@ const FORM: u32 = 1;
 
 /// Documents are smaller than this, and only what is smaller is kept in memory.
 const MOST_OF_A_DOCUMENT: u64 = 4 * 1024 * 1024;
+/// All documents of an archive together.
+const MOST_OF_ALL_DOCUMENTS: usize = 64 * 1024 * 1024;
 
 /// What the first entry says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,13 +81,20 @@ impl Head {
 pub struct Contents {
     /// What it says of itself.
     pub head: Head,
-    /// Where the engine's part begins, in bytes.
-    pub engine_part: u64,
+    /// Where the bytes of each digest lie.
+    blobs: BTreeMap<String, Place>,
     /// The digest of each file's bytes, by its path.
     files: BTreeMap<String, String>,
     /// What a path is another name of.
     links: BTreeMap<String, String>,
     documents: BTreeMap<String, Vec<u8>>,
+}
+
+/// Bytes of the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place {
+    begins: u64,
+    size: u64,
 }
 
 /// An entry of `manifest.json`, which every engine's archive has.
@@ -100,69 +115,62 @@ pub struct Proven {
     pub config: String,
     /// The digests of its layers' content.
     pub diff_ids: Vec<String>,
+    /// The digests of its layers as they lie in the archive: of their content, or of what the registry sent.
+    layers: Vec<String>,
 }
 
 /// Reads a whole archive. An error of another kind than `InvalidData` is the file's.
 pub fn read(source: impl Read) -> io::Result<Contents> {
-    let invalid = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why);
     let mut contents = Contents::default();
-    let mut archive = Archive::new(source);
-    for (at, entry) in archive.entries()?.enumerate() {
-        let mut entry = entry?;
-        let path = normal(&entry.path()?.to_string_lossy());
-        if at == 0 {
-            if path != HEAD || entry.size() > MOST_OF_A_DOCUMENT {
-                return Err(invalid("it does not begin as a bundle does"));
-            }
-            let mut text = Vec::new();
-            entry.read_to_end(&mut text)?;
-            let head: Head = serde_json::from_slice(&text).map_err(|error| invalid(&error.to_string()))?;
-            if head.version != FORM {
-                return Err(invalid("it was written by another devenv than this one"));
-            }
-            for document in head.documents.values() {
-                contents.documents.insert(digest_of_bytes(document.as_bytes()), document.clone().into_bytes());
-            }
-            contents.head = head;
-            contents.engine_part = entry.raw_file_position() + text.len().div_ceil(512) as u64 * 512;
-            continue;
+    let mut archive = Strict::new(source);
+    let first = archive.next()?.filter(|first| first.path == HEAD && first.size <= MOST_OF_A_DOCUMENT);
+    first.ok_or_else(|| invalid("it does not begin as a bundle does"))?;
+    let text = content(&mut archive)?;
+    let head: Head = serde_json::from_slice(&text).map_err(|error| invalid(error.to_string()))?;
+    if head.version != FORM {
+        return Err(invalid("it was written by another devenv than this one"));
+    }
+    for document in head.documents.values() {
+        contents.documents.insert(digest_of_bytes(document.as_bytes()), document.clone().into_bytes());
+    }
+    contents.head = head;
+    let (mut paths, mut kept) = (BTreeSet::from([HEAD.to_owned()]), 0);
+    while let Some(entry) = archive.next()? {
+        if entry.kind != Kind::Folder && !paths.insert(entry.path.clone()) {
+            return Err(invalid(format!("it has {} twice", entry.path)));
         }
-        match entry.header().entry_type() {
-            EntryType::Symlink | EntryType::Link => {
-                let Some(target) = entry.link_name()? else { continue };
-                let target = target.to_string_lossy().into_owned();
-                let is_symbolic = entry.header().entry_type() == EntryType::Symlink;
-                let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-                let target = if is_symbolic { normal(&format!("{folder}/{target}")) } else { normal(&target) };
-                contents.links.insert(path, target);
-            }
-            kind if kind.is_file() => contents.take(path, &mut entry)?,
-            _ => {}
+        match entry.kind {
+            Kind::Link(target) => drop(contents.links.insert(entry.path, target)),
+            Kind::File => contents.take(entry, &mut archive, &mut kept)?,
+            Kind::Folder => {}
         }
     }
-    if contents.engine_part == 0 { Err(invalid("it is empty")) } else { Ok(contents) }
+    Ok(contents)
 }
 
-/// A path without `.` and `..`.
-fn normal(path: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()),
-            part => parts.push(part),
+fn content(archive: &mut Strict<impl Read>) -> io::Result<Vec<u8>> {
+    let (mut all, mut buffer) = (Vec::new(), vec![0; 128 * 1024]);
+    loop {
+        match archive.read(&mut buffer)? {
+            0 => return Ok(all),
+            read => all.extend_from_slice(&buffer[..read]),
         }
     }
-    parts.join("/")
+}
+
+/// A path that a document names.
+fn normal(path: &str) -> String {
+    path.split('/').filter(|part| !matches!(*part, "" | ".")).collect::<Vec<_>>().join("/")
 }
 
 impl Contents {
-    fn take(&mut self, path: String, entry: &mut tar::Entry<'_, impl Read>) -> io::Result<()> {
+    fn take(&mut self, entry: Entry, archive: &mut Strict<impl Read>, documents: &mut usize) -> io::Result<()> {
+        let Entry { path, begins, size, .. } = entry;
         let mut hash = Sha256::new();
-        let mut kept = (entry.size() <= MOST_OF_A_DOCUMENT).then(Vec::new);
+        let mut kept = (size <= MOST_OF_A_DOCUMENT).then(Vec::new);
         let mut buffer = vec![0; 128 * 1024];
         loop {
-            let read = entry.read(&mut buffer)?;
+            let read = archive.read(&mut buffer)?;
             if read == 0 {
                 break;
             }
@@ -174,8 +182,13 @@ impl Contents {
         let digest = digest_of_hash(&hash.finalize());
         // Everything small may be a document; what is none is never asked for by its digest.
         if let Some(bytes) = kept.filter(|bytes| bytes.first() == Some(&b'{') || bytes.first() == Some(&b'[')) {
+            *documents += bytes.len();
+            if *documents > MOST_OF_ALL_DOCUMENTS {
+                return Err(invalid("it has more documents than any images have"));
+            }
             self.documents.insert(digest.clone(), bytes);
         }
+        self.blobs.insert(digest.clone(), Place { begins, size });
         self.files.insert(path, digest);
         Ok(())
     }
@@ -264,179 +277,33 @@ impl Contents {
                     sent = layers;
                 }
                 OciDocument::Config { diff_ids, .. } => {
-                    self.prove_layers(&digest, &diff_ids, &sent)?;
-                    return Ok(Proven { bundled: bundled.clone(), config: digest, diff_ids });
+                    let layers = self.prove_layers(&digest, &diff_ids, &sent)?;
+                    return Ok(Proven { bundled: bundled.clone(), config: digest, diff_ids, layers });
                 }
             }
         }
         Err("its documents lead to no configuration".to_owned())
     }
 
-    /// Layers are saved unpacked, or as the registry sent them.
-    fn prove_layers(&self, config: &str, diff_ids: &[String], sent: &[String]) -> Result<(), String> {
+    /// Layers are saved unpacked, or as the registry sent them; their digests as they are saved.
+    fn prove_layers(&self, config: &str, diff_ids: &[String], sent: &[String]) -> Result<Vec<String>, String> {
         let list = self.list();
         let saved = list.iter().find(|saved| self.digest_at(&saved.config).is_some_and(|digest| digest == config));
         let saved = saved.ok_or_else(|| format!("it holds no image whose configuration is {config}"))?;
         if saved.layers.len() != diff_ids.len() {
             return Err(format!("{} layers, and {} should be", saved.layers.len(), diff_ids.len()));
         }
+        let mut layers = Vec::new();
         for (at, (path, wanted)) in saved.layers.iter().zip(diff_ids).enumerate() {
             let is = self.digest_at(path).ok_or_else(|| format!("layer {} is missing", at + 1))?;
             if is != wanted && sent.get(at) != Some(is) {
                 return Err(format!("layer {} is {is}, and {wanted} should be", at + 1));
             }
+            layers.push(is.clone());
         }
-        Ok(())
+        Ok(layers)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    struct Made {
-        index: String,
-        manifest: String,
-        config: String,
-        layer: Vec<u8>,
-        names: &'static str,
-    }
-
-    fn made() -> Made {
-        let layer = b"the layer's bytes".to_vec();
-        let config = format!(
-            r#"{{"os":"linux","architecture":"amd64","config":{{}},"rootfs":{{"diff_ids":["{}"]}}}}"#,
-            digest_of_bytes(&layer)
-        );
-        let manifest = format!(
-            r#"{{"config":{{"digest":"{}"}},"layers":[{{"digest":"sha256:packed"}}]}}"#,
-            digest_of_bytes(config.as_bytes())
-        );
-        let index = format!(
-            r#"{{"manifests":[{{"digest":"{}","platform":{{"os":"linux","architecture":"amd64"}}}}]}}"#,
-            digest_of_bytes(manifest.as_bytes())
-        );
-        Made { index, manifest, config, layer, names: "null" }
-    }
-
-    fn head(made: &Made) -> Head {
-        let digest = digest_of_bytes(made.index.as_bytes());
-        let bundled = Bundled {
-            service: "db".into(),
-            image: "docker.io/library/postgres:16".into(),
-            digest: digest.clone(),
-            platform: "linux/amd64".into(),
-        };
-        let documents =
-            [&made.index, &made.manifest].map(|text| (digest_of_bytes(text.as_bytes()), text.clone().into_bytes()));
-        Head::new(vec![bundled], documents.into())
-    }
-
-    /// As engines save: a folder for each layer, one of them a link to another's.
-    fn archive(head: &Head, made: &Made) -> Vec<u8> {
-        let mut bytes = head.entry().unwrap();
-        let mut archive = tar::Builder::new(Vec::new());
-        let mut add = |path: &str, content: &[u8]| {
-            let mut header = Header::new_gnu();
-            header.set_size(content.len() as u64);
-            archive.append_data(&mut header, path, content).unwrap();
-        };
-        add("aa/layer.tar", &made.layer);
-        add("config.json", made.config.as_bytes());
-        let list = format!(r#"[{{"Config":"config.json","RepoTags":{},"Layers":["bb/layer.tar"]}}]"#, made.names);
-        add("manifest.json", list.as_bytes());
-        let mut header = Header::new_gnu();
-        header.set_entry_type(EntryType::Symlink);
-        header.set_size(0);
-        archive.append_link(&mut header, "bb/layer.tar", "../aa/layer.tar").unwrap();
-        bytes.extend(archive.into_inner().unwrap());
-        bytes
-    }
-
-    fn why(head: &Head, made: &Made) -> String {
-        let told = read(archive(head, made).as_slice()).unwrap().prove().unwrap_err();
-        assert!(told[0].message.contains("db") && !told[0].help.is_empty());
-        told[0].notes.join(" ")
-    }
-
-    #[test]
-    fn what_is_saved_is_proven_from_the_locked_digest_to_the_last_layer() {
-        let made = made();
-        let head = head(&made);
-        let bytes = archive(&head, &made);
-        let contents = read(bytes.as_slice()).unwrap();
-        assert_eq!(contents.head, head);
-        let begins = usize::try_from(contents.engine_part).unwrap();
-        assert_eq!(begins, head.entry().unwrap().len());
-        let proven = contents.prove().unwrap();
-        assert_eq!(proven[0].config, digest_of_bytes(made.config.as_bytes()));
-        // The engine's part is an archive of its own.
-        let mut rest = Archive::new(&bytes[begins..]);
-        let first = rest.entries().unwrap().next().unwrap().unwrap();
-        assert_eq!(first.path().unwrap().to_string_lossy(), "aa/layer.tar");
-    }
-
-    #[test]
-    fn every_link_of_the_chain_that_does_not_hold_is_told() {
-        let good = made();
-        let head = head(&good);
-        let layer = Made { layer: b"other bytes".to_vec(), ..made() };
-        let told = why(&head, &layer);
-        assert!(
-            told.contains(&digest_of_bytes(&layer.layer)) && told.contains(&digest_of_bytes(&good.layer)),
-            "{told}"
-        );
-
-        let config = Made { config: good.config.replace("amd64", "arm64"), ..made() };
-        assert!(why(&head, &config).contains("nothing of the digest"));
-
-        // A document that is not what its name says counts as what it is.
-        let mut forged = head.clone();
-        let digest = forged.images[0].digest.clone();
-        forged.documents.insert(digest.clone(), good.index.replace("linux", "other"));
-        assert!(why(&forged, &good).contains(&digest));
-
-        let mut elsewhere = head.clone();
-        elsewhere.images[0].platform = "linux/s390x".into();
-        assert!(why(&elsewhere, &good).contains("nothing for linux/s390x"));
-    }
-
-    #[test]
-    fn what_it_lists_beyond_what_was_proven_is_refused() {
-        let made = made();
-        let mut nothing = head(&made);
-        nothing.images.clear();
-        let told = read(archive(&nothing, &made).as_slice()).unwrap().prove().unwrap_err();
-        assert_eq!(told[0].code, "bundle-more");
-        assert!(told[0].notes[0].contains(&digest_of_bytes(made.config.as_bytes())), "{told:?}");
-        // A name that would be taken from another image.
-        let made = Made { names: r#"["a:1"]"#, ..made };
-        let told = read(archive(&head(&made), &made).as_slice()).unwrap().prove().unwrap_err();
-        assert_eq!((told[0].code, told[0].notes[0].as_str()), ("bundle-more", "a:1"));
-    }
-
-    #[test]
-    fn an_image_that_was_made_on_an_engine_is_proven_by_its_id() {
-        let made = made();
-        let mut head = head(&made);
-        head.images[0].digest = digest_of_bytes(made.config.as_bytes());
-        head.documents.clear();
-        assert!(read(archive(&head, &made).as_slice()).unwrap().prove().is_ok());
-    }
-
-    #[test]
-    fn what_is_no_bundle_is_refused_at_its_beginning() {
-        for bytes in [&b""[..], b"text", &[0; 1024]] {
-            assert!(read(bytes).is_err(), "{bytes:?}");
-        }
-        let mut archive = tar::Builder::new(Vec::new());
-        let mut header = Header::new_gnu();
-        header.set_size(2);
-        archive.append_data(&mut header, "manifest.json", &b"[]"[..]).unwrap();
-        let error = read(archive.into_inner().unwrap().as_slice()).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
-        let made = made();
-        let whole = super::tests::archive(&head(&made), &made);
-        assert!(read(&whole[..whole.len() - 1600]).is_err(), "cut short");
-    }
-}
+mod tests;

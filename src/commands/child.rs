@@ -88,9 +88,9 @@ async fn to_its_end(
 ) -> Result<ExitStatus, Failure> {
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let mark = lane.map(|lane| format!("[{lane}] ")).unwrap_or_default();
-    let data = |line: &str| printer.data(&format!("{mark}{line}\n"));
+    let data = |line: &str| printer.program_line(&format!("{mark}{line}"));
     let beside = |line: &str| {
-        printer.always(&format!("{mark}{line}"));
+        printer.program_error_line(&format!("{mark}{line}"));
         Ok(())
     };
     let status = async {

@@ -81,10 +81,10 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], env: &Env, printer: 
     if env.format == Format::Github {
         // The runner reads commands in the step's whole output; standard output goes to the file.
         for mask in dotenv::masks(&rendered.entries) {
-            printer.always(&mask);
+            printer.exact_error_line(&mask);
         }
     }
-    printer.data(&text).map(|()| 0)
+    printer.exact(&text).map(|()| 0)
 }
 
 fn words(difference: &Difference) -> String {

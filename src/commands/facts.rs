@@ -20,7 +20,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], facts: &Facts, print
         let servers: Vec<Named> = named(&facts.servers, &kinds, facts.insecure)?;
         ask(&servers).await?
     };
-    printer.data(&parity::render(&told))
+    printer.exact(&parity::render(&told))
 }
 
 /// The facts of what runs here. What cannot be asked is named; nothing at all is a failure.

@@ -35,8 +35,8 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], logs: &Logs, printer
         ours.into_iter().filter(|(service, _)| logs.services.is_empty() || logs.services.contains(service)).collect();
     let width = wanted.iter().map(|(service, _)| service.len()).max().unwrap_or_default();
     let show = |line: &LogLine| match wanted.len() {
-        1 => printer.data(&format!("{}\n", line.text)),
-        _ => printer.data(&format!("{:width$}  {}\n", line.service, line.text)),
+        1 => printer.program_line(&line.text),
+        _ => printer.program_line(&format!("{:width$}  {}", line.service, line.text)),
     };
     // What is there comes in order of time; what is new as it comes.
     let mut known = BTreeMap::new();

@@ -13,6 +13,7 @@ mod peer;
 mod postgres;
 mod probe;
 mod reconciled;
+mod redact;
 mod redis;
 mod refusal;
 mod target;
@@ -23,6 +24,7 @@ mod wire;
 use crate::model::{Endpoint, Protocol, ServiceFacts, Wanted};
 pub use probe::{Fault, ProbeError, Proof};
 pub use reconciled::{Done, ReconcileError, Subject};
+use redact::Used;
 pub use redis::{RedisSession, redis_words};
 use std::time::Duration;
 pub use target::Target;
@@ -58,7 +60,7 @@ async fn prove_within(bound: Duration, protocol: Protocol, endpoint: &Endpoint) 
             Protocol::Tcp => tcp::prove(endpoint).await,
         }
     };
-    within(bound, proof).await
+    within(bound, proof).await.map_err(|error| Used::of([endpoint]).redact(error))
 }
 
 /// Makes what the apps' logins need, through the administrator's login, and says what it did; nothing to do is an
@@ -67,11 +69,17 @@ async fn prove_within(bound: Duration, protocol: Protocol, endpoint: &Endpoint) 
 /// Where [`Protocol::has_administrator`] only: `RabbitMQ` imports its definitions on every boot
 /// (`kinds::rabbitmq_definitions`), Redis reads its configuration, and the others know no logins.
 pub async fn reconcile(protocol: Protocol, admin: &Endpoint, wanted: &Wanted) -> Result<Vec<Done>, ReconcileError> {
-    match protocol {
+    let reconciled = match protocol {
         Protocol::Postgres => postgres::reconcile(admin, wanted).await,
         Protocol::Mysql => mysql::reconcile(admin, wanted).await,
         Protocol::Redis | Protocol::Amqp | Protocol::Memcached | Protocol::Http | Protocol::Tcp => Ok(Vec::new()),
-    }
+    };
+    reconciled.map_err(|failed| redacted(failed, &[admin], wanted))
+}
+
+fn redacted(failed: ReconcileError, logins: &[&Endpoint], wanted: &Wanted) -> ReconcileError {
+    let used = Used::of(logins.iter().copied()).and(wanted);
+    ReconcileError { error: used.redact(failed.error), ..failed }
 }
 
 /// Gives the administrator's login, which has another environment's password in data that was taken over, its own, and
@@ -84,20 +92,23 @@ pub async fn take_over(
     admin: &Endpoint,
     wanted: &Wanted,
 ) -> Result<Vec<Done>, ReconcileError> {
-    match protocol {
-        Protocol::Postgres => postgres::take_over(inherited, admin, wanted).await,
-        Protocol::Mysql => {
-            within(TRY, mysql::take_over(inherited, admin)).await?;
-            mysql::reconcile(admin, wanted).await
+    let taken = async {
+        match protocol {
+            Protocol::Postgres => postgres::take_over(inherited, admin, wanted).await,
+            Protocol::Mysql => {
+                within(TRY, mysql::take_over(inherited, admin)).await?;
+                mysql::reconcile(admin, wanted).await
+            }
+            Protocol::Redis | Protocol::Amqp | Protocol::Memcached | Protocol::Http | Protocol::Tcp => Ok(Vec::new()),
         }
-        Protocol::Redis | Protocol::Amqp | Protocol::Memcached | Protocol::Http | Protocol::Tcp => Ok(Vec::new()),
-    }
+    };
+    taken.await.map_err(|failed| redacted(failed, &[inherited, admin], wanted))
 }
 
 /// Has the server write what it holds in memory, where it would not do so when it is stopped: Redis alone. Takes at
 /// most two minutes, for as much as memory holds.
 pub async fn save(protocol: Protocol, endpoint: &Endpoint) -> Result<(), ProbeError> {
-    match protocol {
+    let saved = match protocol {
         Protocol::Redis => within(SAVE, redis::save(endpoint)).await,
         Protocol::Postgres
         | Protocol::Mysql
@@ -105,7 +116,8 @@ pub async fn save(protocol: Protocol, endpoint: &Endpoint) -> Result<(), ProbeEr
         | Protocol::Memcached
         | Protocol::Http
         | Protocol::Tcp => Ok(()),
-    }
+    };
+    saved.map_err(|error| Used::of([endpoint]).redact(error))
 }
 
 /// Asks a server what it is, and changes nothing: Postgres and `MySQL` in read-only transactions, the others by requests
@@ -127,7 +139,12 @@ pub async fn facts(target: &Target) -> Result<ServiceFacts, ProbeError> {
             }
         }
     };
-    within(ASK, asked).await
+    let used = Used::of([&target.endpoint].into_iter().chain(&target.management));
+    let mut facts = within(ASK, asked).await.map_err(|error| used.redact(error))?;
+    for why in facts.not_asked.values_mut() {
+        *why = used.taken_out_of(why);
+    }
+    Ok(facts)
 }
 
 async fn within<T, E: From<ProbeError>>(bound: Duration, probe: impl Future<Output = Result<T, E>>) -> Result<T, E> {

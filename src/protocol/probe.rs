@@ -37,9 +37,15 @@ const LONGEST: usize = 300;
 impl ProbeError {
     /// A fault with the server's words, made fit to be shown: a peer could send anything.
     pub(super) fn new(fault: Fault, words: impl AsRef<str>) -> Self {
-        let printable = |letter: char| if letter.is_control() { ' ' } else { letter };
+        let turns = |letter| matches!(letter, '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let printable = |letter: char| if letter.is_control() || turns(letter) { ' ' } else { letter };
         let message: String = words.as_ref().chars().take(LONGEST).map(printable).collect();
         Self { fault, message: message.trim().to_owned() }
+    }
+
+    /// Whether the message has its full length, so that more may have followed.
+    pub(super) fn is_cut(&self) -> bool {
+        self.message.chars().count() >= LONGEST
     }
 
     pub(super) fn not_yet(words: impl AsRef<str>) -> Self {

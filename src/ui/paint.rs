@@ -51,6 +51,9 @@ pub enum Style {
 }
 
 impl Style {
+    /// Ends any style.
+    pub(super) const RESET: &str = "\u{1b}[0m";
+
     /// The text in this style, or as it is where there is no colour.
     pub(super) fn paint(self, text: &str, color: bool) -> String {
         let code = match self {
@@ -62,6 +65,6 @@ impl Style {
             Self::Warn => "33",
             Self::Bad => "31",
         };
-        if color && !text.is_empty() { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+        if color && !text.is_empty() { format!("\u{1b}[{code}m{text}{}", Self::RESET) } else { text.to_owned() }
     }
 }

@@ -1,13 +1,18 @@
-//! The one gate to the terminal.
+//! The one gate to the terminal, for standard output and standard error.
+//!
+//! What is written says by the function it calls for whom it is: for people, and then nothing in it steers a terminal; or
+//! for a program, and then its bytes are exact, unless a terminal reads them.
 //!
 //! A reader that goes away (`devenv env | head -1`) ends the output, not the command.
 
 use super::diagnostic;
 use super::failure::failure_json;
 use super::paint::{ColorChoice, Style};
+use super::visible::{colored, escaped, visible};
 use crate::model::{Diagnostic, Exit, Failure, Severity};
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use serde::Serialize;
+use std::borrow::Cow;
 use std::env;
 use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,12 +22,25 @@ const WIDTH: usize = 120;
 /// Narrower than this nothing can be shown well; the terminal may wrap.
 const NARROWEST: usize = 40;
 
+/// Who reads a stream.
+#[derive(Clone, Copy, Debug)]
+struct Stream {
+    color: bool,
+    terminal: bool,
+}
+
+impl Stream {
+    fn of(stream: &impl io::IsTerminal, color: ColorChoice) -> Self {
+        Self { color: color.applies_to(stream), terminal: stream.is_terminal() }
+    }
+}
+
 /// Writes data to standard output and everything else to standard error.
 #[derive(Debug)]
 pub struct Printer {
     quiet: bool,
-    out_color: bool,
-    err_color: bool,
+    out: Stream,
+    err: Stream,
     /// Lines that change in place, where standard error is a terminal.
     progress: Option<MultiProgress>,
     /// Whether the reader of standard output has gone.
@@ -38,16 +56,30 @@ impl Printer {
         let live = io::stderr().is_terminal() && !quiet && !dumb;
         Self {
             quiet,
-            out_color: color.applies_to(&io::stdout()),
-            err_color: color.applies_to(&io::stderr()),
+            out: Stream::of(&io::stdout(), color),
+            err: Stream::of(&io::stderr(), color),
             progress: live.then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr())),
             out_closed: AtomicBool::new(false),
             out_used: AtomicBool::new(false),
         }
     }
 
-    /// Data for standard output, as it is. Fails where it cannot be written; a reader that has gone is no failure.
+    /// Text for people on standard output. Fails where it cannot be written; a reader that has gone is no failure.
     pub fn data(&self, text: &str) -> Result<(), Failure> {
+        self.out_text(&gate(text, self.out.color))
+    }
+
+    /// Text for a program on standard output: its bytes are exact, unless the reader is a terminal.
+    pub fn exact(&self, text: &str) -> Result<(), Failure> {
+        self.out_text(&if self.out.terminal { gate(text, false) } else { Cow::Borrowed(text) })
+    }
+
+    /// A line of another program's output on standard output: the same, but its colours pass.
+    pub fn program_line(&self, text: &str) -> Result<(), Failure> {
+        self.out_text(&program_line(text, self.out.terminal))
+    }
+
+    fn out_text(&self, text: &str) -> Result<(), Failure> {
         if self.out_closed.load(Ordering::Relaxed) {
             return Ok(());
         }
@@ -77,7 +109,7 @@ impl Printer {
                 Diagnostic::error("output", "the result cannot be written as JSON").because(error.to_string()),
             )
         })?;
-        self.data(&(text + "\n"))
+        self.out_text(&format!("{}\n", escaped(&text)))
     }
 
     /// Whether the reader of standard output has gone, so that there is no use in going on.
@@ -85,28 +117,38 @@ impl Printer {
         self.out_closed.load(Ordering::Relaxed)
     }
 
-    /// A line on standard error, unless quiet.
+    /// A line for people on standard error, unless quiet.
     pub fn line(&self, text: &str) {
         if !self.quiet {
-            self.error_text(&format!("{text}\n"));
+            self.always(text);
         }
     }
 
-    /// A line on standard error, also when quiet: what a program waits for there.
+    /// A line for people on standard error, also when quiet.
     pub fn always(&self, text: &str) {
-        self.error_text(&format!("{text}\n"));
+        self.error_text(&format!("{}\n", gate(text, self.err.color)));
+    }
+
+    /// A line for a program on standard error: its bytes are exact, unless the reader is a terminal.
+    pub fn exact_error_line(&self, text: &str) {
+        self.error_text(&format!("{}\n", if self.err.terminal { gate(text, false) } else { Cow::Borrowed(text) }));
+    }
+
+    /// A line of another program's output on standard error: the same, but its colours pass.
+    pub fn program_error_line(&self, text: &str) {
+        self.error_text(&program_line(text, self.err.terminal));
     }
 
     /// A question on standard error; the cursor stays behind it.
     pub(super) fn prompt(&self, text: &str) {
-        self.error_text(text);
+        self.error_text(&gate(text, self.err.color));
     }
 
     /// A message on standard error; when quiet only an error.
     pub fn diagnostic(&self, diagnostic: &Diagnostic) {
         if !self.quiet || diagnostic.severity == Severity::Error {
             let width = terminal_width().unwrap_or(WIDTH).max(NARROWEST);
-            self.error_text(&diagnostic::render(diagnostic, self.err_color, width));
+            self.error_text(&gate(&diagnostic::render(diagnostic, self.err.color, width), self.err.color));
         }
     }
 
@@ -139,12 +181,12 @@ impl Printer {
 
     /// A text in a style, for [`Printer::line`].
     pub fn paint(&self, style: Style, text: &str) -> String {
-        style.paint(text, self.err_color)
+        style.paint(text, self.err.color)
     }
 
     /// A text in a style, for [`Printer::data`].
     pub fn paint_data(&self, style: Style, text: &str) -> String {
-        style.paint(text, self.out_color)
+        style.paint(text, self.out.color)
     }
 
     /// Columns of the terminal behind standard error, if there is one.
@@ -162,7 +204,7 @@ impl Printer {
     }
 
     pub(super) fn colors(&self) -> bool {
-        self.err_color
+        self.err.color
     }
 
     /// Takes the lines that change in place off the terminal while something is written.
@@ -187,7 +229,42 @@ pub(super) fn out_width() -> Option<usize> {
         .map(|(_, columns)| usize::from(columns))
 }
 
+/// What may reach a terminal: nothing that steers it, and colours only where there are any.
+pub(super) fn gate(text: &str, color: bool) -> Cow<'_, str> {
+    if color { colored(text) } else { visible(text) }
+}
+
+/// A line of another program's, for a terminal or not. Its colours end with it.
+fn program_line(text: &str, terminal: bool) -> String {
+    if !terminal {
+        return format!("{text}\n");
+    }
+    // Programs that write for a terminal end their lines so.
+    let shown = colored(text.strip_suffix('\r').unwrap_or(text));
+    let reset = if shown.contains('\u{1b}') { Style::RESET } else { "" };
+    format!("{shown}{reset}\n")
+}
+
 /// Columns of the terminal behind standard error, if there is one.
 pub(super) fn terminal_width() -> Option<usize> {
     console::Term::stderr().size_checked().map(|(_, columns)| usize::from(columns))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_program_s_line_is_exact_in_a_pipe_and_keeps_its_colours_on_a_terminal() {
+        let line = "\u{1b}[31mred\u{1b}]52;c;eA==\u{7}\r";
+        assert_eq!(program_line(line, false), format!("{line}\n"));
+        assert_eq!(program_line(line, true), "\u{1b}[31mred␛]52;c;eA==␇\u{1b}[0m\n");
+        assert_eq!(program_line("plain", true), "plain\n");
+    }
+
+    #[test]
+    fn text_for_people_has_colours_only_where_there_are_any() {
+        assert_eq!(gate("\u{1b}[31mx\u{1b}[0m\u{1b}[2J", true), "\u{1b}[31mx\u{1b}[0m␛[2J");
+        assert_eq!(gate("\u{1b}[31mx\u{202e}", false), "␛[31mx\u{fffd}");
+    }
 }

@@ -1,6 +1,6 @@
 //! Lines that change in place on a terminal. The only place that draws with indicatif.
 
-use super::printer::terminal_width;
+use super::printer::{gate, terminal_width};
 use super::reporter::{Layout, Row};
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use std::fmt;
@@ -33,7 +33,7 @@ impl Live {
                 let text = row.text(layout, Some(start.elapsed()), color);
                 // One column stays free: a full line makes some terminals wrap.
                 let width = terminal_width().unwrap_or(80).saturating_sub(1);
-                let _ = out.write_str(&console::truncate_str(&text, width, "…"));
+                let _ = out.write_str(&gate(&console::truncate_str(&text, width, "…"), color));
             };
             // The template is a constant, so it is always a good one.
             let style = ProgressStyle::with_template("{line}").unwrap_or_else(|_| ProgressStyle::default_spinner());

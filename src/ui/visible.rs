@@ -14,13 +14,61 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     }
 }
 
+/// The same, but for sequences that set colours: those of our own, and those of a service's log.
+pub(super) fn colored(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_unseen) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(letter) = rest.chars().next() {
+        let passes = color_sequence(rest).unwrap_or(0);
+        let (part, after) = rest.split_at(passes.max(letter.len_utf8()));
+        let part = if passes > 0 { Cow::Borrowed(part) } else { visible(part) };
+        shown.push_str(&part);
+        rest = after;
+    }
+    Cow::Owned(shown)
+}
+
+/// The length of the sequence that the text begins with, where it sets colours and weights and hides nothing (ECMA-48,
+/// `SGR`).
+fn color_sequence(text: &str) -> Option<usize> {
+    let parameters = text.strip_prefix("\u{1b}[")?;
+    let end = parameters.find(|c: char| !c.is_ascii_digit() && c != ';')?;
+    let codes = &parameters[..end];
+    let mut codes = codes.split(';').map(|code| code.trim_start_matches('0'));
+    while let Some(code) = codes.next() {
+        match (code, code.len()) {
+            ("8", _) | (_, 4..) => return None,
+            // The numbers of a colour follow: one, or three.
+            ("38" | "48", _) => {
+                let numbers = if codes.next()? == "5" { 1 } else { 3 };
+                codes.nth(numbers - 1)?;
+            }
+            _ => {}
+        }
+    }
+    (parameters[end..].starts_with('m')).then_some(2 + end + 1)
+}
+
+/// Data for a machine as JSON has it: what is unseen is written by its number, which means the same.
+pub(super) fn escaped(json: &str) -> Cow<'_, str> {
+    if !json.chars().any(is_unseen) {
+        return Cow::Borrowed(json);
+    }
+    let written = |c: char| if is_unseen(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+    Cow::Owned(json.chars().map(written).collect())
+}
+
 /// The same for text that must stay on one line.
 pub(super) fn one_line(text: &str) -> String {
     visible(text).chars().map(|c| if c == '\n' || c == '\t' { ' ' } else { c }).collect()
 }
 
 fn is_unseen(c: char) -> bool {
-    let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{61c}');
+    // Marks that turn the reading direction, and the separators of lines and paragraphs.
+    let turns = matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{206f}' | '\u{61c}');
     (c.is_control() && c != '\n' && c != '\t') || turns
 }
 
@@ -89,6 +137,37 @@ mod tests {
     fn escape_sequences_become_visible() {
         assert_eq!(visible("a\u{1b}[31mb\u{9b}\u{7f}\r\n\tc\u{202e}"), "a␛[31mb\u{fffd}␡␍\n\tc\u{fffd}");
         assert_eq!(one_line("a\nb\tc"), "a b c");
+    }
+
+    #[test]
+    fn of_escape_sequences_only_those_pass_that_set_colours() {
+        for passes in
+            ["\u{1b}[31mred\u{1b}[0m", "\u{1b}[m", "\u{1b}[1;38;5;8mgrey", "\u{1b}[38;2;8;8;8mdark\u{1b}[39;49m"]
+        {
+            assert_eq!(colored(passes), passes);
+        }
+        for (text, shown) in [
+            ("\u{1b}[2Jx", "␛[2Jx"),
+            ("\u{1b}[8mhidden\u{1b}[0m", "␛[8mhidden\u{1b}[0m"),
+            ("\u{1b}[1;08mx", "␛[1;08mx"),
+            ("\u{1b}]8;;http://x\u{7}x", "␛]8;;http://x␇x"),
+            ("\u{1b}]52;c;eA==\u{1b}\\", "␛]52;c;eA==␛\\"),
+            ("\u{1b}[31", "␛[31"),
+            ("\u{1b}[?25lx", "␛[?25lx"),
+            ("\u{1b}[38m", "␛[38m"),
+            ("a\rb\u{8}\u{9b}31m\u{202e}\u{2066}\u{2028}", "a␍b␈\u{fffd}31m\u{fffd}\u{fffd}\u{fffd}"),
+        ] {
+            assert_eq!(colored(text), shown, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn json_with_what_is_unseen_means_the_same_and_shows_it() {
+        let value = serde_json::json!({"a\u{9b}": "x\u{202e}\u{7f}\n"});
+        let text = serde_json::to_string_pretty(&value).unwrap();
+        let written = escaped(&text);
+        assert!(written.contains("\\u202e\\u007f\\n") && written.contains("a\\u009b"), "{written}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&written).unwrap(), value);
     }
 
     #[test]

@@ -75,6 +75,26 @@ fn only_ui_prints() {
     }
 }
 
+/// One gate: what is written to either stream passes the printer. The client that `devenv shell` opens has the terminal to
+/// itself, and `is_terminal` only asks.
+#[test]
+fn within_ui_only_the_printer_writes() {
+    let may_write = ["ui/printer.rs", "docker/terminal.rs"];
+    for (path, code) in sources() {
+        if may_write.iter().any(|one| path == Path::new(one)) {
+            continue;
+        }
+        let asked = code.replace("stdout().is_terminal()", "").replace("stderr().is_terminal()", "");
+        let asked = asked.replace("use_stderr()", "");
+        let found = ["stdout()", "stderr()", "/dev/tty", "Term::std"].into_iter().find(|word| asked.contains(word));
+        assert_eq!(found, None, "{}", path.display());
+        // Lines that change in place are drawn by indicatif, out of what the gate let through.
+        let drawn: Vec<&str> = code.lines().filter(|line| line.contains("write_str(")).collect();
+        let passes = |line: &&str| module_of(&path) != "ui" || line.contains("gate(");
+        assert!(drawn.iter().all(passes), "{}: {drawn:?}", path.display());
+    }
+}
+
 #[test]
 fn siblings_do_not_import_each_other() {
     for (path, code) in sources() {

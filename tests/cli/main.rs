@@ -16,6 +16,7 @@ mod manifests;
 mod overlay;
 mod pin;
 mod report;
+mod terminal;
 mod tools;
 mod trust;
 mod writing;

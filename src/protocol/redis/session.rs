@@ -2,6 +2,7 @@
 
 use super::{Reply, check, commands, parse};
 use crate::model::Endpoint;
+use crate::protocol::redact::Used;
 use crate::protocol::wire::Conversation;
 use crate::protocol::{ProbeError, Tls};
 use std::time::Duration;
@@ -18,11 +19,17 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// A connection that is logged in.
 pub struct RedisSession {
     conversation: Conversation,
+    used: Used,
 }
 
 impl RedisSession {
     /// Logs in.
     pub async fn open(endpoint: &Endpoint) -> Result<Self, ProbeError> {
+        let used = Used::of([endpoint]);
+        Self::login(endpoint, used.clone()).await.map_err(|error| used.redact(error))
+    }
+
+    async fn login(endpoint: &Endpoint, used: Used) -> Result<Self, ProbeError> {
         let login = commands(endpoint);
         let mut conversation = Conversation::open_for_password(endpoint, &Tls::default(), LIMIT).await?;
         conversation.send(&login.iter().flat_map(|command| super::encode(command)).collect::<Vec<u8>>()).await?;
@@ -30,7 +37,7 @@ impl RedisSession {
             let reply = conversation.receive(parse).await?;
             check(command[0], &reply)?;
         }
-        Ok(Self { conversation })
+        Ok(Self { conversation, used })
     }
 
     /// Sends commands, each a list of words. The first that the server refuses is told by its place, with its words;
@@ -44,7 +51,7 @@ impl RedisSession {
                 if let Reply::Error(error) = self.conversation.receive(parse).await?
                     && refused.is_none()
                 {
-                    refused = Some((number * AT_ONCE + at, error));
+                    refused = Some((number * AT_ONCE + at, self.used.taken_out_of(&error)));
                 }
             }
             if refused.is_some() {
@@ -68,7 +75,7 @@ impl RedisSession {
                     Reply::Text(text) => parts.push(text.clone()),
                     _ => return Err(ProbeError::foreign("Redis' protocol")),
                 },
-                Reply::Error(error) => return Err(ProbeError::other(error)),
+                Reply::Error(error) => return Err(self.used.redact(ProbeError::other(error))),
                 _ => return Err(ProbeError::foreign("Redis' protocol")),
             }
         }
@@ -79,7 +86,7 @@ impl RedisSession {
     /// that. A refusal is told in the server's words.
     pub async fn reload(&mut self) -> Result<Option<String>, ProbeError> {
         if let Reply::Error(error) = self.ask(&["DEBUG", "RELOAD", "NOSAVE"]).await? {
-            return Ok(Some(error));
+            return Ok(Some(self.used.taken_out_of(&error)));
         }
         let appends = matches!(self.ask(&["CONFIG", "GET", "appendonly"]).await?,
             Reply::List(pair) if pair.get(1) == Some(&Reply::Text("yes".to_owned())));
@@ -87,7 +94,7 @@ impl RedisSession {
             return Ok(None);
         }
         if let Reply::Error(error) = self.ask(&["BGREWRITEAOF"]).await? {
-            return Ok(Some(error));
+            return Ok(Some(self.used.taken_out_of(&error)));
         }
         loop {
             tokio::time::sleep(PAUSE).await;

@@ -37,15 +37,15 @@ pub fn markdown(report: &Report) -> String {
                 "| {} | {}{} | {} | {} | {} |",
                 impact(difference.impact),
                 cell(&difference.subject),
-                place(difference).map_or_else(String::new, |place| format!("<br>`{}`", cell(&place))),
+                place(difference).map_or_else(String::new, |place| format!("<br>{}", code(&place))),
                 difference
                     .said
                     .iter()
-                    .map(|said| format!("{}: `{}`", cell(&said.side), cell(&said.value).replace('`', "'")))
+                    .map(|said| format!("{}: {}", cell(&said.side), code(&said.value)))
                     .collect::<Vec<_>>()
                     .join("<br>"),
                 why(difference),
-                difference.help.iter().map(|help| cell(help)).collect::<Vec<_>>().join("<br>"),
+                difference.help.iter().map(|help| prose(help)).collect::<Vec<_>>().join("<br>"),
             );
         }
         for missing in service.iter().flat_map(|service| &service.not_asked) {
@@ -75,20 +75,79 @@ fn impact(impact: Impact) -> String {
 
 fn why(difference: &Difference) -> String {
     match difference.source.as_str() {
-        "" => cell(&difference.why),
-        source => format!("{} ([source]({source}))", cell(&difference.why)),
+        "" => prose(&difference.why),
+        source => format!("{} ([source]({source}))", prose(&difference.why)),
     }
 }
 
-/// Text for a table's cell: on one line, and nothing in it that Markdown or HTML would obey.
+/// A text of ours that quotes others': what stands between backticks is code, as in [`super::html`].
+fn prose(text: &str) -> String {
+    let parts = text.split('`').enumerate().map(|(at, part)| match part {
+        "" => String::new(),
+        part if at % 2 == 1 => code(part),
+        part => cell(part),
+    });
+    parts.collect()
+}
+
+/// Text as code, in which nothing of Markdown counts but its own end.
+fn code(text: &str) -> String {
+    let text = one_line(text).replace('`', "'").replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let text = text.replace('|', "\\|");
+    if text.trim().is_empty() { "` `".to_owned() } else { format!("`{text}`") }
+}
+
+/// Text on one line of which Markdown, HTML and code hosts make nothing: no link or image, no code, no mention of a
+/// person, an issue or a commit.
 fn cell(text: &str) -> String {
-    one_line(text).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('|', "\\|")
+    let mut shown = String::new();
+    let line = one_line(text);
+    for (at, letter) in line.char_indices() {
+        match letter {
+            '&' => shown.push_str("&amp;"),
+            '<' => shown.push_str("&lt;"),
+            '>' => shown.push_str("&gt;"),
+            '\\' | '`' | '*' | '~' | '[' | ']' | '!' | '|' | '$' => shown.extend(['\\', letter]),
+            '_' if is_edge(&line, at) => shown.extend(['\\', letter]),
+            '-' | '+' | '=' if at == 0 => shown.extend(['\\', letter]),
+            // Nothing stands between them, and yet they are no name, number or address any more.
+            '@' | '#' => shown.extend([&letter.to_string(), "&#8203;"]),
+            ':' if line[at..].starts_with("://") => shown.push_str(":&#8203;"),
+            '.' if line[..at].to_ascii_lowercase().ends_with("www") => shown.push_str(".&#8203;"),
+            letter => shown.push(letter),
+        }
+    }
+    shown
+}
+
+/// Whether a letter stands at the edge of a word.
+fn is_edge(line: &str, at: usize) -> bool {
+    let is_word = |letter: Option<char>| letter.is_some_and(char::is_alphanumeric);
+    !is_word(line[..at].chars().next_back()) || !is_word(line[at + 1..].chars().next())
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::example::report;
     use super::*;
+
+    #[test]
+    fn nothing_that_others_named_becomes_a_link_an_image_code_or_a_mention() {
+        for (text, shown) in [
+            ("[x](javascript:a)", r"\[x\](javascript:a)"),
+            ("![x](http://a/b.png)", r"\!\[x\](http:&#8203;//a/b.png)"),
+            ("@octocat fixes #12", "@&#8203;octocat fixes #&#8203;12"),
+            ("www.example.com a@b.c", "www.&#8203;example.com a@&#8203;b.c"),
+            ("`x` **b** ~~s~~ a_b _i_", r"\`x\` \*\*b\*\* \~\~s\~\~ a_b \_i\_"),
+            ("<img src=x>&amp;", "&lt;img src=x&gt;&amp;amp;"),
+            ("- item | cell", r"\- item \| cell"),
+            ("a\u{1b}[31m\nb\\", "a␛\\[31m b\\\\"),
+        ] {
+            assert_eq!(cell(text), shown);
+        }
+        assert_eq!(code("a`b|<i>@x"), r"`a'b\|&lt;i&gt;@x`");
+        assert_eq!(prose("declare `a: [b]` for @x `"), "declare `a: [b]` for @&#8203;x ");
+    }
 
     #[test]
     fn text_of_servers_stays_text() {
@@ -105,7 +164,7 @@ mod tests {
             ),
             "{text}"
         );
-        assert!(text.contains(r"a\|b␛[31m"), "{text}");
+        assert!(text.contains(r"a\|b␛\[31m"), "{text}");
         assert!(text.contains("&lt;x&gt;") && !text.contains("<x>"), "{text}");
         assert!(text.contains("\n4 facts compared, 2 differ, 1 not asked.\n"), "{text}");
         assert!(text.contains("\nno difference that matters in 1 fact.\n"), "{text}");

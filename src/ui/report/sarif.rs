@@ -3,6 +3,7 @@
 
 use super::{missing, sentence};
 use crate::model::{Difference, Impact, Report};
+use crate::ui::visible::visible;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -74,10 +75,15 @@ fn result(difference: &Difference) -> Value {
     json!({
         "ruleId": difference.code,
         "level": level,
-        "message": {"text": text.join("\n")},
+        "message": {"text": plain(&text.join("\n"))},
         "locations": locations,
         "partialFingerprints": {"devenv/v1": same},
     })
+}
+
+/// A message's text: in SARIF `[words](target)` is a link there (section 3.11.6), and a viewer may be a terminal.
+fn plain(text: &str) -> String {
+    visible(text).replace('\\', r"\\").replace('[', r"\[").replace(']', r"\]")
 }
 
 /// A part of a path as a URI has it.
@@ -97,6 +103,13 @@ fn encoded(part: &str) -> String {
 mod tests {
     use super::super::example::report;
     use super::*;
+
+    #[test]
+    fn no_message_has_a_link_or_an_escape_sequence() {
+        assert_eq!(plain("a [x](1) \u{1b}[31m\\"), r"a \[x\](1) ␛\[31m\\");
+        let text = sarif(&report()).to_string();
+        assert!(text.contains(r"a|b␛\\[31m"), "{text}");
+    }
 
     #[test]
     fn results_name_their_rule_level_and_line() {

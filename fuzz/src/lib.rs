@@ -1,5 +1,7 @@
 //! What the targets share: a file in a folder of its own, read as `devenv manifest` reads it.
 
+pub mod repository;
+
 use devenv::manifest::{self, Request, Strictness};
 use std::cell::RefCell;
 use std::fs;

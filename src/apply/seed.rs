@@ -259,10 +259,32 @@ fn line_in(said: &str) -> Option<usize> {
 
 /// A line of the unpacked file, as far as people read it.
 fn line_of(file: File, line: usize) -> Option<String> {
-    let mut lines = unpacked(file, Arc::default()).ok()?.reader.split(b'\n');
-    let bytes = lines.nth(line.checked_sub(1)?)?.ok()?;
+    let mut reader = unpacked(file, Arc::default()).ok()?.reader;
+    for _ in 1..line {
+        if reader.skip_until(b'\n').ok()? == 0 {
+            return None;
+        }
+    }
+    // A dump may be one line as a whole: of that the beginning is enough.
+    let mut bytes = Vec::new();
+    reader.take(4 * MOST_OF_A_STATEMENT as u64).read_until(b'\n', &mut bytes).ok()?;
     let text = String::from_utf8_lossy(&bytes).trim().to_owned();
-    Some(text.chars().take(MOST_OF_A_STATEMENT).collect())
+    (line > 0 && !bytes.is_empty()).then(|| text.chars().take(MOST_OF_A_STATEMENT).collect())
+}
+
+/// The longest command of a text for Redis, in bytes: it is held in memory as a whole.
+const LONGEST_COMMAND: usize = 16 * 1024 * 1024;
+
+/// The whole lines of what was read so far with one more piece of it; of the last piece (none), all that is left.
+fn whole_lines(rest: &mut Vec<u8>, piece: Option<&[u8]>) -> Result<Vec<u8>, String> {
+    let Some(piece) = piece else { return Ok(std::mem::take(rest)) };
+    let end = piece.iter().rposition(|byte| *byte == b'\n').map(|at| rest.len() + at + 1);
+    rest.extend_from_slice(piece);
+    let whole = end.map_or_else(Vec::new, |end| rest.drain(..end).collect());
+    if rest.len() > LONGEST_COMMAND {
+        return Err(format!("the line is longer than {} MB, so this is no text of commands", LONGEST_COMMAND >> 20));
+    }
+    Ok(whole)
 }
 
 fn refused(seeding: &Seeding<'_>, seed: &Seed, path: &Path, at: Option<(usize, String)>, said: &str) -> Failure {
@@ -293,10 +315,10 @@ async fn commands(seeding: &Seeding<'_>, seed: &Seed, path: &Path, done: &Arc<At
     loop {
         let piece = pieces.recv().await.transpose().map_err(|error| unreadable(seed, path, &error))?;
         let is_last = piece.is_none();
-        rest.extend(piece.unwrap_or_default());
-        let end =
-            if is_last { rest.len() } else { rest.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1) };
-        let whole: Vec<u8> = rest.drain(..end).collect();
+        let whole = whole_lines(&mut rest, piece.as_deref()).map_err(|error| {
+            let begins = String::from_utf8_lossy(&rest[..MOST_OF_A_STATEMENT.min(rest.len())]).into_owned();
+            refused(seeding, seed, path, Some((number + 1, begins)), &error)
+        })?;
         let mut batch = Vec::new();
         for line in whole.split_inclusive(|byte| *byte == b'\n') {
             number += 1;
@@ -394,6 +416,19 @@ mod tests {
             let error = unpacked(file(bytes).into_file(), Arc::default()).map(|_| ()).unwrap_err();
             assert!(error.to_string().contains(name), "{error}");
         }
+    }
+
+    #[test]
+    fn a_text_without_line_ends_is_refused_and_not_gathered() {
+        let mut rest = Vec::new();
+        assert_eq!(whole_lines(&mut rest, Some(b"SET a 1\nSET")).unwrap(), b"SET a 1\n");
+        assert_eq!(whole_lines(&mut rest, Some(b" b 2")).unwrap(), b"");
+        assert_eq!(whole_lines(&mut rest, None).unwrap(), b"SET b 2");
+        let piece = vec![b'x'; CHUNK];
+        let refused = (0..=LONGEST_COMMAND / CHUNK).find_map(|_| whole_lines(&mut rest, Some(&piece)).err());
+        assert!(refused.is_some_and(|error| error.contains("16 MB")) && rest.len() <= LONGEST_COMMAND + CHUNK);
+        let long = file(&vec![b'y'; 4 * CHUNK]);
+        assert_eq!(line_of(long.reopen().unwrap(), 1).unwrap().len(), MOST_OF_A_STATEMENT);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::model::{
     Severity, Verdict,
 };
 use crate::parity::{self, Advice, FactsFile, Sides};
+use crate::project::read_text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -115,7 +116,7 @@ fn open<'a>(global: &Global, files: &[PathBuf], name: &'a str) -> Result<Side<'a
     let facts = PathBuf::from(format!("{name}.facts.yaml"));
     let path = [Path::new(name), &facts].into_iter().find(|path| path.is_file());
     if let Some(path) = path {
-        let is_facts = std::fs::read_to_string(path).is_ok_and(|text| parity::is_facts(&text));
+        let is_facts = read_text(path).is_ok_and(|text| parity::is_facts(&text));
         let what = path.display().to_string();
         return if is_facts {
             of_facts(name, what, read_facts(path)?)

@@ -7,7 +7,7 @@ use crate::cli::{Bundle, BundleAction, Global, Start};
 use crate::docker::{Engine, EngineError};
 use crate::manifest::Strictness;
 use crate::model::{Diagnostic, Event, Exit, Failure, ImageRef, Lock};
-use crate::project::{Checkout, Fault, FileName, Mode};
+use crate::project::{Checkout, Fault, FileName, Mode, open_regular};
 use crate::resolve::bundle::{self, Bundled, CleanArchive, Contents, Head};
 use crate::resolve::versions;
 use crate::ui::{Printer, Reporter, bytes};
@@ -189,18 +189,9 @@ fn read(file: &Path) -> Result<(Contents, File), Failure> {
         };
         Failure::new(Exit::Failed, Diagnostic::error("bundle-read", message).because(error.to_string()).help(help))
     };
-    let opened = open(file).map_err(cannot)?;
+    let opened = open_regular(file).map_err(cannot)?;
     let contents = bundle::read(BufReader::with_capacity(1 << 20, &opened)).map_err(cannot)?;
     Ok((contents, opened))
-}
-
-/// Opens a file, and nothing that never ends or waits for somebody: a pipe, a device.
-fn open(file: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let opened = File::options().read(true).custom_flags(nonblocking).open(file)?;
-    let is_file = opened.metadata()?.is_file();
-    if is_file { Ok(opened) } else { Err(io::Error::new(io::ErrorKind::InvalidData, "it is no file")) }
 }
 
 /// Each locked service's image must be in it, by the very digest.

@@ -8,12 +8,11 @@ use crate::machine::today;
 use crate::manifest::{self, Strictness};
 use crate::model::{Diagnostic, Exit, Failure, ImageRef, LocalImage, Lock, LockedService, Observed};
 use crate::plan;
-use crate::project::{Checkout, Fault, FileName};
+use crate::project::{Checkout, Fault, FileName, read_text};
 use crate::resolve::{lock_file, versions};
 use crate::ui::Printer;
 use futures_util::future::try_join_all;
 use serde_json::json;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Runs `devenv lock`.
@@ -262,7 +261,7 @@ fn words(entry: &LockedService) -> String {
 fn write(root: &Path, lock: &Lock) -> Result<bool, Failure> {
     let path = root.join(lock_file::NAME);
     let text = lock_file::render(lock);
-    if fs::read_to_string(&path).is_ok_and(|before| before == text) {
+    if read_text(&path).is_ok_and(|before| before == text) {
         return Ok(false);
     }
     let written = Checkout::at(root)
@@ -280,7 +279,7 @@ fn write(root: &Path, lock: &Lock) -> Result<bool, Failure> {
 
 /// The project's lock, where it has one.
 pub(super) fn read(root: &Path) -> Result<Option<Lock>, Failure> {
-    match fs::read_to_string(root.join(lock_file::NAME)) {
+    match read_text(&root.join(lock_file::NAME)) {
         Ok(text) => lock_file::parse(Path::new(lock_file::NAME), &text).map(Some),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => {

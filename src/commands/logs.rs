@@ -5,7 +5,7 @@ use super::session::unknown_service;
 use crate::cli::{Global, Logs};
 use crate::docker::{EngineError, LogLine};
 use crate::model::{Diagnostic, Exit, Failure, label};
-use crate::ui::Printer;
+use crate::ui::{Printer, padded};
 use futures_util::StreamExt;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -36,7 +36,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], logs: &Logs, printer
     let width = wanted.iter().map(|(service, _)| service.len()).max().unwrap_or_default();
     let show = |line: &LogLine| match wanted.len() {
         1 => printer.program_line(&line.text),
-        _ => printer.program_line(&format!("{:width$}  {}", line.service, line.text)),
+        _ => printer.program_line(&format!("{}  {}", padded(&line.service, width), line.text)),
     };
     // What is there comes in order of time; what is new as it comes.
     let mut known = BTreeMap::new();

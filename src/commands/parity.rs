@@ -14,6 +14,7 @@ use crate::model::{
 };
 use crate::parity::{self, Advice, Declared, FactsFile, Sides};
 use crate::plan::{Desired, FixedPorts};
+use crate::project::read_text;
 use crate::resolve::lock_file;
 use crate::ui::{self, Printer};
 use futures_util::future::join_all;
@@ -84,7 +85,7 @@ async fn production(project: &Project, command: &Parity) -> Result<Option<Produc
 
 /// A facts file.
 pub(crate) fn read_facts(path: &Path) -> Result<FactsFile, Failure> {
-    let text = std::fs::read_to_string(path).map_err(|error| {
+    let text = read_text(path).map_err(|error| {
         let told = Diagnostic::error("facts-file", format!("cannot read {}", path.display()));
         Failure::new(
             Exit::Usage,

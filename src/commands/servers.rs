@@ -4,9 +4,11 @@ use crate::kinds::Kinds;
 use crate::model::{Diagnostic, Endpoint, Exit, Failure, Observed, ServiceFacts};
 use crate::parity::FactsFile;
 use crate::plan::DesiredService;
+use crate::project::{open_named, read_at_most};
 use crate::protocol::{self, ClearText, Fault, ProbeError, Target, Tls};
 use futures_util::future::join_all;
-use std::io::Read as _;
+use std::io::Read;
+use std::path::Path;
 
 /// A server that an argument names.
 pub(crate) struct Named {
@@ -63,21 +65,28 @@ fn resolved(source: &str) -> Result<String, Diagnostic> {
         });
     }
     if let Some(path) = source.strip_prefix('@') {
-        return std::fs::read_to_string(path).map(url).map_err(|error| {
+        return text_of(open_named(Path::new(path))).map(url).map_err(|error| {
             Diagnostic::error("server-file", format!("cannot read {path}"))
                 .because(error.to_string())
                 .help("its first line is to be the server's URL")
         });
     }
     if source == "-" {
-        let mut text = String::new();
-        return std::io::stdin().read_to_string(&mut text).map(|_| url(text)).map_err(|error| {
+        return text_of(Ok(std::io::stdin())).map(url).map_err(|error| {
             Diagnostic::error("server-file", "cannot read standard input")
                 .because(error.to_string())
                 .help("its first line is to be the server's URL")
         });
     }
     Ok(source.to_owned())
+}
+
+/// The longest file with a URL in it, in bytes.
+const LONGEST: u64 = 1024 * 1024;
+
+fn text_of(from: std::io::Result<impl Read>) -> std::io::Result<String> {
+    let bytes = read_at_most(from?, LONGEST)?;
+    String::from_utf8(bytes).map_err(|_| std::io::Error::new(std::io::ErrorKind::InvalidData, "it is no UTF-8 text"))
 }
 
 /// Asks every server at the same time. One that does not answer fails the whole.

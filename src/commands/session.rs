@@ -11,7 +11,6 @@ use crate::plan::{self, Choice, Desired, FixedPorts, Identity, Plan};
 use crate::resolve::versions;
 use crate::ui::Printer;
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read as _;
 use std::path::PathBuf;
 
 /// The machine's side: folders, key, configuration.
@@ -79,9 +78,7 @@ pub(crate) fn stdin(files: &[PathBuf]) -> Result<Option<Vec<u8>>, Failure> {
     if !files.iter().any(|file| file.as_os_str() == "-") {
         return Ok(None);
     }
-    let mut bytes = Vec::new();
-    std::io::stdin().read_to_end(&mut bytes).map_err(|error| unreadable("standard input", &error))?;
-    Ok(Some(bytes))
+    manifest::standard_input(std::io::stdin()).map(Some)
 }
 
 /// What is to be read, without standard input.

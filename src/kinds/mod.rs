@@ -7,6 +7,7 @@ pub mod arguments;
 mod base64;
 mod end_of_life;
 mod rabbitmq;
+mod template;
 #[cfg(test)]
 mod tests;
 mod withdrawn;
@@ -18,6 +19,7 @@ pub use rabbitmq::rabbitmq_definitions;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
+pub use template::{FIELD_FUEL, FILE_FUEL, templates};
 pub use withdrawn::{Withdrawn, withdrawn};
 
 /// File name and content, as JSON, of every built-in kind, listed by the build script.
@@ -342,6 +344,15 @@ fn highest<T>(pairs: &[(u64, T)], major: u64) -> Option<&T> {
     pairs.iter().filter(|(from, _)| *from <= major).max_by_key(|(from, _)| *from).map(|(_, value)| value)
 }
 
+/// The largest file of a kind, in bytes.
+const LARGEST: usize = 64 * 1024;
+
+/// How many templates one kind may have.
+const TEMPLATES: usize = 100;
+
+/// How many kinds there may be.
+const MOST: usize = 200;
+
 /// All kinds that are known in a project.
 #[derive(Clone, Debug)]
 pub struct Kinds(Vec<Arc<Kind>>);
@@ -367,7 +378,21 @@ impl Kinds {
 
     /// Adds a kind of the user's own; one of the same name replaces the built-in one.
     pub fn add(&mut self, path: &str, text: &str) -> Result<(), KindError> {
+        let refuse = |message: String| KindError { path: path.to_owned(), message };
+        if text.len() > LARGEST {
+            return Err(refuse(format!("it is larger than {} KB; the largest built-in one takes 6", LARGEST >> 10)));
+        }
+        if self.0.len() > MOST {
+            return Err(refuse(format!("there are more than {MOST} kinds already")));
+        }
+        if template::multiplies(text) {
+            return Err(refuse("a template in it multiplies (`*`), and what a list grows to has no bound".to_owned()));
+        }
         let kind = read(path, text)?;
+        let templates = |family: &Family| family.files.len() + family.environment.len() + family.command.len();
+        if kind.fields.len() + kind.families.iter().map(templates).sum::<usize>() > TEMPLATES {
+            return Err(refuse(format!("it has more than {TEMPLATES} templates")));
+        }
         self.0.retain(|known| known.name != kind.name);
         self.0.insert(0, Arc::new(kind));
         Ok(())

@@ -3,7 +3,7 @@
 //! Content alone decides. That length, time and place on the disk are as they were only spares the reading, and not
 //! where a file is so new that it could have been written twice within one tick of the clock.
 
-use crate::project::{Checkout, Fault};
+use crate::project::{Checkout, Fault, read_up_to};
 use rustix::fs::FileType;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -38,11 +38,14 @@ struct Known {
     digest: String,
 }
 
+/// The largest file of known hashes, in bytes.
+const LARGEST: u64 = 32 * 1024 * 1024;
+
 impl Digests {
     /// Those that lie in the machine's folder; a file that cannot be read counts as none.
     pub fn open(folder: &Path) -> Self {
         let path = folder.join(NAME);
-        let text = fs::read(&path).unwrap_or_default();
+        let text = read_up_to(&path, LARGEST).unwrap_or_default();
         Self { path, known: serde_json::from_slice(&text).unwrap_or_default(), changed: false }
     }
 

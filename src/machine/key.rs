@@ -1,6 +1,7 @@
 //! The secret from which every local password is derived.
 
 use crate::model::{Diagnostic, Exit, Failure, Secret};
+use crate::project::read_up_to;
 use hmac::{Hmac, KeyInit, Mac};
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::rand::{SecureRandom as _, SystemRandom};
@@ -122,7 +123,7 @@ fn open_to_others(path: &Path) -> Option<u32> {
 }
 
 fn read(path: &Path) -> std::io::Result<Option<[u8; 32]>> {
-    let bytes = match fs::read(path) {
+    let bytes = match read_up_to(path, 4096) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),

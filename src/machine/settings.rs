@@ -1,6 +1,7 @@
 //! The user's own configuration file, for every project on this machine.
 
 use crate::model::{Diagnostic, Exit, Failure};
+use crate::project::read_text;
 use serde::Deserialize;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -17,7 +18,7 @@ impl Settings {
     /// Reads `folder/config.yaml`; without the file there are no settings.
     pub fn load(folder: &Path) -> Result<Self, Failure> {
         let path = folder.join("config.yaml");
-        let text = match std::fs::read_to_string(&path) {
+        let text = match read_text(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Self::default()),
             Err(error) => return Err(refuse(&path, &error)),

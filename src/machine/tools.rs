@@ -8,6 +8,7 @@
 use super::ask::ask;
 use super::program::{OnPath, Programs};
 use crate::model::{FoundTool, FoundTools, PinnedTool, Strength, Tool};
+use crate::project::read_text;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -151,7 +152,7 @@ fn version_files(tool: &Tool, version: &str) -> Vec<(&'static str, String)> {
 fn of_package(program: &Path, name: &str) -> Option<String> {
     let real = program.canonicalize().ok()?;
     real.ancestors().skip(1).take(3).find_map(|folder| {
-        let text = std::fs::read_to_string(folder.join("package.json")).ok()?;
+        let text = read_text(&folder.join("package.json")).ok()?;
         let package: serde_json::Value = serde_json::from_str(&text).ok()?;
         let version = package.get("version")?.as_str().filter(|_| package.get("name").is_some_and(|it| it == name))?;
         version_in("", version).map(str::to_owned)
@@ -201,7 +202,7 @@ fn version_in<'t>(mark: &str, text: &'t str) -> Option<&'t str> {
 
 /// The release that the project's own virtual environment was made with.
 fn virtual_environment(folder: &Path) -> Option<String> {
-    let read = |name: &str| std::fs::read_to_string(folder.join(name).join("pyvenv.cfg")).ok();
+    let read = |name: &str| read_text(&folder.join(name).join("pyvenv.cfg")).ok();
     let text = [".venv", "venv"].into_iter().find_map(read)?;
     text.lines().find_map(|line| {
         let (key, value) = line.split_once('=')?;

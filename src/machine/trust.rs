@@ -73,7 +73,9 @@ impl Trust {
 
     fn files(&self) -> Vec<(PathBuf, Agreement)> {
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
-        let read = |path: PathBuf| Some((path.clone(), serde_json::from_slice(&fs::read(path).ok()?).ok()?));
+        let read = |path: PathBuf| {
+            Some((path.clone(), serde_json::from_slice(&crate::project::read_up_to(&path, 1 << 20).ok()?).ok()?))
+        };
         entries.filter_map(|entry| read(entry.path())).collect()
     }
 

@@ -5,11 +5,12 @@
 
 use super::dialect::{DIALECTS, Dialect, ManifestFile, Places, Syntax, Wanted};
 use super::environment::Environment;
-use super::files::{FileError, FileFault, Project, git_top_level};
+use super::files::{FileError, FileFault, Project, git_top_level, parse_yaml};
 use super::search::Search;
 use super::stage::{Stage, stage};
-use super::{local, services_yaml, templates, yaml};
+use super::{local, services_yaml, templates};
 use crate::model::{Diagnostic, Origin, SourceFile};
+use crate::project::Budget;
 use memchr::memmem;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -34,12 +35,12 @@ pub(crate) struct Found {
 
 /// The nearest folder upwards that holds a manifest, or that `is_root` knows; git's top level is the last one that is
 /// looked at.
-pub(crate) fn root_above(folder: &Path, is_root: &dyn Fn(&Path) -> bool) -> Option<PathBuf> {
+pub(crate) fn root_above(folder: &Path, is_root: &dyn Fn(&Path) -> bool, budget: &Budget) -> Option<PathBuf> {
     let top = git_top_level(folder);
     for above in folder.ancestors() {
         // Names that any file may have (`*.yaml`) say nothing of folders that the user did not choose.
         let chosen = above == folder || top == Some(above);
-        if is_root(above) || holds_manifest(above, chosen) {
+        if is_root(above) || holds_manifest(above, chosen, budget) {
             return Some(above.to_path_buf());
         }
         if top == Some(above) {
@@ -49,30 +50,31 @@ pub(crate) fn root_above(folder: &Path, is_root: &dyn Fn(&Path) -> bool) -> Opti
     None
 }
 
-fn holds_manifest(folder: &Path, chosen: bool) -> bool {
+fn holds_manifest(folder: &Path, chosen: bool, budget: &Budget) -> bool {
     let own = services_yaml::FILE_NAMES.iter().chain(local::FILE_NAMES);
     if own.into_iter().any(|name| folder.join(name).is_file()) {
         return true;
     }
+    let Ok(project) = Project::at(folder, budget) else { return false };
     let mut search = Search::below(folder);
     DIALECTS.iter().any(|dialect| match dialect.places {
         Places::Own { holds, .. } => holds(folder),
         Places::Files(patterns) => patterns
             .iter()
             .filter(|pattern| chosen || !pattern.contains('*'))
-            .any(|pattern| search.matching(pattern).iter().any(|path| is_of(dialect, folder, path))),
+            .any(|pattern| search.matching(pattern).iter().any(|path| is_of(dialect, &project, path))),
     })
 }
 
 /// Whether a file below a folder is of a dialect, so far as that is needed to know the root.
-fn is_of(dialect: &Dialect, folder: &Path, path: &Path) -> bool {
-    let Ok(project) = Project::at(folder) else { return false };
+fn is_of(dialect: &Dialect, project: &Project, path: &Path) -> bool {
     let Ok(source) = project.read(path) else { return false };
     if !has_marks(dialect, &source.text) {
         return false;
     }
     // Parsing something large only to know that it is there would take its time twice.
-    source.text.len() > 1024 * 1024 || (dialect.recognises)(&parsed_for(dialect, source, folder, &mut Vec::new()))
+    source.text.len() > 1024 * 1024
+        || (dialect.recognises)(&parsed_for(dialect, source, &project.root, &project.budget, &mut Vec::new()))
 }
 
 /// Finds the manifests that lie in the project's root or in the usual folders below it.
@@ -122,8 +124,13 @@ pub(crate) fn other_tool(root: &Path) -> Option<Diagnostic> {
 }
 
 /// Parses a manifest's text as YAML.
-pub(crate) fn parsed(source: Arc<SourceFile>, folder: PathBuf, diagnostics: &mut Vec<Diagnostic>) -> ManifestFile {
-    let read = yaml::parse(&source);
+pub(crate) fn parsed(
+    source: Arc<SourceFile>,
+    folder: PathBuf,
+    budget: &Budget,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> ManifestFile {
+    let read = parse_yaml(&source, budget);
     diagnostics.extend(read.diagnostics);
     ManifestFile { source, folder, documents: read.documents }
 }
@@ -132,12 +139,13 @@ pub(crate) fn parsed(source: Arc<SourceFile>, folder: PathBuf, diagnostics: &mut
 pub(crate) fn parsed_templated(
     source: Arc<SourceFile>,
     folder: PathBuf,
+    budget: &Budget,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> ManifestFile {
     let mut broken = Vec::new();
-    let file = parsed(source, folder, &mut broken);
+    let file = parsed(source, folder, budget, &mut broken);
     if !broken.is_empty()
-        && let Some(read) = templates::parse(&file.source)
+        && let Some(read) = templates::parse(&file.source, budget)
     {
         return ManifestFile { documents: read.documents, ..file };
     }
@@ -150,11 +158,12 @@ fn parsed_for(
     dialect: &Dialect,
     source: Arc<SourceFile>,
     folder: &Path,
+    budget: &Budget,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> ManifestFile {
     match dialect.syntax {
-        Syntax::Yaml => parsed(source, folder.to_path_buf(), diagnostics),
-        Syntax::Templated => parsed_templated(source, folder.to_path_buf(), diagnostics),
+        Syntax::Yaml => parsed(source, folder.to_path_buf(), budget, diagnostics),
+        Syntax::Templated => parsed_templated(source, folder.to_path_buf(), budget, diagnostics),
         Syntax::Text => ManifestFile { source, folder: folder.to_path_buf(), documents: Vec::new() },
     }
 }
@@ -167,7 +176,11 @@ fn has_marks(dialect: &Dialect, text: &str) -> bool {
 type Known = (Stage, ManifestFile, Vec<Diagnostic>);
 
 /// The first dialect that recognises a text, and what is wrong with it; of none, why it cannot be parsed.
-fn recognised(source: Arc<SourceFile>, folder: &Path) -> (Option<(&'static Dialect, ManifestFile)>, Vec<Diagnostic>) {
+fn recognised(
+    source: Arc<SourceFile>,
+    folder: &Path,
+    budget: &Budget,
+) -> (Option<(&'static Dialect, ManifestFile)>, Vec<Diagnostic>) {
     let plain = ManifestFile { source, folder: folder.to_path_buf(), documents: Vec::new() };
     let mut yaml: Option<(ManifestFile, Vec<Diagnostic>)> = None;
     for dialect in DIALECTS.iter().filter(|dialect| has_marks(dialect, &plain.source.text)) {
@@ -179,13 +192,13 @@ fn recognised(source: Arc<SourceFile>, folder: &Path) -> (Option<(&'static Diale
         }
         let (file, _) = yaml.get_or_insert_with(|| {
             let mut broken = Vec::new();
-            (parsed(Arc::clone(&plain.source), folder.to_path_buf(), &mut broken), broken)
+            (parsed(Arc::clone(&plain.source), folder.to_path_buf(), budget, &mut broken), broken)
         });
         if (dialect.recognises)(file) {
             let (mut file, mut broken) = yaml.unwrap_or_else(|| (plain, Vec::new()));
             if dialect.syntax == Syntax::Templated && !broken.is_empty() {
                 broken.clear();
-                file = parsed_templated(file.source, folder.to_path_buf(), &mut broken);
+                file = parsed_templated(file.source, folder.to_path_buf(), budget, &mut broken);
             }
             return (Some((dialect, file)), broken);
         }
@@ -203,16 +216,22 @@ impl Found {
         match read {
             Ok(source) => {
                 let folder = folder_of(project, &source.path);
-                self.take_from(&folder, Ok(source), named);
+                self.take_from(&folder, Ok(source), &project.budget, named);
             }
-            Err(error) => self.take_from(&project.root, Err(error), named),
+            Err(error) => self.take_from(&project.root, Err(error), &project.budget, named),
         }
     }
 
     /// The same, where relative paths in the file start from that folder.
-    pub(crate) fn take_from(&mut self, folder: &Path, read: Result<Arc<SourceFile>, FileError>, named: Option<&str>) {
+    pub(crate) fn take_from(
+        &mut self,
+        folder: &Path,
+        read: Result<Arc<SourceFile>, FileError>,
+        budget: &Budget,
+        named: Option<&str>,
+    ) {
         match read {
-            Ok(source) => self.identify(source, folder),
+            Ok(source) => self.identify(source, folder, budget),
             Err(error) => self.diagnostics.push(match named {
                 Some(named) => error.diagnostic.because(format!("{named} names it")),
                 None => *error.diagnostic,
@@ -221,9 +240,9 @@ impl Found {
     }
 
     /// Takes a file that somebody named, as the first dialect that recognises it; of none, that is said.
-    fn identify(&mut self, source: Arc<SourceFile>, folder: &Path) {
+    fn identify(&mut self, source: Arc<SourceFile>, folder: &Path, budget: &Budget) {
         let message = format!("`{}` is of no format that devenv reads", source.path.display());
-        let (file, broken) = recognised(source, folder);
+        let (file, broken) = recognised(source, folder, budget);
         let known = file.is_some();
         self.files.extend(file);
         if !known && broken.is_empty() {
@@ -248,7 +267,7 @@ impl Found {
         for path in search.matching("**/*").into_iter().take(FILES) {
             let Ok(source) = read(&folder.join(&path)) else { continue };
             let within = folder_of(project, &source.path);
-            match recognised(Arc::clone(&source), &within) {
+            match recognised(Arc::clone(&source), &within, &project.budget) {
                 (Some((dialect, file)), broken) => {
                     let line = DIALECTS.iter().position(|one| one.name == dialect.name).unwrap_or_default();
                     known.entry(line).or_default().push((stage(&path), file, broken));
@@ -313,7 +332,7 @@ impl Found {
             }
             let mut broken = Vec::new();
             let folder = folder_of(project, &source.path);
-            let file = parsed_for(dialect, source, &folder, &mut broken);
+            let file = parsed_for(dialect, source, &folder, &project.budget, &mut broken);
             if (dialect.recognises)(&file) {
                 taken.insert(path);
                 known.push((stage, file, broken));
@@ -410,7 +429,7 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
-        let project = Project::at(folder.path()).unwrap();
+        let project = Project::at(folder.path(), &Budget::default()).unwrap();
         let process: BTreeMap<String, String> =
             process.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let environment = Environment::new(&process, &[]);
@@ -482,11 +501,14 @@ mod tests {
         fs::create_dir_all(folder.path().join("project/app")).unwrap();
         fs::create_dir(folder.path().join("k8s")).unwrap();
         fs::write(folder.path().join("k8s/db.yaml"), object).unwrap();
-        assert_eq!(root_above(&folder.path().join("project/app"), &|_| false), None);
-        assert_eq!(root_above(folder.path(), &|_| false), Some(folder.path().to_path_buf()));
+        assert_eq!(root_above(&folder.path().join("project/app"), &|_| false, &Budget::default()), None);
+        assert_eq!(root_above(folder.path(), &|_| false, &Budget::default()), Some(folder.path().to_path_buf()));
         fs::write(folder.path().join("render.yaml"), "databases: [{ name: db, postgresMajorVersion: \"16\" }]\n")
             .unwrap();
-        assert_eq!(root_above(&folder.path().join("project/app"), &|_| false), Some(folder.path().to_path_buf()));
+        assert_eq!(
+            root_above(&folder.path().join("project/app"), &|_| false, &Budget::default()),
+            Some(folder.path().to_path_buf())
+        );
     }
 
     #[test]
@@ -496,12 +518,16 @@ mod tests {
         fs::create_dir_all(&deep).unwrap();
         fs::create_dir(folder.path().join("checkout/.git")).unwrap();
         fs::write(folder.path().join("compose.yaml"), SERVICE).unwrap();
-        assert_eq!(root_above(&deep, &|_| false), None);
+        assert_eq!(root_above(&deep, &|_| false, &Budget::default()), None);
         fs::write(folder.path().join("checkout/compose.yaml"), SERVICE).unwrap();
-        assert_eq!(root_above(&deep, &|_| false), Some(folder.path().join("checkout")));
+        assert_eq!(root_above(&deep, &|_| false, &Budget::default()), Some(folder.path().join("checkout")));
         let known = folder.path().join("checkout/app/src");
-        assert_eq!(root_above(&deep, &|folder| folder == known), Some(known.clone()), "an environment's root counts");
+        assert_eq!(
+            root_above(&deep, &|folder| folder == known, &Budget::default()),
+            Some(known.clone()),
+            "an environment's root counts"
+        );
         fs::write(folder.path().join("checkout/app/services.yaml"), "").unwrap();
-        assert_eq!(root_above(&deep, &|_| false), Some(folder.path().join("checkout/app")));
+        assert_eq!(root_above(&deep, &|_| false, &Budget::default()), Some(folder.path().join("checkout/app")));
     }
 }

@@ -3,7 +3,8 @@
 //! Stages that stand on earlier stages are followed; build arguments are replaced; nothing is built.
 
 use super::interpolate::interpolate;
-use std::collections::HashMap;
+use crate::project::{Budget, Resource};
+use std::collections::{HashMap, VecDeque};
 
 /// What a build's final stage stands on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +22,6 @@ pub(crate) struct Base {
 }
 
 struct Stage {
-    name: Option<String>,
     image: String,
     line: u32,
     unset: Vec<String>,
@@ -29,58 +29,70 @@ struct Stage {
     command: Option<Vec<String>>,
     /// What `COPY --from` names, with its line.
     copies: Vec<(String, u32)>,
+    /// The earlier stage that it stands on.
+    on: Option<usize>,
+    /// The stage at the end of that chain, which stands on an image.
+    foot: usize,
+}
+
+/// The stages of a file in order, and the last one of each name, in lower case.
+#[derive(Default)]
+struct Stages {
+    all: Vec<Stage>,
+    names: HashMap<String, usize>,
+}
+
+impl Stages {
+    fn named(&self, name: &str) -> Option<usize> {
+        self.names.get(&name.to_ascii_lowercase()).copied()
+    }
+
+    /// The stage that a word means: a name, else a number from 0.
+    fn meant(&self, word: &str) -> Option<usize> {
+        self.named(word).or_else(|| word.parse::<usize>().ok().filter(|index| *index < self.all.len()))
+    }
 }
 
 /// The images that take part in what a build's last stage holds, with their lines: the one that it stands on first, then
 /// those that it copies from, directly or through the stages that it copies from stand on. Names that an argument without
 /// value leaves open are left out.
-pub(crate) fn images(text: &str) -> Vec<(String, u32)> {
-    let stages = stages(text, &HashMap::new());
-    let Some(last) = stages.len().checked_sub(1) else { return Vec::new() };
-    let chain = chain(&stages, last);
-    let foot = &stages[chain[chain.len() - 1]];
-    let mut images = vec![(foot.image.clone(), foot.line, foot.unset.is_empty())];
-    for (name, line) in chain.iter().flat_map(|at| &stages[*at].copies) {
-        let number = || name.parse::<usize>().ok().filter(|index| *index < stages.len());
-        match named(&stages, name, stages.len()).or_else(number) {
-            Some(stage) => {
-                let foot = &stages[self::chain(&stages, stage).pop().unwrap_or(stage)];
-                images.push((foot.image.clone(), foot.line, foot.unset.is_empty()));
-            }
-            None => images.push((name.clone(), *line, !name.contains('$'))),
+pub(crate) fn images(text: &str, budget: &Budget) -> Vec<(String, u32)> {
+    let stages = stages(text, &HashMap::new(), budget);
+    let Some(last) = stages.all.last() else { return Vec::new() };
+    let image_of = |stage: &Stage| {
+        let foot = &stages.all[stage.foot];
+        (foot.image.clone(), foot.line, foot.unset.is_empty())
+    };
+    let mut images = vec![image_of(last)];
+    let mut next = Some(last);
+    while let Some(stage) = next {
+        for (name, line) in &stage.copies {
+            images.push(match stages.meant(name) {
+                Some(index) => image_of(&stages.all[index]),
+                None => (name.clone(), *line, !name.contains('$')),
+            });
         }
+        next = stage.on.map(|index| &stages.all[index]);
     }
     images.into_iter().filter(|(_, _, settled)| *settled).map(|(image, line, _)| (image, line)).collect()
 }
 
-/// A stage and those that it stands on, itself first.
-fn chain(stages: &[Stage], from: usize) -> Vec<usize> {
-    let mut chain = vec![from];
-    let mut at = from;
-    while let Some(earlier) = named(stages, &stages[at].image, at) {
-        chain.push(earlier);
-        at = earlier;
-    }
-    chain
-}
-
-/// The last stage of that name among the first ones.
-fn named(stages: &[Stage], name: &str, before: usize) -> Option<usize> {
-    stages[..before].iter().rposition(|stage| stage.name.as_deref().is_some_and(|n| n.eq_ignore_ascii_case(name)))
-}
-
 /// Follows the target stage (the last one where none is said) to the image that it stands on. None where the file has
 /// no such stage.
-pub(crate) fn base(text: &str, arguments: &HashMap<String, String>, target: Option<&str>) -> Option<Base> {
-    let stages = stages(text, arguments);
+pub(crate) fn base(
+    text: &str,
+    arguments: &HashMap<String, String>,
+    target: Option<&str>,
+    budget: &Budget,
+) -> Option<Base> {
+    let stages = stages(text, arguments, budget);
     let mut at = match target.filter(|target| !target.is_empty()) {
-        Some(target) => named(&stages, target, stages.len())
-            .or_else(|| target.parse::<usize>().ok().filter(|index| *index < stages.len()))?,
-        None => stages.len().checked_sub(1)?,
+        Some(target) => stages.meant(target)?,
+        None => stages.all.len().checked_sub(1)?,
     };
     let (mut entrypoint, mut command) = (None, None);
     loop {
-        let stage = &stages[at];
+        let stage = &stages.all[at];
         // A stage's own ENTRYPOINT drops the CMD that it inherits.
         if command.is_none() && entrypoint.is_none() {
             command.clone_from(&stage.command);
@@ -88,7 +100,7 @@ pub(crate) fn base(text: &str, arguments: &HashMap<String, String>, target: Opti
         if entrypoint.is_none() {
             entrypoint.clone_from(&stage.entrypoint);
         }
-        match named(&stages, &stage.image, at) {
+        match stage.on {
             Some(earlier) => at = earlier,
             None => {
                 return Some(Base {
@@ -103,18 +115,22 @@ pub(crate) fn base(text: &str, arguments: &HashMap<String, String>, target: Opti
     }
 }
 
-fn stages(text: &str, arguments: &HashMap<String, String>) -> Vec<Stage> {
+fn stages(text: &str, arguments: &HashMap<String, String>, budget: &Budget) -> Stages {
+    // A file that many services are built from is read for each of them.
+    if !budget.spend(Resource::Steps, text.len()) {
+        return Stages::default();
+    }
     let mut global: HashMap<String, String> = HashMap::new();
-    let mut stages: Vec<Stage> = Vec::new();
+    let mut stages = Stages::default();
     for (line, instruction) in instructions(text) {
         let (word, rest) = instruction.split_once(char::is_whitespace).unwrap_or((instruction.as_str(), ""));
         let rest = rest.trim();
         match word.to_ascii_uppercase().as_str() {
-            "ARG" if stages.is_empty() => {
+            "ARG" if stages.all.is_empty() => {
                 for argument in rest.split_whitespace() {
                     let (name, default) = argument.split_once('=').unwrap_or((argument, ""));
                     let default = default.trim_matches(['"', '\'']);
-                    let default = interpolate(default, &|name| global.get(name).cloned())
+                    let default = interpolate(default, &|name| global.get(name).cloned(), budget)
                         .map_or_else(|_| default.to_owned(), |value| value.text);
                     match arguments.get(name) {
                         Some(value) => drop(global.insert(name.to_owned(), value.clone())),
@@ -130,28 +146,33 @@ fn stages(text: &str, arguments: &HashMap<String, String>) -> Vec<Stage> {
                     [_, middle, name, ..] if middle.eq_ignore_ascii_case("as") => Some((*name).to_owned()),
                     _ => None,
                 };
-                let read = interpolate(image, &|name| global.get(name).cloned()).ok();
+                let read = interpolate(image, &|name| global.get(name).cloned(), budget).ok();
                 let unset = read.iter().flat_map(|read| &read.unset).map(|unset| unset.name.clone()).collect();
                 let image = read.map_or_else(|| image.to_owned(), |read| read.text);
-                stages.push(Stage { name, image, line, unset, entrypoint: None, command: None, copies: Vec::new() });
+                let on = stages.named(&image);
+                let number = stages.all.len();
+                let foot = on.map_or(number, |index| stages.all[index].foot);
+                stages.names.extend(name.map(|name| (name.to_ascii_lowercase(), number)));
+                let copies = Vec::new();
+                stages.all.push(Stage { image, line, unset, entrypoint: None, command: None, copies, on, foot });
             }
             "COPY" => {
                 let from = rest.split_whitespace().take_while(|word| word.starts_with("--"));
                 let from = from.into_iter().find_map(|word| word.strip_prefix("--from="));
-                if let (Some(stage), Some(from)) = (stages.last_mut(), from) {
-                    let known = interpolate(from, &|name| global.get(name).cloned()).ok();
+                if let (Some(stage), Some(from)) = (stages.all.last_mut(), from) {
+                    let known = interpolate(from, &|name| global.get(name).cloned(), budget).ok();
                     let from = known.filter(|read| read.unset.is_empty()).map_or(from.to_owned(), |read| read.text);
                     stage.copies.push((from, line));
                 }
             }
             "ENTRYPOINT" => {
-                if let Some(stage) = stages.last_mut() {
+                if let Some(stage) = stages.all.last_mut() {
                     stage.entrypoint = Some(words(rest));
                     stage.command = None;
                 }
             }
             "CMD" => {
-                if let Some(stage) = stages.last_mut() {
+                if let Some(stage) = stages.all.last_mut() {
                     stage.command = Some(words(rest));
                 }
             }
@@ -175,11 +196,11 @@ fn instructions(text: &str) -> Vec<(u32, String)> {
         .map_or('\\', |escape| if escape == "`" { '`' } else { '\\' });
     let mut found: Vec<(u32, String)> = Vec::new();
     let mut open: Option<(u32, String)> = None;
-    let mut documents: Vec<String> = Vec::new();
+    let mut documents: VecDeque<String> = VecDeque::new();
     for (number, line) in (1_u32..).zip(text.lines()) {
-        if let Some(end) = documents.first() {
+        if let Some(end) = documents.front() {
             if line.trim_start_matches('\t') == *end {
-                documents.remove(0);
+                documents.pop_front();
             }
             continue;
         }
@@ -195,7 +216,7 @@ fn instructions(text: &str) -> Vec<(u32, String)> {
             continue;
         }
         joined.push_str(content);
-        documents = here_documents(&joined);
+        documents = here_documents(&joined).into();
         found.push((start, joined));
     }
     found.extend(open);
@@ -228,7 +249,7 @@ mod tests {
 
     fn image(text: &str, target: Option<&str>) -> Option<String> {
         let arguments = HashMap::from([("PG".to_owned(), "16.4".to_owned())]);
-        base(text, &arguments, target).map(|base| base.image)
+        base(text, &arguments, target, &Budget::default()).map(|base| base.image)
     }
 
     #[test]
@@ -245,14 +266,14 @@ mod tests {
     fn build_arguments_and_their_defaults_are_replaced() {
         assert_eq!(image("ARG PG=15\nFROM postgres:${PG}\n", None).as_deref(), Some("postgres:16.4"));
         assert_eq!(image("ARG R=redis\nARG V=7\nFROM ${R}:$V-alpine\n", None).as_deref(), Some("redis:7-alpine"));
-        assert_eq!(base("ARG V\nFROM redis:$V\n", &HashMap::new(), None).unwrap().unset, ["V"]);
+        assert_eq!(base("ARG V\nFROM redis:$V\n", &HashMap::new(), None, &Budget::default()).unwrap().unset, ["V"]);
     }
 
     #[test]
     fn lines_are_joined_and_here_documents_are_no_instructions() {
         let text =
             "# escape=`\nFROM --platform=linux/amd64 `\n  postgres:16\nRUN <<EOF\nFROM redis\nEOF\nCMD postgres\n";
-        let base = base(text, &HashMap::new(), None).unwrap();
+        let base = base(text, &HashMap::new(), None, &Budget::default()).unwrap();
         assert_eq!((base.image.as_str(), base.line), ("postgres:16", 2));
         assert_eq!(base.command.unwrap(), ["sh", "-c", "postgres"]);
     }
@@ -262,17 +283,18 @@ mod tests {
         let text = "ARG NODE=20\nFROM node:$NODE AS assets\nFROM golang:1.22 AS unused\nFROM ruby:3.3 AS base\n\
                     COPY --from=ghcr.io/astral-sh/uv:0.5 /uv /bin/\nFROM base\nCOPY --from=assets /a /a\n\
                     COPY --link --from=0 /b /b\nCOPY --from=$WHERE /c /c\n";
-        let found = images(text);
+        let found = images(text, &Budget::default());
         let found: Vec<(&str, u32)> = found.iter().map(|(image, line)| (image.as_str(), *line)).collect();
         let node = ("node:20", 2);
         assert_eq!(found, [("ruby:3.3", 4), node, node, ("ghcr.io/astral-sh/uv:0.5", 5)]);
-        assert_eq!(images("ARG V\nFROM ruby:$V\n"), []);
-        assert_eq!(images(""), []);
+        assert_eq!(images("ARG V\nFROM ruby:$V\n", &Budget::default()), []);
+        assert_eq!(images("", &Budget::default()), []);
     }
 
     #[test]
     fn what_the_stage_runs_is_told() {
-        let base = base("FROM postgres:16\nENTRYPOINT [\"/backup.sh\"]\n", &HashMap::new(), None).unwrap();
+        let base =
+            base("FROM postgres:16\nENTRYPOINT [\"/backup.sh\"]\n", &HashMap::new(), None, &Budget::default()).unwrap();
         assert_eq!(base.entrypoint.unwrap(), ["/backup.sh"]);
     }
 }

@@ -6,6 +6,7 @@
 
 use super::interpolate::{Interpolated, interpolate};
 use crate::model::{Diagnostic, Origin, SourceFile};
+use crate::project::{Budget, Resource, VARIABLE};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -34,28 +35,44 @@ pub(crate) fn read(
     file: &Arc<SourceFile>,
     format: Format,
     lookup: &dyn Fn(&str) -> Option<String>,
+    budget: &Budget,
 ) -> (Vec<Entry>, Vec<Diagnostic>) {
-    let mut reader = Reader { file, rest: &file.text, line: 1, diagnostics: Vec::new() };
+    let mut reader = Reader { file, rest: &file.text, line: 1, budget, diagnostics: Vec::new() };
     reader.rest = reader.rest.strip_prefix('\u{feff}').unwrap_or(reader.rest);
-    let mut entries: Vec<Entry> = Vec::new();
+    let mut entries: Vec<Option<Entry>> = Vec::new();
     let mut known: HashMap<String, String> = HashMap::new();
+    // Where the entry of a name stands that counts so far.
+    let mut places: HashMap<String, usize> = HashMap::new();
+    // A file that many services name is read for each of them.
+    if !budget.spend_at(Resource::Steps, file.text.len(), &Origin::start_of(file)) {
+        return (Vec::new(), Vec::new());
+    }
     while !reader.rest.is_empty() {
         let entry = reader.entry(format, &|name| lookup(name).or_else(|| known.get(name).cloned()));
         if let Some(entry) = entry {
+            if !budget.spend_at(Resource::Values, VARIABLE, &entry.origin) {
+                break;
+            }
             if let Some(value) = &entry.value {
                 known.insert(entry.name.clone(), value.text.clone());
             }
-            entries.retain(|earlier| earlier.name != entry.name);
-            entries.push(entry);
+            if let Some(earlier) = places.insert(entry.name.clone(), entries.len()) {
+                entries[earlier] = None;
+            }
+            entries.push(Some(entry));
         }
     }
-    (entries, reader.diagnostics)
+    (entries.into_iter().flatten().collect(), reader.diagnostics)
 }
+
+/// Faults of one file that are told of.
+const MESSAGES: usize = 20;
 
 struct Reader<'a> {
     file: &'a Arc<SourceFile>,
     rest: &'a str,
     line: u32,
+    budget: &'a Budget,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -86,7 +103,7 @@ impl Reader<'_> {
         };
         if name.is_empty() || name.contains(char::is_whitespace) {
             let place = origin(column_of(content), content.chars().count().min(1));
-            self.diagnostics.push(
+            self.tell(
                 Diagnostic::warning("env-file-line", "a line of a file of variables cannot be read")
                     .at(&place, "no variable's name")
                     .help(
@@ -123,7 +140,7 @@ impl Reader<'_> {
                 return Some(Entry { name, value: Some(value), origin });
             }
             let place = origin(column, 1);
-            self.diagnostics.push(
+            self.tell(
                 Diagnostic::warning(
                     "env-file-line",
                     format!("the value of `{name}` opens a quote and never closes it"),
@@ -146,14 +163,23 @@ impl Reader<'_> {
     }
 
     fn interpolated(&mut self, text: &str, origin: &Origin, lookup: &dyn Fn(&str) -> Option<String>) -> Interpolated {
-        interpolate(text, lookup).unwrap_or_else(|error| {
-            self.diagnostics.push(
+        interpolate(text, lookup, self.budget).unwrap_or_else(|error| {
+            if self.budget.blame(origin) {
+                return Interpolated::default();
+            }
+            self.tell(
                 Diagnostic::warning("interpolation", "a value's `${…}` cannot be read")
                     .at(origin, error.message)
                     .help("write `$$` for a dollar that is no variable, or put the value in single quotes"),
             );
             Interpolated::literal(text)
         })
+    }
+
+    fn tell(&mut self, diagnostic: Diagnostic) {
+        if self.diagnostics.len() < MESSAGES {
+            self.diagnostics.push(diagnostic);
+        }
     }
 
     fn skip(&mut self, bytes: usize) {
@@ -218,7 +244,7 @@ mod tests {
     fn entries(text: &str) -> Vec<(String, Option<String>)> {
         let file = Arc::new(SourceFile { path: ".env".into(), text: text.to_owned() });
         let outside = |name: &str| (name == "OUTSIDE").then(|| "given".to_owned());
-        let (entries, _) = read(&file, Format::Compose, &outside);
+        let (entries, _) = read(&file, Format::Compose, &outside, &Budget::default());
         entries.into_iter().map(|entry| (entry.name, entry.value.map(|value| value.text))).collect()
     }
 
@@ -271,7 +297,7 @@ mod tests {
     #[test]
     fn places_are_those_of_the_values_even_after_several_lines() {
         let file = Arc::new(SourceFile { path: ".env".into(), text: "A='x\ny'\n\n  B=  c # d\nnot good\n".to_owned() });
-        let (entries, diagnostics) = read(&file, Format::Compose, &|_| None);
+        let (entries, diagnostics) = read(&file, Format::Compose, &|_| None, &Budget::default());
         assert_eq!(entries[1].origin.to_string(), ".env:4:7");
         assert_eq!(entries[1].origin.length, 1);
         assert_eq!(diagnostics[0].origin.as_ref().unwrap().to_string(), ".env:5:1");
@@ -280,7 +306,7 @@ mod tests {
     #[test]
     fn raw_values_stay_as_they_are() {
         let file = Arc::new(SourceFile { path: "e".into(), text: "A='x' # $Y\n".to_owned() });
-        let (entries, _) = read(&file, Format::Raw, &|_| None);
+        let (entries, _) = read(&file, Format::Raw, &|_| None, &Budget::default());
         assert_eq!(entries[0].value.as_ref().unwrap().text, "'x' # $Y");
     }
 }

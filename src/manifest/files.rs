@@ -4,22 +4,33 @@
 //! the project's boundary.
 
 use crate::model::{Diagnostic, Origin, SourceFile};
+use crate::project::{Budget, Checkout, Fault, LIMIT, Resource, open_named, read_at_most};
 pub(crate) use crate::project::{git_top_level, tidy};
-use std::fs;
-use std::io::{self, Read};
+use crate::syntax::yaml::{self, Documents};
+use rustix::fs::Dir;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
 use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The largest file that is read, in bytes.
-const LARGEST: u64 = 32 * 1024 * 1024;
+pub(super) const LARGEST: u64 = 32 * 1024 * 1024;
+
+/// How many names of one folder are looked at.
+const MOST_NAMES: usize = 20_000;
 
 /// A project's place on disk.
 #[derive(Clone, Debug)]
 pub(crate) struct Project {
     /// The folder that the project's environment belongs to: absolute, links followed. Paths are shown from here.
     pub(crate) root: PathBuf,
-    /// The folder outside of which no manifest may point: git's top level, else the root.
-    boundary: PathBuf,
+    /// Opens its files, and none outside.
+    checkout: Checkout,
+    /// What reading it may still cost.
+    pub(crate) budget: Budget,
+    /// Texts that were read, by the path shown: several dialects look at one file.
+    read: Arc<Mutex<HashMap<PathBuf, Arc<SourceFile>>>>,
 }
 
 /// Why a file was not read.
@@ -29,7 +40,7 @@ pub(crate) enum FileFault {
     Missing,
     /// It lies outside the project.
     Outside,
-    /// It is a folder, too large, or may not be read.
+    /// It is no regular file, too large, or may not be read.
     Unreadable,
     /// Its bytes are no UTF-8 text.
     NotText,
@@ -55,44 +66,58 @@ impl FileError {
 }
 
 impl Project {
-    /// The project whose root is that folder.
-    pub(crate) fn at(folder: &Path) -> io::Result<Self> {
-        let root = fs::canonicalize(folder)?;
-        let boundary = git_top_level(&root).unwrap_or(&root).to_path_buf();
-        Ok(Self { root, boundary })
+    /// The project whose root is that folder, read with that budget.
+    pub(crate) fn at(folder: &Path, budget: &Budget) -> io::Result<Self> {
+        let checkout = Checkout::at(folder)?;
+        Ok(Self { root: checkout.root().to_path_buf(), checkout, budget: budget.clone(), read: Arc::default() })
     }
 
     /// Reads a file that a manifest names; relative paths start from the root.
     pub(crate) fn read(&self, path: &Path) -> Result<Arc<SourceFile>, FileError> {
-        let bytes = self.read_bytes(path)?;
-        source_of(&self.shown(path), bytes)
+        let shown = self.shown(path);
+        if let Some(known) = self.known(&shown) {
+            return self.asks_for(&shown).map(|()| known);
+        }
+        let source = source_of(&shown, self.read_bytes(path)?)?;
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).insert(shown, Arc::clone(&source));
+        Ok(source)
+    }
+
+    fn known(&self, shown: &Path) -> Option<Arc<SourceFile>> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner).get(shown).cloned()
     }
 
     /// Reads a file that a manifest names, text or not.
     pub(crate) fn read_bytes(&self, path: &Path) -> Result<Vec<u8>, FileError> {
-        let real = self.locate(path)?;
-        read_bytes(&real, &self.shown(path))
+        let shown = self.shown(path);
+        self.asks_for(&shown)?;
+        let file = self.checkout.open(path).map_err(|fault| self.fault(&shown, fault))?;
+        self.read_opened(file, &shown)
     }
 
     /// The names of a folder's entries that a manifest names, sorted. Links in it are followed when they are read.
     pub(crate) fn list(&self, path: &Path) -> Result<Vec<String>, FileError> {
-        let real = self.locate(path)?;
         let shown = self.shown(path);
-        let entries = fs::read_dir(&real).map_err(|error| io_error(&shown, &error))?;
-        let mut names: Vec<String> = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()).collect();
+        self.asks_for(&shown)?;
+        let folder = self.checkout.open_folder(path).map_err(|fault| self.fault(&shown, fault))?;
+        let entries = Dir::read_from(folder).map_err(|error| io_error(&shown, &error.into()))?;
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().to_str().ok().map(str::to_owned));
+        let mut names: Vec<String> = names.filter(|name| name != "." && name != "..").take(MOST_NAMES).collect();
         names.sort();
         Ok(names)
     }
 
     /// Whether a path that a manifest names is a folder inside the project.
     pub(crate) fn is_folder(&self, path: &Path) -> bool {
-        self.locate(path).is_ok_and(|real| real.is_dir())
+        self.asks_for(&self.shown(path)).is_ok() && self.checkout.open_folder(path).is_ok()
     }
 
     /// Reads a file that the user named; it may lie anywhere.
     pub(crate) fn read_asked(&self, path: &Path) -> Result<Arc<SourceFile>, FileError> {
         let shown = self.shown(path);
-        source_of(&shown, read_bytes(&self.root.join(path), &shown)?)
+        let file = open_named(&self.root.join(path)).map_err(|error| io_error(&shown, &error))?;
+        let bytes = self.read_opened(file, &shown)?;
+        source_of(&shown, bytes)
     }
 
     /// Reads a file of a folder that the user named. The folder may lie anywhere; a link in it leads no further than a
@@ -104,21 +129,38 @@ impl Project {
     /// A path as messages show it: relative to the root where it lies inside.
     pub(crate) fn shown(&self, path: &Path) -> PathBuf {
         let path = tidy(&self.root.join(path));
-        relative(&path, &self.root, &self.boundary).unwrap_or(path)
+        relative(&path, &self.root, self.checkout.boundary()).unwrap_or(path)
     }
 
-    /// Where a named path really lies, if that is inside the boundary.
-    fn locate(&self, path: &Path) -> Result<PathBuf, FileError> {
-        let shown = self.shown(path);
-        let wanted = tidy(&self.root.join(path));
-        if !wanted.starts_with(&self.boundary) {
-            return Err(self.outside(&shown, &wanted));
+    fn asks_for(&self, shown: &Path) -> Result<(), FileError> {
+        if self.budget.spend_file(shown) { Ok(()) } else { Err(self.too_much()) }
+    }
+
+    fn fault(&self, shown: &Path, fault: Fault) -> FileError {
+        let other = |kind, what: &str| io_error(shown, &io::Error::new(kind, what.to_owned()));
+        match fault {
+            Fault::Missing => io_error(shown, &io::ErrorKind::NotFound.into()),
+            Fault::Outside(lies) => self.outside(shown, &lies),
+            Fault::Folder => io_error(shown, &io::ErrorKind::IsADirectory.into()),
+            Fault::NotRegular => {
+                other(io::ErrorKind::InvalidInput, "it is a FIFO, a socket or a device, not a regular file")
+            }
+            Fault::Io(error) => io_error(shown, &error),
+            // These are of files that are replaced.
+            Fault::Git | Fault::OtherPurpose(_) | Fault::ReadOnly => other(io::ErrorKind::PermissionDenied, "not read"),
         }
-        let real = fs::canonicalize(&wanted).map_err(|error| io_error(&shown, &error))?;
-        if !real.starts_with(&self.boundary) {
-            return Err(self.outside(&shown, &real));
-        }
-        Ok(real)
+    }
+
+    fn read_opened(&self, file: File, shown: &Path) -> Result<Vec<u8>, FileError> {
+        let bytes = read_at_most(file, LARGEST).map_err(|error| io_error(shown, &error))?;
+        if self.budget.spend(Resource::Bytes, bytes.len()) { Ok(bytes) } else { Err(self.too_much()) }
+    }
+
+    /// The message that the budget is spent; it is told once, however many files it is the answer for.
+    fn too_much(&self) -> FileError {
+        let told =
+            self.budget.overspent().unwrap_or_else(|| Diagnostic::error(LIMIT, "this project is too much to read"));
+        FileError { fault: FileFault::Unreadable, diagnostic: Box::new(told) }
     }
 
     fn outside(&self, shown: &Path, lies: &Path) -> FileError {
@@ -126,11 +168,18 @@ impl Project {
             .because(format!(
                 "it is {}, and a manifest may name files below {} only",
                 lies.display(),
-                self.boundary.display()
+                self.checkout.boundary().display()
             ))
             .help("copy the file into the project, or take the line out");
         FileError { fault: FileFault::Outside, diagnostic: Box::new(diagnostic) }
     }
+}
+
+/// Reads YAML with what the budget has left, and spends what it holds.
+pub(crate) fn parse_yaml(source: &Arc<SourceFile>, budget: &Budget) -> Documents {
+    let read = yaml::parse_within(source, budget.left(Resource::Values));
+    budget.spend_at(Resource::Values, read.values, &Origin::start_of(source));
+    read
 }
 
 /// Text from bytes: without a byte order mark, and refused where it is no UTF-8.
@@ -173,27 +222,23 @@ pub(crate) fn source_of(shown: &Path, bytes: Vec<u8>) -> Result<Arc<SourceFile>,
     Ok(Arc::new(SourceFile { path: shown.to_path_buf(), text }))
 }
 
-fn read_bytes(real: &Path, shown: &Path) -> Result<Vec<u8>, FileError> {
-    // A pipe that the user names (`-f <(helm template …)`) has no size and is no regular file, yet it ends.
-    let file = fs::File::open(real).map_err(|error| io_error(shown, &error))?;
-    if file.metadata().is_ok_and(|facts| facts.is_dir()) {
-        return Err(unreadable(shown, "is a folder, not a file", "name a file in it"));
-    }
-    let mut bytes = Vec::new();
-    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(|error| io_error(shown, &error))?;
-    if bytes.len() as u64 > LARGEST {
-        let what = format!("is larger than {} MB", LARGEST / 1024 / 1024);
-        return Err(unreadable(shown, &what, "no manifest needs that: is this the right file?"));
-    }
-    Ok(bytes)
-}
-
 fn io_error(shown: &Path, error: &io::Error) -> FileError {
     if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) {
         let diagnostic = Diagnostic::error("file-missing", format!("there is no file `{}`", shown.display()));
         return FileError { fault: FileFault::Missing, diagnostic: Box::new(diagnostic) };
     }
-    unreadable(shown, &format!("cannot be read: {error}"), "check the file and its permissions")
+    match error.kind() {
+        io::ErrorKind::IsADirectory => unreadable(shown, "is a folder, not a file", "name a file in it"),
+        io::ErrorKind::FileTooLarge => {
+            let what = format!("is larger than {} MB", LARGEST / 1024 / 1024);
+            unreadable(shown, &what, "no manifest needs that: is this the right file?")
+        }
+        io::ErrorKind::InvalidInput => {
+            let what = format!("cannot be read: {error}");
+            unreadable(shown, &what, "put a regular file there, or take out what names it")
+        }
+        _ => unreadable(shown, &format!("cannot be read: {error}"), "check the file and its permissions"),
+    }
 }
 
 fn unreadable(shown: &Path, what: &str, help: &str) -> FileError {
@@ -218,6 +263,7 @@ fn relative(path: &Path, root: &Path, boundary: &Path) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     /// `checkout/.git`, `checkout/app` (the root), `checkout/shared.env`, `secret`.
     fn project() -> (tempfile::TempDir, Project) {
@@ -227,7 +273,7 @@ mod tests {
         fs::create_dir(folder.path().join("checkout/.git")).unwrap();
         fs::write(folder.path().join("checkout/shared.env"), "A=1").unwrap();
         fs::write(folder.path().join("secret"), "s").unwrap();
-        let project = Project::at(&root).unwrap();
+        let project = Project::at(&root, &Budget::default()).unwrap();
         (folder, project)
     }
 
@@ -267,9 +313,23 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_file_is_read_up_to_the_limit() {
+    fn what_is_no_regular_file_is_refused_wherever_it_lies() {
         let (_folder, project) = project();
         let error = project.read_asked(Path::new("/dev/zero")).unwrap_err();
         assert_eq!(error.fault, FileFault::Unreadable);
+        assert!(error.diagnostic.message.contains("it is a device"), "{:?}", error.diagnostic);
+    }
+
+    #[test]
+    fn files_are_counted_and_one_that_is_read_again_costs_no_bytes() {
+        let (_folder, project) = project();
+        let before = project.budget.spent();
+        for _ in 0..3 {
+            project.read(Path::new("../shared.env")).unwrap();
+        }
+        let spent = |resource| project.budget.spent().of(resource) - before.of(resource);
+        assert_eq!((spent(Resource::Files), spent(Resource::Bytes)), (3, 3));
+        while project.read(Path::new("missing")).is_err_and(|error| error.fault == FileFault::Missing) {}
+        assert_eq!(project.read(Path::new("../shared.env")).unwrap_err().diagnostic.code, LIMIT);
     }
 }

@@ -3,6 +3,7 @@
 //! It never fails on a variable that is not set: what was missing is part of the result, because only the reader of the
 //! value knows whether it matters.
 
+use crate::project::{Budget, Resource};
 use std::ops::Range;
 
 /// A scalar after interpolation, with where its parts came from.
@@ -93,19 +94,36 @@ impl Interpolated {
 /// How deep defaults may nest; deeper ones are malformed, so that no file can exhaust the stack.
 const DEEPEST: usize = 50;
 
-/// Replaces the variables of one scalar by what `lookup` says.
-pub(crate) fn interpolate(text: &str, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Interpolated, Malformed> {
+/// What variables are replaced by, and what that may cost.
+struct Replacing<'a> {
+    lookup: &'a dyn Fn(&str) -> Option<String>,
+    budget: &'a Budget,
+}
+
+impl Replacing<'_> {
+    /// Puts a variable's value in, as far as the budget goes.
+    fn put(&self, text: &mut String, value: &str) -> Result<(), Malformed> {
+        if !self.budget.spend(Resource::Expanded, value.len()) {
+            return Err(malformed(0, "its variables expand to more than is read"));
+        }
+        text.push_str(value);
+        Ok(())
+    }
+}
+
+/// Replaces the variables of one scalar by what `lookup` says. What they put in is spent from the budget; the caller
+/// says where that went over ([`Budget::blame`]).
+pub(crate) fn interpolate(
+    text: &str,
+    lookup: &dyn Fn(&str) -> Option<String>,
+    budget: &Budget,
+) -> Result<Interpolated, Malformed> {
     let mut result = Interpolated::default();
-    into(&mut result, text, lookup, DEEPEST)?;
+    into(&mut result, text, &Replacing { lookup, budget }, DEEPEST)?;
     Ok(result)
 }
 
-fn into(
-    result: &mut Interpolated,
-    text: &str,
-    lookup: &dyn Fn(&str) -> Option<String>,
-    depth: usize,
-) -> Result<(), Malformed> {
+fn into(result: &mut Interpolated, text: &str, replacing: &Replacing<'_>, depth: usize) -> Result<(), Malformed> {
     let mut at = 0;
     while let Some(found) = text[at..].find('$') {
         let dollar = at + found;
@@ -121,7 +139,7 @@ fn into(
             if depth == 0 {
                 return Err(malformed(dollar, "defaults nest too deeply"));
             }
-            braced(result, &inside[..end], lookup, depth)
+            braced(result, &inside[..end], replacing, depth)
                 .map_err(|error| Malformed { at: dollar + 2 + error.at, ..error })?;
             at = dollar + 2 + end + 1;
         } else {
@@ -130,7 +148,7 @@ fn into(
                 // Compose leaves a dollar alone that begins no variable: `$(date)`.
                 result.text.push('$');
             } else {
-                plain(result, name, lookup);
+                plain(result, name, replacing).map_err(|error| Malformed { at: dollar, ..error })?;
             }
             at = dollar + 1 + name.len();
         }
@@ -140,33 +158,27 @@ fn into(
 }
 
 /// `NAME`, or `NAME` with an operator and a word.
-fn braced(
-    result: &mut Interpolated,
-    inside: &str,
-    lookup: &dyn Fn(&str) -> Option<String>,
-    depth: usize,
-) -> Result<(), Malformed> {
+fn braced(result: &mut Interpolated, inside: &str, replacing: &Replacing<'_>, depth: usize) -> Result<(), Malformed> {
     let name = &inside[..name_length(inside)];
     if name.is_empty() {
         return Err(malformed(0, "no variable's name follows `${`: it starts with a letter or `_`"));
     }
     let rest = &inside[name.len()..];
     if rest.is_empty() {
-        plain(result, name, lookup);
-        return Ok(());
+        return plain(result, name, replacing);
     }
     let (empty_counts, operator) = match rest.strip_prefix(':') {
         Some(operator) => (true, operator),
         None => (false, rest),
     };
-    let value = lookup(name).filter(|value| !(empty_counts && value.is_empty()));
+    let value = (replacing.lookup)(name).filter(|value| !(empty_counts && value.is_empty()));
     let word = |offset: usize| (&operator[offset.min(operator.len())..], inside.len() - operator.len() + offset);
     let (start, spans) = (result.text.len(), result.spans.len());
     match (operator.chars().next(), value) {
-        (Some('-' | '?'), Some(value)) => result.text.push_str(&value),
+        (Some('-' | '?'), Some(value)) => replacing.put(&mut result.text, &value)?,
         (Some('-'), None) | (Some('+'), Some(_)) => {
             let (word, offset) = word(1);
-            into(result, word, lookup, depth - 1).map_err(|error| Malformed { at: offset + error.at, ..error })?;
+            into(result, word, replacing, depth - 1).map_err(|error| Malformed { at: offset + error.at, ..error })?;
         }
         (Some('+'), None) => {}
         (Some('?'), None) => {
@@ -186,13 +198,14 @@ fn braced(
     Ok(())
 }
 
-fn plain(result: &mut Interpolated, name: &str, lookup: &dyn Fn(&str) -> Option<String>) {
+fn plain(result: &mut Interpolated, name: &str, replacing: &Replacing<'_>) -> Result<(), Malformed> {
     let start = result.text.len();
-    match lookup(name) {
-        Some(value) => result.text.push_str(&value),
+    match (replacing.lookup)(name) {
+        Some(value) => replacing.put(&mut result.text, &value)?,
         None => result.unset.push(Unset { name: name.to_owned(), required: None }),
     }
     result.spans.push(Span { range: start..result.text.len(), variable: name.to_owned() });
+    Ok(())
 }
 
 fn malformed(at: usize, message: &str) -> Malformed {
@@ -237,7 +250,7 @@ mod tests {
     }
 
     fn text(template: &str) -> String {
-        interpolate(template, &lookup).unwrap().text
+        interpolate(template, &lookup, &Budget::default()).unwrap().text
     }
 
     #[test]
@@ -270,7 +283,7 @@ mod tests {
 
     #[test]
     fn what_was_missing_is_told_with_the_message_of_a_required_one() {
-        let result = interpolate("${A}-${B:?set B}-${C:-${D}}", &lookup).unwrap();
+        let result = interpolate("${A}-${B:?set B}-${C:-${D}}", &lookup, &Budget::default()).unwrap();
         assert_eq!(result.text, "--");
         let names: Vec<_> = result.unset.iter().map(|unset| (unset.name.as_str(), unset.required.as_deref())).collect();
         assert_eq!(names, [("A", None), ("B", Some("set B")), ("D", None)]);
@@ -278,37 +291,47 @@ mod tests {
 
     #[test]
     fn a_required_variable_that_is_empty_counts_as_missing_only_with_the_colon() {
-        assert_eq!(interpolate("${EMPTY:?m}", &lookup).unwrap().unset.len(), 1);
-        assert!(interpolate("${EMPTY?m}", &lookup).unwrap().unset.is_empty());
+        assert_eq!(interpolate("${EMPTY:?m}", &lookup, &Budget::default()).unwrap().unset.len(), 1);
+        assert!(interpolate("${EMPTY?m}", &lookup, &Budget::default()).unwrap().unset.is_empty());
     }
 
     #[test]
     fn the_parts_of_a_text_remember_their_variable() {
-        let result = interpolate("postgres://u:${UNSET}@db/${SET:-x}", &lookup).unwrap();
+        let result = interpolate("postgres://u:${UNSET}@db/${SET:-x}", &lookup, &Budget::default()).unwrap();
         assert_eq!(result.text, "postgres://u:@db/value");
         assert_eq!(result.variable_of(&(13..13)), Some("UNSET"));
         assert_eq!(result.variable_of(&(17..22)), Some("SET"));
         assert_eq!(result.sole_variable(), None);
-        assert_eq!(interpolate("${SET:-y}", &lookup).unwrap().sole_variable(), Some("SET"));
+        assert_eq!(interpolate("${SET:-y}", &lookup, &Budget::default()).unwrap().sole_variable(), Some("SET"));
+    }
+
+    #[test]
+    fn what_variables_put_in_is_spent_and_refused_where_it_is_over() {
+        let budget = Budget::default();
+        interpolate("a $SET ${SET:-x} ${UNSET:-default}", &lookup, &budget).unwrap();
+        assert_eq!(budget.spent().of(Resource::Expanded), 10);
+        budget.spend(Resource::Expanded, budget.left(Resource::Expanded));
+        assert!(interpolate("plain ${UNSET:-default}", &lookup, &budget).is_ok());
+        assert!(interpolate("b ${SET}", &lookup, &budget).is_err());
     }
 
     #[test]
     fn a_malformed_brace_is_told_with_its_place() {
         for (template, at) in [("ab${SET", 2), ("${}", 2), ("${1X}", 2), ("x${SET!y}", 6), ("${UNSET:-${}}", 11)] {
-            assert_eq!(interpolate(template, &lookup).unwrap_err().at, at, "{template}");
+            assert_eq!(interpolate(template, &lookup, &Budget::default()).unwrap_err().at, at, "{template}");
         }
     }
 
     #[test]
     fn nesting_without_end_is_refused() {
         let template = format!("{}x{}", "${U:-".repeat(5000), "}".repeat(5000));
-        assert!(interpolate(&template, &lookup).is_err());
+        assert!(interpolate(&template, &lookup, &Budget::default()).is_err());
     }
 
     proptest! {
         #[test]
         fn no_text_makes_it_panic(template in "[${}:?+A-Eü \\-]{0,40}") {
-            if let Ok(result) = interpolate(&template, &lookup) {
+            if let Ok(result) = interpolate(&template, &lookup, &Budget::default()) {
                 for span in &result.spans {
                     prop_assert!(result.text.get(span.range.clone()).is_some());
                 }

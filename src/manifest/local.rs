@@ -35,6 +35,7 @@ use super::services_yaml;
 use super::tree::Node;
 use crate::kinds::Kinds;
 use crate::model::{Branching, Diagnostic, ImageRef, Located, Origin};
+use crate::project::Budget;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -93,7 +94,7 @@ impl Local {
 pub(crate) fn open(project: &Project, kinds: &mut Kinds, diagnostics: &mut Vec<Diagnostic>) -> Local {
     let Some(name) = FILE_NAMES.iter().find(|name| project.root.join(name).is_file()) else { return Local::default() };
     let file = match project.read(Path::new(name)) {
-        Ok(source) => super::discover::parsed(source, project.root.clone(), diagnostics),
+        Ok(source) => super::discover::parsed(source, project.root.clone(), &project.budget, diagnostics),
         Err(error) => {
             diagnostics.push(*error.diagnostic);
             return Local::default();
@@ -171,7 +172,7 @@ fn branching(node: &Node, expect: &mut Expect) -> Branching {
 
 /// How data follows git in another checkout, as far as its file says so and can be read.
 pub fn branching_of(root: &Path) -> Option<Branching> {
-    let (project, mut kinds) = (Project::at(root).ok()?, Kinds::built_in().ok()?);
+    let (project, mut kinds) = (Project::at(root, &Budget::default()).ok()?, Kinds::built_in().ok()?);
     open(&project, &mut kinds, &mut Vec::new()).branching
 }
 

@@ -57,6 +57,7 @@ pub use unsafe_variables::unsafe_variable;
 
 use crate::kinds::Kinds;
 use crate::model::{Branching, Diagnostic, Exit, Failure, Located, Severity, Stack};
+use crate::project::{Budget, LIMIT, Spent, read_at_most, within_deadline};
 use crate::syntax::expect::Expect;
 use crate::syntax::{expect, tree, yaml};
 use dialect::{Dialect, Input, ManifestFile};
@@ -66,6 +67,7 @@ use files::Project;
 use local::Local;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// What is to be read. Nothing is taken from the process itself, so that tests can say all of it.
@@ -102,6 +104,8 @@ pub struct Reading {
     pub branching: Option<Branching>,
     /// What is wrong or worth knowing, in the order of reading.
     pub diagnostics: Vec<Diagnostic>,
+    /// What reading cost.
+    pub spent: Spent,
 }
 
 impl Reading {
@@ -126,13 +130,20 @@ impl Reading {
 fn is_unreadable(diagnostic: &Diagnostic) -> bool {
     diagnostic.severity == Severity::Error
         && (["yaml-", "hcl-", "file-"].iter().any(|start| diagnostic.code.starts_with(start))
-            || diagnostic.code == platforms::cloudfoundry::INSTANCES_UNKNOWN)
+            || [LIMIT, platforms::cloudfoundry::INSTANCES_UNKNOWN].contains(&diagnostic.code))
 }
 
 /// Finds and reads the manifests. Fails where there is none; whatever else is wrong is in the reading's diagnostics.
+/// However much the project holds, it ends: what it may cost is bounded by one [`Budget`], and by a deadline.
 pub fn read(request: &Request) -> Result<Reading, Failure> {
+    let budget = Budget::default();
+    let (request, spending) = (request.clone(), budget.clone());
+    within_deadline(&budget, move || read_within(&request, &spending))?
+}
+
+fn read_within(request: &Request, budget: &Budget) -> Result<Reading, Failure> {
     let mut diagnostics = Vec::new();
-    let project = project(request, &|_| false)?;
+    let project = project(request, &|_| false, budget)?;
     let mut kinds = kinds(&project, &mut diagnostics)?;
     let written = [".env", ".env.local"].map(|name| project.read(Path::new(name)).ok());
     let written: Vec<&str> = written.iter().flatten().map(|file| file.text.as_str()).collect();
@@ -174,17 +185,50 @@ pub fn read(request: &Request) -> Result<Reading, Failure> {
     if stack.project.is_empty() {
         stack.project = name_of(&project.root);
     }
+    let diagnostics = bounded(diagnostics, budget);
     let Local { env_file, branching, .. } = local;
-    Ok(Reading { root: project.root, stack, kinds, env_file, env_files, branching, diagnostics })
+    let (root, spent) = (project.root, budget.spent());
+    Ok(Reading { root, stack, kinds, env_file, env_files, branching, diagnostics, spent })
+}
+
+/// How many messages of one reading are kept.
+const MESSAGES: usize = 500;
+
+/// The messages that somebody can read. Where the budget is spent, that comes first and once: much of what else is told
+/// follows from it.
+fn bounded(mut diagnostics: Vec<Diagnostic>, budget: &Budget) -> Vec<Diagnostic> {
+    if let Some(limit) = budget.overspent() {
+        diagnostics.retain(|one| one.code != LIMIT);
+        diagnostics.insert(0, limit);
+        diagnostics.truncate(20);
+    }
+    let left_out = diagnostics.len().saturating_sub(MESSAGES);
+    if left_out > 0 {
+        // Sorting is stable: errors first, else in the order of reading.
+        diagnostics.sort_by_key(|one| std::cmp::Reverse(one.severity));
+        diagnostics.truncate(MESSAGES);
+        let more = Diagnostic::note("more-messages", format!("{left_out} further messages are not shown"))
+            .help("settle some of those that are shown first");
+        diagnostics.push(more);
+    }
+    diagnostics
+}
+
+/// The bytes of standard input, as much as of any file.
+pub fn standard_input(from: impl Read) -> Result<Vec<u8>, Failure> {
+    read_at_most(from, files::LARGEST).map_err(|error| {
+        let told = Diagnostic::error("file-unreadable", "standard input cannot be read").because(error.to_string());
+        Failure::new(Exit::Manifest, told.help("pipe in the manifest alone: `helm template … | devenv -f - up`"))
+    })
 }
 
 /// The root of the checkout that the user works in: the nearest folder upwards that holds a manifest, or that `is_root`
 /// knows, or the folder that the user says. No manifest is read for it.
 pub fn root(request: &Request, is_root: &dyn Fn(&Path) -> bool) -> Result<PathBuf, Failure> {
-    Ok(project(request, is_root)?.root)
+    Ok(project(request, is_root, &Budget::default())?.root)
 }
 
-fn project(request: &Request, is_root: &dyn Fn(&Path) -> bool) -> Result<Project, Failure> {
+fn project(request: &Request, is_root: &dyn Fn(&Path) -> bool, budget: &Budget) -> Result<Project, Failure> {
     let refuse = |folder: &Path, error: &std::io::Error| {
         let message = format!("the folder {} cannot be read: {error}", folder.display());
         Failure::new(
@@ -198,9 +242,9 @@ fn project(request: &Request, is_root: &dyn Fn(&Path) -> bool) -> Result<Project
     } else {
         // Files that are named where no manifest lies belong to the checkout.
         let checkout = || files::git_top_level(&folder).map(Path::to_path_buf).filter(|_| !request.files.is_empty());
-        discover::root_above(&folder, is_root).or_else(checkout).unwrap_or_else(|| folder.clone())
+        discover::root_above(&folder, is_root, budget).or_else(checkout).unwrap_or_else(|| folder.clone())
     };
-    Project::at(&root).map_err(|error| refuse(&root, &error))
+    Project::at(&root, budget).map_err(|error| refuse(&root, &error))
 }
 
 /// The built-in kinds, and those of `.devenv/kinds/`.
@@ -229,7 +273,7 @@ fn manifests(request: &Request, project: &Project, local: &Local, environment: &
         if path.as_os_str() == "-" {
             let bytes = request.stdin.clone().unwrap_or_default();
             let source = files::source_of(Path::new("<stdin>"), bytes);
-            found.take_from(&project.root.join(&request.folder), source, Some("standard input"));
+            found.take_from(&project.root.join(&request.folder), source, &project.budget, Some("standard input"));
         } else {
             let path = request.folder.join(path);
             if path.is_dir() {

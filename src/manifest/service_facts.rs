@@ -5,7 +5,7 @@
 use super::expect::{Expect, list};
 use super::tree::Node;
 use super::{generic, rights};
-use crate::kinds::{Family, Kind, Login, Protocol, matches};
+use crate::kinds::{FIELD_FUEL, Family, Kind, Login, Protocol, matches, templates};
 use crate::model::{
     Credential, Database, Diagnostic, Key, Located, Rights, Secret, Service, Setting, Support, User, did_you_mean,
 };
@@ -311,7 +311,7 @@ impl Reader<'_> {
         let user = self.service.users.first().map(|user| user.name.value.clone()).unwrap_or_default();
         if self.service.databases.is_empty()
             && let Some(template) = &self.kind.default_database
-            && let Ok(name) = minijinja::Environment::new().render_str(template, minijinja::context! { user })
+            && let Ok(name) = templates(FIELD_FUEL).render_str(template, minijinja::context! { user })
         {
             self.service.databases.push(Database { name: Located::new(name, origin), owner: None });
         }

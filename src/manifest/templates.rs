@@ -2,9 +2,11 @@
 //!
 //! Every place is one of the file itself: nothing moves.
 
+use super::files::parse_yaml;
 use super::tree::{Entry, Node, NodeKind};
-use super::yaml::{self, Documents};
+use super::yaml::Documents;
 use crate::model::{Located, Origin, SourceFile};
+use crate::project::Budget;
 use std::sync::Arc;
 
 /// Stand in for the braces while the text is parsed; characters of private use, which no manifest means anything by.
@@ -12,12 +14,12 @@ const OPEN: char = '\u{e000}';
 const CLOSE: char = '\u{e001}';
 
 /// Reads a text whose values hold templates; none where it has none, or cannot be read all the same.
-pub(crate) fn parse(source: &Arc<SourceFile>) -> Option<Documents> {
+pub(crate) fn parse(source: &Arc<SourceFile>, budget: &Budget) -> Option<Documents> {
     memchr::memmem::find(source.text.as_bytes(), b"{{")?;
     let text: String = source.text.split_inclusive('\n').map(masked).collect();
-    let read = yaml::parse(&Arc::new(SourceFile { path: source.path.clone(), text }));
+    let read = parse_yaml(&Arc::new(SourceFile { path: source.path.clone(), text }), budget);
     let documents = read.documents.into_iter().map(|node| restored(node, source)).collect();
-    read.diagnostics.is_empty().then_some(Documents { documents, diagnostics: Vec::new() })
+    read.diagnostics.is_empty().then_some(Documents { documents, diagnostics: Vec::new(), values: read.values })
 }
 
 /// A line with its templates masked; one that is nothing but templates becomes a comment.
@@ -71,7 +73,7 @@ mod tests {
     fn templates_become_text_at_their_places() {
         let text = "{{- if .Values.db }}\nimage: {{ .Values.image }}:{{ .tag }}\n{{- end }}\nhost: \"{{HOST}}\"\nmap: {a: {b: c}}\n";
         let source = Arc::new(SourceFile { path: "x.yaml".into(), text: text.to_owned() });
-        let read = parse(&source).unwrap();
+        let read = parse(&source, &Budget::default()).unwrap();
         let image = read.documents[0].get("image").unwrap();
         assert_eq!(image.as_str(), Some("{{ .Values.image }}:{{ .tag }}"));
         assert_eq!((image.origin.line, image.origin.column), (2, 8));
@@ -82,6 +84,6 @@ mod tests {
     #[test]
     fn what_is_broken_for_another_reason_is_left_to_the_plain_reader() {
         let source = Arc::new(SourceFile { path: "x.yaml".into(), text: "a: {{ b }}\n c: [\n".to_owned() });
-        assert!(parse(&source).is_none());
+        assert!(parse(&source, &Budget::default()).is_none());
     }
 }

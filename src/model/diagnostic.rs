@@ -152,13 +152,23 @@ impl Failure {
 
 /// The known word nearest to a mistyped one, if it is near enough to be meant.
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // No word that somebody mistyped is as long, and nobody reads a list as long as that.
+    let short = |word: &str| word.len() <= LONGEST_WORD;
     known
         .into_iter()
+        .take(MOST_KNOWN)
+        .filter(|candidate| short(word) && short(candidate) && candidate.len().abs_diff(word.len()) <= LONGEST_WORD / 3)
         .map(|candidate| (edit_distance(word, candidate), candidate))
         .filter(|(distance, candidate)| *distance <= candidate.chars().count().max(3) / 3)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
+
+/// How long words are that are compared, in bytes.
+const LONGEST_WORD: usize = 100;
+
+/// How many words one is compared with.
+const MOST_KNOWN: usize = 1000;
 
 /// Levenshtein's distance, in characters, with a swap of neighbours counted as one.
 fn edit_distance(a: &str, b: &str) -> usize {

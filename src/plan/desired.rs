@@ -1,10 +1,9 @@
 //! What the engine should run for a stack: every name, port, password, file and argument decided.
 
-use super::endpoint::templates;
 use super::logins::{Login, Logins};
 use super::ports::{FixedPorts, PortTaken, Ports, own_address};
 use super::{Fields, Identity, render_fields};
-use crate::kinds::{Family, Kind, Kinds};
+use crate::kinds::{FIELD_FUEL, FILE_FUEL, Family, Kind, Kinds, templates};
 use crate::model::{
     ContainerSpec, Diagnostic, Endpoint, File, FileContent, ImageRef, Located, Mount, Observed, Origin, Over, Protocol,
     Publish, Secret, Service, Setting, Stack, Wanted, Way, label,
@@ -246,7 +245,7 @@ fn desired_service(
         .ok_or_else(|| kind_fault(format!("the kind `{}` names no image family", kind.name)))?;
     let major = service.version.major();
     let logins = Logins::of(service, kind, family, request).map_err(&kind_fault)?;
-    let jinja = templates();
+    let jinja = templates(FILE_FUEL);
     let values = logins.values(service, kind, management.is_some());
     let render = |template: &str| {
         jinja
@@ -377,7 +376,8 @@ pub fn image_of(service: &Service, kind: &Kind) -> Result<ImageRef, Diagnostic> 
         return Ok(image.value.clone());
     }
     let version = service.version.number.as_deref().unwrap_or("latest");
-    let tag = templates().render_str(&kind.tag, context! { version => version, major => service.version.major() });
+    let tag =
+        templates(FIELD_FUEL).render_str(&kind.tag, context! { version => version, major => service.version.major() });
     let variant = service.version.image_variant();
     let name = tag.map_err(|error| error.to_string()).map(|tag| format!("{}:{tag}{variant}", kind.image));
     name.and_then(|name| ImageRef::parse(&name).map_err(|error| error.0)).map_err(|fault| {

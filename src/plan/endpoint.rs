@@ -1,8 +1,8 @@
 //! An endpoint's fields, and the values of variables made from them.
 
-use crate::kinds::{Kind, base64};
+use crate::kinds::{FIELD_FUEL, Kind, base64, templates};
 use crate::model::{Endpoint, Json, Piece, Template};
-use minijinja::{Environment, UndefinedBehavior, context};
+use minijinja::context;
 use std::collections::BTreeMap;
 
 /// The fields of every endpoint by service, then by field: `db` → `url` → `postgresql://…`. They hold secrets.
@@ -10,7 +10,7 @@ pub type Fields = BTreeMap<String, BTreeMap<String, String>>;
 
 /// The fields of one endpoint, as the kind's file has them. A field that the endpoint has no value for is empty.
 pub fn render_fields(kind: &Kind, endpoint: &Endpoint) -> Result<BTreeMap<String, String>, String> {
-    let jinja = templates();
+    let jinja = templates(FIELD_FUEL);
     let values = context! {
         host => endpoint.host.as_str(),
         port => endpoint.port.to_string(),
@@ -28,13 +28,6 @@ pub fn render_fields(kind: &Kind, endpoint: &Endpoint) -> Result<BTreeMap<String
             Ok((field.clone(), text))
         })
         .collect()
-}
-
-/// Templates of kinds: strict about names, so that a mistyped one is an error and not an empty text.
-pub(super) fn templates() -> Environment<'static> {
-    let mut jinja = Environment::new();
-    jinja.set_undefined_behavior(UndefinedBehavior::Strict);
-    jinja
 }
 
 /// A variable's value. Where a field is not known, its name comes back as the error.

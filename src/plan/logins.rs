@@ -1,8 +1,7 @@
 //! Which logins a service has: passwords, databases and vhosts settled.
 
 use super::desired::Request;
-use super::endpoint::templates;
-use crate::kinds::{Family, Kind, rabbitmq_definitions};
+use crate::kinds::{FIELD_FUEL, Family, Kind, rabbitmq_definitions, templates};
 use crate::model::{Credential, Endpoint, Protocol, Rights, Secret, Service, User, Wanted, WantedDatabase, WantedUser};
 use minijinja::context;
 use minijinja::value::Value as Jinja;
@@ -65,9 +64,10 @@ impl Logins {
             })
             .collect();
         if let (true, Some(template)) = (databases.is_empty(), &kind.default_database) {
-            let name = templates().render_str(template, context! { user => first.as_str() }).map_err(|error| {
-                format!("the default database of the kind `{}` does not render: {error}", kind.name)
-            })?;
+            let name =
+                templates(FIELD_FUEL).render_str(template, context! { user => first.as_str() }).map_err(|error| {
+                    format!("the default database of the kind `{}` does not render: {error}", kind.name)
+                })?;
             databases.push(WantedDatabase { name, owner: first.clone() });
         }
         for database in &databases {

@@ -195,7 +195,7 @@ fn checking(
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ProbeError> {
     let unread = |why: String| ProbeError::other(format!("cannot read certificates from {}: {why}", path.display()));
-    let text = std::fs::read(path).map_err(|error| unread(error.to_string()))?;
+    let text = crate::project::read_up_to(path, 1 << 20).map_err(|error| unread(error.to_string()))?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     match found {
         Ok(found) if found.is_empty() => Err(unread("it holds none in PEM".to_owned())),
@@ -213,7 +213,7 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, ProbeError> {
     if about.mode() & others != 0 {
         return Err(unread(format!("others can read it (mode {:04o}): `chmod 600` it", about.mode() & 0o7777)));
     }
-    let text = std::fs::read(path).map_err(|error| unread(error.to_string()))?;
+    let text = crate::project::read_up_to(path, 1 << 20).map_err(|error| unread(error.to_string()))?;
     PrivateKeyDer::from_pem_slice(&text)
         .map_err(|error| unread(format!("it holds none in PEM without a passphrase ({error})")))
 }

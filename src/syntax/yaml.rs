@@ -19,23 +19,38 @@ const MESSAGES: usize = 20;
 
 /// What a file holds: the documents that could be read, and what is wrong with the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "a stream of YAML is called its documents")]
 pub(crate) struct Documents {
     /// Every document that is not empty, in order.
     pub(crate) documents: Vec<Node>,
     /// Errors, each with its place.
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// How many values were read, those of broken documents included.
+    pub(crate) values: usize,
 }
 
 /// From this many bytes on a stream of documents is read in parts, side by side.
 const LARGE: usize = 512 * 1024;
 
+/// How many values one file may hold, those of aliases included.
+pub(crate) const VALUES: usize = 1_000_000;
+
 /// Reads every document of a file. A broken one is reported and the others are kept.
 pub(crate) fn parse(source: &Arc<SourceFile>) -> Documents {
+    parse_within(source, VALUES)
+}
+
+/// The same of a file that may hold no more values than that.
+pub(crate) fn parse_within(source: &Arc<SourceFile>, most: usize) -> Documents {
+    let most = most.min(VALUES);
     let parts = if source.text.len() < LARGE { vec![Part::whole(&source.text)] } else { parts(&source.text) };
     let read: Vec<Documents> = match parts.as_slice() {
-        [part] => vec![parse_part(source, *part)],
+        [part] => vec![parse_part(source, *part, most)],
         parts => std::thread::scope(|scope| {
-            let threads: Vec<_> = parts.iter().map(|part| scope.spawn(|| parse_part(source, *part))).collect();
+            // Values lie nowhere as evenly as bytes, so each part may hold twice its share.
+            let share = (most / parts.len()).saturating_mul(2).min(most);
+            let threads: Vec<_> =
+                parts.iter().map(|part| scope.spawn(move || parse_part(source, *part, share))).collect();
             let joined = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
             joined.map(|read| read.unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
         }),
@@ -44,6 +59,7 @@ pub(crate) fn parse(source: &Arc<SourceFile>) -> Documents {
     for part in read {
         all.documents.extend(part.documents);
         all.diagnostics.extend(part.diagnostics);
+        all.values += part.values;
     }
     all.diagnostics.truncate(MESSAGES);
     all
@@ -91,10 +107,10 @@ fn next_document(text: &str, position: usize) -> Option<usize> {
     found.into_iter().find(|at| begins(*at)).map(|at| at + 1)
 }
 
-fn parse_part(source: &Arc<SourceFile>, part: Part<'_>) -> Documents {
+fn parse_part(source: &Arc<SourceFile>, part: Part<'_>, most: usize) -> Documents {
     let options = options! { emit_comments: false, emit_unresolved_aliases: true };
     let mut parser = Parser::new_from_str_with_options(part.text, options);
-    let mut builder = Builder::new(source, part.text, part.lines_before);
+    let mut builder = Builder::new(source, part.text, part.lines_before, most);
     while let Some(next) = parser.next_event() {
         let step = match next {
             Ok((event, span)) => builder.event(event, span),

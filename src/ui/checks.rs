@@ -74,7 +74,7 @@ impl Check {
             let _ = writeln!(text, " {state}   {name}   {}", one_line(&check.words));
             for help in &check.help {
                 let label = printer.paint_data(Style::Dim, "help:");
-                let _ = writeln!(text, " {:4}   {:width$}   {label} {}", "", "", one_line(help));
+                let _ = writeln!(text, " {:4}   {}   {label} {}", "", padded("", width), one_line(help));
             }
         }
         text

@@ -9,6 +9,9 @@ use super::visible::one_line;
 /// Between two columns.
 const GAP: &str = "   ";
 
+/// A cell that is wider moves its own row only, so that one long text does not make every line as long.
+const WIDEST: usize = 200;
+
 /// Rows under a header.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
@@ -140,6 +143,7 @@ pub fn columns(rows: &[Vec<String>]) -> Vec<String> {
             rows.iter()
                 .filter_map(|row| row.get(column))
                 .map(|cell| console::measure_text_width(cell))
+                .filter(|width| *width <= WIDEST)
                 .max()
                 .unwrap_or(0)
         })
@@ -153,7 +157,7 @@ pub fn columns(rows: &[Vec<String>]) -> Vec<String> {
 }
 
 /// The text with blanks up to a width.
-pub(super) fn padded(text: &str, width: usize) -> String {
+pub fn padded(text: &str, width: usize) -> String {
     let blanks = width.saturating_sub(console::measure_text_width(text));
     format!("{text}{}", " ".repeat(blanks))
 }
@@ -189,6 +193,13 @@ mod tests {
         table.row(["create", "it does not run yet, and its image is not here"]);
         let expected = "step     cause\ncreate   it does not run yet,\n         and its image is not\n         here\n";
         assert_eq!(table.render_within(&printer, Some(32)), expected);
+    }
+
+    #[test]
+    fn one_wide_cell_neither_panics_nor_widens_every_line() {
+        let wide = "x".repeat(70_000);
+        let rows = [vec![wide.clone(), "a".to_owned()], vec!["db".to_owned(), "b".to_owned()]];
+        assert_eq!(columns(&rows), [format!("{wide}   a"), "db   b".to_owned()]);
     }
 
     #[test]

@@ -149,3 +149,46 @@ fn main_stays_small() {
     let main = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/main.rs")).expect("main.rs");
     assert!(main.lines().count() < 40, "{} lines", main.lines().count());
 }
+
+/// What opens a file for reading by itself, with its reason; all else goes through `src/project`, which never waits for
+/// a FIFO and never reads without end.
+const OPENS_ITSELF: &[(&str, &str)] = &[
+    ("machine/key.rs", "/dev/urandom"),
+    ("machine/lock.rs", "the machine's own locks, opened for writing"),
+    ("machine/ports.rs", "/proc"),
+    ("docker/context.rs", "the user's Docker configuration"),
+    ("docker/credentials.rs", "the user's Docker configuration"),
+];
+
+#[test]
+fn files_are_opened_for_reading_by_the_project_module_alone() {
+    let opens = ["fs::read(", "fs::read_to_string(", "File::open(", ".read(true)"];
+    for (path, code) in sources() {
+        let code = code.split("#[cfg(test)]").next().unwrap_or_default();
+        let is_test = path.ends_with("tests.rs");
+        let own = module_of(&path) == "project" || OPENS_ITSELF.iter().any(|(known, _)| path == Path::new(known));
+        let found = opens.iter().find(|word| code.contains(**word));
+        assert!(is_test || own || found.is_none(), "{} has {found:?}", path.display());
+    }
+}
+
+#[test]
+fn no_width_of_a_format_comes_from_data() {
+    // Such a width may be 65,535 at most, and panics above.
+    for (path, code) in sources() {
+        let code = code.split("#[cfg(test)]").next().unwrap_or_default();
+        for part in code.split('{').skip(1).filter_map(|part| part.split('}').next()) {
+            let Some((_, format)) = part.split_once(':').filter(|(name, _)| !name.contains([' ', '(', '"'])) else {
+                continue;
+            };
+            // A name in capitals is a constant.
+            let width = format.trim_start_matches(['<', '>', '^']).strip_suffix('$');
+            let width = width.filter(|name| name.chars().any(|c| c.is_ascii_lowercase()));
+            assert!(
+                width.is_none_or(|name| !name.chars().all(|c| c.is_alphanumeric() || c == '_')),
+                "{}: {part}",
+                path.display()
+            );
+        }
+    }
+}

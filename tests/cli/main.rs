@@ -8,6 +8,7 @@ mod sandbox;
 
 mod architecture;
 mod asked;
+mod bounds;
 mod commands;
 mod history;
 mod hostile;

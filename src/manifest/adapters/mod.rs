@@ -14,6 +14,7 @@ use super::files::Project;
 use super::search::Search;
 use crate::kinds::Kinds;
 use crate::model::{Difference, Gap, Impact, Located, Protocol, Said, Service, Stack, Value};
+use crate::project::Budget;
 use std::io;
 use std::path::Path;
 
@@ -54,7 +55,7 @@ struct Settings<'a> {
 
 /// Every stand-in in the development settings below a project's root, where the stack has a service for it.
 pub fn adapters(root: &Path, stack: &Stack, kinds: &Kinds) -> io::Result<Vec<Difference>> {
-    let project = Project::at(root)?;
+    let project = Project::at(root, &Budget::default())?;
     let search = Search::below(&project.root);
     let mut settings = Settings { project, search, stack };
     let mut found = rails::stand_ins(&mut settings);

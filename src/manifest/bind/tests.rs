@@ -67,7 +67,7 @@ fn bound(variables: &[(&str, &str)]) -> (Vec<String>, Vec<Service>) {
         .map(|(name, text)| Declared {
             name: (*name).to_owned(),
             app: "web".to_owned(),
-            text: interpolate(text, &lookup).unwrap(),
+            text: interpolate(text, &lookup, &crate::project::Budget::default()).unwrap(),
             not_passed: false,
             secret: None,
             origin: origin(5),

@@ -23,7 +23,7 @@ pub(crate) fn container(input: &Input<'_>, name: &Located<String>, node: &Node) 
     let mut loader = Loader::new(input);
     let environment = input.environment;
     let lookup = |name: &str| environment.get(name).map(str::to_owned);
-    let value = Value::from_node(node, &lookup, &mut loader.diagnostics);
+    let value = Value::from_node(node, &lookup, &input.project.budget, &mut loader.diagnostics);
     let whole = Value { origin: node.origin.clone(), tag: None, content: Content::Map(Vec::new()) };
     let read = match service::read(&mut loader, &whole, name, &value) {
         Read::Backing(service, sources) => Container::Backing(service, sources),

@@ -6,10 +6,10 @@ use super::merge::{merge, settled};
 use super::value::{Content, Value};
 use crate::manifest::dialect::{Input, ManifestFile};
 use crate::manifest::env_file::{self, Format};
-use crate::manifest::files::{FileFault, tidy};
+use crate::manifest::files::{FileFault, parse_yaml, tidy};
 use crate::model::{Diagnostic, EnvInput, Located, Origin, Source, SourceFile, without_managed_block};
+use crate::project::Resource;
 use crate::syntax::tree::Node;
-use crate::syntax::yaml;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -18,9 +18,9 @@ use std::sync::Arc;
 /// How deep `include` and `extends` may go.
 const DEEPEST: usize = 50;
 
-/// Variables for interpolation: the process' over those of `.env`.
+/// Variables for interpolation: the process' over those of `.env`. Many files share them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Variables(BTreeMap<String, String>);
+pub(super) struct Variables(Arc<BTreeMap<String, String>>);
 
 /// Reads and joins files.
 pub(super) struct Loader<'a> {
@@ -123,20 +123,22 @@ impl<'a> Loader<'a> {
 
     /// The variables of a `.env` file over those given; one that is missing adds nothing unless it was named.
     fn dotenv(&mut self, path: &Path, named: Option<&Origin>, outer: &Variables) -> Variables {
-        let mut variables = outer.clone();
+        let mut variables = BTreeMap::clone(&outer.0);
+        self.input.project.budget.spend(Resource::Values, variables.len());
         match self.input.project.read(path) {
             Ok(file) => {
                 let text = without_managed_block(&file.text);
                 let file = Arc::new(SourceFile { path: file.path.clone(), text });
                 let environment = self.input.environment;
                 let lookup = |name: &str| environment.get(name).map(str::to_owned);
-                let (entries, diagnostics) = env_file::read(&file, Format::Compose, &lookup);
+                let (entries, diagnostics) =
+                    env_file::read(&file, Format::Compose, &lookup, &self.input.project.budget);
                 self.diagnostics.extend(diagnostics);
                 let names = entries.iter().map(|entry| entry.name.clone()).collect();
                 self.env_inputs.push(EnvInput { path: file.path.clone(), names, origin: None });
                 for entry in entries {
                     if let Some(value) = entry.value {
-                        variables.0.insert(entry.name, value.text);
+                        variables.insert(entry.name, value.text);
                     }
                 }
             }
@@ -148,7 +150,7 @@ impl<'a> Loader<'a> {
                 }
             }
         }
-        variables
+        Variables(Arc::new(variables))
     }
 
     /// Files laid over each other, with what they include.
@@ -205,7 +207,7 @@ impl<'a> Loader<'a> {
         for entry in node.entries() {
             // What lies under `x-` is for anchors, and was read where they are used.
             if !entry.key.value.starts_with("x-") {
-                let value = Value::from_node(&entry.value, &lookup, &mut self.diagnostics);
+                let value = Value::from_node(&entry.value, &lookup, &self.input.project.budget, &mut self.diagnostics);
                 entries.push((entry.key.clone(), value));
             }
         }
@@ -275,9 +277,13 @@ impl<'a> Loader<'a> {
         if chain.len() >= DEEPEST {
             return without(service, "extends");
         }
+        // Each service of a chain is laid over all that it stands on, so a long one costs the square of its length.
+        let cost = base.size() + service.size();
+        if !self.input.project.budget.spend_at(Resource::Values, cost, &extends.origin) {
+            return without(service, "extends");
+        }
         chain.push((path.clone(), name, extends.origin.clone()));
-        let siblings = siblings.clone();
-        let base = self.extended(base, &siblings, &path, chain);
+        let base = self.extended(base, siblings, &path, chain);
         chain.pop();
         merge(settled(base), without(service, "extends"), &["services", "*"])
     }
@@ -298,7 +304,7 @@ impl<'a> Loader<'a> {
                 return None;
             }
         };
-        let read = yaml::parse(&source);
+        let read = parse_yaml(&source, &self.input.project.budget);
         self.diagnostics.extend(read.diagnostics);
         read.documents.into_iter().next().map(|document| (source, document))
     }
@@ -354,7 +360,7 @@ impl<'a> Loader<'a> {
                 }
                 None => own = self.dotenv(&own_folder.join(".env"), None, &own),
             }
-            own.0.extend(variables.0.clone());
+            let own = self.under(variables, own);
             let mut inner: Chain = chain.clone();
             if let Some(last) = inner.last_mut() {
                 last.1 = Some(entry.origin.clone());
@@ -366,10 +372,25 @@ impl<'a> Loader<'a> {
         whole
     }
 
+    /// The variables of a project over those of one that it includes.
+    fn under(&self, outer: &Variables, own: Variables) -> Variables {
+        if own.0.is_empty() || !self.input.project.budget.spend(Resource::Values, outer.0.len()) {
+            return outer.clone();
+        }
+        let mut variables = Arc::unwrap_or_clone(own.0);
+        variables.extend(outer.0.iter().map(|(name, value)| (name.clone(), value.clone())));
+        Variables(Arc::new(variables))
+    }
+
     /// Two projects side by side: what both declare under one name is an error.
     fn joined(&mut self, whole: Value, included: Value) -> Value {
         let Content::Map(mut entries) = whole.content else { return whole };
         let Content::Map(more) = included.content else { return Value { content: Content::Map(entries), ..whole } };
+        // Names are compared with those of all files so far.
+        let known: usize = entries.iter().map(|(_, value)| 1 + value.entries().len()).sum();
+        if !self.input.project.budget.spend(Resource::Steps, known) {
+            return Value { content: Content::Map(entries), ..whole };
+        }
         for (key, value) in more {
             let Some(at) = entries.iter().position(|(known, _)| known.value == key.value) else {
                 entries.push((key, value));
@@ -377,9 +398,14 @@ impl<'a> Loader<'a> {
             };
             let Content::Map(added) = value.content else { continue };
             let Content::Map(known) = &mut entries[at].1.content else { continue };
+            let mut places: HashMap<String, usize> =
+                known.iter().enumerate().map(|(place, (name, _))| (name.value.clone(), place)).collect();
             for (name, value) in added {
-                match known.iter().find(|(known, _)| known.value == name.value) {
-                    None => known.push((name, value)),
+                match places.get(&name.value).and_then(|place| known.get(*place)) {
+                    None => {
+                        places.insert(name.value.clone(), known.len());
+                        known.push((name, value));
+                    }
                     Some((first, _)) if key.value == "services" && first.origin != name.origin => {
                         self.diagnostics.push(
                             Diagnostic::error(

@@ -5,6 +5,8 @@
 
 use super::value::{Content, Value};
 use crate::model::Located;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry::{Occupied, Vacant};
 
 /// Lays `over` over `base`. `path` is the keys from the top; a service's name stands as `*`.
 pub(super) fn merge(base: Value, over: Value, path: &[&str]) -> Value {
@@ -26,12 +28,20 @@ pub(super) fn merge(base: Value, over: Value, path: &[&str]) -> Value {
             content: Content::Map(merge_maps(base_entries, over_entries, path)),
         },
         (Content::List(mut items), Content::List(more)) if !replaces(path) => {
+            // Of equal items the first stands in its place.
+            let mut places: HashMap<String, usize> = HashMap::new();
+            for (place, item) in items.iter().enumerate() {
+                if let Some(name) = identity(item, path) {
+                    places.entry(name).or_insert(place);
+                }
+            }
             for item in more {
-                match identity(&item, path) {
-                    Some(name) => match items.iter_mut().find(|known| identity(known, path).as_ref() == Some(&name)) {
-                        Some(known) => *known = item,
-                        None => items.push(item),
-                    },
+                match identity(&item, path).map(|name| places.entry(name)) {
+                    Some(Occupied(place)) => items[*place.get()] = item,
+                    Some(Vacant(place)) => {
+                        place.insert(items.len());
+                        items.push(item);
+                    }
                     None => items.push(item),
                 }
             }
@@ -59,24 +69,29 @@ pub(super) fn merge(base: Value, over: Value, path: &[&str]) -> Value {
 
 type Entries = Vec<(Located<String>, Value)>;
 
-fn merge_maps(mut base: Entries, over: Entries, path: &[&str]) -> Entries {
+fn merge_maps(base: Entries, over: Entries, path: &[&str]) -> Entries {
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for (place, (key, _)) in base.iter().enumerate() {
+        places.entry(key.value.clone()).or_insert(place);
+    }
+    let mut base: Vec<Option<(Located<String>, Value)>> = base.into_iter().map(Some).collect();
     for (key, value) in over {
         let is_service = path == ["services"];
         let inner: Vec<&str> =
             path.iter().copied().chain(std::iter::once(if is_service { "*" } else { key.value.as_str() })).collect();
-        let at = base.iter().position(|(known, _)| known.value == key.value);
-        match (at, value.tag.as_deref()) {
-            (Some(at), Some("!reset")) => drop(base.remove(at)),
-            (None, Some("!reset")) => {}
-            (Some(at), _) => {
-                let (known, earlier) = base.remove(at);
-                // The later place is the one that decides; where both say something, the first names the key.
-                base.insert(at, (known, merge(earlier, value, &inner)));
+        let at = places.get(&key.value).copied();
+        let known = at.and_then(|at| base.get_mut(at)).and_then(Option::take);
+        match (at.zip(known), value.tag.as_deref()) {
+            (_, Some("!reset")) => drop(places.remove(&key.value)),
+            // The later place is the one that decides; where both say something, the first names the key.
+            (Some((at, (known, earlier))), _) => base[at] = Some((known, merge(earlier, value, &inner))),
+            (None, _) => {
+                places.insert(key.value.clone(), base.len());
+                base.push(Some((key, settled(value))));
             }
-            (None, _) => base.push((key, settled(value))),
         }
     }
-    base
+    base.into_iter().flatten().collect()
 }
 
 /// A value without anything under it: `!reset` keys are gone, and tags have done their work.

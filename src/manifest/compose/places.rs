@@ -8,6 +8,7 @@ use super::super::files::Project;
 use super::super::search::is_never;
 use super::super::tree::Node;
 use crate::model::without_managed_block;
+use crate::project::read_text;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -185,7 +186,7 @@ fn is_compose_name(name: &str) -> bool {
 
 /// The files that `COMPOSE_FILE` in `.env` names. Only that variable is read here; the rest is the dialect's business.
 fn dotenv_compose_file(folder: &Path) -> Option<Vec<String>> {
-    let text = without_managed_block(&fs::read_to_string(folder.join(".env")).ok()?);
+    let text = without_managed_block(&read_text(&folder.join(".env")).ok()?);
     let value = |name: &str| {
         let mut lines = text.lines().filter_map(|line| line.trim().trim_start_matches("export ").split_once('='));
         let value = lines.rfind(|(key, _)| key.trim() == name).map(|(_, value)| value.trim())?;

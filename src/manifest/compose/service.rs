@@ -230,7 +230,10 @@ fn built_image(loader: &mut Loader<'_>, build: &Value) -> Option<Image> {
             }
         }
     }
-    let base = dockerfile::base(&source.text, &arguments, at("target").and_then(Value::as_str))?;
+    let budget = &loader.input.project.budget;
+    let base = dockerfile::base(&source.text, &arguments, at("target").and_then(Value::as_str), budget);
+    budget.blame(&context.origin);
+    let base = base?;
     let origin = match at("dockerfile_inline") {
         Some(inline) => inline.origin.clone(),
         None => Origin {

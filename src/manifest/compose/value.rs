@@ -2,7 +2,9 @@
 
 use crate::manifest::interpolate::{Interpolated, interpolate};
 use crate::model::{Diagnostic, Located, Origin};
+use crate::project::Budget;
 use crate::syntax::tree::{Node, NodeKind};
+use std::collections::HashMap;
 
 /// A value with its variables replaced.
 #[derive(Clone, Debug)]
@@ -38,12 +40,16 @@ impl Value {
     pub(super) fn from_node(
         node: &Node,
         lookup: &dyn Fn(&str) -> Option<String>,
+        budget: &Budget,
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Self {
         let content = match &node.kind {
             _ if node.is_null() => Content::Null,
             NodeKind::Scalar { text, .. } => {
-                let read = interpolate(text, lookup).unwrap_or_else(|error| {
+                let read = interpolate(text, lookup, budget).unwrap_or_else(|error| {
+                    if budget.blame(&node.origin) {
+                        return Interpolated::default();
+                    }
                     diagnostics.push(
                         Diagnostic::error("interpolation", "a value's `${…}` cannot be read")
                             .at(&node.origin, error.message)
@@ -54,16 +60,25 @@ impl Value {
                 Content::Text { text: read, raw: text.clone() }
             }
             NodeKind::Sequence(items) => {
-                Content::List(items.iter().map(|item| Self::from_node(item, lookup, diagnostics)).collect())
+                Content::List(items.iter().map(|item| Self::from_node(item, lookup, budget, diagnostics)).collect())
             }
             NodeKind::Mapping(entries) => Content::Map(
                 entries
                     .iter()
-                    .map(|entry| (entry.key.clone(), Self::from_node(&entry.value, lookup, diagnostics)))
+                    .map(|entry| (entry.key.clone(), Self::from_node(&entry.value, lookup, budget, diagnostics)))
                     .collect(),
             ),
         };
         Self { origin: node.origin.clone(), tag: node.tag.clone(), content }
+    }
+
+    /// How many values it holds, itself and its keys included.
+    pub(super) fn size(&self) -> usize {
+        match &self.content {
+            Content::Null | Content::Text { .. } => 1,
+            Content::List(items) => 1 + items.iter().map(Self::size).sum::<usize>(),
+            Content::Map(entries) => 1 + entries.iter().map(|(_, value)| 1 + value.size()).sum::<usize>(),
+        }
     }
 
     /// A text at a place.
@@ -140,7 +155,8 @@ impl Value {
     /// A map from a map or from a list of `NAME=value`; a bare name has no value.
     pub(super) fn into_map(self) -> Self {
         let Content::List(items) = self.content else { return self };
-        let mut entries: Vec<(Located<String>, Self)> = Vec::new();
+        let mut entries: Vec<Option<(Located<String>, Self)>> = Vec::new();
+        let mut places: HashMap<String, usize> = HashMap::new();
         for item in items {
             let Some(text) = item.text() else { continue };
             let (name, value) = match text.text.find('=') {
@@ -150,9 +166,12 @@ impl Value {
                 ),
                 None => (text.text.clone(), Self { origin: item.origin.clone(), tag: None, content: Content::Null }),
             };
-            entries.retain(|(known, _)| known.value != name);
-            entries.push((Located::new(name, item.origin.clone()), value));
+            // The last of a name counts.
+            if let Some(earlier) = places.insert(name.clone(), entries.len()) {
+                entries[earlier] = None;
+            }
+            entries.push(Some((Located::new(name, item.origin.clone()), value)));
         }
-        Self { origin: self.origin, tag: self.tag, content: Content::Map(entries) }
+        Self { origin: self.origin, tag: self.tag, content: Content::Map(entries.into_iter().flatten().collect()) }
     }
 }

@@ -8,14 +8,27 @@ use crate::manifest::env_file::{self, Format};
 use crate::manifest::files::FileFault;
 use crate::manifest::interpolate::{Interpolated, Span, Unset};
 use crate::model::{Diagnostic, Origin, Severity, SourceFile, without_managed_block};
+use crate::project::{Resource, VARIABLE};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::sync::Arc;
 
 /// Every variable of a service; `environment` wins over `env_file`, and a later file over an earlier one.
 pub(super) fn environment(loader: &mut Loader<'_>, service: &Value) -> Vec<Given> {
     let mut found: Vec<Given> = Vec::new();
-    let mut put = |given: Given| match found.iter_mut().find(|known| known.name == given.name) {
-        Some(known) => *known = given,
-        None => found.push(given),
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let budget = loader.input.project.budget.clone();
+    let mut put = |given: Given| {
+        if !budget.spend_at(Resource::Values, VARIABLE, &given.origin) {
+            return;
+        }
+        match places.entry(given.name.clone()) {
+            Occupied(place) => found[*place.get()] = given,
+            Vacant(place) => {
+                place.insert(found.len());
+                found.push(given);
+            }
+        }
     };
     for entry in service.get("env_file").map(Value::one_or_more).unwrap_or_default() {
         for given in file_of(loader, entry) {
@@ -103,7 +116,8 @@ fn file_of(loader: &mut Loader<'_>, entry: &Value) -> Vec<Given> {
     };
     let file = Arc::new(SourceFile { path: file.path.clone(), text: without_managed_block(&file.text) });
     let origin = named.origin.clone();
-    let (entries, diagnostics) = env_file::read(&file, format, &|name| loader.lookup(&origin, name));
+    let (entries, diagnostics) =
+        env_file::read(&file, format, &|name| loader.lookup(&origin, name), &loader.input.project.budget);
     for diagnostic in diagnostics {
         if !loader.diagnostics.contains(&diagnostic) {
             loader.diagnostics.push(diagnostic);

@@ -4,6 +4,8 @@ use super::backing::Backing;
 use super::mount::{Mount, MountSource};
 use super::settings::REPEATED;
 use crate::model::{Diagnostic, InitFile, Located, Support};
+use crate::project::Resource;
+use std::collections::HashSet;
 
 impl Backing<'_> {
     pub(super) fn read_mounts(&mut self, named_files: &[String]) {
@@ -105,6 +107,9 @@ impl Backing<'_> {
         for file in files {
             let text = String::from_utf8_lossy(&file.content);
             for name in extensions_in(&text) {
+                if !self.project.budget.spend_at(Resource::Steps, self.service.extensions.len(), &mount.origin) {
+                    return;
+                }
                 if !self.service.extensions.iter().any(|known| known.value == name) {
                     self.service.extensions.push(Located::new(name, mount.origin.clone()));
                 }
@@ -128,7 +133,7 @@ impl Backing<'_> {
 
 /// Names after `CREATE EXTENSION` in an SQL file.
 pub(crate) fn extensions_in(text: &str) -> Vec<String> {
-    let mut found = Vec::new();
+    let (mut found, mut known) = (Vec::new(), HashSet::new());
     let mut words =
         text.lines().map(|line| line.split("--").next().unwrap_or_default()).flat_map(str::split_whitespace).peekable();
     while let Some(word) = words.next() {
@@ -146,7 +151,7 @@ pub(crate) fn extensions_in(text: &str) -> Vec<String> {
         }
         let name = name.trim_end_matches(';').trim_matches('"');
         let valid = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-        if valid && !found.iter().any(|known| known == name) {
+        if valid && known.insert(name.to_owned()) {
             found.push(name.to_owned());
         }
     }

@@ -4,6 +4,7 @@
 //! container around it (restarts, limits, logging) are told and do not count.
 
 use crate::model::{Key, Support};
+use std::collections::HashSet;
 
 /// Keys and what became of them.
 #[derive(Clone, Debug, Default)]
@@ -12,6 +13,8 @@ pub(crate) struct Keys {
     pub(crate) all: Vec<Key>,
     /// The worst of those that count.
     pub(crate) worst: Support,
+    /// Their paths: the first of each counts.
+    known: HashSet<String>,
 }
 
 impl Keys {
@@ -26,7 +29,7 @@ impl Keys {
     /// A key that does not.
     pub(crate) fn aside(&mut self, path: impl Into<String>, support: Support, note: impl Into<String>) {
         let path = path.into();
-        if !self.all.iter().any(|key| key.path == path) {
+        if self.known.insert(path.clone()) {
             self.all.push(Key { path, support, note: note.into() });
         }
     }

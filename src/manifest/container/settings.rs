@@ -8,6 +8,7 @@ use super::words::{Reference, Sourced, Words, plain, plain_words, reference, ser
 use crate::kinds::arguments::{self, Argument};
 use crate::kinds::{ArgumentStyle, Login};
 use crate::model::{Credential, Located, Origin, Protocol, Setting, SourceFile, Support};
+use crate::project::Resource;
 use std::sync::Arc;
 
 /// Settings that a server takes more than once.
@@ -103,6 +104,11 @@ impl Backing<'_> {
 
     /// One setting of a command line or file.
     pub(crate) fn setting(&mut self, argument: &Argument, origin: &Origin, key: &str) {
+        // Each one is compared with those before it.
+        let before = 1 + self.service.settings.len() + self.keys.all.len();
+        if !self.project.budget.spend_at(Resource::Steps, before, origin) {
+            return;
+        }
         let name = plain(&argument.name).text;
         let mut value = plain(&argument.value);
         let path = format!("{key}.{name}");
@@ -184,8 +190,9 @@ impl Backing<'_> {
             };
             let in_file = matches!(mount.source, MountSource::Host(_));
             let source = Arc::new(SourceFile { path, text });
+            let lines: Vec<&str> = source.text.lines().collect();
             for argument in arguments::read_file(self.kind, &source.text) {
-                let line = source.text.lines().nth(argument.at.saturating_sub(1)).unwrap_or_default();
+                let line = lines.get(argument.at.saturating_sub(1)).copied().unwrap_or_default();
                 let origin = if in_file {
                     Origin {
                         file: Arc::clone(&source),

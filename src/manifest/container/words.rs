@@ -196,7 +196,9 @@ mod tests {
 
     fn words(text: &str) -> Vec<String> {
         let origin = Origin::start_of(&Arc::new(SourceFile { path: "x".into(), text: String::new() }));
-        let text = interpolate(text, &|name| (name == "SET").then(|| "a b".to_owned())).unwrap();
+        let text =
+            interpolate(text, &|name| (name == "SET").then(|| "a b".to_owned()), &crate::project::Budget::default())
+                .unwrap();
         Words::of_text(&text, origin).marked
     }
 

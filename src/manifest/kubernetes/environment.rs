@@ -7,15 +7,24 @@ use crate::manifest::bind::is_secret_name;
 use crate::manifest::container::{Given, sourced};
 use crate::manifest::interpolate::{Interpolated, Span, Unset};
 use crate::model::{Diagnostic, Origin};
+use crate::project::{Budget, Resource, VARIABLE};
 use crate::syntax::tree::Node;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry::{Occupied, Vacant};
+
+/// How many bytes a remembered name of a variable counts as, beside the text.
+const SPAN: usize = 32;
 
 /// The variables of a container.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Environment {
     /// In order; names are unique.
     pub(super) variables: Vec<Variable>,
     /// What names variables that are not here.
     pub(super) unknown: Vec<Diagnostic>,
+    /// Where each name stands among the variables.
+    places: HashMap<String, usize>,
+    budget: Budget,
 }
 
 /// One variable.
@@ -30,8 +39,15 @@ pub(super) struct Variable {
 }
 
 /// Reads a container's variables.
-pub(super) fn of_container(objects: &Objects<'_>, secrets: &Secrets, container: &Node, namespace: &str) -> Environment {
-    let mut read = Environment::default();
+pub(super) fn of_container(
+    objects: &Objects<'_>,
+    secrets: &Secrets,
+    container: &Node,
+    namespace: &str,
+    budget: &Budget,
+) -> Environment {
+    let mut read =
+        Environment { variables: Vec::new(), unknown: Vec::new(), places: HashMap::new(), budget: budget.clone() };
     for source in container.get("envFrom").and_then(Node::as_sequence).unwrap_or_default() {
         let prefix = source.get("prefix").and_then(Node::as_str).unwrap_or_default();
         if let Some(reference) = source.get("configMapRef") {
@@ -53,55 +69,67 @@ pub(super) fn of_container(objects: &Objects<'_>, secrets: &Secrets, container: 
         let (text, secret) = if written.contains("{{") {
             (unset(&format!("template {written}")), None)
         } else {
-            expanded(written, &read.variables)
+            read.expanded(written, origin)
         };
         read.put(variable(name, text, secret, None, origin));
     }
     read
 }
 
-/// `$(NAME)` replaced by what that variable holds, and the secret that took part; a name that is not known stays.
-pub(super) fn expanded(text: &str, variables: &[Variable]) -> (Interpolated, Option<String>) {
-    let mut result = Interpolated::default();
-    let mut secret = None;
-    let mut rest = text;
-    while let Some(at) = rest.find('$') {
-        result.text.push_str(&rest[..at]);
-        rest = &rest[at..];
-        if let Some(after) = rest.strip_prefix("$$") {
-            // An escaped reference; any other dollars stay as they are.
-            result.text.push_str(if after.starts_with('(') { "$" } else { "$$" });
-            rest = after;
-            continue;
-        }
-        let name = rest.strip_prefix("$(").and_then(|inside| inside.split_once(')')).map(|(name, _)| name);
-        let known = name.and_then(|name| variables.iter().find(|variable| variable.given.name == name));
-        let Some((name, known)) = name.zip(known) else {
-            result.text.push('$');
-            rest = &rest[1..];
-            continue;
-        };
-        let start = result.text.len();
-        let part = &known.given.whole;
-        result.text.push_str(&part.text);
-        let moved = part.spans.iter().map(|span| Span {
-            range: span.range.start + start..span.range.end + start,
-            variable: span.variable.clone(),
-        });
-        result.spans.extend(moved);
-        result.unset.extend(part.unset.iter().cloned());
-        secret = secret.or_else(|| known.secret.clone());
-        rest = &rest["$()".len() + name.len()..];
-    }
-    result.text.push_str(rest);
-    (result, secret)
-}
-
 impl Environment {
+    /// `$(NAME)` replaced by what that variable holds, and the secret that took part; a name that is not known stays.
+    pub(super) fn expanded(&self, text: &str, origin: &Origin) -> (Interpolated, Option<String>) {
+        let mut result = Interpolated::default();
+        let mut secret = None;
+        let mut rest = text;
+        while let Some(at) = rest.find('$') {
+            result.text.push_str(&rest[..at]);
+            rest = &rest[at..];
+            if let Some(after) = rest.strip_prefix("$$") {
+                // An escaped reference; any other dollars stay as they are.
+                result.text.push_str(if after.starts_with('(') { "$" } else { "$$" });
+                rest = after;
+                continue;
+            }
+            let inside = rest.strip_prefix("$(").unwrap_or_default();
+            // A name ends before the next dollar: so each is looked at once, however many are never closed.
+            let name = inside.find([')', '$']).filter(|at| inside[*at..].starts_with(')')).map(|at| &inside[..at]);
+            let known = name.and_then(|name| self.places.get(name)).and_then(|place| self.variables.get(*place));
+            let Some((name, known)) = name.zip(known) else {
+                result.text.push('$');
+                rest = &rest[1..];
+                continue;
+            };
+            let start = result.text.len();
+            let part = &known.given.whole;
+            let cost = part.text.len() + SPAN * (part.spans.len() + part.unset.len());
+            if !self.budget.spend_at(Resource::Expanded, cost, origin) {
+                break;
+            }
+            result.text.push_str(&part.text);
+            let moved = part.spans.iter().map(|span| Span {
+                range: span.range.start + start..span.range.end + start,
+                variable: span.variable.clone(),
+            });
+            result.spans.extend(moved);
+            result.unset.extend(part.unset.iter().cloned());
+            secret = secret.or_else(|| known.secret.clone());
+            rest = &rest["$()".len() + name.len()..];
+        }
+        result.text.push_str(rest);
+        (result, secret)
+    }
+
     fn put(&mut self, variable: Variable) {
-        match self.variables.iter_mut().find(|known| known.given.name == variable.given.name) {
-            Some(known) => *known = variable,
-            None => self.variables.push(variable),
+        if !self.budget.spend_at(Resource::Values, VARIABLE, &variable.given.origin) {
+            return;
+        }
+        match self.places.entry(variable.given.name.clone()) {
+            Occupied(place) => self.variables[*place.get()] = variable,
+            Vacant(place) => {
+                place.insert(self.variables.len());
+                self.variables.push(variable);
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::kustomize::Changes;
 use crate::kinds::Kind;
-use crate::manifest::environment::Environment;
+use crate::manifest::dialect::Input;
 use crate::manifest::interpolate::interpolate;
 use crate::model::{ImageRef, Located, Version, VersionClass};
 use crate::syntax::tree::Node;
@@ -41,9 +41,10 @@ impl Image {
     }
 
     /// The same, with variables replaced that are set here: manifests often go through `envsubst` on their way.
-    pub(super) fn read_filled(node: &Node, changes: &[Changes], environment: &Environment) -> Option<Self> {
+    pub(super) fn read_filled(node: &Node, changes: &[Changes], input: &Input<'_>) -> Option<Self> {
         let text = node.as_str()?;
-        let filled = interpolate(text, &|name| environment.get(name).map(str::to_owned)).ok();
+        let filled =
+            interpolate(text, &|name| input.environment.get(name).map(str::to_owned), &input.project.budget).ok();
         match filled.filter(|filled| filled.unset.is_empty() && !filled.spans.is_empty()) {
             Some(filled) => Self::read(&Node::scalar(filled.text, true, node.origin.clone()), changes),
             None => Self::read(node, changes),

@@ -226,7 +226,7 @@ impl Loader<'_, '_> {
         };
         let folder = project.root.join(&source.path).parent().map_or_else(|| file.folder.clone(), Path::to_path_buf);
         self.read.push(source.path.clone());
-        let read = parsed_templated(source, folder, &mut self.diagnostics);
+        let read = parsed_templated(source, folder, &project.budget, &mut self.diagnostics);
         if is_kustomization(&read) {
             self.kustomization(&read, changes);
         }
@@ -308,7 +308,8 @@ impl Loader<'_, '_> {
             let Some(path) = item.as_str() else { continue };
             match self.input.project.read(&file.folder.join(path)) {
                 Ok(source) => {
-                    let (entries, diagnostics) = env_file::read(&source, Format::Raw, &|_| None);
+                    let (entries, diagnostics) =
+                        env_file::read(&source, Format::Raw, &|_| None, &self.input.project.budget);
                     self.diagnostics.extend(diagnostics);
                     values.extend(entries.into_iter().filter_map(|entry| {
                         let text = entry.value?.text;

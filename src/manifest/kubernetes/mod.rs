@@ -160,7 +160,13 @@ impl Reader<'_, '_> {
         let mut declared = Vec::new();
         let mut said = BTreeMap::new();
         for (app, container, namespace) in &self.apps {
-            let read = environment::of_container(self.objects, &self.secrets, container, namespace);
+            let read = environment::of_container(
+                self.objects,
+                &self.secrets,
+                container,
+                namespace,
+                &self.input.project.budget,
+            );
             for unknown in read.unknown {
                 if !self.diagnostics.contains(&unknown) {
                     self.diagnostics.push(unknown);

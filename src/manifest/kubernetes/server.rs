@@ -41,13 +41,20 @@ pub(super) fn read<'n>(
     image: &Image,
     (kind, family, derived): (&Kind, &Family, bool),
 ) {
-    let environment = environment::of_container(reader.objects, &reader.secrets, container, &object.namespace);
-    reader.diagnostics.extend(environment.unknown);
+    let environment = environment::of_container(
+        reader.objects,
+        &reader.secrets,
+        container,
+        &object.namespace,
+        &reader.input.project.budget,
+    );
+    reader.diagnostics.extend(environment.unknown.iter().cloned());
     let words = |key: &str| {
         let node = container.get(key).filter(|node| !node.is_null())?;
-        let items = node.as_sequence()?.iter().filter_map(|item| {
-            Some((environment::expanded(item.as_str()?, &environment.variables).0, item.origin.clone()))
-        });
+        let items = node
+            .as_sequence()?
+            .iter()
+            .filter_map(|item| Some((environment.expanded(item.as_str()?, &item.origin).0, item.origin.clone())));
         Some(Words::of_list(items, node.origin.clone()))
     };
     let described = Container {

@@ -61,8 +61,8 @@ fn read_container<'n>(
     let workload = object.name.value.as_str();
     let wanted =
         if alone || own.is_empty() || own == workload { workload.to_owned() } else { format!("{workload}-{own}") };
-    let environment = reader.input.environment;
-    let image = container.get("image").and_then(|node| Image::read_filled(node, object.changes, environment));
+    let input = reader.input;
+    let image = container.get("image").and_then(|node| Image::read_filled(node, object.changes, input));
     let words = |key: &str| {
         let node = container.get(key)?;
         let items = node.as_sequence()?.iter().filter_map(|item| item.as_str().map(str::to_owned));

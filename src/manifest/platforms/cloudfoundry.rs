@@ -47,7 +47,7 @@ fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
         input,
         expect: Expect::default(),
         stack: Stack::default(),
-        given: Given::default(),
+        given: Given::of(input),
         vars: BTreeMap::new(),
         unknown: Vec::new(),
     };
@@ -89,7 +89,7 @@ impl Reader<'_> {
             for ending in endings {
                 let path = file.folder.join(folder).join(format!("{name}.{ending}"));
                 let Ok(source) = self.input.project.read(&path) else { continue };
-                let vars = discover::parsed(source, file.folder.clone(), &mut Vec::new());
+                let vars = discover::parsed(source, file.folder.clone(), &self.input.project.budget, &mut Vec::new());
                 let entries: Vec<(String, String)> = vars
                     .documents
                     .iter()

@@ -68,7 +68,7 @@ fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
         input,
         expect: Expect::default(),
         stack: Stack::default(),
-        given: Given::default(),
+        given: Given::of(input),
         containers: Containers::default(),
     };
     for file in input.files {
@@ -198,7 +198,7 @@ impl Reader<'_> {
             environment.push(entry(key, value));
         }
         entries.push(entry("environment", map(&node.origin, environment)));
-        let mut unused = Given::default();
+        let mut unused = Given::of(self.input);
         self.containers.read(self.input, &name, entries, &mut self.stack, &mut unused, &mut |service| {
             service.keys.retain(|key| key.path != "expose");
             for entry in node.entries() {

@@ -34,7 +34,7 @@ fn containers(document: &Node) -> &[Node] {
 }
 
 fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
-    let (mut stack, mut given, mut read) = (Stack::default(), Given::default(), Containers::default());
+    let (mut stack, mut given, mut read) = (Stack::default(), Given::of(input), Containers::default());
     for file in input.files {
         stack.sources.push(Source { path: file.source.path.clone(), format: DIALECT.name, title: DIALECT.title });
         let Some(document) = file.documents.first() else { continue };

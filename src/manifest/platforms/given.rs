@@ -4,14 +4,21 @@
 
 use crate::kinds::Kinds;
 use crate::manifest::bind::{Declared, Sources, bind};
+use crate::manifest::dialect::Input;
 use crate::manifest::interpolate::{Interpolated, Span, Unset};
 use crate::model::{Json, Origin, Piece, Service, Stack, Template, Value, Variable};
+use crate::project::{Budget, Resource, VARIABLE};
 use crate::syntax::tree::Node;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::hash_map::Entry::{Occupied, Vacant};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The variables of every app, in the manifest's order.
-#[derive(Default)]
-pub(super) struct Given(Vec<One>);
+pub(super) struct Given {
+    all: Vec<One>,
+    /// Where a variable stands, by app and name.
+    places: HashMap<(String, String), usize>,
+    budget: Budget,
+}
 
 enum One {
     Settled(Variable),
@@ -21,6 +28,11 @@ enum One {
 }
 
 impl Given {
+    /// None yet; each one spends from the reading's budget.
+    pub(super) fn of(input: &Input<'_>) -> Self {
+        Self { all: Vec::new(), places: HashMap::new(), budget: input.project.budget.clone() }
+    }
+
     /// A value that is settled by what the manifest says of it.
     pub(super) fn settled(&mut self, app: &str, name: &str, value: Value, origin: &Origin) {
         let (name, app) = (name.to_owned(), app.to_owned());
@@ -76,23 +88,30 @@ impl Given {
 
     /// Whether an app has a variable of that name already.
     pub(super) fn has(&self, app: &str, name: &str) -> bool {
-        self.0.iter().any(|one| one.key() == (app, name))
+        self.places.contains_key(&(app.to_owned(), name.to_owned()))
     }
 
     /// A later value of one app replaces an earlier one.
     fn put(&mut self, one: One) {
-        match self.0.iter_mut().find(|known| known.key() == one.key()) {
-            Some(known) => *known = one,
-            None => self.0.push(one),
+        if !self.budget.spend_at(Resource::Values, VARIABLE, one.origin()) {
+            return;
+        }
+        let (app, name) = one.key();
+        match self.places.entry((app.to_owned(), name.to_owned())) {
+            Occupied(place) => self.all[*place.get()] = one,
+            Vacant(place) => {
+                place.insert(self.all.len());
+                self.all.push(one);
+            }
         }
     }
 
     /// Binds what is not bound yet, and tells the services what the variables carry.
     pub(super) fn bind_into(self, stack: &mut Stack, kinds: &Kinds, sources: &BTreeMap<String, Sources>) {
-        let declared: Vec<Declared> = self.0.iter().filter_map(One::as_declared).cloned().collect();
+        let declared: Vec<Declared> = self.all.iter().filter_map(One::as_declared).cloned().collect();
         let mut bound = bind(kinds, &mut stack.services, sources, &declared).into_iter();
-        let mut variables = Vec::with_capacity(self.0.len());
-        for one in self.0 {
+        let mut variables = Vec::with_capacity(self.all.len());
+        for one in self.all {
             match one {
                 One::Settled(variable) => variables.push(variable),
                 One::Declared(_) => variables.extend(bound.next()),
@@ -114,6 +133,13 @@ impl One {
         match self {
             Self::Settled(variable) => (&variable.app, &variable.name),
             Self::Declared(declared) | Self::Secret(declared, _) => (&declared.app, &declared.name),
+        }
+    }
+
+    fn origin(&self) -> &Origin {
+        match self {
+            Self::Settled(variable) => &variable.origin,
+            Self::Declared(declared) | Self::Secret(declared, _) => &declared.origin,
         }
     }
 

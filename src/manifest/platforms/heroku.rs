@@ -117,7 +117,7 @@ fn read_as(input: &Input<'_>, dialect: &'static Dialect) -> (Stack, Vec<Diagnost
         scalingo: dialect.name == SCALINGO.name,
         expect: Expect::default(),
         stack: Stack::default(),
-        given: Given::default(),
+        given: Given::of(input),
         app: input.files.iter().find_map(name_of).unwrap_or_else(|| "app".to_owned()),
     };
     for file in input.files {

@@ -10,6 +10,7 @@ use crate::manifest::env_file::{self, Format};
 use crate::manifest::expect::Expect;
 use crate::manifest::interpolate::{Interpolated, interpolate};
 use crate::model::{App, Diagnostic, Key, Located, Service, Source, SourceFile, Stack, Support, Value};
+use crate::project::Budget;
 use crate::syntax::tree::{Entry, Node, NodeKind};
 use crate::syntax::yaml::Documents;
 use std::collections::BTreeMap;
@@ -70,7 +71,7 @@ fn recognises(file: &ManifestFile) -> bool {
     if !["service:", "servers:", "accessories:", "registry:", "proxy:", "env:"].iter().any(|word| text.contains(word)) {
         return false;
     }
-    let read = documents(&file.source);
+    let read = documents(&file.source, &Budget::default());
     let Some(document) = read.documents.first() else { return false };
     let has = |key: &str| document.get(key).is_some();
     let whole =
@@ -90,7 +91,7 @@ fn destination(path: &Path) -> Option<&str> {
 const MARKS: (char, char) = ('\u{E000}', '\u{E001}');
 
 /// The documents, in which `${X}` stands for ERB that takes `X` from the environment, and `$$` for each dollar.
-fn documents(source: &Arc<SourceFile>) -> Documents {
+fn documents(source: &Arc<SourceFile>, budget: &Budget) -> Documents {
     let mut found: Vec<String> = Vec::new();
     let (open, close) = MARKS;
     let text = replaced(&source.text, "<%", "%>", &mut |inside| {
@@ -99,7 +100,7 @@ fn documents(source: &Arc<SourceFile>) -> Documents {
         found.push(from_environment(expression).unwrap_or_else(|| format!("${{{ERB}}}")));
         Some(format!("{open}{}{close}", found.len() - 1))
     });
-    parse(source, text, &|text| {
+    parse(source, text, budget, &|text| {
         let (open, close) = (open.to_string(), close.to_string());
         replaced(&text.replace('$', "$$"), &open, &close, &mut |number| {
             found.get(number.parse::<usize>().ok()?).cloned()
@@ -132,7 +133,7 @@ fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
     let mut whole: Option<Node> = None;
     let mut destinations = Vec::new();
     for source in sources(input) {
-        let read = documents(&source);
+        let read = documents(&source, &input.project.budget);
         expect.diagnostics.extend(read.diagnostics);
         destinations.extend(destination(&source.path).map(str::to_owned));
         stack.sources.push(Source { path: source.path.clone(), format: DIALECT.name, title: DIALECT.title });
@@ -146,7 +147,7 @@ fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
     let Some(document) = whole else { return (stack, expect.diagnostics) };
     let secrets = secrets(input, &destinations, &mut expect);
     let mut reader =
-        Reader { input, expect, stack, given: Given::default(), containers: Containers::default(), secrets };
+        Reader { input, expect, stack, given: Given::of(input), containers: Containers::default(), secrets };
     reader.document(&document);
     let Reader { mut stack, given, containers, mut expect, .. } = reader;
     given.bind_into(&mut stack, input.kinds, &containers.sources);
@@ -199,8 +200,12 @@ fn secrets(input: &Input<'_>, destinations: &[String], expect: &mut Expect) -> B
     for name in names {
         let Ok(source) = input.project.read(&root.join(name)) else { continue };
         let environment = input.environment;
-        let (entries, diagnostics) =
-            env_file::read(&source, Format::Compose, &|name| environment.get(name).map(str::to_owned));
+        let (entries, diagnostics) = env_file::read(
+            &source,
+            Format::Compose,
+            &|name| environment.get(name).map(str::to_owned),
+            &input.project.budget,
+        );
         // What a shell would run is not read here, so only what can be is told of.
         expect.diagnostics.extend(diagnostics.into_iter().filter(|found| found.code.starts_with("file-")));
         for entry in entries {
@@ -255,12 +260,13 @@ impl Reader<'_> {
                 continue;
             };
             let environment = self.input.environment;
-            match interpolate(text, &|name| environment.get(name).map(str::to_owned)) {
+            match interpolate(text, &|name| environment.get(name).map(str::to_owned), &self.input.project.budget) {
                 Ok(text) if text.variables().contains(&ERB) => {
                     let value = Value::Unresolved("what its ERB computes at the deploy".to_owned());
                     self.given.settled(app, name, value, &value_origin(env, name));
                 }
                 Ok(text) => self.given.interpolated(app, name, text, &value.origin),
+                Err(_) if self.input.project.budget.blame(&value.origin) => return,
                 Err(_) => self.given.node(app, name, value),
             }
         }
@@ -397,7 +403,7 @@ mod tests {
     fn places_are_those_of_the_file_and_dollars_stay_dollars() {
         let text = "a: 1\n<% if x\n y %>\nb: { c: <%= `a: b` %>, d: \"$5 <%= ENV['E'] %>\" }\n";
         let source = Arc::new(SourceFile { path: "config/deploy.yml".into(), text: text.to_owned() });
-        let read = documents(&source);
+        let read = documents(&source, &Budget::default());
         assert_eq!(read.diagnostics, []);
         let b = read.documents[0].get("b").unwrap();
         assert_eq!(b.get("c").unwrap().as_str(), Some("${ERB}"));

@@ -46,12 +46,12 @@ fn recognises(file: &ManifestFile) -> bool {
 }
 
 fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
-    let mut reader = Reader { input, expect: Expect::default(), stack: Stack::default(), given: Given::default() };
+    let mut reader = Reader { input, expect: Expect::default(), stack: Stack::default(), given: Given::of(input) };
     for file in input.files {
         let path = file.source.path.clone();
         reader.stack.sources.push(Source { path, format: DIALECT.name, title: DIALECT.title });
         let vars = vars(input, file);
-        let read = parse(&file.source, rendered(&file.source.text, &vars), &|text| text);
+        let read = parse(&file.source, rendered(&file.source.text, &vars), &input.project.budget, &|text| text);
         reader.expect.diagnostics.extend(read.diagnostics);
         for document in &read.documents {
             let is = |kind: &Node| matches!(kind.as_str(), Some("Application" | "Naisjob"));
@@ -87,7 +87,7 @@ fn vars(input: &Input<'_>, file: &ManifestFile) -> BTreeMap<String, String> {
         if source.text.contains("apiVersion:") {
             continue;
         }
-        let read = discover::parsed(source, file.folder.clone(), &mut Vec::new());
+        let read = discover::parsed(source, file.folder.clone(), &input.project.budget, &mut Vec::new());
         for document in &read.documents {
             flatten("", document, &mut values, 0);
         }

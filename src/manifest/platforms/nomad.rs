@@ -39,7 +39,7 @@ fn recognises(file: &ManifestFile) -> bool {
 
 fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
     let mut reader =
-        Reader { input, stack: Stack::default(), given: Given::default(), containers: Containers::default() };
+        Reader { input, stack: Stack::default(), given: Given::of(input), containers: Containers::default() };
     for file in input.files {
         let path = file.source.path.clone();
         reader.stack.sources.push(Source { path, format: DIALECT.name, title: DIALECT.title });

@@ -48,7 +48,7 @@ fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
         input,
         expect: Expect::default(),
         stack: Stack::default(),
-        given: Given::default(),
+        given: Given::of(input),
         containers: Containers::default(),
     };
     for file in input.files {
@@ -243,7 +243,7 @@ impl Reader<'_> {
         }
         let keys: Vec<String> = node.entries().map(|entry| entry.key.value.clone()).collect();
         // Its own variables are read again for an app, where Render binds them.
-        let mut unused = Given::default();
+        let mut unused = Given::of(self.input);
         self.containers.read(self.input, name, entries, &mut self.stack, &mut unused, &mut |service| {
             service.keys.retain(|key| key.path != "expose");
             for key in &keys {

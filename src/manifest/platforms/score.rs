@@ -61,7 +61,7 @@ fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
         input,
         expect: Expect::default(),
         stack: Stack::default(),
-        given: Given::default(),
+        given: Given::of(input),
         other: Vec::new(),
     };
     for file in input.files {

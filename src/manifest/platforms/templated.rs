@@ -2,18 +2,26 @@
 //!
 //! Lines stay where they are, so that every place is one of the file as it was written.
 
+use crate::manifest::files::parse_yaml;
 use crate::model::{Diagnostic, Located, Origin, SourceFile};
+use crate::project::Budget;
 use crate::syntax::tree::{Entry, Node, NodeKind};
-use crate::syntax::yaml::{self, Documents};
+use crate::syntax::yaml::Documents;
 use std::sync::Arc;
 
 /// Parses a text that stands in for a file's own, line by line; places lead to the file. `scalar` sees every scalar.
-pub(super) fn parse(source: &Arc<SourceFile>, text: String, scalar: &dyn Fn(String) -> String) -> Documents {
+pub(super) fn parse(
+    source: &Arc<SourceFile>,
+    text: String,
+    budget: &Budget,
+    scalar: &dyn Fn(String) -> String,
+) -> Documents {
     let stand_in = Arc::new(SourceFile { path: source.path.clone(), text });
-    let read = yaml::parse(&stand_in);
+    let read = parse_yaml(&stand_in, budget);
     Documents {
         documents: read.documents.into_iter().map(|node| relocated(node, source, scalar)).collect(),
         diagnostics: read.diagnostics.into_iter().map(|found| of_file(found, source)).collect(),
+        values: read.values,
     }
 }
 

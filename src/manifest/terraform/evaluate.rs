@@ -14,11 +14,15 @@ use hcl_edit::expr::{
 use hcl_edit::template::{Element, Template};
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// How many references may lead to each other.
 const DEPTH: usize = 60;
 /// How many values one project's expressions may come to.
 pub(super) const VALUES: usize = 300_000;
+
+/// A text counts as one more value for each so many bytes.
+const TEXT: usize = 16;
 
 /// What names mean at one place of a module.
 #[derive(Clone)]
@@ -28,7 +32,7 @@ pub(super) struct Scope<'a> {
     /// Values of its variables: of files, of the environment, or of the block that calls it.
     pub(super) given: &'a BTreeMap<String, Node>,
     /// `each`, `count` and the names of `for`.
-    pub(super) bound: Vec<(String, Node)>,
+    pub(super) bound: Vec<(String, Rc<Node>)>,
     /// Local values and resources that are being evaluated: one that leads to itself is not settled.
     pub(super) inside: Vec<String>,
     /// Values that may still be made.
@@ -39,7 +43,7 @@ impl Scope<'_> {
     /// The same with a further name.
     pub(super) fn with(&self, name: &str, value: Node) -> Self {
         let mut scope = self.clone();
-        scope.bound.push((name.to_owned(), value));
+        scope.bound.push((name.to_owned(), Rc::new(value)));
         scope
     }
 
@@ -136,7 +140,7 @@ impl Scope<'_> {
             Expression::FuncCall(call) => {
                 let arguments: Vec<Node> = call.args.iter().map(of).collect();
                 let name = call.name.name.to_string();
-                functions::call(&name, &arguments, at).unwrap_or_else(|| at.unresolved())
+                functions::call(&name, &arguments, at).map_or_else(|| at.unresolved(), |made| self.counted(made))
             }
             Expression::UnaryOp(operation) if *operation.operator.value() == UnaryOperator::Not => {
                 match truth(&of(&operation.expr)) {
@@ -182,7 +186,7 @@ impl Scope<'_> {
                 Element::Directive(_) => return at.unresolved(),
             }
         }
-        self.left.set(self.left.get().saturating_sub(text.len() / 16));
+        self.left.set(self.left.get().saturating_sub(text.len() / TEXT));
         at.text(&text)
     }
 
@@ -218,7 +222,7 @@ impl Scope<'_> {
     }
 
     fn bound(&self, name: &str) -> Option<Node> {
-        self.bound.iter().rev().find(|(known, _)| known == name).map(|(_, value)| self.counted(value.clone()))
+        self.bound.iter().rev().find(|(known, _)| known == name).map(|(_, value)| self.counted(Node::clone(value)))
     }
 
     /// Values that are copied count as made.
@@ -424,7 +428,7 @@ fn source(node: &Node) -> String {
 
 fn size(node: &Node) -> usize {
     match &node.kind {
-        NodeKind::Scalar { .. } => 1,
+        NodeKind::Scalar { text, .. } => 1 + text.len() / TEXT,
         NodeKind::Sequence(items) => 1 + items.iter().map(size).sum::<usize>(),
         NodeKind::Mapping(entries) => 1 + entries.iter().map(|entry| size(&entry.value)).sum::<usize>(),
     }

@@ -3,6 +3,9 @@
 use super::evaluate::Place;
 use crate::syntax::tree::{Entry, Node, NodeKind};
 
+/// The longest text that a function makes, in bytes.
+const LONGEST: usize = 64 * 1024;
+
 /// What a function comes to; nothing where it is not known here or an argument is not settled.
 pub(super) fn call(name: &str, arguments: &[Node], at: &Place<'_>) -> Option<Node> {
     let first = arguments.first();
@@ -67,12 +70,18 @@ pub(super) fn call(name: &str, arguments: &[Node], at: &Place<'_>) -> Option<Nod
         }
         "join" => {
             let parts: Option<Vec<&str>> = arguments.get(1)?.as_sequence()?.iter().map(Node::as_literal).collect();
-            Some(at.text(&parts?.join(first?.as_str().unwrap_or_default())))
+            let (parts, between) = (parts?, first?.as_str().unwrap_or_default());
+            let length: usize = parts.iter().map(|part| part.len() + between.len()).sum();
+            (length <= LONGEST).then(|| at.text(&parts.join(between)))
         }
         "replace" => {
             let (text, from, to) = (literal(0)?, literal(1)?, arguments.get(2)?.as_str().unwrap_or_default());
             // `/…/` is a regular expression.
-            (!from.starts_with('/')).then(|| at.text(&text.replace(from, to)))
+            if from.starts_with('/') {
+                return None;
+            }
+            let length = text.len() + text.matches(from).count().saturating_mul(to.len());
+            (length <= LONGEST).then(|| at.text(&text.replace(from, to)))
         }
         "split" => {
             let parts = literal(1)?.split(literal(0)?).map(|part| at.text(part));
@@ -82,7 +91,7 @@ pub(super) fn call(name: &str, arguments: &[Node], at: &Place<'_>) -> Option<Nod
             let mut text = String::new();
             let mut rest = literal(0)?;
             let mut values = arguments[1..].iter();
-            while let Some(found) = rest.find('%') {
+            while let Some(found) = rest.find('%').filter(|_| text.len() <= LONGEST) {
                 text.push_str(&rest[..found]);
                 match rest.as_bytes().get(found + 1) {
                     Some(b's' | b'd' | b'v') => text.push_str(values.next()?.as_literal()?),
@@ -92,7 +101,7 @@ pub(super) fn call(name: &str, arguments: &[Node], at: &Place<'_>) -> Option<Nod
                 rest = &rest[found + 2..];
             }
             text.push_str(rest);
-            Some(at.text(&text))
+            (text.len() <= LONGEST).then(|| at.text(&text))
         }
         _ => None,
     }

@@ -2,11 +2,13 @@
 
 use crate::manifest::dialect::ManifestFile;
 use crate::manifest::environment::Environment;
-use crate::manifest::files::Project;
+use crate::manifest::files::{Project, parse_yaml};
+use crate::manifest::hcl;
 use crate::manifest::stage::{Stage, stage};
-use crate::manifest::{hcl, yaml};
 use crate::model::{Diagnostic, Located, Origin, SourceFile};
+use crate::project::{Budget, Resource};
 use crate::syntax::tree::{Entry, Node, NodeKind};
+use crate::syntax::yaml::Documents;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -49,7 +51,7 @@ impl Module {
     ) -> Self {
         let mut module = Self { folder: folder.to_path_buf(), ..Self::default() };
         for file in known {
-            module.take(Arc::clone(&file.source), diagnostics);
+            module.take(Arc::clone(&file.source), &project.budget, diagnostics);
         }
         let names = project.list(folder).unwrap_or_default();
         for name in names.iter().filter(|name| is_module_file(name)) {
@@ -59,7 +61,7 @@ impl Module {
                 continue;
             }
             match project.read(&path) {
-                Ok(source) => module.take(source, diagnostics),
+                Ok(source) => module.take(source, &project.budget, diagnostics),
                 Err(error) => diagnostics.push(*error.diagnostic),
             }
         }
@@ -82,8 +84,8 @@ impl Module {
         self.variables.keys().filter_map(value).collect()
     }
 
-    fn take(&mut self, source: Arc<SourceFile>, diagnostics: &mut Vec<Diagnostic>) {
-        let read = parse(&source);
+    fn take(&mut self, source: Arc<SourceFile>, budget: &Budget, diagnostics: &mut Vec<Diagnostic>) {
+        let read = parse(&source, budget);
         diagnostics.extend(read.diagnostics);
         self.files.push(source);
         read.documents.iter().for_each(|document| self.add(document));
@@ -139,9 +141,15 @@ pub(super) fn labelled(node: Option<&Node>) -> impl Iterator<Item = (&Located<St
 }
 
 /// `x.tf.json` and `x.tfvars.json` are in JSON.
-fn parse(source: &Arc<SourceFile>) -> yaml::Documents {
-    let is_json = source.path.extension().is_some_and(|ending| ending == "json");
-    if is_json { yaml::parse(source) } else { hcl::parse(source) }
+fn parse(source: &Arc<SourceFile>, budget: &Budget) -> Documents {
+    if source.path.extension().is_some_and(|ending| ending == "json") {
+        return parse_yaml(source, budget);
+    }
+    // A value of HCL takes so many bytes or more; what is over is not parsed at all.
+    if !budget.spend_at(Resource::Values, source.text.len() / 8, &Origin::start_of(source)) {
+        return Documents::default();
+    }
+    hcl::parse(source)
 }
 
 fn is_module_file(name: &str) -> bool {
@@ -163,7 +171,7 @@ pub(super) fn variables(
     for path in value_files(folder, project) {
         match project.read(&path) {
             Ok(source) => {
-                let read = parse(&source);
+                let read = parse(&source, &project.budget);
                 diagnostics.extend(read.diagnostics);
                 for entry in read.documents.iter().flat_map(Node::entries) {
                     values.insert(entry.key.value.clone(), entry.value.clone());

@@ -13,6 +13,7 @@ use super::place::place;
 use super::search::Search;
 use super::stage::{Stage, stage};
 use crate::model::{Origin, PackageFile, PinnedTool, SourceFile, Strength, TOOLS};
+use crate::project::Budget;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,12 @@ use std::sync::Arc;
 
 /// How many components of one project are looked at.
 const COMPONENTS: usize = 50;
+
+/// How many pins of one file are taken.
+const MOST_PINS: usize = 200;
+
+/// The longest version that is taken for one, in bytes.
+const LONGEST_VERSION: usize = 200;
 
 /// By language, the files that show that a component is written in it.
 const WRITTEN_IN: &[(&str, &[&str])] = &[
@@ -61,7 +68,7 @@ struct Component {
 /// Reads what the files below a project's root pin: those of the root, and of each folder that holds a Dockerfile beside
 /// the files of a language.
 pub fn tools(root: &Path) -> io::Result<ProjectTools> {
-    let project = Project::at(root)?;
+    let project = Project::at(root, &Budget::default())?;
     let mut found = ProjectTools::default();
     for component in components(&mut Search::below(&project.root)) {
         let mut pins = pins(&project, &component);
@@ -130,7 +137,7 @@ fn pins(project: &Project, component: &Component) -> Vec<PinnedTool> {
     let mut search = Search::below(&project.root);
     for path in &component.dockerfiles {
         let Ok(source) = project.read(path) else { continue };
-        for (at, (image, line)) in dockerfile::images(&source.text).into_iter().enumerate() {
+        for (at, (image, line)) in dockerfile::images(&source.text, &project.budget).into_iter().enumerate() {
             for (tool, wanted) in image::tools_of(&image) {
                 // What a stage only builds with (a migration tool in Go) is no language of the app.
                 let files = WRITTEN_IN.iter().find(|(name, _)| *name == tool.name).map(|(_, files)| *files);
@@ -147,7 +154,8 @@ fn pins(project: &Project, component: &Component) -> Vec<PinnedTool> {
     }
     for (name, read) in files::FILES {
         let Ok(source) = project.read(&component.folder.join(name)) else { continue };
-        for word in read(&source) {
+        let is_version = |word: &files::Word| word.wanted.value.text.len() <= LONGEST_VERSION;
+        for word in read(&source).into_iter().filter(is_version).take(MOST_PINS) {
             pins.push(PinnedTool {
                 tool: word.tool,
                 folder: component.folder.clone(),

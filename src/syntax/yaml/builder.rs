@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 /// How deep lists and maps may nest.
 const DEPTH: usize = 128;
-/// How many values a file may hold, those of aliases included.
-const NODES: usize = 1_000_000;
 /// How many bytes one text may hold: four times what Kubernetes takes in a whole `ConfigMap`.
 const LONGEST: usize = 4 * 1024 * 1024;
 /// How many values anchors and aliases may add.
 const ALIAS_NODES: usize = 200_000;
+/// A text that an alias copies counts as one more value for each so many bytes.
+const ALIAS_TEXT: usize = 256;
 
 /// Builds the documents of one file.
 pub(super) struct Builder<'s> {
@@ -28,7 +28,8 @@ pub(super) struct Builder<'s> {
     stack: Vec<Frame>,
     /// Finished anchors of this document by the parser's number.
     anchors: HashMap<usize, Anchored>,
-    nodes: usize,
+    /// How many values it may still read.
+    most: usize,
     alias_nodes: usize,
 }
 
@@ -68,7 +69,7 @@ enum KeyIs {
 type Fatal = Box<Diagnostic>;
 
 impl<'s> Builder<'s> {
-    pub(super) fn new(source: &'s Arc<SourceFile>, text: &'s str, lines_before: usize) -> Self {
+    pub(super) fn new(source: &'s Arc<SourceFile>, text: &'s str, lines_before: usize, most: usize) -> Self {
         Self {
             source,
             text,
@@ -76,7 +77,7 @@ impl<'s> Builder<'s> {
             read: Documents::default(),
             stack: Vec::new(),
             anchors: HashMap::new(),
-            nodes: 0,
+            most,
             alias_nodes: 0,
         }
     }
@@ -185,16 +186,16 @@ impl<'s> Builder<'s> {
         self.count_alias(size, &origin)?;
         let Some(anchored) = self.anchors.get(&id) else { return Ok(()) };
         let node = anchored.node.clone();
-        self.nodes += size - 1;
+        self.read.values += size - 1;
         self.finish(node, 0, false)
     }
 
     /// Puts a finished value where it belongs: a key, a value, an item, or a whole document.
     fn finish(&mut self, node: Node, anchor: usize, may_be_merge: bool) -> Result<(), Fatal> {
-        self.nodes += 1;
-        if self.nodes > NODES {
+        self.read.values += 1;
+        if self.read.values > self.most {
             return Err(Box::new(
-                Diagnostic::error("yaml-too-large", format!("the file holds more than {NODES} values"))
+                Diagnostic::error("yaml-too-large", format!("the file holds more than {} values", self.most))
                     .at(&node.origin, "reading stopped here")
                     .help("name the part that describes the services with `-f`"),
             ));
@@ -368,7 +369,7 @@ fn measure(node: &Node) -> (usize, usize) {
         children.map(measure).fold((1, 1), |(size, depth), (s, d)| (size + s, depth.max(d + 1)))
     };
     match &node.kind {
-        NodeKind::Scalar { .. } => (1, 0),
+        NodeKind::Scalar { text, .. } => (1 + text.len() / ALIAS_TEXT, 0),
         NodeKind::Sequence(items) => below(&mut items.iter()),
         NodeKind::Mapping(entries) => below(&mut entries.iter().map(|entry| &entry.value)),
     }

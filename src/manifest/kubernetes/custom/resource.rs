@@ -57,7 +57,7 @@ pub(super) fn read<'n>(reader: &mut Reader<'_, 'n>, object: &Object<'n>, kind: &
     let Some(family) = kind.families.first() else { return };
     let name = reader.name_for(&object.name.value, object);
     let image_node = layout.image.and_then(|path| object.at(path));
-    let image = image_node.and_then(|node| Image::read_filled(node, object.changes, reader.input.environment));
+    let image = image_node.and_then(|node| Image::read_filled(node, object.changes, reader.input));
     let version_node = layout.version.and_then(|path| object.at(path));
     let version = match (&image, version_node) {
         // The image decides what runs, unless its tag says nothing of the server.

@@ -18,7 +18,7 @@ pub(super) fn load(
     let mut beside = |name: &str| {
         let path = first.folder.join(name);
         match input.project.read(&path) {
-            Ok(source) => Some(parsed(source, first.folder.clone(), diagnostics)),
+            Ok(source) => Some(parsed(source, first.folder.clone(), &input.project.budget, diagnostics)),
             Err(error) => {
                 if error.fault != FileFault::Missing {
                     diagnostics.push(*error.diagnostic);

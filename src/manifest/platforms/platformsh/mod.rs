@@ -130,7 +130,7 @@ impl Reader<'_> {
             match project.read(&path) {
                 Ok(source) => {
                     let folder = path.parent().unwrap_or(&root).to_path_buf();
-                    files.push(discover::parsed(source, folder, &mut self.expect.diagnostics));
+                    files.push(discover::parsed(source, folder, &project.budget, &mut self.expect.diagnostics));
                 }
                 Err(error) if error.fault == crate::manifest::files::FileFault::Missing => {}
                 Err(error) => self.expect.diagnostics.push(*error.diagnostic),

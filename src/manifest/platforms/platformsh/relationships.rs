@@ -4,6 +4,11 @@ use super::{End, Reader};
 use crate::manifest::platforms::given::{Given, field, json};
 use crate::manifest::tree::Node;
 use crate::model::{App, Diagnostic, Json, Located, Origin, Piece, Service, Template, Value};
+use crate::project::Resource;
+use std::collections::{BTreeMap, HashMap};
+
+/// How many values an endpoint in a variable's JSON counts as: it has some dozens of keys and texts.
+const ITEM: usize = 40;
 
 /// One relationship of an app.
 struct Relationship {
@@ -15,7 +20,7 @@ struct Relationship {
 impl Reader<'_> {
     /// The apps with their variables; relationships of all apps are one variable where they agree.
     pub(super) fn apps(&mut self, apps: &[(Located<String>, Node)], variable: &str) -> Given {
-        let mut given = Given::default();
+        let mut given = Given::of(self.input);
         let mut all: Vec<(String, Vec<Relationship>)> = Vec::new();
         for (name, node) in apps {
             if self.stack.apps.iter().any(|app| app.name == name.value) {
@@ -38,27 +43,33 @@ impl Reader<'_> {
             }
             all.push((name.value.clone(), related));
         }
-        let agree = all.iter().flat_map(|(_, related)| related).all(|one| {
-            let same = |other: &&Relationship| other.name == one.name;
-            let others = all.iter().flat_map(|(_, related)| related).filter(same);
-            others.into_iter().all(|other| other.service == one.service && other.endpoint == one.endpoint)
-        });
+        let mut of_all: BTreeMap<&str, &Relationship> = BTreeMap::new();
+        let mut agree = true;
+        for one in all.iter().flat_map(|(_, related)| related) {
+            let first = of_all.entry(&one.name).or_insert(one);
+            agree &= first.service == one.service && first.endpoint == one.endpoint;
+        }
+        let services: HashMap<&str, &Service> =
+            self.stack.services.iter().map(|service| (service.name.as_str(), service)).collect();
         for (app, related) in &all {
             let Some(first) = related.first() else { continue };
-            let mut shown: Vec<&Relationship> = related.iter().collect();
-            if agree {
-                shown.extend(all.iter().filter(|(other, _)| other != app).flat_map(|(_, related)| related));
+            let own: BTreeMap<&str, &Relationship>;
+            let shown = if agree {
+                &of_all
+            } else {
+                own = related.iter().map(|one| (one.name.as_str(), one)).collect();
+                &own
+            };
+            if !self.input.project.budget.spend_at(Resource::Values, ITEM * shown.len(), &first.origin) {
+                break;
             }
             let mut entries: Vec<(String, Json)> = Vec::new();
-            for relationship in shown {
-                if !entries.iter().any(|(name, _)| *name == relationship.name)
-                    && let Some(service) = self.stack.service(&relationship.service)
-                {
+            for (name, relationship) in shown {
+                if let Some(service) = services.get(relationship.service.as_str()) {
                     let item = self.item(service, relationship);
-                    entries.push((relationship.name.clone(), Json::List(vec![item])));
+                    entries.push(((*name).to_owned(), Json::List(vec![item])));
                 }
             }
-            entries.sort_by(|one, other| one.0.cmp(&other.0));
             if !entries.is_empty() {
                 given.bound(app, variable, Template::json(Json::Map(entries), true), &first.origin);
             }

@@ -163,7 +163,10 @@ fn of_stage(source: &Path, stage: &str) -> Option<PathBuf> {
 fn of_facts(name: &str, what: String, facts: FactsFile) -> Result<Side<'_>, Failure> {
     let kinds = built_in_kinds()?;
     let told = |(service, facts): (String, ServiceFacts)| {
-        let kind = kinds.iter().find(|kind| kind.protocol == facts.protocol);
+        // Several kinds speak a protocol: the one that is called as the server calls itself comes first.
+        let speaking = || kinds.iter().filter(|kind| kind.protocol == facts.protocol);
+        let named = speaking().find(|kind| facts.product.to_lowercase().contains(&kind.name));
+        let kind = named.or_else(|| speaking().next());
         let major = facts.version.as_deref().and_then(|version| version.split('.').next()?.parse().ok());
         let full = kind.map_or(3, |kind| kind.exact_parts(&major.into_iter().collect::<Vec<u64>>()));
         let kind = kind.map_or_else(|| facts.product.clone(), |kind| kind.name.clone());

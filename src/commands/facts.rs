@@ -25,10 +25,13 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], facts: &Facts, print
 
 /// The facts of what runs here. What cannot be asked is named; nothing at all is a failure.
 async fn local(global: &Global, files: &[PathBuf], printer: &Printer) -> Result<FactsFile, Failure> {
-    let Opened { mut project, observed, .. } = checkout::open(global, &Wish::to_use(files), printer).await?;
+    let Opened { mut project, observed, engine, .. } = checkout::open(global, &Wish::to_use(files), printer).await?;
     project.fixed_ports = FixedPorts::Named;
     let desired = project.desired(&observed, &[], &[])?;
-    let asked = desired.services.iter().map(|service| ask_local(service, &project.identity.name, &observed, None));
+    let asked = desired
+        .services
+        .iter()
+        .map(|service| ask_local(service, &project.identity.name, &observed, None, &engine, printer));
     let mut told = FactsFile::new();
     for (service, answer) in desired.services.iter().zip(join_all(asked).await) {
         match answer {

@@ -4,6 +4,7 @@ mod agreement;
 mod apps;
 mod between;
 mod branch;
+mod broker;
 mod bundle;
 mod checkout;
 mod child;

@@ -135,27 +135,25 @@ async fn local(
 ) -> Result<Local, Failure> {
     let observed = async {
         let engine = connect(global).await?;
-        project.observe(&engine).await
+        let observed = project.observe(&engine).await?;
+        Ok::<_, Failure>((engine, observed))
     };
-    let observed = match observed.await {
-        Ok(observed) => observed,
+    let (engine, observed) = match observed.await {
+        Ok(found) => found,
         Err(failure) => {
             printer.diagnostics(&failure.into_warnings("what runs here is left out of the comparison"));
             return Ok(Local { answers: BTreeMap::new(), images: BTreeMap::new() });
         }
     };
     let desired = project.desired(&observed, &[], &[])?;
-    let asked = desired.services.iter().map(|service| {
+    let asked = desired.services.iter().map(async |service| {
         let database = production.and_then(|production| production.facts.get(&service.name)?.get("database", "name"));
-        ask_local(service, &project.identity.name, &observed, database)
-    });
-    let names = desired.services.iter().map(|service| service.name.clone());
-    let answers = names.zip(join_all(asked).await).map(|(name, answer)| {
-        let container = observed.container(&project.identity.name, &name);
+        let facts = ask_local(service, &project.identity.name, &observed, database, &engine, printer).await;
+        let container = observed.container(&project.identity.name, &service.name);
         let image = container.map(|container| container.image.clone()).unwrap_or_default();
-        (name, answer.map(|facts| parity::with_image(facts, &image)))
+        (service.name.clone(), facts.map(|facts| parity::with_image(facts, &image)))
     });
-    let answers = answers.collect();
+    let answers = join_all(asked).await.into_iter().collect();
     Ok(Local { answers, images: images(project, &desired, &observed) })
 }
 

@@ -1,11 +1,14 @@
 //! Which servers are asked for their facts: those of arguments, and those of the environment.
 
+use super::broker;
+use crate::docker::Engine;
 use crate::kinds::Kinds;
 use crate::model::{Diagnostic, Endpoint, Exit, Failure, Observed, ServiceFacts};
 use crate::parity::FactsFile;
 use crate::plan::DesiredService;
 use crate::project::{open_named, read_at_most};
 use crate::protocol::{self, ClearText, Fault, ProbeError, Target, Tls};
+use crate::ui::Printer;
 use futures_util::future::join_all;
 use std::io::Read;
 use std::path::Path;
@@ -120,18 +123,19 @@ pub(crate) async fn ask_local(
     environment: &str,
     observed: &Observed,
     database: Option<&str>,
+    engine: &Engine,
+    printer: &Printer,
 ) -> Result<ServiceFacts, String> {
     let container = observed.container(environment, &service.name);
-    if container.is_none_or(|container| container.state != "running") {
-        return Err("does not run: `devenv up`".to_owned());
-    }
+    let container = container.filter(|container| container.state == "running").ok_or("does not run: `devenv up`")?;
     let login = service.admin.as_ref().or_else(|| service.endpoints.first()).ok_or("has no login")?;
     let has = |name: &&str| service.endpoints.iter().any(|endpoint| endpoint.database.as_deref() == Some(*name));
     let database = database.filter(has).map(str::to_owned).or_else(|| login.database.clone());
     let endpoint = Endpoint { database, ..login.clone() };
     let target =
         Target { protocol: service.protocol, endpoint, tls: Tls::default(), management: service.management.clone() };
-    protocol::facts(&target).await.map_err(|error| error.message)
+    let facts = protocol::facts(&target).await.map_err(|error| error.message)?;
+    Ok(broker::through_its_tool(facts, service, engine, &container.id, printer).await)
 }
 
 #[cfg(test)]

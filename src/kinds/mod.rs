@@ -15,7 +15,7 @@ mod withdrawn;
 pub use crate::model::Protocol;
 use crate::model::{ImageRef, Origin, Rights, Support, Version, VersionClass};
 pub(crate) use base64::{base64, from_base64};
-pub use rabbitmq::rabbitmq_definitions;
+pub use rabbitmq::{rabbitmq_definitions, rabbitmq_merged, rabbitmq_permits};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};

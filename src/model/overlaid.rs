@@ -38,8 +38,8 @@ impl Change {
     pub fn subject(&self) -> String {
         match self.topic {
             "version" => "version".to_owned(),
-            "image" if self.name == "digest" => "image digest".to_owned(),
-            "image" => "image".to_owned(),
+            "image" if self.name == "name" => "image".to_owned(),
+            "image" => format!("image {}", self.name),
             "environment" => format!("variable {}", self.name),
             "rights" => format!("rights of {}:", self.name),
             _ => self.name.clone(),
@@ -98,13 +98,8 @@ fn version(declared: &Service, here: &Service) -> Option<Change> {
         return None;
     }
     let said = |text: &str| if text.is_empty() { "latest".to_owned() } else { text.to_owned() };
-    // Beside a number, a tag says on what the image is built.
-    let variants = declared.image.is_some() && here.image.is_some();
-    let contradicts = match &before.number {
-        Some(number) => !now.number.as_deref().is_some_and(|now| refines(number, now)),
-        None => false,
-    };
-    let contradicts = contradicts || before.number.is_some() && variants && before.variant() != now.variant();
+    let contradicts =
+        before.number.as_ref().is_some_and(|number| !now.number.as_deref().is_some_and(|now| refines(number, now)));
     Some(Change {
         topic: "version",
         name: String::new(),
@@ -120,7 +115,7 @@ pub(super) fn refines(declared: &str, here: &str) -> bool {
     numbers(here).starts_with(&numbers(declared))
 }
 
-/// Another repository, or another digest than the declared one.
+/// Another repository, variant or digest than the declared one.
 fn image(declared: &Service, here: &Service) -> Vec<Change> {
     let (Some(before), Some(now)) = (&declared.image, &here.image) else {
         // Where production names none, the kind's own stands in, and any is as near.
@@ -137,6 +132,13 @@ fn image(declared: &Service, here: &Service) -> Vec<Change> {
         contradicts: true,
     };
     let mut changes = Vec::new();
+    // Beside a number, a tag says on what the image is built: another word there is another image.
+    let (variant, other) = (declared.version.variant(), here.version.variant());
+    let has_numbers = declared.version.number.is_some() && here.version.number.is_some();
+    if has_numbers && variant != other && (!variant.is_empty() || other.contains("alpine")) {
+        let shown = |variant: &str| if variant.is_empty() { "none" } else { variant }.to_owned();
+        changes.push(change("variant", shown(variant), shown(other)));
+    }
     if before.value.canonical_name() != now.value.canonical_name() {
         changes.push(change("name", before.value.canonical_name(), now.value.canonical_name()));
     } else if let Some(digest) = &before.value.digest

@@ -117,6 +117,8 @@ pub struct Service {
     pub environment: Vec<(String, Located<String>)>,
     /// Files that the server runs at its first start, in order of their names.
     pub init_files: Vec<InitFile>,
+    /// `RabbitMQ`'s definitions that production mounts (queues, policies, …), without a password's hash.
+    pub definitions: Option<Located<serde_json::Value>>,
     /// What its data begins with, in order.
     pub seeds: Vec<Seed>,
     /// Arguments for an included app of the generic kind; known kinds get theirs from `settings`.
@@ -163,6 +165,7 @@ impl Service {
             plugins: Vec::new(),
             environment: Vec::new(),
             init_files: Vec::new(),
+            definitions: None,
             seeds: Vec::new(),
             command: None,
             port: None,

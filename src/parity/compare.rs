@@ -34,10 +34,6 @@ pub fn compare(sides: &Sides<'_>) -> Compared {
     for (topic, name) in names {
         take(entry(sides, topic, name));
     }
-    // Where the C library is another, the base is too.
-    if compared.differences.iter().any(|found| found.code == "libc") {
-        compared.differences.retain(|found| found.code != "image-base");
-    }
     compared
 }
 

@@ -219,14 +219,15 @@ fn a_service_that_only_this_checkout_has_is_none_of_production_s() {
 }
 
 #[test]
-fn musl_against_glibc_behaves_and_the_same_base_is_told_once() {
+fn musl_against_glibc_behaves_and_other_bases_and_variants_are_told() {
     let there = facts("16.4", &[("image", &[("libc", "musl"), ("base", "Alpine")])]);
     let here = with_image(facts("16.4", &[]), "postgres:16.4");
     let found = compared(&service("16.4", production(3)), vec![(side::PRODUCTION, &there), (side::LOCAL, &here)]);
+    let of = |found: &Compared, code: &str| found.differences.iter().find(|one| one.code == code).cloned();
+    let libc = of(&found, "libc").unwrap();
     let line = "C library of the image: production musl · local glibc · manifest glibc (compose.prod.yaml:3)";
-    assert_eq!(told(&found.differences), [(line.to_owned(), Impact::Behaves)]);
-    assert!(found.differences[0].why.contains("collations"), "{:?}", found.differences);
-    assert!(found.differences[0].source.starts_with("https://wiki.musl-libc.org/"));
+    assert_eq!(told(std::slice::from_ref(&libc)), [(line.to_owned(), Impact::Behaves)]);
+    assert!(libc.why.contains("collations") && libc.source.starts_with("https://wiki.musl-libc.org/"), "{libc:?}");
     // Manifest, lock and services.local.yaml are compared by their tags.
     let alpine = service("16.4-alpine", production(3));
     let locked = LockedService {
@@ -239,17 +240,20 @@ fn musl_against_glibc_behaves_and_the_same_base_is_told_once() {
         manifest: String::new(),
     };
     let of_alpine = declared(&alpine, Protocol::Postgres).unwrap();
-    let found = compare(&Sides { locked: Some(&locked), ..sides(&of_alpine, Vec::new()) }).differences;
-    assert_eq!(found[0].code, "libc", "{found:?}");
-    let pinned = pinned(alpine, "postgres:16.4-trixie");
-    assert!(pinned.changes()[0].contradicts);
-    assert_eq!(compared(&pinned, Vec::new()).differences[0].code, "libc");
-    let bookworm =
-        compared(&super::tests::pinned(service("16.4-bookworm", production(3)), "postgres:16.4-trixie"), Vec::new());
-    assert_eq!(bookworm.differences[0].code, "image-base", "{bookworm:?}");
+    let found = compare(&Sides { locked: Some(&locked), ..sides(&of_alpine, Vec::new()) });
+    assert!(of(&found, "libc").is_some(), "{found:?}");
+    let codes = |declared: &str, pin: &str| {
+        let service = pinned(service(declared, production(3)), pin);
+        let found = compared(&service, Vec::new()).differences;
+        let contradicts = service.changes().iter().any(|change| change.contradicts);
+        assert_eq!(contradicts, !found.is_empty(), "what `up` says is what parity finds: {pin} over {declared}");
+        found.iter().map(|one| one.code).collect::<Vec<_>>()
+    };
+    assert_eq!(codes("16.4-alpine", "postgres:16.4-trixie"), ["image-base", "libc", "image-variant"]);
+    assert_eq!(codes("16.4-bookworm", "postgres:16.4-trixie"), ["image-base", "image-variant"]);
+    assert_eq!(codes("16.4", "postgres:16.4-alpine"), ["image-base", "libc", "image-variant"]);
     // A tag without a word is not another base than one that says which release of it.
-    let same = super::tests::pinned(service("16", production(3)), "postgres:16.4-bookworm");
-    assert_eq!(compared(&same, Vec::new()).differences, []);
+    assert_eq!(codes("16", "postgres:16.4-bookworm"), [""; 0]);
 }
 
 #[test]

@@ -348,7 +348,7 @@ fn desired_service(
         container,
         volumes: volumes.into_iter().map(|(volume, _)| volume).collect(),
         volumes_unknown,
-        endpoints: logins.endpoints(endpoint),
+        endpoints: logins.endpoints(service, endpoint),
         admin: kind.protocol.has_administrator().then(|| Endpoint {
             user: logins.admin.name.clone(),
             password: logins.admin.password.clone(),

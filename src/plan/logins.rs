@@ -1,7 +1,7 @@
 //! Which logins a service has: passwords, databases and vhosts settled.
 
 use super::desired::Request;
-use crate::kinds::{FIELD_FUEL, Family, Kind, rabbitmq_definitions, templates};
+use crate::kinds::{FIELD_FUEL, Family, Kind, rabbitmq_definitions, rabbitmq_permits, templates};
 use crate::model::{Credential, Endpoint, Protocol, Rights, Secret, Service, User, Wanted, WantedDatabase, WantedUser};
 use minijinja::context;
 use minijinja::value::Value as Jinja;
@@ -116,7 +116,7 @@ impl Logins {
                 .chain(ours)
                 .filter_map(|user| Some((user.name.clone()?, user.password.clone(), is_administrator(user))))
                 .collect();
-            rabbitmq_definitions(&users, &self.vhosts)
+            rabbitmq_definitions(&users, &self.vhosts, service.definitions.as_ref().map(|more| &more.value))
         } else {
             String::new()
         };
@@ -140,9 +140,11 @@ impl Logins {
         }
     }
 
-    /// The default login on the first database and vhost comes first; every other one follows.
+    /// The default login on the first database and vhost comes first; every other one follows. Where production's
+    /// definitions let a login into some vhosts alone, the others are none of its endpoints.
     pub(super) fn endpoints(
         &self,
+        service: &Service,
         endpoint: impl Fn(&Login, Option<&String>, Option<&String>) -> Endpoint,
     ) -> Vec<Endpoint> {
         let mut endpoints: Vec<Endpoint> = Vec::new();
@@ -153,11 +155,21 @@ impl Logins {
             } else {
                 user.databases.iter().map(Some).collect()
             };
-            let vhosts: Vec<Option<&String>> =
-                if self.vhosts.is_empty() { vec![None] } else { self.vhosts.iter().map(Some).collect() };
+            let permits = |vhost: &&String| match (&service.definitions, &user.name) {
+                (Some(more), Some(name)) => rabbitmq_permits(&more.value, name, vhost),
+                _ => true,
+            };
+            let vhosts: Vec<Option<&String>> = if self.vhosts.is_empty() {
+                vec![None]
+            } else {
+                self.vhosts.iter().filter(permits).map(Some).collect()
+            };
             for database in own {
                 endpoints.extend(vhosts.iter().map(|vhost| endpoint(user, database, *vhost)));
             }
+        }
+        if endpoints.is_empty() {
+            endpoints.extend(self.users.first().map(|user| endpoint(user, None, self.vhosts.first())));
         }
         endpoints
     }

@@ -4,12 +4,14 @@
 
 mod facts;
 mod frame;
+mod told;
 
 use super::wire::Conversation;
 use super::{Fault, ProbeError, Proof, Tls};
 use crate::model::Endpoint;
 pub(super) use facts::facts;
 use frame::Method;
+pub use told::tell_of_broker;
 
 /// Bytes that a server may send in all.
 const LIMIT: u64 = 256 * 1024;

@@ -22,6 +22,7 @@ mod tls;
 mod wire;
 
 use crate::model::{Endpoint, Protocol, ServiceFacts, Wanted};
+pub use amqp::tell_of_broker;
 pub use probe::{Fault, ProbeError, Proof};
 pub use reconciled::{Done, ReconcileError, Subject};
 use redact::Used;

@@ -121,7 +121,7 @@ async fn rabbitmq_says_everything_over_its_management_api_and_without_it_names_w
             .map(|(name, password, administrator)| (name.to_owned(), Some(Secret::new(password)), administrator));
         let files = [
             ("/etc/rabbitmq/conf.d/90-devenv.conf", "load_definitions = /etc/rabbitmq/definitions.json\n"),
-            ("/etc/rabbitmq/definitions.json", &rabbitmq_definitions(&users, &["/".into(), "shop/é".into()])),
+            ("/etc/rabbitmq/definitions.json", &rabbitmq_definitions(&users, &["/".into(), "shop/é".into()], None)),
         ];
         let (server, management) =
             Server::start_with_second_port((image, Protocol::Amqp, 5672), 15672, &["rabbitmq-server"], &files);

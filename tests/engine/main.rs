@@ -8,6 +8,7 @@
 mod project;
 
 mod branches;
+mod broker;
 mod bundle;
 mod change;
 mod chosen;

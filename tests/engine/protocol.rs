@@ -322,7 +322,7 @@ const DEFINITIONS: &str = "/etc/rabbitmq/devenv-definitions.json";
 
 fn definitions(users: &[(&str, &str)], vhosts: &[&str]) -> String {
     let users: Vec<_> = users.iter().map(|(name, pw)| ((*name).to_owned(), Some(Secret::new(*pw)), false)).collect();
-    rabbitmq_definitions(&users, &vhosts.iter().map(|vhost| (*vhost).to_owned()).collect::<Vec<_>>())
+    rabbitmq_definitions(&users, &vhosts.iter().map(|vhost| (*vhost).to_owned()).collect::<Vec<_>>(), None)
 }
 
 fn on_vhost(server: &Server, user: &str, password: &str, vhost: &str) -> Endpoint {

@@ -133,7 +133,12 @@ impl<'c> Backing<'c> {
             self.keys.aside(path, Support::Unsupported, format!("it is not set here ({})", unset_name(&given.text)));
             return;
         }
-        let value = Located::new(given.text.text.clone(), given.origin.clone());
+        let text = match given.name.as_str() {
+            // The file that it may name is loaded another way, and is not at that path.
+            super::definitions::ARGUMENTS => super::definitions::split_arguments(&given.text.text).0,
+            _ => given.text.text.clone(),
+        };
+        let value = Located::new(text, given.origin.clone());
         self.service.environment.push((given.name.clone(), value));
         self.keys.aside(path, Support::Reproduced, "");
     }

@@ -11,8 +11,10 @@ impl Backing<'_> {
     pub(super) fn read_mounts(&mut self, named_files: &[String]) {
         // Settings of the command line win over those of files, so the files' go before them.
         let from_command = std::mem::take(&mut self.service.settings);
+        let definitions = self.definition_paths(named_files);
         for mount in self.container.mounts.clone() {
-            if matches!(mount.source, MountSource::Secret(..)) {
+            let is_definitions = Self::is_definitions(&mount, &definitions);
+            if matches!(mount.source, MountSource::Secret(..)) && !is_definitions {
                 let used = Support::Reproduced;
                 self.keys.aside(
                     format!("{}.{}", self.container.wording.secrets, mount.target),
@@ -32,6 +34,11 @@ impl Backing<'_> {
                 self.init_files(&mount, &key);
             } else if self.is_setting_file(&mount, named_files) {
                 self.setting_files(&mount, &key);
+                if is_definitions {
+                    self.definitions(&mount, &key, &definitions);
+                }
+            } else if is_definitions {
+                self.definitions(&mount, &key, &definitions);
             } else if mount.target.ends_with("/enabled_plugins") {
                 match mount.files(self.project) {
                     Ok(files) => {
@@ -68,6 +75,7 @@ impl Backing<'_> {
                 }
             }
         }
+        self.settle_definitions();
         for setting in from_command {
             if !REPEATED.contains(&setting.name.as_str()) {
                 self.service.settings.retain(|known| known.name != setting.name);
@@ -97,6 +105,17 @@ impl Backing<'_> {
         is_named
             || self.kind.setting_files.iter().any(|known| known == name)
             || (is_folder && !self.kind.setting_files.is_empty())
+            || self.is_setting_folder(mount)
+    }
+
+    /// Whether the folder in which the server's configuration lies is mounted whole, with a configuration in it.
+    fn is_setting_folder(&self, mount: &Mount) -> bool {
+        let MountSource::Host(path) = &mount.source else { return false };
+        let is_server_s = self.family.files.iter().any(|file| file.path.starts_with(&format!("{}/", mount.target)));
+        let holds = |name: &String| self.kind.setting_files.contains(name);
+        is_server_s
+            && self.project.is_folder(path)
+            && self.project.list(path).is_ok_and(|names| names.iter().any(holds))
     }
 
     pub(super) fn init_files(&mut self, mount: &Mount, key: &str) {

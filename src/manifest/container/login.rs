@@ -145,6 +145,11 @@ impl Backing<'_> {
         let names_users = self.family.default_login.is_some()
             || self.kind.default_user.is_some()
             || self.family.variables.values().any(|login| *login == Login::User);
+        // A broker with definitions makes no default user beside theirs.
+        let has_logins = self.service.definitions.is_some() && !self.service.users.is_empty();
+        if has_logins && found.user.is_none() {
+            return;
+        }
         let said = found.user.filter(|user| {
             self.sources.user.clone_from(&user.value.variable);
             !user.value.text.is_empty() && !user.value.unset
@@ -176,7 +181,9 @@ impl Backing<'_> {
             }
         } else if let Some(name) = name {
             let rights = self.family.rights_of(&name.value);
-            self.service.users.push(User { name, credential, bound: false, rights });
+            // A login that the definitions have too is one, with the password that the variables say.
+            self.service.users.retain(|known| known.name.value != name.value);
+            self.service.users.insert(0, User { name, credential, bound: false, rights });
         }
         if let Some(database) = found.database {
             self.sources.database.clone_from(&database.value.variable);

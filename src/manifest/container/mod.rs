@@ -6,6 +6,7 @@
 
 mod backing;
 mod contents;
+mod definitions;
 mod keys;
 mod login;
 mod mount;

@@ -5,7 +5,7 @@
 use super::introduction;
 use crate::model::{Protocol, ServiceFacts};
 use crate::protocol::facts::{note, nothing_yet};
-use crate::protocol::{ProbeError, Target, http};
+use crate::protocol::{Fault, ProbeError, Target, http};
 use futures_util::future::join_all;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -25,7 +25,11 @@ const ASKED: [(&str, &str, Read); 7] = [
     ("feature-flags", "/api/feature-flags?columns=name,state", feature_flags),
 ];
 
-type Entries = BTreeMap<String, String>;
+/// What is to be done where a broker's management API does not answer.
+const WHAT_TO_DO: &str =
+    "switch it on there (`rabbitmq-plugins enable rabbitmq_management`) and say where it listens: `?management=PORT`";
+
+pub(super) type Entries = BTreeMap<String, String>;
 type Read = fn(&Value) -> Entries;
 
 /// Asks the broker, and its management API where there is one.
@@ -33,15 +37,19 @@ pub(in crate::protocol) async fn facts(target: &Target) -> Result<ServiceFacts, 
     let said = introduction(&target.endpoint, &target.tls).await?;
     let mut facts = nothing_yet(Protocol::Amqp, "RabbitMQ", said);
     let Some(management) = &target.management else {
-        let why = "the management API is not switched on, and RabbitMQ's command-line tool takes seconds";
         for (topic, _, _) in ASKED {
-            facts.not_asked.insert(topic.to_owned(), why.to_owned());
+            facts.not_asked.insert(topic.to_owned(), format!("its management API is off; {WHAT_TO_DO}"));
         }
         return Ok(facts);
     };
     let answers = join_all(ASKED.iter().map(async |(topic, path, entries)| {
         let body = http::get(management, &target.tls, path).await.map_err(|error| ProbeError {
-            message: format!("the management API on port {}: {}", management.port, error.message),
+            message: match error.fault {
+                Fault::NotYet => {
+                    format!("the management API on port {}: {}; {WHAT_TO_DO}", management.port, error.message)
+                }
+                _ => format!("the management API on port {}: {}", management.port, error.message),
+            },
             ..error
         })?;
         let value =
@@ -77,7 +85,7 @@ fn plugins(value: &Value) -> Entries {
         .collect()
 }
 
-fn vhosts(value: &Value) -> Entries {
+pub(super) fn vhosts(value: &Value) -> Entries {
     let entry = |item: &Value| {
         let of_queues = match text(item, "default_queue_type") {
             "" | "undefined" => "classic",
@@ -89,7 +97,7 @@ fn vhosts(value: &Value) -> Entries {
 }
 
 /// Names and tags; the answer's password hashes are not asked for.
-fn users(value: &Value) -> Entries {
+pub(super) fn users(value: &Value) -> Entries {
     let entry = |item: &Value| {
         // A list since 3.9, a text with commas before.
         let mut tags: Vec<&str> = match &item["tags"] {
@@ -103,7 +111,7 @@ fn users(value: &Value) -> Entries {
     items(value).map(entry).collect()
 }
 
-fn policies(value: &Value) -> Entries {
+pub(super) fn policies(value: &Value) -> Entries {
     let entry = |item: &Value| {
         let words = format!(
             "{} on {}, priority {}: {}",
@@ -118,7 +126,7 @@ fn policies(value: &Value) -> Entries {
 }
 
 /// Queues that outlive their connection; the others are the apps' passing business.
-fn queues(value: &Value) -> Entries {
+pub(super) fn queues(value: &Value) -> Entries {
     let stays = |item: &&Value| {
         item["exclusive"] != true && item["auto_delete"] != true && !text(item, "name").starts_with("amq.gen-")
     };
@@ -130,7 +138,7 @@ fn queues(value: &Value) -> Entries {
 }
 
 /// Exchanges that an app or operator made: a broker's own are called `amq.*`, and the default one nothing.
-fn exchanges(value: &Value) -> Entries {
+pub(super) fn exchanges(value: &Value) -> Entries {
     let made = |item: &&Value| {
         let name = text(item, "name");
         !name.is_empty() && !name.starts_with("amq.") && item["auto_delete"] != true
@@ -142,7 +150,7 @@ fn exchanges(value: &Value) -> Entries {
     items(value).filter(made).map(entry).collect()
 }
 
-fn feature_flags(value: &Value) -> Entries {
+pub(super) fn feature_flags(value: &Value) -> Entries {
     items(value).map(|item| (text(item, "name").to_owned(), text(item, "state").to_owned())).collect()
 }
 

@@ -1,0 +1,214 @@
+//! `RabbitMQ`'s definitions that a manifest mounts: queues, exchanges, bindings, policies, vhosts, users and their
+//! permissions, which the broker imports on every boot.
+//!
+//! Users come with a password of ours: the hashes of production's are not read. What would connect this broker to
+//! another one (shovels, federation) is left out.
+
+use super::backing::Backing;
+use super::mount::{Mount, MountSource};
+use super::words::plain;
+use crate::kinds::{arguments, rabbitmq_merged};
+use crate::model::{Credential, Diagnostic, Located, Origin, Support, User};
+use serde_json::{Map, Value};
+
+/// Settings that name a definitions file, or a folder of them.
+const SETTINGS: [&str; 3] = ["load_definitions", "management.load_definitions", "definitions.local.path"];
+
+/// The variable in which images take Erlang's own arguments, which may name a definitions file too.
+pub(super) const ARGUMENTS: &str = "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS";
+
+/// What is taken over as it is: each is a list of objects.
+const TAKEN: [&str; 6] = ["vhosts", "permissions", "topic_permissions", "policies", "queues", "exchanges"];
+
+/// Components whose parameters are ways to other brokers, logins among them.
+const CONNECTING: [&str; 3] = ["shovel", "federation-upstream", "federation-upstream-set"];
+
+impl Backing<'_> {
+    /// Paths in the container at which the broker looks for definitions, by its settings and variables.
+    pub(super) fn definition_paths(&self, named_files: &[String]) -> Vec<String> {
+        // Only what loads ours can load theirs with them.
+        if !self.family.files.iter().any(|file| file.content.contains("rabbitmq_definitions")) {
+            return Vec::new();
+        }
+        let mut paths = Vec::new();
+        for mount in self.container.mounts.iter().filter(|mount| self.is_setting_file(mount, named_files)) {
+            for file in mount.files(self.project).unwrap_or_default() {
+                let text = String::from_utf8_lossy(&file.content).into_owned();
+                let settings = arguments::read_file(self.kind, &text);
+                let named = settings.into_iter().filter(|setting| SETTINGS.contains(&setting.name.as_str()));
+                paths.extend(named.map(|setting| plain(&setting.value).text.trim_matches(['"', '\'']).to_owned()));
+            }
+        }
+        paths.extend(self.given(ARGUMENTS).and_then(|given| split_arguments(&given.text.text).1));
+        paths.retain(|path| path.starts_with('/'));
+        paths
+    }
+
+    /// Whether a mount is one of the definitions files, a folder that holds one, or lies in a folder of them.
+    pub(super) fn is_definitions(mount: &Mount, paths: &[String]) -> bool {
+        let within = |inner: &str, outer: &str| {
+            inner == outer || inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'))
+        };
+        paths.iter().any(|path| within(path, &mount.target) || within(&mount.target, path))
+    }
+
+    /// Takes over what a mount's definitions declare.
+    pub(super) fn definitions(&mut self, mount: &Mount, key: &str, paths: &[String]) {
+        if matches!(mount.source, MountSource::Secret(..)) {
+            return self.keys.add(key, Support::Unsupported, "the definitions are in a secret, which is not read");
+        }
+        let files = match mount.files(self.project) {
+            Ok(files) => files,
+            Err(message) => return self.unreadable(message, key.to_owned()),
+        };
+        let mut left_out: Vec<&str> = Vec::new();
+        for file in files {
+            let path = format!("{}/{}", mount.target, file.name);
+            if mount.target.rsplit('/').next() != Some(file.name.as_str()) && !is_one_of(&path, paths) {
+                continue;
+            }
+            let found: Value = match serde_json::from_slice(&file.content) {
+                Ok(found) => found,
+                Err(error) => {
+                    let told = Diagnostic::warning("definitions", format!("{} is no JSON: {error}", file.name))
+                        .at(&mount.origin, "the broker's definitions")
+                        .help("export them anew: `rabbitmqctl export_definitions FILE`");
+                    return self.unreadable(Some(told), key.to_owned());
+                }
+            };
+            let (taken, others) = taken(&found);
+            left_out.extend(others);
+            self.definition_logins(&found, &mount.origin);
+            let known = self.service.definitions.take().map(|known| known.value);
+            let merged = rabbitmq_merged(known.unwrap_or_default(), &taken);
+            self.service.definitions = Some(Located::new(merged, mount.origin.clone()));
+        }
+        left_out.sort_unstable();
+        left_out.dedup();
+        if left_out.is_empty() {
+            self.keys.aside(key, Support::Reproduced, "loaded; its users have passwords of this environment");
+        } else {
+            let note = format!("loaded without {}, which lead to other brokers", left_out.join(", "));
+            self.keys.add(key, Support::Approximated, note);
+        }
+    }
+
+    /// Once definitions are loaded, what names their file is carried out too.
+    pub(super) fn settle_definitions(&mut self) {
+        if self.service.definitions.is_none() {
+            return;
+        }
+        for known in &mut self.keys.all {
+            if SETTINGS.iter().any(|setting| known.path.ends_with(&format!(".{setting}"))) {
+                known.support = Support::Reproduced;
+                known.note.clear();
+            }
+        }
+    }
+
+    /// Virtual hosts and users of the definitions: the broker makes no default ones beside them. Who may open a vhost
+    /// comes first, since the first user is the one that apps get where nothing names another.
+    fn definition_logins(&mut self, found: &Value, origin: &Origin) {
+        for name in names(found, "vhosts") {
+            if !self.service.vhosts.iter().any(|known| known.value == name) {
+                self.service.vhosts.push(Located::new(name.to_owned(), origin.clone()));
+            }
+        }
+        let may_enter = |name: &&str| {
+            found["permissions"].as_array().into_iter().flatten().any(|permission| permission["user"] == **name)
+        };
+        let (first, others): (Vec<&str>, Vec<&str>) = names(found, "users").partition(may_enter);
+        for name in first.into_iter().chain(others) {
+            if !self.service.users.iter().any(|known| known.name.value == name) {
+                let credential = Credential::Own(format!("{}/{name}", self.service.name));
+                let name = Located::new(name.to_owned(), origin.clone());
+                self.service.users.push(User { name, credential, bound: false, rights: None });
+            }
+        }
+    }
+}
+
+/// The names of a list's objects.
+fn names<'a>(found: &'a Value, list: &str) -> impl Iterator<Item = &'a str> {
+    let items = found[list].as_array().into_iter().flatten();
+    items.filter_map(|item| item["name"].as_str()).filter(|name| !name.is_empty())
+}
+
+fn is_one_of(path: &str, paths: &[String]) -> bool {
+    paths.iter().any(|known| known == path || path.strip_prefix(known).is_some_and(|rest| rest.starts_with('/')))
+}
+
+/// What is taken over of definitions, without a password's hash; and the sorts of what is not.
+fn taken(found: &Value) -> (Value, Vec<&'static str>) {
+    let mut taken = Map::new();
+    for list in TAKEN.into_iter().chain(["bindings"]) {
+        if let Some(items) = found[list].as_array() {
+            taken.insert(list.to_owned(), Value::Array(items.clone()));
+        }
+    }
+    let users = found["users"].as_array().into_iter().flatten().filter_map(Value::as_object);
+    let users = users.map(|user| {
+        let kept = user.iter().filter(|(key, _)| ["name", "tags", "limits"].contains(&key.as_str()));
+        Value::Object(kept.map(|(key, value)| (key.clone(), value.clone())).collect())
+    });
+    taken.insert("users".to_owned(), users.collect());
+    let (mut kept, mut left_out) = (Vec::new(), Vec::new());
+    for parameter in found["parameters"].as_array().into_iter().flatten() {
+        match CONNECTING.into_iter().find(|component| parameter["component"] == **component) {
+            Some("shovel") => left_out.push("shovels"),
+            Some(_) => left_out.push("federation"),
+            None => kept.push(parameter.clone()),
+        }
+    }
+    taken.insert("parameters".to_owned(), Value::Array(kept));
+    (Value::Object(taken), left_out)
+}
+
+/// Erlang's arguments without the one that names a definitions file, and that file:
+/// `-rabbitmq_management load_definitions "/etc/rabbitmq/definitions.json"`.
+pub(super) fn split_arguments(text: &str) -> (String, Option<String>) {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let Some(at) = words.iter().position(|word| *word == "load_definitions") else { return (text.to_owned(), None) };
+    let path = words.get(at + 1).map(|word| word.trim_matches(['"', '\'', '\\']).to_owned());
+    let first = if at > 0 && words[at - 1].starts_with('-') { at - 1 } else { at };
+    let rest = words[..first].iter().chain(words.get(at + 2..).unwrap_or_default());
+    (rest.copied().collect::<Vec<_>>().join(" "), path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn no_hash_of_a_password_and_no_way_to_another_broker_is_taken_over() {
+        let found = json!({
+            "rabbit_version": "4.0.5",
+            "users": [{"name": "app", "password_hash": "sTv4c0", "hashing_algorithm": "x", "tags": ["monitoring"], "limits": {}}],
+            "vhosts": [{"name": "shop"}],
+            "queues": [{"name": "jobs", "vhost": "shop", "durable": true}],
+            "parameters": [
+                {"component": "shovel", "name": "s", "vhost": "/", "value": {"src-uri": "amqp://u:s3cret@prod"}},
+                {"component": "vhost-limits", "name": "limits", "vhost": "shop", "value": {"max-queues": 9}},
+            ],
+            "global_parameters": [{"name": "internal_cluster_id", "value": "x"}],
+        });
+        let (taken, left_out) = taken(&found);
+        assert_eq!(left_out, ["shovels"]);
+        assert_eq!(taken["users"], json!([{"name": "app", "tags": ["monitoring"], "limits": {}}]));
+        assert_eq!(taken["parameters"][0]["component"], "vhost-limits");
+        let text = taken.to_string();
+        for secret in ["sTv4c0", "s3cret", "internal_cluster_id"] {
+            assert!(!text.contains(secret), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_argument_that_names_a_file_is_found_and_the_others_stay() {
+        let text = r#"-rabbit log_levels [] -rabbitmq_management load_definitions \"/etc/rabbitmq/d.json\" +S 2"#;
+        let (rest, path) = split_arguments(text);
+        assert_eq!(rest, "-rabbit log_levels [] +S 2");
+        assert_eq!(path.as_deref(), Some("/etc/rabbitmq/d.json"));
+        assert_eq!(split_arguments("-x y"), ("-x y".to_owned(), None));
+    }
+}

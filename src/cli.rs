@@ -108,6 +108,8 @@ pub enum Command {
     /// Run a program in a service's container, as `shell SERVICE -- COMMAND` does.
     #[command(hide = true)]
     Exec(Exec),
+    /// Print the URL of a service, with its login.
+    Url(Url),
     /// Bring the services up, then run a command with the variables set.
     Run(Run),
     /// Keep the data of all services under a name, and go back to it.
@@ -636,6 +638,22 @@ pub struct Shell {
     /// Another program to run in the container instead of the service's client.
     #[arg(last = true)]
     pub command: Vec<String>,
+}
+
+/// `devenv url`.
+#[derive(Clone, Debug, Args)]
+pub struct Url {
+    /// Manifests.
+    #[command(flatten)]
+    pub manifests: Manifests,
+    /// With the login of the server's administrator instead of the app's.
+    #[arg(long)]
+    pub admin: bool,
+    /// Into the clipboard instead of standard output.
+    #[arg(long)]
+    pub copy: bool,
+    /// The service; may be left out where there is one.
+    pub service: Option<String>,
 }
 
 /// `devenv run`.

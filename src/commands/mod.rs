@@ -27,6 +27,7 @@ mod logs;
 mod ls;
 mod man;
 mod manifest;
+mod pages;
 mod parity;
 mod pin;
 mod plan;
@@ -44,6 +45,7 @@ mod status;
 mod trust;
 mod unset;
 mod up;
+mod url;
 mod variables;
 
 use crate::cli::{Cli, Command, Down, Exec, Shell};
@@ -97,6 +99,7 @@ pub async fn run(cli: Cli, printer: &Printer) -> Result<u8, Failure> {
         Command::Env(env) => env::run(global, &files(&env.manifests.files), env, printer).await,
         Command::Logs(logs) => logs::run(global, &files(&logs.files), logs, printer).await.map(done),
         Command::Shell(shell) => shell::run(global, &files(&shell.manifests.files), shell, printer).await,
+        Command::Url(url) => url::run(global, &files(&url.manifests.files), url, printer).await.map(done),
         Command::Run(run) => Box::pin(run::run(global, &files(&run.start.manifests.files), run, printer)).await,
         Command::Snapshot(snapshot) => {
             Box::pin(snapshot::run(global, &files(&snapshot.manifests.files), snapshot, printer)).await.map(done)

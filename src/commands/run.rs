@@ -106,11 +106,11 @@ pub(super) fn values(
         .iter()
         .filter_map(|entry| Some((entry.name.clone(), entry.value.text()?.to_owned())))
         .collect();
-    // What no manifest knows of is the user's alone; the file may have come with the clone all the same.
-    let declared = &project.reading.stack.variables;
-    let is_known = |name: &str| all.iter().copied().chain(declared).any(|variable| variable.name == name);
-    let others =
-        user_lines.iter().filter(|line| !is_known(&line.name) && manifest::unsafe_variable(&line.name).is_none());
+    // What no manifest knows of, or gives no value here, is the user's alone; the file may have come with the clone all
+    // the same.
+    let others = user_lines.iter().filter(|line| {
+        !rendered.entries.iter().any(|entry| entry.name == line.name) && manifest::unsafe_variable(&line.name).is_none()
+    });
     values.extend(others.filter_map(|line| Some((line.name.clone(), line.value.as_ref()?.reveal().to_owned()))));
     // No process can be started with such a one, and it costs the others nothing.
     values.retain(|(name, value)| !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0'));

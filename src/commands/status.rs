@@ -2,6 +2,7 @@
 
 use super::checkout::{self, Found};
 use super::gc::measure;
+use super::pages::pages;
 use super::session::branch;
 use crate::cli::{Global, Status};
 use crate::docker::{Engine, EngineError};
@@ -55,9 +56,13 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], status: &Status, pri
     let now = reading.as_ref().ok().and_then(branch);
     let env_file = EnvFile::of(status.env_file.as_deref(), &choice, &identity)?;
     let rooms = if status.sizes { rooms(&engine, &identity, &observed, printer).await } else { Vec::new() };
+    let pages = reading.as_ref().map(|reading| pages(reading, &ours)).unwrap_or_default();
     if status.show.json {
         let with_rooms = |name: &&str| {
             let mut entry = entry(name, of(name), &observed);
+            if let Some(page) = pages.iter().find(|page| page.service == **name) {
+                entry["management"] = page.json();
+            }
             if status.sizes {
                 let of_service = rooms.iter().filter(|room| room.service == **name).map(Room::json);
                 entry["volumes"] = of_service.collect();
@@ -88,6 +93,9 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], status: &Status, pri
         });
     }
     printer.data(&table.render(printer))?;
+    for page in &pages {
+        printer.data(&format!("\n{}\n", visible(&page.line())))?;
+    }
     if let Some(told) = env_file.told(&identity.root) {
         printer.data(&format!("\n{told}\n"))?;
     }

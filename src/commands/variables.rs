@@ -28,8 +28,9 @@ pub(crate) fn render(
     let mut rendered = Rendered::default();
     for variable in variables {
         let known = rendered.entries.iter().any(|entry| entry.name == variable.name);
-        // As in production: what is passed through only where it is set is absent where it is not, not empty.
-        if known || variable.value == Value::NotPassed {
+        // As in production: what is passed through only where it is set is absent where it is not, not empty. A name of
+        // production's environment is absent too: empty would still be one.
+        if known || matches!(variable.value, Value::NotPassed | Value::Environment(_)) {
             continue;
         }
         let (value, comment) = value_of(variable, fields);
@@ -65,7 +66,7 @@ fn value_of(variable: &Variable, fields: &Fields) -> (EntryValue, Option<String>
             Err(field) => (EntryValue::Empty, Some(format!("{field} is not running here"))),
         },
         Value::Secret(source) => (EntryValue::Empty, Some(format!("{TO_FILL_IN}; production: {source}"))),
-        Value::NotPassed => (EntryValue::Empty, None),
+        Value::NotPassed | Value::Environment(_) => (EntryValue::Empty, None),
         Value::Unresolved(source) => {
             (EntryValue::Empty, Some(format!("{TO_FILL_IN}; the manifest does not say it: {source}")))
         }
@@ -218,6 +219,24 @@ mod tests {
         );
         let url = rendered("platformsh-shop", "shop", "REPORTS_URL");
         assert_eq!(url, "postgresql://reports:of%20reports@127.0.0.1:24000/audit");
+    }
+
+    #[test]
+    fn a_name_of_production_s_environment_is_absent_and_not_empty() {
+        let file = Arc::new(SourceFile { path: "compose.yaml".into(), text: "x\n".into() });
+        let variable = |name: &str, value: Value| Variable {
+            name: name.to_owned(),
+            app: String::new(),
+            value,
+            origin: Origin::start_of(&file),
+        };
+        let all = [
+            variable("RAILS_ENV", Value::Environment("production".to_owned())),
+            variable("LOG_LEVEL", Value::Plain("info".to_owned())),
+        ];
+        let rendered = render(&all.iter().collect::<Vec<_>>(), &Fields::new(), &[], &file);
+        let names: Vec<&str> = rendered.entries.iter().map(|entry| entry.name.as_str()).collect();
+        assert_eq!((names, rendered.to_fill_in), (vec!["LOG_LEVEL"], Vec::new()));
     }
 
     #[test]

@@ -128,6 +128,10 @@ pub struct Kind {
     /// Words in names of variables that are about such a service, beside the kind's names: `DB`, `DATABASE`.
     #[serde(default)]
     pub variable_words: Vec<String>,
+    /// By field of an endpoint, the names of variables that usually hold it where a file does not say what they hold; the
+    /// first of `url` is what it is called where no file names any variable.
+    #[serde(default)]
+    pub central: BTreeMap<String, Vec<String>>,
     /// What `devenv shell` runs in the container, as templates over the administrator's login.
     #[serde(default)]
     pub shell: Vec<String>,

@@ -4,6 +4,7 @@
 //! Nothing here is state of an environment; losing the key makes new passwords, which the next `up` carries out.
 
 mod ask;
+pub(crate) mod clipboard;
 mod clock;
 mod digests;
 pub mod git;

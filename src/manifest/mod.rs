@@ -4,6 +4,7 @@
 
 mod adapters;
 mod bind;
+mod central;
 mod classify;
 mod cloud;
 mod cloudformation;
@@ -27,6 +28,8 @@ mod overlay;
 mod pinned;
 mod place;
 mod platforms;
+mod poolers;
+mod production;
 mod refusals;
 mod report;
 mod rights;
@@ -175,11 +178,14 @@ fn read_within(request: &Request, budget: &Budget) -> Result<Reading, Failure> {
     }
     let mut expect = Expect::default();
     let env_files = overlay::lay_over(&local, &mut stack, &kinds, &mut expect);
+    let central = central::bind(&mut stack, &kinds, &local);
+    let production = production::set_aside(&mut stack, &local);
     // What a broken file would have declared is not known: that it is missing would be a false trail.
     let unreadable = diagnostics[before_manifests..].iter().any(is_unreadable);
     let missing = |found: &Diagnostic| matches!(found.code, "unknown-service" | "unknown-app" | "include-unknown");
     expect.diagnostics.retain(|found| !(unreadable && missing(found)));
     diagnostics.append(&mut expect.diagnostics);
+    diagnostics.extend(central.into_iter().chain(production));
     platforms::cloudfoundry::settle_unknown(&stack, &mut diagnostics);
     diagnostics.extend(contradictions(&stack));
     if stack.project.is_empty() {

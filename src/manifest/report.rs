@@ -211,7 +211,7 @@ fn by_class(reading: &Reading) -> String {
         names.entry(&variable.name).or_insert_with(|| variable.value.class());
     }
     let count = |class: &str| names.values().filter(|known| **known == class).count();
-    let classes = ["plain", "bound", "secret", "unresolved"].map(|class| (class, count(class)));
+    let classes = ["plain", "bound", "secret", "environment", "unresolved"].map(|class| (class, count(class)));
     let said = classes.iter().filter(|(_, count)| *count > 0).map(|(class, count)| format!("{count} {class}"));
     said.collect::<Vec<_>>().join(", ")
 }

@@ -283,6 +283,8 @@ pub enum Value {
     Secret(String),
     /// Not settled by the files: the text says by what it would be.
     Unresolved(String),
+    /// Names production's environment to a framework (`RAILS_ENV=production`), with production's value: not set here.
+    Environment(String),
     /// Passed through to the app where it is set at deploy time; not set here, so it is not written at all.
     NotPassed,
 }
@@ -294,6 +296,7 @@ impl Value {
             Self::Plain(_) => "plain",
             Self::Bound { .. } => "bound",
             Self::Secret(_) => "secret",
+            Self::Environment(_) => "environment",
             Self::Unresolved(_) | Self::NotPassed => "unresolved",
         }
     }

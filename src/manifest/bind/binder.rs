@@ -2,7 +2,7 @@
 
 use super::change::Change;
 use super::connection::{self, Connection};
-use super::hosts::Hosts;
+use super::hosts::{Hosts, Leads};
 use super::{Declared, Sources, names};
 use crate::kinds::{Kind, Kinds};
 use crate::model::{Piece, Protocol, Service, Template, Value};
@@ -25,6 +25,8 @@ pub(super) struct Host {
     pub(super) service: usize,
     pub(super) prefix: String,
     pub(super) has_port: bool,
+    /// Whether it is a pooler's, whose ports all lead to the service.
+    pub(super) over_pooler: bool,
 }
 
 impl Binder<'_> {
@@ -39,11 +41,11 @@ impl Binder<'_> {
                 hosts.extend(self.said_host(&declared[index].name, template));
                 continue;
             }
-            if let Some((value, service, has_port)) = self.bind_connection(&declared[index]) {
+            if let Some((value, leads, has_port)) = self.bind_connection(&declared[index]) {
                 values[index] = Some(value);
-                if let Some(service) = service {
+                if let Some(Leads { to: service, over_pooler }) = leads {
                     let prefix = names::address_prefix(&declared[index].name).unwrap_or_default();
-                    hosts.push(Host { service, prefix, has_port });
+                    hosts.push(Host { service, prefix, has_port, over_pooler });
                 }
             }
         }
@@ -92,30 +94,31 @@ impl Binder<'_> {
         let [Piece::Field { service, field, .. }] = template.0.as_slice() else { return None };
         let service = self.services.iter().position(|known| known.name == *service)?;
         let prefix = names::address_prefix(name).unwrap_or_default();
-        (field == "host").then_some(Host { service, prefix, has_port: false })
+        (field == "host").then_some(Host { service, prefix, has_port: false, over_pooler: false })
     }
 
-    /// A value that names services' hosts: the value, the service, and whether a port goes with it.
-    fn bind_connection(&mut self, variable: &Declared) -> Option<(Value, Option<usize>, bool)> {
+    /// A value that names services' hosts: the value, where it leads, and whether a port goes with it.
+    fn bind_connection(&mut self, variable: &Declared) -> Option<(Value, Option<Leads>, bool)> {
         let text = variable.text.text.as_str();
         let connection = connection::parse(text)?;
-        let services: Vec<usize> =
-            connection.hosts.iter().map(|(host, _)| self.hosts.service(&text[host.clone()])).collect::<Option<_>>()?;
-        let &service = services.first()?;
+        let leads: Vec<Leads> =
+            connection.hosts.iter().map(|(host, _)| self.hosts.lead(&text[host.clone()])).collect::<Option<_>>()?;
+        let &first = leads.first()?;
+        let service = first.to;
         if connection.bare && !self.may_be_host(&variable.name, text, service) {
             return None;
         }
         let kind = self.kind(service)?.clone();
         let mut change = Change::new(&variable.text, connection.encoded);
         let tls = bind_scheme(&connection, &kind, &mut change);
-        for ((host, port), &service) in connection.hosts.iter().zip(&services) {
+        for ((host, port), &Leads { to: service, over_pooler }) in connection.hosts.iter().zip(&leads) {
             let kind = self.kind(service)?.clone();
             let name = self.services[service].name.clone();
             change.field(host.clone(), &name, "host");
             match port {
                 Some(port) => {
                     let number = text[port.clone()].parse().unwrap_or(0_u16);
-                    if !tls && !self.listens_on(service, &kind, number) {
+                    if !tls && !over_pooler && !self.listens_on(service, &kind, number) {
                         let which = format!("port {number} of {name}, of which only port {} is published", kind.port);
                         return Some((Value::Unresolved(which), None, true));
                     }
@@ -130,7 +133,7 @@ impl Binder<'_> {
         }
         self.bind_login(&connection, variable, service, &kind, &mut change);
         let has_port = !connection.bare;
-        Some((change.into_value(), Some(service), has_port))
+        Some((change.into_value(), Some(first), has_port))
     }
 
     /// Replaces user, password, database and virtual host of a connection.

@@ -23,6 +23,7 @@ fn same(one: &Value, other: &Value) -> bool {
         (Value::NotPassed, _) | (_, Value::NotPassed) => true,
         (Value::Bound { template: one, .. }, Value::Bound { template: other, .. }) => one == other,
         (Value::Plain(one), Value::Plain(other))
+        | (Value::Environment(one), Value::Environment(other))
         | (Value::Secret(one) | Value::Unresolved(one), Value::Secret(other) | Value::Unresolved(other)) => {
             one == other
         }

@@ -16,7 +16,8 @@ mod sibling;
 mod unbound;
 
 pub use conflict::disagreements;
-pub(crate) use names::is_secret as is_secret_name;
+pub(crate) use names::{is_address as is_address_name, is_secret as is_secret_name};
+pub(crate) use unbound::leads_out;
 
 use super::interpolate::Interpolated;
 use crate::kinds::Kinds;
@@ -62,6 +63,8 @@ pub(crate) struct Sources {
     pub(crate) ports: Vec<u16>,
     /// Further forms of its host, as patterns: `db.shop.svc.cluster.local`, `db-*.db`.
     pub(crate) hosts: Vec<String>,
+    /// Hosts of poolers that stand before it, as patterns: each of their ports leads to it.
+    pub(crate) poolers: Vec<String>,
 }
 
 /// Binds every variable. Services gain the users and databases that only apps name, and know whether an app's variable

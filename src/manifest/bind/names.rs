@@ -196,7 +196,7 @@ pub(super) fn words(name: &str) -> Vec<String> {
 }
 
 /// Whether its value may be an address by its name alone: even one that is also a product's name.
-pub(super) fn is_address(name: &str) -> bool {
+pub(crate) fn is_address(name: &str) -> bool {
     address_prefix(name).is_some()
 }
 

@@ -37,7 +37,7 @@ impl Binder<'_> {
         if let Some(index) = sibling(Part::Port, values) {
             let (text, _) = part(index);
             match text.trim().parse() {
-                Ok(number) if self.listens_on(service, &kind, number) => {
+                Ok(number) if hosts[at].over_pooler || self.listens_on(service, &kind, number) => {
                     values[index] = bound("port");
                     hosts[at].has_port = true;
                 }

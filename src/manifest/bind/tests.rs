@@ -41,6 +41,7 @@ fn shown(value: &Value) -> String {
         Value::Secret(text) => format!("secret {text}"),
         Value::Unresolved(text) => format!("unresolved {text}"),
         Value::NotPassed => "not passed".to_owned(),
+        Value::Environment(text) => format!("environment {text}"),
         Value::Bound { template, dropped } => {
             let mut text = String::new();
             for piece in &template.0 {

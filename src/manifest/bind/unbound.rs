@@ -71,6 +71,13 @@ impl Binder<'_> {
     }
 }
 
+/// Whether a variable's value is an address, off this machine, of something that the app connects to.
+pub(crate) fn leads_out(name: &str, text: &str) -> bool {
+    let Some(connection) = connection::parse(text).filter(|_| names::is_connection(name)) else { return false };
+    let mut hosts = connection.hosts.iter().map(|(host, _)| &text[host.clone()]);
+    hosts.any(|host| is_host(host) && !secrets::is_local_host(host))
+}
+
 fn is_host(text: &str) -> bool {
     !text.is_empty()
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))

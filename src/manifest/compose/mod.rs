@@ -9,6 +9,7 @@ mod load;
 mod merge;
 mod mounts;
 mod places;
+mod pooler;
 mod service;
 mod value;
 mod variables;
@@ -17,6 +18,7 @@ pub(crate) use container::{Container, container};
 
 use super::bind::{Sources, bind};
 use super::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
+use super::poolers;
 use crate::model::{Diagnostic, Stack};
 use load::Loader;
 use service::Read;
@@ -50,6 +52,7 @@ pub(crate) fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
         stack.project = project_name(&loader, &whole);
         let mut sources: BTreeMap<String, Sources> = BTreeMap::new();
         let mut declared = Vec::new();
+        let mut poolers = Vec::new();
         for (name, value) in whole.get("services").map(Value::entries).unwrap_or_default() {
             if !value.is_map() && !value.is_null() {
                 loader.diagnostics.push(
@@ -64,7 +67,9 @@ pub(crate) fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
                     stack.services.push(*service);
                 }
                 Read::App(app, with_variables) => {
-                    if with_variables {
+                    if let Some(pooler) = pooler::read(&mut loader, &whole, &app, value) {
+                        poolers.push((pooler, value));
+                    } else if with_variables {
                         declared.extend(variables::declared(&mut loader, &app.name, value));
                     }
                     add_links(&mut stack, value);
@@ -74,6 +79,15 @@ pub(crate) fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
         }
         for (_, value) in whole.get("services").map(Value::entries).unwrap_or_default() {
             add_links(&mut stack, value);
+        }
+        let (found, values): (Vec<_>, Vec<_>) = poolers.into_iter().unzip();
+        let names: Vec<String> = found.iter().map(|pooler| pooler.app.clone()).collect();
+        let open = poolers::lead_on(found, &stack.services, &mut sources, &mut stack.apps, &mut loader.diagnostics);
+        // What stands before no server is an app like others, unless its note says what it is.
+        for (name, value) in names.iter().zip(values).filter(|(name, _)| open.iter().any(|one| one.app == **name)) {
+            if stack.apps.iter().any(|app| app.name == *name && app.note.is_empty()) {
+                declared.extend(variables::declared(&mut loader, name, value));
+            }
         }
         stack.variables = bind(input.kinds, &mut stack.services, &sources, &declared);
     }

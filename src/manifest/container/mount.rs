@@ -44,16 +44,16 @@ pub(crate) enum SecretText {
 }
 
 /// A file's text in a container, with the place that a line of it has.
-pub(super) struct MountedFile {
+pub(crate) struct MountedFile {
     /// The file's name.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Its bytes.
-    pub(super) content: Vec<u8>,
+    pub(crate) content: Vec<u8>,
 }
 
 impl Mount {
     /// The file's or the folder's files' contents, as far as they lie in the project; a message where they do not.
-    pub(super) fn files(&self, project: &Project) -> Result<Vec<MountedFile>, Option<Diagnostic>> {
+    pub(crate) fn files(&self, project: &Project) -> Result<Vec<MountedFile>, Option<Diagnostic>> {
         let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let target_name = name(Path::new(&self.target));
         match &self.source {

@@ -12,6 +12,7 @@ mod image;
 mod kustomize;
 mod mounts;
 mod object;
+mod pooler;
 mod secrets;
 mod server;
 mod workload;
@@ -93,6 +94,8 @@ struct Reader<'a, 'n> {
     secrets: Secrets,
     /// Apps whose variables are of interest, each with its container and namespace.
     apps: Vec<(String, &'n Node, String)>,
+    /// Containers that may be poolers, with how their variables are found.
+    poolers: Vec<pooler::Container<'n>>,
     /// Names of services and apps.
     names: BTreeSet<String>,
     diagnostics: Vec<Diagnostic>,
@@ -110,6 +113,7 @@ pub(crate) fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
         sources: BTreeMap::new(),
         secrets: Secrets::default(),
         apps: Vec::new(),
+        poolers: Vec::new(),
         names: BTreeSet::new(),
         diagnostics,
     };
@@ -118,6 +122,7 @@ pub(crate) fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
             workload::read(&mut reader, object);
         }
     }
+    pooler::lead_on(&mut reader);
     reader.bind_variables();
     for part in &loaded {
         let path = part.file().source.path.clone();

@@ -2,7 +2,7 @@
 
 use super::image::Image;
 use super::object::{Object, at};
-use super::{Reader, server};
+use super::{Reader, pooler, server};
 use crate::kinds::{Family, Kind};
 use crate::manifest::classify::{Class, Runs, classify};
 use crate::model::ImageRef;
@@ -84,7 +84,9 @@ fn read_container<'n>(
                 None => String::new(),
             };
             let name = reader.name_for(&wanted, object);
-            if note.is_empty() {
+            let shown = image.as_ref().map(|image| image.name.value.to_string());
+            let is_pooler = pooler::note(reader, &name, shown.as_deref(), object, pod, container);
+            if note.is_empty() && !is_pooler {
                 reader.apps.push((name.clone(), container, object.namespace.clone()));
             }
             let image = image.map(|image| image.name.value.to_string());

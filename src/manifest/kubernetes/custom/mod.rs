@@ -214,6 +214,9 @@ pub(super) fn read<'n>(reader: &mut Reader<'_, 'n>, object: &Object<'n>) -> bool
     if let Some((_, note)) = OTHERS.iter().find(|(known, _)| *known == resource) {
         let name = reader.name_for(&object.name.value, object);
         reader.add_app(&name, None, note, &object.name.origin);
+        if let Some(cluster) = object.at("spec.cluster.name").filter(|_| object.kind == "Pooler") {
+            super::pooler::of_operator(reader, &name, object, cluster);
+        }
         return true;
     }
     unknown(reader, object)

@@ -1,0 +1,96 @@
+//! `devenv url [SERVICE]`: the URL by which an app, or the administrator, reaches a service.
+
+use super::checkout::{self, Opened, Wish};
+use super::session::{Project, unknown_service};
+use crate::cli::{Global, Url};
+use crate::dotenv;
+use crate::machine::clipboard;
+use crate::model::{Diagnostic, Exit, Failure};
+use crate::plan::{self, DesiredService, FixedPorts, render_fields};
+use crate::ui::Printer;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Runs the command.
+pub(crate) async fn run(global: &Global, files: &[PathBuf], url: &Url, printer: &Printer) -> Result<(), Failure> {
+    let wish = Wish::to_use(files);
+    let Opened { mut project, observed, .. } = checkout::open(global, &wish, printer).await?;
+    // Nothing is started here, so nothing need be free.
+    project.fixed_ports = FixedPorts::Named;
+    // A password in a line of the user's own is the server's.
+    let target = dotenv::git::choose(&project.reading.root, checkout::env_file(&project).as_deref())?;
+    let lines = dotenv::user_lines(&dotenv::file::read(&target.path)?);
+    let values: BTreeMap<String, String> =
+        lines.iter().filter_map(|line| Some((line.name.clone(), line.value.as_ref()?.reveal().to_owned()))).collect();
+    let overrides = plan::overrides(&project.reading.stack.variables, &values);
+    let desired = project.desired(&observed, &overrides, &[])?;
+    let service = chosen(&desired.services, url.service.as_deref())?;
+    let text = text_of(&project, service, url.admin)?;
+    if url.copy {
+        let program = copy(&text, &project)?;
+        printer.line(&format!("the URL of {} is in the clipboard ({program})", service.name));
+        return Ok(());
+    }
+    printer.data(&format!("{text}\n"))
+}
+
+/// The service that is meant: the named one, else the only one.
+fn chosen<'s>(services: &'s [DesiredService], name: Option<&str>) -> Result<&'s DesiredService, Failure> {
+    let names = || services.iter().map(|service| service.name.as_str());
+    match (name, services) {
+        (Some(name), _) => services
+            .iter()
+            .find(|service| service.name == name)
+            .ok_or_else(|| unknown_service(name, services.iter().map(|service| service.name.as_str()))),
+        (None, [one]) => Ok(one),
+        (None, _) => {
+            let list = names().collect::<Vec<_>>().join(", ");
+            let told = Diagnostic::error("service-missing", "nothing says which service's URL is wanted")
+                .because(if list.is_empty() { "there are none".to_owned() } else { format!("there are: {list}") });
+            let told = match names().next() {
+                Some(first) => told.help(format!("`devenv url {first}`")),
+                None => told,
+            };
+            Err(Failure::new(Exit::Usage, told))
+        }
+    }
+}
+
+/// The URL with the app's login, or the administrator's.
+fn text_of(project: &Project, service: &DesiredService, admin: bool) -> Result<String, Failure> {
+    let failed = |told: Diagnostic| Failure::new(Exit::Failed, told.at(&service.origin, "declared here"));
+    let endpoint = if admin {
+        // A broker that has a management API has the administrator too, under its own port.
+        let of_broker = service.management.as_ref().and_then(|management| {
+            let own = service.endpoints.first()?;
+            Some(crate::model::Endpoint {
+                user: management.user.clone(),
+                password: management.password.clone(),
+                ..own.clone()
+            })
+        });
+        service.admin.clone().or(of_broker).ok_or_else(|| {
+            let told = format!("{} has no administrator's login beside the app's", service.name);
+            failed(Diagnostic::error("no-administrator", told).help(format!("`devenv url {}`", service.name)))
+        })?
+    } else {
+        service.endpoints.first().cloned().ok_or_else(|| {
+            failed(Diagnostic::error("no-endpoint", format!("{} is reached by no address", service.name)))
+        })?
+    };
+    let unusable =
+        |why: String| failed(Diagnostic::error("no-url", format!("{} has no URL", service.name)).because(why));
+    let kind = project.kinds().get(&service.kind).ok_or_else(|| unusable("its kind is not known".to_owned()))?;
+    let fields = render_fields(kind, &endpoint).map_err(unusable)?;
+    fields.get("url").cloned().ok_or_else(|| unusable(format!("{} names no such field", kind.title)))
+}
+
+/// Puts the URL into the clipboard; which program did it.
+fn copy(text: &str, project: &Project) -> Result<&'static str, Failure> {
+    clipboard::copy(text, &project.reading.root).map_err(|why| {
+        let told = Diagnostic::error("no-clipboard", "no program here takes a text into the clipboard");
+        let told = if why.is_empty() { told } else { told.because(why) };
+        let help = "install wl-copy (wl-clipboard), xclip or xsel, or leave out --copy: the URL is printed then";
+        Failure::new(Exit::Failed, told.help(help))
+    })
+}

@@ -274,7 +274,7 @@ async fn look(global: &Global, engine: Engine, project: Option<&Project>) -> Res
 
 /// An env file's path from the root. No link in the checkout is followed here: where it leads is for the writing to judge.
 fn env_file_below(root: &Path, path: &Path) -> PathBuf {
-    let whole = std::path::absolute(path).map(|path| tidy(&path)).unwrap_or_else(|_| path.to_owned());
+    let whole = std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| tidy(&path));
     whole.strip_prefix(root).map_or_else(|_| below(root, path), Path::to_owned)
 }
 

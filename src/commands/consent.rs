@@ -75,7 +75,7 @@ pub(crate) fn of_variable(root: &Path, variable: &Variable) -> Option<HostReques
             });
             pieces.collect()
         }
-        Value::Secret(_) | Value::Unresolved(_) | Value::NotPassed => return None,
+        Value::Secret(_) | Value::Unresolved(_) | Value::Environment(_) | Value::NotPassed => return None,
     };
     let parts = serde_json::json!([shown(root), "variable", variable.name, text]);
     (variable.origin.path() == manifest::local_file(root).strip_prefix(root).ok()?).then(|| HostRequest {

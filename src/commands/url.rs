@@ -1,9 +1,9 @@
 //! `devenv url [SERVICE]`: the URL by which an app, or the administrator, reaches a service.
 
 use super::checkout::{self, Opened, Wish};
+use super::env_files::Main;
 use super::session::{Project, unknown_service};
 use crate::cli::{Global, Url};
-use crate::dotenv;
 use crate::machine::clipboard;
 use crate::model::{Diagnostic, Exit, Failure};
 use crate::plan::{self, DesiredService, FixedPorts, render_fields};
@@ -18,10 +18,12 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], url: &Url, printer: 
     // Nothing is started here, so nothing need be free.
     project.fixed_ports = FixedPorts::Named;
     // A password in a line of the user's own is the server's.
-    let target = dotenv::git::choose(&project.reading.root, checkout::env_file(&project).as_deref())?;
-    let lines = dotenv::user_lines(&dotenv::file::read(&target.path)?);
-    let values: BTreeMap<String, String> =
-        lines.iter().filter_map(|line| Some((line.name.clone(), line.value.as_ref()?.reveal().to_owned()))).collect();
+    let target = Main::of(&project, checkout::env_file(&project).as_deref())?;
+    let values: BTreeMap<String, String> = target
+        .lines
+        .iter()
+        .filter_map(|line| Some((line.name.clone(), line.value.as_ref()?.reveal().to_owned())))
+        .collect();
     let overrides = plan::overrides(&project.reading.stack.variables, &values);
     let desired = project.desired(&observed, &overrides, &[])?;
     let service = chosen(&desired.services, url.service.as_deref())?;

@@ -126,7 +126,7 @@ pub(crate) fn without_fields(variables: &[&Variable]) -> Vec<Entry> {
             let piece = |piece: &Piece| if let Piece::Text(text) = piece { text.clone() } else { "x".to_owned() };
             template.0.iter().map(piece).collect()
         }
-        Value::Secret(_) | Value::Unresolved(_) | Value::NotPassed => String::new(),
+        Value::Secret(_) | Value::Unresolved(_) | Value::Environment(_) | Value::NotPassed => String::new(),
     };
     let mut entries: Vec<Entry> = Vec::new();
     for variable in variables {

@@ -163,7 +163,8 @@ mod tests {
         let told = bind(stack, &Kinds::built_in().unwrap(), &Local::default());
         let template = |variable: &Variable| match &variable.value {
             Value::Bound { template, .. } => {
-                Some(template.fields().map(|(service, field)| format!("{}={service}.{field}", variable.name)).collect())
+                let field = |(service, field)| format!("{}={service}.{field}", variable.name);
+                Some(template.fields().map(field).collect::<Vec<_>>().concat())
             }
             _ => None,
         };

@@ -121,7 +121,10 @@ impl Binder<'_> {
             .filter(|at| self.kind(*at).is_some_and(|kind| kind.port != 0 && self.listens_on(*at, kind, number)));
         let (Some(service), None) = (fitting.next(), fitting.next()) else { return None };
         let template = Template::field(&self.services[service].name, "host");
-        Some((Value::Bound { template, dropped: Vec::new() }, Host { service, prefix, has_port: false }))
+        Some((
+            Value::Bound { template, dropped: Vec::new() },
+            Host { service, prefix, has_port: false, over_pooler: false },
+        ))
     }
 
     /// A value from the variable or secret, or with the literal, that a service's own login has.

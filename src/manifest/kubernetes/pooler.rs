@@ -51,7 +51,8 @@ pub(super) fn lead_on(reader: &mut Reader<'_, '_>) {
     for container in &mut containers {
         let Some((pod, node)) = container.runs else { continue };
         let told = &mut container.pooler.told;
-        let read = environment::of_container(reader.objects, &reader.secrets, node, &container.namespace);
+        let budget = &reader.input.project.budget;
+        let read = environment::of_container(reader.objects, &reader.secrets, node, &container.namespace, budget);
         told.extend(read.variables.into_iter().map(|variable| (variable.given.name, variable.given.whole.text)));
         for key in ["command", "args"] {
             let words = node.get(key).and_then(Node::as_sequence).unwrap_or_default().iter().filter_map(Node::as_str);

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let cli = match cli::parse(std::env::args_os()) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return ExitCode::from(commands::usage(&error)),
     };
     let color = match cli.global.color {
         Color::Auto => ColorChoice::Auto,
@@ -33,17 +33,4 @@ fn main() -> ExitCode {
             ExitCode::from(failure.exit as u8)
         }
     }
-}
-
-/// A command line that cannot be read, and help that was asked for.
-fn usage(error: &cli::Error) -> ExitCode {
-    // Where the terminal is gone there is nobody left to tell.
-    let _ = error.print();
-    if error.use_stderr() && std::env::args().take_while(|word| word != "--").any(|word| word == "--json") {
-        let text = error.to_string();
-        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-        let failure = Failure::new(Exit::Usage, Diagnostic::error("usage", message));
-        let _ = Printer::new(false, ColorChoice::Never).json(&devenv::ui::failure_json(&failure));
-    }
-    ExitCode::from(if error.use_stderr() { Exit::Usage as u8 } else { 0 })
 }

@@ -71,9 +71,9 @@ fn every_key_of_a_compose_service_is_accounted_for() {
                 let paths: Vec<&str> =
                     service["keys"].as_array().unwrap().iter().map(|key| key["path"].as_str().unwrap()).collect();
                 let told = |key: &str| {
-                    // `configs:` are told as the mounts that they are.
-                    let key = if key == "configs" { "volumes" } else { key };
-                    paths.iter().any(|path| *path == key || path.starts_with(&format!("{key}.")))
+                    // `configs:`, and `secrets:` that hold no password, are told as the mounts that they are.
+                    let keys: &[&str] = if ["configs", "secrets"].contains(&key) { &[key, "volumes"] } else { &[key] };
+                    paths.iter().any(|path| keys.iter().any(|key| path == key || path.starts_with(&format!("{key}."))))
                 };
                 // Where others are taken over, and when it starts, is no matter of the server's.
                 for key in declared.keys().filter(|key| !["extends", "profiles"].contains(&key.as_str())) {

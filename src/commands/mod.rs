@@ -46,12 +46,14 @@ mod trust;
 mod unset;
 mod up;
 mod url;
+mod usage;
 mod variables;
 
 use crate::cli::{Cli, Command, Down, Exec, Shell};
 use crate::model::{Diagnostic, Exit, Failure};
 use crate::ui::Printer;
 use clap::CommandFactory;
+pub use usage::usage;
 
 /// Carries the command out. The number is the exit code of what it ran (`devenv run`, `devenv shell`), else 0.
 pub async fn run(cli: Cli, printer: &Printer) -> Result<u8, Failure> {

@@ -432,21 +432,16 @@ fn a_servers_files_carry_awkward_values_whole() {
 #[test]
 fn a_redis_without_a_password_says_that_it_is_open() {
     for kind in ["redis", "valkey"] {
-        let mut open = service("cache", kind, "8.0.2");
-        let user = User {
-            name: Located::new(String::new(), origin()),
-            credential: Credential::None,
-            bound: true,
-            rights: None,
+        let config = |credential: Credential| {
+            let mut cache = service("cache", kind, "8.0.2");
+            let name = Located::new(String::new(), origin());
+            cache.users.push(User { name, credential, bound: true, rights: None });
+            file(&decide(&stack(vec![cache]), &Observed::default()), &format!("/etc/devenv/{kind}.conf"))
         };
-        open.users.push(user);
-        let text = file(&decide(&stack(vec![open]), &Observed::default()), &format!("/etc/devenv/{kind}.conf"));
-        assert!(text.contains("protected-mode no") && !text.contains("requirepass"), "{text}");
-        let text = file(
-            &decide(&stack(vec![service("cache", kind, "8.0.2")]), &Observed::default()),
-            &format!("/etc/devenv/{kind}.conf"),
-        );
-        assert!(text.contains("requirepass") && !text.contains("protected-mode"), "{text}");
+        let open = config(Credential::None);
+        assert!(open.contains("protected-mode no") && !open.contains("requirepass"), "{open}");
+        let closed = config(Credential::Variable("CACHE_PASSWORD".to_owned()));
+        assert!(closed.contains("requirepass") && !closed.contains("protected-mode"), "{closed}");
     }
 }
 

@@ -7,7 +7,7 @@ use super::value::{Content, Value};
 use crate::manifest::dialect::{Input, ManifestFile};
 use crate::manifest::env_file::{self, Format};
 use crate::manifest::files::{FileFault, parse_yaml, tidy};
-use crate::model::{Diagnostic, EnvInput, Located, Origin, Source, SourceFile, without_managed_block};
+use crate::model::{Diagnostic, EnvInput, Located, Origin, Severity, Source, SourceFile, without_managed_block};
 use crate::project::Resource;
 use crate::syntax::tree::Node;
 use std::cell::RefCell;
@@ -145,6 +145,12 @@ impl<'a> Loader<'a> {
             Err(error) => {
                 if let Some(origin) = named {
                     self.diagnostics.push(error.named_at(origin));
+                } else if error.fault == FileFault::Outside {
+                    // Nobody named this file: without it the manifests may still say enough.
+                    let mut told = *error.diagnostic;
+                    told.severity = Severity::Warning;
+                    told.help = vec!["it is not read; replace the link by a file of the project".to_owned()];
+                    self.diagnostics.push(told);
                 } else if error.fault != FileFault::Missing {
                     self.diagnostics.push(*error.diagnostic);
                 }

@@ -1,0 +1,21 @@
+//! A command line that cannot be read, and help that was asked for.
+
+use crate::cli;
+use crate::model::{Diagnostic, Exit, Failure};
+use crate::ui::{ColorChoice, Printer, failure_json};
+
+/// Says what is wrong with the command line, also as JSON where it asks for that; the exit code.
+pub fn usage(error: &cli::Error) -> u8 {
+    // Where the terminal is gone there is nobody left to tell.
+    let _ = error.print();
+    if !error.use_stderr() {
+        return 0;
+    }
+    if std::env::args().take_while(|word| word != "--").any(|word| word == "--json") {
+        let text = error.to_string();
+        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        let failure = Failure::new(Exit::Usage, Diagnostic::error("usage", message));
+        let _ = Printer::new(false, ColorChoice::Never).json(&failure_json(&failure));
+    }
+    Exit::Usage as u8
+}

@@ -1,6 +1,6 @@
 //! What git knows of the project, asked from the `git` on PATH.
 //!
-//! Git is only read: nothing is fetched, no lock is taken, no hook or helper of the repository is run ([`command`]).
+//! Git is only read: nothing is fetched, no lock is taken, no hook or helper of the repository is run (`command`).
 
 use super::ask::{Answer, ask};
 use super::program::{OnPath, Programs};

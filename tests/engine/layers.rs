@@ -112,7 +112,7 @@ fn a_snapshot_holds_every_service_and_restoring_it_brings_back_all_of_them() {
 
         // Nothing is discarded without a word.
         let refused = project.fail(2, &["snapshot", "restore", "first"]);
-        assert!(refused.stderr.contains("discards") && refused.stderr.contains("db ("), "{}", refused.stderr);
+        assert!(refused.stderr.contains("discards") && refused.stderr.contains("in: cache, db"), "{}", refused.stderr);
         assert_eq!(read(&project), both("three"));
 
         run(&project, way, &["snapshot", "restore", "first", "--yes"]);

@@ -80,7 +80,7 @@ fn why(difference: &Difference) -> String {
     }
 }
 
-/// A text of ours that quotes others': what stands between backticks is code, as in [`super::html`].
+/// A text of ours that quotes others': what stands between backticks is code, as in `super::html`.
 fn prose(text: &str) -> String {
     let parts = text.split('`').enumerate().map(|(at, part)| match part {
         "" => String::new(),

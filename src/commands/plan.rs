@@ -8,7 +8,7 @@ use crate::cli::{Global, Plan as Arguments};
 use crate::machine::Trust;
 use crate::model::Failure;
 use crate::plan::{Action, Step};
-use crate::ui::{Printer, Table};
+use crate::ui::{Printer, Table, not_carried_out, not_carried_out_json};
 use std::path::PathBuf;
 
 /// Runs the command.
@@ -51,10 +51,15 @@ pub(crate) async fn run(
                 })
             })
             .collect();
-        return printer.json(&serde_json::json!({"environment": project.identity.name, "steps": steps, "consent": consent::json(&asked, &trust)}));
+        return printer.json(&serde_json::json!({
+            "environment": project.identity.name, "steps": steps, "consent": consent::json(&asked, &trust),
+            "not_carried_out": not_carried_out_json(&project.reading.stack.services),
+        }));
     }
+    let not_carried_out = not_carried_out(&project.reading.stack.services);
     if plan.changes_nothing() {
-        return printer.data("nothing to change: every service runs as declared\n");
+        printer.data("nothing to change: every service runs as declared\n")?;
+        return not_carried_out.iter().try_for_each(|line| printer.data(&format!("{line}\n")));
     }
     let mut table = Table::new(["service", "step", "", "cause"]);
     for step in &plan.steps {
@@ -62,7 +67,8 @@ pub(crate) async fn run(
         table.row([step.service.as_str(), verb, &what, &step.cause]);
     }
     printer.data(&table.render(printer))?;
-    consent::lines(&asked, &trust).iter().try_for_each(|line| printer.data(&format!("{line}\n")))
+    let mut more = consent::lines(&asked, &trust).into_iter().chain(not_carried_out);
+    more.try_for_each(|line| printer.data(&format!("{line}\n")))
 }
 
 /// What a step does, in a verb and its object.

@@ -11,7 +11,9 @@ use crate::dotenv::UserLine;
 use crate::model::{Diagnostic, Event, Exit, Failure, ImageRef, Observed, Service, Stack};
 use crate::plan::{self, Action, Desired, Fields, Plan};
 use crate::resolve::lock_file;
-use crate::ui::{Layout, Printer, Reporter, ServiceRow, env_line, not_carried_out_line, production_line, ready_line};
+use crate::ui::{
+    Layout, Printer, Reporter, ServiceRow, env_line, not_carried_out, not_carried_out_json, production_line, ready_line,
+};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
@@ -161,8 +163,8 @@ pub(crate) async fn bring_up(
             let apps = stack.apps.iter().filter(|app| !stack.left_out.contains(&app.name)).count();
             let line = production_line(layout, &stack.sources, rows.len(), apps, &stack.left_out);
             starting.printer.line(&line);
-            if let Some(line) = not_carried_out_line(layout, &stack.services) {
-                starting.printer.line(&line);
+            if let Some(text) = not_carried_out(&stack.services) {
+                starting.printer.line(&layout.line("", &text));
             }
         }
         shown = true;
@@ -407,5 +409,6 @@ fn outcome_json(project: &Project, ready: &Ready, env: &env_files::Main, written
     serde_json::json!({
         "environment": project.identity.name, "services": services,
         "env_file": env.file.path(), "variables": written.count, "to_fill_in": written.to_fill_in,
+        "not_carried_out": not_carried_out_json(&project.reading.stack.services),
     })
 }

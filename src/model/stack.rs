@@ -181,6 +181,11 @@ impl Service {
             origin,
         }
     }
+
+    /// How many of its keys are not carried out here.
+    pub fn not_carried_out(&self) -> usize {
+        self.keys.iter().filter(|key| key.support == Support::Unsupported).count()
+    }
 }
 
 /// One server setting.

@@ -23,6 +23,6 @@ pub use paint::{ColorChoice, Style};
 pub use printer::Printer;
 pub use report::{github_annotations, html, json as report_json, markdown, sarif, terminal};
 pub use reporter::{Layout, Reporter, ServiceRow};
-pub use summary::{age, bytes, env_line, not_carried_out_line, production_line, ready_line, seconds};
+pub use summary::{age, bytes, env_line, not_carried_out, not_carried_out_json, production_line, ready_line, seconds};
 pub use table::{Table, columns, padded};
 pub use visible::visible;

@@ -3,7 +3,7 @@
 use super::reporter::Layout;
 use super::table::wrapped;
 use super::visible::one_line;
-use crate::model::{Service, Source, Support};
+use crate::model::{Service, Source};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -33,17 +33,20 @@ pub fn production_line(
 }
 
 /// `3 keys of 2 services are not carried out: devenv manifest`; none where everything is.
-pub fn not_carried_out_line(layout: Layout, services: &[Service]) -> Option<String> {
-    let of = |service: &Service| service.keys.iter().filter(|key| key.support == Support::Unsupported).count();
-    let counts: Vec<usize> = services.iter().map(of).filter(|count| *count > 0).collect();
+pub fn not_carried_out(services: &[Service]) -> Option<String> {
+    let counts: Vec<usize> = services.iter().map(Service::not_carried_out).filter(|count| *count > 0).collect();
     let keys: usize = counts.iter().sum();
     let are = if keys == 1 { "is" } else { "are" };
-    let text = format!(
-        "{} of {} {are} not carried out: devenv manifest",
-        counted(keys, "key"),
-        counted(counts.len(), "service")
-    );
-    (keys > 0).then(|| layout.line("", &text))
+    (keys > 0).then(|| {
+        let of = counted(counts.len(), "service");
+        format!("{} of {of} {are} not carried out: devenv manifest", counted(keys, "key"))
+    })
+}
+
+/// The count for each service, for programs.
+pub fn not_carried_out_json(services: &[Service]) -> serde_json::Value {
+    let count = |service: &Service| (service.name.clone(), serde_json::json!(service.not_carried_out()));
+    serde_json::Value::Object(services.iter().map(count).collect())
 }
 
 /// `.env  9 variables written · 2 values to fill in: STRIPE_KEY, SENTRY_DSN`.
@@ -108,13 +111,12 @@ fn counted(count: usize, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Key, Origin, SourceFile, Version};
+    use crate::model::{Key, Origin, SourceFile, Support, Version};
     use crate::ui::ServiceRow;
     use std::sync::Arc;
 
     #[test]
     fn what_is_not_carried_out_is_counted_in_one_line() {
-        let layout = Layout::of(&[ServiceRow { name: "db".into(), what: "postgres 16.4".into() }]);
         let place = Origin::start_of(&Arc::new(SourceFile { path: "compose.yaml".into(), text: String::new() }));
         let service = |name: &str, keys: &[Support]| {
             let version = Version::parse("16.4", false, |_| 2, place.clone());
@@ -129,11 +131,12 @@ mod tests {
         let (as_declared, not) = (Support::Reproduced, Support::Unsupported);
         let services =
             [service("db", &[not, as_declared, not]), service("cache", &[not]), service("queue", &[as_declared])];
-        let line = not_carried_out_line(layout, &services).unwrap();
-        assert_eq!(line.trim(), "3 keys of 2 services are not carried out: devenv manifest");
-        let line = not_carried_out_line(layout, &services[1..]).unwrap();
-        assert_eq!(line.trim(), "1 key of 1 service is not carried out: devenv manifest");
-        assert_eq!(not_carried_out_line(layout, &services[2..]), None);
+        let line = not_carried_out(&services).unwrap();
+        assert_eq!(line, "3 keys of 2 services are not carried out: devenv manifest");
+        let line = not_carried_out(&services[1..]).unwrap();
+        assert_eq!(line, "1 key of 1 service is not carried out: devenv manifest");
+        assert_eq!(not_carried_out(&services[2..]), None);
+        assert_eq!(not_carried_out_json(&services), serde_json::json!({"db": 2, "cache": 1, "queue": 0}));
     }
 
     #[test]

@@ -242,6 +242,24 @@ fn up_tells_a_program_what_it_came_to() {
 }
 
 #[test]
+fn what_is_not_carried_out_is_counted_by_plan_and_up_for_people_and_for_programs() {
+    let compose = "services:\n  web: {image: acme/web:1, environment: {A: redis://cache, B: redis://jobs, C: redis://all}}\n  \
+                   cache: {image: \"redis:7.0.15\", restart: always, privileged: true}\n  \
+                   jobs: {image: \"redis:7.0.15\", restart: always}\n  all: {image: \"redis:7.0.15\"}\n";
+    let project = Sandbox::new(&[("compose.yaml", compose)]);
+    let line = "3 keys of 2 services are not carried out: devenv manifest";
+    let counts = serde_json::json!({"cache": 2, "jobs": 1, "all": 0});
+    let plan = project.succeed(&["plan"]).stdout;
+    assert!(plan.contains("create container") && plan.trim_end().ends_with(line), "{plan}");
+    assert_eq!(project.succeed(&["plan", "--json"]).json()["not_carried_out"], counts);
+    assert_eq!(project.succeed(&["up", "--json"]).json()["not_carried_out"], counts);
+    let again = project.succeed(&["up"]).stderr;
+    assert!(again.contains(line), "{again}");
+    let plan = project.succeed(&["plan"]).stdout;
+    assert!(plan.starts_with("nothing to change") && plan.trim_end().ends_with(line), "{plan}");
+}
+
+#[test]
 fn a_manifest_on_standard_input_is_an_environment_of_its_folder() {
     let project = Sandbox::new(&[]);
     let outcome = piped(&mut project.command(&["up", "-f", "-"]), MANIFEST);

@@ -3,6 +3,7 @@
 use super::parity::{not_asked, read_facts};
 use super::session::{built_in_kinds, read};
 use crate::cli::Global;
+use crate::machine::today;
 use crate::manifest::Reading;
 use crate::model::{
     Diagnostic, Difference, Exit, Fact, Failure, Gap, Impact, Origin, Report, ReportedService, Said, ServiceFacts,
@@ -102,12 +103,14 @@ pub(crate) fn report(global: &Global, files: &[PathBuf], names: [&str; 2]) -> Re
         report.services.push(ReportedService {
             name: service.clone(),
             kind: first.kind.clone(),
+            origin: origin.cloned(),
             versions,
             facts: told_of,
             not_asked: not_asked(&facts),
         });
     }
     report.sort();
+    report.sections.extend(parity::ended(&report, &built_in_kinds()?, &today()));
     Ok(report)
 }
 

@@ -36,7 +36,6 @@ pub(crate) async fn run(
     }
     let mut project = Project::load(global, files, Strictness::AllowFloating, None, Purpose::Use, printer)?;
     project.fixed_ports = FixedPorts::Named;
-    printer.diagnostics(&manifest::ended(&project.reading.stack, project.kinds(), &today()));
     // Programs and git answer while the servers do.
     let reading = project.reading.clone();
     let gaps = tokio::task::spawn_blocking(move || gaps(&reading));
@@ -49,7 +48,8 @@ pub(crate) async fn run(
     })??;
     printer.diagnostics(&gaps.notes);
     report.differences.extend(gaps.differences);
-    report.sections = gaps.sections;
+    report.sections.extend(parity::ended(&report, project.kinds(), &today()));
+    report.sections.extend(gaps.sections);
     report.sort();
     show(&report, command.format, printer)?;
     check(&report, command)
@@ -220,6 +220,7 @@ fn report(project: &Project, production: Option<&Production>, local: &Local) -> 
         report.services.push(ReportedService {
             name: service.name.clone(),
             kind: service.kind.clone(),
+            origin: in_production.map(|service| service.version.origin.clone()),
             versions: versions(declared.as_ref(), overlay, production.map(|_| asked.ok_or("was not asked")), answer),
             facts: compared.facts,
             not_asked: missing,

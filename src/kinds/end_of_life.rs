@@ -1,56 +1,79 @@
 //! Until when the projects give fixes for their servers' series.
 
 use super::Kind;
-use crate::model::Version;
+
+/// A series that gets no fixes from its project any more.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended<'a> {
+    kind: &'a Kind,
+    series: &'a str,
+    day: &'a str,
+}
+
+impl Ended<'_> {
+    /// `Postgres 13 has had no fixes since 2025-11-13`.
+    pub fn sentence(&self) -> String {
+        format!("{} {} has had no fixes since {}", self.kind.title, self.series, self.day)
+    }
+
+    /// Where that is written, and when somebody looked: the list is shipped and may be older than the page.
+    pub fn source(&self) -> String {
+        format!("{} (looked up on {})", self.kind.end_of_life_source, self.kind.end_of_life_checked)
+    }
+}
 
 impl Kind {
-    /// The last day (`2025-11-13`) on which the version's series got fixes; none where that is not known. The longest
-    /// series that fits counts: `10.11` before `10`.
-    pub fn end_of_life(&self, version: &Version) -> Option<&str> {
-        let parts: Vec<String> = version.parts().iter().map(u64::to_string).collect();
-        (1..=parts.len()).rev().find_map(|count| self.end_of_life.get(&parts[..count].join("."))).map(String::as_str)
+    /// The series of a version's numbers, where it got its last fixes before `today` (`2026-01-31`); none where that is
+    /// not known. The longest series that fits counts: `10.11` before `10`.
+    pub fn ended(&self, version: &[u64], today: &str) -> Option<Ended<'_>> {
+        let parts: Vec<String> = version.iter().map(u64::to_string).collect();
+        let known = |count| self.end_of_life.get_key_value(&parts[..count].join("."));
+        let (series, day) = (1..=parts.len()).rev().find_map(known)?;
+        (day.as_str() < today).then_some(Ended { kind: self, series, day })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use crate::kinds::Kinds;
-    use crate::model::{Origin, SourceFile, Version};
-    use std::sync::Arc;
+    use crate::model::Version;
 
-    fn end(kind: &str, text: &str) -> Option<String> {
+    /// What is told of a version on that day.
+    fn told(kind: &str, text: &str, today: &str) -> Option<String> {
         let kinds = Kinds::built_in().unwrap();
         let kind = kinds.get(kind).unwrap();
-        let origin = Origin::start_of(&Arc::new(SourceFile { path: "x".into(), text: String::new() }));
-        let version = Version::parse(text, false, |parts| kind.exact_parts(parts), origin);
-        kind.end_of_life(&version).map(str::to_owned)
+        kind.ended(&Version::parts_in(text), today).map(|ended| ended.sentence())
     }
 
     #[test]
     fn the_series_of_a_version_has_its_day_and_an_unknown_one_has_none() {
-        for (kind, text, day) in [
-            ("postgres", "13", Some("2025-11-13")),
-            ("postgres", "13.4-alpine", Some("2025-11-13")),
-            ("postgres", "9.6.24", Some("2021-11-11")),
-            ("postgres", "99", None),
-            ("mysql", "8.0.36", Some("2026-04-30")),
-            ("mysql", "8", None),
-            ("mariadb", "10.11.8", Some("2028-02-16")),
-            ("redis", "7.2.5", None),
-            ("rabbitmq", "3.13-management", Some("2024-09-18")),
-            ("postgres", "latest", None),
+        for (kind, text, series, day) in [
+            ("postgres", "13", "Postgres 13", "2025-11-13"),
+            ("postgres", "13.4-alpine", "Postgres 13", "2025-11-13"),
+            ("postgres", "9.6.24", "Postgres 9.6", "2021-11-11"),
+            ("mysql", "8.0.36", "MySQL 8.0", "2026-04-30"),
+            ("mariadb", "10.11.8", "MariaDB 10.11", "2028-02-16"),
+            ("redis", "7.2.5", "Redis 7.2", "2029-12-01"),
+            ("rabbitmq", "3.13-management", "RabbitMQ 3.13", "2024-09-17"),
+            ("elasticsearch", "7.17.29", "Elasticsearch 7", "2026-01-15"),
         ] {
-            assert_eq!(end(kind, text).as_deref(), day, "{kind} {text}");
+            let sentence = format!("{series} has had no fixes since {day}");
+            assert_eq!(told(kind, text, "2999-01-01"), Some(sentence), "{kind} {text}");
+            assert_eq!(told(kind, text, day), None, "{kind} {text}: on its last day");
+        }
+        for (kind, text) in [("postgres", "99"), ("mysql", "8"), ("redis", "7"), ("postgres", "latest")] {
+            assert_eq!(told(kind, text, "2999-01-01"), None, "{kind} {text}");
         }
     }
 
     #[test]
-    fn every_day_is_one_and_says_where_it_is_written() {
+    fn every_list_says_where_it_is_written_and_when_that_was_looked_up() {
         let kinds = Kinds::built_in().unwrap();
         let known: Vec<_> = kinds.iter().filter(|kind| !kind.end_of_life.is_empty()).collect();
-        assert!(known.len() >= 8);
+        assert!(known.len() >= 10);
         for kind in known {
             assert!(kind.end_of_life_source.starts_with("https://"), "{}", kind.name);
+            assert!(crate::kinds::is_day(&kind.end_of_life_checked), "{}", kind.name);
             for (series, day) in &kind.end_of_life {
                 assert!(crate::kinds::is_day(day), "{} {series}: {day}", kind.name);
                 assert!(series.split('.').all(|part| part.parse::<u64>().is_ok()), "{} {series}", kind.name);

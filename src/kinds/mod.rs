@@ -102,6 +102,9 @@ pub struct Kind {
     /// What a login of the rights `master` is granted: Postgres' predefined roles, `MySQL`'s privileges.
     #[serde(default)]
     pub master: Vec<String>,
+    /// What a login of those rights may do in production and not here.
+    #[serde(default)]
+    pub master_note: String,
     /// The login that apps use where nothing is said (`guest` names no such thing: it is refused over a network).
     #[serde(default)]
     pub default_user: Option<String>,
@@ -151,6 +154,9 @@ pub struct Kind {
     /// Where the project says so.
     #[serde(default)]
     pub end_of_life_source: String,
+    /// The day on which that was looked up last.
+    #[serde(default)]
+    pub end_of_life_checked: String,
 }
 
 /// An HTTP API beside the server's own port, there only where production has it too.
@@ -266,6 +272,21 @@ pub struct Family {
     /// The folder whose files the server runs at its first start.
     #[serde(default)]
     pub init_folder: Option<String>,
+    /// How its images are told to load definitions, where that is by variables.
+    #[serde(default)]
+    pub definitions: Option<DefinitionsFile>,
+}
+
+/// Variables by which an image is told to load a broker's definitions from a file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DefinitionsFile {
+    /// The variable that says whether: `yes`, `true` or `1`.
+    pub switch: String,
+    /// The variable that says from where.
+    pub variable: String,
+    /// The path where that one says nothing.
+    pub path: String,
 }
 
 /// A file for the container.

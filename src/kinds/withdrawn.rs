@@ -19,6 +19,7 @@ struct Entry {
     what: String,
     instead: String,
     source: String,
+    checked: String,
 }
 
 /// What became of an image.
@@ -30,7 +31,7 @@ pub struct Withdrawn {
     pub what: String,
     /// The image to run instead, by its full name.
     pub instead: String,
-    /// Where that is written.
+    /// Where that is written, and when somebody looked.
     pub source: String,
 }
 
@@ -55,7 +56,7 @@ pub fn withdrawn(image: &ImageRef, has: impl Fn(&str) -> bool) -> Option<Withdra
         since: entry.since.clone(),
         what: entry.what.clone(),
         instead: instead.trim_end_matches(':').to_owned(),
-        source: entry.source.clone(),
+        source: format!("{}, looked up on {}", entry.source, entry.checked),
     })
 }
 
@@ -85,6 +86,8 @@ mod tests {
             ("bitnami/postgresql:latest", None),
             ("bitnami/postgresql", None),
             ("bitnamilegacy/postgresql:16.4.0", None),
+            ("public.ecr.aws/bitnami/redis:7.2.5", Some("docker.io/bitnamilegacy/redis:7.2.5")),
+            ("public.ecr.aws/bitnami/redis", Some("docker.io/bitnamilegacy/redis")),
             ("minio/minio", Some("quay.io/minio/minio")),
             ("minio/minio:RELEASE.2025-09-07T16-13-09Z", Some("quay.io/minio/minio:RELEASE.2025-09-07T16-13-09Z")),
             ("quay.io/minio/minio:RELEASE.2025-09-07T16-13-09Z", None),
@@ -103,7 +106,8 @@ mod tests {
             serde_saphyr::from_str(include_str!("../../templates/withdrawn-images.yaml")).unwrap();
         assert!(entries.len() >= 3);
         for entry in entries {
-            assert!(crate::kinds::is_day(&entry.since) && entry.source.starts_with("https://"), "{entry:?}");
+            assert!(crate::kinds::is_day(&entry.since) && crate::kinds::is_day(&entry.checked), "{entry:?}");
+            assert!(entry.source.starts_with("https://"), "{entry:?}");
             let image = ImageRef::parse(&entry.instead.replace("{name}", "x").replace("{tag}", "1")).unwrap();
             assert_eq!(withdrawn(&image, |_| false), None, "{image}");
         }

@@ -7,13 +7,10 @@ use crate::model::{Diagnostic, Service, Stack};
 /// that the same files always read the same.
 pub fn ended(stack: &Stack, kinds: &Kinds, today: &str) -> Vec<Diagnostic> {
     let told = |service: &Service| {
-        let kind = kinds.get(&service.kind)?;
-        let day = kind.end_of_life(&service.version).filter(|day| *day < today)?;
-        let series = kind.end_of_life.iter().find(|(_, known)| *known == day).map_or("", |(series, _)| series);
-        let message = format!("{} {series} has had no fixes since {day}", kind.title);
-        let told = Diagnostic::warning("end-of-life", message)
+        let ended = kinds.get(&service.kind)?.ended(&service.version.parts(), today)?;
+        let told = Diagnostic::warning("end-of-life", ended.sentence())
             .at(&service.version.origin, format!("production runs {}", service.version.text))
-            .because(format!("its project says so: {}", kind.end_of_life_source));
+            .because(format!("its project says so: {}", ended.source()));
         Some(told.help("plan an upgrade in production; what is declared is what runs here"))
     };
     stack.services.iter().filter_map(told).collect()

@@ -178,6 +178,7 @@ fn read_within(request: &Request, budget: &Budget) -> Result<Reading, Failure> {
     }
     let mut expect = Expect::default();
     let env_files = overlay::lay_over(&local, &mut stack, &kinds, &mut expect);
+    rights::note_masters(&mut stack, &kinds);
     let central = central::bind(&mut stack, &kinds, &local);
     let production = production::set_aside(&mut stack, &local);
     // What a broken file would have declared is not known: that it is missing would be a false trail.

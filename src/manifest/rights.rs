@@ -5,8 +5,8 @@
 
 use super::expect::Expect;
 use super::tree::Node;
-use crate::kinds::{Kind, Protocol};
-use crate::model::{Credential, Diagnostic, Located, Origin, Rights, Service, User};
+use crate::kinds::{Kind, Kinds, Protocol};
+use crate::model::{Credential, Diagnostic, Located, Origin, Rights, Service, Stack, User};
 
 /// What `rights` of a service's entry says; what is wrong with it is reported.
 pub(super) fn of_service(node: &Node, kind: &Kind, expect: &mut Expect) -> Option<Rights> {
@@ -40,6 +40,16 @@ fn read(node: &Node, of: &str, kind: &Kind, expect: &mut Expect) -> Option<Right
         return None;
     }
     Some(rights)
+}
+
+/// Says of each service whose apps log in as a cloud's master what that login may do there and not here.
+pub(super) fn note_masters(stack: &mut Stack, kinds: &Kinds) {
+    for service in &mut stack.services {
+        let is_master = service.users.iter().any(|user| user.rights == Some(Rights::Master));
+        if let Some(kind) = kinds.get(&service.kind).filter(|kind| is_master && !kind.master_note.is_empty()) {
+            service.notes.push(kind.master_note.clone());
+        }
+    }
 }
 
 /// Gives all logins of a service these rights. Where an image fixes the rights of one, that is said.

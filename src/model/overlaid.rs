@@ -133,11 +133,11 @@ fn image(declared: &Service, here: &Service) -> Vec<Change> {
     };
     let mut changes = Vec::new();
     // Beside a number, a tag says on what the image is built: another word there is another image.
-    let (variant, other) = (declared.version.variant(), here.version.variant());
+    let (variant, other) = (declared.version.variant(true), here.version.variant(true));
     let has_numbers = declared.version.number.is_some() && here.version.number.is_some();
     if has_numbers && variant != other && (!variant.is_empty() || other.contains("alpine")) {
-        let shown = |variant: &str| if variant.is_empty() { "none" } else { variant }.to_owned();
-        changes.push(change("variant", shown(variant), shown(other)));
+        let shown = |variant: &str| if variant.is_empty() { "none".to_owned() } else { variant.to_owned() };
+        changes.push(change("variant", shown(&variant), shown(&other)));
     }
     if before.value.canonical_name() != now.value.canonical_name() {
         changes.push(change("name", before.value.canonical_name(), now.value.canonical_name()));

@@ -1,6 +1,6 @@
 //! The report of parity: every side, what each says of the services, and where they differ.
 
-use super::{Difference, Impact, Said};
+use super::{Difference, Impact, Origin, Said};
 
 /// What `devenv parity` found out. The same sides give the same report, whoever asks: no ports, hosts or times.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct ReportedService {
     pub name: String,
     /// Its kind's name.
     pub kind: String,
+    /// Where production's files declare its version; none where no file was read.
+    pub origin: Option<Origin>,
     /// Its version, as each side says it; why a side is silent, where it is.
     pub versions: Vec<Said>,
     /// Everything that a side said of it.

@@ -53,10 +53,24 @@ impl Version {
         parts_of(self.number.as_deref().unwrap_or_default())
     }
 
-    /// What a tag says beside its number: `-alpine` of `16-alpine`; empty where it has no number.
-    pub fn variant(&self) -> &str {
-        let number = self.number.as_deref().filter(|number| !number.is_empty());
-        number.and_then(|number| self.text.split_once(number)).map_or("", |(_, variant)| variant)
+    /// The numbers of a text that is a version or a tag: `16.4-alpine` has `[16, 4]`, `absent` none.
+    pub fn parts_in(text: &str) -> Vec<u64> {
+        parts_of(&number_in(text).unwrap_or_default())
+    }
+
+    /// The variant of an image, with its hyphen: `-alpine3.20`, `-management-alpine`, also of `alpine` alone; empty where
+    /// there is none. Of an image's tag that is all that stands beside its number; of any other text (`16.4-rds.2024`)
+    /// what begins with a known word.
+    pub fn variant(&self, is_tag: bool) -> String {
+        let beside = match self.number.as_deref().filter(|number| !number.is_empty()) {
+            Some(number) => self.text.split_once(number).map_or_else(String::new, |(_, beside)| beside.to_owned()),
+            None => format!("-{}", self.text),
+        };
+        if is_tag && self.number.is_some() {
+            return beside;
+        }
+        let mut hyphens = beside.match_indices('-');
+        hyphens.find_map(|(at, _)| is_variant(&beside[at + 1..]).then(|| beside[at..].to_owned())).unwrap_or_default()
     }
 
     /// The first number.
@@ -69,17 +83,8 @@ impl Version {
     pub fn with_number(&self, number: &str) -> String {
         match &self.number {
             Some(own) if self.text.contains(own.as_str()) => self.text.replacen(own.as_str(), number, 1),
-            _ => format!("{number}{}", self.image_variant()),
+            _ => format!("{number}{}", self.variant(false)),
         }
-    }
-
-    /// The variant of an image that the text names, with its hyphen: `-alpine3.20`, `-management-alpine`; empty where it
-    /// names none. What is no image's variant (`-rds.2024`) is not taken for one.
-    pub fn image_variant(&self) -> String {
-        // `alpine` alone is what `-alpine` is beside a number.
-        let whole = if self.number.is_none() { format!("-{}", self.text) } else { self.text.clone() };
-        let mut hyphens = whole.match_indices('-');
-        hyphens.find_map(|(at, _)| is_variant(&whole[at + 1..]).then(|| whole[at..].to_owned())).unwrap_or_default()
     }
 
     /// The tag that a pin means: a number alone settles the release, and leaves the variant as it is. Whether the version
@@ -89,7 +94,7 @@ impl Version {
         match (is_number, is_tag) {
             (false, _) => asked.to_owned(),
             (true, true) => self.with_number(asked),
-            (true, false) => format!("{asked}{}", self.image_variant()),
+            (true, false) => format!("{asked}{}", self.variant(false)),
         }
     }
 
@@ -124,6 +129,7 @@ const VARIANTS: &[&str] = &[
     "noble",
     "oracle",
     "oraclelinux",
+    "resolute",
     "slim",
     "trixie",
     "ubi",
@@ -185,6 +191,23 @@ mod tests {
             ("", "16.4"),
         ] {
             assert_eq!(Version::parse(text, false, |_| 2, origin.clone()).with_number("16.4"), with);
+        }
+    }
+
+    #[test]
+    fn of_a_tag_all_beside_its_number_is_its_variant_and_of_a_version_a_known_word() {
+        let origin = Origin::start_of(&Arc::new(SourceFile { path: "x".into(), text: String::new() }));
+        for (text, of_tag, of_version) in [
+            ("16.4-alpine3.20", "-alpine3.20", "-alpine3.20"),
+            ("4.0-management-alpine", "-management-alpine", "-management-alpine"),
+            ("16.4-own-build", "-own-build", ""),
+            ("16.4-rds.2024", "-rds.2024", ""),
+            ("alpine", "-alpine", "-alpine"),
+            ("latest", "", ""),
+            ("16.4", "", ""),
+        ] {
+            let version = Version::parse(text, false, |_| 2, origin.clone());
+            assert_eq!([version.variant(true), version.variant(false)], [of_tag, of_version], "{text}");
         }
     }
 

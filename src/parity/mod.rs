@@ -5,6 +5,7 @@
 mod base;
 mod compare;
 mod declared;
+mod end_of_life;
 mod facts_file;
 mod help;
 mod knowledge;
@@ -20,5 +21,6 @@ mod values;
 pub use base::with_image;
 pub use compare::{compare, left_out, local_only};
 pub use declared::{as_facts, declared, overlay};
+pub use end_of_life::ended;
 pub use facts_file::{FactsFile, is_facts, parse, render};
 pub use sides::{Advice, Compared, Declared, Sides};

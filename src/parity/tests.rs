@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::model::{
-    Change, Difference, ImageRef, Impact, Located, LockedService, Origin, Production, Protocol, Said, Service,
-    ServiceFacts, Setting, SourceFile, Verdict, Version, side,
+    Change, Credential, Difference, ImageRef, Impact, Located, LockedService, Origin, Production, Protocol, Rights,
+    Said, Service, ServiceFacts, Setting, SourceFile, User, Verdict, Version, side,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -293,4 +293,21 @@ fn advice_for_two_manifests_says_what_to_write_in_which_and_nothing_of_local_ser
             assert!(!text.contains(local), "{text}");
         }
     }
+}
+
+#[test]
+fn a_login_that_may_do_more_or_less_than_production_s_is_a_finding() {
+    let mut declared = service("16.4", production(3));
+    let name = Located::new("shop".to_owned(), production(4));
+    let credential = Credential::Own("db".to_owned());
+    declared.users.push(User { name, credential, bound: true, rights: Some(Rights::Superuser) });
+    let with = |attributes: &str| facts("16.4", &[("roles", &[("shop", attributes)])]);
+    let all = with("login, superuser, createdb, createrole, replication");
+    let found = |local: &ServiceFacts| compared(&declared, vec![(side::PRODUCTION, &all), (side::LOCAL, local)]);
+    assert_eq!(found(&all).differences, []);
+    let less = found(&with("login, createdb")).differences;
+    let line = "role shop: production login, superuser, createdb, createrole, replication · local login, createdb · \
+                manifest login, superuser, createdb, createrole, replication (compose.prod.yaml:4)";
+    assert_eq!(told(&less), [(line.to_owned(), Impact::Behaves)]);
+    assert_eq!(less[0].code, "role");
 }

@@ -378,7 +378,7 @@ pub fn image_of(service: &Service, kind: &Kind) -> Result<ImageRef, Diagnostic> 
     let version = service.version.number.as_deref().unwrap_or("latest");
     let tag =
         templates(FIELD_FUEL).render_str(&kind.tag, context! { version => version, major => service.version.major() });
-    let variant = service.version.image_variant();
+    let variant = service.version.variant(false);
     let name = tag.map_err(|error| error.to_string()).map(|tag| format!("{}:{tag}{variant}", kind.image));
     name.and_then(|name| ImageRef::parse(&name).map_err(|error| error.0)).map_err(|fault| {
         Diagnostic::error("image-name", fault).at(&service.version.origin, "this version gives no image tag")

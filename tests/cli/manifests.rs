@@ -24,9 +24,19 @@ fn a_broken_manifest_is_pointed_at_and_nothing_is_written() {
 #[test]
 fn a_version_that_production_leaves_open_is_shown_by_manifest_and_refused_by_plan_and_up() {
     for version in ["", ", version: latest"] {
-        let manifest = format!("services:\n  db: {{kind: postgres{version}}}\n");
+        let manifest =
+            format!("services:\n  db: {{kind: postgres{version}}}\n  cache: {{kind: redis, version: \"8.0.2\"}}\n");
         let sandbox = Sandbox::new(&[("services.yaml", &manifest)]);
-        sandbox.succeed(&["manifest"]);
+        let shown = sandbox.succeed(&["manifest"]);
+        for part in ["db     postgres", "cache  redis 8.0.2"] {
+            assert!(shown.stdout.contains(part), "the output is whole: {}", shown.stdout);
+        }
+        assert!(shown.stderr.contains("services.yaml:2"), "what `up` will refuse is told: {}", shown.stderr);
+        let names: Vec<serde_json::Value> = {
+            let read = sandbox.succeed(&["manifest", "--json"]).json();
+            read["services"].as_array().expect("a list").iter().map(|service| service["name"].clone()).collect()
+        };
+        assert_eq!(names, ["db", "cache"]);
         for command in ["plan", "up"] {
             let outcome = sandbox.fail(3, &[command]);
             assert!(outcome.stderr.contains("services.yaml:2"), "{}", outcome.stderr);
@@ -118,4 +128,35 @@ fn a_series_without_fixes_is_told_by_manifest_and_lock_with_its_day() {
     let read = sandbox.succeed(&["manifest", "--json"]).json();
     let told = read["diagnostics"].as_array().expect("diagnostics").iter().any(|one| one["message"] == said);
     assert!(told, "{read}");
+}
+
+#[test]
+fn a_login_whose_rights_its_image_fixes_keeps_them_and_that_is_said_at_the_line_that_asks_for_less() {
+    let sandbox = Sandbox::new(&[
+        ("compose.yaml", "services: {db: {image: \"mysql:8.4.6\", environment: {MYSQL_ROOT_PASSWORD: x}}}\n"),
+        ("services.local.yaml", "services:\n  db:\n    users: {root: {rights: owner}}\n"),
+    ]);
+    let outcome = sandbox.succeed(&["manifest", "--json"]);
+    let told = outcome.json();
+    assert_eq!(told["services"][0]["rights"], serde_json::json!({"root": "superuser"}), "{told:#}");
+    let of_code = |one: &&serde_json::Value| one["code"] == "rights-fixed";
+    let found = told["diagnostics"].as_array().expect("a list").iter().find(of_code).expect("a warning");
+    assert_eq!(found["message"], "`root` of `db` stays an administrator: its image makes it one");
+    assert_eq!((&found["origin"]["path"], &found["origin"]["line"]), (&"services.local.yaml".into(), &3.into()));
+    assert!(sandbox.succeed(&["manifest"]).stderr.contains("have the app log in by a name of its own"), "{told:#}");
+}
+
+#[test]
+fn what_a_cloud_s_master_login_may_not_do_here_is_said_of_its_service() {
+    let terraform = "resource \"aws_db_instance\" \"main\" {\n  engine = \"postgres\"\n  engine_version = \"16.4\"\n  \
+                     db_name = \"shop\"\n  username = \"shop\"\n  password = var.password\n}\n";
+    let sandbox = Sandbox::new(&[("main.tf", terraform)]);
+    let shown = sandbox.succeed(&["manifest"]).stdout;
+    assert!(
+        shown.contains("users shop (master)") && shown.contains("others are declared: `extensions: [NAME]`"),
+        "{shown}"
+    );
+    sandbox.write("services.local.yaml", "services: {main: {rights: superuser}}\n");
+    let shown = sandbox.succeed(&["manifest"]).stdout;
+    assert!(!shown.contains("extensions: [NAME]"), "{shown}");
 }

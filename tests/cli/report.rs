@@ -202,3 +202,41 @@ fn the_report_points_at_stand_ins_tools_and_what_waits_to_be_deployed() {
     assert_eq!(report["sections"][1]["code"], "people");
     validate("report", &[("with sections".to_owned(), report, true)]);
 }
+
+#[test]
+fn a_series_without_fixes_is_in_the_report_of_every_form_and_between_two_files() {
+    let facts = |version: &str| {
+        format!(
+            "facts: 1\nservices:\n  db:\n    protocol: postgres\n    product: PostgreSQL\n    version: \"{version}\"\n"
+        )
+    };
+    let project = Sandbox::new(&[
+        ("compose.yaml", "services:\n  db:\n    image: postgres:9.6.24\n"),
+        ("old.facts.yaml", &facts("9.6.24")),
+        ("new.facts.yaml", &facts("99.1")),
+    ]);
+    let said = "Postgres 9.6 has had no fixes since 2021-11-11";
+    let report = |arguments: &[&str]| {
+        let mut command = project.command(&[&["parity"], arguments].concat());
+        let outcome = command.env("DOCKER_HOST", "unix:///nowhere.sock").output().expect("the program");
+        let outcome = crate::sandbox::Outcome::of(&outcome);
+        assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+        assert!(!outcome.stderr.contains(said), "once, and in the report: {}", outcome.stderr);
+        outcome.stdout
+    };
+    for format in ["terminal", "json", "markdown", "html", "github"] {
+        let between = report(&["--between", "old", "new", "--format", format]);
+        // The annotations are of differences alone; the job's summary is the Markdown.
+        assert_eq!(between.contains(&format!("{said}: old")), format != "github", "{format}: {between}");
+        let here = report(&["--format", format]);
+        assert_eq!(
+            here.contains(&format!("{said}: manifest (compose.yaml:3)")),
+            format != "github",
+            "{format}: {here}"
+        );
+    }
+    let told: serde_json::Value = serde_json::from_str(&report(&["--format", "json"])).expect("JSON");
+    assert_eq!(told["sections"][0]["code"], "end-of-life", "{told:#}");
+    assert_eq!(told["services"][0]["origin"], serde_json::json!({"path": "compose.yaml", "line": 3, "column": 12}));
+    assert!(!report(&["--between", "new", "new"]).contains("no fixes"));
+}

@@ -58,3 +58,48 @@ fn mounted_definitions_are_loaded_and_parity_sees_them_without_the_management_ap
     let permissions = docker(&["exec", &container, "rabbitmqctl", "-q", "list_permissions", "-p", "shop"]);
     assert!(permissions.contains("app\t^app-\t.*\t.*"), "as in production: {permissions}");
 }
+
+#[test]
+fn definitions_of_a_config_map_are_loaded_as_the_cluster_does() {
+    let indented: String = DEFINITIONS.lines().map(|line| format!("    {line}\n")).collect();
+    let manifest = format!(
+        "apiVersion: v1
+kind: ConfigMap
+metadata: {{name: queue}}
+data:
+  rabbitmq.conf: load_definitions = /etc/rabbitmq/definitions.json
+  definitions.json: |
+{indented}---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {{name: queue}}
+spec:
+  template:
+    spec:
+      containers:
+        - name: rabbitmq
+          image: rabbitmq:4.0.5
+          volumeMounts: [{{name: config, mountPath: /etc/rabbitmq}}]
+      volumes: [{{name: config, configMap: {{name: queue}}}}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: web}}
+spec:
+  template:
+    spec:
+      containers:
+        - name: web
+          image: acme/web:1
+          env: [{{name: AMQP_URL, value: \"amqp://app:$(QUEUE_PASSWORD)@queue/shop\"}}]
+"
+    );
+    let project = Sandbox::new(&[("k8s/queue.yaml", &manifest)]);
+    project.succeed(&["up", "--timeout", "180s"]);
+    let container = project.container("queue");
+    let asked =
+        |what: &[&str]| docker(&[&["exec", &container, "rabbitmqctl", "-q", "--no-table-headers"], what].concat());
+    assert!(asked(&["list_queues", "-p", "shop"]).contains("jobs"));
+    assert!(asked(&["list_policies", "-p", "shop"]).contains("short"));
+    assert!(asked(&["list_permissions", "-p", "shop"]).contains("app\t^app-\t.*\t.*"));
+}

@@ -36,7 +36,7 @@ fn an_image_that_went_away_is_refused_at_its_line_and_a_mirror_is_asked_all_the_
     for arguments in [&["up"][..], &["plan"], &["lock"]] {
         let refused = project.fail(5, arguments);
         let paste = "`services: {db: {image: \"docker.io/bitnamilegacy/postgresql:16.4.0\"}}`";
-        for part in ["compose.yaml:3", "since 2025-08-28", paste] {
+        for part in ["compose.yaml:3", "since 2025-09-29", paste] {
             assert!(refused.stderr.contains(part), "{part}: {refused:?}");
         }
     }

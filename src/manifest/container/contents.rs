@@ -101,7 +101,13 @@ impl Backing<'_> {
         let name = mount.target.rsplit('/').next().unwrap_or_default();
         let is_named =
             named.iter().any(|file| *file == mount.target || file.starts_with(&format!("{}/", mount.target)));
-        let is_folder = name.rsplit_once('.').is_some_and(|(_, end)| end == "d") && mount.target.starts_with("/etc/");
+        // `/etc/mysql/conf.d`, and a file in it, whatever it is called.
+        let is_fragments = |folder: &str| folder.ends_with(".d") && folder.starts_with("/etc/");
+        let is_fragment = || {
+            let (folder, name) = mount.target.rsplit_once('/').unwrap_or_default();
+            is_fragments(folder) && [".conf", ".cnf"].iter().any(|end| name.ends_with(end))
+        };
+        let is_folder = is_fragments(&mount.target) || is_fragment();
         is_named
             || self.kind.setting_files.iter().any(|known| known == name)
             || (is_folder && !self.kind.setting_files.is_empty())

@@ -5,7 +5,7 @@
 //! another one (shovels, federation) is left out.
 
 use super::backing::Backing;
-use super::mount::{Mount, MountSource};
+use super::mount::{Mount, MountSource, MountedFile, SecretText};
 use super::words::plain;
 use crate::kinds::{arguments, rabbitmq_merged};
 use crate::model::{Credential, Diagnostic, Located, Origin, Support, User};
@@ -33,15 +33,36 @@ impl Backing<'_> {
         let mut paths = Vec::new();
         for mount in self.container.mounts.iter().filter(|mount| self.is_setting_file(mount, named_files)) {
             for file in mount.files(self.project).unwrap_or_default() {
-                let text = String::from_utf8_lossy(&file.content).into_owned();
-                let settings = arguments::read_file(self.kind, &text);
-                let named = settings.into_iter().filter(|setting| SETTINGS.contains(&setting.name.as_str()));
-                paths.extend(named.map(|setting| plain(&setting.value).text.trim_matches(['"', '\'']).to_owned()));
+                paths.extend(self.definition_paths_in(&String::from_utf8_lossy(&file.content)));
             }
         }
         paths.extend(self.given(ARGUMENTS).and_then(|given| split_arguments(&given.text.text).1));
+        if let Some(named) = &self.family.definitions
+            && self.given(&named.switch).is_some_and(|given| is_yes(&given.text.text))
+        {
+            let said = self.given(&named.variable).map(|given| given.text.text.clone());
+            paths.push(said.unwrap_or_else(|| named.path.clone()));
+        }
         paths.retain(|path| path.starts_with('/'));
         paths
+    }
+
+    /// The paths that a configuration's text names.
+    fn definition_paths_in(&self, text: &str) -> Vec<String> {
+        let settings = arguments::read_file(self.kind, text).into_iter();
+        let named = settings.filter(|setting| SETTINGS.contains(&setting.name.as_str()));
+        let path =
+            |value: &str| value.split(" #").next().unwrap_or_default().trim().trim_matches(['"', '\'']).to_owned();
+        named.map(|setting| path(&plain(&setting.value).text)).collect()
+    }
+
+    /// Takes over the definitions that a configuration names, as far as something is mounted there.
+    pub(crate) fn definitions_named_in(&mut self, text: &str, mounts: &[Mount], key: &str) {
+        let paths = self.definition_paths_in(text);
+        for mount in mounts.iter().filter(|mount| Self::is_definitions(mount, &paths)) {
+            self.definitions(mount, &format!("{key}.{}", mount.target), &paths);
+        }
+        self.settle_definitions();
     }
 
     /// Whether a mount is one of the definitions files, a folder that holds one, or lies in a folder of them.
@@ -54,11 +75,12 @@ impl Backing<'_> {
 
     /// Takes over what a mount's definitions declare.
     pub(super) fn definitions(&mut self, mount: &Mount, key: &str, paths: &[String]) {
-        if matches!(mount.source, MountSource::Secret(..)) {
-            return self.keys.add(key, Support::Unsupported, "the definitions are in a secret, which is not read");
-        }
-        let files = match mount.files(self.project) {
+        let files = match self.definition_files(mount) {
             Ok(files) => files,
+            Err(None) if let Some(told) = not_here(&self.service.name, mount) => {
+                self.diagnostics.push(told);
+                return self.keys.add(key, Support::Unsupported, "only production has them");
+            }
             Err(message) => return self.unreadable(message, key.to_owned()),
         };
         let mut left_out: Vec<&str> = Vec::new();
@@ -90,6 +112,20 @@ impl Backing<'_> {
         } else {
             let note = format!("loaded without {}, which lead to other brokers", left_out.join(", "));
             self.keys.add(key, Support::Approximated, note);
+        }
+    }
+
+    /// The files of a mount. Of a secret that the repository holds nothing is taken over but what [`taken`] takes.
+    fn definition_files(&self, mount: &Mount) -> Result<Vec<MountedFile>, Option<Diagnostic>> {
+        match &mount.source {
+            MountSource::Secret(_, SecretText::Known(text)) => {
+                let source = MountSource::Text(text.reveal().to_owned());
+                Mount { source, ..mount.clone() }.files(self.project)
+            }
+            MountSource::Secret(_, SecretText::File(path)) => {
+                Mount { source: MountSource::Host(path.clone()), ..mount.clone() }.files(self.project)
+            }
+            _ => mount.files(self.project),
         }
     }
 
@@ -126,6 +162,26 @@ impl Backing<'_> {
             }
         }
     }
+}
+
+/// What says that definitions are nowhere in the repository, and how they come here all the same.
+fn not_here(service: &str, mount: &Mount) -> Option<Diagnostic> {
+    let holder = match &mount.source {
+        MountSource::Secret(name, _) => format!("the secret {name} holds them"),
+        MountSource::External(name) => format!("the config {name} holds them"),
+        _ => return None,
+    };
+    let told = Diagnostic::warning("definitions", format!("the definitions of `{service}` are not in this repository"))
+        .at(&mount.origin, "mounted here")
+        .because(format!("{holder}, which only production has: its queues, exchanges and policies are not made here"));
+    Some(told.help(format!(
+        "export them (`rabbitmqctl export_definitions FILE`), and name the file in services.local.yaml: \
+         `seeds: {{{service}: [FILE]}}`"
+    )))
+}
+
+fn is_yes(text: &str) -> bool {
+    ["yes", "true", "1"].iter().any(|word| text.trim().eq_ignore_ascii_case(word))
 }
 
 /// The names of a list's objects.

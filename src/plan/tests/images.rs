@@ -29,7 +29,7 @@ fn an_image_that_was_withdrawn_is_refused_with_what_to_run_instead_only_where_it
     let plan = diff(&desired, &Observed::default(), &BTreeSet::new()).unwrap();
     let told = withdrawn_images(&plan, &desired);
     assert_eq!(told.len(), 1, "{told:?}");
-    assert_eq!(told[0].message, "docker.io/bitnami/postgresql:16.4.0 is not to be had any more since 2025-08-28");
+    assert_eq!(told[0].message, "docker.io/bitnami/postgresql:16.4.0 is not to be had any more since 2025-09-29");
     assert_eq!(told[0].origin.as_ref(), Some(&origin()));
     let paste = "`services: {db: {image: \"docker.io/bitnamilegacy/postgresql:16.4.0\"}}`";
     assert!(told[0].help[0].contains(paste), "{:?}", told[0].help);
@@ -38,4 +38,24 @@ fn an_image_that_was_withdrawn_is_refused_with_what_to_run_instead_only_where_it
     let desired = decide(&gone, &observed);
     let plan = diff(&desired, &observed, &BTreeSet::new()).unwrap();
     assert_eq!(withdrawn_images(&plan, &desired), []);
+}
+
+#[test]
+fn bitnami_s_broker_lets_its_login_in_from_outside_and_loads_definitions() {
+    let mut queue = service("queue", "rabbitmq", "4.0.5");
+    queue.family = "bitnami".to_owned();
+    queue.image = Some(Located::new(ImageRef::parse("bitnamilegacy/rabbitmq:4.0.5").unwrap(), origin()));
+    let desired = decide(&stack(vec![queue]), &Observed::default());
+    let container = &desired.services[0].container;
+    let value = |name: &str| {
+        let found = container.environment.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.reveal().to_owned()).unwrap_or_default()
+    };
+    assert_eq!(value("RABBITMQ_LOAD_DEFINITIONS"), "yes");
+    // Else the login may come from inside the container alone.
+    assert_eq!(value("RABBITMQ_MANAGEMENT_ALLOW_WEB_ACCESS"), "yes");
+    let file = container.files.iter().find(|file| file.path == value("RABBITMQ_DEFINITIONS_FILE")).unwrap();
+    let text = String::from_utf8_lossy(&file.content.0).into_owned();
+    assert!(text.contains("\"users\"") && text.contains(&value("RABBITMQ_USERNAME")), "{text}");
+    assert!(!text.contains(&value("RABBITMQ_PASSWORD")), "no password in a file that is readable inside");
 }

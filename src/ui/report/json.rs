@@ -1,7 +1,7 @@
 //! The report as data; its schema is `templates/schemas/report.json`.
 
 use super::sides;
-use crate::model::{Difference, Impact, Report, Said};
+use crate::model::{Difference, Impact, Origin, Report, Said};
 use serde_json::{Map, Value, json};
 
 /// The report as one object.
@@ -20,7 +20,8 @@ pub fn json(report: &Report) -> Value {
                 json!({"topic": fact.topic, "name": fact.name, "sides": sides, "verdict": fact.verdict.name()})
             });
             json!({
-                "name": service.name, "kind": service.kind, "versions": by_side(&service.versions),
+                "name": service.name, "kind": service.kind, "origin": service.origin.as_ref().map(place),
+                "versions": by_side(&service.versions),
                 "compared": service.compared(), "different": service.different(),
                 "facts": facts.collect::<Vec<_>>(),
                 "not_asked": not_asked,
@@ -67,8 +68,10 @@ fn difference(difference: &Difference) -> Value {
         "why": difference.why,
         "source": difference.source,
         "help": difference.help,
-        "origin": difference.origin.as_ref().map(|origin| json!({
-            "path": origin.path(), "line": origin.line, "column": origin.column,
-        })),
+        "origin": difference.origin.as_ref().map(place),
     })
+}
+
+fn place(origin: &Origin) -> Value {
+    json!({"path": origin.path(), "line": origin.line, "column": origin.column})
 }

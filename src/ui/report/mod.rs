@@ -138,6 +138,7 @@ pub(super) mod example {
                 ReportedService {
                     name: "db".to_owned(),
                     kind: "postgres".to_owned(),
+                    origin: Some(origin.clone()),
                     versions: vec![said("production", "16.4"), said("local", "16.6"), said("overlay", "16.6")],
                     facts: vec![
                         fact("extensions", "pg_trgm", "absent", Verdict::Differs(Impact::Breaks)),
@@ -155,6 +156,7 @@ pub(super) mod example {
                 ReportedService {
                     name: "cache".to_owned(),
                     kind: "redis".to_owned(),
+                    origin: None,
                     versions: vec![said("production", "7.0.15"), said("local", "7.0.15")],
                     facts: vec![fact("server", "mode", "1.6", Verdict::Same)],
                     not_asked: Vec::new(),

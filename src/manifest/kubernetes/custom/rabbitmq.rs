@@ -1,6 +1,7 @@
 //! The `RabbitMQ` operators: `RabbitmqCluster`, and the topology's `Vhost` and `User`.
 
 use super::resource::Resource;
+use crate::manifest::kubernetes::mounts;
 use crate::manifest::kubernetes::object::Object;
 use crate::manifest::tree::Node;
 use crate::model::{Credential, Located, Rights, Support};
@@ -18,6 +19,7 @@ pub(super) fn read(resource: &mut Resource<'_, '_, '_>) {
     if let Some(text) = object.at("spec.rabbitmq.additionalConfig") {
         resource.reproduced("spec.rabbitmq.additionalConfig");
         resource.settings_text(text.as_str().unwrap_or_default(), &text.origin, "spec.rabbitmq.additionalConfig");
+        definitions(resource, text.as_str().unwrap_or_default());
     }
     for plugin in object.at("spec.rabbitmq.additionalPlugins").and_then(Node::as_sequence).unwrap_or_default() {
         resource.backing.plugins(plugin.as_str().unwrap_or_default(), &plugin.origin);
@@ -35,6 +37,17 @@ pub(super) fn read(resource: &mut Resource<'_, '_, '_>) {
     resource.user("app", Credential::Secret(format!("{secret} key password")), &object.name.origin);
     resource.secret(secret, None, USER_KEYS);
     topology(resource);
+}
+
+/// Definitions that the configuration names, out of what the override mounts into the server's container.
+fn definitions(resource: &mut Resource<'_, '_, '_>, config: &str) {
+    let path = "spec.override.statefulSet.spec.template.spec";
+    let Some(pod) = resource.object.at(path) else { return };
+    let containers = pod.get("containers").and_then(Node::as_sequence).unwrap_or_default();
+    for container in containers.iter().filter(|one| one.get("name").and_then(Node::as_str) == Some("rabbitmq")) {
+        let mounts = mounts::mounts(resource.objects, pod, container, &resource.object.namespace);
+        resource.backing.definitions_named_in(config, &mounts, "spec.override");
+    }
 }
 
 fn topology(resource: &mut Resource<'_, '_, '_>) {

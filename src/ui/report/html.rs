@@ -122,8 +122,12 @@ mod tests {
     #[test]
     fn the_page_shows_the_facts_side_by_side_and_no_green_below_what_was_not_asked() {
         let page = html(&report()).unwrap();
-        let row = "<td>work_mem</td><td><code>1.6</code></td><td><code>1.6</code></td>";
+        let row = "<td>work_mem</td><td data-side=\"production\"><code>1.6</code></td>\
+                   <td data-side=\"local\"><code>1.6</code></td>";
         assert!(page.contains(row), "{page}");
+        assert!(page.contains("<details><summary>5 facts: extensions, roles, settings</summary>"), "folded: {page}");
+        let narrow = page.split("@media (max-width: 40rem)").nth(1).unwrap();
+        assert!(narrow.contains("attr(data-side)"), "below each other, with its side's name, where there is no room");
         assert!(page.contains("<tr class=\"breaks\">"), "{page}");
         let of = |name: &str| page.split("<section>").find(|part| part.contains(&format!("<h2>{name}<"))).unwrap();
         assert!(of("db").contains("<p class=\"soft\">4 facts compared, 2 differ, 1 not asked</p>"), "{page}");

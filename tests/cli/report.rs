@@ -152,7 +152,7 @@ fn the_schemas_take_what_devenv_takes_and_refuse_what_it_refuses() {
 fn the_report_points_at_stand_ins_tools_and_what_waits_to_be_deployed() {
     let settings = "DATABASES = {\n    'default': {'ENGINE': 'django.db.backends.sqlite3', 'NAME': 'db.sqlite3'},\n}\n";
     let project = Sandbox::new(&[
-        ("services.yaml", "name: shop\nservices:\n  db: {kind: postgres, version: \"16.4\"}\n"),
+        ("services.yaml", "name: shop\nservices:\n  db: {kind: postgres, version: \"99.4\"}\n"),
         ("manage.py", "import django\n"),
         ("shop/settings/development.py", settings),
         (".ruby-version", "0.0.1\n"),

@@ -2,7 +2,7 @@
 
 use crate::machine;
 use crate::manifest::{self, Reading};
-use crate::model::{Diagnostic, Difference, Exit, Failure, Section};
+use crate::model::{Diagnostic, Difference, Failure, Section};
 use crate::parity::{people, time, tools};
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -21,17 +21,16 @@ pub(crate) struct Gaps {
 /// Asks the files, git and the programs on this machine. It blocks for as long as they take to answer.
 pub(crate) fn gaps(reading: &Reading) -> Result<Gaps, Failure> {
     let root = &reading.root;
-    let unreadable = |error: std::io::Error| {
-        let told = Diagnostic::error("folder", format!("cannot read {}", root.display()));
-        Failure::new(Exit::Failed, told.because(error.to_string()).help("check its permissions"))
-    };
     let mut found = Gaps::default();
-    let pinned = manifest::tools(root).map_err(unreadable)?;
+    let pinned = manifest::tools(root, &reading.budget)?;
     found.differences.extend(tools::differences(&pinned.pins, &machine::tools::found(root, &pinned.pins)));
     let locks: Vec<PathBuf> = pinned.packages.iter().filter_map(|package| package.lock.clone()).collect();
     let tracked = machine::git::tracked(root, &locks);
     found.differences.extend(tools::lock_files(&pinned.packages, tracked.as_ref()));
-    found.differences.extend(manifest::adapters(root, &reading.stack, &reading.kinds).map_err(unreadable)?);
+    let (stand_ins, told) = manifest::adapters(root, &reading.stack, &reading.kinds, &reading.budget)?;
+    found.differences.extend(stand_ins);
+    found.notes.extend(pinned.diagnostics);
+    found.notes.extend(told.into_iter().filter(|one| !found.notes.contains(one)).collect::<Vec<_>>());
 
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let now = i64::try_from(now).unwrap_or(i64::MAX);

@@ -5,15 +5,19 @@ use crate::cli::{Global, Lock as Arguments, Update};
 use crate::docker::{ContentFault, Engine, EngineError, PullFault};
 use crate::kinds;
 use crate::machine::today;
-use crate::manifest::{self, Strictness};
+use crate::manifest::{self, Reading, Strictness};
 use crate::model::{Diagnostic, Exit, Failure, ImageRef, LocalImage, Lock, LockedService, Observed};
 use crate::plan;
-use crate::project::{Checkout, Fault, FileName, read_text};
+use crate::project::{Checkout, Fault, FileName, Resource, read_at_most, within_deadline};
 use crate::resolve::{lock_file, versions};
 use crate::ui::Printer;
 use futures_util::future::try_join_all;
 use serde_json::json;
+use std::io;
 use std::path::{Path, PathBuf};
+
+/// The largest lock that is read, in bytes: thousands of services.
+const LARGEST: u64 = 4 * 1024 * 1024;
 
 /// Runs `devenv lock`.
 pub(crate) async fn run(
@@ -259,36 +263,49 @@ fn words(entry: &LockedService) -> String {
 
 /// Replaces the file where its text changes; says whether it did.
 fn write(root: &Path, lock: &Lock) -> Result<bool, Failure> {
-    let path = root.join(lock_file::NAME);
     let text = lock_file::render(lock);
-    if read_text(&path).is_ok_and(|before| before == text) {
+    let failed = |fault: &Fault| {
+        let told = Diagnostic::error("lock-write", format!("cannot write {}", root.join(lock_file::NAME).display()));
+        Failure::new(Exit::Failed, told.because(fault.to_string()).help(help_with(fault)))
+    };
+    let checkout = Checkout::at(root).map_err(|error| failed(&Fault::Io(error)))?;
+    let name = Path::new(lock_file::NAME);
+    if text_of(&checkout, name).is_ok_and(|before| before == text) {
         return Ok(false);
     }
-    let written = Checkout::at(root)
-        .map_err(Fault::Io)
-        .and_then(|checkout| checkout.write(Path::new(lock_file::NAME), FileName::Same, text.as_bytes()));
-    written.map(|()| true).map_err(|fault| {
-        let told = Diagnostic::error("lock-write", format!("cannot write {}", path.display()));
-        let help = match fault {
-            Fault::Outside(_) | Fault::OtherPurpose(_) => "remove the link: the lock lies in the checkout itself",
-            _ => "check the folder and its permissions",
-        };
-        Failure::new(Exit::Failed, told.because(fault.to_string()).help(help))
-    })
+    checkout.write(name, FileName::Same, text.as_bytes()).map_err(|fault| failed(&fault))?;
+    Ok(true)
 }
 
-/// The project's lock, where it has one.
-pub(super) fn read(root: &Path) -> Result<Option<Lock>, Failure> {
-    match read_text(&root.join(lock_file::NAME)) {
-        Ok(text) => lock_file::parse(Path::new(lock_file::NAME), &text).map(Some),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => {
+/// The project's lock, where it has one: read as the manifests are, with what their budget has left.
+pub(super) fn read(reading: &Reading) -> Result<Option<Lock>, Failure> {
+    let name = Path::new(lock_file::NAME);
+    let text = Checkout::at(&reading.root).map_err(Fault::Io).and_then(|checkout| text_of(&checkout, name));
+    let text = match text {
+        Ok(text) => text,
+        Err(Fault::Missing) => return Ok(None),
+        Err(fault) => {
             let told = Diagnostic::error("lock-read", format!("cannot read {}", lock_file::NAME));
-            Err(Failure::new(
-                Exit::Manifest,
-                told.because(error.to_string()).help("check the file and its permissions"),
-            ))
+            return Err(Failure::new(Exit::Manifest, told.because(fault.to_string()).help(help_with(&fault))));
         }
+    };
+    let budget = reading.budget.clone();
+    budget.spend_file(name);
+    budget.spend(Resource::Bytes, text.len());
+    within_deadline(&reading.budget, move || lock_file::parse(Path::new(lock_file::NAME), &text, &budget))?.map(Some)
+}
+
+fn text_of(checkout: &Checkout, path: &Path) -> Result<String, Fault> {
+    let bytes = read_at_most(checkout.open(path)?, LARGEST).map_err(Fault::Io)?;
+    let no_text = |_| Fault::Io(io::Error::new(io::ErrorKind::InvalidData, "it is no UTF-8 text"));
+    String::from_utf8(bytes).map_err(no_text)
+}
+
+fn help_with(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::Outside(_) | Fault::OtherPurpose(_) => "remove the link: the lock lies in the checkout itself",
+        Fault::NotRegular | Fault::Folder => "remove it: the lock is a regular file",
+        _ => "check the file, the folder and their permissions",
     }
 }
 

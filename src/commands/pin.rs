@@ -72,7 +72,8 @@ fn pin_one(global: &Global, files: &[PathBuf], pin: &Wanted, printer: &Printer) 
         Err(Fault::Missing) => None,
         Err(fault) => return Err(failed(fault)),
     };
-    let text = manifest::pinned(shown, old.as_deref().unwrap_or_default(), &pin.service, &pin.version)?;
+    let earlier = old.as_deref().unwrap_or_default();
+    let text = manifest::pinned(shown, earlier, &pin.service, &pin.version, &reading.budget)?;
     checkout.write(&path, FileName::Same, text.as_bytes()).map_err(failed)?;
     let proven = read(global, files).and_then(|after| prove(&after, pin, shown));
     let (after, contradictions) = match proven {

@@ -184,7 +184,7 @@ impl Project {
         told: &mut Vec<Diagnostic>,
     ) -> Result<Self, Failure> {
         let unset = unset::take_out(&mut reading, data_folder().map(|folder| Trust::open(&folder)).as_ref(), agreed);
-        let mut lock = super::lock::read(&reading.root)?;
+        let mut lock = super::lock::read(&reading)?;
         let mut lock_of_others = Lock::default();
         if let Some(lock) = &mut lock {
             let (left_out, ours) = std::mem::take(&mut lock.services)

@@ -22,18 +22,20 @@ pub(crate) fn bind(stack: &mut Stack, kinds: &Kinds, local: &Local) -> Vec<Diagn
     let bound = variables.iter().filter(|variable| matches!(variable.value, Value::Bound { .. }));
     let elsewhere: BTreeMap<String, Value> =
         bound.map(|variable| (variable.name.clone(), variable.value.clone())).collect();
+    // Many apps have variables of one name.
+    let mut fitting_by_name: BTreeMap<String, Vec<(usize, &str)>> = BTreeMap::new();
     for variable in variables.iter_mut().filter(|variable| is_empty(&variable.value)) {
         if local.settles(&["variables", &variable.name]) {
             continue;
         }
-        let fits = fitting(&variable.name, services, kinds);
+        let fits = fitting_by_name.entry(variable.name.clone());
+        let fits = &*fits.or_insert_with(|| fitting(&variable.name, services, kinds));
         if let Some(value) = elsewhere.get(&variable.name).filter(|_| !fits.is_empty()) {
             variable.value = value.clone();
             continue;
         }
         let choice = |(at, field): &(usize, &str)| (services[*at].name.clone(), (*field).to_owned());
-        let choices: Vec<(String, String)> = fits.iter().map(choice).collect();
-        let found = || Found { origin: variable.origin.clone(), choices };
+        let found = || Found { origin: variable.origin.clone(), choices: fits.iter().map(choice).collect() };
         match fits.as_slice() {
             [] => {}
             [(at, field)] => {
@@ -52,6 +54,9 @@ pub(crate) fn bind(stack: &mut Stack, kinds: &Kinds, local: &Local) -> Vec<Diagn
     let said = told_taken(&taken);
     said.into_iter().chain(open.iter().map(|(name, found)| told_open(name, found))).collect()
 }
+
+/// How many services are printed, ready to paste, where several fit.
+const MOST_CHOICES: usize = 20;
 
 /// Where a variable is declared, and what it could be.
 struct Found {
@@ -101,7 +106,7 @@ fn told_taken(taken: &BTreeMap<String, Found>) -> Option<Diagnostic> {
 fn told_open(name: &str, found: &Found) -> Diagnostic {
     let message = format!("`{name}` stands empty: {} services fit", found.choices.len());
     let told = Diagnostic::warning("central-variable", message).at(&found.origin, "no file says which it is");
-    found.choices.iter().fold(told, |told, choice| {
+    found.choices.iter().take(MOST_CHOICES).fold(told, |told, choice| {
         told.help(format!("in services.local.yaml: `variables: {{{name}: {}}}`", written(choice)))
     })
 }

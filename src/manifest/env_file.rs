@@ -6,7 +6,7 @@
 
 use super::interpolate::{Interpolated, interpolate};
 use crate::model::{Diagnostic, Origin, SourceFile};
-use crate::project::{Budget, Resource, VARIABLE};
+use crate::project::{Budget, Resource, VARIABLE, of_text};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -50,7 +50,8 @@ pub(crate) fn read(
     while !reader.rest.is_empty() {
         let entry = reader.entry(format, &|name| lookup(name).or_else(|| known.get(name).cloned()));
         if let Some(entry) = entry {
-            if !budget.spend_at(Resource::Values, VARIABLE, &entry.origin) {
+            let text = entry.value.as_ref().map_or(0, |value| value.text.len());
+            if !budget.spend_at(Resource::Values, VARIABLE + of_text(text), &entry.origin) {
                 break;
             }
             if let Some(value) = &entry.value {

@@ -112,10 +112,14 @@ impl Project {
         self.asks_for(&self.shown(path)).is_ok() && self.checkout.open_folder(path).is_ok()
     }
 
-    /// Reads a file that the user named; it may lie anywhere.
+    /// Reads a file that the user named. It may lie anywhere; in the project no link leads it out, for that came with
+    /// the clone.
     pub(crate) fn read_asked(&self, path: &Path) -> Result<Arc<SourceFile>, FileError> {
         let shown = self.shown(path);
-        let file = open_named(&self.root.join(path)).map_err(|error| io_error(&shown, &error))?;
+        let file = match self.checkout.inside(path) {
+            Some(inside) => self.checkout.open(&inside).map_err(|fault| self.fault(&shown, fault))?,
+            None => open_named(&self.root.join(path)).map_err(|error| io_error(&shown, &error))?,
+        };
         let bytes = self.read_opened(file, &shown)?;
         source_of(&shown, bytes)
     }
@@ -310,6 +314,20 @@ mod tests {
     fn what_the_user_asks_for_may_lie_anywhere() {
         let (_folder, project) = project();
         assert_eq!(project.read_asked(Path::new("../../secret")).unwrap().text, "s");
+        assert_eq!(project.read_asked(Path::new("../shared.env")).unwrap().text, "A=1");
+    }
+
+    #[test]
+    fn a_link_of_the_checkout_leads_what_the_user_asks_for_out_of_it_no_more_than_a_manifest() {
+        use std::os::unix::fs::symlink;
+        let (folder, project) = project();
+        symlink(folder.path().join("secret"), project.root.join("file")).unwrap();
+        symlink(folder.path(), project.root.join("folder")).unwrap();
+        for path in ["file", "folder/secret"] {
+            for path in [PathBuf::from(path), project.root.join(path)] {
+                assert_eq!(project.read_asked(&path).unwrap_err().fault, FileFault::Outside, "{}", path.display());
+            }
+        }
     }
 
     #[test]

@@ -35,7 +35,7 @@ use super::services_yaml;
 use super::tree::Node;
 use crate::kinds::Kinds;
 use crate::model::{Branching, Diagnostic, ImageRef, Located, Origin};
-use crate::project::Budget;
+use crate::project::{Budget, Resource};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -137,6 +137,9 @@ fn read(file: ManifestFile, project: &Project, kinds: &mut Kinds, expect: &mut E
     match document.get("include") {
         Some(node) if node.as_mapping().is_some() => {
             for entry in node.entries() {
+                if !project.budget.spend_at(Resource::Services, 1, &entry.key.origin) {
+                    break;
+                }
                 if let Some(included) = included(&entry.key, &entry.value, kinds, expect) {
                     local.included.insert(entry.key.value.clone(), included);
                 }

@@ -3,6 +3,7 @@
 //! Only this module knows a dialect's syntax, and reading changes nothing: text in, stack and diagnostics out.
 
 mod adapters;
+mod beside;
 mod bind;
 mod central;
 mod classify;
@@ -11,6 +12,7 @@ mod cloudformation;
 mod compose;
 mod container;
 mod contradictions;
+mod count;
 mod dialect;
 mod discover;
 mod dockerfile;
@@ -60,7 +62,7 @@ pub use unsafe_variables::unsafe_variable;
 
 use crate::kinds::Kinds;
 use crate::model::{Branching, Diagnostic, Exit, Failure, Located, Severity, Stack};
-use crate::project::{Budget, LIMIT, Spent, read_at_most, within_deadline};
+use crate::project::{Budget, LIMIT, read_at_most, within_deadline};
 use crate::syntax::expect::Expect;
 use crate::syntax::{expect, tree, yaml};
 use dialect::{Dialect, Input, ManifestFile};
@@ -107,8 +109,8 @@ pub struct Reading {
     pub branching: Option<Branching>,
     /// What is wrong or worth knowing, in the order of reading.
     pub diagnostics: Vec<Diagnostic>,
-    /// What reading cost.
-    pub spent: Spent,
+    /// What reading cost, and what reading further files of the project may still cost.
+    pub budget: Budget,
 }
 
 impl Reading {
@@ -194,8 +196,8 @@ fn read_within(request: &Request, budget: &Budget) -> Result<Reading, Failure> {
     }
     let diagnostics = bounded(diagnostics, budget);
     let Local { env_file, branching, .. } = local;
-    let (root, spent) = (project.root, budget.spent());
-    Ok(Reading { root, stack, kinds, env_file, env_files, branching, diagnostics, spent })
+    let (root, budget) = (project.root, budget.clone());
+    Ok(Reading { root, stack, kinds, env_file, env_files, branching, diagnostics, budget })
 }
 
 /// How many messages of one reading are kept.

@@ -15,7 +15,7 @@ use crate::model::{
     App, Credential, Diagnostic, ImageRef, Located, Origin, Production, Service, Stack, User, Value, Variable, Version,
     VersionClass, did_you_mean,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 const SERVICE_KEYS: &[&str] =
     &["version", "image", "port", "rights", "users", "settings", "environment", "extensions", "plugins", "platform"];
@@ -35,18 +35,15 @@ pub(crate) fn lay_over(
         }
     }
     if let Some(node) = document.get("leave_out") {
-        for name in expect.texts(node, "`leave_out`") {
-            leave_out(&name, stack, expect);
-        }
+        let names = expect.texts(node, "`leave_out`");
+        leave_out(&names, stack, expect);
     }
     if let Some(node) = document.get("variables") {
         let entries = expect.map(node, "`variables`");
         let names = Names { services: &stack.services, broken: &[], kinds };
         let (variables, wrong) = services_yaml::variables(entries, &names);
         expect.diagnostics.extend(wrong);
-        for variable in variables {
-            bind(variable, stack);
-        }
+        bind(variables, stack);
     }
     if let Some(node) = document.get("seeds") {
         seeds::lay_over(node, &local.root, stack, kinds, expect);
@@ -55,15 +52,22 @@ pub(crate) fn lay_over(
 }
 
 /// Replaces a variable's value wherever it is declared; one of no app's is for every app.
-fn bind(variable: Variable, stack: &mut Stack) {
-    let mut declared = false;
-    for other in stack.variables.iter_mut().filter(|other| other.name == variable.name) {
-        other.value = variable.value.clone();
-        other.origin = variable.origin.clone();
-        declared = true;
+fn bind(variables: Vec<Variable>, stack: &mut Stack) {
+    let mut places: HashMap<String, Vec<usize>> = HashMap::new();
+    for (at, variable) in stack.variables.iter().enumerate() {
+        places.entry(variable.name.clone()).or_default().push(at);
     }
-    if !declared {
-        stack.variables.push(variable);
+    for variable in variables {
+        let Some(declared) = places.get(&variable.name) else {
+            places.insert(variable.name.clone(), vec![stack.variables.len()]);
+            stack.variables.push(variable);
+            continue;
+        };
+        for at in declared {
+            let other = &mut stack.variables[*at];
+            other.value = variable.value.clone();
+            other.origin = variable.origin.clone();
+        }
     }
 }
 
@@ -262,29 +266,34 @@ pub(super) fn no_such_service(name: &Located<String>, stack: &Stack) -> Diagnost
     }
 }
 
-/// A service becomes an app that is not started; variables that are bound to it have no value here.
-fn leave_out(name: &Located<String>, stack: &mut Stack, expect: &mut Expect) {
-    let Some(at) = stack.services.iter().position(|service| service.name == name.value) else {
-        if !stack.apps.iter().any(|app| app.name == name.value) {
+/// Services become apps that are not started; variables that are bound to them have no value here.
+fn leave_out(names: &[Located<String>], stack: &mut Stack, expect: &mut Expect) {
+    let known: BTreeSet<&str> = stack.services.iter().map(|service| service.name.as_str()).collect();
+    let mut asked: BTreeSet<String> = BTreeSet::new();
+    for name in names {
+        if known.contains(name.value.as_str()) {
+            asked.insert(name.value.clone());
+        } else if !stack.apps.iter().any(|app| app.name == name.value) {
             expect.diagnostics.push(no_such_service(name, stack));
         }
-        return;
-    };
-    let service = stack.services.remove(at);
-    stack.left_out.insert(service.name.clone());
-    stack.apps.push(App {
+    }
+    let services = std::mem::take(&mut stack.services);
+    let (left_out, kept): (Vec<_>, Vec<_>) = services.into_iter().partition(|service| asked.contains(&service.name));
+    stack.services = kept;
+    stack.apps.extend(left_out.into_iter().map(|service| App {
         name: service.name,
         image: service.image.map(|image| image.value.to_string()),
         note: "left out by services.local.yaml".to_owned(),
         origin: service.origin,
-    });
+    }));
     for variable in &mut stack.variables {
-        if let Value::Bound { template, .. } = &variable.value
-            && template.fields().any(|(service, _)| service == name.value)
-        {
-            variable.value = Value::Unresolved(format!("{}, which services.local.yaml leaves out", name.value));
+        let Value::Bound { template, .. } = &variable.value else { continue };
+        let gone = template.fields().map(|(service, _)| service).find(|service| asked.contains(*service));
+        if let Some(service) = gone {
+            variable.value = Value::Unresolved(format!("{service}, which services.local.yaml leaves out"));
         }
     }
+    stack.left_out.append(&mut asked);
 }
 
 /// `apps: {web: {env_file: web/.env}}`.
@@ -296,7 +305,7 @@ fn env_files(node: &Node, stack: &Stack, expect: &mut Expect) -> BTreeMap<String
     known.dedup();
     for entry in expect.map(node, "`apps`") {
         let name = &entry.key;
-        if !known.contains(&name.value.as_str()) {
+        if known.binary_search(&name.value.as_str()).is_err() {
             let unknown = Diagnostic::error("unknown-app", format!("no manifest declares an app `{}`", name.value))
                 .at(&name.origin, "not declared");
             expect.diagnostics.push(match did_you_mean(&name.value, known.iter().copied()) {

@@ -3,21 +3,29 @@
 //! Only the place of the pin changes: comments and layout stay, byte for byte. The new text is read again, and a text
 //! that would say anything else besides is not given.
 
+use super::files::parse_yaml;
 use super::tree::{Node, NodeKind};
-use super::yaml;
 use crate::model::{Diagnostic, Exit, Failure, Origin, SourceFile};
+use crate::project::{Budget, within_deadline};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The text with `services: {SERVICE: {version: "VERSION"}}` in it. The path is for messages. Fails where the file does
-/// not read, or is written in a way that cannot be changed at one place.
-pub fn pinned(path: &Path, text: &str, service: &str, version: &str) -> Result<String, Failure> {
-    let before = parsed(path, text)?;
+/// The text with `services: {SERVICE: {version: "VERSION"}}` in it, with what the budget has left and within the deadline.
+/// The path is for messages. Fails where the file does not read, or is written in a way that cannot be changed at one
+/// place.
+pub fn pinned(path: &Path, text: &str, service: &str, version: &str, budget: &Budget) -> Result<String, Failure> {
+    let [text, service, version] = [text, service, version].map(str::to_owned);
+    let (path, spending) = (path.to_path_buf(), budget.clone());
+    within_deadline(budget, move || edited(&path, &text, &service, &version, &spending))?
+}
+
+fn edited(path: &Path, text: &str, service: &str, version: &str, budget: &Budget) -> Result<String, Failure> {
+    let before = parsed(path, text, budget)?;
     let file = Text { text, end: if text.contains("\r\n") { "\r\n" } else { "\n" } };
-    let new = file.edited(before.first(), service, version);
+    let new = file.with_pin(before.first(), service, version);
     let wanted = PathBuf::from("services").join(service).join("version");
     let proven = new.filter(|new| {
-        parsed(path, new).is_ok_and(|after| {
+        parsed(path, new, budget).is_ok_and(|after| {
             let (mut before, mut after) = (said(&before), said(&after));
             before.retain(|(place, _)| !wanted.starts_with(place));
             let at = after.iter().position(|(place, value)| *place == wanted && *value == version);
@@ -37,9 +45,12 @@ pub fn pinned(path: &Path, text: &str, service: &str, version: &str) -> Result<S
     })
 }
 
-fn parsed(path: &Path, text: &str) -> Result<Vec<Node>, Failure> {
+fn parsed(path: &Path, text: &str, budget: &Budget) -> Result<Vec<Node>, Failure> {
     let source = Arc::new(SourceFile { path: path.to_path_buf(), text: text.to_owned() });
-    let read = yaml::parse(&source);
+    let read = parse_yaml(&source, budget);
+    if let Some(limit) = budget.overspent() {
+        return Err(Failure::new(Exit::Manifest, limit));
+    }
     if read.diagnostics.is_empty() {
         return Ok(read.documents);
     }
@@ -100,7 +111,7 @@ struct Text<'a> {
 
 impl Text<'_> {
     /// The changed text, where its layout is one that is known.
-    fn edited(&self, document: Option<&Node>, service: &str, version: &str) -> Option<String> {
+    fn with_pin(&self, document: Option<&Node>, service: &str, version: &str) -> Option<String> {
         let version = quoted(version);
         let of_service = [(key(service), None), ("version".to_owned(), Some(version.clone()))];
         let whole = [("services".to_owned(), None), of_service[0].clone(), of_service[1].clone()];
@@ -205,7 +216,7 @@ mod tests {
     use super::*;
 
     fn pin(text: &str) -> String {
-        pinned(Path::new("services.local.yaml"), text, "db", "16.4").unwrap()
+        pinned(Path::new("services.local.yaml"), text, "db", "16.4", &Budget::default()).unwrap()
     }
 
     #[test]
@@ -268,14 +279,23 @@ mod tests {
             "from: [a]\n---\nb: 1\n",
             "services: [db]\n",
         ] {
-            let failure = pinned(Path::new("services.local.yaml"), text, "db", "16.4").unwrap_err();
+            let path = Path::new("services.local.yaml");
+            let failure = pinned(path, text, "db", "16.4", &Budget::default()).unwrap_err();
             assert!(failure.diagnostics[0].help[0].contains("db: {version"), "{text}");
         }
     }
 
     #[test]
+    fn a_pin_is_read_with_what_the_budget_has_left() {
+        let budget = Budget::default();
+        while budget.spend(crate::project::Resource::Values, 1 << 20) {}
+        let failure = pinned(Path::new("x"), "services: {}\n", "db", "16", &budget).unwrap_err();
+        assert_eq!(failure.diagnostics[0].code, crate::project::LIMIT);
+    }
+
+    #[test]
     fn a_name_that_is_no_plain_word_is_quoted() {
-        let text = pinned(Path::new("x"), "", "my db: 1", "16").unwrap();
+        let text = pinned(Path::new("x"), "", "my db: 1", "16", &Budget::default()).unwrap();
         assert_eq!(text, "services:\n  \"my db: 1\":\n    version: \"16\"\n");
     }
 
@@ -283,8 +303,8 @@ mod tests {
         #[test]
         fn whatever_the_text_a_pin_says_what_it_said_and_the_pin(text in "(services:|  db:|    version: |\"1\"|[{}\\[\\],:# \n&*ab-]){0,24}") {
             // The proof is inside: here only that nothing panics and that what is given reads.
-            if let Ok(new) = pinned(Path::new("x"), &text, "db", "16.4") {
-                proptest::prop_assert!(parsed(Path::new("x"), &new).is_ok());
+            if let Ok(new) = pinned(Path::new("x"), &text, "db", "16.4", &Budget::default()) {
+                proptest::prop_assert!(parsed(Path::new("x"), &new, &Budget::default()).is_ok());
             }
         }
     }

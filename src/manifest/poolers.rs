@@ -5,6 +5,7 @@
 
 use super::bind::{Sources, is_address_name};
 use crate::model::{App, Diagnostic, ImageRef, Origin, Service};
+use crate::project::{Budget, Resource};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -58,6 +59,7 @@ pub(crate) fn lead_on(
     sources: &mut BTreeMap<String, Sources>,
     apps: &mut [App],
     diagnostics: &mut Vec<Diagnostic>,
+    budget: &Budget,
 ) -> Vec<Pooler> {
     let mut open = poolers;
     // A proxy may stand before a pooler: each round finds those whose next one is known by now.
@@ -65,7 +67,7 @@ pub(crate) fn lead_on(
         let before = open.len();
         let mut left = Vec::new();
         for pooler in open {
-            match behind(&pooler, services, sources) {
+            match behind(&pooler, services, sources, budget) {
                 Some(service) => {
                     sources.entry(service.clone()).or_default().poolers.extend(pooler.hosts.iter().cloned());
                     let told = format!("a connection pooler before {service}");
@@ -91,14 +93,27 @@ pub(crate) fn lead_on(
 }
 
 /// The one service that a pooler names: by a variable that holds an address, else anywhere, else the only one there is.
-fn behind(pooler: &Pooler, services: &[Service], sources: &BTreeMap<String, Sources>) -> Option<String> {
+fn behind(
+    pooler: &Pooler,
+    services: &[Service],
+    sources: &BTreeMap<String, Sources>,
+    budget: &Budget,
+) -> Option<String> {
+    // A chain of poolers is gone through once for each of them.
+    if !budget.spend_at(Resource::Steps, 1 + services.len(), &pooler.origin) {
+        return None;
+    }
     let fits = |service: &&Service| pooler.sort.is_none_or(|sort| sort.kinds.contains(&service.kind));
     let candidates: Vec<&Service> = services.iter().filter(fits).collect();
     let named_in = |addresses_alone: bool| {
         let told = pooler.told.iter().filter(|(name, _)| !addresses_alone || is_address_name(name));
         let with_port = pooler.sort.is_some_and(|sort| sort.named);
         let hosts: Vec<String> = told.flat_map(|(_, text)| hosts_in(text, with_port)).collect();
-        let mut named = candidates.iter().filter(|service| is_named(service, sources.get(&service.name), &hosts));
+        let mut named = candidates.iter().filter(|service| {
+            let patterns = patterns_of(service, sources.get(&service.name));
+            budget.spend_at(Resource::Steps, (1 + hosts.len()) * patterns.len(), &pooler.origin)
+                && hosts.iter().any(|host| patterns.iter().any(|pattern| crate::kinds::matches(pattern, host)))
+        });
         named.next().filter(|_| named.next().is_none()).map(|service| service.name.clone())
     };
     let only = || match candidates.as_slice() {
@@ -121,11 +136,11 @@ fn hosts_in(text: &str, with_port: bool) -> impl Iterator<Item = String> {
     words.flat_map(host)
 }
 
-fn is_named(service: &Service, known: Option<&Sources>, hosts: &[String]) -> bool {
+/// Every form of a service's host, those of poolers before it among them.
+fn patterns_of(service: &Service, known: Option<&Sources>) -> Vec<String> {
     let names = std::iter::once(&service.name).chain(&service.aliases);
     let further = known.into_iter().flat_map(|known| known.hosts.iter().chain(&known.poolers));
-    let patterns: Vec<String> = names.chain(further).map(|name| name.to_ascii_lowercase()).collect();
-    hosts.iter().any(|host| patterns.iter().any(|pattern| crate::kinds::matches(pattern, host)))
+    names.chain(further).map(|name| name.to_ascii_lowercase()).collect()
 }
 
 #[cfg(test)]
@@ -151,7 +166,7 @@ mod tests {
     /// Which service each pooler stands before, and which poolers stand before none.
     fn led(poolers: Vec<Pooler>, services: &[Service]) -> (Vec<(String, Vec<String>)>, Vec<String>) {
         let mut sources = BTreeMap::new();
-        let open = lead_on(poolers, services, &mut sources, &mut [], &mut Vec::new());
+        let open = lead_on(poolers, services, &mut sources, &mut [], &mut Vec::new(), &Budget::default());
         let led = sources.into_iter().map(|(name, known)| (name, known.poolers)).collect();
         (led, open.into_iter().map(|pooler| pooler.app).collect())
     }

@@ -31,6 +31,7 @@ use super::service_entry;
 use super::tree::Entry;
 use super::variables::{Names, value};
 use crate::kinds::Kinds;
+use crate::manifest::count::Counted as _;
 use crate::model::{Diagnostic, Origin, Source, Stack, Variable};
 use std::path::Path;
 
@@ -152,7 +153,7 @@ fn read_file(file: &ManifestFile, input: &Input<'_>, stack: &mut Stack, expect: 
     if let Some(node) = document.get("services") {
         for entry in expect.map(node, "`services`") {
             match service_entry::read(entry, input.kinds, expect) {
-                Some(service) => stack.services.push(service),
+                Some(service) => service.add_to(&mut stack.services, &input.project.budget),
                 None => broken.push(entry.key.value.clone()),
             }
         }

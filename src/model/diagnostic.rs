@@ -168,7 +168,7 @@ pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) ->
 const LONGEST_WORD: usize = 100;
 
 /// How many words one is compared with.
-const MOST_KNOWN: usize = 1000;
+const MOST_KNOWN: usize = 200;
 
 /// Levenshtein's distance, in characters, with a swap of neighbours counted as one.
 fn edit_distance(a: &str, b: &str) -> usize {

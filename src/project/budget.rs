@@ -6,7 +6,7 @@
 use crate::model::{Diagnostic, Origin};
 use std::fmt;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What is counted, each with its limit for one reading.
@@ -22,14 +22,24 @@ pub enum Resource {
     Expanded,
     /// Comparisons and the like, where the work grows faster than the text.
     Steps,
+    /// Services and apps, each of which is compared with all others.
+    Services,
 }
 
 /// How many values a variable of one app or container counts as: it carries a name, a text and where both come from.
-pub const VARIABLE: usize = 10;
+pub const VARIABLE: usize = 15;
+
+/// How many bytes of a text count as one more value: texts are copied too.
+const TEXT: usize = 32;
+
+/// How many values a text of so many bytes counts as, beside its own.
+pub const fn of_text(bytes: usize) -> usize {
+    bytes / TEXT
+}
 
 /// Every resource, in the order of [`Resource`].
-const RESOURCES: [Resource; 5] =
-    [Resource::Files, Resource::Bytes, Resource::Values, Resource::Expanded, Resource::Steps];
+const RESOURCES: [Resource; 6] =
+    [Resource::Files, Resource::Bytes, Resource::Values, Resource::Expanded, Resource::Steps, Resource::Services];
 
 impl Resource {
     /// The most that one reading may spend.
@@ -40,6 +50,7 @@ impl Resource {
             Self::Values => 1_500_000,
             Self::Expanded => 8 * 1024 * 1024,
             Self::Steps => 20_000_000,
+            Self::Services => 5_000,
         }
     }
 
@@ -50,6 +61,7 @@ impl Resource {
             Self::Values => 2,
             Self::Expanded => 3,
             Self::Steps => 4,
+            Self::Services => 5,
         }
     }
 }
@@ -62,13 +74,14 @@ impl fmt::Display for Resource {
             Self::Values => write!(f, "the files hold more than {} values, copies included", self.limit()),
             Self::Expanded => write!(f, "variables and templates expand to more than {} MB", self.limit() >> 20),
             Self::Steps => write!(f, "comparing what the files name takes more than {} steps", self.limit()),
+            Self::Services => write!(f, "the files declare more than {} services and apps", self.limit()),
         }
     }
 }
 
 /// What has been spent so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Spent([u64; 5]);
+pub struct Spent([u64; 6]);
 
 impl Spent {
     /// Of one resource.
@@ -88,7 +101,8 @@ pub struct Budget(Arc<Counters>);
 
 #[derive(Debug, Default)]
 struct Counters {
-    spent: [AtomicU64; 5],
+    spent: [AtomicU64; 6],
+    is_over: AtomicBool,
     over: Mutex<Option<Over>>,
     /// The file that was asked for last, as shown: where to look if time runs out.
     last: Mutex<String>,
@@ -107,13 +121,17 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Budget {
-    /// Spends; false where that is more than there is.
+    /// Spends; false where that is more than there is, or anything was before.
     pub fn spend(&self, resource: Resource, amount: usize) -> bool {
+        if self.0.is_over.load(Ordering::Relaxed) {
+            return false;
+        }
         let amount = u64::try_from(amount).unwrap_or(u64::MAX);
         let before = self.0.spent[resource.index()].fetch_add(amount, Ordering::Relaxed);
         if before.saturating_add(amount) <= resource.limit() {
             return true;
         }
+        self.0.is_over.store(true, Ordering::Relaxed);
         let file = locked(&self.0.last).clone();
         locked(&self.0.over).get_or_insert(Over { resource, file, place: None });
         false
@@ -134,7 +152,7 @@ impl Budget {
 
     /// Whether something is over.
     pub fn is_over(&self) -> bool {
-        locked(&self.0.over).is_some()
+        self.0.is_over.load(Ordering::Relaxed)
     }
 
     /// How much of a resource is left.
@@ -197,6 +215,7 @@ mod tests {
         assert!(!budget.spend_at(Resource::Expanded, 1, &at(3)));
         let told = budget.overspent().unwrap();
         assert_eq!((told.code, told.origin.unwrap().line), (LIMIT, 2));
+        assert!(!budget.spend(Resource::Values, 1), "nothing of another sort is left either");
     }
 
     #[test]

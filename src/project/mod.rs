@@ -11,7 +11,7 @@ mod read;
 mod replace;
 
 pub(crate) use budget::LIMIT;
-pub use budget::{Budget, Resource, Spent, VARIABLE};
+pub use budget::{Budget, Resource, Spent, VARIABLE, of_text};
 pub use deadline::within_deadline;
 pub(crate) use jail::tidy;
 pub use jail::{Checkout, Fault, git_top_level};

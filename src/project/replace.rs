@@ -86,6 +86,14 @@ impl Checkout {
         }
     }
 
+    /// The path of a file that the user named, where it lies in the checkout: then its links lead no further than others.
+    pub(crate) fn inside(&self, path: &Path) -> Option<PathBuf> {
+        match self.asked(path) {
+            Asked::Inside(path) => Some(path),
+            Asked::Outside(_) => None,
+        }
+    }
+
     fn to_write(&self, path: &Path, name: FileName) -> Result<Place, Fault> {
         let place = match name {
             FileName::Asked => match self.asked(path) {

@@ -3,6 +3,7 @@
 //! What is rendered reads back as the same lock, and the same lock always renders as the same bytes.
 
 use crate::model::{Diagnostic, Exit, Failure, ImageRef, Lock, LockedService, Origin, SourceFile};
+use crate::project::{Budget, Resource};
 use crate::syntax::expect::Expect;
 use crate::syntax::tree::{Entry, Node};
 use crate::syntax::{quoted, yaml};
@@ -18,13 +19,18 @@ const HEAD: &str = "# The image behind each declared version. `devenv lock` and 
 const FORM: &str = "1";
 const KEYS: &[&str] = &["declared", "from", "version", "image", "digest", "platforms", "manifest"];
 
-/// Reads a lock. The path is for messages, which name all faults at once, each with its place and what to do.
-pub fn parse(path: &Path, text: &str) -> Result<Lock, Failure> {
+/// Reads a lock with what the budget has left. The path is for messages, which name all faults at once, each with its
+/// place and what to do.
+pub fn parse(path: &Path, text: &str, budget: &Budget) -> Result<Lock, Failure> {
     let source = Arc::new(SourceFile { path: path.to_path_buf(), text: text.to_owned() });
     if let Some(conflict) = merge_conflict(&source) {
         return Err(Failure::new(Exit::Manifest, conflict));
     }
-    let read = yaml::parse(&source);
+    let read = yaml::parse_within(&source, budget.left(Resource::Values));
+    budget.spend_at(Resource::Values, read.values, &Origin::start_of(&source));
+    if let Some(limit) = budget.overspent() {
+        return Err(Failure::new(Exit::Manifest, limit));
+    }
     let mut expect = Expect { diagnostics: read.diagnostics };
     let mut lock = Lock::default();
     match read.documents.as_slice() {
@@ -202,7 +208,7 @@ mod tests {
     }
 
     fn faults(text: &str) -> Vec<Diagnostic> {
-        let failure = parse(Path::new(NAME), text).unwrap_err();
+        let failure = parse(Path::new(NAME), text, &Budget::default()).unwrap_err();
         assert_eq!(failure.exit, Exit::Manifest);
         for told in &failure.diagnostics {
             assert!(told.origin.is_some() && !told.help.is_empty(), "{told:?}");
@@ -214,7 +220,7 @@ mod tests {
     fn what_is_rendered_reads_back_and_renders_the_same() {
         for lock in [lock(), Lock::default()] {
             let text = render(&lock);
-            assert_eq!(parse(Path::new(NAME), &text).unwrap(), lock, "{text}");
+            assert_eq!(parse(Path::new(NAME), &text, &Budget::default()).unwrap(), lock, "{text}");
         }
         insta::assert_snapshot!(render(&lock()).replace(&"a".repeat(64), "aa").replace(&"b".repeat(64), "bb"), @r#"
         # The image behind each declared version. `devenv lock` and `devenv update` write it; commit it.
@@ -269,6 +275,7 @@ mod tests {
 
     #[test]
     fn a_lock_of_nothing_is_one() {
-        assert_eq!(parse(Path::new(NAME), "version: 1\nservices: {}\n").unwrap(), Lock::default());
+        let read = parse(Path::new(NAME), "version: 1\nservices: {}\n", &Budget::default());
+        assert_eq!(read.unwrap(), Lock::default());
     }
 }

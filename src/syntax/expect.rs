@@ -98,9 +98,15 @@ impl Expect {
     }
 }
 
-/// `a`, `b` and `c`, in code quotes.
+/// How many words a message lists.
+const MOST_LISTED: usize = 20;
+
+/// `a`, `b` and `c`, in code quotes; of very many the first ones.
 pub(crate) fn list(words: &[&str]) -> String {
-    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    let mut quoted: Vec<String> = words.iter().take(MOST_LISTED).map(|word| format!("`{word}`")).collect();
+    if words.len() > MOST_LISTED {
+        quoted.push(format!("{} others", words.len() - MOST_LISTED));
+    }
     match quoted.split_last() {
         None => String::new(),
         Some((last, [])) => last.clone(),

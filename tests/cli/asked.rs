@@ -1,6 +1,7 @@
 //! Traps in a checkout for whoever asks git, tools and other programs something in it. Each leaves a mark when it is run.
 
 use crate::sandbox::Sandbox;
+use devenv::project::Budget;
 use devenv::{dotenv, machine, manifest};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -120,7 +121,7 @@ fn tools_run_nothing_that_files_of_the_checkout_name() {
     for wrapper in ["mvnw", "gradlew", "evil.cjs"] {
         trapped.program(wrapper);
     }
-    let pins = manifest::tools(&trapped.root()).expect("a project").pins;
+    let pins = manifest::tools(&trapped.root(), &Budget::default()).expect("a project").pins;
     assert!(pins.iter().any(|pin| pin.tool.name == "rust"), "{pins:?}");
     machine::tools::found(&trapped.root(), &pins);
     assert!(!trapped.is_sprung());

@@ -1,21 +1,9 @@
 //! What a project may cost to read: each expansion spends from one budget, and the message names the place.
-//!
-//! The program runs with 2 GB of address space and a minute at most, so what is not bounded fails here and harms nobody.
 
-use crate::sandbox::{Outcome, Sandbox};
+use crate::limited::run;
+use crate::sandbox::Sandbox;
 use std::fmt::Write as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
-
-/// Runs the program under those limits.
-fn run(project: &Sandbox, arguments: &[&str], stdin: Stdio) -> Outcome {
-    let plain = project.command(arguments);
-    let mut limited = Command::new("timeout");
-    limited.args(["--kill-after=1", "60", "sh", "-c", "ulimit -v 2000000; exec \"$@\"", "sh"]);
-    limited.arg(plain.get_program()).args(plain.get_args()).stdin(stdin).env_clear();
-    limited.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?)))).current_dir(project.root());
-    Outcome::of(&limited.output().expect("timeout of coreutils"))
-}
+use std::process::Stdio;
 
 fn files(project: &Sandbox, all: impl IntoIterator<Item = (String, String)>) {
     for (name, text) in all {
@@ -115,6 +103,23 @@ fn products_of_groups_and_relationships_are_bounded() {
 }
 
 #[test]
+fn what_names_itself_ends() {
+    let group = "services: [{name: web, type: web, runtime: node, envVars: [{fromGroup: g}]}]\n\
+                 envVarGroups: [{name: g, envVars: [{key: A, value: b}, {fromGroup: g}]}]\n";
+    let read = Sandbox::new(&[("render.yaml", group)]).succeed(&["manifest", "--json"]).json();
+    assert_eq!(read["variables"].as_array().map(Vec::len), Some(1), "{read:#}");
+    let keys = "services:\n  - {name: a, type: web, runtime: node, envVars: [{key: A, fromService: {name: b, type: web, envVarKey: B}}]}\n  \
+                - {name: b, type: web, runtime: node, envVars: [{key: B, fromService: {name: a, type: web, envVarKey: A}}]}\n";
+    Sandbox::new(&[("render.yaml", keys)]).succeed(&["manifest"]);
+    let modules = "module \"a\" {\n  source = \".\"\n  x = local.a\n}\nlocals {\n  a = local.b\n  b = local.a\n}\n";
+    Sandbox::new(&[("main.tf", modules)]).succeed(&["manifest"]);
+    let references = "AWSTemplateFormatVersion: '2010-09-09'\nParameters: {A: {Type: String, Default: !Ref A}}\nConditions: {C: !Condition C}\n\
+                      Resources: {D: {Type: 'AWS::RDS::DBInstance', Condition: C, Properties: {Engine: !Ref A, DBName: !Sub '${A}'}}}\n";
+    let outcome = Sandbox::new(&[("template.yaml", references)]).run(&["manifest"]);
+    assert!((0..=3).contains(&outcome.code), "{outcome:?}");
+}
+
+#[test]
 fn long_texts_that_aliases_copy_are_bounded() {
     let text = "x".repeat(100_000);
     let aliases = numbered(0..5000, |_| "  - *text".to_owned());
@@ -154,48 +159,80 @@ fn four_thousand_services_are_a_table() {
 }
 
 #[test]
-fn a_fifo_or_a_device_in_place_of_any_file_is_refused_and_never_waited_for() {
-    let compose = "services:\n  db:\n    image: postgres:16.4\n    env_file: db.env\n    volumes: \
-                   [\"./init:/docker-entrypoint-initdb.d\", \"./p.conf:/etc/postgresql/postgresql.conf\"]\n  web:\n    build: .\n";
-    let places: &[&str] = &[
-        "compose.yaml",
-        ".env",
-        "db.env",
-        "Dockerfile",
-        "init/1.sql",
-        "p.conf",
-        "services.local.yaml",
-        "services.lock",
-        "services.yaml",
-        ".devenv/kinds/own.yaml",
-        "chart/Chart.yaml",
-        "chart/values.yaml",
-        "k8s/db.yaml",
-        "k8s/kustomization.yaml",
-        "main.tf",
-        "prod.tfvars",
-        "app.json",
-        ".tool-versions",
-        ".gitignore",
-        "config/deploy.yml",
-        ".kamal/secrets",
-    ];
-    for place in places {
-        for target in [None, Some("/dev/zero")] {
-            let project = Sandbox::new(&[("compose.yaml", compose)]);
-            let path = project.path(place);
-            std::fs::create_dir_all(path.parent().unwrap_or(Path::new("/"))).expect("a folder");
-            let _ = std::fs::remove_file(&path);
-            match target {
-                Some(device) => std::os::unix::fs::symlink(device, &path).expect("a link"),
-                None => assert!(Command::new("mkfifo").arg(&path).status().expect("mkfifo").success()),
-            }
-            let other: &[&str] =
-                if *place == "services.lock" { &["lock", "--check"] } else { &["-f", place, "manifest"] };
-            for arguments in [&["manifest"][..], other] {
-                let outcome = run(&project, arguments, Stdio::null());
-                assert!((0..=7).contains(&outcome.code), "{place} {target:?} {arguments:?}: {}", outcome.stderr);
-            }
+fn services_and_apps_are_counted_whichever_format_declares_them() {
+    let services = numbered(0..6000, |at| format!("  s{at}: {{image: \"redis:7.2.5\"}}"));
+    let pods = numbered(0..6000, |at| {
+        format!(
+            "---\napiVersion: v1\nkind: Pod\nmetadata: {{name: p{at}}}\nspec: {{containers: [{{name: a, image: \"redis:7.2.5\"}}]}}"
+        )
+    });
+    let aliases = numbered(0..6000, |at| format!("  - {{name: postgresql, alias: d{at}, version: 1.2.3}}"));
+    let instances = numbered(0..6000, |at| format!("      - s{at}"));
+    let addons = vec!["\"heroku-postgresql\""; 6000].join(", ");
+    let blocks = numbered(0..6000, |at| {
+        format!("resource \"aws_db_instance\" \"d{at}\" {{\n  engine = \"postgres\"\n  engine_version = \"16.4\"\n}}")
+    });
+    let included = numbered(0..6000, |at| format!("  s{at}: {{image: \"redis:7.2.5\"}}"));
+    for (path, text) in [
+        ("compose.yaml", format!("services:\n{services}")),
+        ("k8s/pods.yaml", pods),
+        ("chart/Chart.yaml", format!("apiVersion: v2\nname: shop\nversion: 1.0.0\ndependencies:\n{aliases}")),
+        ("manifest.yml", format!("applications:\n  - name: a\n    services:\n{instances}")),
+        ("app.json", format!("{{\"addons\": [{addons}]}}")),
+        ("main.tf", blocks),
+        ("services.local.yaml", format!("include:\n{included}")),
+    ] {
+        let project = Sandbox::new(&[(path, &text)]);
+        if path == "services.local.yaml" {
+            project.write("services.yaml", "services: {}\n");
         }
+        refused(&project, "the files declare more than 5000 services and apps", &format!("--> {path}:"));
     }
+}
+
+#[test]
+fn what_is_compared_with_all_others_is_bounded() {
+    let app = |line: &dyn Fn(usize) -> String| {
+        let lines = numbered(0..9000, |at| format!("      {}", line(at)));
+        format!("services:\n  db: {{image: \"postgres:16.4\"}}\n  web:\n    image: shop\n    environment:\n{lines}")
+    };
+    let users = app(&|at| format!("A{at}_URL: postgres://u{at}:p@db/d{at}"));
+    refused(
+        &Sandbox::new(&[("compose.yaml", &users)]),
+        "comparing what the files name takes more than",
+        "compose.yaml:",
+    );
+    let poolers = numbered(0..4000, |at| {
+        format!("  p{at}: {{image: \"edoburu/pgbouncer:1\", environment: {{DB_HOST: p{}}}}}", at + 1)
+    });
+    let chain = format!("services:\n{poolers}  p4000: {{image: \"postgres:16.4\"}}\n");
+    refused(
+        &Sandbox::new(&[("compose.yaml", &chain)]),
+        "comparing what the files name takes more than",
+        "compose.yaml:",
+    );
+    let hosts = app(&|at| format!("A{at}_HOST: db"));
+    let outcome = run(&Sandbox::new(&[("compose.yaml", &hosts)]), &["manifest"], Stdio::null());
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+}
+
+#[test]
+fn an_init_folder_that_many_services_mount_is_bounded() {
+    let services = numbered(0..100, |at| {
+        format!("  s{at}:\n    image: postgres:16.4\n    volumes: [\"./init:/docker-entrypoint-initdb.d\"]")
+    });
+    let project = Sandbox::new(&[("compose.yaml", &format!("services:\n{services}"))]);
+    files(&project, (0..10).map(|at| (format!("init/{at}.sql"), "-- nothing\n".repeat(10_000))));
+    refused(&project, "the files hold more than 40 MB", "init/");
+}
+
+#[test]
+fn the_lock_spends_from_the_budget_of_the_manifests() {
+    let lists = |count: usize| numbered(0..count, |at| format!("x-{at}: [{}]", "x,".repeat(9000)));
+    let manifest = format!("services: {{cache: {{kind: redis, version: \"7.2.5\"}}}}\n{}", lists(100));
+    let project = Sandbox::new(&[("services.yaml", &manifest), ("services.lock", &lists(80))]);
+    assert_eq!(run(&project, &["manifest"], Stdio::null()).code, 0);
+    let outcome = run(&project, &["lock", "--check"], Stdio::null());
+    assert_eq!(outcome.code, 3, "{}", outcome.stderr);
+    assert!(outcome.stderr.contains(VALUES) && outcome.stderr.contains("services.lock:1"), "{}", outcome.stderr);
 }

@@ -41,7 +41,9 @@ fn what_nests_without_end_or_multiplies_is_refused() {
         ("signs.tf", format!("locals {{ a = {}1\n}}", "-".repeat(DEEP)), not_hcl),
         ("sums.tf", format!("locals {{ a = {}1\n}}", "1 + ".repeat(DEEP)), not_hcl),
         ("indexes.tf", format!("locals {{ a = b{}\n}}", "[0]".repeat(DEEP)), not_hcl),
-        ("many.yaml", repeated(0..600_000, |at| format!("k{at}: x\n")), "holds more than 1000000 values"),
+        ("many.yaml", repeated(0..600_000, |at| format!("k{at}: x\n")), "more than 10000 entries"),
+        ("items.json", format!("[{}1]", "1,".repeat(10_000)), "more than 10000 entries"),
+        ("lists.yaml", repeated(0..200, |at| format!("k{at}: [{}]\n", "x,".repeat(6000))), "more than 1000000 values"),
     ];
     for (name, content, message) in cases {
         let (code, told) = said(name, content.as_bytes());

@@ -1,6 +1,7 @@
 //! `services.lock` where it has to be there: refused before any engine is asked.
 
 use crate::sandbox::Sandbox;
+use std::os::unix::fs::symlink;
 
 const COMPOSE: &str = "services:\n  db: {image: \"postgres:16\"}\n";
 const LOCK: &str = "version: 1\nservices:\n  db:\n    declared: \"15\"\n    from: \"compose.yaml:2\"\n    image: \"docker.io/library/postgres:15\"\n    digest: \"sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"\n    manifest: \"000000000000\"\n";
@@ -38,4 +39,35 @@ fn a_lock_that_cannot_be_read_is_told_at_its_line() {
     let sandbox = Sandbox::new(&[("compose.yaml", COMPOSE), ("services.lock", "version: 1\n<<<<<<< HEAD\n")]);
     let told = sandbox.fail(3, &["plan"]);
     assert!(told.stderr.contains("services.lock:2") && told.stderr.contains("devenv lock"), "{}", told.stderr);
+}
+
+#[test]
+fn a_lock_that_a_link_leads_elsewhere_is_neither_read_nor_written() {
+    for (stack, text) in
+        [(COMPOSE, Some(LOCK)), ("services: {}\n", Some("version: 1\nservices: {}\n")), ("services: {}\n", None)]
+    {
+        let sandbox = Sandbox::new(&[("compose.yaml", stack)]);
+        if let Some(text) = text {
+            sandbox.write("../other.lock", text);
+        }
+        symlink("../other.lock", sandbox.path("services.lock")).unwrap();
+        for arguments in [&["lock", "--check"][..], &["lock"], &["plan"]] {
+            let refused = sandbox.fail(3, arguments);
+            for part in ["cannot read services.lock", "outside of the checkout", "remove the link"] {
+                assert!(refused.stderr.contains(part), "{arguments:?} {part}: {}", refused.stderr);
+            }
+        }
+        let after = std::fs::read_to_string(sandbox.path("../other.lock")).ok();
+        assert_eq!(after.as_deref(), text, "what lies outside is as it was");
+    }
+    // Inside of the checkout it is a file of another purpose.
+    let sandbox = Sandbox::new(&[("services.yaml", "services: {}\n")]);
+    symlink("Makefile", sandbox.path("services.lock")).unwrap();
+    let refused = sandbox.fail(1, &["lock"]);
+    assert!(
+        refused.stderr.contains("cannot write") && refused.stderr.contains("another purpose"),
+        "{}",
+        refused.stderr
+    );
+    assert!(!sandbox.path("Makefile").exists());
 }

@@ -1,6 +1,7 @@
 //! Languages, tools and lock files of a real project on this machine.
 
 use devenv::model::{Difference, FoundTool};
+use devenv::project::Budget;
 use devenv::{machine, manifest, parity};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,7 +17,7 @@ fn project(files: &[(&str, &str)]) -> tempfile::TempDir {
 }
 
 fn differences(root: &Path) -> Vec<Difference> {
-    let tools = manifest::tools(root).expect("a project");
+    let tools = manifest::tools(root, &Budget::default()).expect("a project");
     let found = machine::tools::found(root, &tools.pins);
     let locks: Vec<PathBuf> = tools.packages.iter().filter_map(|file| file.lock.clone()).collect();
     let mut all = parity::tools::differences(&tools.pins, &found);
@@ -49,7 +50,7 @@ fn another_release_on_this_machine_is_told_with_the_line_that_pins_it() {
 fn the_same_release_is_no_difference_and_nothing_else_is_asked() {
     let dockerfile = format!("FROM rust:{}-slim\n", rustc());
     let root = project(&[("Dockerfile", &dockerfile)]);
-    let tools = manifest::tools(root.path()).expect("a project");
+    let tools = manifest::tools(root.path(), &Budget::default()).expect("a project");
     let found = machine::tools::found(root.path(), &tools.pins);
     assert_eq!(found.into_iter().collect::<Vec<_>>(), [((PathBuf::new(), "rust"), FoundTool::Version(rustc()))]);
     assert_eq!(differences(root.path()), []);
@@ -83,7 +84,9 @@ fn a_stand_in_is_told_against_the_service_that_the_manifest_declares() {
     ]);
     let request = manifest::Request { folder: root.path().to_owned(), folder_is_root: true, ..Default::default() };
     let reading = manifest::read(&request).expect("a manifest");
-    let found = manifest::adapters(&reading.root, &reading.stack, &reading.kinds).expect("a project");
+    let found = manifest::adapters(&reading.root, &reading.stack, &reading.kinds, &reading.budget);
+    let (found, told) = found.expect("a project");
+    assert_eq!(told, [], "all of it is read");
     let [difference] = found.as_slice() else { panic!("{found:?}") };
     assert_eq!((difference.service.as_str(), difference.said[0].value.as_str()), ("db", "Postgres 16.4"));
     assert_eq!(difference.origin.as_ref().expect("a place").to_string(), "config/database.yml:2:12");

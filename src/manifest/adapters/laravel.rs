@@ -58,7 +58,7 @@ pub(super) fn stand_ins(settings: &mut Settings<'_>) -> Vec<StandIn> {
 }
 
 fn in_example(source: &Arc<SourceFile>, settings: &Settings<'_>) -> Vec<StandIn> {
-    let (entries, _) = env_file::read(source, Format::Compose, &|_| None, &settings.project.budget);
+    let (entries, _) = env_file::read(source, Format::Compose, &|_| None, &settings.beside.project.budget);
     let text = |entry: &Entry| entry.value.as_ref().map(|value| value.text.clone()).unwrap_or_default();
     let of = |driver: &Driver| driver.names.iter().find_map(|name| entries.iter().find(|entry| entry.name == *name));
     let uses_service = DRIVERS.iter().filter_map(of).any(|entry| SERVICES.contains(&text(entry).as_str()));

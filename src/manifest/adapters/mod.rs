@@ -10,13 +10,15 @@ mod rails;
 mod ruby;
 mod spring;
 
-use super::files::Project;
+use super::beside::{Beside, within};
 use super::search::Search;
 use crate::kinds::Kinds;
-use crate::model::{Difference, Gap, Impact, Located, Protocol, Said, Service, Stack, Value};
+use crate::model::{
+    Diagnostic, Difference, Failure, Gap, Impact, Located, Protocol, Said, Service, SourceFile, Stack, Value,
+};
 use crate::project::Budget;
-use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What a service is to an app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,21 +50,30 @@ struct StandIn {
 
 /// What the readers of settings look at.
 struct Settings<'a> {
-    project: Project,
+    beside: Beside,
     search: Search,
     stack: &'a Stack,
 }
 
-/// Every stand-in in the development settings below a project's root, where the stack has a service for it.
-pub fn adapters(root: &Path, stack: &Stack, kinds: &Kinds) -> io::Result<Vec<Difference>> {
-    let project = Project::at(root, &Budget::default())?;
-    let search = Search::below(&project.root);
-    let mut settings = Settings { project, search, stack };
-    let mut found = rails::stand_ins(&mut settings);
-    found.extend(django::stand_ins(&mut settings));
-    found.extend(laravel::stand_ins(&mut settings));
-    found.extend(spring::stand_ins(&mut settings));
-    Ok(found.into_iter().filter_map(|stand_in| difference(stand_in, stack, kinds)).collect())
+/// Every stand-in in the development settings below a project's root, where the stack has a service for it; and what
+/// could not be read, or was left out because there is too much.
+pub fn adapters(
+    root: &Path,
+    stack: &Stack,
+    kinds: &Kinds,
+    budget: &Budget,
+) -> Result<(Vec<Difference>, Vec<Diagnostic>), Failure> {
+    let (stack, kinds) = (stack.clone(), kinds.clone());
+    within(root, budget, move |beside| {
+        let search = Search::below(&beside.project.root);
+        let mut settings = Settings { beside, search, stack: &stack };
+        let mut found = rails::stand_ins(&mut settings);
+        found.extend(django::stand_ins(&mut settings));
+        found.extend(laravel::stand_ins(&mut settings));
+        found.extend(spring::stand_ins(&mut settings));
+        let differences = found.into_iter().filter_map(|stand_in| difference(stand_in, &stack, &kinds)).collect();
+        (differences, settings.beside.told(&settings.search))
+    })
 }
 
 fn difference(stand_in: StandIn, stack: &Stack, kinds: &Kinds) -> Option<Difference> {
@@ -156,7 +167,7 @@ fn is_aside(path: &Path) -> bool {
 
 impl Settings<'_> {
     /// The files of some patterns, tests and examples aside, in order and each once.
-    fn files(&mut self, patterns: &[&str]) -> Vec<std::path::PathBuf> {
+    fn files(&mut self, patterns: &[&str]) -> Vec<PathBuf> {
         let mut paths: Vec<_> = patterns.iter().flat_map(|pattern| self.search.matching(pattern)).collect();
         paths.retain(|path| !is_aside(path));
         paths.sort();
@@ -165,8 +176,8 @@ impl Settings<'_> {
     }
 
     /// A file's text, where it can be read.
-    fn read(&self, path: impl AsRef<Path>) -> Option<std::sync::Arc<crate::model::SourceFile>> {
-        self.project.read(path.as_ref()).ok()
+    fn read(&self, path: impl AsRef<Path>) -> Option<Arc<SourceFile>> {
+        self.beside.read(path.as_ref())
     }
 }
 

@@ -46,7 +46,10 @@ fn differences(files: &[(&str, &str)], stack: &Stack) -> Vec<Difference> {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
-    adapters(folder.path(), stack, &Kinds::built_in().unwrap()).unwrap()
+    let kinds = Kinds::built_in().unwrap();
+    let (found, told) = adapters(folder.path(), stack, &kinds, &Budget::default()).unwrap();
+    assert_eq!(told, [], "all of it is read");
+    found
 }
 
 /// `service: value at place` of each.

@@ -3,9 +3,11 @@
 use super::change::Change;
 use super::connection::{self, Connection};
 use super::hosts::{Hosts, Leads};
+use super::sibling::ByName;
 use super::{Declared, Sources, names};
 use crate::kinds::{Kind, Kinds};
-use crate::model::{Piece, Protocol, Service, Template, Value};
+use crate::model::{Origin, Piece, Protocol, Service, Template, Value};
+use crate::project::{Budget, Resource};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -18,6 +20,8 @@ pub(super) struct Binder<'a> {
     pub(super) hosts: Hosts,
     /// Databases, by service, whose owner an app has settled.
     pub(super) with_owner: BTreeSet<(usize, String)>,
+    /// What looking through services and logins may still cost.
+    pub(super) budget: &'a Budget,
 }
 
 /// A bound variable that names a host, for finding its siblings.
@@ -30,11 +34,17 @@ pub(super) struct Host {
 }
 
 impl Binder<'_> {
+    /// Whether so many comparisons are left, for the value at that place.
+    pub(super) fn may_look(&self, steps: usize, origin: &Origin) -> bool {
+        self.budget.spend_at(Resource::Steps, steps, origin)
+    }
+
     pub(super) fn kind(&self, service: usize) -> Option<&Kind> {
         self.kinds.get(&self.services[service].kind)
     }
 
     pub(super) fn bind_app(&mut self, declared: &[Declared], own: &[usize], values: &mut [Option<Value>]) {
+        let named = ByName::of(declared, own);
         let mut hosts: Vec<Host> = Vec::new();
         for &index in own {
             if let Some(Value::Bound { template, .. }) = &values[index] {
@@ -51,7 +61,7 @@ impl Binder<'_> {
         }
         for &index in own {
             if values[index].is_none()
-                && let Some((value, host)) = self.bind_host_by_port(declared, own, index)
+                && let Some((value, host)) = self.bind_host_by_port(declared, &named, index)
             {
                 values[index] = Some(value);
                 hosts.push(host);
@@ -60,7 +70,7 @@ impl Binder<'_> {
         // The longest prefix that fits is the nearest relation.
         hosts.sort_by_key(|host| std::cmp::Reverse(host.prefix.len()));
         for at in 0..hosts.len() {
-            self.bind_siblings(declared, own, values, &mut hosts, at);
+            self.bind_siblings(declared, &named, values, &mut hosts, at);
         }
         for host in hosts.iter().filter(|host| !host.has_port) {
             self.services[host.service].needs_own_port = true;

@@ -3,6 +3,7 @@
 use super::binder::Binder;
 use crate::kinds::{Kind, Login};
 use crate::model::{Credential, Database, Located, Origin, Secret, User};
+use crate::project::Resource;
 
 impl Binder<'_> {
     /// The index of the login that a connection names; one that the service does not declare is added.
@@ -25,6 +26,9 @@ impl Binder<'_> {
             Some((text, None)) => Credential::Literal(Secret::new(text.clone())),
             None => Credential::Own(otherwise),
         };
+        if !self.budget.spend_at(Resource::Steps, target.users.len(), origin) {
+            return None;
+        }
         let at = if knows_names {
             let found = user.and_then(|(name, source)| {
                 let same_source = source.is_some() && known.and_then(|known| known.user.as_ref()) == source.as_ref();
@@ -77,6 +81,10 @@ impl Binder<'_> {
         if same_source || name.is_empty() {
             return "database".to_owned();
         }
+        // What is over is told, and then nothing is added any more.
+        if !self.budget.spend_at(Resource::Steps, target.databases.len(), origin) {
+            return "database".to_owned();
+        }
         let at = target.databases.iter().position(|known| known.name.value == name).unwrap_or_else(|| {
             let name = Located::new(name.to_owned(), origin.clone());
             target.databases.push(Database { name, owner: None });
@@ -98,6 +106,9 @@ impl Binder<'_> {
         let known = self.sources.get(&self.services[service].name).and_then(|known| known.vhost.as_deref());
         let target = &mut self.services[service];
         if name.is_empty() || (source.is_some() && known == source) {
+            return "vhost".to_owned();
+        }
+        if !self.budget.spend_at(Resource::Steps, target.vhosts.len(), origin) {
             return "vhost".to_owned();
         }
         let at = target.vhosts.iter().position(|vhost| vhost.value == name).unwrap_or_else(|| {

@@ -2,7 +2,8 @@
 //!
 //! It knows no dialect. A value is bound where it names a service's host; parts of the connection that stand in further
 //! variables of the same prefix go with it, and so do values that come from the very source of a service's login.
-//! No value that could be a secret, or that could reach production, is ever copied.
+//! No value that could be a secret, or that could reach production, is ever copied. Looking through logins and services is
+//! spent from the budget.
 
 mod binder;
 mod change;
@@ -22,6 +23,7 @@ pub(crate) use unbound::leads_out;
 use super::interpolate::Interpolated;
 use crate::kinds::Kinds;
 use crate::model::{Origin, Service, Template, Value, Variable};
+use crate::project::Budget;
 use binder::Binder;
 use hosts::Hosts;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -74,8 +76,9 @@ pub(crate) fn bind(
     services: &mut [Service],
     sources: &BTreeMap<String, Sources>,
     declared: &[Declared],
+    budget: &Budget,
 ) -> Vec<Variable> {
-    bind_with(kinds, services, sources, declared, BTreeMap::new())
+    bind_with(kinds, services, sources, declared, BTreeMap::new(), budget)
 }
 
 /// The same, where the manifest itself says of some variables, by their index, which field of which service they are.
@@ -85,9 +88,10 @@ pub(crate) fn bind_with(
     sources: &BTreeMap<String, Sources>,
     declared: &[Declared],
     said: BTreeMap<usize, Template>,
+    budget: &Budget,
 ) -> Vec<Variable> {
     let hosts = Hosts::of(services, sources);
-    let mut binder = Binder { kinds, services, sources, hosts, with_owner: BTreeSet::new() };
+    let mut binder = Binder { kinds, services, sources, hosts, with_owner: BTreeSet::new(), budget };
     let mut values: Vec<Option<Value>> = vec![None; declared.len()];
     for (index, template) in said {
         binder.note_bound(&template);

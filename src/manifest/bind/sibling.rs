@@ -5,13 +5,37 @@ use super::binder::{Binder, Host};
 use super::names::{self, Part};
 use crate::manifest::interpolate::Interpolated;
 use crate::model::{Credential, Template, Value};
+use std::collections::HashMap;
+
+/// The variables of one app by their names in one form, so that the parts of a connection are found without looking at
+/// all of them.
+pub(super) struct ByName(HashMap<String, Vec<usize>>);
+
+impl ByName {
+    /// Of the app's own variables, by their indices.
+    pub(super) fn of(declared: &[Declared], own: &[usize]) -> Self {
+        let mut named: HashMap<String, Vec<usize>> = HashMap::new();
+        for &index in own {
+            named.entry(names::normal(&declared[index].name)).or_default().push(index);
+        }
+        Self(named)
+    }
+
+    /// Those whose names begin with the prefix and end with a word of that part, in order.
+    fn parts(&self, prefix: &str, part: Part) -> Vec<usize> {
+        let ends = names::ends_of(part).filter_map(|end| self.0.get(&format!("{prefix}{end}")));
+        let mut found: Vec<usize> = ends.flatten().copied().collect();
+        found.sort_unstable();
+        found
+    }
+}
 
 impl Binder<'_> {
     /// Variables with the prefix of a bound host that carry another part of the same connection.
     pub(super) fn bind_siblings(
         &mut self,
         declared: &[Declared],
-        own: &[usize],
+        named: &ByName,
         values: &mut [Option<Value>],
         hosts: &mut [Host],
         at: usize,
@@ -22,15 +46,10 @@ impl Binder<'_> {
         }
         let Some(kind) = self.kind(service).cloned() else { return };
         let sibling = |part: Part, values: &[Option<Value>]| {
-            own.iter().copied().find(|index| {
-                values[*index].is_none() && names::part_after(&declared[*index].name, &prefix) == Some(part)
-            })
+            named.parts(&prefix, part).into_iter().find(|index| values[*index].is_none())
         };
-        let said_port = |index: &usize| {
-            names::part_after(&declared[*index].name, &prefix) == Some(Part::Port)
-                && matches!(&values[*index], Some(Value::Bound { template, .. }) if *template == Template::field(&self.services[service].name, "port"))
-        };
-        hosts[at].has_port |= own.iter().any(said_port);
+        let said_port = |index: &usize| matches!(&values[*index], Some(Value::Bound { template, .. }) if *template == Template::field(&self.services[service].name, "port"));
+        hosts[at].has_port |= named.parts(&prefix, Part::Port).iter().any(said_port);
         let part = |index: usize| (declared[index].text.text.clone(), declared[index].source().map(str::to_owned));
         let name = self.services[service].name.clone();
         let bound = |field: &str| Some(Value::Bound { template: Template::field(&name, field), dropped: Vec::new() });
@@ -107,7 +126,7 @@ impl Binder<'_> {
     pub(super) fn bind_host_by_port(
         &self,
         declared: &[Declared],
-        own: &[usize],
+        named: &ByName,
         index: usize,
     ) -> Option<(Value, Host)> {
         let variable = &declared[index];
@@ -115,8 +134,11 @@ impl Binder<'_> {
             return None;
         }
         let prefix = names::address_prefix(&variable.name).filter(|prefix| !prefix.is_empty())?;
-        let port = own.iter().find(|at| names::part_after(&declared[**at].name, &prefix) == Some(Part::Port))?;
-        let number = declared[*port].text.text.trim().parse::<u16>().ok()?;
+        let port = named.parts(&prefix, Part::Port).into_iter().next()?;
+        let number = declared[port].text.text.trim().parse::<u16>().ok()?;
+        if !self.may_look(self.services.len(), &variable.origin) {
+            return None;
+        }
         let mut fitting = (0..self.services.len())
             .filter(|at| self.kind(*at).is_some_and(|kind| kind.port != 0 && self.listens_on(*at, kind, number)));
         let (Some(service), None) = (fitting.next(), fitting.next()) else { return None };
@@ -131,6 +153,14 @@ impl Binder<'_> {
     pub(super) fn bind_by_source(&mut self, variable: &Declared) -> Option<Value> {
         let source = variable.source();
         let part = names::part_at_end(&variable.name);
+        // Most values come from no source and are no part of a login.
+        if source.is_none() && part != Some(Part::User) && !names::is_secret(&variable.name) {
+            return None;
+        }
+        let logins: usize = self.services.iter().map(|service| service.users.len()).sum();
+        if !self.may_look(self.services.len() + logins, &variable.origin) {
+            return None;
+        }
         let mut candidates: Vec<(usize, usize, &'static str, u8)> = Vec::new();
         for (index, service) in self.services.iter().enumerate() {
             // Asked last: most variables have nothing to do with most services.

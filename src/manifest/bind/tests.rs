@@ -79,7 +79,7 @@ fn bound(variables: &[(&str, &str)]) -> (Vec<String>, Vec<Service>) {
         Sources { user: Some("DB_USER".to_owned()), database: Some("DB_NAME".to_owned()), ..Sources::default() },
     )]);
     let kinds = Kinds::built_in().unwrap();
-    let variables = bind(&kinds, &mut services, &sources, &declared);
+    let variables = bind(&kinds, &mut services, &sources, &declared, &Budget::default());
     (variables.iter().map(|variable| shown(&variable.value)).collect(), services)
 }
 

@@ -10,7 +10,9 @@ mod resources;
 use super::cloud::{self, Built, Parameter, Resource, Settings};
 use super::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use super::tree::{Node, NodeKind};
+use crate::manifest::count::Counted as _;
 use crate::model::{App, Diagnostic, Located, Source, Stack, VersionClass};
+use crate::project::Budget;
 use intrinsics::{Template, resource_of};
 
 /// This dialect's line in the table.
@@ -57,6 +59,7 @@ fn read_file(
 ) {
     stack.sources.push(Source { path: file.source.path.clone(), format: DIALECT.name, title: DIALECT.title });
     let template = Template::new(document);
+    let budget = &input.project.budget;
     let first = stack.services.len();
     let resources = document.get("Resources").map(Node::entries).into_iter().flatten();
     for entry in resources {
@@ -66,7 +69,7 @@ fn read_file(
         if let Some(name) = condition.filter(|name| template.condition(name) == Some(false)) {
             let note = format!("production makes none of it: the condition {name} does not hold");
             let origin = entry.key.origin.clone();
-            add_app(stack, App { name: entry.key.value.clone(), image: None, note, origin });
+            add_app(stack, App { name: entry.key.value.clone(), image: None, note, origin }, budget);
             continue;
         }
         let nothing = Node { origin: entry.key.origin.clone(), tag: None, kind: NodeKind::Mapping(Vec::new()) };
@@ -87,9 +90,9 @@ fn read_file(
         match cloud::build(input.kinds, &resource) {
             Built::Service(service, wrong) => {
                 diagnostics.extend(wrong);
-                add_service(stack, *service, &file.source.path.display().to_string());
+                add_service(stack, *service, &file.source.path.display().to_string(), budget);
             }
-            Built::App(app) => add_app(stack, app),
+            Built::App(app) => add_app(stack, app, budget),
         }
     }
     let services = &mut stack.services[first..];
@@ -110,20 +113,20 @@ fn read_file(
 }
 
 /// Adds a service; of a name that another template has too, with that template's folder or name before it.
-fn add_service(stack: &mut Stack, mut service: crate::model::Service, path: &str) {
+fn add_service(stack: &mut Stack, mut service: crate::model::Service, path: &str, budget: &Budget) {
     if stack.service(&service.name).is_some() {
         let words: Vec<&str> =
             path.split(['/', '.']).filter(|word| !matches!(*word, "" | "addons" | "yml" | "yaml" | "json")).collect();
         service.name = format!("{}-{}", words.join("-"), service.name);
     }
     if stack.service(&service.name).is_none() {
-        stack.services.push(service);
+        service.add_to(&mut stack.services, budget);
     }
 }
 
-fn add_app(stack: &mut Stack, app: App) {
+fn add_app(stack: &mut Stack, app: App, budget: &Budget) {
     if !stack.apps.iter().any(|known| known.name == app.name) {
-        stack.apps.push(app);
+        app.add_to(&mut stack.apps, budget);
     }
 }
 

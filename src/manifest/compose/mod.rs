@@ -19,6 +19,7 @@ pub(crate) use container::{Container, container};
 use super::bind::{Sources, bind};
 use super::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use super::poolers;
+use crate::manifest::count::Counted as _;
 use crate::model::{Diagnostic, Stack};
 use load::Loader;
 use service::Read;
@@ -64,7 +65,7 @@ pub(crate) fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
             match service::read(&mut loader, &whole, name, value) {
                 Read::Backing(service, source) => {
                     sources.insert(service.name.clone(), source);
-                    stack.services.push(*service);
+                    (*service).add_to(&mut stack.services, &input.project.budget);
                 }
                 Read::App(app, with_variables) => {
                     if let Some(pooler) = pooler::read(&mut loader, &whole, &app, value) {
@@ -73,7 +74,7 @@ pub(crate) fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
                         declared.extend(variables::declared(&mut loader, &app.name, value));
                     }
                     add_links(&mut stack, value);
-                    stack.apps.push(app);
+                    app.add_to(&mut stack.apps, &input.project.budget);
                 }
             }
         }
@@ -82,14 +83,21 @@ pub(crate) fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
         }
         let (found, values): (Vec<_>, Vec<_>) = poolers.into_iter().unzip();
         let names: Vec<String> = found.iter().map(|pooler| pooler.app.clone()).collect();
-        let open = poolers::lead_on(found, &stack.services, &mut sources, &mut stack.apps, &mut loader.diagnostics);
+        let open = poolers::lead_on(
+            found,
+            &stack.services,
+            &mut sources,
+            &mut stack.apps,
+            &mut loader.diagnostics,
+            &input.project.budget,
+        );
         // What stands before no server is an app like others, unless its note says what it is.
         for (name, value) in names.iter().zip(values).filter(|(name, _)| open.iter().any(|one| one.app == **name)) {
             if stack.apps.iter().any(|app| app.name == *name && app.note.is_empty()) {
                 declared.extend(variables::declared(&mut loader, name, value));
             }
         }
-        stack.variables = bind(input.kinds, &mut stack.services, &sources, &declared);
+        stack.variables = bind(input.kinds, &mut stack.services, &sources, &declared, &input.project.budget);
     }
     stack.env_inputs = loader.env_inputs();
     stack.sources = loader.sources;

@@ -4,11 +4,11 @@
 
 use super::super::dialect::{ManifestFile, Wanted};
 use super::super::discover::Found;
-use super::super::files::Project;
+use super::super::files::{LARGEST, Project};
 use super::super::search::is_never;
 use super::super::tree::Node;
 use crate::model::without_managed_block;
-use crate::project::read_text;
+use crate::project::{Checkout, read_at_most};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -186,7 +186,8 @@ fn is_compose_name(name: &str) -> bool {
 
 /// The files that `COMPOSE_FILE` in `.env` names. Only that variable is read here; the rest is the dialect's business.
 fn dotenv_compose_file(folder: &Path) -> Option<Vec<String>> {
-    let text = without_managed_block(&read_text(&folder.join(".env")).ok()?);
+    let file = Checkout::at(folder).ok()?.open(Path::new(".env")).ok()?;
+    let text = without_managed_block(&String::from_utf8(read_at_most(file, LARGEST).ok()?).ok()?);
     let value = |name: &str| {
         let mut lines = text.lines().filter_map(|line| line.trim().trim_start_matches("export ").split_once('='));
         let value = lines.rfind(|(key, _)| key.trim() == name).map(|(_, value)| value.trim())?;

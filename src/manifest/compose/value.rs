@@ -2,7 +2,7 @@
 
 use crate::manifest::interpolate::{Interpolated, interpolate};
 use crate::model::{Diagnostic, Located, Origin};
-use crate::project::Budget;
+use crate::project::{Budget, of_text};
 use crate::syntax::tree::{Node, NodeKind};
 use std::collections::HashMap;
 
@@ -75,7 +75,8 @@ impl Value {
     /// How many values it holds, itself and its keys included.
     pub(super) fn size(&self) -> usize {
         match &self.content {
-            Content::Null | Content::Text { .. } => 1,
+            Content::Null => 1,
+            Content::Text { raw, .. } => 1 + of_text(raw.len()),
             Content::List(items) => 1 + items.iter().map(Self::size).sum::<usize>(),
             Content::Map(entries) => 1 + entries.iter().map(|(_, value)| 1 + value.size()).sum::<usize>(),
         }

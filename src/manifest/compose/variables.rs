@@ -8,7 +8,7 @@ use crate::manifest::env_file::{self, Format};
 use crate::manifest::files::FileFault;
 use crate::manifest::interpolate::{Interpolated, Span, Unset};
 use crate::model::{Diagnostic, Origin, Severity, SourceFile, without_managed_block};
-use crate::project::{Resource, VARIABLE};
+use crate::project::{Resource, VARIABLE, of_text};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub(super) fn environment(loader: &mut Loader<'_>, service: &Value) -> Vec<Given
     let mut places: HashMap<String, usize> = HashMap::new();
     let budget = loader.input.project.budget.clone();
     let mut put = |given: Given| {
-        if !budget.spend_at(Resource::Values, VARIABLE, &given.origin) {
+        if !budget.spend_at(Resource::Values, VARIABLE + of_text(given.whole.text.len()), &given.origin) {
             return;
         }
         match places.entry(given.name.clone()) {

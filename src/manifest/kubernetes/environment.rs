@@ -7,7 +7,7 @@ use crate::manifest::bind::is_secret_name;
 use crate::manifest::container::{Given, sourced};
 use crate::manifest::interpolate::{Interpolated, Span, Unset};
 use crate::model::{Diagnostic, Origin};
-use crate::project::{Budget, Resource, VARIABLE};
+use crate::project::{Budget, Resource, VARIABLE, of_text};
 use crate::syntax::tree::Node;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
@@ -121,7 +121,8 @@ impl Environment {
     }
 
     fn put(&mut self, variable: Variable) {
-        if !self.budget.spend_at(Resource::Values, VARIABLE, &variable.given.origin) {
+        let cost = VARIABLE + of_text(variable.given.whole.text.len());
+        if !self.budget.spend_at(Resource::Values, cost, &variable.given.origin) {
             return;
         }
         match self.places.entry(variable.given.name.clone()) {

@@ -2,6 +2,7 @@
 
 use super::object::{Object, Objects};
 use crate::manifest::bind::Sources;
+use crate::project::{Budget, Resource, VARIABLE};
 use crate::syntax::tree::Node;
 
 /// The names of the `Service` objects that select pods with these labels, their other forms and their ports.
@@ -11,11 +12,16 @@ pub(super) fn of_pods(
     labels: Option<&Node>,
     port: u16,
     sources: &mut Sources,
+    budget: &Budget,
 ) -> Vec<String> {
     let mut names = Vec::new();
-    for service in objects.of_kind("Service").filter(|service| service.group.is_empty()) {
+    for service in objects.that_may_select(labels) {
         if !service.shares(&workload.namespace) || !selects(service, labels) {
             continue;
+        }
+        // Each gives the server ten hosts.
+        if !budget.spend_at(Resource::Values, 2 * VARIABLE, &service.name.origin) {
+            break;
         }
         let name = service.name.value.as_str();
         let namespace = if service.namespace.is_empty() { &workload.namespace } else { &service.namespace };

@@ -20,6 +20,7 @@ mod workload;
 use super::bind::{Declared, Sources, bind_with};
 use super::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use super::tree::Node;
+use crate::manifest::count::Counted as _;
 use crate::model::{App, Diagnostic, Origin, Service, Source, Stack, Template};
 use environment::Variable;
 use object::{Object, Objects};
@@ -105,7 +106,7 @@ struct Reader<'a, 'n> {
 pub(crate) fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
     let loaded = kustomize::load(input, &mut diagnostics);
-    let objects = Objects::of(&loaded);
+    let objects = Objects::of(&loaded, &input.project.budget);
     let mut reader = Reader {
         input,
         objects: &objects,
@@ -137,12 +138,12 @@ impl Reader<'_, '_> {
     /// Takes a service in, under a name that no other has.
     fn add_service(&mut self, service: Service, sources: Sources) {
         self.sources.insert(service.name.clone(), sources);
-        self.stack.services.push(service);
+        service.add_to(&mut self.stack.services, &self.input.project.budget);
     }
 
     fn add_app(&mut self, name: &str, image: Option<String>, note: &str, origin: &Origin) {
         let app = App { name: name.to_owned(), image, note: note.to_owned(), origin: origin.clone() };
-        self.stack.apps.push(app);
+        app.add_to(&mut self.stack.apps, &self.input.project.budget);
     }
 
     /// A name that nothing has yet: the wanted one, else with the namespace, else with the kind.
@@ -192,6 +193,13 @@ impl Reader<'_, '_> {
                 });
             }
         }
-        self.stack.variables = bind_with(self.input.kinds, &mut self.stack.services, &self.sources, &declared, said);
+        self.stack.variables = bind_with(
+            self.input.kinds,
+            &mut self.stack.services,
+            &self.sources,
+            &declared,
+            said,
+            &self.input.project.budget,
+        );
     }
 }

@@ -4,7 +4,8 @@
 
 use super::kustomize::{Changes, Loaded};
 use crate::model::Located;
-use crate::syntax::tree::Node;
+use crate::project::{Budget, Resource};
+use crate::syntax::tree::{Entry, Node};
 use std::collections::HashMap;
 
 /// One object.
@@ -52,15 +53,25 @@ pub(super) struct Objects<'n> {
     all: Vec<Object<'n>>,
     by_name: HashMap<(&'n str, String), Vec<usize>>,
     by_kind: HashMap<&'n str, Vec<usize>>,
+    /// `Service` objects by the first label that they select by.
+    by_label: HashMap<(String, String), Vec<usize>>,
 }
 
 impl<'n> Objects<'n> {
     /// The objects of every document; lists are taken apart.
-    pub(super) fn of(loaded: &'n [Loaded<'n>]) -> Self {
+    pub(super) fn of(loaded: &'n [Loaded<'n>], budget: &Budget) -> Self {
         let mut objects = Self::default();
         for part in loaded {
             for document in &part.file().documents {
-                objects.add(document, &part.changes);
+                objects.add(document, &part.changes, budget);
+            }
+        }
+        for (index, object) in objects.all.iter().enumerate() {
+            let selector = object.at("spec.selector").filter(|_| object.kind == "Service" && object.group.is_empty());
+            let first = selector.and_then(|selector| selector.entries().next());
+            if let Some((entry, value)) = first.and_then(|entry| Some((entry, entry.value.as_str()?))) {
+                let label = (entry.key.value.clone(), value.to_owned());
+                objects.by_label.entry(label).or_default().push(index);
             }
         }
         objects
@@ -77,6 +88,15 @@ impl<'n> Objects<'n> {
         indices.iter().filter_map(|index| self.all.get(*index))
     }
 
+    /// The `Service` objects whose first label is among these, in order.
+    pub(super) fn that_may_select(&self, labels: Option<&Node>) -> impl Iterator<Item = &Object<'n>> {
+        let of = |entry: &Entry| self.by_label.get(&(entry.key.value.clone(), entry.value.as_str()?.to_owned()));
+        let mut found: Vec<usize> =
+            labels.into_iter().flat_map(Node::entries).filter_map(of).flatten().copied().collect();
+        found.sort_unstable();
+        found.into_iter().filter_map(|index| self.all.get(index))
+    }
+
     /// The object of that kind and name that another one of that namespace means.
     pub(super) fn named(&self, kind: &'static str, name: &str, namespace: &str) -> Option<&Object<'n>> {
         let indices = self.by_name.get(&(kind, name.to_owned()))?;
@@ -87,14 +107,14 @@ impl<'n> Objects<'n> {
             .or_else(|| found.find(|object| object.shares(namespace)))
     }
 
-    fn add(&mut self, node: &'n Node, changes: &'n [Changes]) {
+    fn add(&mut self, node: &'n Node, changes: &'n [Changes], budget: &Budget) {
         let (Some(api), Some(kind)) = (node.get("apiVersion").and_then(Node::as_str), node.get("kind")) else { return };
         let Some(kind_text) = kind.as_str() else { return };
         if kind_text.ends_with("List")
             && let Some(items) = node.get("items").and_then(Node::as_sequence)
         {
             for item in items {
-                self.add(item, changes);
+                self.add(item, changes, budget);
             }
             return;
         }
@@ -104,6 +124,11 @@ impl<'n> Objects<'n> {
             Some((name, origin)) => (name, origin),
             None => ("", &kind.origin),
         };
+        // What stands before and behind each name is said once.
+        let put_in: usize = changes.iter().map(|changes| changes.prefix.len() + changes.suffix.len()).sum();
+        if !budget.spend_at(Resource::Expanded, put_in, origin) {
+            return;
+        }
         // References to configuration follow a changed name by themselves, so it keeps the one that they have here.
         let is_config = matches!(kind_text, "ConfigMap" | "Secret");
         let name = changes

@@ -28,7 +28,7 @@ pub(super) fn note<'n>(
 ) -> bool {
     let Some(sort) = image.and_then(of_image) else { return false };
     let mut sources = Sources::default();
-    let mut names = hosts::of_pods(reader.objects, object, pod.labels, 0, &mut sources);
+    let mut names = hosts::of_pods(reader.objects, object, pod.labels, 0, &mut sources, &reader.input.project.budget);
     names.append(&mut sources.hosts);
     let origin = container.origin.clone();
     let pooler = Pooler { app: app.to_owned(), sort: Some(sort), hosts: names, told: Vec::new(), origin };
@@ -75,6 +75,7 @@ pub(super) fn lead_on(reader: &mut Reader<'_, '_>) {
         &mut reader.sources,
         &mut reader.stack.apps,
         &mut reader.diagnostics,
+        &reader.input.project.budget,
     );
     for (app, container, namespace) in runs {
         let is_open = open.iter().any(|pooler| pooler.app == app);

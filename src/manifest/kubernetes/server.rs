@@ -85,7 +85,8 @@ pub(super) fn read<'n>(
         backing.finish()
     };
     let port = read.service.container_port.unwrap_or(kind.port);
-    let own = hosts::of_pods(reader.objects, object, pod.labels, port, &mut read.sources);
+    let budget = &reader.input.project.budget;
+    let own = hosts::of_pods(reader.objects, object, pod.labels, port, &mut read.sources, budget);
     for host in own.into_iter().filter(|host| *host != read.service.name) {
         if !read.service.aliases.contains(&host) {
             read.service.aliases.push(host);

@@ -6,6 +6,7 @@
 use super::given::{Given, json};
 use super::managed::Managed;
 use super::templated::replaced;
+use crate::manifest::count::Counted as _;
 use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::manifest::discover;
 use crate::manifest::expect::Expect;
@@ -67,6 +68,9 @@ fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
     (stack, expect.diagnostics)
 }
 
+/// How many places one message shows beside the first.
+const MOST_SHOWN: usize = 20;
+
 struct Reader<'a> {
     input: &'a Input<'a>,
     expect: Expect,
@@ -116,7 +120,8 @@ impl Reader<'_> {
         let app = self.filled(&name.value);
         let image = node.get("docker").and_then(|docker| docker.get("image")).and_then(Node::as_str);
         let image = image.map(|image| self.filled(image));
-        self.stack.apps.push(App { name: app.clone(), image, note: String::new(), origin: name.origin.clone() });
+        App { name: app.clone(), image, note: String::new(), origin: name.origin.clone() }
+            .add_to(&mut self.stack.apps, &self.input.project.budget);
         for entry in node.get("env").into_iter().flat_map(Node::entries) {
             match entry.value.as_str() {
                 Some(text) => {
@@ -163,6 +168,9 @@ impl Reader<'_> {
     }
 
     fn instance(&mut self, name: &Located<String>) {
+        if self.input.project.budget.is_over() {
+            return;
+        }
         if self.stack.service(&name.value).is_some() || self.stack.apps.iter().any(|app| app.name == name.value) {
             return;
         }
@@ -170,7 +178,8 @@ impl Reader<'_> {
         let found = image.as_ref().and_then(|image| self.input.kind_of(&name.value, Some(&image.value)));
         let (Some(image), Some((kind, family))) = (image, found) else {
             let note = "an instance of the platform, of a kind that the manifest does not say".to_owned();
-            self.stack.apps.push(App { name: name.value.clone(), image: None, note, origin: name.origin.clone() });
+            App { name: name.value.clone(), image: None, note, origin: name.origin.clone() }
+                .add_to(&mut self.stack.apps, &self.input.project.budget);
             self.unknown.push(name.clone());
             return;
         };
@@ -182,7 +191,7 @@ impl Reader<'_> {
         service.defaults("app", "app");
         let mut service = service.finish();
         self.input.describe(&mut service);
-        self.stack.services.push(service);
+        service.add_to(&mut self.stack.services, &self.input.project.budget);
     }
 
     fn tell_unknown(&mut self) {
@@ -194,7 +203,7 @@ impl Reader<'_> {
             _ => format!("nothing says what the service instances {shown} are"),
         };
         let mut found = Diagnostic::warning(INSTANCES_UNKNOWN, message).at(&first.origin, "a name and no more");
-        for other in &self.unknown[1..] {
+        for other in self.unknown[1..].iter().take(MOST_SHOWN) {
             found = found.and_at(&other.origin, "another one");
         }
         self.expect.diagnostics.push(

@@ -3,6 +3,7 @@
 use super::given::Given;
 use crate::manifest::bind::Sources;
 use crate::manifest::compose::{Container, container};
+use crate::manifest::count::Counted as _;
 use crate::manifest::dialect::Input;
 use crate::model::{Diagnostic, Located, Origin, Service, Stack};
 use crate::syntax::tree::{Entry, Node, NodeKind};
@@ -33,13 +34,13 @@ impl Containers {
             Container::Backing(mut service, sources) => {
                 finish(&mut service);
                 self.sources.insert(service.name.clone(), sources);
-                stack.services.push(*service);
+                (*service).add_to(&mut stack.services, &input.project.budget);
             }
             Container::App(app, declared) => {
                 for declared in declared {
                     given.declared(declared);
                 }
-                stack.apps.push(app);
+                app.add_to(&mut stack.apps, &input.project.budget);
             }
         }
     }

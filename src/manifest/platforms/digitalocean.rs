@@ -5,9 +5,11 @@
 use super::container::{Containers, entry, list, literal, map};
 use super::given::{Given, address, field, template};
 use super::managed::{Managed, is_template, lacks};
+use crate::manifest::count::Counted as _;
 use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::manifest::expect::Expect;
 use crate::model::{App, Diagnostic, Located, Piece, Source, Stack, Support, Value};
+use crate::project::Resource;
 use crate::syntax::tree::{Entry, Node};
 
 /// This dialect's line in the table.
@@ -167,7 +169,7 @@ impl Reader<'_> {
         }
         service.defaults(if is_cluster { "doadmin" } else { plain }, if is_cluster { "defaultdb" } else { plain });
         service.rest(node, "about production's machine, which a local server does not have");
-        self.stack.services.push(service.finish());
+        service.finish().add_to(&mut self.stack.services, &self.input.project.budget);
     }
 
     /// A component of the app: one that runs a server's image is a service.
@@ -177,7 +179,7 @@ impl Reader<'_> {
         let image = node.get("image").and_then(image_of).filter(is_settled);
         let Some(image) = image else {
             let app = App { name: name.value.clone(), image: None, note: String::new(), origin: name.origin.clone() };
-            return self.stack.apps.push(app);
+            return app.add_to(&mut self.stack.apps, &self.input.project.budget);
         };
         let mut entries = vec![entry("image", literal(&image))];
         if let Some(command) = node.get("run_command").filter(|command| !command.is_null()) {
@@ -249,9 +251,10 @@ impl Reader<'_> {
             let envs = spec.get("envs").and_then(Node::as_sequence)?;
             let variable = envs.iter().find(|variable| variable.get("key").and_then(Node::as_str) == Some(place))?;
             let text = variable.get("value").and_then(Node::as_str).filter(|_| !is_secret(variable) && depth < 5)?;
-            return template(text, ("${", "}"), &mut |place| self.place(place, spec, depth + 1))
-                .ok()
-                .map(|template| template.0);
+            let read = template(text, ("${", "}"), &mut |place| self.place(place, spec, depth + 1)).ok()?;
+            // What stands for it is put in wherever it is named.
+            let size = read.0.iter().map(|piece| if let Piece::Text(text) = piece { text.len() } else { 64 }).sum();
+            return self.input.project.budget.spend_at(Resource::Expanded, size, &variable.origin).then_some(read.0);
         };
         let service = self.stack.service(name)?;
         let kind = self.input.kinds.get(&service.kind)?;

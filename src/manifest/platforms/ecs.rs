@@ -4,6 +4,7 @@ use super::container::{Containers, entry, list, literal, map};
 use super::given::Given;
 use crate::kinds::Kinds;
 use crate::manifest::classify::{Class, Runs, classify};
+use crate::manifest::count::Counted as _;
 use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::model::{App, Diagnostic, ImageRef, Key, Located, Service, Source, Stack, Support};
 use crate::syntax::tree::{Entry, Node};
@@ -66,12 +67,13 @@ fn one(
     let image = container.get("image").and_then(Node::as_str).unwrap_or_default();
     // `<IMAGE1_NAME>` and the like are put in at deploy time.
     if image.contains(['<', '{', '$']) {
-        stack.apps.push(App {
+        App {
             name: name.value.clone(),
             image: Some(image.to_owned()),
             note: String::new(),
             origin: name.origin.clone(),
-        });
+        }
+        .add_to(&mut stack.apps, &input.project.budget);
         variables(name, container, neighbours, given);
     } else {
         let origin = &container.origin;

@@ -7,7 +7,7 @@ use crate::manifest::bind::{Declared, Sources, bind};
 use crate::manifest::dialect::Input;
 use crate::manifest::interpolate::{Interpolated, Span, Unset};
 use crate::model::{Json, Origin, Piece, Service, Stack, Template, Value, Variable};
-use crate::project::{Budget, Resource, VARIABLE};
+use crate::project::{Budget, Resource, VARIABLE, of_text};
 use crate::syntax::tree::Node;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -93,7 +93,7 @@ impl Given {
 
     /// A later value of one app replaces an earlier one.
     fn put(&mut self, one: One) {
-        if !self.budget.spend_at(Resource::Values, VARIABLE, one.origin()) {
+        if !self.budget.spend_at(Resource::Values, VARIABLE + of_text(one.size()), one.origin()) {
             return;
         }
         let (app, name) = one.key();
@@ -109,7 +109,7 @@ impl Given {
     /// Binds what is not bound yet, and tells the services what the variables carry.
     pub(super) fn bind_into(self, stack: &mut Stack, kinds: &Kinds, sources: &BTreeMap<String, Sources>) {
         let declared: Vec<Declared> = self.all.iter().filter_map(One::as_declared).cloned().collect();
-        let mut bound = bind(kinds, &mut stack.services, sources, &declared).into_iter();
+        let mut bound = bind(kinds, &mut stack.services, sources, &declared, &self.budget).into_iter();
         let mut variables = Vec::with_capacity(self.all.len());
         for one in self.all {
             match one {
@@ -140,6 +140,22 @@ impl One {
         match self {
             Self::Settled(variable) => &variable.origin,
             Self::Declared(declared) | Self::Secret(declared, _) => &declared.origin,
+        }
+    }
+
+    /// How many bytes it holds: a short reference may stand for a long name.
+    fn size(&self) -> usize {
+        match self {
+            Self::Declared(declared) | Self::Secret(declared, _) => declared.text.text.len(),
+            Self::Settled(Variable { value: Value::Bound { template, .. }, .. }) => {
+                let piece = |piece: &Piece| match piece {
+                    Piece::Text(text) => text.len(),
+                    Piece::Field { service, field, .. } => service.len() + field.len(),
+                    Piece::Json { .. } => 0,
+                };
+                template.0.iter().map(piece).sum()
+            }
+            Self::Settled(_) => 0,
         }
     }
 

@@ -4,6 +4,7 @@
 
 use super::given::{Given, address};
 use super::managed::{Managed, lacks};
+use crate::manifest::count::Counted as _;
 use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::manifest::expect::Expect;
 use crate::model::{App, Diagnostic, Located, Source, Stack, Support, Template, Value};
@@ -118,6 +119,7 @@ fn read_as(input: &Input<'_>, dialect: &'static Dialect) -> (Stack, Vec<Diagnost
         expect: Expect::default(),
         stack: Stack::default(),
         given: Given::of(input),
+        numbers: BTreeMap::new(),
         app: input.files.iter().find_map(name_of).unwrap_or_else(|| "app".to_owned()),
     };
     for file in input.files {
@@ -126,7 +128,8 @@ fn read_as(input: &Input<'_>, dialect: &'static Dialect) -> (Stack, Vec<Diagnost
         let Some(document) = file.documents.first() else { continue };
         if reader.stack.apps.is_empty() {
             let origin = document.get("name").map_or(&document.origin, |name| &name.origin).clone();
-            reader.stack.apps.push(App { name: reader.app.clone(), image: None, note: String::new(), origin });
+            App { name: reader.app.clone(), image: None, note: String::new(), origin }
+                .add_to(&mut reader.stack.apps, &input.project.budget);
         }
         let setup = document.get("setup").filter(|_| file_name(file).starts_with("heroku.")).unwrap_or(document);
         reader.addons(setup);
@@ -155,6 +158,8 @@ struct Reader<'a> {
     stack: Stack,
     given: Given,
     app: String,
+    /// By name, the number behind the last one of that name.
+    numbers: BTreeMap<String, usize>,
 }
 
 impl Reader<'_> {
@@ -186,8 +191,6 @@ impl Reader<'_> {
         // `provider:plan`, and in older files `provider@version`.
         let slug = plan.value.split([':', '@', ' ']).next().unwrap_or_default();
         let alias = item.get("as").and_then(Node::as_str).filter(|alias| !alias.is_empty());
-        let taken =
-            |name: &str| self.stack.service(name).is_some() || self.stack.apps.iter().any(|app| app.name == name);
         let base = alias.unwrap_or(slug).to_owned();
         let known = self.stack.service(&base).map(|service| service.origin.clone());
         let name = match known {
@@ -202,8 +205,9 @@ impl Reader<'_> {
         let heroku = || self.input.kinds.spelled(DIALECT.name, slug);
         let Some(kind) = self.input.kinds.spelled(dialect, slug).or_else(heroku) else {
             let note = "an add-on that is no backing service devenv knows".to_owned();
-            if !taken(&name) {
-                self.stack.apps.push(App { name, image: None, note, origin });
+            let is_app = |app: &App| app.name == name;
+            if self.stack.service(&name).is_none() && !self.stack.apps.iter().any(is_app) {
+                App { name, image: None, note, origin }.add_to(&mut self.stack.apps, &self.input.project.budget);
             }
             return;
         };
@@ -262,16 +266,20 @@ impl Reader<'_> {
                 .notes
                 .push("the name of its variable is the platform's choice: bind it in services.local.yaml".to_owned());
         }
-        self.stack.services.push(service);
+        service.add_to(&mut self.stack.services, &self.input.project.budget);
     }
 
     /// The first of `base-2`, `base-3`, … that no service has.
-    fn another(&self, base: &str) -> String {
-        let mut number = 2;
-        while self.stack.service(&format!("{base}-{number}")).is_some() {
-            number += 1;
+    fn another(&mut self, base: &str) -> String {
+        // Of many of one name each number is tried once.
+        let number = self.numbers.entry(base.to_owned()).or_insert(1);
+        loop {
+            *number += 1;
+            let name = format!("{base}-{number}");
+            if self.stack.service(&name).is_none() {
+                return name;
+            }
         }
-        format!("{base}-{number}")
     }
 
     /// A variable: text, or a map that says where its value comes from.

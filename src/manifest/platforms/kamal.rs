@@ -5,6 +5,7 @@
 use super::container::{Containers, entry, list, map};
 use super::given::Given;
 use super::templated::{parse, replaced};
+use crate::manifest::count::Counted as _;
 use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::manifest::env_file::{self, Format};
 use crate::manifest::expect::Expect;
@@ -246,7 +247,8 @@ impl Reader<'_> {
         };
         for (role, node) in roles {
             let (name, origin) = (role.value.clone(), role.origin.clone());
-            self.stack.apps.push(App { name, image: image.clone(), note: String::new(), origin });
+            App { name, image: image.clone(), note: String::new(), origin }
+                .add_to(&mut self.stack.apps, &self.input.project.budget);
             for env in [document.get("env"), node.and_then(|node| node.get("env"))].into_iter().flatten() {
                 self.variables(&role.value, env);
             }

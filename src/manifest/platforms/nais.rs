@@ -5,6 +5,7 @@
 use super::given::{Given, field};
 use super::managed::{Managed, is_template};
 use super::templated::{parse, replaced};
+use crate::manifest::count::Counted as _;
 use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::manifest::discover;
 use crate::manifest::expect::Expect;
@@ -182,12 +183,14 @@ impl Reader<'_> {
         if let Some(node) = spec.get("kafka") {
             self.kafka(&name.value, node);
         }
-        self.stack.apps.push(App { name: name.value.clone(), image, note: String::new(), origin: name.origin.clone() });
+        App { name: name.value.clone(), image, note: String::new(), origin: name.origin.clone() }
+            .add_to(&mut self.stack.apps, &self.input.project.budget);
         for (key, note) in [("buckets", "a bucket of Google's"), ("bigQueryDatasets", "a data set of Google's")] {
             for node in items(gcp.and_then(|gcp| gcp.get(key))) {
                 let Some(said) = node.get("name") else { continue };
                 let (name, note) = (said.as_str().unwrap_or(key).to_owned(), note.to_owned());
-                self.stack.apps.push(App { name, image: None, note, origin: said.origin.clone() });
+                App { name, image: None, note, origin: said.origin.clone() }
+                    .add_to(&mut self.stack.apps, &self.input.project.budget);
             }
         }
         for node in items(spec.get("env")) {
@@ -198,7 +201,7 @@ impl Reader<'_> {
     /// A service, unless another app has brought it already.
     fn keep(&mut self, service: Managed<'_>) {
         if self.stack.service(&service.service.name).is_none() {
-            self.stack.services.push(service.finish());
+            service.finish().add_to(&mut self.stack.services, &self.input.project.budget);
         }
     }
 

@@ -4,6 +4,7 @@
 
 use super::container::{Containers, entry, list, map};
 use super::given::Given;
+use crate::manifest::count::Counted as _;
 use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::manifest::{hcl, terraform};
 use crate::model::{App, Diagnostic, Key, Located, Origin, Service, Source, Stack, Support, Value};
@@ -108,7 +109,8 @@ impl Reader<'_> {
                 _ => String::new(),
             };
             let image = image.and_then(Node::as_str).map(str::to_owned);
-            self.stack.apps.push(App { name: name.value.clone(), image, note, origin: name.origin.clone() });
+            App { name: name.value.clone(), image, note, origin: name.origin.clone() }
+                .add_to(&mut self.stack.apps, &self.input.project.budget);
             if hook.is_none() {
                 self.variables(&name, task);
             }

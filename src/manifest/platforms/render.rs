@@ -4,6 +4,7 @@
 use super::container::{Containers, entry, literal, map};
 use super::given::{Given, address, field};
 use super::managed::{Managed, is_template, lacks};
+use crate::manifest::count::Counted as _;
 use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::manifest::expect::Expect;
 use crate::model::{App, Diagnostic, Located, Origin, Source, Stack, Support, Template, Value, did_you_mean};
@@ -152,7 +153,7 @@ impl Reader<'_> {
                 .help("rename one of them");
             self.expect.diagnostics.push(twice);
         } else {
-            self.stack.services.push(service);
+            service.add_to(&mut self.stack.services, &self.input.project.budget);
         }
     }
 
@@ -188,12 +189,13 @@ impl Reader<'_> {
             if let Some(image) = image.filter(|image| !is_template(image.as_str().unwrap_or_default())) {
                 self.container(&name, image, node, scopes);
             } else {
-                self.stack.apps.push(App {
+                App {
                     name: name.value.clone(),
                     image: image.and_then(Node::as_str).map(str::to_owned),
                     note: String::new(),
                     origin: name.origin.clone(),
-                });
+                }
+                .add_to(&mut self.stack.apps, &self.input.project.budget);
             }
         }
     }
@@ -270,7 +272,11 @@ impl Reader<'_> {
                         .help("groups that exist on Render alone are not seen: add their variables in services.local.yaml"),
                 );
             }
-            for member in members {
+            // Groups hold variables and no groups; one that names itself would never end.
+            for member in members.iter().filter(|member| member.get("fromGroup").is_none()) {
+                if self.input.project.budget.is_over() {
+                    break;
+                }
                 self.variable(app, member, scopes);
             }
             return;

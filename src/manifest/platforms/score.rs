@@ -2,6 +2,7 @@
 
 use super::given::{Given, field, template};
 use super::managed::Managed;
+use crate::manifest::count::Counted as _;
 use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::manifest::expect::Expect;
 use crate::model::{App, Diagnostic, Located, Piece, Source, Stack, Support, Value};
@@ -102,7 +103,8 @@ impl Reader<'_> {
             let own = if containers.len() == 1 { app.clone() } else { format!("{app}/{}", container.key.value) };
             let image = container.value.get("image").and_then(Node::as_str).filter(|image| *image != ".");
             let (image, note) = (image.map(str::to_owned), String::new());
-            self.stack.apps.push(App { name: own.clone(), image, note, origin: origin.clone() });
+            App { name: own.clone(), image, note, origin: origin.clone() }
+                .add_to(&mut self.stack.apps, &self.input.project.budget);
             for entry in container.value.get("variables").into_iter().flat_map(Node::entries) {
                 self.variable(&own, &entry.key, &entry.value, &names, &app);
             }
@@ -124,7 +126,8 @@ impl Reader<'_> {
                 || format!("`{}`, of which devenv knows no kind", word.value),
                 |(_, note)| (*note).to_owned(),
             );
-            return self.stack.apps.push(App { name: name.value, image: None, note, origin: name.origin });
+            return App { name: name.value, image: None, note, origin: name.origin }
+                .add_to(&mut self.stack.apps, &self.input.project.budget);
         };
         let mut service = Managed::new(DIALECT.name, &name, kind, None);
         for key in ["type", "id"].into_iter().filter(|key| entry.value.get(key).is_some()) {
@@ -132,7 +135,7 @@ impl Reader<'_> {
         }
         service.defaults("app", "app");
         service.rest(&entry.value, "what the platform makes of it is not known here");
-        self.stack.services.push(service.finish());
+        service.finish().add_to(&mut self.stack.services, &self.input.project.budget);
     }
 
     fn variable(

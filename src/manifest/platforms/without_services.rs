@@ -1,5 +1,6 @@
 //! Platforms whose files declare no backing service: Fly and Railway. They are recognised, so that this can be said.
 
+use crate::manifest::count::Counted as _;
 use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::model::{App, Diagnostic, Origin, Source, Stack};
 
@@ -83,7 +84,8 @@ fn read(input: &Input<'_>, dialect: &Dialect, why: &str) -> (Stack, Vec<Diagnost
         let shown = path.display().to_string();
         stack.sources.push(Source { path, format: dialect.name, title: dialect.title });
         let origin = Origin::start_of(&file.source);
-        stack.apps.push(App { name: name_of(file), image: None, note: String::new(), origin: origin.clone() });
+        App { name: name_of(file), image: None, note: String::new(), origin: origin.clone() }
+            .add_to(&mut stack.apps, &input.project.budget);
         diagnostics.push(
             Diagnostic::note("no-services", format!("`{shown}` declares no backing service"))
                 .because(why)

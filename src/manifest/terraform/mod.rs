@@ -77,7 +77,7 @@ fn read_shown(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
         found.extend(more);
         diagnostics.extend(wrong);
     }
-    names::settle(found, &mut stack);
+    names::settle(found, &mut stack, &input.project.budget);
     (stack, diagnostics)
 }
 
@@ -253,7 +253,7 @@ impl Reader<'_> {
 
     fn finish(mut self) -> (Stack, Vec<Diagnostic>) {
         let mut stack = Stack::default();
-        names::settle(self.found, &mut stack);
+        names::settle(self.found, &mut stack, &self.input.project.budget);
         let mut paths: Vec<&Path> = stack.services.iter().map(|service| service.origin.path()).collect();
         if paths.is_empty() {
             paths.extend(self.input.files.iter().map(|file| file.source.path.as_path()).take(1));

@@ -1,7 +1,9 @@
 //! What a service is called: as its block is, unless that says nothing or two blocks share it.
 
 use crate::manifest::cloud::Built;
+use crate::manifest::count::Counted as _;
 use crate::model::{App, Stack};
+use crate::project::Budget;
 use std::collections::{HashMap, HashSet};
 
 /// Something found, with what it may be called.
@@ -58,7 +60,7 @@ pub(super) fn absent(built: Built) -> Built {
 }
 
 /// Gives everything its name and puts it into the stack.
-pub(super) fn settle(found: Vec<Candidate>, stack: &mut Stack) {
+pub(super) fn settle(found: Vec<Candidate>, stack: &mut Stack, budget: &Budget) {
     let names: Vec<[String; 4]> = found.iter().map(Candidate::names).collect();
     let mut counts: HashMap<(usize, &str), usize> = HashMap::new();
     for names in &names {
@@ -85,11 +87,11 @@ pub(super) fn settle(found: Vec<Candidate>, stack: &mut Stack) {
         match candidate.built {
             Built::Service(mut service, _) => {
                 service.name = name;
-                stack.services.push(*service);
+                (*service).add_to(&mut stack.services, budget);
             }
             Built::App(mut app) => {
                 app.name = name;
-                stack.apps.push(app);
+                app.add_to(&mut stack.apps, budget);
             }
         }
     }

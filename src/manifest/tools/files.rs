@@ -1,5 +1,6 @@
 //! The files beside an app that say which versions of languages and tools it wants. Each has one reader.
 
+use super::MOST_PINS;
 use super::image::node_version;
 use super::lines::{Assignment, lines, located, property, quoted, toml};
 use crate::manifest::tree::Node;
@@ -105,7 +106,8 @@ fn tool_versions(source: &Arc<SourceFile>) -> Vec<Word> {
         let (name, versions) = line.split_once(char::is_whitespace)?;
         Some((name, versions.split_whitespace().next()?))
     });
-    pairs.flat_map(|(name, version)| named(source, name, version)).collect()
+    // Each place is looked for from the file's start: one more than are taken is enough.
+    pairs.flat_map(|(name, version)| named(source, name, version)).take(MOST_PINS + 1).collect()
 }
 
 fn mise(source: &Arc<SourceFile>) -> Vec<Word> {
@@ -119,7 +121,7 @@ fn mise(source: &Arc<SourceFile>) -> Vec<Word> {
         let text = quoted(value).filter(|_| is_version)?;
         Some(named(source, name.trim_matches(['"', '\'']), version_within(text)))
     };
-    tools.filter_map(read).flatten().collect()
+    tools.filter_map(read).flatten().take(MOST_PINS + 1).collect()
 }
 
 /// Without the words that mise puts before a version (`prefix:1.19`).
@@ -269,6 +271,9 @@ fn pyproject(source: &Arc<SourceFile>) -> Vec<Word> {
             words.extend(ranged(source, "python", text, Tilde::Last));
         } else if one.is("tool.poetry.dependencies.python") {
             words.extend(ranged(source, "python", text, Tilde::Minor));
+        }
+        if words.len() > MOST_PINS {
+            break;
         }
     }
     words

@@ -2,6 +2,7 @@
 
 use super::Component;
 use super::lines::toml;
+use crate::manifest::beside::Beside;
 use crate::manifest::files::Project;
 use crate::manifest::tree::Node;
 use crate::manifest::yaml;
@@ -96,10 +97,10 @@ const PACKAGES: &[Packages] = &[
 
 /// Every file of a component that names packages, with its lock file. Workspaces keep one lock file for all their parts,
 /// in a folder above.
-pub(super) fn packages(project: &Project, component: &Component) -> Vec<PackageFile> {
+pub(super) fn packages(beside: &Beside, component: &Component) -> Vec<PackageFile> {
     let mut found = Vec::new();
     for packages in PACKAGES {
-        let Ok(source) = project.read(&component.folder.join(packages.file)) else { continue };
+        let Some(source) = beside.read(&component.folder.join(packages.file)) else { continue };
         if !(packages.needs_lock)(&source) {
             continue;
         }
@@ -109,7 +110,7 @@ pub(super) fn packages(project: &Project, component: &Component) -> Vec<PackageF
             own.map_or((packages.command, packages.locks), |(_, command, locks)| (*command, *locks));
         let above = component.folder.ancestors();
         let paths = above.flat_map(|folder| lock_names.iter().map(move |lock| folder.join(lock)));
-        let lock = paths.into_iter().find(|path| is_there(project, path));
+        let lock = paths.into_iter().find(|path| is_there(&beside.project, path));
         found.push(PackageFile { origin: Origin::start_of(&source), command, lock_names, lock });
     }
     found

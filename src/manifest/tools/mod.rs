@@ -7,15 +7,14 @@ mod image;
 mod lines;
 mod locks;
 
+use super::beside::{Beside, within};
 use super::dockerfile;
-use super::files::Project;
 use super::place::place;
 use super::search::Search;
 use super::stage::{Stage, stage};
-use crate::model::{Origin, PackageFile, PinnedTool, SourceFile, Strength, TOOLS};
+use crate::model::{Diagnostic, Failure, Origin, PackageFile, PinnedTool, SourceFile, Strength, TOOLS};
 use crate::project::Budget;
-use std::collections::BTreeSet;
-use std::io;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -55,6 +54,8 @@ pub struct ProjectTools {
     pub pins: Vec<PinnedTool>,
     /// The files that name packages.
     pub packages: Vec<PackageFile>,
+    /// What could not be read, or was left out because there is too much.
+    pub diagnostics: Vec<Diagnostic>,
 }
 
 /// A folder with an app of its own.
@@ -67,34 +68,39 @@ struct Component {
 
 /// Reads what the files below a project's root pin: those of the root, and of each folder that holds a Dockerfile beside
 /// the files of a language.
-pub fn tools(root: &Path) -> io::Result<ProjectTools> {
-    let project = Project::at(root, &Budget::default())?;
+pub fn tools(root: &Path, budget: &Budget) -> Result<ProjectTools, Failure> {
+    within(root, budget, read)
+}
+
+fn read(beside: Beside) -> ProjectTools {
     let mut found = ProjectTools::default();
-    for component in components(&mut Search::below(&project.root)) {
-        let mut pins = pins(&project, &component);
+    let mut search = Search::below(&beside.project.root);
+    for component in components(&mut search, &beside) {
+        let mut pins = pins(&beside, &mut search, &component);
         // Yarn hands over to the release that the project itself carries, whatever the machine has.
-        let yarn = project.read(&component.folder.join(".yarnrc.yml"));
-        if yarn.is_ok_and(|source| source.text.lines().any(|line| line.starts_with("yarnPath:"))) {
+        let yarn = beside.read(&component.folder.join(".yarnrc.yml"));
+        if yarn.is_some_and(|source| source.text.lines().any(|line| line.starts_with("yarnPath:"))) {
             pins.retain(|pin| pin.tool.name != "yarn");
         }
         let order = |pin: &PinnedTool| TOOLS.iter().position(|tool| tool.name == pin.tool.name);
         // Sorting is stable: of equal strength, the order of reading stays.
         pins.sort_by_key(|pin| (order(pin), std::cmp::Reverse(pin.strength)));
         found.pins.append(&mut pins);
-        found.packages.append(&mut locks::packages(&project, &component));
+        found.packages.append(&mut locks::packages(&beside, &component));
     }
-    Ok(found)
+    found.diagnostics = beside.told(&search);
+    found
 }
 
-fn components(search: &mut Search) -> Vec<Component> {
+fn components(search: &mut Search, beside: &Beside) -> Vec<Component> {
     let own = ["Dockerfile", "Containerfile", "Dockerfile.*", "*.Dockerfile"];
-    let beside = [
+    let below = [
         "{docker,deploy,build}/{Dockerfile,Containerfile}",
         "{docker,deploy,build}/Dockerfile.*",
         "docker/*/Dockerfile",
     ];
     let mut root = Vec::new();
-    for pattern in own.iter().chain(&beside) {
+    for pattern in own.iter().chain(&below) {
         root.extend(search.matching(pattern));
     }
     let folders: BTreeSet<PathBuf> = ["*/Dockerfile", "*/*/Dockerfile"]
@@ -106,7 +112,14 @@ fn components(search: &mut Search) -> Vec<Component> {
     let mut components = Vec::new();
     for folder in folders {
         let has_language = WRITTEN_IN.iter().flat_map(|(_, names)| *names).any(|name| is_in(search, &folder, name));
-        if has_language && components.len() < COMPONENTS {
+        if has_language && components.len() == COMPONENTS {
+            let message = format!("more than {COMPONENTS} folders have an app of their own");
+            let told = Diagnostic::warning("tools-cut", message)
+                .because(format!("what `{}` and the folders after it pin is not compared", folder.display()));
+            beside.tell(told.help("look at one of them: `devenv -C FOLDER parity`"));
+            break;
+        }
+        if has_language {
             let found = own.iter().flat_map(|name| search.matching(&format!("{}/{name}", folder.display()))).collect();
             components.push(Component { folder, dockerfiles: for_production(found) });
         }
@@ -132,17 +145,18 @@ fn is_in(search: &mut Search, folder: &Path, name: &str) -> bool {
     !search.matching(&folder.join(name).display().to_string()).is_empty()
 }
 
-fn pins(project: &Project, component: &Component) -> Vec<PinnedTool> {
+fn pins(beside: &Beside, search: &mut Search, component: &Component) -> Vec<PinnedTool> {
     let mut pins: Vec<PinnedTool> = Vec::new();
-    let mut search = Search::below(&project.root);
+    // A Dockerfile may name the same images again and again.
+    let mut written: BTreeMap<&str, bool> = BTreeMap::new();
     for path in &component.dockerfiles {
-        let Ok(source) = project.read(path) else { continue };
-        for (at, (image, line)) in dockerfile::images(&source.text, &project.budget).into_iter().enumerate() {
+        let Some(source) = beside.read(path) else { continue };
+        for (at, (image, line)) in dockerfile::images(&source.text, &beside.project.budget).into_iter().enumerate() {
             for (tool, wanted) in image::tools_of(&image) {
                 // What a stage only builds with (a migration tool in Go) is no language of the app.
                 let files = WRITTEN_IN.iter().find(|(name, _)| *name == tool.name).map(|(_, files)| *files);
-                let is_written = |name: &&str| is_in(&mut search, &component.folder, name);
-                let counts = at == 0 || files.unwrap_or_default().iter().any(is_written);
+                let is_written = || files.unwrap_or_default().iter().any(|name| is_in(search, &component.folder, name));
+                let counts = at == 0 || *written.entry(tool.name).or_insert_with(is_written);
                 // Several Dockerfiles are several apps in production: the first stands for what is developed here.
                 if counts && !pins.iter().any(|pin| pin.tool.name == tool.name) {
                     let origin = place_of_image(&source, line, &image);
@@ -153,9 +167,20 @@ fn pins(project: &Project, component: &Component) -> Vec<PinnedTool> {
         }
     }
     for (name, read) in files::FILES {
-        let Ok(source) = project.read(&component.folder.join(name)) else { continue };
-        let is_version = |word: &files::Word| word.wanted.value.text.len() <= LONGEST_VERSION;
-        for word in read(&source).into_iter().filter(is_version).take(MOST_PINS) {
+        let Some(source) = beside.read(&component.folder.join(name)) else { continue };
+        for (at, word) in read(&source).into_iter().enumerate() {
+            let left_out = |why: String| {
+                let told = Diagnostic::warning("tools-cut", format!("`{}` {why}", source.path.display()));
+                told.at(&word.wanted.origin, "not compared").help("keep to the tools that the app needs")
+            };
+            if at == MOST_PINS {
+                beside.tell(left_out(format!("pins more than {MOST_PINS} tools; the rest is not looked at")));
+                break;
+            }
+            if word.wanted.value.text.len() > LONGEST_VERSION {
+                beside.tell(left_out(format!("pins {} to a text longer than {LONGEST_VERSION} bytes", word.tool.name)));
+                continue;
+            }
             pins.push(PinnedTool {
                 tool: word.tool,
                 folder: component.folder.clone(),
@@ -188,7 +213,7 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
-        let tools = tools(folder.path()).unwrap();
+        let tools = tools(folder.path(), &Budget::default()).unwrap();
         (folder, tools)
     }
 
@@ -257,6 +282,27 @@ mod tests {
         assert_eq!(pins, [("api", "python"), ("web", "node")]);
         let packages: Vec<_> = found.packages.iter().map(|it| (it.origin.to_string(), it.lock.clone())).collect();
         assert_eq!(packages, [("web/package.json:1:1".to_owned(), Some(PathBuf::from("package-lock.json")))]);
+    }
+
+    #[test]
+    fn what_is_too_much_or_no_file_is_told_with_its_place() {
+        let many = "nodejs 20.1.0\n".repeat(MOST_PINS + 10);
+        let long = format!("3.{}\n", "1".repeat(LONGEST_VERSION));
+        let (_folder, found) = read(&[(".tool-versions", &many), (".ruby-version", &long), (".nvmrc", "20\0\n")]);
+        assert_eq!(found.pins.len(), MOST_PINS);
+        let told: Vec<&str> = found.diagnostics.iter().map(|one| one.message.as_str()).collect();
+        for part in ["`.ruby-version` pins ruby to a text", "`.nvmrc` is no UTF-8", "`.tool-versions` pins more than"] {
+            assert!(told.iter().any(|one| one.contains(part)), "{part}: {told:?}");
+        }
+        let mut places = found.diagnostics.iter().filter_map(|one| one.origin.as_ref()).map(ToString::to_string);
+        assert!(places.any(|place| place == format!(".tool-versions:{}:8", MOST_PINS + 1)), "{told:?}");
+
+        let budget = Budget::default();
+        while budget.spend_file(Path::new("compose.yaml")) {}
+        let (folder, _) = read(&[(".tool-versions", "nodejs 20.1.0\n")]);
+        let found = tools(folder.path(), &budget).unwrap();
+        assert_eq!((found.pins.len(), found.diagnostics.len()), (0, 1), "the budget of the manifests was spent");
+        assert_eq!(found.diagnostics[0].code, crate::project::LIMIT);
     }
 
     #[test]

@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 /// How deep lists and maps may nest.
 const DEPTH: usize = 128;
+/// How many entries one list or map may have: what each of them is compared with are at most as many.
+const WIDEST: usize = 10_000;
 /// How many bytes one text may hold: four times what Kubernetes takes in a whole `ConfigMap`.
 const LONGEST: usize = 4 * 1024 * 1024;
 /// How many values anchors and aliases may add.
@@ -212,6 +214,13 @@ impl<'s> Builder<'s> {
             }
             return Ok(());
         };
+        let width = match &frame.content {
+            Content::Sequence(items) => items.len(),
+            Content::Mapping { entries, .. } => entries.len(),
+        };
+        if width >= WIDEST {
+            return Err(Box::new(too_wide(&node.origin)));
+        }
         match &mut frame.content {
             Content::Sequence(items) => items.push(node),
             Content::Mapping { entries, key: key @ None, .. } => {
@@ -305,6 +314,9 @@ impl<'s> Builder<'s> {
                     continue;
                 };
                 self.count_alias(part_entries.len(), map)?;
+                if entries.len() + part_entries.len() > WIDEST {
+                    return Err(Box::new(too_wide(map)));
+                }
                 entries.extend(part_entries.into_iter().filter(|entry| taken.insert(entry.key.value.clone())));
             }
         }
@@ -361,6 +373,12 @@ pub(super) fn too_deep(origin: &Origin) -> Diagnostic {
     Diagnostic::error("yaml-too-deep", format!("lists and maps nest deeper than {DEPTH} levels"))
         .at(origin, "reading stopped here")
         .help("no manifest needs that: is this the right file?")
+}
+
+fn too_wide(origin: &Origin) -> Diagnostic {
+    Diagnostic::error("yaml-too-large", format!("a list or a map has more than {WIDEST} entries"))
+        .at(origin, "reading stopped here")
+        .help("name the part that describes the services with `-f`")
 }
 
 /// How many values a tree holds, and how many levels of lists and maps.

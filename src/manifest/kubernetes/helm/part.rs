@@ -5,6 +5,7 @@ use super::text;
 use crate::kinds::{Family, Kind, Kinds};
 use crate::manifest::classify::{Class, Runs, classify, is_look_alike};
 use crate::manifest::container::Keys;
+use crate::manifest::count::Counted as _;
 use crate::manifest::dialect::Input;
 use crate::manifest::kubernetes::image::Image;
 use crate::manifest::tree::{Entry, Node};
@@ -34,7 +35,7 @@ pub(super) fn read(
     for dependency in chart.map(|chart| chart.dependencies.as_slice()).unwrap_or_default() {
         taken.push(&dependency.key);
         if let Some(service) = of_dependency(input, dependency, values) {
-            services.push(service);
+            service.add_to(&mut services, &input.project.budget);
         }
     }
     if let Some(chart) = chart
@@ -46,7 +47,8 @@ pub(super) fn read(
             .find_map(|path| ImageValue::read(values_at(values, path)?, None));
         let tag = chart_tag(values);
         let version = tag.as_ref().or(chart.app_version.as_ref());
-        services.push(service(&chart.name.value, kind, image.as_ref(), version, &chart.name.origin, values));
+        service(&chart.name.value, kind, image.as_ref(), version, &chart.name.origin, values)
+            .add_to(&mut services, &input.project.budget);
         return services;
     }
     let name = chart.map(|chart| chart.name.value.as_str());
@@ -182,7 +184,7 @@ impl Search<'_, '_> {
 
     fn push(&mut self, service: Service) {
         if !self.services.iter().any(|known| known.name == service.name) {
-            self.services.push(service);
+            service.add_to(&mut self.services, &self.input.project.budget);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The apps of Platform.sh, and what relationships give them: `REL_HOST` and the like, and `PLATFORM_RELATIONSHIPS`.
 
 use super::{End, Reader};
+use crate::manifest::count::Counted as _;
 use crate::manifest::platforms::given::{Given, field, json};
 use crate::manifest::tree::Node;
 use crate::model::{App, Diagnostic, Json, Located, Origin, Piece, Service, Template, Value};
@@ -27,7 +28,7 @@ impl Reader<'_> {
                 continue;
             }
             let app = App { name: name.value.clone(), image: None, note: String::new(), origin: name.origin.clone() };
-            self.stack.apps.push(app);
+            app.add_to(&mut self.stack.apps, &self.input.project.budget);
             let variables = node.get("variables");
             for entry in variables.and_then(|node| node.get("env")).into_iter().flat_map(Node::entries) {
                 given.node(&name.value, &entry.key.value, &entry.value);

@@ -1,6 +1,7 @@
 //! The services of Platform.sh: `type: kind:version`, and what `configuration` says to the server.
 
 use super::{DIALECT, End, Reader};
+use crate::manifest::count::Counted as _;
 use crate::manifest::platforms::managed::{Managed, lacks};
 use crate::manifest::tree::{Entry, Node};
 use crate::model::{App, Located, Support};
@@ -28,12 +29,8 @@ impl Reader<'_> {
             let (Some(kind), None) = (kind, other) else {
                 let what = other
                     .map_or_else(|| format!("`{word}`, of which devenv knows no kind"), |(_, what)| (*what).to_owned());
-                self.stack.apps.push(App {
-                    name: name.value.clone(),
-                    image: None,
-                    note: what,
-                    origin: name.origin.clone(),
-                });
+                App { name: name.value.clone(), image: None, note: what, origin: name.origin.clone() }
+                    .add_to(&mut self.stack.apps, &self.input.project.budget);
                 continue;
             };
             let version = Located::new(version.to_owned(), said.origin.clone());
@@ -49,7 +46,7 @@ impl Reader<'_> {
                 _ => service.defaults("main", "main"),
             }
             service.rest(node, "about production's machine, which a local server does not have");
-            self.stack.services.push(service.finish());
+            service.finish().add_to(&mut self.stack.services, &self.input.project.budget);
         }
     }
 

@@ -1,0 +1,14 @@
+//! Running the program with 2 GB of address space and a minute at most: what is not bounded fails and harms nobody.
+
+use crate::sandbox::{Outcome, Sandbox};
+use std::process::{Command, Stdio};
+
+/// Runs the program under those limits.
+pub(crate) fn run(project: &Sandbox, arguments: &[&str], stdin: Stdio) -> Outcome {
+    let plain = project.command(arguments);
+    let mut limited = Command::new("timeout");
+    limited.args(["--kill-after=1", "60", "sh", "-c", "ulimit -v 2000000; exec \"$@\"", "sh"]);
+    limited.arg(plain.get_program()).args(plain.get_args()).stdin(stdin).env_clear();
+    limited.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?)))).current_dir(project.root());
+    Outcome::of(&limited.output().expect("timeout of coreutils"))
+}

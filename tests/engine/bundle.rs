@@ -120,3 +120,67 @@ fn a_lock_without_images_makes_no_bundle() {
     let refused = project.fail(3, &["bundle", "save", "images.tar"]);
     assert!(refused.stderr.contains("no image to carry"), "{}", refused.stderr);
 }
+
+/// One entry of an archive, of whatever type.
+fn entry(path: &str, kind: tar::EntryType, content: &[u8]) -> Vec<u8> {
+    let mut header = tar::Header::new_ustar();
+    header.set_path(path).unwrap();
+    header.set_entry_type(kind);
+    header.set_size(content.len() as u64);
+    header.set_mode(0o644);
+    header.set_cksum();
+    let mut bytes = [header.as_bytes(), content].concat();
+    bytes.resize(bytes.len().next_multiple_of(512), 0);
+    bytes
+}
+
+#[test]
+fn an_image_that_was_put_into_a_bundle_beside_the_locked_ones_does_not_reach_the_engine() {
+    let image = Made::of("redis:7.0.15", "bundled-smuggled-redis:7.0");
+    let compose = format!("services:\n  cache: {{image: \"{}\"}}\n", image.0);
+    let project = Sandbox::new(&[("compose.yaml", &compose)]);
+    project.succeed(&["lock"]);
+    project.succeed(&["bundle", "save", "images.tar"]);
+    docker(&["image", "rm", &image.0]);
+    let whole = fs::read(project.path("images.tar")).unwrap();
+    let end = tar::Archive::new(whole.as_slice()).entries().unwrap().fold(0, |_, entry| {
+        let entry = entry.unwrap();
+        entry.raw_file_position() + entry.size().next_multiple_of(512)
+    });
+    let with = |more: &[Vec<u8>]| [&whole[..usize::try_from(end).unwrap()], &more.concat(), &[0; 1024]].concat();
+
+    // Another image under a name of its own: its configuration, and the list that names it as engines before read it.
+    let name = "devenv-test/smuggled";
+    let config = br#"{"os":"linux","architecture":"amd64","config":{},"rootfs":{"type":"layers","diff_ids":[]}}"#;
+    let list = format!(r#"[{{"Config":"smuggled.json","RepoTags":["{name}:latest"],"Layers":[]}}]"#);
+    let regular = tar::EntryType::Regular;
+    let sparse = [" GNU.sparse.major=1\n", " GNU.sparse.minor=0\n", " GNU.sparse.name=manifest.json\n"];
+    let sparse: String = sparse.iter().map(|record| format!("{}{record}", record.len() + 2)).collect();
+    let hidden = with(&[
+        entry("smuggled.json", regular, config),
+        entry("PaxHeaders/x", tar::EntryType::XHeader, sparse.as_bytes()),
+        entry("GNUSparseFile.0/harmless", regular, &[b"0\n".as_slice(), &[0; 510], list.as_bytes()].concat()),
+    ]);
+    fs::write(project.path("hidden.tar"), hidden).unwrap();
+    let refused = project.fail(1, &["bundle", "load", "hidden.tar"]);
+    assert!(refused.stderr.contains("hidden.tar") && refused.stderr.contains("GNU.sparse"), "{}", refused.stderr);
+    let named = |name: &str| docker(&["image", "ls", "--quiet", name]);
+    assert_eq!((named(name), named(&image.0)), (String::new(), String::new()));
+
+    // What no list names may lie there, and stays behind.
+    let repositories = format!(r#"{{"{name}":{{"latest":"smuggled"}}}}"#);
+    let beside = with(&[
+        entry("smuggled.json", regular, config),
+        entry("smuggled/json", regular, config),
+        entry("repositories", regular, repositories.as_bytes()),
+    ]);
+    fs::write(project.path("beside.tar"), beside).unwrap();
+    project.succeed(&["bundle", "load", "beside.tar"]);
+    assert_eq!(named(name), "");
+    assert_ne!(named(&image.0), "", "the locked one is there");
+
+    // A pipe in place of the file is not waited for.
+    assert!(std::process::Command::new("mkfifo").arg(project.path("pipe.tar")).status().unwrap().success());
+    let pipe = project.fail(1, &["bundle", "load", "pipe.tar"]);
+    assert!(pipe.stderr.contains("pipe.tar") && pipe.stderr.contains("a FIFO"), "{}", pipe.stderr);
+}

@@ -39,6 +39,7 @@ mod sandbox;
 mod secrets;
 mod seeds;
 mod server;
+mod terminal;
 mod tiny_registry;
 mod tls;
 mod trust;

@@ -358,3 +358,29 @@ fn a_command_of_the_app_seeds_with_the_variables_of_all_services_and_runs_again_
     assert!(failed.stderr.contains("cannot be started"), "{}", failed.stderr);
     assert!(!project.everything_on_the_engine().iter().any(|name| name.contains("-beside-")));
 }
+
+#[test]
+fn what_would_run_on_this_machine_is_shown_by_manifest_and_plan_before_anybody_agreed() {
+    let project = stack_with(
+        "  db:\n    - {command: [sh, seed.sh], reads: [data]}\n",
+        &[("seed.sh", "touch ran\n"), ("data/1.sql", "SELECT 1;\n")],
+    );
+    for arguments in [&["manifest"][..], &["plan"]] {
+        let shown = project.succeed(arguments).stdout;
+        for part in [
+            "db  services.local.yaml:3  sh seed.sh",
+            "with data, seed.sh",
+            "not before you agree to it: `devenv trust`",
+        ] {
+            assert!(shown.contains(part), "{arguments:?} {part}: {shown}");
+        }
+        let json = project.succeed(&[arguments, &["--json"]].concat()).json();
+        let asked = &json["consent"][0];
+        assert_eq!((&asked["text"], &asked["agreed"]), (&"sh seed.sh".into(), &false.into()), "{json:#}");
+    }
+    let refused = project.fail(2, &["up"]);
+    assert!(refused.stderr.contains("sh seed.sh") && refused.stderr.contains("devenv trust"), "{}", refused.stderr);
+    assert!(!project.path("ran").exists());
+    project.succeed(&["trust", "--yes"]);
+    assert!(project.succeed(&["plan"]).stdout.contains("you agreed to it"));
+}

@@ -4,8 +4,11 @@ use crate::server::Server;
 use devenv::kinds::Kinds;
 use devenv::model::{Endpoint, Protocol};
 use devenv::protocol::{ClearText, ProbeError, Target, facts};
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 
 const AUTHORITY: &str = include_str!("../certificates/authority.pem");
 const STRANGER: &str = include_str!("../certificates/stranger.pem");
@@ -155,4 +158,111 @@ async fn off_loopback_no_password_is_sent_in_clear_text_unless_the_user_says_so(
         let answer = asked(&url, port, ClearText::Anywhere).await;
         assert!(answer.is_ok(), "{scheme}: {answer:?}");
     }
+}
+
+/// A way to a server over an address of this machine that is none of loopback's, which keeps what clients say.
+struct Wire {
+    address: String,
+    port: u16,
+    heard: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Wire {
+    fn to(server: &Server, port: u16) -> Self {
+        // The address of this machine from which the server is reached: nothing is sent to know it.
+        let way = UdpSocket::bind(("0.0.0.0", 0)).expect("a socket");
+        way.connect((server.address().as_str(), port)).expect("a way to the server");
+        let address = way.local_addr().expect("its own address").ip().to_string();
+        let listener = TcpListener::bind((address.as_str(), 0)).expect("the bridge's address on this machine");
+        let (here, there) = (listener.local_addr().expect("its port").port(), (server.address(), port));
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let keeps = Arc::clone(&heard);
+        // It ends with the test's process.
+        std::thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                let server = TcpStream::connect((there.0.as_str(), there.1)).expect("the server");
+                let (mut answers, mut to_client) =
+                    (server.try_clone().expect("a copy"), client.try_clone().expect("a copy"));
+                std::thread::spawn(move || std::io::copy(&mut answers, &mut to_client));
+                let keeps = Arc::clone(&keeps);
+                std::thread::spawn(move || pass_on(client, server, &keeps));
+            }
+        });
+        Self { address, port: here, heard }
+    }
+
+    /// Whether a client has said this, in clear text.
+    fn has_heard(&self, text: &str) -> bool {
+        self.heard.lock().expect("what was heard").windows(text.len()).any(|part| part == text.as_bytes())
+    }
+}
+
+fn pass_on(mut client: TcpStream, mut server: TcpStream, keeps: &Mutex<Vec<u8>>) {
+    let mut buffer = [0; 4096];
+    while let Ok(count @ 1..) = client.read(&mut buffer) {
+        keeps.lock().expect("what was heard").extend_from_slice(&buffer[..count]);
+        if server.write_all(&buffer[..count]).is_err() {
+            return;
+        }
+    }
+    let _ = server.shutdown(std::net::Shutdown::Both);
+}
+
+#[tokio::test]
+async fn off_loopback_mysql_and_mariadb_get_a_password_over_tls_alone() {
+    for (image, root) in [("mysql:9.7", "MYSQL_ROOT_PASSWORD"), ("mariadb:11.8", "MARIADB_ROOT_PASSWORD")] {
+        let server = Server::start((image, Protocol::Mysql, 3306), &[(root, "correct-horse")], &[], &[]);
+        server.ready(&server.endpoint(Some("root"), Some("correct-horse"))).await;
+        let client = if image.starts_with("mysql") { "mysql" } else { "mariadb" };
+        let wire = Wire::to(&server, 3306);
+        // Each login is new, since a server that has seen a password once wants it no more.
+        for (number, words, clear_text, answered) in [
+            (1, "ssl-mode=DISABLED", ClearText::OnLoopback, client == "mariadb"),
+            (2, "", ClearText::OnLoopback, client == "mariadb"),
+            (3, "ssl-mode=REQUIRED", ClearText::OnLoopback, true),
+            (4, "ssl-mode=REQUIRED", ClearText::Never, true),
+            (5, "", ClearText::Anywhere, true),
+        ] {
+            let statement = format!("CREATE USER u{number} IDENTIFIED BY 'battery-staple'");
+            server.run(&[client, "-uroot", "-pcorrect-horse", "-e", &statement]);
+            let url = format!("mysql://u{number}:battery-staple@{}/?{words}", wire.address);
+            let answer = asked(&url, wire.port, clear_text).await;
+            assert_eq!(answer.is_ok(), answered, "{image} {words} {clear_text:?}: {answer:?}");
+            if let Err(error) = answer {
+                assert!(error.message.contains("wants the password itself"), "{image} {words}: {error:?}");
+            }
+            assert!(!wire.has_heard("battery-staple"), "{image} {words}: the password went out in clear text");
+        }
+        assert!(wire.has_heard("u1"), "the names of logins go over this wire");
+    }
+}
+
+#[tokio::test]
+async fn off_loopback_a_broker_gets_a_password_over_tls_or_by_the_user_s_word() {
+    let listener = "listeners.ssl.default = 5671\nssl_options.cacertfile = /tls/authority.pem\nssl_options.certfile = /tls/server.pem\n\
+                    ssl_options.keyfile = /tls/server.key\nssl_options.verify = verify_none\nssl_options.fail_if_no_peer_cert = false\n";
+    let broker = Server::start(
+        ("rabbitmq:4.0", Protocol::Amqp, 5672),
+        &[("RABBITMQ_DEFAULT_USER", "app"), ("RABBITMQ_DEFAULT_PASS", "correct-horse")],
+        &[],
+        &[
+            ("/etc/rabbitmq/conf.d/90-tls.conf", listener),
+            ("/tls/server.pem", SERVER),
+            ("/tls/server.key", SERVER_KEY),
+            ("/tls/authority.pem", AUTHORITY),
+        ],
+    );
+    broker.ready(&broker.endpoint(Some("app"), Some("correct-horse"))).await;
+    let (secret, plain) = (Wire::to(&broker, 5671), Wire::to(&broker, 5672));
+    let in_clear = format!("amqp://app:correct-horse@{}/%2F?management=off", plain.address);
+    let error = asked(&in_clear, plain.port, ClearText::OnLoopback).await.expect_err("in clear text");
+    assert!(error.message.contains("the password was not sent"), "{error:?}");
+    let url = format!("amqps://app:correct-horse@{}/%2F?verify=verify_none&management=off", secret.address);
+    broker.eventually("it speaks TLS", async || asked(&url, secret.port, ClearText::Never).await.ok()).await;
+    assert!(
+        !plain.has_heard("correct-horse") && !secret.has_heard("correct-horse"),
+        "the password went out in clear text"
+    );
+    asked(&in_clear, plain.port, ClearText::Anywhere).await.expect("the user said so");
+    assert!(plain.has_heard("correct-horse"), "what goes over this wire is heard");
 }

@@ -32,7 +32,7 @@ pub fn read(files: &[(&str, &[u8])]) {
         let Ok(reading) = reading else { return };
         let _ = manifest::json(&reading, &[]);
         let _ = manifest::refusals(&reading.stack, &reading.kinds, Strictness::Usual);
-        let _ = manifest::conflicts(&reading.stack.variables);
+        let _ = manifest::disagreements(&reading.stack.variables);
     });
 }
 

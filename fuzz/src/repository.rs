@@ -7,6 +7,7 @@ use devenv::machine::Key;
 use devenv::manifest::{self, Request, Strictness};
 use devenv::model::Observed;
 use devenv::plan::{self, FixedPorts, Identity};
+use devenv::project::Budget;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -43,7 +44,7 @@ const TEXTS: &[&str] = &[
     "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db, namespace: x}\nspec:\n  template:\n    metadata: {labels: {app: db}}\n    spec:\n      containers:\n        - name: postgres\n          image: postgres:16.4\n          args: [\"-c\", \"max_connections=$(A)\"]\n          env: [{name: A, value: \"1\"}, {name: B, value: \"$(A)$(A)\"}]\n          envFrom: [{configMapRef: {name: all, optional: true}}]\n---\napiVersion: v1\nkind: Service\nmetadata: {name: db}\nspec: {selector: {app: db}, ports: [{port: 5432}]}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: all}\ndata: {DATABASE_URL: \"postgres://db/x\"}\n",
     "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [../base, db.yaml]\nimages: [{name: postgres, newTag: \"16.5\"}]\nnamePrefix: a-\nconfigMapGenerator: [{name: all, envs: [../.env], literals: [A=b]}]\n",
     "apiVersion: postgresql.cnpg.io/v1\nkind: Cluster\nmetadata: {name: db}\nspec: {imageName: \"ghcr.io/cloudnative-pg/postgresql:16.4\", bootstrap: {initdb: {database: a, owner: b}}, postgresql: {parameters: {work_mem: 8MB}}}\n",
-    "apiVersion: v2\nname: shop\nappVersion: \"1.0\"\ndependencies: [{name: postgresql, alias: db, version: 1.2.3, condition: db.enabled}, {name: redis, version: 1.0.0}]\n",
+    "apiVersion: v2\nname: shop\nversion: 1.0.0\nappVersion: \"1.0\"\ndependencies: [{name: postgresql, alias: db, version: 1.2.3, condition: db.enabled}, {name: redis, version: 1.0.0}]\n",
     "db: {enabled: true, image: {repository: bitnami/postgresql, tag: \"16.4.0\"}, auth: {database: a, username: b}}\nredis: {image: {tag: \"7.2.5\"}}\n",
     "variable \"v\" { default = \"16.4\" }\nlocals {\n  a = { x = 1, y = 2 }\n  b = [for k, v in local.a : \"${k}-${v}\"]\n  c = replace(join(\",\", local.b), \"x\", var.v)\n}\nresource \"aws_db_instance\" \"db\" {\n  for_each = local.a\n  engine = \"postgres\"\n  engine_version = var.v\n  parameter_group_name = aws_db_parameter_group.p.name\n}\nresource \"aws_db_parameter_group\" \"p\" {\n  family = \"postgres16\"\n  dynamic \"parameter\" {\n    for_each = local.a\n    content {\n      name = parameter.key\n      value = parameter.value\n    }\n  }\n}\nmodule \"m\" {\n  source = \"./db\"\n  v = local.c\n}\n",
     "v = \"17.1\"\nlist = [1, 2]\n",
@@ -136,17 +137,18 @@ pub fn read(data: &[u8]) {
     };
     if let Ok(reading) = manifest::read(&request) {
         // What is over is counted before it is refused.
-        assert!(reading.spent.is_within(3), "{:?}", reading.spent);
-        let mut refusals = manifest::refusals(&reading.stack, &reading.kinds, Strictness::Usual);
-        refusals.extend(manifest::conflicts(&reading.stack.variables));
+        let spent = reading.budget.spent();
+        assert!(spent.is_within(3), "{spent:?}");
+        let refusals = manifest::refusals(&reading.stack, &reading.kinds, Strictness::Usual);
+        let _ = manifest::disagreements(&reading.stack.variables);
         let told = manifest::json(&reading, &refusals).to_string();
         assert!(!told.contains(MARK), "something outside was read: {told}");
         let _ = manifest::lines(&reading);
         let _ = manifest::gathered(refusals);
         planned(&reading);
-        let _ = manifest::adapters(&reading.root, &reading.stack, &reading.kinds);
+        let _ = manifest::adapters(&reading.root, &reading.stack, &reading.kinds, &reading.budget);
     }
-    let _ = manifest::tools(&checkout);
+    let _ = manifest::tools(&checkout, &Budget::default());
     assert_eq!(before, (listed(&outside), listed(&checkout)), "something was written");
 }
 

@@ -180,7 +180,8 @@ impl Wire {
         // It ends with the test's process.
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                let server = TcpStream::connect((there.0.as_str(), there.1)).expect("the server");
+                // It may not listen yet: then the client hears nothing, and tries again.
+                let Ok(server) = TcpStream::connect((there.0.as_str(), there.1)) else { continue };
                 let (mut answers, mut to_client) =
                     (server.try_clone().expect("a copy"), client.try_clone().expect("a copy"));
                 std::thread::spawn(move || std::io::copy(&mut answers, &mut to_client));

@@ -61,7 +61,7 @@ fn mounted_definitions_are_loaded_and_parity_sees_them_without_the_management_ap
 
 #[test]
 fn definitions_of_a_config_map_are_loaded_as_the_cluster_does() {
-    let indented: String = DEFINITIONS.lines().map(|line| format!("    {line}\n")).collect();
+    let indented = DEFINITIONS.replace('\n', "\n    ");
     let manifest = format!(
         "apiVersion: v1
 kind: ConfigMap
@@ -69,7 +69,8 @@ metadata: {{name: queue}}
 data:
   rabbitmq.conf: load_definitions = /etc/rabbitmq/definitions.json
   definitions.json: |
-{indented}---
+    {indented}
+---
 apiVersion: apps/v1
 kind: StatefulSet
 metadata: {{name: queue}}

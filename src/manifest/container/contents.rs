@@ -102,7 +102,8 @@ impl Backing<'_> {
         let is_named =
             named.iter().any(|file| *file == mount.target || file.starts_with(&format!("{}/", mount.target)));
         // `/etc/mysql/conf.d`, and a file in it, whatever it is called.
-        let is_fragments = |folder: &str| folder.ends_with(".d") && folder.starts_with("/etc/");
+        let is_fragments =
+            |folder: &str| folder.starts_with("/etc/") && folder.rsplit_once('.').is_some_and(|(_, end)| end == "d");
         let is_fragment = || {
             let (folder, name) = mount.target.rsplit_once('/').unwrap_or_default();
             is_fragments(folder) && [".conf", ".cnf"].iter().any(|end| name.ends_with(end))

@@ -2,6 +2,7 @@
 
 use super::session::read;
 use crate::cli::Global;
+use crate::manifest::Reading;
 use crate::model::{Diagnostic, Exit, Failure};
 use crate::project::{Checkout, Fault};
 use crate::ui::Printer;
@@ -11,7 +12,12 @@ const STARTER: &str = include_str!("../../templates/manifests/services.yaml");
 
 /// Runs the command.
 pub(crate) fn run(global: &Global, printer: &Printer) -> Result<(), Failure> {
-    if let Ok(reading) = read(global, &[]) {
+    // What declares no service says nothing of what production runs, and is what sends people here.
+    let says_something = |reading: &Reading| {
+        let silent = reading.diagnostics.iter().filter(|one| one.code == "no-services").count();
+        reading.stack.sources.len() > silent
+    };
+    if let Some(reading) = read(global, &[]).ok().filter(says_something) {
         let found: Vec<String> = reading.stack.sources.iter().map(ToString::to_string).collect();
         printer.line(&format!("there is a manifest already: {}", found.join(", ")));
         printer.line("`devenv manifest` shows what it declares, `devenv up` starts it");

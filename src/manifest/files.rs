@@ -232,7 +232,9 @@ fn io_error(shown: &Path, error: &io::Error) -> FileError {
         return FileError { fault: FileFault::Missing, diagnostic: Box::new(diagnostic) };
     }
     match error.kind() {
-        io::ErrorKind::IsADirectory => unreadable(shown, "is a folder, not a file", "name a file in it"),
+        io::ErrorKind::IsADirectory => {
+            unreadable(shown, "is a folder, not a file", "name a file in it, or move the folder away")
+        }
         io::ErrorKind::FileTooLarge => {
             let what = format!("is larger than {} MB", LARGEST / 1024 / 1024);
             unreadable(shown, &what, "no manifest needs that: is this the right file?")

@@ -239,7 +239,7 @@ impl Contents {
         (!uncalled.is_empty()).then(|| {
             Diagnostic::error("bundle-more", "the bundle holds more than it says")
                 .because(uncalled.join(", "))
-                .help("save a new one with `devenv bundle save`; nothing of it was loaded")
+                .help("save a new one with `devenv bundle save FILE`; nothing of it was loaded")
         })
     }
 

@@ -6,6 +6,7 @@
 #[allow(dead_code, reason = "each test binary uses its own part of it")]
 mod sandbox;
 
+mod advice;
 mod architecture;
 mod asked;
 mod bounds;

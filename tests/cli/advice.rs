@@ -1,0 +1,267 @@
+//! Whoever follows what a message says to do next is rid of the message. Cases are data, in `tests/advice/`: a project that
+//! shows the message, and the advice, followed. The same data says of every other help of the sources why it is not there.
+
+use crate::sandbox::{Outcome, Sandbox};
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// One message, shown and followed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    /// Words of the help, as they stand in the sources; several where one help has several.
+    help: Vec<String>,
+    /// The project.
+    #[serde(default)]
+    files: BTreeMap<String, String>,
+    /// What is done to it first, by a shell.
+    #[serde(default)]
+    setup: String,
+    /// The command that shows the message; no engine answers it.
+    #[serde(default = "manifest")]
+    run: Vec<String>,
+    /// What the message says, where that is not the help as it stands in the sources.
+    says: Option<String>,
+    /// The file that gets what stands between backticks in the help.
+    paste: Option<String>,
+    /// Files to be written, as the help says.
+    #[serde(default)]
+    write: BTreeMap<String, String>,
+    /// What is done by a shell, as the help says; `$ADVICE` is what stands between backticks in it.
+    #[serde(default)]
+    follow: String,
+}
+
+/// Helps that no case follows.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Elsewhere {
+    why: String,
+    helps: Vec<String>,
+}
+
+fn manifest() -> Vec<String> {
+    vec!["manifest".to_owned()]
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/advice")
+}
+
+fn data<T: for<'de> Deserialize<'de>>(path: &Path) -> T {
+    let text = fs::read_to_string(path).expect("a file of cases");
+    serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn cases() -> Vec<Case> {
+    let files = fs::read_dir(folder().join("cases")).expect("the cases").map(|entry| entry.expect("an entry").path());
+    files.flat_map(|path| data::<Vec<Case>>(&path)).collect()
+}
+
+fn elsewhere() -> Vec<Elsewhere> {
+    data(&folder().join("elsewhere.yaml"))
+}
+
+impl Case {
+    /// What of the message is looked for: its help, else what the case says.
+    fn said(&self) -> &str {
+        self.says.as_deref().unwrap_or(&self.help[0])
+    }
+
+    fn show(&self, project: &Sandbox) -> Outcome {
+        let mut words = vec!["--host".to_owned(), "unix:///nowhere.sock".to_owned()];
+        words.extend(self.run.iter().cloned());
+        project.run(&words)
+    }
+
+    fn shell(project: &Sandbox, script: &str, advice: &str) -> Result<(), String> {
+        let devenv = project.command(&[""; 0]);
+        let program = Path::new(devenv.get_program()).parent().expect("its folder").to_path_buf();
+        let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());
+        let mut shell = Command::new("sh");
+        shell.args(["-ec", script]).current_dir(project.root()).env_clear();
+        shell.envs(devenv.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        shell.env("KINDS", Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/kinds"));
+        let done = shell.env("PATH", path).env("ADVICE", advice).output().expect("a shell");
+        let outcome = Outcome::of(&done);
+        if outcome.code == 0 { Ok(()) } else { Err(format!("{script}: {outcome:?}")) }
+    }
+
+    /// What stands between backticks in the line, else in the first help below it.
+    fn advice(line: &str, shown: &Outcome) -> String {
+        let below = shown.stderr.lines().skip_while(|below| *below != line).filter(|below| below.starts_with("help: "));
+        let mut quoted = std::iter::once(line).chain(below).filter_map(|line| line.split('`').nth(1));
+        quoted.next().unwrap_or_default().to_owned()
+    }
+
+    /// What is wrong with the advice; nothing where it holds.
+    fn tried(&self) -> Result<(), String> {
+        let files: Vec<(&str, &str)> = self.files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+        let project = Sandbox::new(&files);
+        Self::shell(&project, &self.setup, "")?;
+        let shown = self.show(&project);
+        let line = shown.stderr.lines().chain(shown.stdout.lines()).find(|line| line.contains(self.said()));
+        let Some(line) = line else { return Err(format!("is not shown: {shown:?}")) };
+        let advice = Self::advice(line, &shown);
+        if let Some(path) = &self.paste {
+            let before = fs::read_to_string(project.path(path)).unwrap_or_default();
+            project.write(path, &format!("{before}{advice}\n"));
+        }
+        for (path, text) in &self.write {
+            project.write(path, text);
+        }
+        Self::shell(&project, &self.follow, &advice)?;
+        let after = self.show(&project);
+        match [&after.stderr, &after.stdout].into_iter().find(|text| text.contains(self.said())) {
+            Some(still) => Err(format!("is still there ({advice}): {still}")),
+            None => Ok(()),
+        }
+    }
+}
+
+#[test]
+fn whoever_follows_the_advice_is_rid_of_the_message() {
+    let cases = cases();
+    assert!(cases.len() > 20, "the cases were found");
+    let faults: Vec<String> =
+        cases.iter().filter_map(|case| case.tried().err().map(|what| format!("{:?} {what}", case.help))).collect();
+    assert!(faults.is_empty(), "{} of {}:\n{}", faults.len(), cases.len(), faults.join("\n\n"));
+}
+
+/// The code of the sources, without tests, by path.
+fn sources() -> Vec<(String, String)> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).expect("a folder of sources") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() { walk(&path, found) } else { found.push(path) }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut paths = Vec::new();
+    walk(&root, &mut paths);
+    let is_test =
+        |path: &PathBuf| path.ends_with("tests.rs") || path.components().any(|part| part.as_os_str() == "tests");
+    let of = |path: PathBuf| {
+        let text = fs::read_to_string(&path).expect("a source");
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        let lines: Vec<&str> = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        (path.strip_prefix(&root).expect("below src").display().to_string(), lines.join("\n"))
+    };
+    paths.retain(|path| !is_test(path));
+    paths.into_iter().map(of).collect()
+}
+
+/// The texts of a piece of code, and where the bracket that was open before it closes.
+fn texts(code: &str) -> (Vec<String>, usize) {
+    let (mut texts, mut text, mut depth) = (Vec::new(), None::<String>, 1);
+    let mut letters = code.char_indices().peekable();
+    while let Some((at, letter)) = letters.next() {
+        match (&mut text, letter) {
+            (Some(open), '\\') => match letters.next() {
+                // A line of the sources that goes on in the next one.
+                Some((_, '\n')) => while letters.next_if(|(_, c)| c.is_whitespace()).is_some() {},
+                Some((_, escaped)) => open.push(escaped),
+                None => {}
+            },
+            (Some(_), '"') => texts.extend(text.take()),
+            (Some(open), letter) => open.push(letter),
+            (None, '"') => text = Some(String::new()),
+            // A character that is a quote or a bracket.
+            (None, '\'') if code[at + 1..].chars().nth(1) == Some('\'') => drop((letters.next(), letters.next())),
+            (None, '(') => depth += 1,
+            (None, ')') => {
+                depth -= 1;
+                if depth == 0 {
+                    return (texts, at);
+                }
+            }
+            (None, _) => {}
+        }
+    }
+    (texts, code.len())
+}
+
+/// Every help of the sources: its texts, or, where it has none of its own, its place and expression.
+fn helps() -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (path, code) in sources() {
+        for (at, call) in code.match_indices(".help(") {
+            let argument = &code[at + call.len()..];
+            let (texts, end) = texts(argument);
+            if texts.is_empty() {
+                found.insert(format!("{path}: {}", argument[..end].trim()));
+            }
+            // What stands between others is no help.
+            found.extend(texts.into_iter().filter(|text| text.len() > 4));
+        }
+    }
+    assert!(found.len() > 200, "the helps were found");
+    found
+}
+
+#[test]
+fn every_help_is_followed_by_a_test_or_says_why_not() {
+    let (helps, cases, elsewhere) = (helps(), cases(), elsewhere());
+    assert!(elsewhere.iter().all(|one| !one.why.is_empty()));
+    let followed: Vec<&String> = cases.iter().flat_map(|case| &case.help).collect();
+    let named: Vec<&String> = elsewhere.iter().flat_map(|one| &one.helps).chain(followed).collect();
+    let new: Vec<&String> = helps.iter().filter(|help| !named.iter().any(|one| help.contains(one.as_str()))).collect();
+    assert!(new.is_empty(), "a case in tests/advice/, or a line in its elsewhere.yaml, is missing for:\n{new:#?}");
+    let gone: Vec<&&String> =
+        named.iter().filter(|one| !helps.iter().any(|help| help.contains(one.as_str()))).collect();
+    assert!(gone.is_empty(), "no help of the sources says:\n{gone:#?}");
+}
+
+/// What the engine calls an environment's volumes and containers is nobody's to know, nor to remove by hand.
+#[test]
+fn no_message_sends_anybody_to_the_engine_s_own_names() {
+    let words =
+        ["docker volume rm", "docker volume inspect", "docker rm ", "docker stop", "docker network rm", "devenv-base-"];
+    for help in helps() {
+        assert!(!words.iter().any(|word| help.contains(word)) && !help.contains("{volume"), "{help}");
+    }
+    for (path, code) in sources().iter().filter(|(path, _)| path.starts_with("commands/") || path.starts_with("ui/")) {
+        let (texts, _) = texts(&code.replace(['(', ')'], " "));
+        let named = texts.iter().find(|text| words[..5].iter().any(|word| text.contains(word)));
+        assert_eq!(named, None, "{path}");
+    }
+}
+
+/// Whether a command line that a text names can be typed.
+fn can_be_typed(words: &str) -> Result<(), String> {
+    // The last of a pipe's, without what a shell does with it.
+    let words = words.rsplit("| ").find(|part| part.starts_with("devenv")).unwrap_or(words);
+    let words = words.split([';', '>', '|']).next().unwrap_or_default();
+    // Without the variables that are set for it.
+    let words = words.find("devenv ").map_or(words, |at| &words[at..]);
+    let mut typed: Vec<&str> = words.split_whitespace().filter(|word| *word != "…").collect();
+    if typed.iter().skip(1).all(|word| word.starts_with('-') || word.contains(['/', '{']) || *word == "FILE") {
+        typed.push("up");
+    }
+    match devenv::cli::parse(&typed) {
+        Ok(_) => Ok(()),
+        // Help and version are errors of the parser, for the program to print.
+        Err(error) if !error.use_stderr() => Ok(()),
+        Err(error) => Err(format!("`{words}`: {error}")),
+    }
+}
+
+#[test]
+fn every_command_that_a_message_names_can_be_typed() {
+    let mut faults = Vec::new();
+    let mut count = 0;
+    for (path, code) in sources() {
+        let (texts, _) = texts(&code.replace(['(', ')'], " "));
+        for text in &texts {
+            for quoted in text.split('`').skip(1).step_by(2).filter(|quoted| quoted.contains("devenv ")) {
+                count += 1;
+                faults.extend(can_be_typed(quoted).err().map(|fault| format!("{path}: {fault}")));
+            }
+        }
+    }
+    assert!(count > 80, "{count} commands were found");
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}

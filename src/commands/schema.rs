@@ -6,7 +6,7 @@ use crate::ui::Printer;
 
 /// Runs the command.
 pub(crate) fn run(file: SchemaOf, printer: &Printer) -> Result<(), Failure> {
-    printer.data(match file {
+    printer.exact(match file {
         SchemaOf::Services => include_str!("../../templates/schemas/services.json"),
         SchemaOf::Local => include_str!("../../templates/schemas/local.json"),
         SchemaOf::Lock => include_str!("../../templates/schemas/lock.json"),

@@ -2,6 +2,7 @@
 //!
 //! One line of source is shown for each place, whatever its length.
 
+use super::lines::in_lines;
 use super::visible::{visible, without_passwords};
 use crate::model::{Diagnostic, Origin, Severity};
 use annotate_snippets::renderer::DecorStyle;
@@ -11,19 +12,27 @@ use std::ops::Range;
 /// Places of one file that lie further apart are shown apart.
 const APART: u32 = 50;
 
-/// The message as text that ends in a line feed. `width` is the terminal's, in columns.
-pub(super) fn render(diagnostic: &Diagnostic, color: bool, width: usize) -> String {
-    let level = match diagnostic.severity {
-        Severity::Error => Level::ERROR,
-        Severity::Warning => Level::WARNING,
-        Severity::Note => Level::NOTE,
+/// The message as text that ends in a line feed. `width` is the terminal's, in columns; where there is one, `wraps`, and
+/// sentences are broken between words.
+pub(super) fn render(diagnostic: &Diagnostic, color: bool, width: usize, wraps: bool) -> String {
+    let (level, name) = match diagnostic.severity {
+        Severity::Error => (Level::ERROR, "error"),
+        Severity::Warning => (Level::WARNING, "warning"),
+        Severity::Note => (Level::NOTE, "note"),
     };
-    let group = level
-        .primary_title(shown(&diagnostic.message))
-        .elements(places(diagnostic))
-        .elements(diagnostic.notes.iter().map(|note| Level::NOTE.with_name("because").message(shown(note.trim_end()))));
+    let told = |text: &str, before: usize| {
+        let text = shown(text);
+        if wraps { in_lines(&text, width.saturating_sub(before), "") } else { text }
+    };
+    let places_of = diagnostic.origin.iter().chain(diagnostic.related.iter().map(|place| &place.origin));
+    let digits = places_of.map(|origin| origin.line.to_string().len()).max().unwrap_or_default();
+    let because = |note: &str| told(note, digits + " = because: ".len());
+    let group = level.primary_title(told(&diagnostic.message, name.len() + 2)).elements(places(diagnostic)).elements(
+        diagnostic.notes.iter().map(|note| Level::NOTE.with_name("because").message(because(note.trim_end()))),
+    );
     let mut report: Vec<Group<'_>> = vec![group];
-    report.extend(diagnostic.help.iter().map(|help| Group::with_title(Level::HELP.secondary_title(shown(help)))));
+    let help = diagnostic.help.iter().map(|help| told(help, "help: ".len()));
+    report.extend(help.map(|help| Group::with_title(Level::HELP.secondary_title(help))));
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(width);
     let mut text = renderer.render(&report);
@@ -136,7 +145,7 @@ mod tests {
     }
 
     fn printed(diagnostic: &Diagnostic) -> String {
-        render(diagnostic, false, 100)
+        render(diagnostic, false, 100, false)
     }
 
     #[test]
@@ -157,6 +166,32 @@ mod tests {
           = because: every environment could get another one
         help: pin it there: `postgres:16.4`
         help: or here: `devenv pin db 16.4`
+        "#);
+    }
+
+    #[test]
+    fn on_a_terminal_sentences_are_broken_between_words_and_what_is_to_be_typed_is_not() {
+        let file = file("compose.yaml", "services:\n  db:\n    image: postgres\n");
+        let diagnostic = Diagnostic::error("version-absent", "production does not say which Postgres it runs, at all")
+            .at(&origin(&file, 3, 12, 8), "no tag")
+            .because(
+                "every environment could get another one, on any day\n  127.0.0.1:31698 and a log line that is long",
+            )
+            .help("pin it in services.local.yaml: `services: {db: {version: \"16.4\"}}`");
+        assert_snapshot!(render(&diagnostic, false, 48, true), @r#"
+        error: production does not say which Postgres it
+               runs, at all
+         --> compose.yaml:3:12
+          |
+        3 |     image: postgres
+          |            ^^^^^^^^ no tag
+          |
+          = because: every environment could get another
+                     one, on any day
+                       127.0.0.1:31698 and a log line
+                       that is long
+        help: pin it in services.local.yaml:
+              `services: {db: {version: "16.4"}}`
         "#);
     }
 
@@ -222,7 +257,8 @@ mod tests {
         let file = file("compose.json", &text);
         let column = u32::try_from(text.chars().count()).unwrap() - 9;
         let message = format!("no {}", "version".repeat(10_000));
-        let text = render(&Diagnostic::warning("version", message).at(&origin(&file, 1, column, 8), "here"), false, 60);
+        let text =
+            render(&Diagnostic::warning("version", message).at(&origin(&file, 1, column, 8), "here"), false, 60, false);
         assert!(text.contains(" […]") && text.len() < 20_000, "{}", text.len());
         let (line, marks) = text.split_once("1 | ").unwrap().1.split_once('\n').unwrap();
         let (start, end) = (marks.find('^').unwrap() - 4, marks.rfind('^').unwrap() - 3);

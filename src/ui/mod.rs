@@ -7,6 +7,7 @@ mod checks;
 mod confirm;
 mod diagnostic;
 mod failure;
+mod lines;
 mod paint;
 mod printer;
 mod progress;

@@ -7,6 +7,7 @@
 
 use super::diagnostic;
 use super::failure::failure_json;
+use super::lines::in_lines;
 use super::paint::{ColorChoice, Style};
 use super::visible::{colored, escaped, visible};
 use crate::model::{Diagnostic, Exit, Failure, Severity};
@@ -66,7 +67,7 @@ impl Printer {
 
     /// Text for people on standard output. Fails where it cannot be written; a reader that has gone is no failure.
     pub fn data(&self, text: &str) -> Result<(), Failure> {
-        self.out_text(&gate(text, self.out.color))
+        self.out_text(&fitted(&gate(text, self.out.color), out_width()))
     }
 
     /// Text for a program on standard output: its bytes are exact, unless the reader is a terminal.
@@ -126,7 +127,7 @@ impl Printer {
 
     /// A line for people on standard error, also when quiet.
     pub fn always(&self, text: &str) {
-        self.error_text(&format!("{}\n", gate(text, self.err.color)));
+        self.error_text(&format!("{}\n", fitted(&gate(text, self.err.color), self.width())));
     }
 
     /// A line for a program on standard error: its bytes are exact, unless the reader is a terminal.
@@ -148,7 +149,8 @@ impl Printer {
     pub fn diagnostic(&self, diagnostic: &Diagnostic) {
         if !self.quiet || diagnostic.severity == Severity::Error {
             let width = terminal_width().unwrap_or(WIDTH).max(NARROWEST);
-            self.error_text(&gate(&diagnostic::render(diagnostic, self.err.color, width), self.err.color));
+            let text = diagnostic::render(diagnostic, self.err.color, width, self.err.terminal);
+            self.error_text(&gate(&text, self.err.color));
         }
     }
 
@@ -232,6 +234,14 @@ pub(super) fn out_width() -> Option<usize> {
 /// What may reach a terminal: nothing that steers it, and colours only where there are any.
 pub(super) fn gate(text: &str, color: bool) -> Cow<'_, str> {
     if color { colored(text) } else { visible(text) }
+}
+
+/// Text for people so that a terminal of that width breaks no word of it.
+fn fitted(text: &str, width: Option<usize>) -> Cow<'_, str> {
+    match width {
+        Some(width) => Cow::Owned(in_lines(text, width.max(NARROWEST), "  ")),
+        None => Cow::Borrowed(text),
+    }
 }
 
 /// A line of another program's, for a terminal or not. Its colours end with it.

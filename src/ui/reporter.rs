@@ -3,11 +3,12 @@
 //!
 //! Data goes elsewhere: nothing of this reaches standard output.
 
+use super::lines::wrapped;
 use super::paint::Style;
 use super::printer::Printer;
 use super::progress::Live;
 use super::summary::{bytes, seconds};
-use super::table::{padded, wrapped};
+use super::table::padded;
 use super::visible::one_line;
 use crate::model::{Event, PullProgress, ServiceState};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,7 +1,7 @@
 //! The lines around the services: what was read, what was written, and what to try next. Text from plain data.
 
+use super::lines::wrapped;
 use super::reporter::Layout;
-use super::table::wrapped;
 use super::visible::one_line;
 use crate::model::{Service, Source};
 use std::collections::BTreeSet;
@@ -21,7 +21,10 @@ pub fn production_line(
     left_out: &BTreeSet<String>,
 ) -> String {
     let files: Vec<String> = sources.iter().map(|source| one_line(&source.to_string())).collect();
-    let mut text = format!("{} · {}", files.join(", "), counted(services, "service"));
+    let mut text = counted(services, "service");
+    if !files.is_empty() {
+        text = format!("{} · {text}", files.join(", "));
+    }
     if apps > 0 {
         let _ = write!(text, ", {} left alone", counted(apps, "app"));
     }

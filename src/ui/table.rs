@@ -2,6 +2,7 @@
 //!
 //! Widths are those of a terminal: a wide character takes two columns, a colour none.
 
+use super::lines::wrapped;
 use super::paint::Style;
 use super::printer::{Printer, out_width};
 use super::visible::one_line;
@@ -115,24 +116,6 @@ fn fitted(mut rows: Vec<Vec<String>>, spare: usize, width: usize) -> Vec<Vec<Str
 
 fn longest_word(text: &str) -> usize {
     text.split(' ').map(console::measure_text_width).max().unwrap_or_default()
-}
-
-/// The text in lines of that width, broken between words; a longer word has a line of its own.
-pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let Some(line) = lines.last_mut() else { break };
-        let used = console::measure_text_width(line);
-        if used == 0 {
-            line.push_str(word);
-        } else if used + 1 + console::measure_text_width(word) <= width {
-            line.push(' ');
-            line.push_str(word);
-        } else {
-            lines.push(word.to_owned());
-        }
-    }
-    lines
 }
 
 /// One line a row, its cells aligned, nothing after the last one.

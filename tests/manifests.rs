@@ -132,6 +132,7 @@ fn read_case(case: &Path) -> [(&'static str, String); 2] {
     copy(&case.join("input"), &root);
     let request = Request {
         folder: root.join(&asked.folder),
+        root: None,
         folder_is_root: false,
         files: asked.files,
         stdin: asked.stdin.map(String::into_bytes),

@@ -38,11 +38,3 @@ fn warning(service: &str, change: &Change) -> Diagnostic {
 fn place(origin: &Origin) -> String {
     format!("{}:{}", origin.path().display(), origin.line)
 }
-
-/// Each of them as one line, without the line of source.
-pub fn in_one_line(diagnostic: Diagnostic) -> Diagnostic {
-    if diagnostic.code != CONTRADICTS {
-        return diagnostic;
-    }
-    Diagnostic { origin: None, label: String::new(), ..diagnostic }
-}

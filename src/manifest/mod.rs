@@ -22,6 +22,7 @@ mod environment;
 mod files;
 mod generic;
 mod hcl;
+mod host_without_port;
 mod interpolate;
 mod kubernetes;
 mod local;
@@ -35,6 +36,7 @@ mod production;
 mod refusals;
 mod report;
 mod rights;
+mod said;
 mod same;
 mod same_port;
 mod search;
@@ -51,12 +53,13 @@ mod variables;
 
 pub use adapters::adapters;
 pub use bind::disagreements;
-pub use contradictions::{CONTRADICTS, contradictions, in_one_line};
+pub use contradictions::{CONTRADICTS, contradictions};
 pub use end_of_life::ended;
 pub use local::{branching_of, file as local_file};
 pub use pinned::pinned;
 pub use refusals::{Strictness, gathered, refusals};
 pub use report::{json, lines};
+pub use said::{in_one_line, is_said_by_up};
 pub use tools::{ProjectTools, tools};
 pub use unsafe_variables::unsafe_variable;
 
@@ -80,6 +83,8 @@ use std::path::{Path, PathBuf};
 pub struct Request {
     /// The folder that the user works in (`-C`, else the process' own): absolute.
     pub folder: PathBuf,
+    /// The project's root, where it is known.
+    pub root: Option<PathBuf>,
     /// Whether that folder is the root whatever lies above it (`-C`).
     pub folder_is_root: bool,
     /// Manifests that the user names, relative to the folder; `-` is standard input.
@@ -190,6 +195,7 @@ fn read_within(request: &Request, budget: &Budget) -> Result<Reading, Failure> {
     diagnostics.append(&mut expect.diagnostics);
     diagnostics.extend(central.into_iter().chain(production));
     platforms::cloudfoundry::settle_unknown(&stack, &mut diagnostics);
+    diagnostics.extend(host_without_port::notes(&stack, &kinds));
     diagnostics.extend(contradictions(&stack));
     if stack.project.is_empty() {
         stack.project = name_of(&project.root);
@@ -245,8 +251,9 @@ fn project(request: &Request, is_root: &dyn Fn(&Path) -> bool, budget: &Budget) 
             Diagnostic::error("file-unreadable", message).help("check the path and its permissions"),
         )
     };
-    let folder = fs::canonicalize(&request.folder).map_err(|error| refuse(&request.folder, &error))?;
-    let root = if request.folder_is_root {
+    let folder = request.root.as_ref().unwrap_or(&request.folder);
+    let folder = fs::canonicalize(folder).map_err(|error| refuse(folder, &error))?;
+    let root = if request.folder_is_root || request.root.is_some() {
         folder
     } else {
         // Files that are named where no manifest lies belong to the checkout.
@@ -254,6 +261,12 @@ fn project(request: &Request, is_root: &dyn Fn(&Path) -> bool, budget: &Budget) 
         discover::root_above(&folder, is_root, budget).or_else(checkout).unwrap_or_else(|| folder.clone())
     };
     Project::at(&root, budget).map_err(|error| refuse(&root, &error))
+}
+
+/// The kinds of a checkout whose manifests are not read: the built-in ones, and those of its `.devenv/kinds/`.
+pub fn kinds_of(root: &Path) -> Result<Kinds, Failure> {
+    let request = Request { root: Some(root.to_path_buf()), ..Request::default() };
+    kinds(&project(&request, &|_| false, &Budget::default())?, &mut Vec::new())
 }
 
 /// The built-in kinds, and those of `.devenv/kinds/`.

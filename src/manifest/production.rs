@@ -4,7 +4,7 @@
 //! caches, mails and hides errors as there. Buckets and addresses are copied, since nothing here stands in for them, and
 //! said. `variables:` of `services.local.yaml` sets any of them.
 
-use super::bind::leads_out;
+use super::bind::{is_host_elsewhere, leads_out};
 use super::local::Local;
 use crate::model::{Diagnostic, Stack, Value};
 use serde::Deserialize;
@@ -19,6 +19,8 @@ struct Known {
     production: Vec<String>,
     /// Words of names whose values are places of data.
     places: Vec<String>,
+    /// Last words of names whose values are hosts.
+    hosts: Vec<String>,
     /// Names of environments, with what development is usually called.
     names: BTreeMap<String, String>,
 }
@@ -95,7 +97,8 @@ fn in_development(name: &str, value: &str) -> Option<String> {
 
 fn is_place(name: &str, value: &str) -> bool {
     let has_word = || name.split('_').any(|word| KNOWN.places.iter().any(|known| known == word));
-    !value.trim().is_empty() && (has_word() || leads_out(name, value))
+    let is_host = || name.rsplit('_').next().is_some_and(|last| KNOWN.hosts.iter().any(|known| known == last));
+    !value.trim().is_empty() && (has_word() || leads_out(name, value) || is_host() && is_host_elsewhere(value.trim()))
 }
 
 #[cfg(test)]
@@ -142,12 +145,15 @@ mod tests {
             ("LOG_LEVEL", "info"),
             ("ALLOWED_HOSTS", "shop.example.com"),
             ("SEARCH_URL", "http://localhost:9200"),
+            ("SMTP_HOST", "smtp.example.com"),
+            ("BIND_HOST", "0.0.0.0"),
+            ("DB_HOST", "db"),
         ]);
         let told = set_aside(&mut stack, &Local::default());
         assert!(stack.variables.iter().all(|variable| matches!(variable.value, Value::Plain(_))));
         let [told] = told.as_slice() else { panic!("{told:?}") };
         assert!(
-            told.message.starts_with("`PAYMENTS_URL`, `S3_BUCKET` lead to what is production's"),
+            told.message.starts_with("`PAYMENTS_URL`, `S3_BUCKET`, `SMTP_HOST` lead to what is production's"),
             "{}",
             told.message
         );

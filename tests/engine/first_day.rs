@@ -102,3 +102,134 @@ fn an_ephemeral_run_and_env_do_not_ask_for_the_port_that_the_environment_has() {
     project.succeed(&["up"]);
     assert!(!project.env()["URL"].contains(&format!(":{port}/")), "{:?}", project.env());
 }
+
+/// An app whose URL comes from a secret, and so many Postgres servers that it could mean.
+fn cluster(databases: &[&str]) -> String {
+    let mut text = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  template:\n    spec:\n      containers:\n        \
+                    - name: web\n          image: acme/web:1\n          env:\n            \
+                    - {name: DATABASE_URL, valueFrom: {secretKeyRef: {name: web, key: url}}}\n            \
+                    - {name: S3_BUCKET, value: shop-production}\n            - {name: RAILS_ENV, value: production}\n"
+        .to_owned();
+    for name in databases {
+        text += &format!(
+            "---\napiVersion: apps/v1\nkind: StatefulSet\nmetadata: {{name: {name}}}\nspec:\n  serviceName: {name}\n  template:\n    \
+             spec: {{containers: [{{name: {name}, image: \"postgres:15.18\"}}]}}\n"
+        );
+    }
+    text
+}
+
+#[test]
+fn an_empty_central_variable_is_the_one_service_that_fits_and_two_are_a_choice_to_paste() {
+    let project = Sandbox::new(&[("k8s/app.yaml", &cluster(&["db"]))]);
+    let up = project.succeed(&["up"]);
+    for line in [
+        "note: `DATABASE_URL` is taken to be db; `variables: {DATABASE_URL: \"${db.url}\"}` in services.local.yaml makes it certain",
+        "note: `RAILS_ENV` names production's environment, and is not set here; `variables: {RAILS_ENV: \"development\"}`",
+        "note: `S3_BUCKET` leads to what is production's",
+    ] {
+        assert!(up.stderr.contains(line), "{line}: {up:?}");
+    }
+    assert_eq!(one(&project.env()["DATABASE_URL"], "SELECT 1"), "1");
+    let set = project.succeed(&["run", "--", "sh", "-c", "echo ${RAILS_ENV-unset} $S3_BUCKET"]);
+    assert_eq!(set.stdout, "unset shop-production\n");
+    assert!(!project.read(".env").contains("RAILS_ENV"), "{}", project.read(".env"));
+
+    // What the line says makes it certain, and with the override the name is set.
+    project.write("services.local.yaml", "variables: {DATABASE_URL: \"${db.url}\", RAILS_ENV: \"development\"}\n");
+    let certain = project.succeed(&["up"]);
+    assert!(!certain.stderr.contains("is taken to be") && !certain.stderr.contains("RAILS_ENV"), "{certain:?}");
+    assert_eq!(project.succeed(&["run", "--", "sh", "-c", "echo $RAILS_ENV"]).stdout, "development\n");
+
+    std::fs::remove_file(project.path("services.local.yaml")).unwrap();
+    project.write("k8s/app.yaml", &cluster(&["db", "audit"]));
+    let open = project.succeed(&["up"]);
+    assert!(open.stderr.contains("`DATABASE_URL` stands empty: 2 services fit"), "{open:?}");
+    assert_eq!(project.env()["DATABASE_URL"], "");
+    let ways: Vec<&str> =
+        open.stderr.lines().filter_map(|line| line.strip_prefix("help: in services.local.yaml: `")).collect();
+    assert_eq!(ways.len(), 2, "{open:?}");
+    for (way, service) in ways.iter().zip(["db", "audit"]) {
+        project.write("services.local.yaml", &format!("{}\n", way.trim_end_matches('`')));
+        assert!(!project.succeed(&["up"]).stderr.contains("stands empty"));
+        assert_eq!(project.env()["DATABASE_URL"], project.succeed(&["url", service]).stdout.trim_end(), "{way}");
+    }
+}
+
+#[test]
+fn services_without_apps_give_standard_names_and_each_has_a_url_and_its_management_page() {
+    let compose = "services:\n  db: {image: \"postgres:15.18\", environment: {POSTGRES_USER: shop, POSTGRES_PASSWORD: \"${PW}\"}}\n  \
+                   cache: {image: \"redis:7.0.15\"}\n  queue: {image: \"rabbitmq:4.0.5-management\", environment: {RABBITMQ_DEFAULT_USER: shop, RABBITMQ_DEFAULT_PASS: x}}\n";
+    let project = Sandbox::new(&[("compose.prod.yaml", compose)]);
+    let up = project.succeed(&["up"]);
+    let env = project.env();
+    assert_eq!(env.keys().collect::<Vec<_>>(), ["AMQP_URL", "DATABASE_URL", "REDIS_URL"], "{up:?}");
+    assert_eq!(one(&env["DATABASE_URL"], "SELECT current_user"), "shop");
+    let url = |arguments: &[&str]| project.succeed(&[&["url"], arguments].concat()).stdout.trim_end().to_owned();
+    for (service, name) in [("db", "DATABASE_URL"), ("cache", "REDIS_URL"), ("queue", "AMQP_URL")] {
+        assert_eq!(url(&[service]), env[name]);
+    }
+    assert_eq!(one(&url(&["db", "--admin"]), "SELECT current_user"), "devenv_admin");
+    let which = project.fail(2, &["url"]);
+    assert!(
+        which.stderr.contains("there are: db, cache, queue") && which.stderr.contains("`devenv url db`"),
+        "{which:?}"
+    );
+    let none = project.fail(1, &["url", "cache", "--admin"]);
+    assert!(
+        none.stderr.contains("cache has no administrator's login") && none.stderr.contains("`devenv url cache`"),
+        "{none:?}"
+    );
+
+    // A clipboard of the test's own.
+    let bin = project.home().join("bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    for program in ["wl-copy", "xclip", "xsel", "pbcopy"] {
+        std::fs::write(bin.join(program), format!("#!/bin/sh\ncat >{}/copied\n", project.home().display())).unwrap();
+        std::fs::set_permissions(bin.join(program), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let copied = project
+        .command(&["url", "db", "--copy"])
+        .env("PATH", path)
+        .env("DISPLAY", ":9")
+        .env("WAYLAND_DISPLAY", "w")
+        .output()
+        .unwrap();
+    assert!(copied.status.success() && copied.stdout.is_empty(), "{copied:?}");
+    assert_eq!(std::fs::read_to_string(project.home().join("copied")).unwrap(), env["DATABASE_URL"]);
+
+    let status = project.succeed(&["status"]).stdout;
+    let page = status.lines().find(|line| line.starts_with("management page of queue: http://127.0.0.1:"));
+    assert!(page.is_some_and(|line| line.contains("as shop, by `devenv url queue`")), "{status}");
+}
+
+#[test]
+fn a_url_to_a_pooler_leads_to_the_server_behind_it_and_that_is_said() {
+    let compose = "services:\n  web: {image: \"acme/web:1\", environment: {DATABASE_URL: \"postgres://shop:${PW}@pgbouncer:6432/shop\"}}\n  \
+                   pgbouncer: {image: \"edoburu/pgbouncer:v1.23\", environment: {DB_HOST: db, DB_USER: shop, DB_PASSWORD: \"${PW}\", POOL_MODE: transaction}}\n  \
+                   db: {image: \"postgres:15.18\", environment: {POSTGRES_USER: shop, POSTGRES_PASSWORD: \"${PW}\"}}\n";
+    let project = Sandbox::new(&[("compose.prod.yaml", compose)]);
+    let up = project.succeed(&["up"]);
+    assert!(up.stderr.contains("note: `pgbouncer` is"), "{up:?}");
+    let env = project.env();
+    assert_eq!(env.keys().collect::<Vec<_>>(), ["DATABASE_URL"], "a pooler's own variables are no app's");
+    assert_eq!(one(&env["DATABASE_URL"], "SELECT current_user"), "shop");
+    assert_eq!(project.containers().into_keys().collect::<Vec<_>>(), ["db"]);
+}
+
+#[test]
+fn a_host_without_a_port_is_said_and_works_as_it_stands() {
+    let compose = "services:\n  web: {image: \"acme/web:1\", environment: {PGHOST: db, PGUSER: shop, PGPASSWORD: \"${PW}\", PGDATABASE: shop}}\n  \
+                   db: {image: \"postgres:15.18\", environment: {POSTGRES_USER: shop, POSTGRES_PASSWORD: \"${PW}\"}}\n";
+    let project = Sandbox::new(&[("compose.prod.yaml", compose)]);
+    let up = project.succeed(&["up"]);
+    assert!(
+        up.stderr.contains("note: `PGHOST` leads to db without a port; so db listens on its usual one, 5432"),
+        "{up:?}"
+    );
+    let env = project.env();
+    let url =
+        format!("postgres://{}:{}@{}:5432/{}", env["PGUSER"], env["PGPASSWORD"], env["PGHOST"], env["PGDATABASE"]);
+    assert_eq!(one(&url, "SELECT current_user"), "shop");
+}

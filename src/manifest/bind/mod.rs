@@ -18,7 +18,7 @@ mod unbound;
 
 pub use conflict::disagreements;
 pub(crate) use names::{is_address as is_address_name, is_secret as is_secret_name};
-pub(crate) use unbound::leads_out;
+pub(crate) use unbound::{is_host_elsewhere, leads_out};
 
 use super::interpolate::Interpolated;
 use crate::kinds::Kinds;

@@ -78,6 +78,15 @@ pub(crate) fn leads_out(name: &str, text: &str) -> bool {
     hosts.any(|host| is_host(host) && !secrets::is_local_host(host))
 }
 
+/// Whether a text is the full name of a host that is not of this machine or its network: `smtp.example.com`.
+pub(crate) fn is_host_elsewhere(text: &str) -> bool {
+    let last = text.rsplit('.').next().unwrap_or_default();
+    text.contains('.')
+        && last.chars().all(|c| c.is_ascii_alphabetic())
+        && is_host(text)
+        && !secrets::is_local_host(text)
+}
+
 fn is_host(text: &str) -> bool {
     !text.is_empty()
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c))

@@ -6,9 +6,9 @@ use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Where a request is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,23 +54,30 @@ struct Shared {
     released: AtomicBool,
     hung_up: AtomicBool,
     streams: Mutex<Vec<UnixStream>>,
+    held: Mutex<()>,
+    changed: Condvar,
 }
 
 impl EngineProxy {
     /// Stops at the first request whose first line contains that: `/containers/create`.
     pub(crate) fn stop_at(request: &'static str, moment: Moment, then: Then) -> Self {
-        Self::new(Which::Containing(request), moment, then)
+        Self::new(engine_socket(), Which::Containing(request), moment, then)
     }
 
     /// Holds the so many-th request that changes something, from 1.
     pub(crate) fn hold_at_change(number: usize, moment: Moment) -> Self {
-        Self::new(Which::Change(number), moment, Then::Hold)
+        Self::new(engine_socket(), Which::Change(number), moment, Then::Hold)
     }
 
-    fn new(stop_at: Which, moment: Moment, then: Then) -> Self {
+    /// The same in front of another engine than this machine's.
+    pub(crate) fn in_front_of(engine: PathBuf, number: usize, moment: Moment) -> Self {
+        Self::new(engine, Which::Change(number), moment, Then::Hold)
+    }
+
+    fn new(engine: PathBuf, stop_at: Which, moment: Moment, then: Then) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let shared = Arc::new(Shared {
-            engine: engine_socket(),
+            engine,
             stop_at,
             changes: AtomicUsize::new(0),
             moment,
@@ -80,6 +87,8 @@ impl EngineProxy {
             released: AtomicBool::new(false),
             hung_up: AtomicBool::new(false),
             streams: Mutex::default(),
+            held: Mutex::default(),
+            changed: Condvar::new(),
         });
         let listener = UnixListener::bind(folder.path().join("engine.sock")).unwrap();
         let accepting = Arc::clone(&shared);
@@ -107,6 +116,7 @@ impl EngineProxy {
     /// Ends all connections, as the system does for a program that was killed.
     pub(crate) fn hang_up(&self) {
         self.shared.hung_up.store(true, Ordering::SeqCst);
+        self.shared.changed.notify_all();
         for stream in self.shared.streams.lock().unwrap().iter() {
             let _ = stream.shutdown(Shutdown::Both);
         }
@@ -115,6 +125,7 @@ impl EngineProxy {
     /// Lets the request that was held go on.
     pub(crate) fn release(&self) {
         self.shared.released.store(true, Ordering::SeqCst);
+        self.shared.changed.notify_all();
     }
 }
 
@@ -189,14 +200,10 @@ impl Shared {
             }
             return false;
         }
-        let began = Instant::now();
-        while !self.released.load(Ordering::SeqCst) {
-            if self.hung_up.load(Ordering::SeqCst) || began.elapsed() > Duration::from_secs(60) {
-                return false;
-            }
-            thread::sleep(Duration::from_millis(5));
-        }
-        true
+        let held = self.held.lock().unwrap();
+        let waits = |_: &mut ()| !self.released.load(Ordering::SeqCst) && !self.hung_up.load(Ordering::SeqCst);
+        drop(self.changed.wait_timeout_while(held, Duration::from_secs(60), waits).unwrap());
+        self.released.load(Ordering::SeqCst)
     }
 }
 

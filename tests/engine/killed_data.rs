@@ -3,9 +3,8 @@
 
 use crate::client::redis;
 use crate::engine_proxy::{EngineProxy, Moment};
-use crate::project::{Outcome, Sandbox};
+use crate::project::{Outcome, Sandbox, wait_until};
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 // Two of the quickest: that all go together is the same with any.
 const STACK: &str = r#"
@@ -46,9 +45,7 @@ pub(crate) fn killed(project: &Sandbox, way: &str, arguments: &[&str], number: u
     let mut command = project.command(&[command, &["--host", &proxy.host()], rest].concat());
     command.env("DEVENV_LAYERS", way);
     let mut run = crate::project::Running::start(&mut command);
-    while !proxy.has_stopped() && !run.has_ended() {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_until("the run comes to that change or ends", || proxy.has_stopped() || run.has_ended());
     if !proxy.has_stopped() {
         let ended = run.end();
         assert_eq!(ended.code, 0, "devenv {arguments:?} unharmed: {ended:?}");

@@ -1,11 +1,11 @@
 //! `devenv bundle`: every locked image as one archive, and back, for machines that no registry serves.
 
-use super::session::{Project, Purpose, connect};
+use super::checkout;
+use super::session::{Project, connect};
 use super::up::{prepare, rows_of};
 use crate::apply::{self, Stop};
 use crate::cli::{Bundle, BundleAction, Global, Start};
 use crate::docker::{Engine, EngineError};
-use crate::manifest::Strictness;
 use crate::model::{Diagnostic, Event, Exit, Failure, ImageRef, Lock};
 use crate::project::{Checkout, Fault, FileName, Mode, open_regular};
 use crate::resolve::bundle::{self, Bundled, CleanArchive, Contents, Head};
@@ -28,7 +28,7 @@ pub(crate) async fn run(
     printer: &Printer,
 ) -> Result<(), Failure> {
     let start = Start::with(&arguments.manifests);
-    let project = Project::load(global, files, Strictness::AllowFloating, None, Purpose::Use, printer)?;
+    let project = checkout::project(global, files, printer).await?;
     let locked = locked(&project)?;
     match &arguments.action {
         BundleAction::Save { file } => save(&project, &locked, &connect(global).await?, &start, file, printer).await,

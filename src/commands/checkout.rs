@@ -3,15 +3,16 @@
 
 use super::consent;
 use super::env_files;
-use super::session::{Machine, Project, Purpose, connect, read, request, stdin};
+use super::session::{self, Machine, Project, Purpose, connect, read, stdin};
 use crate::cli::{Global, Start};
 use crate::docker::{Engine, EngineError};
 use crate::machine::CheckoutLock;
 use crate::manifest::{self, Reading, Strictness};
 use crate::model::{Diagnostic, Exit, Failure, Observed, digest_of_bytes};
 use crate::plan::{self, Choice, Identity};
-use crate::project::tidy;
+use crate::project::{Budget, tidy};
 use crate::ui::{Printer, visible};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// An environment as the engine's labels tell of it.
@@ -57,14 +58,14 @@ impl Found {
         if files.is_empty() && !self.choice.files.is_empty() {
             let root = self.identity.root.clone();
             let chosen = Chosen::of(root, self.choice.clone(), &self.machine, &self.engine, &self.observed).await?;
-            return chosen.read(global);
+            return manifest::read(&chosen.request(global)?);
         }
         read(global, files)
     }
 }
 
 fn root(global: &Global, files: &[PathBuf], machine: &Machine, observed: &Observed) -> Result<PathBuf, Failure> {
-    manifest::root(&request(global, files)?, &|folder| environment_of(folder, machine, observed).is_some())
+    manifest::root(&session::request(global, files)?, &|folder| environment_of(folder, machine, observed).is_some())
 }
 
 fn environment_of(root: &Path, machine: &Machine, observed: &Observed) -> Option<Identity> {
@@ -90,9 +91,9 @@ impl Chosen {
         let mut chosen = Self { root, choice, stdin: None };
         if let Some(hash) = &chosen.choice.stdin {
             let identity = environment_of(&chosen.root, machine, observed);
-            let record = identity.as_ref().and_then(|identity| plan::record_of_choice(identity, observed));
-            let sealed = match record {
-                Some(record) => engine.kept_file(&record.id).await.ok(),
+            let input = identity.as_ref().and_then(|identity| plan::input_of_choice(identity, observed));
+            let sealed = match input {
+                Some(input) => engine.kept_file(&input.id).await.ok(),
                 None => None,
             };
             let text = sealed.and_then(|sealed| machine.key.unsealed(&sealed));
@@ -102,12 +103,13 @@ impl Chosen {
         Ok(chosen)
     }
 
-    fn read(&self, global: &Global) -> Result<Reading, Failure> {
+    /// What is to be read for it.
+    fn request(&self, global: &Global) -> Result<manifest::Request, Failure> {
         let named = |file: &PathBuf| if is_stdin(file) { file.clone() } else { self.root.join(file) };
         let files: Vec<PathBuf> = self.choice.files.iter().map(named).collect();
-        let request = request(global, &files)?;
-        let (folder, stdin) = (self.root.clone(), self.stdin.clone());
-        manifest::read(&manifest::Request { folder, folder_is_root: true, stdin, ..request })
+        let folder = self.choice.folder.as_ref().map_or_else(|| self.root.clone(), |folder| self.root.join(folder));
+        let (root, stdin) = (Some(self.root.clone()), self.stdin.clone());
+        Ok(manifest::Request { folder, root, stdin, ..session::request(global, &files)? })
     }
 }
 
@@ -138,13 +140,16 @@ pub(super) struct Wish<'a> {
     pub(super) start: Option<&'a Start>,
     /// Whether the environment is to be changed, so that others wait.
     pub(super) locks: bool,
+    /// Whether it does with what the containers tell, where the manifests cannot be read.
+    pub(super) or_by_labels: bool,
 }
 
 impl<'a> Wish<'a> {
     /// To use what runs, whatever the manifests leave open.
     pub(super) fn to_use(files: &'a [PathBuf]) -> Self {
         let strictness = Strictness::AllowFloating;
-        Self { files, env_file: None, strictness, token: None, purpose: Purpose::Use, start: None, locks: false }
+        let (purpose, or_by_labels) = (Purpose::Use, true);
+        Self { files, env_file: None, strictness, token: None, purpose, start: None, locks: false, or_by_labels }
     }
 }
 
@@ -158,9 +163,44 @@ pub(super) struct Opened {
     pub(super) observed: Observed,
 }
 
-/// The env file that was named for a checkout, now or before.
-pub(super) fn env_file(project: &Project) -> Option<PathBuf> {
-    Some(project.reading.root.join(project.choice.env_file.as_ref()?))
+/// What is to be read, and what was chosen before.
+pub(super) struct Source {
+    pub(super) request: manifest::Request,
+    pub(super) choice: Choice,
+}
+
+/// What a command reads that starts nothing, and can do without an engine: the manifests that it names, else those that
+/// were named before, which is said, else those that are found. An engine that does not answer remembers nothing.
+pub(super) async fn source(global: &Global, files: &[PathBuf], printer: &Printer) -> Result<Source, Failure> {
+    let request = manifest::Request { stdin: stdin(files)?, ..session::request(global, files)? };
+    let mut found = Source { request, choice: Choice::default() };
+    // Where there is no key, nothing that it signed is kept.
+    let has_key = session::data_folder().is_some_and(|folder| folder.join("key").exists());
+    if !files.is_empty() || !has_key {
+        return Ok(found);
+    }
+    let (Ok(machine), Ok(engine)) = (Machine::load(), connect(global).await) else { return Ok(found) };
+    let Ok(observed) = engine.observe_containers().await else { return Ok(found) };
+    let root = root(global, files, &machine, &observed)?;
+    let Some(identity) = environment_of(&root, &machine, &observed) else { return Ok(found) };
+    found.choice = plan::chosen(&identity, &observed);
+    if !found.choice.files.is_empty() {
+        printer.line(&read_again(&found.choice));
+        let chosen = Chosen::of(root, found.choice.clone(), &machine, &engine, &observed).await?;
+        found.request = chosen.request(global)?;
+    }
+    Ok(found)
+}
+
+/// The project of such a command, whatever its manifests leave open.
+pub(super) async fn project(global: &Global, files: &[PathBuf], printer: &Printer) -> Result<Project, Failure> {
+    let source = source(global, files, printer).await?;
+    let reading = manifest::read(&source.request)?;
+    let agreed = global.trust || consent::by_environment();
+    let mut notes = Vec::new();
+    let loaded = Project::of(reading, agreed, Strictness::AllowFloating, None, Purpose::Use, &mut notes);
+    printer.diagnostics(&notes);
+    Ok(Project { choice: source.choice, ..loaded? })
 }
 
 /// Reads a project: the manifests that the command names, else those that were named before, else those that are found.
@@ -174,9 +214,9 @@ pub(super) async fn open(global: &Global, wish: &Wish<'_>, printer: &Printer) ->
     loop {
         let mut notes = Vec::new();
         let reading = match &chosen {
-            None => request(global, wish.files)
+            None => session::request(global, wish.files)
                 .and_then(|request| manifest::read(&manifest::Request { stdin: stdin.clone(), ..request })),
-            Some(chosen) => chosen.read(global),
+            Some(chosen) => chosen.request(global).and_then(|request| manifest::read(&request)),
         };
         let loaded = reading
             .and_then(|reading| Project::of(reading, agreed, wish.strictness, wish.token, wish.purpose, &mut notes))
@@ -188,8 +228,7 @@ pub(super) async fn open(global: &Global, wish: &Wish<'_>, printer: &Printer) ->
         if let Err(failure) = loaded.as_ref().map(|_| ())
             && is_settled
         {
-            printer.diagnostics(&notes);
-            return Err(failure.clone());
+            return or_by_labels(global, wish, failure.clone(), &notes, printer).await;
         }
         let lock = match &loaded {
             Ok(project) if wish.locks => Some(project.wait_for_others(printer)?),
@@ -206,25 +245,27 @@ pub(super) async fn open(global: &Global, wish: &Wish<'_>, printer: &Printer) ->
                 // What is wrong with the manifests, or with the env files, is told where no engine answers, too.
                 let project = loaded?;
                 if wish.locks && wish.start.is_some() {
-                    let asked = wish
-                        .env_file
-                        .map(|file| project.reading.root.join(env_file_below(&project.reading.root, file)));
-                    let env = env_files::Main::of(&project, asked.as_deref())?;
+                    let env_file = wish.env_file.map(|file| env_file_below(&project.reading.root, file));
+                    let env = env_files::Main::of(&project.reading, &Choice { env_file, ..Choice::default() })?;
                     printer.diagnostics(&env_files::check(&project, &env)?);
                 }
                 return Err(failure);
             }
         };
-        let is_read = |last: &Choice| match &chosen {
-            None => last.files.is_empty(),
-            Some(chosen) => chosen.choice.files == last.files && chosen.choice.stdin == last.stdin,
-        };
-        if wish.files.is_empty() && !is_read(&last) {
-            chosen = Some(Chosen::of(root, last, &machine, &engine, &observed).await?);
+        let manifests = |choice: &Choice| Choice { env_file: None, ..choice.clone() };
+        let is_read = chosen.as_ref().map(|chosen| manifests(&chosen.choice)).unwrap_or_default() == manifests(&last);
+        if wish.files.is_empty() && !is_read {
+            chosen = match Chosen::of(root, last, &machine, &engine, &observed).await {
+                Ok(chosen) => Some(chosen),
+                Err(failure) => return or_by_labels(global, wish, failure, &notes, printer).await,
+            };
             continue;
         }
+        let mut project = match loaded {
+            Ok(project) => project,
+            Err(failure) => return or_by_labels(global, wish, failure, &notes, printer).await,
+        };
         printer.diagnostics(&notes);
-        let mut project = loaded?;
         if chosen.is_some() && wish.purpose == Purpose::Start {
             printer.line(&read_again(&last));
         }
@@ -233,11 +274,62 @@ pub(super) async fn open(global: &Global, wish: &Wish<'_>, printer: &Printer) ->
             Choice { env_file, ..last }
         } else {
             let files = wish.files.iter().map(|file| below(&root, file)).collect();
-            Choice { files, stdin: stdin.as_deref().map(digest_of_bytes), env_file }
+            let folder = stdin.as_ref().map(|_| below(&root, Path::new("."))).filter(|folder| *folder != *"");
+            Choice { files, stdin: stdin.as_deref().map(digest_of_bytes), folder, env_file }
         };
         project.stdin = stdin.or_else(|| chosen.and_then(|chosen| chosen.stdin));
         return Ok(Opened { project, engine, lock, observed });
     }
+}
+
+/// The project as its containers tell of it, where the command does with that; else what came of reading the manifests.
+async fn or_by_labels(
+    global: &Global,
+    wish: &Wish<'_>,
+    failure: Failure,
+    notes: &[Diagnostic],
+    printer: &Printer,
+) -> Result<Opened, Failure> {
+    if wish.or_by_labels && wish.files.is_empty() && failure.exit == Exit::Manifest {
+        let why = failure.diagnostics.first().map(|one| visible(&one.message).into_owned()).unwrap_or_default();
+        if let Some(opened) = by_labels(global, wish, printer).await? {
+            printer.line(&format!("the manifests were not read ({why}); this is what the containers were made for"));
+            return Ok(opened);
+        }
+    }
+    printer.diagnostics(notes);
+    Err(failure)
+}
+
+async fn by_labels(global: &Global, wish: &Wish<'_>, printer: &Printer) -> Result<Option<Opened>, Failure> {
+    let fault = EngineError::into_failure;
+    let machine = Machine::load()?;
+    let engine = connect(global).await?;
+    let observed = engine.observe(&[]).await.map_err(fault)?;
+    let root = root(global, &[], &machine, &observed)?;
+    let Some(identity) = environment_of(&root, &machine, &observed) else { return Ok(None) };
+    let found = Found { choice: plan::chosen(&identity, &observed), machine, engine, identity, observed };
+    let (found, lock) = if wish.locks {
+        let (found, lock) = found.locked(printer).await?;
+        (found, Some(lock))
+    } else {
+        (found, None)
+    };
+    let Some(kept) = plan::kept_stack(&found.identity, &found.observed) else { return Ok(None) };
+    let reading = Reading {
+        kinds: manifest::kinds_of(&root)?,
+        root,
+        stack: kept.stack,
+        env_file: kept.env_file,
+        env_files: BTreeMap::new(),
+        branching: None,
+        diagnostics: Vec::new(),
+        budget: Budget::default(),
+    };
+    let mut project = Project::of(reading, false, wish.strictness, None, wish.purpose, &mut Vec::new())?;
+    (project.identity, project.choice) = (found.identity, found.choice);
+    let observed = project.observe(&found.engine).await?;
+    Ok(Some(Opened { project, engine: found.engine, lock, observed }))
 }
 
 /// `reading deploy/stack.yml again, as the last -f said`

@@ -33,16 +33,27 @@ pub(super) async fn keep(
     }
     let Some(record) = plan::choosing(&project.choice, &project.identity, observed) else { return Ok(()) };
     let Some(image) = an_image(desired, observed) else { return Ok(()) };
-    let id = match engine.keep_volumes(&record.name, image, &record.labels, &record.volumes).await {
-        // An earlier turn of this run made it, after what was observed.
-        Err(error) if error.kind == EngineFault::Conflict => return Ok(()),
-        made => made.map_err(EngineError::into_failure)?,
-    };
+    let fault = EngineError::into_failure;
+    let input = plan::input_for(&record, &project.identity);
     if let Some(sealed) = project.stdin.as_ref().and_then(|text| project.machine.key.sealed(text)) {
-        engine.keep_file(&id, sealed).await.map_err(EngineError::into_failure)?;
+        // One of a run that was killed may not be whole.
+        let half_made = observed.containers.iter().find(|one| one.name == input.name);
+        if let Some(half_made) = half_made {
+            engine.remove_container(&half_made.id).await.map_err(fault)?;
+        }
+        let id = match engine.keep_volumes(&input.name, image, &input.labels, &input.volumes).await {
+            // An earlier turn of this run made it, after what was observed, and the record after it.
+            Err(error) if error.kind == EngineFault::Conflict => return Ok(()),
+            made => made.map_err(fault)?,
+        };
+        engine.keep_file(&id, sealed).await.map_err(fault)?;
     }
-    for old in plan::choices(&project.identity, observed) {
-        engine.remove_container(&old.id).await.map_err(EngineError::into_failure)?;
+    match engine.keep_volumes(&record.name, image, &record.labels, &record.volumes).await {
+        Err(error) if error.kind == EngineFault::Conflict => return Ok(()),
+        made => made.map(drop).map_err(fault)?,
+    }
+    for old in plan::choices(&project.identity, observed).filter(|old| old.name != input.name) {
+        engine.remove_container(&old.id).await.map_err(fault)?;
     }
     Ok(())
 }

@@ -1,10 +1,14 @@
 //! `devenv doctor`: everything that `up` needs, checked one by one.
 
-use super::session::{Machine, config_folder, connect, read, way_said};
+use super::checkout;
+use super::env_files::Main;
+use super::session::{Machine, config_folder, connect, way_said};
 use crate::cli::Global;
 use crate::docker::Engine;
 use crate::dotenv::git::{self, Standing};
-use crate::model::{Failure, Way, label};
+use crate::manifest::{self, Reading};
+use crate::model::{Failure, Severity, Way, label};
+use crate::plan::Choice;
 use crate::ui::{Check, CheckState, Printer};
 use std::path::PathBuf;
 
@@ -12,7 +16,7 @@ use std::path::PathBuf;
 pub(crate) async fn run(global: &Global, files: &[PathBuf], as_json: bool, printer: &Printer) -> Result<u8, Failure> {
     let mut checks = engine(global).await;
     checks.push(machine());
-    checks.extend(project(global, files));
+    checks.extend(project(global, files, printer).await);
     if as_json {
         printer.json(&serde_json::json!({ "checks": checks }))?;
     } else {
@@ -110,9 +114,13 @@ fn machine() -> Check {
     }
 }
 
-fn project(global: &Global, files: &[PathBuf]) -> Vec<Check> {
-    let reading = match read(global, files) {
-        Ok(reading) => reading,
+async fn project(global: &Global, files: &[PathBuf], printer: &Printer) -> Vec<Check> {
+    let read = checkout::source(global, files, printer).await.and_then(|source| {
+        let reading = manifest::read(&source.request)?;
+        Ok((reading, source.choice))
+    });
+    let (reading, choice) = match read {
+        Ok(read) => read,
         Err(failure) => return vec![failed("manifest", CheckState::Warn, &failure)],
     };
     let sources: Vec<String> = reading.stack.sources.iter().map(ToString::to_string).collect();
@@ -120,15 +128,28 @@ fn project(global: &Global, files: &[PathBuf]) -> Vec<Check> {
     for diagnostic in reading.diagnostics.iter().filter(|one| one.code == "other-tool") {
         checks.push(Check::new("other tool", CheckState::Ok, diagnostic.message.clone()));
     }
-    let env = reading.root.join(".env");
-    checks.push(match git::standing(&env) {
-        Standing::Ignored => Check::new(".env", CheckState::Ok, "git ignores it"),
-        Standing::Unknown => Check::new(".env", CheckState::Ok, "no git repository here"),
-        Standing::Tracked => Check::new(".env", CheckState::Warn, "git tracks it, so `.env.local` is written")
-            .help("make your app read `.env.local` after `.env`, or `git rm --cached .env`"),
-        Standing::NotIgnored => {
-            Check::new(".env", CheckState::Warn, "git does not ignore it").help("add `.env` to .gitignore")
-        }
-    });
+    checks.extend(env_file(&reading, &choice));
     checks
+}
+
+/// The file that variables go to, why it is that one, and what git makes of it.
+fn env_file(reading: &Reading, choice: &Choice) -> Vec<Check> {
+    let main = match Main::of(reading, choice) {
+        Ok(main) => main,
+        Err(failure) => return vec![failed("env file", CheckState::Fail, &failure)],
+    };
+    let name = main.file.shown().display().to_string();
+    let noted = main.notes.iter().map(|note| {
+        let state = if note.severity == Severity::Note { CheckState::Ok } else { CheckState::Warn };
+        Check::new(&name, state, note.message.clone()).help(note.help.join("; "))
+    });
+    let noted: Vec<Check> = noted.collect();
+    let is_warned = noted.iter().any(|check| check.state == CheckState::Warn);
+    let standing = match git::standing(main.file.path()) {
+        _ if is_warned => None,
+        Standing::Unknown => Some("no git repository here"),
+        Standing::Ignored => Some("git ignores it"),
+        Standing::Tracked | Standing::NotIgnored => None,
+    };
+    noted.into_iter().chain(standing.map(|words| Check::new(&name, CheckState::Ok, words))).collect()
 }

@@ -35,11 +35,12 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], env: &Env, printer: 
         purpose: Purpose::Use,
         start: None,
         locks: false,
+        or_by_labels: false,
     };
     let Opened { mut project, engine, observed, .. } = checkout::open(global, &wish, printer).await?;
     // Nothing is started here, so nothing need be free.
     project.fixed_ports = FixedPorts::Named;
-    let target = Main::of(&project, checkout::env_file(&project).as_deref())?;
+    let target = Main::of(&project.reading, &project.choice)?;
     let app = env.app.as_deref();
     let user_lines = if env.check { Vec::new() } else { lines(&project, &target, app, printer)? };
     printer.diagnostics(&unset::told(&project.unset, &[]));

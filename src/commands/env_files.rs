@@ -7,8 +7,9 @@ use super::session::Project;
 use super::up::Ready;
 use super::variables::{self, Rendered};
 use crate::dotenv::{self, EnvFile, Target, UserLine, Wanted};
+use crate::manifest::Reading;
 use crate::model::{BLOCK_START, Diagnostic, Exit, Failure, SourceFile, Stack, Value, Variable};
-use crate::plan::Fields;
+use crate::plan::{Choice, Fields};
 use crate::project::Checkout;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -71,17 +72,18 @@ pub(crate) struct Written {
 }
 
 impl Main {
-    /// Chooses the file and reads it; `asked` is the one that the command line names.
-    pub(crate) fn of(project: &Project, asked: Option<&Path>) -> Result<Self, Failure> {
-        let reading = &project.reading;
+    /// Chooses the file that was named on the command line, now or before, else the one that is said or usual, and reads
+    /// it.
+    pub(crate) fn of(reading: &Reading, choice: &Choice) -> Result<Self, Failure> {
+        let asked = choice.env_file.as_ref().map(|file| reading.root.join(file));
         let wanted = Wanted {
-            asked,
+            asked: asked.as_deref(),
             said: reading.env_file.as_ref(),
             inputs: &reading.stack.env_inputs,
             bound: bound(&reading.stack),
             ..Wanted::of(".env")
         };
-        let Target { file, passed_over, notes } = dotenv::choose(&checkout(project)?, &wanted)?;
+        let Target { file, passed_over, notes } = dotenv::choose(&checkout(&reading.root)?, &wanted)?;
         let existing = file.read()?;
         let (mut before, mut outdated) = (Vec::new(), None);
         if let Some(other) = passed_over {
@@ -94,6 +96,11 @@ impl Main {
         }
         let lines = joined(dotenv::user_lines(&existing), &before);
         Ok(Self { file, lines, notes, existing, before, outdated })
+    }
+
+    /// Whether the variables were written there.
+    pub(crate) fn has_block(&self) -> bool {
+        dotenv::has_block(&self.existing)
     }
 }
 
@@ -208,7 +215,7 @@ pub(crate) fn groups(project: &Project, fields: &Fields, main: &Main) -> Result<
 /// Every env file with its variables: the main one first.
 fn planned<'a>(project: &'a Project, main: &Main) -> Result<Vec<Planned<'a>>, Failure> {
     let reading = &project.reading;
-    let checkout = checkout(project)?;
+    let checkout = checkout(&reading.root)?;
     let mut planned: Vec<Planned<'a>> = Vec::new();
     let mut taken: BTreeSet<String> = BTreeSet::new();
     for share in apps::shares(&reading.stack, &reading.env_files) {
@@ -230,8 +237,7 @@ fn planned<'a>(project: &'a Project, main: &Main) -> Result<Vec<Planned<'a>>, Fa
     Ok(planned)
 }
 
-fn checkout(project: &Project) -> Result<Checkout, Failure> {
-    let root = &project.reading.root;
+fn checkout(root: &Path) -> Result<Checkout, Failure> {
     Checkout::at(root).map_err(|error| {
         let told = Diagnostic::error("folder", format!("cannot read {}", root.display())).because(error.to_string());
         Failure::new(Exit::Failed, told.help("check the folder and its permissions"))

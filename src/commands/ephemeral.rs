@@ -41,12 +41,13 @@ pub(super) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
         purpose: Purpose::Use,
         start: Some(&run.start),
         locks: false,
+        or_by_labels: false,
     };
     let Opened { project, engine, .. } = checkout::open(global, &wish, printer).await?;
     let mut first = project.cold(run.start.cold);
     let expires = i64::try_from((since_1970 + run.ttl).as_secs()).unwrap_or(i64::MAX);
     first.identity.lease = Some(Lease::of(&|name| std::env::var(name).ok(), std::process::id(), expires));
-    let env = Main::of(&first, checkout::env_file(&first).as_deref())?;
+    let env = Main::of(&first.reading, &first.choice)?;
     let user_lines = lines(&first, &env, run.app.as_deref(), printer)?;
     printer.diagnostics(&unset::told(&first.unset, &user_lines));
     first.bases_first = run.lanes.is_some_and(|count| count > 1);

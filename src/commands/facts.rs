@@ -6,7 +6,6 @@ use super::session::built_in_kinds;
 use crate::cli::{Facts, Global};
 use crate::model::{Diagnostic, Exit, Failure};
 use crate::parity::{self, FactsFile};
-use crate::plan::FixedPorts;
 use crate::ui::Printer;
 use futures_util::future::join_all;
 use std::path::PathBuf;
@@ -26,8 +25,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], facts: &Facts, print
 /// The facts of what runs here. What cannot be asked is named; nothing at all is a failure.
 async fn local(global: &Global, files: &[PathBuf], printer: &Printer) -> Result<FactsFile, Failure> {
     let Opened { mut project, observed, engine, .. } = checkout::open(global, &Wish::to_use(files), printer).await?;
-    project.fixed_ports = FixedPorts::Named;
-    let desired = project.desired(&observed, &[], &[])?;
+    let desired = project.as_it_runs(&observed)?;
     let asked = desired
         .services
         .iter()

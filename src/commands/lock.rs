@@ -1,11 +1,12 @@
 //! `devenv lock` and `devenv update`: the exact image behind each declared version, in `services.lock`.
 
-use super::session::{Project, Purpose, connect, unknown_service};
+use super::checkout;
+use super::session::{Project, connect, unknown_service};
 use crate::cli::{Global, Lock as Arguments, Update};
 use crate::docker::{ContentFault, Engine, EngineError, PullFault};
 use crate::kinds;
 use crate::machine::today;
-use crate::manifest::{self, Reading, Strictness};
+use crate::manifest::{self, Reading};
 use crate::model::{Diagnostic, Exit, Failure, ImageRef, LocalImage, Lock, LockedService, Observed};
 use crate::plan;
 use crate::project::{Checkout, Fault, FileName, Resource, read_at_most, within_deadline};
@@ -26,7 +27,7 @@ pub(crate) async fn run(
     arguments: &Arguments,
     printer: &Printer,
 ) -> Result<(), Failure> {
-    let project = Project::load(global, files, Strictness::AllowFloating, None, Purpose::Use, printer)?;
+    let project = checkout::project(global, files, printer).await?;
     let old = project.lock.clone().unwrap_or_default();
     let compared = versions::compare(&project.declared, &old);
     if arguments.check {
@@ -53,7 +54,7 @@ pub(crate) async fn update(
     arguments: &Update,
     printer: &Printer,
 ) -> Result<(), Failure> {
-    let project = Project::load(global, files, Strictness::AllowFloating, None, Purpose::Use, printer)?;
+    let project = checkout::project(global, files, printer).await?;
     if let Some(name) = &arguments.service
         && project.reading.stack.service(name).is_none()
     {

@@ -1,7 +1,7 @@
 //! `devenv manifest`: what production declares.
 
-use super::session::{data_folder, read};
-use super::{consent, unset};
+use super::session::data_folder;
+use super::{checkout, consent, unset};
 use crate::cli::Global;
 use crate::machine::{Trust, today};
 use crate::manifest;
@@ -11,8 +11,8 @@ use std::path::PathBuf;
 
 /// Runs the command. All that could be read is shown, also where the files have mistakes, which then end it with
 /// [`Exit::Manifest`]. What is left open is shown and no failure: refusing is for `plan` and `up`.
-pub(crate) fn run(global: &Global, files: &[PathBuf], as_json: bool, printer: &Printer) -> Result<(), Failure> {
-    let reading = read(global, files)?;
+pub(crate) async fn run(global: &Global, files: &[PathBuf], as_json: bool, printer: &Printer) -> Result<(), Failure> {
+    let reading = manifest::read(&checkout::source(global, files, printer).await?.request)?;
     let mut refusals = manifest::refusals(&reading.stack, &reading.kinds, manifest::Strictness::Usual);
     refusals.extend(manifest::ended(&reading.stack, &reading.kinds, &today()));
     let mistakes: Vec<Diagnostic> = reading.mistakes().cloned().collect();

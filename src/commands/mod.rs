@@ -72,7 +72,9 @@ pub async fn run(cli: Cli, printer: &Printer) -> Result<u8, Failure> {
     match &cli.command {
         Command::Up(up) => up::run(global, &files(&up.start.manifests.files), up, printer).await.map(done),
         Command::Plan(plan) => plan::run(global, &files(&plan.start.manifests.files), plan, printer).await.map(done),
-        Command::Manifest(show) => manifest::run(global, &files(&show.manifests.files), show.json, printer).map(done),
+        Command::Manifest(show) => {
+            manifest::run(global, &files(&show.manifests.files), show.json, printer).await.map(done)
+        }
         Command::Lock(lock) => lock::run(global, &files(&lock.manifests.files), lock, printer).await.map(done),
         Command::Update(update) => {
             lock::update(global, &files(&update.manifests.files), update, printer).await.map(done)
@@ -80,7 +82,7 @@ pub async fn run(cli: Cli, printer: &Printer) -> Result<u8, Failure> {
         Command::Bundle(bundle) => {
             bundle::run(global, &files(&bundle.manifests.files), bundle, printer).await.map(done)
         }
-        Command::Pin(pin) => pin::run(global, &files(&pin.manifests.files), pin, printer).map(done),
+        Command::Pin(pin) => pin::run(global, &files(&pin.manifests.files), pin, printer).await.map(done),
         Command::Down(down) => down::run(global, &files(&down.manifests.files), down, printer).await.map(done),
         Command::Stop(manifests) => {
             let down = Down { manifests: manifests.clone(), volumes: false, yes: false };
@@ -110,7 +112,7 @@ pub async fn run(cli: Cli, printer: &Printer) -> Result<u8, Failure> {
             reset::run(global, &files(&reset.start.manifests.files), reset, printer).await.map(done)
         }
         Command::Gc(gc) => gc::run(global, &files(&gc.manifests.files), gc, printer).await.map(done),
-        Command::Trust(trust) => trust::run(global, &files(&trust.manifests.files), trust, printer).map(done),
+        Command::Trust(trust) => trust::run(global, &files(&trust.manifests.files), trust, printer).await.map(done),
         Command::Init => init::run(global, printer).map(done),
         Command::Doctor(show) => doctor::run(global, &files(&show.manifests.files), show.json, printer).await,
         Command::Kinds(show) => kinds::run(global, &files(&show.manifests.files), show.json, printer).map(done),
@@ -123,7 +125,7 @@ pub async fn run(cli: Cli, printer: &Printer) -> Result<u8, Failure> {
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "devenv", &mut text);
-            printer.data(&String::from_utf8_lossy(&text)).map(done)
+            printer.exact(&String::from_utf8_lossy(&text)).map(done)
         }
     }
 }

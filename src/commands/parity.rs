@@ -1,19 +1,20 @@
 //! `devenv parity`: manifest, lock, what runs here, and what production answers, side by side.
 
 use super::between;
+use super::checkout;
 use super::gaps::gaps;
 use super::servers::{ask, ask_local, named};
-use super::session::{Project, Purpose, connect};
+use super::session::{Project, connect};
 use crate::cli::{FailOn, Global, Parity, ReportFormat};
 use crate::kinds::Kinds;
 use crate::machine::today;
-use crate::manifest::{self, Strictness};
+use crate::manifest;
 use crate::model::{
     Diagnostic, Exit, Failure, Impact, LocalImage, NotAsked, Observed, Report, ReportedService, Said, Service,
     ServiceFacts, Stack, side,
 };
 use crate::parity::{self, Advice, Declared, FactsFile, Sides};
-use crate::plan::{Desired, FixedPorts};
+use crate::plan::Desired;
 use crate::project::read_text;
 use crate::resolve::lock_file;
 use crate::ui::{self, Printer};
@@ -34,13 +35,12 @@ pub(crate) async fn run(
         show(&report, command.format, printer)?;
         return check(&report, command);
     }
-    let mut project = Project::load(global, files, Strictness::AllowFloating, None, Purpose::Use, printer)?;
-    project.fixed_ports = FixedPorts::Named;
+    let mut project = checkout::project(global, files, printer).await?;
     // Programs and git answer while the servers do.
     let reading = project.reading.clone();
     let gaps = tokio::task::spawn_blocking(move || gaps(&reading));
     let production = production(&project, command).await?;
-    let local = local(&project, global, production.as_ref(), printer).await?;
+    let local = local(&mut project, global, production.as_ref(), printer).await?;
     let mut report = report(&project, production.as_ref(), &local);
     let gaps = gaps.await.map_err(|error| {
         let told = Diagnostic::error("tools", "the tools on this machine cannot be asked");
@@ -128,7 +128,7 @@ struct Local {
 
 /// Asks what runs here. An engine that cannot be reached leaves the side out, and says so.
 async fn local(
-    project: &Project,
+    project: &mut Project,
     global: &Global,
     production: Option<&Production>,
     printer: &Printer,
@@ -145,7 +145,8 @@ async fn local(
             return Ok(Local { answers: BTreeMap::new(), images: BTreeMap::new() });
         }
     };
-    let desired = project.desired(&observed, &[], &[])?;
+    let desired = project.as_it_runs(&observed)?;
+    let project = &*project;
     let asked = desired.services.iter().map(async |service| {
         let database = production.and_then(|production| production.facts.get(&service.name)?.get("database", "name"));
         let facts = ask_local(service, &project.identity.name, &observed, database, &engine, printer).await;
@@ -301,17 +302,17 @@ fn show(report: &Report, format: ReportFormat, printer: &Printer) -> Result<(), 
     match format {
         ReportFormat::Terminal => printer.data(&ui::terminal(report, printer)),
         ReportFormat::Json => printer.json(&ui::report_json(report)),
-        ReportFormat::Markdown => printer.data(&ui::markdown(report)),
+        ReportFormat::Markdown => printer.exact(&ui::markdown(report)),
         ReportFormat::Sarif => printer.json(&ui::sarif(report)),
         ReportFormat::Html => {
             let page = ui::html(report).map_err(|error| {
                 let told = Diagnostic::error("report", "the report cannot be written as HTML");
                 Failure::new(Exit::Failed, told.because(error.to_string()).help("take another `--format`"))
             })?;
-            printer.data(&page)
+            printer.exact(&page)
         }
         ReportFormat::Github => {
-            printer.data(&ui::github_annotations(report))?;
+            printer.exact(&ui::github_annotations(report))?;
             summary(&ui::markdown(report))
         }
     }

@@ -1,7 +1,8 @@
 //! `devenv pin`: the version that production runs, where its manifests do not settle it.
 
+use super::checkout;
 use super::parity::{by_service, read_facts};
-use super::session::{read, unknown_service};
+use super::session::unknown_service;
 use crate::cli::{Global, Pin};
 use crate::manifest::{self, Reading};
 use crate::model::{Diagnostic, Exit, Failure, ImageRef, Service, Severity, VersionClass};
@@ -11,15 +12,16 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 /// Runs the command: one pin, or one for each service whose server said its release.
-pub(crate) fn run(global: &Global, files: &[PathBuf], pin: &Pin, printer: &Printer) -> Result<(), Failure> {
+pub(crate) async fn run(global: &Global, files: &[PathBuf], pin: &Pin, printer: &Printer) -> Result<(), Failure> {
+    let request = &checkout::source(global, files, printer).await?.request;
     let said = |service: &str, version: &str| Wanted { service: service.to_owned(), version: version.to_owned() };
     if let Some(path) = &pin.from_facts {
-        let project = read(global, files)?;
+        let project = manifest::read(request)?;
         let told = by_service(&project.stack, &project.kinds, read_facts(path)?)?;
         for service in &project.stack.services {
             let Some(facts) = told.get(&service.name) else { continue };
             match &facts.version {
-                Some(version) => pin_one(global, files, &said(&service.name, version), printer)?,
+                Some(version) => pin_one(request, &said(&service.name, version), printer)?,
                 None => printer.diagnostics(&[Diagnostic::warning(
                     "pin-unknown",
                     format!("{} is not pinned: its server did not say its version", service.name),
@@ -30,7 +32,7 @@ pub(crate) fn run(global: &Global, files: &[PathBuf], pin: &Pin, printer: &Print
         return Ok(());
     }
     match (&pin.service, &pin.version) {
-        (Some(service), Some(version)) => pin_one(global, files, &said(service, version), printer),
+        (Some(service), Some(version)) => pin_one(request, &said(service, version), printer),
         // The command line asks for both.
         _ => Ok(()),
     }
@@ -43,8 +45,8 @@ struct Wanted {
 }
 
 /// Writes the pin, and reads the manifests again to prove it.
-fn pin_one(global: &Global, files: &[PathBuf], pin: &Wanted, printer: &Printer) -> Result<(), Failure> {
-    let reading = read(global, files)?;
+fn pin_one(request: &manifest::Request, pin: &Wanted, printer: &Printer) -> Result<(), Failure> {
+    let reading = manifest::read(request)?;
     let errors: Vec<Diagnostic> =
         reading.diagnostics.iter().filter(|one| one.severity == Severity::Error).cloned().collect();
     let Some(before) = reading.stack.service(&pin.service) else {
@@ -75,7 +77,7 @@ fn pin_one(global: &Global, files: &[PathBuf], pin: &Wanted, printer: &Printer) 
     let earlier = old.as_deref().unwrap_or_default();
     let text = manifest::pinned(shown, earlier, &pin.service, &pin.version, &reading.budget)?;
     checkout.write(&path, FileName::Same, text.as_bytes()).map_err(failed)?;
-    let proven = read(global, files).and_then(|after| prove(&after, pin, shown));
+    let proven = manifest::read(request).and_then(|after| prove(&after, pin, shown));
     let (after, contradictions) = match proven {
         Ok(after) => after,
         Err(failure) => {

@@ -26,10 +26,11 @@ pub(crate) async fn run(
         purpose: Purpose::Start,
         start: Some(&arguments.start),
         locks: false,
+        or_by_labels: false,
     };
     let Opened { project, engine, observed, .. } = checkout::open(global, &wish, printer).await?;
     let project = project.cold(arguments.start.cold);
-    let user_lines = super::env_files::Main::of(&project, checkout::env_file(&project).as_deref())?.lines;
+    let user_lines = super::env_files::Main::of(&project.reading, &project.choice)?.lines;
     let Prepared { observed, desired, plan, warnings } =
         prepare(&project, &engine, &arguments.start, &user_lines, Some(observed)).await?;
     printer.diagnostics(&warnings);

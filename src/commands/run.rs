@@ -37,10 +37,11 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
         purpose: Purpose::Use,
         start: Some(&run.start),
         locks: true,
+        or_by_labels: false,
     };
     let Opened { project, engine, lock, observed } = checkout::open(global, &wish, printer).await?;
     let project = project.cold(run.start.cold);
-    let env = env_files::Main::of(&project, checkout::env_file(&project).as_deref())?;
+    let env = env_files::Main::of(&project.reading, &project.choice)?;
     printer.diagnostics(&env_files::check(&project, &env)?);
     let user_lines = lines(&project, &env, run.app.as_deref(), printer)?;
     printer.diagnostics(&unset::told(&project.unset, &user_lines));

@@ -112,7 +112,11 @@ pub(super) async fn take(
                 format!("what the seeds made of {} cannot be given to its app", service.name),
             );
             let told = base.seeds.iter().fold(told, |told, seed| told.at(&seed.origin, "its seeds"));
-            Failure::new(Exit::Failed, told.because(error.error.message).help("`devenv up --verbose` tells more"))
+            Failure::new(
+                Exit::Failed,
+                told.because(error.error.message)
+                    .help("mend the cause, and `devenv up` again: nothing of the seeds was kept"),
+            )
         })?;
     }
     Ok(())
@@ -125,7 +129,7 @@ async fn run(project: &Project, base: &Base, seed: &Seed, words: &[String], made
     consent::has_agreed(project, service, seed)?;
     let fields = made.fields(project.kinds(), false);
     let fields = fields.map_err(|diagnostics| Failure { exit: Exit::Manifest, diagnostics })?;
-    let user_lines = super::env_files::Main::of(project, None)?.lines;
+    let user_lines = super::env_files::Main::of(&project.reading, &project.choice)?.lines;
     let not_started = |error: &dyn std::fmt::Display| {
         command_failed(service, seed, &seed.origin, &format!("cannot be started: {error}"), &[])
     };

@@ -1,12 +1,15 @@
 //! What most commands begin with: the machine, the manifest, the environment's identity, the engine.
 
-use super::{consent, unset};
+use super::unset;
 use crate::cli::{Global, Start};
 use crate::docker::{self, Engine, EngineError, Mirror, Surroundings};
+use crate::dotenv::UserLine;
 use crate::kinds::Kinds;
 use crate::machine::{CheckoutLock, Key, Settings, Trust};
 use crate::manifest::{self, Reading, Strictness};
-use crate::model::{Diagnostic, Exit, Failure, ImageRef, Located, Lock, Observed, Secret, Variable, Way};
+use crate::model::{
+    Diagnostic, Exit, Failure, ImageRef, Located, Lock, Observed, Secret, Severity, Variable, Way, label,
+};
 use crate::plan::{self, Choice, Desired, FixedPorts, Identity, Plan};
 use crate::resolve::versions;
 use crate::ui::Printer;
@@ -86,6 +89,7 @@ pub(crate) fn request(global: &Global, files: &[PathBuf]) -> Result<manifest::Re
     Ok(manifest::Request {
         // `-C` has been followed by now.
         folder: std::env::current_dir().map_err(|error| unreadable("the folder we are in", &error))?,
+        root: None,
         folder_is_root: global.directory.is_some(),
         files: files.to_vec(),
         stdin: None,
@@ -157,24 +161,8 @@ pub(crate) struct Project {
 }
 
 impl Project {
-    /// Reads everything; refuses what production leaves open. `token` makes an ephemeral environment.
-    pub(crate) fn load(
-        global: &Global,
-        files: &[PathBuf],
-        strictness: Strictness,
-        token: Option<&str>,
-        purpose: Purpose,
-        printer: &Printer,
-    ) -> Result<Self, Failure> {
-        let mut notes = Vec::new();
-        let reading = read(global, files)?;
-        let agreed = global.trust || consent::by_environment();
-        let loaded = Self::of(reading, agreed, strictness, token, purpose, &mut notes);
-        printer.diagnostics(&notes);
-        loaded
-    }
-
-    /// The same of what was read; `agreed` to whatever it asks for, or not. What is to be said beside goes to `told`.
+    /// The project of what was read; refuses what production leaves open. `token` makes an ephemeral environment, and
+    /// `agreed` is whether the user agrees to whatever it asks for. What is to be said beside goes to `told`.
     pub(crate) fn of(
         mut reading: Reading,
         agreed: bool,
@@ -193,15 +181,12 @@ impl Project {
             (lock_of_others.services, lock.services) = (left_out, ours);
         }
         let refusals = manifest::refusals(&reading.stack, &reading.kinds, strictness);
-        let (errors, mut notes): (Vec<_>, Vec<_>) = reading
-            .diagnostics
-            .iter()
-            .cloned()
-            .chain(refusals)
-            .partition(|one| one.severity == crate::model::Severity::Error);
-        notes.retain(|note| note.severity != crate::model::Severity::Note);
-        // How production names its releases is told by the commands that start them, not by each one.
+        let (errors, mut notes): (Vec<_>, Vec<_>) =
+            reading.diagnostics.iter().cloned().chain(refusals).partition(|one| one.severity == Severity::Error);
+        // How production names its releases, and what an app here gets otherwise, is told by the commands that start them,
+        // not by each one.
         let starts = matches!(purpose, Purpose::Start);
+        notes.retain(|note| if starts { manifest::is_said_by_up(note) } else { note.severity != Severity::Note });
         let declared = declared(&reading);
         let locked = lock.as_ref().map(|lock| versions::compare(&declared, lock).locked).unwrap_or_default();
         let settled = |note: &Diagnostic| {
@@ -354,8 +339,14 @@ impl Project {
         }
         let fresh = fresh.iter().cloned().collect();
         let request = self.request(observed, &passwords, &fresh);
-        let desired = plan::desired(&self.reading.stack, &request)
+        let mut desired = plan::desired(&self.reading.stack, &request)
             .map_err(|diagnostics| Failure { exit: Exit::Manifest, diagnostics })?;
+        for service in &mut desired.services {
+            let env_file = self.reading.env_file.as_ref();
+            if let Some(kept) = plan::kept(&service.name, &self.reading.stack, env_file, &self.identity) {
+                service.container.labels.insert(label::DECLARED.to_owned(), kept);
+            }
+        }
         if desired.taken.is_empty() {
             return Ok(desired);
         }
@@ -363,6 +354,16 @@ impl Project {
             exit: Exit::Failed,
             diagnostics: desired.taken.iter().map(|taken| port_taken(taken, observed)).collect(),
         })
+    }
+
+    /// What runs, with the passwords that the user's own lines set; nothing is started, so nothing need be free.
+    pub(crate) fn as_it_runs(&mut self, observed: &Observed) -> Result<Desired, Failure> {
+        self.fixed_ports = FixedPorts::Named;
+        // An env file that cannot be written is no matter to what runs.
+        let lines = super::env_files::Main::of(&self.reading, &self.choice).map(|main| main.lines).unwrap_or_default();
+        let value = |line: &UserLine| Some((line.name.clone(), line.value.as_ref()?.reveal().to_owned()));
+        let values = lines.iter().filter_map(value).collect();
+        self.desired(observed, &plan::overrides(&self.reading.stack.variables, &values), &[])
     }
 
     fn request<'a>(

@@ -5,7 +5,6 @@ use super::session::unknown_service;
 use crate::cli::{Global, Shell};
 use crate::docker::{EngineError, ExecRequest};
 use crate::model::{Diagnostic, Exit, Failure};
-use crate::plan::FixedPorts;
 use crate::ui::Printer;
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -14,8 +13,7 @@ use std::path::PathBuf;
 pub(crate) async fn run(global: &Global, files: &[PathBuf], shell: &Shell, printer: &Printer) -> Result<u8, Failure> {
     let wish = Wish::to_use(files);
     let Opened { mut project, engine, observed, .. } = checkout::open(global, &wish, printer).await?;
-    project.fixed_ports = FixedPorts::Named;
-    let desired = project.desired(&observed, &[], &[])?;
+    let desired = project.as_it_runs(&observed)?;
     let Some(service) = desired.services.iter().find(|service| service.name == shell.service) else {
         return Err(unknown_service(&shell.service, desired.services.iter().map(|service| service.name.as_str())));
     };

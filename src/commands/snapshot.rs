@@ -82,10 +82,11 @@ impl Standing {
             purpose: Purpose::Use,
             start: None,
             locks: true,
+            or_by_labels: true,
         };
         let Opened { project, engine, lock, observed } = checkout::open(global, &wish, printer).await?;
         let project = project.cold(start.cold);
-        let user_lines = super::env_files::Main::of(&project, checkout::env_file(&project).as_deref())?.lines;
+        let user_lines = super::env_files::Main::of(&project.reading, &project.choice)?.lines;
         if plan::is_going_back(&project.identity, &observed) {
             let told = Diagnostic::error("unfinished", "an earlier restore, reset or `up --from` did not finish")
                 .because("it was killed, or its services did not start")

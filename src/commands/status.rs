@@ -1,12 +1,14 @@
 //! `devenv status`: what of this environment runs.
 
 use super::checkout::{self, Found};
+use super::env_files::Main;
 use super::gc::measure;
 use super::pages::pages;
 use super::session::branch;
 use crate::cli::{Global, Status};
 use crate::docker::{Engine, EngineError};
 use crate::dotenv;
+use crate::manifest::Reading;
 use crate::model::{
     Diagnostic, Exit, Failure, ImageRef, LocalImage, Observed, ObservedContainer, Service, Severity, label,
 };
@@ -54,7 +56,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], status: &Status, pri
     let on: BTreeSet<&str> = used.values().map(|volume| volume.label(label::BRANCH)).collect();
     let on: Vec<&str> = on.into_iter().filter(|branch| !branch.is_empty()).collect();
     let now = reading.as_ref().ok().and_then(branch);
-    let env_file = EnvFile::of(status.env_file.as_deref(), &choice, &identity)?;
+    let env_file = EnvFile::of(status.env_file.as_deref(), &choice, &identity, reading.as_ref().ok())?;
     let rooms = if status.sizes { rooms(&engine, &identity, &observed, printer).await } else { Vec::new() };
     let pages = reading.as_ref().map(|reading| pages(reading, &ours)).unwrap_or_default();
     if status.show.json {
@@ -134,12 +136,29 @@ struct EnvFile {
     has_block: bool,
     /// Whether somebody named it, so that it is worth a line.
     is_named: bool,
+    /// Why it is not the usual one.
+    why: Vec<String>,
 }
 
 impl EnvFile {
-    fn of(asked: Option<&Path>, choice: &Choice, identity: &Identity) -> Result<Self, Failure> {
+    fn of(
+        asked: Option<&Path>,
+        choice: &Choice,
+        identity: &Identity,
+        reading: Option<&Reading>,
+    ) -> Result<Self, Failure> {
         let named = asked.map(Path::to_owned).or_else(|| Some(identity.root.join(choice.env_file.as_ref()?)));
         let is_named = named.is_some();
+        if let (Some(reading), false) = (reading, is_named) {
+            let main = Main::of(reading, choice)?;
+            let notes = main.notes.iter().filter(|note| note.severity == Severity::Note);
+            return Ok(Self {
+                path: main.file.path().to_owned(),
+                has_block: main.has_block(),
+                is_named: reading.env_file.is_some(),
+                why: notes.map(|note| note.message.clone()).collect(),
+            });
+        }
         let checkout = Checkout::at(&identity.root).map_err(|error| {
             let told = Diagnostic::error("folder", format!("cannot read {}", identity.root.display()));
             Failure::new(Exit::Failed, told.because(error.to_string()).help("check the folder and its permissions"))
@@ -147,12 +166,15 @@ impl EnvFile {
         let wanted = dotenv::Wanted { asked: named.as_deref(), ..dotenv::Wanted::of(".env") };
         let file = dotenv::choose(&checkout, &wanted)?.file;
         let has_block = dotenv::has_block(&file.read()?);
-        Ok(Self { path: file.path().to_owned(), has_block, is_named })
+        Ok(Self { path: file.path().to_owned(), has_block, is_named, why: Vec::new() })
     }
 
     fn told(&self, root: &Path) -> Option<String> {
         let shown = self.path.strip_prefix(root).unwrap_or(&self.path).display().to_string();
         let shown = visible(&shown).into_owned();
+        if !self.why.is_empty() {
+            return Some(visible(&self.why.join("\n")).into_owned());
+        }
         match (self.is_named, self.has_block) {
             (false, _) => None,
             (true, true) => Some(format!("variables in {shown}")),

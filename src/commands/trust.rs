@@ -1,15 +1,22 @@
 //! `devenv trust`: what this checkout asks to run on this machine, and the user's consent to it.
 
+use super::checkout;
 use super::consent::{ask, keep, requests, show};
-use super::session::{Machine, read};
+use super::session::Machine;
 use crate::cli::{Global, Trust as Arguments};
 use crate::machine::Trust;
+use crate::manifest;
 use crate::model::Failure;
 use crate::ui::{Printer, visible};
 use std::path::PathBuf;
 
 /// Runs the command.
-pub(crate) fn run(global: &Global, files: &[PathBuf], arguments: &Arguments, printer: &Printer) -> Result<(), Failure> {
+pub(crate) async fn run(
+    global: &Global,
+    files: &[PathBuf],
+    arguments: &Arguments,
+    printer: &Printer,
+) -> Result<(), Failure> {
     let machine = Machine::load()?;
     let trust = Trust::open(&machine.folder);
     if arguments.list {
@@ -19,7 +26,7 @@ pub(crate) fn run(global: &Global, files: &[PathBuf], arguments: &Arguments, pri
         let none = "nothing was agreed to on this machine\n".to_owned();
         return printer.data(&if lines.is_empty() { none } else { lines.concat() });
     }
-    let reading = read(global, files)?;
+    let reading = manifest::read(&checkout::source(global, files, printer).await?.request)?;
     if arguments.revoke {
         let count = trust.revoke(&reading.root)?;
         printer.line(&format!("{count} taken back; what this checkout asks for is asked about again"));

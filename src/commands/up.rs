@@ -34,11 +34,12 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
         purpose: Purpose::Start,
         start: Some(&up.start),
         locks: true,
+        or_by_labels: false,
     };
     let Opened { project, engine, lock, observed } = checkout::open(global, &wish, printer).await?;
     let mut project = project.cold(up.start.cold);
     project.only.clone_from(&up.services);
-    let env = env_files::Main::of(&project, checkout::env_file(&project).as_deref())?;
+    let env = env_files::Main::of(&project.reading, &project.choice)?;
     printer.diagnostics(&unset::told(&project.unset, &[]));
     printer.diagnostics(&env_files::check(&project, &env)?);
     let interrupted = lock.as_ref().and_then(|lock| lock.interrupted);

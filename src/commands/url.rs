@@ -1,31 +1,19 @@
 //! `devenv url [SERVICE]`: the URL by which an app, or the administrator, reaches a service.
 
 use super::checkout::{self, Opened, Wish};
-use super::env_files::Main;
 use super::session::{Project, unknown_service};
 use crate::cli::{Global, Url};
 use crate::machine::clipboard;
 use crate::model::{Diagnostic, Exit, Failure};
-use crate::plan::{self, DesiredService, FixedPorts, render_fields};
+use crate::plan::{DesiredService, render_fields};
 use crate::ui::Printer;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Runs the command.
 pub(crate) async fn run(global: &Global, files: &[PathBuf], url: &Url, printer: &Printer) -> Result<(), Failure> {
     let wish = Wish::to_use(files);
     let Opened { mut project, observed, .. } = checkout::open(global, &wish, printer).await?;
-    // Nothing is started here, so nothing need be free.
-    project.fixed_ports = FixedPorts::Named;
-    // A password in a line of the user's own is the server's.
-    let target = Main::of(&project, checkout::env_file(&project).as_deref())?;
-    let values: BTreeMap<String, String> = target
-        .lines
-        .iter()
-        .filter_map(|line| Some((line.name.clone(), line.value.as_ref()?.reveal().to_owned())))
-        .collect();
-    let overrides = plan::overrides(&project.reading.stack.variables, &values);
-    let desired = project.desired(&observed, &overrides, &[])?;
+    let desired = project.as_it_runs(&observed)?;
     let service = chosen(&desired.services, url.service.as_deref())?;
     let text = text_of(&project, service, url.admin)?;
     if url.copy {

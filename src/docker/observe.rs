@@ -27,6 +27,11 @@ impl Engine {
         Ok(Observed { containers, volumes, networks, images, platform })
     }
 
+    /// Containers alone, of every environment of ours: one question.
+    pub async fn observe_containers(&self) -> Result<Observed, EngineError> {
+        Ok(Observed { containers: self.containers_of_ours().await?, ..Observed::default() })
+    }
+
     /// The platform in the engine's own words, which it takes its time to say.
     async fn told_platform(&self) -> Result<String, EngineError> {
         if self.greeting.platform_is_told {

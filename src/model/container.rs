@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// Label keys on everything of ours. No label ever holds a secret.
+/// Label keys on everything of ours. No label ever holds a secret that anybody but this machine's key can read.
 pub mod label {
     /// The environment's identity (`shop-3f9a12bc`).
     pub const ENVIRONMENT: &str = "dev.devenv.environment";
@@ -19,6 +19,8 @@ pub mod label {
     pub const VERSION: &str = "dev.devenv.version";
     /// A keyed hash of everything that decides a container's configuration.
     pub const CONFIG: &str = "dev.devenv.config";
+    /// What the container's service was declared as, sealed with the machine's key.
+    pub const DECLARED: &str = "dev.devenv.declared";
     /// The published port on loopback, on volumes too, so that it survives `down`.
     pub const PORT: &str = "dev.devenv.port";
     /// On a volume that was begun fresh beside an older one of the same version: how many there were with it.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// `docker.io/library/postgres:16.4@sha256:…`, taken apart.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct ImageRef {
     /// The registry's host; `docker.io` where none is written.
     pub registry: String,

@@ -3,6 +3,7 @@
 //! Everything may import this module; it imports nothing of the crate.
 
 mod branching;
+mod bytes;
 mod container;
 mod diagnostic;
 mod difference;

@@ -1,5 +1,6 @@
 //! Where a value was declared.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +15,10 @@ pub struct SourceFile {
 }
 
 /// A place in a file. Every value of a stack carries one.
-#[derive(Clone, PartialEq, Eq)]
+///
+/// Kept without the file's text: then messages name the line, and do not show it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Kept", into = "Kept")]
 pub struct Origin {
     /// The file.
     pub file: Arc<SourceFile>,
@@ -24,6 +28,22 @@ pub struct Origin {
     pub column: u32,
     /// How many characters the value takes on that line (at least 1 where shown).
     pub length: u32,
+}
+
+/// A place as it is kept.
+#[derive(Serialize, Deserialize)]
+struct Kept(PathBuf, u32, u32, u32);
+
+impl From<Kept> for Origin {
+    fn from(Kept(path, line, column, length): Kept) -> Self {
+        Self { file: Arc::new(SourceFile { path, text: String::new() }), line, column, length }
+    }
+}
+
+impl From<Origin> for Kept {
+    fn from(origin: Origin) -> Self {
+        Self(origin.file.path.clone(), origin.line, origin.column, origin.length)
+    }
 }
 
 impl Origin {
@@ -52,7 +72,7 @@ impl fmt::Debug for Origin {
 }
 
 /// A value and where it was declared.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Located<T> {
     /// The value.
     pub value: T,

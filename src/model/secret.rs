@@ -23,3 +23,17 @@ impl fmt::Debug for Secret {
         f.write_str("[secret]")
     }
 }
+
+/// A secret in a text that is sealed before it leaves the process. Nothing else may hold one.
+pub(super) mod revealed {
+    use super::Secret;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(secret: &Secret, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(secret.reveal())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Secret, D::Error> {
+        String::deserialize(from).map(Secret::new)
+    }
+}

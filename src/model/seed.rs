@@ -1,10 +1,11 @@
 //! What a service's data begins with, beyond what its server makes of an empty folder.
 
 use super::Origin;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// One seed of a service.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seed {
     /// Its line in `services.local.yaml`.
     pub origin: Origin,
@@ -15,7 +16,7 @@ pub struct Seed {
 }
 
 /// Where a seed comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SeedSource {
     /// A file that the service's own client, or server, takes: statements, a dump, definitions. What is in it tells what
     /// it is.

@@ -1,6 +1,7 @@
 //! The canonical model: what all manifests together declare.
 
 use super::{ImageRef, Located, Origin, Production, Protocol, Rights, Secret, Seed, Template, Version};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -24,7 +25,7 @@ pub struct Stack {
 }
 
 /// A file of variables that production's own tools read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EnvInput {
     /// Its path from the root.
     pub path: PathBuf,
@@ -87,7 +88,7 @@ pub struct Key {
 }
 
 /// A backing service.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
     /// Production's own name for it.
     pub name: String,
@@ -136,12 +137,15 @@ pub struct Service {
     /// Other names that apps reach it by: `container_name`, network aliases, `hostname`.
     pub aliases: Vec<String>,
     /// What became of each declared key.
+    #[serde(skip)]
     pub keys: Vec<Key>,
     /// The service as a whole.
     pub support: Support,
     /// What a person should know about it.
+    #[serde(skip)]
     pub notes: Vec<String>,
     /// What production's own files declare of it, where `services.local.yaml` changes something.
+    #[serde(skip)]
     pub production: Production,
     /// Where it was declared.
     pub origin: Origin,
@@ -189,7 +193,7 @@ impl Service {
 }
 
 /// One server setting.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Setting {
     /// The server's own name for it.
     pub name: String,
@@ -198,7 +202,7 @@ pub struct Setting {
 }
 
 /// One database.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Database {
     /// Its name.
     pub name: Located<String>,
@@ -207,7 +211,7 @@ pub struct Database {
 }
 
 /// One login of the apps.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
     /// Its name; empty for servers that know only a password (Redis' default user).
     pub name: Located<String>,
@@ -221,7 +225,7 @@ pub struct User {
 }
 
 /// Where production takes a password from. Services that share a source share the credential.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Credential {
     /// No password at all.
     None,
@@ -230,17 +234,19 @@ pub enum Credential {
     /// A secret of the platform, or a file: its name and key.
     Secret(String),
     /// Written in the manifest itself.
+    #[serde(with = "super::secret::revealed")]
     Literal(Secret),
     /// Nothing is said: one of our own, named after the service.
     Own(String),
 }
 
 /// A file the server runs at its first start (`/docker-entrypoint-initdb.d`).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InitFile {
     /// Its name in the folder.
     pub name: String,
     /// Its content.
+    #[serde(with = "super::bytes")]
     pub content: Vec<u8>,
     /// Where the manifest names it.
     pub origin: Origin,
@@ -260,7 +266,7 @@ pub struct App {
 }
 
 /// A variable that an app gets in production.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Variable {
     /// Its name.
     pub name: String,
@@ -273,7 +279,7 @@ pub struct Variable {
 }
 
 /// What is known of a variable's value.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Value {
     /// Copied as it is.
     Plain(String),

@@ -1,7 +1,9 @@
 //! A variable's value with places for an endpoint's fields.
 
+use serde::{Deserialize, Serialize};
+
 /// One part of a [`Template`].
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Piece {
     /// Copied as it is.
     Text(String),
@@ -25,7 +27,7 @@ pub enum Piece {
 }
 
 /// A JSON value with places for endpoints' fields.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Json {
     /// `null`.
     Null,
@@ -67,7 +69,7 @@ impl Json {
 }
 
 /// Text with endpoint fields in it: `postgresql+psycopg://${db.user}:${db.password}@…`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Template(pub Vec<Piece>);
 
 impl Template {

@@ -1,9 +1,10 @@
 //! The six classes of declared versions.
 
 use super::Origin;
+use serde::{Deserialize, Serialize};
 
 /// How much a declared version settles.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum VersionClass {
     /// The image's content is named: `postgres:16@sha256:…`.
@@ -35,7 +36,7 @@ impl VersionClass {
 }
 
 /// A version as it was declared.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Version {
     /// As written: `16-alpine`, `${PG_VERSION}`, empty where absent.
     pub text: String,

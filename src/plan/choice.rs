@@ -20,6 +20,9 @@ pub struct Choice {
     /// A hash of what standard input said, where it is among them. The record keeps the text itself, sealed.
     #[serde(default)]
     pub stdin: Option<String>,
+    /// The folder where it was read, which its relative paths start from, where that is not the root.
+    #[serde(default)]
+    pub folder: Option<PathBuf>,
     /// The file that `--env-file` named.
     pub env_file: Option<PathBuf>,
 }
@@ -32,9 +35,26 @@ struct Kept {
     choice: Choice,
 }
 
-/// The record that counts.
-pub fn record_of_choice<'o>(identity: &Identity, observed: &'o Observed) -> Option<&'o ObservedContainer> {
-    kept(identity, observed).pop().map(|(_, record)| record)
+/// The container that keeps what standard input said for a record. It is made before the record, which is what counts: so
+/// a choice is there whole, or not at all.
+pub fn input_for(record: &Record, identity: &Identity) -> Record {
+    let labels = BTreeMap::from([
+        (label::ROOT.to_owned(), identity.root.display().to_string()),
+        (label::KEEPS.to_owned(), identity.name.clone()),
+        // It says nothing by itself, and goes where a record goes that counts no more.
+        (label::CHOICE.to_owned(), String::new()),
+    ]);
+    Record { name: input_name(&record.name), labels, volumes: Vec::new() }
+}
+
+/// The container that keeps what standard input said for the record that counts.
+pub fn input_of_choice<'o>(identity: &Identity, observed: &'o Observed) -> Option<&'o ObservedContainer> {
+    let name = input_name(&kept(identity, observed).pop()?.1.name);
+    choices(identity, observed).find(|container| container.name == name)
+}
+
+fn input_name(record: &str) -> String {
+    format!("{record}-input")
 }
 
 /// The records of what was chosen for an environment, the one that counts last.
@@ -54,7 +74,9 @@ pub fn chosen(identity: &Identity, observed: &Observed) -> Choice {
 /// The record that makes a choice hold; none where it does already.
 pub fn choosing(choice: &Choice, identity: &Identity, observed: &Observed) -> Option<Record> {
     let last = kept(identity, observed).pop();
-    if last.as_ref().map_or(&Choice::default(), |(kept, _)| &kept.choice) == choice {
+    // Without what standard input said, a record that names it is of no use.
+    let is_whole = choice.stdin.is_none() || input_of_choice(identity, observed).is_some();
+    if is_whole && last.as_ref().map_or(&Choice::default(), |(kept, _)| &kept.choice) == choice {
         return None;
     }
     let number = last.map_or(1, |(kept, _)| kept.number.saturating_add(1));
@@ -143,6 +165,27 @@ mod tests {
             assert_eq!(choosing(&choice(file), &identity, &observed), None);
         }
         assert_eq!(choices(&identity, &observed).count(), 2);
+    }
+
+    #[test]
+    fn what_standard_input_said_is_kept_before_the_record_that_makes_it_count() {
+        let (identity, mut observed) = (identity(), Observed::default());
+        let record = choosing(&choice("-"), &identity, &observed).unwrap();
+        let input = input_for(&record, &identity);
+        observed.containers.push(input.as_made());
+        assert_eq!(chosen(&identity, &observed), Choice::default(), "nothing was chosen yet");
+        assert_eq!(choosing(&choice("-"), &identity, &observed).unwrap().name, record.name);
+        observed.containers.push(record.as_made());
+        assert_eq!(chosen(&identity, &observed), choice("-"));
+        assert_eq!(input_of_choice(&identity, &observed).map(|one| &one.name), Some(&input.name));
+        assert_eq!(choices(&identity, &observed).count(), 2, "both go with the next choice");
+
+        let said = Choice { stdin: Some("sha256:aa".to_owned()), ..choice("-") };
+        let record = choosing(&said, &identity, &observed).unwrap();
+        observed.containers.push(record.as_made());
+        assert_ne!(choosing(&said, &identity, &observed).map(|record| record.name), None, "the input is gone");
+        observed.containers.push(input_for(&record, &identity).as_made());
+        assert_eq!(choosing(&said, &identity, &observed), None);
     }
 
     #[test]

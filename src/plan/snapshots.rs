@@ -384,7 +384,9 @@ pub fn unusable(snapshot: &Snapshot, desired: &Desired, observed: &Observed) -> 
 pub fn unneeded(snapshot: &Snapshot, desired: &Desired, identity: &Identity, observed: &Observed) -> Vec<String> {
     let mut without = observed.clone();
     without.containers.retain(|container| container.id != snapshot.id);
-    let now: BTreeSet<String> = data(desired, observed).into_values().collect();
+    let mut now: BTreeSet<String> = data(desired, observed).into_values().collect();
+    // Of a service that is not declared, or stands still, labels alone tell what it goes on with.
+    now.extend(data_in_use(identity, observed).into_values().map(|volume| volume.name.clone()));
     let needed = |name: &str| {
         now.contains(name)
             || is_newest_of_a_branch(name, identity, &without)

@@ -124,3 +124,57 @@ fn a_command_that_is_missing_or_no_program_has_the_exit_code_of_a_shell() {
         assert!(outcome.stderr.contains(&format!("cannot run `{command}`")), "{}", outcome.stderr);
     }
 }
+
+/// Every command that knows `--json`, or says it by `--format json`, with words that it takes.
+const WITH_JSON: &[&[&str]] = &[
+    &["up", "--json"],
+    &["plan", "--json"],
+    &["manifest", "--json"],
+    &["lock", "--json"],
+    &["update", "--json"],
+    &["status", "--json"],
+    &["ls", "--json"],
+    &["env", "--format", "json"],
+    &["snapshot", "list", "--json"],
+    &["snapshot", "diff", "one", "--json"],
+    &["doctor", "--json"],
+    &["kinds", "--json"],
+    &["parity", "--format", "json"],
+];
+
+#[test]
+fn every_command_with_json_tells_its_errors_as_one_object() {
+    use clap::CommandFactory as _;
+    let has_json = |command: &clap::Command| {
+        let of = |id: &str| command.get_arguments().find(|argument| argument.get_id() == id);
+        let is_a_format =
+            |argument: &clap::Arg| argument.get_possible_values().iter().any(|one| one.get_name() == "json");
+        of("json").is_some() || of("format").is_some_and(is_a_format)
+    };
+    let program = devenv::cli::Cli::command();
+    for command in program.get_subcommands() {
+        let below = command.get_subcommands().map(|one| (format!("{} {}", command.get_name(), one.get_name()), one));
+        for (words, command) in below.chain([(command.get_name().to_owned(), command)]) {
+            if command.has_subcommands() {
+                continue;
+            }
+            let is_known = WITH_JSON.iter().any(|known| known.join(" ").starts_with(&format!("{words} ")));
+            assert_eq!(has_json(command), is_known, "{words}: `WITH_JSON` lists what knows JSON");
+        }
+    }
+    for words in WITH_JSON {
+        // No manifest can be read, and no engine answers: each fails of one of these, but those that need neither.
+        let project = Sandbox::new(&[("services.yaml", "services: [\n")]);
+        let outcome = project.run(&[&["--host", "unix:///nowhere.sock"], *words].concat());
+        let told = outcome.json();
+        let (exit, errors) = (told["exit"].as_i64(), told["errors"].as_array());
+        if outcome.code == 0 || exit.is_none() {
+            assert!(["kinds", "doctor", "manifest"].contains(&words[0]), "{words:?}: {outcome:?}");
+            continue;
+        }
+        assert_eq!(exit, Some(outcome.code.into()), "{words:?}: {outcome:?}");
+        let first = errors.and_then(|errors| errors.first()).unwrap_or_else(|| panic!("{words:?}: {told}"));
+        assert!(first["code"].is_string() && first["message"].is_string() && first["help"].is_array(), "{told}");
+        assert!(outcome.stderr.contains("error: "), "{words:?}: {outcome:?}");
+    }
+}

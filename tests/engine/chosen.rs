@@ -1,7 +1,8 @@
 //! What `up` was told on the command line holds from then on, and what runs is known without any manifest.
 
-use crate::client::{Url, redis};
-use crate::project::{Outcome, Sandbox, docker};
+use crate::client::{Url, one, redis, sql};
+use crate::engine_proxy::{EngineProxy, Moment};
+use crate::project::{Outcome, Running, Sandbox, docker, wait_until};
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
@@ -66,8 +67,8 @@ fn what_came_through_standard_input_is_known_to_every_command_and_kept_sealed() 
     redis(&project.env()["REDIS_URL"], &["SET", "kept", "7"]);
     let root = project.root().canonicalize().unwrap().display().to_string();
     let filter = format!("label=dev.devenv.root={root}");
-    let records = docker(&["ps", "-aq", "--filter", &filter, "--filter", "label=dev.devenv.choice"]);
-    let kept = Command::new("docker").args(["cp", &format!("{}:/devenv-kept", records.trim()), "-"]).output().unwrap();
+    let input = docker(&["ps", "-aq", "--filter", &filter, "--filter", "name=-input"]);
+    let kept = Command::new("docker").args(["cp", &format!("{}:/devenv-kept", input.trim()), "-"]).output().unwrap();
     assert!(kept.status.success(), "{kept:?}");
     assert!(!String::from_utf8_lossy(&kept.stdout).contains("redis"), "the text is not to be read");
 
@@ -83,10 +84,134 @@ fn what_came_through_standard_input_is_known_to_every_command_and_kept_sealed() 
     assert_eq!(redis(&project.env()["REDIS_URL"], &["GET", "kept"]), ["7"]);
 
     // Where what was kept is gone, that is said, and what runs goes on.
-    docker(&["rm", docker(&["ps", "-aq", "--filter", &filter, "--filter", "label=dev.devenv.choice"]).trim()]);
+    docker(&["rm", input.trim()]);
+    assert!(project.fail(3, &["up"]).stderr.contains("is not kept any more"));
+    assert_eq!(project.succeed(&["shell", "cache", "--", "echo", "inside"]).stdout, "inside\n");
+    piped(&mut project.command(&["-f", "-", "up"]), CACHE);
+    let all = docker(&["ps", "-aq", "--filter", &filter, "--filter", "label=dev.devenv.choice"]);
+    assert_eq!(all.lines().count(), 2, "one record, and what it is about: {all}");
+    docker(&[&["rm"][..], &all.split_whitespace().collect::<Vec<_>>()].concat());
     assert!(project.fail(3, &["up"]).stderr.contains("no manifest was found"));
     assert!(project.succeed(&["status"]).stdout.contains("Up "));
     project.succeed(&["down"]);
+}
+
+#[test]
+fn what_runs_is_used_frozen_and_gone_back_to_where_its_manifest_is_deleted() {
+    let manifest = "services:\n  cache: {kind: redis, version: \"7.0.15\"}\n  db: {kind: postgres, version: \"15.18\", users: [shop]}\n\
+                    variables: {REDIS_URL: \"${cache.url}\", DATABASE_URL: \"${db.url}\"}\n";
+    let project = Sandbox::new(&[("services.yaml", manifest)]);
+    project.succeed(&["up"]);
+    // A password of the user's own is the server's without any manifest too.
+    let mine = project.env()["DATABASE_URL"].replace(&Url::read(&project.env()["DATABASE_URL"]).password, "of-my-own");
+    project.write(".env", &format!("DATABASE_URL={mine}\n{}", project.read(".env")));
+    project.succeed(&["up"]);
+    sql(&mine, "CREATE TABLE kept (x int); INSERT INTO kept VALUES (7)").unwrap();
+    let url = project.env()["REDIS_URL"].clone();
+    redis(&url, &["SET", "kept", "7"]);
+    let before = project.read(".env");
+    std::fs::remove_file(project.path("services.yaml")).unwrap();
+
+    let shown = project.succeed(&["shell", "db", "--", "psql", "-tAc", "SELECT current_user, x FROM kept"]);
+    assert_eq!(shown.stdout, "shop|7\n");
+    assert!(shown.stderr.contains("the manifests were not read (no manifest was found"), "{shown:?}");
+    assert_eq!(project.succeed(&["shell", "--admin", "db", "--", "psql", "-tAc", "SHOW is_superuser"]).stdout, "on\n");
+    assert_eq!(project.succeed(&["url", "db"]).stdout.trim_end(), mine);
+    project.succeed(&["snapshot", "save", "one"]);
+    sql(&mine, "INSERT INTO kept VALUES (8)").unwrap();
+    redis(&url, &["SET", "kept", "8"]);
+    let differs = project.succeed(&["snapshot", "diff", "one", "--json"]);
+    assert!(differs.json()["differences"].as_array().is_some_and(|all| !all.is_empty()), "{differs:?}");
+    assert!(differs.stderr.contains("reading one") && differs.stderr.contains("reading what runs now"), "{differs:?}");
+    project.succeed(&["snapshot", "restore", "one", "--yes"]);
+    assert_eq!(
+        (one(&mine, "SELECT count(*) FROM kept"), redis(&url, &["GET", "kept"])),
+        ("1".into(), vec!["7".into()])
+    );
+    assert_eq!(project.read(".env"), before);
+    assert!(project.fail(3, &["up"]).stderr.contains("no manifest was found"), "what starts services reads manifests");
+    project.succeed(&["down"]);
+    assert_eq!(project.succeed(&["snapshot", "list", "--json"]).json()["snapshots"][0]["name"], "one");
+
+    // With the manifest back, everything is as it was, and nothing is told of it.
+    project.write("services.yaml", manifest);
+    let up = project.succeed(&["up"]);
+    assert!(!up.stderr.contains("were not read"), "{up:?}");
+    assert_eq!(one(&mine, "SELECT count(*) FROM kept"), "1");
+    let containers = project.containers();
+    project.succeed(&["up"]);
+    assert_eq!(project.containers(), containers);
+}
+
+#[test]
+fn commands_that_only_read_use_what_was_chosen_and_say_so() {
+    let project = Sandbox::new(&[("elsewhere/backing.yml", CACHE)]);
+    project.succeed(&["up", "-f", "elsewhere/backing.yml"]);
+    for command in [
+        &["manifest"][..],
+        &["lock"],
+        &["lock", "--check"],
+        &["update"],
+        &["pin", "cache", "7.0.15"],
+        &["parity"],
+        &["doctor"],
+        &["trust"],
+        &["plan"],
+    ] {
+        let outcome = project.succeed(command);
+        let told = "reading elsewhere/backing.yml again, since the last `-f` named it; `-f` names another";
+        assert_eq!(outcome.stderr.matches(told).count(), 1, "{command:?}: {outcome:?}");
+    }
+    let bundle = project.fail(1, &["bundle", "load", "absent.tar"]);
+    assert!(bundle.stderr.contains("reading elsewhere/backing.yml again"), "{bundle:?}");
+    // `-f` names another, and what is asked so is not kept.
+    std::fs::remove_file(project.path("services.local.yaml")).unwrap();
+    project.write("other.yml", &CACHE.replace("cache", "other"));
+    let other = project.succeed(&["manifest", "-f", "other.yml"]);
+    assert!(other.stdout.contains("other") && !other.stderr.contains("again"), "{other:?}");
+    assert!(project.succeed(&["manifest"]).stdout.contains("cache"));
+    // An engine that does not answer remembers nothing.
+    let alone = project.fail(3, &["--host", "unix:///nowhere.sock", "manifest"]);
+    assert!(alone.stderr.contains("no manifest was found"), "{alone:?}");
+}
+
+#[test]
+fn paths_of_a_remembered_standard_input_start_from_the_folder_where_it_was_read() {
+    let project = Sandbox::new(&[("deploy/shop/web.env", "LEVEL=info\n"), (".git/HEAD", "")]);
+    let text = CACHE.replace("    environment:", "    env_file: web.env\n    environment:");
+    let folder = project.path("deploy/shop");
+    piped(project.command(&["-f", "-", "up"]).current_dir(&folder), &text);
+    for from in [project.root(), folder] {
+        let told = Outcome::of(&project.command(&["env", "--format", "json"]).current_dir(from).output().unwrap());
+        assert_eq!(told.json()["LEVEL"], "info", "{told:?}");
+        assert!(!told.stderr.contains("no file"), "{told:?}");
+    }
+    assert!(project.succeed(&["manifest"]).stderr.contains("reading what standard input said again"));
+}
+
+#[test]
+fn what_standard_input_said_is_kept_whole_or_not_at_all_wherever_a_run_is_killed() {
+    for moment in [Moment::Before, Moment::After] {
+        // Network and image come first; then what was chosen, before anything is changed for it.
+        for number in 1..8 {
+            let project = Sandbox::new(&[("manifest", CACHE)]);
+            let proxy = EngineProxy::hold_at_change(number, moment);
+            let input = std::fs::File::open(project.path("manifest")).unwrap();
+            let mut up = project.command(&["--host", &proxy.host(), "-f", "-", "up"]);
+            let mut run = Running::start(up.stdin(input));
+            wait_until("the run comes to that change or ends", || proxy.has_stopped() || run.has_ended());
+            run.signal("KILL");
+            run.end();
+            proxy.hang_up();
+            let next = project.run(&["up"]);
+            let forgot = next.code == 3 && next.stderr.contains("no manifest was found");
+            assert!(next.code == 0 || forgot, "killed {moment:?} change {number}: {next:?}");
+            // Whatever was left half made is in nobody's way.
+            piped(&mut project.command(&["-f", "-", "up"]), CACHE);
+            project.succeed(&["up"]);
+            assert_eq!(redis(&project.env()["REDIS_URL"], &["PING"]), ["PONG"]);
+        }
+    }
 }
 
 #[test]

@@ -148,8 +148,10 @@ fn a_file_that_git_tracks_is_left_alone_and_one_it_does_not_ignore_is_warned_abo
     assert_eq!(project.read(".env"), "OWN=1\n");
     assert!(project.read(".env.local").contains("REDIS_URL="));
     project.succeed(&["env", "--check"]);
-    let doctor = project.run(&["doctor"]);
-    assert!(doctor.stdout.contains("git tracks it"), "{doctor:?}");
+    for command in ["doctor", "status"] {
+        let told = project.run(&[command]);
+        assert!(told.stdout.contains("`.env.local` is written, because git tracks `.env`"), "{told:?}");
+    }
 
     git(&["add", ".env.local"]);
     let outcome = project.fail(1, &["up"]);
@@ -223,6 +225,10 @@ fn where_the_env_file_is_production_s_the_block_goes_beside_it_and_nothing_of_it
         .unwrap();
     assert_eq!(String::from_utf8_lossy(&shell.stdout), read_both);
     project.succeed(&["env", "--check"]);
+    for command in ["doctor", "status"] {
+        let told = project.run(&[command]);
+        assert!(told.stdout.contains("`.env.local` is written, because compose.yaml:2:40 gives"), "{told:?}");
+    }
     assert!(!project.succeed(&["up"]).stderr.contains("not proven"));
 
     // A block that an earlier run wrote there goes; where services.local.yaml says, it goes there.

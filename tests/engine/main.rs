@@ -44,3 +44,4 @@ mod tiny_registry;
 mod tls;
 mod trust;
 mod up;
+mod widths;

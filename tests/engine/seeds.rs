@@ -384,3 +384,15 @@ fn what_would_run_on_this_machine_is_shown_by_manifest_and_plan_before_anybody_a
     project.succeed(&["trust", "--yes"]);
     assert!(project.succeed(&["plan"]).stdout.contains("you agreed to it"));
 }
+
+#[test]
+fn a_seed_s_command_has_the_lines_of_the_env_file_that_was_named_for_the_checkout() {
+    let project = stack_with("  cache:\n    - {command: 'echo \"$MINE\" >>seen'}\n", &[("deploy.env", "MINE=here\n")]);
+    project.succeed(&["up", "--env-file", "deploy.env", "--trust"]);
+    assert_eq!(project.read("seen"), "here\n");
+    assert!(project.read("deploy.env").starts_with("MINE=here\n"), "{}", project.read("deploy.env"));
+    // It was not named again.
+    project.succeed(&["up", "--reseed", "--yes", "--trust"]);
+    assert_eq!(project.read("seen"), "here\nhere\n");
+    assert!(!project.path(".env").exists());
+}

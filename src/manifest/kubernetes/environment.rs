@@ -48,6 +48,10 @@ pub(super) fn of_container(
 ) -> Environment {
     let mut read =
         Environment { variables: Vec::new(), unknown: Vec::new(), places: HashMap::new(), budget: budget.clone() };
+    // What many containers name is copied for each, before it is counted.
+    if budget.is_over() {
+        return read;
+    }
     for source in container.get("envFrom").and_then(Node::as_sequence).unwrap_or_default() {
         let prefix = source.get("prefix").and_then(Node::as_str).unwrap_or_default();
         if let Some(reference) = source.get("configMapRef") {

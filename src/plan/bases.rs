@@ -207,7 +207,7 @@ impl Base {
                 one.container.command = command;
                 self.making = one;
             } else {
-                let name = format!("{}-beside-{}", self.name, one.name);
+                let name = beside(&self.name, &one.name);
                 dress(&mut one, &name, &name, &self.labels, &request.identity.name);
                 self.beside.push(one);
             }
@@ -284,6 +284,15 @@ fn make(service: &DesiredService, after: &[usize], observed: &Observed, plan: &m
 
 fn making_of(name: &str) -> String {
     format!("{name}-making")
+}
+
+fn beside(name: &str, service: &str) -> String {
+    format!("{name}-beside-{service}")
+}
+
+/// Whether a container or a volume of a base is there for its making alone.
+pub(super) fn serves_making(base: &str, name: &str) -> bool {
+    name == making_of(base) || name.starts_with(&beside(base, ""))
 }
 
 /// Everything that decides what a base holds, keyed so that only this machine's key finds it again.

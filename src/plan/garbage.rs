@@ -3,6 +3,7 @@
 //!
 //! Nothing of an environment that could be started again is ever among it.
 
+use super::bases::serves_making;
 use super::layers::{is_layer, machine_of};
 use super::{Action, Identity, Plan, teardown};
 use crate::model::{Observed, ObservedContainer, ObservedVolume, label};
@@ -135,12 +136,18 @@ fn bases(
             one.name != name && one.label(label::ROOT) != root && now - one.created < BASE_TAKES
         };
         let is_kept = |one: &ObservedContainer| one.name == name && now - one.created < unused;
-        if used || of_it().any(|one| is_made(one) || is_kept(one)) {
+        if of_it().any(is_made) {
             continue;
         }
-        let cause = "no environment lies over it";
-        let before: Vec<usize> = of_it().map(|container| remove(plan, container, cause)).collect();
-        for volume in observed.volumes.iter().filter(|volume| volume.label(label::BASE) == name) {
+        // One that is complete and needed keeps its record and its data. What else is of it served its making, and was
+        // left by a run that was killed: servers among it, which run.
+        let is_needed = used || of_it().any(is_kept);
+        let goes = |name_of_it: &str| !is_needed || serves_making(name, name_of_it);
+        let cause = if is_needed { "a run that was killed left it" } else { "no environment lies over it" };
+        let containers = of_it().filter(|container| goes(&container.name));
+        let before: Vec<usize> = containers.map(|container| remove(plan, container, cause)).collect();
+        let volumes = observed.volumes.iter().filter(|volume| volume.label(label::BASE) == name);
+        for volume in volumes.filter(|volume| goes(&volume.name)) {
             delete(plan, &volume.name, cause, before.clone());
         }
     }

@@ -335,4 +335,17 @@ fn what_a_killed_making_of_a_base_left_is_garbage_here_at_once_and_elsewhere_aft
     observed.containers[0].labels.insert(label::ROOT.to_owned(), "/elsewhere".to_owned());
     assert!(names(&observed, 1_000_001).is_empty());
     assert_eq!(names(&observed, 1_003_601), [base.container()]);
+
+    // A run that is killed between the record and the end of the making leaves what ran beside it.
+    let mut observed = with_base(empty(), &postgres());
+    let base = base_of(&postgres(), &observed).unwrap();
+    let over = BTreeMap::from([(label::LAYERS.to_owned(), base.volume.clone())]);
+    let of_it = |name: &str| ObservedVolume { name: name.to_owned(), labels: base.labels.clone() };
+    let beside = format!("{}-beside-cache", base.name);
+    observed.volumes.extend([of_it(&base.volume), of_it(&beside)]);
+    observed.volumes.push(ObservedVolume { name: "over".into(), labels: over });
+    for left in [base.container(), &beside] {
+        observed.containers.push(ObservedContainer { created: 1_000_000, ..record(left, base.labels.clone()) });
+    }
+    assert_eq!(names(&observed, 1_000_001), [base.container(), &beside, &beside]);
 }

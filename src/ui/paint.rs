@@ -1,7 +1,17 @@
 //! Colour, and when there is any.
 
+use std::collections::hash_map::RandomState;
 use std::env;
+use std::hash::BuildHasher as _;
 use std::io::IsTerminal;
+use std::sync::LazyLock;
+
+/// Marks the sequences of this process among those that others wrote, who cannot guess it: numbers behind the code of
+/// each, which the gate takes away. Of more than four digits none would be taken for a part of a sequence (`console`).
+pub(super) static MARK: LazyLock<String> = LazyLock::new(|| {
+    let chance = RandomState::new().hash_one("mark");
+    [1, 10_000, 100_000_000].map(|from| format!(";{:04}", chance / from % 10_000)).concat()
+});
 
 /// What `--color` says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,7 +64,7 @@ impl Style {
     /// Ends any style.
     pub(super) const RESET: &str = "\u{1b}[0m";
 
-    /// The text in this style, or as it is where there is no colour.
+    /// The text in this style, or as it is where there is no colour. Only the gate (`printer::gate`) takes its marks away.
     pub(super) fn paint(self, text: &str, color: bool) -> String {
         let code = match self {
             Self::Plain => return text.to_owned(),
@@ -65,6 +75,11 @@ impl Style {
             Self::Warn => "33",
             Self::Bad => "31",
         };
-        if color && !text.is_empty() { format!("\u{1b}[{code}m{text}{}", Self::RESET) } else { text.to_owned() }
+        if color && !text.is_empty() {
+            let mark = MARK.as_str();
+            format!("\u{1b}[{code}{mark}m{text}\u{1b}[0{mark}m")
+        } else {
+            text.to_owned()
+        }
     }
 }

@@ -9,7 +9,7 @@ use super::diagnostic;
 use super::failure::failure_json;
 use super::lines::in_lines;
 use super::paint::{ColorChoice, Style};
-use super::visible::{colored, escaped, visible};
+use super::visible::{colored, escaped, painted, visible};
 use crate::model::{Diagnostic, Exit, Failure, Severity};
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use serde::Serialize;
@@ -150,7 +150,8 @@ impl Printer {
         if !self.quiet || diagnostic.severity == Severity::Error {
             let width = terminal_width().unwrap_or(WIDTH).max(NARROWEST);
             let text = diagnostic::render(diagnostic, self.err.color, width, self.err.terminal);
-            self.error_text(&gate(&text, self.err.color));
+            // The renderer's colours carry no mark; it has made visible what others wrote.
+            self.error_text(&if self.err.color { colored(&text) } else { visible(&text) });
         }
     }
 
@@ -231,9 +232,9 @@ pub(super) fn out_width() -> Option<usize> {
         .map(|(_, columns)| usize::from(columns))
 }
 
-/// What may reach a terminal: nothing that steers it, and colours only where there are any.
+/// What may reach a terminal: nothing that steers it, and of colours those alone that this program paints.
 pub(super) fn gate(text: &str, color: bool) -> Cow<'_, str> {
-    if color { colored(text) } else { visible(text) }
+    if color { painted(text) } else { visible(text) }
 }
 
 /// Text for people so that a terminal of that width breaks no word of it.
@@ -273,8 +274,9 @@ mod tests {
     }
 
     #[test]
-    fn text_for_people_has_colours_only_where_there_are_any() {
-        assert_eq!(gate("\u{1b}[31mx\u{1b}[0m\u{1b}[2J", true), "\u{1b}[31mx\u{1b}[0m␛[2J");
+    fn text_for_people_has_the_program_s_own_colours_and_nobody_else_s() {
+        let own = Style::Bad.paint("\u{1b}[31mx", true);
+        assert_eq!(gate(&format!("{own}\u{1b}[0my\u{1b}[2J"), true), "\u{1b}[31m␛[31mx\u{1b}[0m␛[0my␛[2J");
         assert_eq!(gate("\u{1b}[31mx\u{202e}", false), "␛[31mx\u{fffd}");
     }
 }

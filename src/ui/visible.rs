@@ -3,6 +3,7 @@
 //! A manifest is somebody else's text, and a server's message may quote it: neither may move the cursor, change colours
 //! or turn the reading direction.
 
+use super::paint::MARK;
 use std::borrow::Cow;
 
 /// The text with every control character as a visible one; line feeds and tabs stay.
@@ -14,19 +15,41 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The same, but for sequences that set colours: those of our own, and those of a service's log.
+/// The same, but for sequences that set colours, whoever wrote them: those of a service's log.
 pub(super) fn colored(text: &str) -> Cow<'_, str> {
+    passing(text, |rest| color_sequence(rest).map(|length| (length, 0)))
+}
+
+/// The same, but for the sequences that carry this process' mark, which goes.
+pub(super) fn painted(text: &str) -> Cow<'_, str> {
+    let mark = MARK.as_str();
+    passing(text, |rest| {
+        let codes = rest.strip_prefix("\u{1b}[")?;
+        let length = codes.find(|c: char| !c.is_ascii_digit())?;
+        codes[length..].strip_prefix(mark)?.strip_prefix('m')?;
+        Some((2 + length + mark.len() + 1, mark.len()))
+    })
+}
+
+/// Makes visible what does not pass. `passes` tells the length of the sequence that a text begins with, if it passes, and
+/// how many of its bytes, before the last one, are left out.
+fn passing(text: &str, passes: impl Fn(&str) -> Option<(usize, usize)>) -> Cow<'_, str> {
     if !text.chars().any(is_unseen) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(letter) = rest.chars().next() {
-        let passes = color_sequence(rest).unwrap_or(0);
-        let (part, after) = rest.split_at(passes.max(letter.len_utf8()));
-        let part = if passes > 0 { Cow::Borrowed(part) } else { visible(part) };
-        shown.push_str(&part);
-        rest = after;
+        let length = if let Some((length, left_out)) = passes(rest) {
+            shown.push_str(&rest[..length - 1 - left_out]);
+            shown.push_str(&rest[length - 1..length]);
+            length
+        } else {
+            let length = letter.len_utf8();
+            shown.push_str(&visible(&rest[..length]));
+            length
+        };
+        rest = &rest[length..];
     }
     Cow::Owned(shown)
 }

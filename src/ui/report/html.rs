@@ -2,7 +2,7 @@
 
 use super::{facts, groups, place, totals, verdict};
 use crate::model::{Difference, Impact, Report, ReportedService, Said};
-use crate::ui::visible::one_line;
+use crate::ui::visible::{one_line, visible};
 use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, HtmlEscape, context};
 use std::collections::BTreeSet;
@@ -49,7 +49,9 @@ pub fn html(report: &Report) -> Result<String, minijinja::Error> {
         groups,
         sections,
     };
-    jinja.render_named_str("report.html", include_str!("../../../templates/report.html"), values)
+    let page = jinja.render_named_str("report.html", include_str!("../../../templates/report.html"), values)?;
+    // Whatever a side said, the page has no character that steers a terminal.
+    Ok(visible(&page).into_owned())
 }
 
 /// Everything that the sides said of a service: a column a side, a row a fact, what differs marked.

@@ -36,10 +36,15 @@ fn totals(report: &Report) -> String {
         Some(format!("{count} {words}"))
     };
     let mut totals: Vec<String> = Impact::ALL.into_iter().filter_map(total).collect();
-    if totals.is_empty() {
-        totals.push("no difference".to_owned());
+    let compared = report.compared();
+    if compared == 0 {
+        totals.push("nothing was compared".to_owned());
+    } else {
+        if totals.is_empty() {
+            totals.push("no difference".to_owned());
+        }
+        totals.push(format!("{} compared", facts(compared)));
     }
-    totals.push(format!("{} compared", facts(report.compared())));
     if report.missing() > 0 {
         totals.push(format!("{} not asked", report.missing()));
     }

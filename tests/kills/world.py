@@ -42,7 +42,7 @@ class World:
                 self.environment[name] = os.environ[name]
         self.shop = self.checkout("shop", SHOP, "branch: git\n")
         self.copy = self.checkout("copy", SHOP, "")
-        self.seeded = self.checkout("seeded", SEEDED, "seeds: {db: [seed.sql]}\n")
+        self.seeded = self.checkout("seeded", SEEDED, "seeds: {db: [seed.sql, {command: ['true']}]}\n")
         (self.seeded / "seed.sql").write_text(SEED)
 
     def checkout(self, name, stack, local):

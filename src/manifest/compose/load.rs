@@ -69,6 +69,11 @@ impl<'a> Loader<'a> {
         self.input.environment.get(name).map(str::to_owned).or_else(|| own?.0.get(name).cloned())
     }
 
+    /// What the file that this one is interpolated from (`.env`) says of a variable.
+    pub(super) fn interpolates_from(&self, origin: &Origin, name: &str) -> Option<&str> {
+        self.variables.get(origin.path())?.0.get(name).map(String::as_str)
+    }
+
     fn note_interpolated(&self, variables: Option<&Variables>, name: &str) {
         if variables.is_some_and(|variables| variables.0.contains_key(name)) {
             self.interpolated.borrow_mut().insert(name.to_owned());

@@ -126,7 +126,11 @@ fn file_of(loader: &mut Loader<'_>, entry: &Value) -> Vec<Given> {
     entries
         .into_iter()
         .filter_map(|entry| {
-            let whole = entry.value?;
+            let mut whole = entry.value?;
+            // The file that Compose interpolates from: this is the variable that other values come from.
+            if loader.interpolates_from(&origin, &entry.name) == Some(whole.text.as_str()) {
+                whole.spans = vec![Span { range: 0..whole.text.len(), variable: entry.name.clone() }];
+            }
             let text = sourced(&whole);
             Some(Given { name: entry.name, text, whole, not_passed: false, from_file: true, origin: entry.origin })
         })

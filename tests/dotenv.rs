@@ -288,6 +288,28 @@ fn a_file_that_git_tracks_is_left_alone() {
 }
 
 #[test]
+fn a_file_of_another_purpose_is_refused_though_its_name_was_typed() {
+    let folder = repository();
+    let at = |name: &str| folder.path().join(name);
+    for name in ["app.py", ".env.production", ".env.mine", "written.txt"] {
+        fs::write(at(name), "A=1\n").unwrap();
+    }
+    fs::write(at("empty.txt"), "").unwrap();
+    fs::write(at("written.txt"), format!("{}\nA=1\n", devenv::model::BLOCK_START)).unwrap();
+    git(folder.path(), &["add", ".env.production"]);
+    for refused in ["app.py", ".env.production"] {
+        let failure = chosen(folder.path(), Some(&at(refused))).unwrap_err();
+        assert_eq!(failure.exit, devenv::model::Exit::Usage);
+        assert!(message(&failure).ends_with("is not written: it is somebody else's"), "{failure:?}");
+    }
+    for written in [".env.mine", "written.txt", "empty.txt", "new.txt"] {
+        assert_eq!(chosen(folder.path(), Some(&at(written))).unwrap().file.path(), at(written));
+    }
+    // The advice is followed.
+    assert!(chosen(folder.path(), Some(&at(".env.devenv"))).is_ok());
+}
+
+#[test]
 fn where_git_tracks_both_files_neither_is_written() {
     let folder = repository();
     for name in [".env", ".env.local"] {

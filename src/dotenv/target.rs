@@ -7,7 +7,7 @@ use super::file::EnvFile;
 use super::git::{Standing, standing};
 use super::reader::user_lines;
 use crate::model::{BLOCK_START, Diagnostic, EnvInput, Exit, Failure, Located};
-use crate::project::Checkout;
+use crate::project::{Checkout, is_env_file};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -53,7 +53,11 @@ pub fn choose(checkout: &Checkout, wanted: &Wanted<'_>) -> Result<Target, Failur
         (None, None) => None,
     };
     if let Some(file) = named {
-        let notes = match standing(file.path()) {
+        let stands = standing(file.path());
+        if wanted.asked.is_some() {
+            refuse_another_purpose(&file, stands)?;
+        }
+        let notes = match stands {
             Standing::Tracked => vec![tracked(&file)],
             Standing::NotIgnored => vec![not_ignored(&file)],
             Standing::Ignored | Standing::Unknown => Vec::new(),
@@ -92,6 +96,24 @@ pub fn choose(checkout: &Checkout, wanted: &Wanted<'_>) -> Result<Target, Failur
         notes.push(not_ignored(&local));
     }
     Ok(Target { file: local, passed_over: Some(usual), notes })
+}
+
+/// Compose reads the file that its `--env-file` names; devenv writes it. A file that somebody wrote for another purpose is
+/// not taken for devenv's, though its name was typed.
+fn refuse_another_purpose(file: &EnvFile, stands: Standing) -> Result<(), Failure> {
+    let text = file.read()?;
+    if text.trim().is_empty() || text.contains(BLOCK_START) {
+        return Ok(());
+    }
+    let why = match file.path().file_name() {
+        _ if stands == Standing::Tracked => "git tracks it, and local passwords would be part of the next commit",
+        Some(name) if is_env_file(name) => return Ok(()),
+        _ => "it is there, holds nothing of devenv's, and is called neither `.env`, `.env.NAME` nor `NAME.env`",
+    };
+    let told = format!("`{}` is not written: it is somebody else's", file.shown().display());
+    let told = Diagnostic::error("env-file-of-another", told).because(why);
+    let told = told.because("`--env-file` names the file that devenv writes, and not one that it reads");
+    Err(Failure::new(Exit::Usage, told.help("name a new file: `--env-file .env.devenv`")))
 }
 
 /// Why a file is not devenv's to write.

@@ -16,4 +16,4 @@ pub use deadline::within_deadline;
 pub(crate) use jail::tidy;
 pub use jail::{Checkout, Fault, git_top_level};
 pub use read::{open_named, open_regular, read_at_most, read_text, read_up_to};
-pub use replace::{FileName, Mode, Replacement};
+pub use replace::{FileName, Mode, Replacement, is_env_file};

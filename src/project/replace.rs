@@ -161,7 +161,7 @@ fn outside(path: &Path) -> Result<Place, Fault> {
 }
 
 /// Whether a name says that the file holds variables. `.envrc` does not: direnv runs it.
-fn is_env_file(name: &OsStr) -> bool {
+pub fn is_env_file(name: &OsStr) -> bool {
     let Some(name) = name.to_str() else { return false };
     name == ".env"
         || name.strip_prefix(".env.").is_some_and(|rest| !rest.is_empty())

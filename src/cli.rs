@@ -88,9 +88,9 @@ pub enum Command {
     Bundle(Bundle),
     /// Stop and remove the containers; keep the data.
     Down(Down),
-    /// Stop the containers, as `down` does; the data is kept.
+    /// Stop services; without any, all of them, as `down` does. The data is kept.
     #[command(hide = true)]
-    Stop(Manifests),
+    Stop(Stop),
     /// Stop services, start them again, and prove them as `up` does.
     Restart(Restart),
     /// Show the environment's services.
@@ -404,6 +404,16 @@ pub struct Up {
     pub json: bool,
 }
 
+/// `devenv stop`.
+#[derive(Clone, Debug, Args)]
+pub struct Stop {
+    /// Manifests.
+    #[command(flatten)]
+    pub manifests: Manifests,
+    /// Only these services.
+    pub services: Vec<String>,
+}
+
 /// `devenv restart`.
 #[derive(Clone, Debug, Args)]
 pub struct Restart {
@@ -423,6 +433,10 @@ pub struct Exec {
     /// Log in as the server's administrator instead of the app.
     #[arg(long)]
     pub admin: bool,
+    /// What Compose and Docker take (`-it`, `-T`), and what is not needed: there is a terminal where the command was typed
+    /// on one.
+    #[arg(short = 'i', short_aliases = ['t', 'T'], action = clap::ArgAction::Count, hide = true)]
+    pub terminal: u8,
     /// The service.
     pub service: String,
     /// The program and its arguments.

@@ -101,6 +101,10 @@ mod tests {
         for words in [
             &["ps"][..],
             &["stop"],
+            &["stop", "db"],
+            &["start", "db"],
+            &["exec", "-it", "db", "psql"],
+            &["exec", "-T", "db", "psql"],
             &["start"],
             &["restart", "db"],
             &["exec", "db", "psql", "-c", "SELECT 1"],

@@ -130,7 +130,7 @@ fn named_files(root: &Path, command: &[String]) -> BTreeSet<PathBuf> {
 }
 
 /// A command's words as one would type them.
-fn shell_words(command: &[String]) -> String {
+pub(super) fn shell_words(command: &[String]) -> String {
     if let [shell, option, line] = command
         && shell == "sh"
         && option == "-c"
@@ -262,7 +262,7 @@ fn refusal(requests: &[HostRequest], why: &str) -> Failure {
             told.and_at(&request.origin, "this too")
         };
     }
-    let told = told.because(why).help("`devenv trust` shows them and asks once; then try again");
+    let told = told.because(why).help("`devenv trust`, in a terminal, shows them and asks once; then try again");
     Failure::new(
         Exit::Usage,
         told.help("where nobody can be asked: `--trust`, or `DEVENV_TRUST=1` in CI, agrees for one run"),

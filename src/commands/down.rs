@@ -48,7 +48,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], down: &Down, printer
     let of_services = |step: &&plan::Step| matches!(step.action, Action::Remove { .. }) && !step.service.is_empty();
     let removed = plan.steps.iter().filter(of_services).count();
     let containers = if removed == 1 { "1 container".to_owned() } else { format!("{removed} containers") };
-    if volumes.is_empty() && prunes_containers_first(&engine).await {
+    if !down.volumes && prunes_containers_first(&engine).await {
         printer.line(
             "this engine is older than 23: `docker volume prune` leaves the data alone, but \
              `docker system prune --volumes` takes it",
@@ -56,6 +56,8 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], down: &Down, printer
     }
     printer.line(&if tops {
         format!("{containers} removed, and what had been kept for another environment")
+    } else if volumes.is_empty() && down.volumes {
+        format!("{containers} removed; there was no data")
     } else if volumes.is_empty() {
         format!("{containers} removed; the data is kept (`devenv up` goes on with it)")
     } else {

@@ -1,5 +1,6 @@
 //! `devenv ls`: the environments of this machine.
 
+use super::consent::shell_words;
 use super::session::{Machine, connect};
 use crate::cli::{Global, Ls};
 use crate::docker::EngineError;
@@ -7,6 +8,7 @@ use crate::model::Failure;
 use crate::plan::{self, Listed};
 use crate::ui::{Printer, Table, age};
 use serde_json::json;
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Runs the command.
@@ -22,6 +24,7 @@ pub(crate) async fn run(global: &Global, ls: &Ls, printer: &Printer) -> Result<(
                 json!({
                     "environment": one.name, "folder": one.root, "project": one.project, "services": one.services,
                     "running": one.running, "created": one.since, "ephemeral": one.is_ephemeral, "ours": one.is_ours,
+                    "folder_is_gone": is_gone(one),
                 })
             })
             .collect();
@@ -37,7 +40,20 @@ pub(crate) async fn run(global: &Global, ls: &Ls, printer: &Printer) -> Result<(
         let services = one.services.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
         table.row([one.root.clone(), one.project.clone(), services, state(one), since.map(age).unwrap_or_default()]);
     }
-    printer.data(&table.render(printer))
+    printer.data(&table.render(printer))?;
+    if let Some(gone) = all.iter().find(|one| is_gone(one)) {
+        let folder = shell_words(std::slice::from_ref(&gone.root));
+        printer.line(&format!(
+            "a checkout that was moved or deleted leaves its environment: to take one away with its data, \
+             `mkdir -p {folder} && devenv -C {folder} down --volumes`"
+        ));
+    }
+    Ok(())
+}
+
+/// Whether its checkout is no longer where it was.
+fn is_gone(one: &Listed) -> bool {
+    one.is_ours && !one.is_ephemeral && !Path::new(&one.root).exists()
 }
 
 fn state(one: &Listed) -> String {
@@ -46,6 +62,9 @@ fn state(one: &Listed) -> String {
         (running, all) if running == all => "running".to_owned(),
         (running, all) => format!("{running} of {all} run"),
     };
+    if is_gone(one) {
+        state.push_str(", its folder is gone");
+    }
     if one.is_ephemeral {
         state.push_str(", ephemeral");
     }

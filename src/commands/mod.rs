@@ -84,15 +84,18 @@ pub async fn run(cli: Cli, printer: &Printer) -> Result<u8, Failure> {
         }
         Command::Pin(pin) => pin::run(global, &files(&pin.manifests.files), pin, printer).await.map(done),
         Command::Down(down) => down::run(global, &files(&down.manifests.files), down, printer).await.map(done),
-        Command::Stop(manifests) => {
-            let down = Down { manifests: manifests.clone(), volumes: false, yes: false };
-            down::run(global, &files(&manifests.files), &down, printer).await.map(done)
+        Command::Stop(stop) if !stop.services.is_empty() => {
+            restart::stop(global, &files(&stop.manifests.files), &stop.services, printer).await.map(done)
+        }
+        Command::Stop(stop) => {
+            let down = Down { manifests: stop.manifests.clone(), volumes: false, yes: false };
+            down::run(global, &files(&stop.manifests.files), &down, printer).await.map(done)
         }
         Command::Restart(restart) => {
             Box::pin(restart::run(global, &files(&restart.start.manifests.files), restart, printer)).await.map(done)
         }
         Command::Exec(exec) => {
-            let Exec { manifests, admin, service, command } = exec.clone();
+            let Exec { manifests, admin, service, command, .. } = exec.clone();
             let shell = Shell { manifests, admin, service, command };
             shell::run(global, &files(&exec.manifests.files), &shell, printer).await
         }

@@ -1,6 +1,6 @@
-//! `devenv restart [SERVICE…]`: stops what runs, cleanly, and brings it up again.
+//! `devenv restart [SERVICE…]`: stops what runs, cleanly, and brings it up again; and `devenv stop SERVICE…`, half of it.
 
-use super::checkout;
+use super::checkout::{self, Found};
 use super::session::unknown_service;
 use super::up;
 use crate::cli::{Global, Restart, Up};
@@ -22,19 +22,38 @@ pub(crate) async fn run(
         // What cannot be read cannot be started again, so nothing is stopped for it.
         found.read(global, files).await?;
     }
-    let environment = &found.identity.name;
-    let ours: Vec<&ObservedContainer> =
-        found.observed.containers.iter().filter(|one| one.label(label::ENVIRONMENT) == environment).collect();
-    let service = |container: &&&ObservedContainer| container.label(label::SERVICE).to_owned();
-    if let Some(unknown) = restart.services.iter().find(|name| !ours.iter().any(|one| service(&one) == **name)) {
-        return Err(unknown_service(unknown, ours.iter().map(|one| one.label(label::SERVICE))));
-    }
-    let wanted = ours.iter().filter(|one| restart.services.is_empty() || restart.services.contains(&service(one)));
-    let stopped = wanted.filter(|one| one.state == "running").map(|one| found.engine.stop(&one.id, None));
-    try_join_all(stopped).await.map_err(EngineError::into_failure)?;
+    stop_each(&found, &restart.services).await?;
     drop(lock);
     let start = restart.start.clone();
     let services = restart.services.clone();
     let up = Up { start, services, env_file: None, detach: false, from: None, reseed: false, yes: false, json: false };
     up::run(global, files, &up, printer).await
+}
+
+/// Runs `devenv stop` with services.
+pub(crate) async fn stop(
+    global: &Global,
+    files: &[PathBuf],
+    services: &[String],
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let (found, _lock) = checkout::find(global, files).await?.locked(printer).await?;
+    stop_each(&found, services).await?;
+    printer.line(&format!("stopped: {}; `devenv up` starts what is stopped", services.join(", ")));
+    Ok(())
+}
+
+/// Stops the services that run; without names all of them.
+async fn stop_each(found: &Found, services: &[String]) -> Result<(), Failure> {
+    let environment = &found.identity.name;
+    let ours: Vec<&ObservedContainer> =
+        found.observed.containers.iter().filter(|one| one.label(label::ENVIRONMENT) == environment).collect();
+    let service = |container: &&&ObservedContainer| container.label(label::SERVICE).to_owned();
+    if let Some(unknown) = services.iter().find(|name| !ours.iter().any(|one| service(&one) == **name)) {
+        return Err(unknown_service(unknown, ours.iter().map(|one| one.label(label::SERVICE))));
+    }
+    let wanted = ours.iter().filter(|one| services.is_empty() || services.contains(&service(one)));
+    let stopped = wanted.filter(|one| one.state == "running").map(|one| found.engine.stop(&one.id, None));
+    try_join_all(stopped).await.map_err(EngineError::into_failure)?;
+    Ok(())
 }

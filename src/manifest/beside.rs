@@ -68,7 +68,8 @@ impl Beside {
         if search.is_cut() {
             let message = "the project has more files than are searched for pinned tools and settings of development";
             told.push(
-                Diagnostic::warning("search-cut", message).help("work in the app's own folder: `devenv -C FOLDER`"),
+                Diagnostic::warning("search-cut", message)
+                    .help("work in the app's own folder: `devenv -C FOLDER parity`"),
             );
         }
         told

@@ -322,6 +322,8 @@ impl Found {
                 Ok(source) => source,
                 // What is linked from elsewhere, or is no text, is not what was looked for, unless it is our own.
                 Err(error) if error.fault != FileFault::NotText || dialect.name == services_yaml::DIALECT.name => {
+                    // Another dialect that looks at the same name would say the same.
+                    taken.insert(path);
                     self.diagnostics.push(*error.diagnostic);
                     continue;
                 }

@@ -123,13 +123,21 @@ pub(super) fn build(sides: &Sides<'_>) -> Found {
     let runs = known.map_or(shown, |known| *known);
     let said =
         vec![Said::new(side::LOCK, known.map_or(first, |known| *known).clone()), Said::new(side::LOCAL, runs.clone())];
+    let here = sides.answered.iter().find(|(side, _)| *side == side::LOCAL);
+    let here = here.and_then(|(_, facts)| facts.version.as_deref());
+    let another = here.zip(locked.version.as_deref()).filter(|(here, locked)| here != locked);
+    let starts = "here: `devenv up` starts what is locked".to_owned();
+    let (why, help) = match another {
+        Some((here, locked)) => (format!("{here} runs, and {locked} is locked"), vec![starts]),
+        None => (
+            format!("{} was moved to another build: same version on paper, other bytes", locked.image),
+            vec![starts, format!("or take the new build for everybody: `devenv update {}`", sides.service)],
+        ),
+    };
     let difference = known.is_none().then(|| Difference {
-        why: format!("{} was moved to another build: same version on paper, other bytes", locked.image),
+        why,
         source: "https://docs.docker.com/build/building/best-practices/#pin-base-image-versions".to_owned(),
-        help: vec![
-            "here: `devenv up` starts what is locked".to_owned(),
-            format!("or take the new build for everybody: `devenv update {}`", sides.service),
-        ],
+        help,
         ..difference(sides, "image-digest", Impact::Behaves, "image", said.clone())
     });
     found("image digest", said, difference)

@@ -223,7 +223,7 @@ fn an_init_folder_that_many_services_mount_is_bounded() {
     });
     let project = Sandbox::new(&[("compose.yaml", &format!("services:\n{services}"))]);
     files(&project, (0..10).map(|at| (format!("init/{at}.sql"), "-- nothing\n".repeat(10_000))));
-    refused(&project, "the files hold more than 40 MB", "init/");
+    refused(&project, "the files hold more than 40 MB", "compose.yaml:");
 }
 
 #[test]

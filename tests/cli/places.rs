@@ -102,6 +102,9 @@ fn a_fifo_a_device_or_a_socket_in_place_of_any_file_is_refused_and_never_waited_
             for arguments in commands.iter().chain([&["manifest"][..]].iter()) {
                 let outcome = run(&project, arguments, Stdio::null());
                 assert!((0..=7).contains(&outcome.code), "{what} as {place}, {arguments:?}: {outcome:?}");
+                let mut told: Vec<&str> = outcome.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+                told.sort_unstable();
+                assert!(told.windows(2).all(|two| two[0] != two[1]), "told twice: {}", outcome.stderr);
             }
         });
     }

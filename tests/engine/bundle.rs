@@ -155,7 +155,7 @@ fn an_image_that_was_put_into_a_bundle_beside_the_locked_ones_does_not_reach_the
     let list = format!(r#"[{{"Config":"smuggled.json","RepoTags":["{name}:latest"],"Layers":[]}}]"#);
     let regular = tar::EntryType::Regular;
     let sparse = [" GNU.sparse.major=1\n", " GNU.sparse.minor=0\n", " GNU.sparse.name=manifest.json\n"];
-    let sparse: String = sparse.iter().map(|record| format!("{}{record}", record.len() + 2)).collect();
+    let sparse = sparse.map(|record| format!("{}{record}", record.len() + 2)).concat();
     let hidden = with(&[
         entry("smuggled.json", regular, config),
         entry("PaxHeaders/x", tar::EntryType::XHeader, sparse.as_bytes()),

@@ -201,7 +201,7 @@ impl Shared {
             return false;
         }
         let held = self.held.lock().unwrap();
-        let waits = |_: &mut ()| !self.released.load(Ordering::SeqCst) && !self.hung_up.load(Ordering::SeqCst);
+        let waits = |(): &mut ()| !self.released.load(Ordering::SeqCst) && !self.hung_up.load(Ordering::SeqCst);
         drop(self.changed.wait_timeout_while(held, Duration::from_secs(60), waits).unwrap());
         self.released.load(Ordering::SeqCst)
     }

@@ -105,18 +105,19 @@ fn an_ephemeral_run_and_env_do_not_ask_for_the_port_that_the_environment_has() {
 
 /// An app whose URL comes from a secret, and so many Postgres servers that it could mean.
 fn cluster(databases: &[&str]) -> String {
-    let mut text = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  template:\n    spec:\n      containers:\n        \
+    let app = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  template:\n    spec:\n      containers:\n        \
                     - name: web\n          image: acme/web:1\n          env:\n            \
                     - {name: DATABASE_URL, valueFrom: {secretKeyRef: {name: web, key: url}}}\n            \
                     - {name: S3_BUCKET, value: shop-production}\n            - {name: RAILS_ENV, value: production}\n"
         .to_owned();
-    for name in databases {
-        text += &format!(
+    let database = |name: &&str| {
+        format!(
             "---\napiVersion: apps/v1\nkind: StatefulSet\nmetadata: {{name: {name}}}\nspec:\n  serviceName: {name}\n  template:\n    \
              spec: {{containers: [{{name: {name}, image: \"postgres:15.18\"}}]}}\n"
-        );
-    }
-    text
+        )
+    };
+    let databases: Vec<String> = databases.iter().map(database).collect();
+    app + &databases.concat()
 }
 
 #[test]

@@ -19,16 +19,67 @@ const MARK: &str = "outside-of-the-repository";
 
 /// Names that discovery looks at, or that files name.
 const NAMES: &[&str] = &[
-    "compose.yaml", "docker-compose.prod.yml", "compose.override.yaml", "services.yaml", "services.local.yaml",
-    "services.lock", ".env", "db.env", "Dockerfile", "web/Dockerfile", "init/1.sql", "conf/postgresql.conf",
-    "k8s/db.yaml", "k8s/kustomization.yaml", "base/kustomization.yaml", "base/db.yaml", "Chart.yaml", "values.yaml",
-    "main.tf", "db/main.tf", "prod.tfvars", "shown.json", "template.yaml", "task.json", "job.nomad",
-    ".platform/services.yaml", ".platform.app.yaml", ".upsun/config.yaml", "render.yaml", ".do/app.yaml", "app.json",
-    "heroku.yml", "scalingo.json", "config/deploy.yml", ".kamal/secrets", "manifest.yml", "vars.yml", ".nais/nais.yaml",
-    ".nais/prod.yaml", "score.yaml", "fly.toml", "railway.toml", ".devenv/kinds/own.yaml", ".devenv/kinds/other.yaml",
-    "package.json", ".tool-versions", ".nvmrc", "pyproject.toml", "Gemfile", "Gemfile.lock", "config/database.yml",
-    "config/environments/development.rb", "manage.py", "web/settings.py", "application.properties",
-    "src/main/resources/application.yml", "artisan", ".env.example", ".gitignore", "rust-toolchain.toml", "go.mod",
+    "compose.yaml",
+    "docker-compose.prod.yml",
+    "compose.override.yaml",
+    "services.yaml",
+    "services.local.yaml",
+    "services.lock",
+    ".env",
+    "db.env",
+    "Dockerfile",
+    "web/Dockerfile",
+    "init/1.sql",
+    "conf/postgresql.conf",
+    "k8s/db.yaml",
+    "k8s/kustomization.yaml",
+    "base/kustomization.yaml",
+    "base/db.yaml",
+    "Chart.yaml",
+    "values.yaml",
+    "main.tf",
+    "db/main.tf",
+    "prod.tfvars",
+    "shown.json",
+    "template.yaml",
+    "task.json",
+    "job.nomad",
+    ".platform/services.yaml",
+    ".platform.app.yaml",
+    ".upsun/config.yaml",
+    "render.yaml",
+    ".do/app.yaml",
+    "app.json",
+    "heroku.yml",
+    "scalingo.json",
+    "config/deploy.yml",
+    ".kamal/secrets",
+    "manifest.yml",
+    "vars.yml",
+    ".nais/nais.yaml",
+    ".nais/prod.yaml",
+    "score.yaml",
+    "fly.toml",
+    "railway.toml",
+    ".devenv/kinds/own.yaml",
+    ".devenv/kinds/other.yaml",
+    "package.json",
+    ".tool-versions",
+    ".nvmrc",
+    "pyproject.toml",
+    "Gemfile",
+    "Gemfile.lock",
+    "config/database.yml",
+    "config/environments/development.rb",
+    "manage.py",
+    "web/settings.py",
+    "application.properties",
+    "src/main/resources/application.yml",
+    "artisan",
+    ".env.example",
+    ".gitignore",
+    "rust-toolchain.toml",
+    "go.mod",
 ];
 
 /// Texts of the formats, each valid as it stands.
@@ -76,12 +127,71 @@ const TEXTS: &[&str] = &[
 
 /// What is put into texts: what the formats give a meaning, and what is long or deep.
 const TOKENS: &[&str] = &[
-    "${A}", "$A$A", "${A:-${B}}", "$(A)$(A)", "{{ x }}", "{{", "}}", "<%= x %>", "((b))", "&a ", "*a", "<<: *a\n", "!reset ",
-    "!Ref A", "- ", ": ", "\n", "\n---\n", "'", "\"", "\\", "#", "[", "]", "{", "}", "\t", "\u{feff}", "\0", "\u{202e}", "\u{1b}[31m",
-    "ü", "../", "../../outside/secret", "/etc/passwd", ".", "~", "null", "true", "-1", "99999999999999999999", "1e999", "0x",
-    "postgres", "postgres:16", "redis:7.2.5", "rabbitmq:3.13", "mysql:8.4", "mongo", "@sha256:00", ":latest", "image: ",
-    "extends: web\n", "include: [compose.yaml]\n", "env_file: .env\n", "services:\n", "resources: [.]\n", "for_each", "count = 3\n",
-    "local.a", "format(\"%s\", local.a)", "replace(", "range(9)", "'%099999d'|format(1)", "kind: List\nitems:\n",
+    "${A}",
+    "$A$A",
+    "${A:-${B}}",
+    "$(A)$(A)",
+    "{{ x }}",
+    "{{",
+    "}}",
+    "<%= x %>",
+    "((b))",
+    "&a ",
+    "*a",
+    "<<: *a\n",
+    "!reset ",
+    "!Ref A",
+    "- ",
+    ": ",
+    "\n",
+    "\n---\n",
+    "'",
+    "\"",
+    "\\",
+    "#",
+    "[",
+    "]",
+    "{",
+    "}",
+    "\t",
+    "\u{feff}",
+    "\0",
+    "\u{202e}",
+    "\u{1b}[31m",
+    "ü",
+    "../",
+    "../../outside/secret",
+    "/etc/passwd",
+    ".",
+    "~",
+    "null",
+    "true",
+    "-1",
+    "99999999999999999999",
+    "1e999",
+    "0x",
+    "postgres",
+    "postgres:16",
+    "redis:7.2.5",
+    "rabbitmq:3.13",
+    "mysql:8.4",
+    "mongo",
+    "@sha256:00",
+    ":latest",
+    "image: ",
+    "extends: web\n",
+    "include: [compose.yaml]\n",
+    "env_file: .env\n",
+    "services:\n",
+    "resources: [.]\n",
+    "for_each",
+    "count = 3\n",
+    "local.a",
+    "format(\"%s\", local.a)",
+    "replace(",
+    "range(9)",
+    "'%099999d'|format(1)",
+    "kind: List\nitems:\n",
 ];
 
 /// The fuzzer's bytes, taken as choices one after the other; zeros where there are no more.
@@ -114,7 +224,9 @@ pub fn read(data: &[u8]) {
     let scratch = TempDir::new().expect("a temporary folder");
     let (outside, checkout) = (scratch.path().join("outside"), scratch.path().join("checkout"));
     fs::create_dir_all(&outside).expect("a folder");
-    for (name, text) in [("secret", format!("A={MARK}\n")), ("compose.yaml", format!("services: {{{MARK}: {{image: x}}}}\n"))] {
+    for (name, text) in
+        [("secret", format!("A={MARK}\n")), ("compose.yaml", format!("services: {{{MARK}: {{image: x}}}}\n"))]
+    {
         fs::write(outside.join(name), text).expect("a file");
     }
     fs::create_dir_all(checkout.join(".git")).expect("a folder");
@@ -205,7 +317,10 @@ fn put(checkout: &Path, choices: &mut Choices<'_>) {
             let _ = rustix::fs::mknodat(rustix::fs::CWD, &path, kind, mode, 0);
         }
         2 => {
-            let _ = symlink(checkout.join(choices.one_of(&["k8s", "base", "db", "init", ".", "..", "../outside"])), folder.join("linked"));
+            let _ = symlink(
+                checkout.join(choices.one_of(&["k8s", "base", "db", "init", ".", "..", "../outside"])),
+                folder.join("linked"),
+            );
         }
         _ => {
             let text = text(choices);

@@ -11,6 +11,7 @@ mod architecture;
 mod asked;
 mod bounds;
 mod commands;
+mod fuzzed;
 mod history;
 mod hostile;
 mod limited;

@@ -107,9 +107,9 @@ fn on_a_full_disk_the_file_stays_as_it_was() {
     let project = Sandbox::new(&[("services.yaml", REDIS)]);
     std::fs::create_dir(project.path("full")).unwrap();
     // A small file system of the test's own, seen by nothing else and gone with the process.
-    let script = "mount -t tmpfs -o size=16k tmpfs full && echo OWN=1 >full/env \
-                  && { head -c 100000 /dev/zero >full/rest 2>/dev/null || true; } && \"$0\" up --env-file full/env; code=$?; \
-                  cat full/env; ls -A full; exit $code";
+    let script = "mount -t tmpfs -o size=16k tmpfs full && echo OWN=1 >full/.env \
+                  && { head -c 100000 /dev/zero >full/rest 2>/dev/null || true; } && \"$0\" up --env-file full/.env; code=$?; \
+                  cat full/.env; ls -A full; exit $code";
     let devenv = project.command(&[""; 0]);
     let mut command = Command::new("unshare");
     if !is_root() {
@@ -119,7 +119,7 @@ fn on_a_full_disk_the_file_stays_as_it_was() {
     command.env_clear().envs(devenv.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let outcome = Outcome::of(&command.output().unwrap());
     assert_eq!(outcome.code, 1, "{outcome:?}");
-    assert_eq!(outcome.stdout, "OWN=1\nenv\nrest\n", "{outcome:?}");
+    assert_eq!(outcome.stdout, "OWN=1\n.env\nrest\n", "{outcome:?}");
     assert!(outcome.stderr.contains("No space left on device"), "{outcome:?}");
     assert!(outcome.stderr.contains("make room"), "{outcome:?}");
 }

@@ -123,7 +123,10 @@ fn a_restore_killed_at_any_change_ends_where_it_was_or_where_it_went() {
 
 #[test]
 fn a_reset_killed_at_any_change_ends_where_it_was_or_with_nothing() {
-    at_changes(("copy", Moment::Before, 1..), |_| words(&["reset", "--yes"]), &["new", "nil"], "old");
+    let reset = |_| words(&["reset", "--yes"]);
+    for (way, moment, first) in IN_BOTH_WAYS {
+        at_changes((way, moment, (first..).step_by(2)), reset, &["new", "nil"], "old");
+    }
 }
 
 #[test]

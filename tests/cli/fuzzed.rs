@@ -5,7 +5,8 @@
 mod targets;
 
 /// As many bytes as that, by chance (xorshift), the same for the same number.
-fn bytes(mut number: u64, count: usize) -> Vec<u8> {
+fn bytes(number: u64, count: usize) -> Vec<u8> {
+    let mut number = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mut next = || {
         number ^= number << 13;
         number ^= number >> 7;
@@ -17,8 +18,8 @@ fn bytes(mut number: u64, count: usize) -> Vec<u8> {
 
 #[test]
 fn whatever_a_repository_holds_reading_it_ends_and_nothing_outside_is_read_or_written() {
-    for number in 1..=40 {
-        targets::repository::read(&bytes(number * 0x9e37_79b9_7f4a_7c15, 96));
+    for number in 1..=300 {
+        targets::repository::read(&bytes(number, 96));
     }
 }
 
@@ -26,6 +27,6 @@ fn whatever_a_repository_holds_reading_it_ends_and_nothing_outside_is_read_or_wr
 fn whatever_a_file_holds_reading_it_ends() {
     let names = ["compose.yaml", "shown.json", "main.tf", "fly.toml", "services.yaml"];
     for number in 1..=200 {
-        targets::read_as_one_of(&names, &bytes(number * 0x9e37_79b9_7f4a_7c15, 64));
+        targets::read_as_one_of(&names, &bytes(number, 64));
     }
 }

@@ -165,7 +165,9 @@ fn an_engine_whose_power_is_cut_has_every_environment_s_data_when_it_is_back() {
             let mut restore = Running::start(restore.env("DOCKER_HOST", proxy.host()));
             wait_until("the restore comes to that change or ends", || proxy.has_stopped() || restore.has_ended());
             let ended = restore.has_ended();
-            restore.signal("KILL");
+            if !ended {
+                restore.signal("KILL");
+            }
             engine.power_off();
             let restored = restore.end();
             proxy.hang_up();

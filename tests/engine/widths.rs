@@ -56,8 +56,7 @@ fn no_command_writes_a_line_that_is_wider_than_the_terminal_unless_a_word_is() {
     assert_eq!(refused.code, 2, "{refused:?}");
     let plain = Sandbox::new(&[("compose.yaml", "services: {orders-database: {image: postgres}}\n")]);
     let refused = on_terminal(&plain, 60, "plan");
-    assert!(
-        refused.stdout.contains("`services: {orders-database: {version: \"16.4\"}}`"),
-        "whole, to be pasted: {refused:?}"
-    );
+    // The advice is whole, to be pasted.
+    let is_whole = |line: &str| line.trim().starts_with("`services: {orders-database:") && line.trim().ends_with("}}`");
+    assert!(refused.stdout.lines().any(is_whole), "{refused:?}");
 }

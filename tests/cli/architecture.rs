@@ -1,4 +1,4 @@
-//! The rules of ARCHITECTURE.md that can be read off the sources.
+//! The invariants of the code (docs/development/invariants.md) that can be read off the sources.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -103,7 +103,9 @@ pub(crate) fn discover(project: &Project, environment: &Environment, working: &P
         return own;
     }
     own.looked.append(&mut others.looked);
-    own.looked.push("nor is there a file of another format in its usual place (the README lists them)".to_owned());
+    own.looked.push(
+        "nor is there a file of another format in its usual place (docs/manifests.md of devenv lists them)".to_owned(),
+    );
     own.files = others.files;
     own.diagnostics.append(&mut others.diagnostics);
     own
@@ -207,7 +209,8 @@ fn recognised(
 }
 
 fn no_format(message: String) -> Diagnostic {
-    Diagnostic::error("file-format", message).because("the README lists the formats, and what tells them from others")
+    Diagnostic::error("file-format", message)
+        .because("docs/manifests.md of devenv lists the formats and the names of their files")
 }
 
 impl Found {

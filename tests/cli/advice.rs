@@ -6,7 +6,7 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 /// One message, shown and followed.
 #[derive(Deserialize)]
@@ -65,6 +65,18 @@ fn elsewhere() -> Vec<Elsewhere> {
     data(&folder().join("elsewhere.yaml"))
 }
 
+/// What a shell makes of a script in the project, with the built program on PATH.
+pub(crate) fn shell(project: &Sandbox, script: &str, advice: &str) -> Outcome {
+    let devenv = project.command(&[""; 0]);
+    let program = Path::new(devenv.get_program()).parent().expect("its folder").to_path_buf();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());
+    let mut shell = Command::new("sh");
+    shell.args(["-ec", script]).current_dir(project.root()).env_clear().stdin(Stdio::null());
+    shell.envs(devenv.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    shell.env("KINDS", Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/kinds"));
+    Outcome::of(&shell.env("PATH", path).env("ADVICE", advice).output().expect("a shell"))
+}
+
 impl Case {
     /// What of the message is looked for: its help, else what the case says.
     fn said(&self) -> &str {
@@ -77,16 +89,8 @@ impl Case {
         project.run(&words)
     }
 
-    fn shell(project: &Sandbox, script: &str, advice: &str) -> Result<(), String> {
-        let devenv = project.command(&[""; 0]);
-        let program = Path::new(devenv.get_program()).parent().expect("its folder").to_path_buf();
-        let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());
-        let mut shell = Command::new("sh");
-        shell.args(["-ec", script]).current_dir(project.root()).env_clear();
-        shell.envs(devenv.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        shell.env("KINDS", Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/kinds"));
-        let done = shell.env("PATH", path).env("ADVICE", advice).output().expect("a shell");
-        let outcome = Outcome::of(&done);
+    fn follow(project: &Sandbox, script: &str, advice: &str) -> Result<(), String> {
+        let outcome = shell(project, script, advice);
         if outcome.code == 0 { Ok(()) } else { Err(format!("{script}: {outcome:?}")) }
     }
 
@@ -101,7 +105,7 @@ impl Case {
     fn tried(&self) -> Result<(), String> {
         let files: Vec<(&str, &str)> = self.files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
         let project = Sandbox::new(&files);
-        Self::shell(&project, &self.setup, "")?;
+        Self::follow(&project, &self.setup, "")?;
         let shown = self.show(&project);
         let line = shown.stderr.lines().chain(shown.stdout.lines()).find(|line| line.contains(self.said()));
         let Some(line) = line else { return Err(format!("is not shown: {shown:?}")) };
@@ -113,7 +117,7 @@ impl Case {
         for (path, text) in &self.write {
             project.write(path, text);
         }
-        Self::shell(&project, &self.follow, &advice)?;
+        Self::follow(&project, &self.follow, &advice)?;
         let after = self.show(&project);
         match [&after.stderr, &after.stdout].into_iter().find(|text| text.contains(self.said())) {
             Some(still) => Err(format!("is still there ({advice}): {still}")),
@@ -132,7 +136,7 @@ fn whoever_follows_the_advice_is_rid_of_the_message() {
 }
 
 /// The code of the sources, without tests, by path.
-fn sources() -> Vec<(String, String)> {
+pub(crate) fn sources() -> Vec<(String, String)> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(folder).expect("a folder of sources") {
             let path = entry.expect("an entry").path();
@@ -155,7 +159,7 @@ fn sources() -> Vec<(String, String)> {
 }
 
 /// The texts of a piece of code, and where the bracket that was open before it closes.
-fn texts(code: &str) -> (Vec<String>, usize) {
+pub(crate) fn texts(code: &str) -> (Vec<String>, usize) {
     let (mut texts, mut text, mut depth) = (Vec::new(), None::<String>, 1);
     let mut letters = code.char_indices().peekable();
     while let Some((at, letter)) = letters.next() {
@@ -231,7 +235,7 @@ fn no_message_sends_anybody_to_the_engine_s_own_names() {
 }
 
 /// Whether a command line that a text names can be typed.
-fn can_be_typed(words: &str) -> Result<(), String> {
+pub(crate) fn can_be_typed(words: &str) -> Result<(), String> {
     // The last of a pipe's, without what a shell does with it.
     let words = words.rsplit("| ").find(|part| part.starts_with("devenv")).unwrap_or(words);
     let words = words.split([';', '>', '|']).next().unwrap_or_default();

@@ -6,11 +6,15 @@
 #[allow(dead_code, reason = "each test binary uses its own part of it")]
 mod sandbox;
 
+#[path = "../docs/pages.rs"]
+mod pages;
+
 mod advice;
 mod architecture;
 mod asked;
 mod bounds;
 mod commands;
+mod docs;
 mod fuzzed;
 mod history;
 mod hostile;
@@ -20,6 +24,7 @@ mod manifests;
 mod overlay;
 mod pin;
 mod places;
+mod reference;
 mod report;
 mod terminal;
 mod tools;

@@ -7,6 +7,10 @@
 #[allow(dead_code, reason = "each test binary uses its own part of it")]
 mod project;
 
+#[path = "../docs/pages.rs"]
+#[allow(dead_code, reason = "each test binary uses its own part of it")]
+mod pages;
+
 mod branches;
 mod broker;
 mod bundle;
@@ -39,6 +43,7 @@ mod sandbox;
 mod secrets;
 mod seeds;
 mod server;
+mod session;
 mod terminal;
 mod tiny_registry;
 mod tls;

@@ -120,7 +120,8 @@ pub(super) fn stopped() -> Failure {
     Failure::new(
         Exit::Failed,
         Diagnostic::error(STOPPED, "stopped before everything was done")
-            .help("`devenv up` goes on where this run stopped"),
+            .help("`devenv up` goes on where this run stopped")
+            .help("`devenv down` stops what already runs, and keeps the data"),
     )
 }
 

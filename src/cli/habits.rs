@@ -39,10 +39,23 @@ const DISCARDING: &[&str] = &["reset", "restore", "rm", "gc"];
 
 /// Reads the command line. The error of an unknown command names the right one, where it is known.
 pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Cli, clap::Error> {
-    Cli::try_parse_from(arguments).map_err(corrected)
+    let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+    Cli::try_parse_from(&arguments).map_err(|error| corrected(error, &arguments))
 }
 
-fn corrected(mut error: clap::Error) -> clap::Error {
+/// Commands that take a command of the user's after `--`.
+const TAKE_A_COMMAND: &[&str] = &["run", "shell"];
+
+fn corrected(mut error: clap::Error, arguments: &[OsString]) -> clap::Error {
+    if error.kind() == ErrorKind::UnknownArgument
+        && let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidArg)
+        && !word.starts_with('-')
+        && arguments.iter().any(|one| TAKE_A_COMMAND.iter().any(|name| one == name))
+    {
+        let instead = format!("a command comes after `--`: `-- {word} …`");
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![StyledStr::from(instead)]));
+        return error;
+    }
     if error.kind() != ErrorKind::InvalidSubcommand {
         return error;
     }
@@ -90,6 +103,14 @@ mod tests {
             let told = told(&[word]);
             assert!(told.contains(instead), "{told}");
             assert!(command.find_subcommand(word).is_none(), "{word}");
+        }
+    }
+
+    #[test]
+    fn a_command_without_the_dashes_before_it_is_told_where_they_go() {
+        for words in [&["run", "python3", "app.py", "--port", "3"][..], &["shell", "db", "psql", "-c", "SELECT 1"]] {
+            let told = told(words);
+            assert!(told.contains("a command comes after `--`: `-- p"), "{told}");
         }
     }
 

@@ -183,7 +183,7 @@ pub(super) async fn source(global: &Global, files: &[PathBuf], printer: &Printer
     let Ok(observed) = engine.observe_containers().await else { return Ok(found) };
     let root = root(global, files, &machine, &observed)?;
     let Some(identity) = environment_of(&root, &machine, &observed) else { return Ok(found) };
-    found.choice = plan::chosen(&identity, &observed);
+    found.choice = without_gone(plan::chosen(&identity, &observed), &root, printer);
     if !found.choice.files.is_empty() {
         printer.line(&read_again(&found.choice));
         let chosen = Chosen::of(root, found.choice.clone(), &machine, &engine, &observed).await?;
@@ -252,6 +252,9 @@ pub(super) async fn open(global: &Global, wish: &Wish<'_>, printer: &Printer) ->
                 return Err(failure);
             }
         };
+        // Who uses what runs is served by what its containers were made for.
+        let keeps_gone = wish.or_by_labels || !wish.files.is_empty();
+        let last = if keeps_gone { last } else { without_gone(last, &root, printer) };
         let manifests = |choice: &Choice| Choice { env_file: None, ..choice.clone() };
         let is_read = chosen.as_ref().map(|chosen| manifests(&chosen.choice)).unwrap_or_default() == manifests(&last);
         if wish.files.is_empty() && !is_read {
@@ -332,13 +335,29 @@ async fn by_labels(global: &Global, wish: &Wish<'_>, printer: &Printer) -> Resul
     Ok(Some(Opened { project, engine: found.engine, lock, observed }))
 }
 
+/// An earlier choice without its manifests, where none of them is there any more; says so. Whoever deleted or renamed
+/// them is not to be stopped by a word that was typed long ago.
+fn without_gone(last: Choice, root: &Path, printer: &Printer) -> Choice {
+    let is_gone = |file: &PathBuf| !is_stdin(file) && !root.join(file).exists();
+    if last.files.is_empty() || !last.files.iter().all(is_gone) {
+        return last;
+    }
+    let (names, verb) = (names(&last), if last.files.len() == 1 { "is" } else { "are" });
+    printer.line(&format!("{names} {verb} gone, which the last `-f` named: looking for production's files"));
+    Choice { env_file: last.env_file, ..Choice::default() }
+}
+
 /// `reading deploy/stack.yml again, as the last -f said`
 fn read_again(last: &Choice) -> String {
+    format!("reading {} again, since the last `-f` named it; `-f` names another", names(last))
+}
+
+/// The manifests of a choice, as people read them.
+fn names(choice: &Choice) -> String {
     let name = |file: &PathBuf| {
         if is_stdin(file) { "what standard input said".to_owned() } else { file.display().to_string() }
     };
-    let names: Vec<String> = last.files.iter().map(name).collect();
-    format!("reading {} again, since the last `-f` named it; `-f` names another", visible(&names.join(", ")))
+    visible(&choice.files.iter().map(name).collect::<Vec<_>>().join(", ")).into_owned()
 }
 
 /// What the engine has, and what was chosen before.

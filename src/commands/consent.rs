@@ -6,7 +6,9 @@
 use super::session::Project;
 use crate::machine::{Agreement, Digests, Programs, Trust};
 use crate::manifest::{self, Reading, unsafe_variable};
-use crate::model::{Diagnostic, Exit, Failure, Origin, Piece, Seed, SeedSource, Value, Variable, digest_of_bytes};
+use crate::model::{
+    Diagnostic, Exit, Failure, Origin, Piece, Seed, SeedSource, Value, Variable, digest_of_bytes, shell_words,
+};
 use crate::project::{Checkout, Fault};
 use crate::ui::{self, Answer, Printer, visible};
 use std::collections::BTreeSet;
@@ -127,22 +129,6 @@ fn named_files(root: &Path, command: &[String]) -> BTreeSet<PathBuf> {
     };
     let all = named.chain(program).filter(|path| path.is_file() && programs.is_of_checkout(path));
     all.map(|path| from_root(&path)).collect()
-}
-
-/// A command's words as one would type them.
-pub(super) fn shell_words(command: &[String]) -> String {
-    if let [shell, option, line] = command
-        && shell == "sh"
-        && option == "-c"
-    {
-        return line.clone();
-    }
-    let plain =
-        |word: &String| !word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || "/._-+@%=:,".contains(c));
-    let quoted = command
-        .iter()
-        .map(|word| if plain(word) { word.clone() } else { format!("'{}'", word.replace('\'', r"'\''")) });
-    quoted.collect::<Vec<_>>().join(" ")
 }
 
 fn shown(path: &Path) -> String {
@@ -349,7 +335,5 @@ mod tests {
         let line = checkout.request().line();
         assert!(line.starts_with("db  services.local.yaml:3  true "), "{line}");
         assert!(!line.chars().any(|c| c.is_control() || c == '\u{202e}'), "{line:?}");
-        let words = ["sh", "a b", "it's", ""].map(str::to_owned);
-        assert_eq!(shell_words(&words), r"sh 'a b' 'it'\''s' ''");
     }
 }

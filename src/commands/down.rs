@@ -18,7 +18,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], down: &Down, printer
     let Found { engine, identity, observed, .. } = found;
     let plan = plan::teardown(&identity, &observed, down.volumes);
     if plan.steps.is_empty() {
-        printer.line("nothing to take down: this environment does not run");
+        printer.line("nothing to take down: no environment of this folder runs; `devenv ls` shows every environment");
         return Ok(());
     }
     let volumes: Vec<&str> = plan

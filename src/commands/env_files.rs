@@ -149,7 +149,9 @@ pub(crate) fn write(project: &Project, ready: &Ready, main: &Main) -> Result<Wri
     for group in groups(project, &ready.fields, main)? {
         let done = group.file.write(&dotenv::merge(&group.existing, &group.block))?;
         written.changed |= done.changed;
-        written.count += group.rendered.entries.len();
+        if group.app.is_none() {
+            written.count = group.rendered.entries.len();
+        }
         for name in group.rendered.to_fill_in {
             if !written.to_fill_in.contains(&name) {
                 written.to_fill_in.push(name);

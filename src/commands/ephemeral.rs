@@ -140,7 +140,7 @@ async fn all_up(
             Ok(ready)
         }
         signal = signals.next() => {
-            printer.line(&format!("{} came: removing everything", name_of(signal)));
+            printer.line(&format!("received {}: removing everything", name_of(signal)));
             stop_all();
             // What the engine is making now can be removed once it is made.
             let _ = tokio::time::timeout(LAST_STEPS, all).await;

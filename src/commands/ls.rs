@@ -1,10 +1,9 @@
 //! `devenv ls`: the environments of this machine.
 
-use super::consent::shell_words;
 use super::session::{Machine, connect};
 use crate::cli::{Global, Ls};
 use crate::docker::EngineError;
-use crate::model::Failure;
+use crate::model::{Failure, shell_word};
 use crate::plan::{self, Listed};
 use crate::ui::{Printer, Table, age};
 use serde_json::json;
@@ -42,7 +41,7 @@ pub(crate) async fn run(global: &Global, ls: &Ls, printer: &Printer) -> Result<(
     }
     printer.data(&table.render(printer))?;
     if let Some(gone) = all.iter().find(|one| is_gone(one)) {
-        let folder = shell_words(std::slice::from_ref(&gone.root));
+        let folder = shell_word(&gone.root);
         printer.line(&format!(
             "a checkout that was moved or deleted leaves its environment: to take one away with its data, \
              `mkdir -p {folder} && devenv -C {folder} down --volumes`"

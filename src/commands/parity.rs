@@ -52,6 +52,9 @@ pub(crate) async fn run(
     report.sections.extend(gaps.sections);
     report.sort();
     show(&report, command.format, printer)?;
+    if production.is_none() {
+        printer.line("production's own servers were not asked: `devenv parity --against SERVICE=URL` asks them too");
+    }
     check(&report, command)
 }
 

@@ -53,7 +53,7 @@ pub(crate) async fn run(
             })
             .collect();
         return printer.json(&serde_json::json!({
-            "environment": project.identity.name, "steps": steps, "consent": consent::json(&asked, &trust),
+            "environment": project.identity.name, "steps": steps, "seeded_first": taken, "consent": consent::json(&asked, &trust),
             "not_carried_out": not_carried_out_json(&project.reading.stack.services),
         }));
     }
@@ -68,7 +68,8 @@ pub(crate) async fn run(
         table.row([step.service.as_str(), verb, &what, &step.cause]);
     }
     printer.data(&table.render(printer))?;
-    let mut more = consent::lines(&asked, &trust).into_iter().chain(not_carried_out);
+    let seeded = (!taken.is_empty()).then(|| format!("seeded first  {}", taken.join(", ")));
+    let mut more = seeded.into_iter().chain(consent::lines(&asked, &trust)).chain(not_carried_out);
     more.try_for_each(|line| printer.data(&format!("{line}\n")))
 }
 

@@ -45,20 +45,23 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
     printer.diagnostics(&env_files::check(&project, &env)?);
     let user_lines = lines(&project, &env, run.app.as_deref(), printer)?;
     printer.diagnostics(&unset::told(&project.unset, &user_lines));
+    let mut signals = Signals::new()?;
     let ready = {
         // Held until what is there is proven and written.
         let lock = lock;
-        let begun = Box::pin(branch::begin(&project, &engine, None, global, &run.start, printer)).await?;
         let interrupted = lock.as_ref().and_then(|lock| lock.interrupted);
         let stop = Stop::default();
         let starting =
             Starting { engine: &engine, start: &run.start, printer, silent: false, began, stop, interrupted };
-        let ready = up::bring_up(&project, &starting, &env.lines, (!begun).then_some(observed)).await?;
+        let brought_up = async {
+            let begun = Box::pin(branch::begin(&project, &engine, None, global, &run.start, printer)).await?;
+            up::bring_up(&project, &starting, &env.lines, (!begun).then_some(observed)).await
+        };
+        let ready = signals.or_stop(&starting.stop, printer, brought_up).await?;
         let written = env_files::write(&project, &ready, &env)?;
         printer.diagnostics(&written.notes);
         ready
     };
-    let mut signals = Signals::new()?;
     let variables = variables_for(&project, &ready, &user_lines, run.app.as_deref())?;
     run_all(&run.command, vec![Child { variables, lane: None }], &mut signals, printer).await
 }

@@ -1,7 +1,11 @@
 //! The signals that end a run in an orderly way.
 
+use crate::apply::{self, Stop};
 use crate::model::{Diagnostic, Exit, Failure};
-use rustix::process::Signal;
+use crate::ui::Printer;
+use rustix::process::{Signal, getpid, kill_process};
+use std::future::{self, Future};
+use std::pin::pin;
 use tokio::signal::unix::{self, SignalKind};
 
 /// The signals that end a run.
@@ -34,6 +38,38 @@ impl Signals {
             _ = self.terminate.recv() => Signal::TERM,
             _ = self.hang_up.recv() => Signal::HUP,
         }
+    }
+
+    /// Does the work. A signal asks it to stop, and the work ends once the engine has done what it was asked for: so the
+    /// next command finds nothing half made. A second signal kills this process; the next command waits for the engine.
+    pub(super) async fn or_stop<T>(
+        &mut self,
+        stop: &Stop,
+        printer: &Printer,
+        work: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let mut work = pin!(work);
+        let signal = tokio::select! {
+            done = &mut work => return done,
+            signal = self.next() => signal,
+        };
+        printer.always(&format!(
+            "received {}: waiting for the engine to finish its step; once more ends devenv at once",
+            name_of(signal)
+        ));
+        stop.ask();
+        let done = tokio::select! {
+            done = work => done,
+            _ = self.next() => {
+                let _ = kill_process(getpid(), Signal::KILL);
+                future::pending().await
+            }
+        };
+        done.map_err(
+            |failure| {
+                if apply::is_stopped(&failure) { Failure { exit: Exit::Cancelled, ..failure } } else { failure }
+            },
+        )
     }
 }
 

@@ -3,6 +3,7 @@
 use super::checkout::{self, Opened, Wish};
 use super::env_files::{self, Written};
 use super::session::{Project, Purpose, steps, strictness, unknown_service};
+use super::signals::Signals;
 use super::{branch, choice, consent, gc, layers, lock, seeds, snapshot, unset};
 use crate::apply;
 use crate::cli::{Global, Start, Up};
@@ -45,12 +46,15 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
     let interrupted = lock.as_ref().and_then(|lock| lock.interrupted);
     let stop = apply::Stop::default();
     let start = Starting { engine: &engine, start: &up.start, printer, silent: up.json, began, stop, interrupted };
-    let begun = Box::pin(branch::begin(&project, &engine, up.from.as_deref(), global, &up.start, printer)).await?;
-    if up.reseed {
-        reseed(&project, &start, up.yes).await?;
-    }
-    let seen = (!begun && !up.reseed).then_some(observed);
-    let ready = bring_up(&project, &start, &env.lines, seen).await?;
+    let brought_up = async {
+        let begun = Box::pin(branch::begin(&project, &engine, up.from.as_deref(), global, &up.start, printer)).await?;
+        if up.reseed {
+            reseed(&project, &start, up.yes).await?;
+        }
+        let seen = (!begun && !up.reseed).then_some(observed);
+        bring_up(&project, &start, &env.lines, seen).await
+    };
+    let ready = Signals::new()?.or_stop(&start.stop, printer, brought_up).await?;
     let written = env_files::write(&project, &ready, &env)?;
     printer.diagnostics(&written.notes);
     let locked = lock::make_missing(&project, &engine, printer).await;

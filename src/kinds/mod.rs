@@ -359,6 +359,11 @@ impl Family {
         if self.admin.as_deref() == Some(name) { Some(Rights::Superuser) } else { self.rights }
     }
 
+    /// Whether its files load `RabbitMQ` definitions of ours, so that a manifest's can be loaded with them.
+    pub fn loads_definitions(&self) -> bool {
+        self.files.iter().any(|file| file.content.contains("rabbitmq_definitions"))
+    }
+
     /// Where data of that major lies.
     pub fn data_folder(&self, major: Option<u64>) -> Option<&str> {
         highest(&self.data, major.unwrap_or(u64::MAX)).map(String::as_str)

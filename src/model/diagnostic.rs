@@ -35,7 +35,7 @@ pub enum Exit {
     NotExecutable = 126,
     /// There is no such command.
     NoCommand = 127,
-    /// A question was answered by Ctrl-C.
+    /// Ctrl-C was the answer to a question, or a signal stopped the command before it was done.
     Cancelled = 130,
 }
 

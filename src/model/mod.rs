@@ -24,6 +24,7 @@ mod requirement;
 mod rights;
 mod secret;
 mod seed;
+mod shell;
 mod stack;
 mod template;
 mod tool;
@@ -54,6 +55,7 @@ pub use requirement::{Requirement, Tilde};
 pub use rights::Rights;
 pub use secret::Secret;
 pub use seed::{Seed, SeedSource};
+pub use shell::{shell_word, shell_words};
 pub use stack::{
     App, Credential, Database, EnvInput, InitFile, Key, Service, Setting, Source, Stack, Support, User, Value, Variable,
 };

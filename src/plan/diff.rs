@@ -2,7 +2,9 @@
 
 use super::desired::joined;
 use super::{Desired, DesiredService, Identity, VolumeSpec};
-use crate::model::{ContainerSpec, Diagnostic, ImageRef, Observed, ObservedContainer, ObservedVolume, Way, label};
+use crate::model::{
+    ContainerSpec, Diagnostic, ImageRef, Observed, ObservedContainer, ObservedVolume, Way, label, shell_words,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -418,21 +420,31 @@ fn old_data(
     }
     let old = olds.into_iter().max()?;
     let (name, title) = (&service.name, &service.title);
-    let dump = match service.kind.as_str() {
-        "postgres" => format!("devenv shell --admin {name} -- pg_dumpall > {name}.sql"),
-        _ => format!("devenv shell {name} > {name}.sql"),
-    };
-    let load = match service.kind.as_str() {
-        "postgres" => format!("devenv shell --admin {name} -- psql postgres < {name}.sql"),
-        _ => format!("devenv shell {name} < {name}.sql"),
-    };
+    let (dump, load) = dump_and_load(service);
     Some(
         Diagnostic::error("data-of-another-major", format!("the data of {name} was written by {title} {old}, and {title} {major} cannot read it"))
             .at(&service.image_origin, format!("{title} {major} here"))
             .because(format!("a new major version of {title} keeps its data in another form; the old data is untouched"))
             .help(format!("start fresh beside it (the old data is kept): `devenv up --fresh {name}`"))
             .help(format!(
-                "or take the data along: put version {old} back, `devenv up`, `{dump}`, then version {major} again, `devenv up --fresh {name}`, `{load}`"
+                "or take the data along: put version {old} back, `devenv up`, `{dump}`, then version {major} again, `devenv up --fresh {name}`, `{load}`, `devenv up`"
             )),
     )
+}
+
+/// The commands that write all data of a service to a file, and load it. What is loaded replaces what is there, for fresh
+/// data may begin with seeds, or with what an init script made.
+fn dump_and_load(service: &DesiredService) -> (String, String) {
+    let name = &service.name;
+    let shell = format!("devenv shell --admin {name}");
+    if service.kind == "postgres" {
+        let dump = format!("{shell} -- pg_dumpall --clean --if-exists > {name}.sql");
+        return (dump, format!("{shell} -- psql postgres < {name}.sql"));
+    }
+    let admin = service.admin.as_ref().and_then(|admin| admin.user.as_deref()).unwrap_or("root");
+    let program = if service.kind == "mariadb" { "mariadb-dump" } else { "mysqldump" };
+    let databases: BTreeSet<&str> = service.endpoints.iter().filter_map(|one| one.database.as_deref()).collect();
+    let databases = shell_words(&databases.into_iter().collect::<Vec<_>>());
+    let dump = format!("{shell} -- {program} --user={admin} --databases {databases} > {name}.sql");
+    (dump, format!("{shell} < {name}.sql"))
 }

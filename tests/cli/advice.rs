@@ -6,7 +6,6 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 /// One message, shown and followed.
 #[derive(Deserialize)]
@@ -67,14 +66,9 @@ fn elsewhere() -> Vec<Elsewhere> {
 
 /// What a shell makes of a script in the project, with the built program on PATH.
 pub(crate) fn shell(project: &Sandbox, script: &str, advice: &str) -> Outcome {
-    let devenv = project.command(&[""; 0]);
-    let program = Path::new(devenv.get_program()).parent().expect("its folder").to_path_buf();
-    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap_or_default());
-    let mut shell = Command::new("sh");
-    shell.args(["-ec", script]).current_dir(project.root()).env_clear().stdin(Stdio::null());
-    shell.envs(devenv.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut shell = project.shell(script);
     shell.env("KINDS", Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/kinds"));
-    Outcome::of(&shell.env("PATH", path).env("ADVICE", advice).output().expect("a shell"))
+    Outcome::of(&shell.env("ADVICE", advice).output().expect("a shell"))
 }
 
 impl Case {

@@ -120,53 +120,39 @@ fn another_version_of_the_same_data_replaces_the_container_and_keeps_the_data() 
 #[test]
 fn another_major_version_is_refused_on_old_data_and_started_fresh_beside_it() {
     let db = |version: &str| format!("{{kind: postgres, version: \"{version}\", databases: [shop]}}");
-    let project = Sandbox::new(&[("services.yaml", &manifest(&db("15.18"), CACHE))]);
+    let project = Sandbox::new(&[
+        ("services.yaml", &manifest(&db("15.18"), CACHE)),
+        ("services.local.yaml", "seeds: {db: [kept.sql]}\n"),
+        ("kept.sql", "CREATE TABLE kept (x int); INSERT INTO kept VALUES (0);\n"),
+    ]);
     project.succeed(&["up"]);
     let (containers, volumes, env) = (project.containers(), project.volumes(), project.read(".env"));
     let url = project.env()["DATABASE_URL"].clone();
-    sql(&url, "CREATE TABLE kept (x int); INSERT INTO kept VALUES (15)").unwrap();
+    sql(&url, "UPDATE kept SET x = 15").unwrap();
 
     // Refused, with both versions and the commands that lead on; nothing has changed.
     project.write("services.yaml", &manifest(&db("17.12"), CACHE));
+    let mut help = String::new();
     for command in ["plan", "up"] {
         let refused = project.fail(1, &[command]);
-        for part in [
-            "Postgres 15",
-            "Postgres 17",
-            "services.yaml:3",
-            "`devenv up --fresh db`",
-            "`devenv shell --admin db -- pg_dumpall > db.sql`",
-            "`devenv shell --admin db -- psql postgres < db.sql`",
-        ] {
+        for part in ["Postgres 15", "Postgres 17", "services.yaml:3", "`devenv up --fresh db`"] {
             assert!(refused.stderr.contains(part), "{part}: {}", refused.stderr);
         }
+        help = refused.stderr;
     }
     assert_eq!((project.containers(), project.volumes(), project.read(".env")), (containers, volumes.clone(), env));
     assert_eq!(one(&url, "SELECT x FROM kept"), "15");
 
-    // The commands as they were given: dump while the old version runs, load into the new one.
-    project.write("services.yaml", &manifest(&db("15.18"), CACHE));
-    let dump = project.succeed(&["shell", "--admin", "db", "--", "pg_dumpall"]).stdout;
-    assert!(dump.contains("CREATE TABLE public.kept"), "{dump}");
-    project.write("services.yaml", &manifest(&db("17.12"), CACHE));
-    project.succeed(&["up", "--fresh", "db"]);
+    take_along(&project, &help, [&manifest(&db("15.18"), CACHE), &manifest(&db("17.12"), CACHE)]);
     let url = project.env()["DATABASE_URL"].clone();
     assert!(one(&url, "SHOW server_version").starts_with("17."));
-    assert_eq!(one(&url, "SELECT count(*) FROM pg_tables WHERE tablename = 'kept'"), "0");
-    let mut load = project.command(&["shell", "--admin", "db", "--", "psql", "postgres"]);
-    let file = project.path("db.sql");
-    std::fs::write(&file, dump).unwrap();
-    let loaded = load.stdin(std::fs::File::open(&file).unwrap()).output().unwrap();
-    assert!(loaded.status.success(), "{loaded:?}");
-    // The dump carries the old logins; the next `up` gives them this environment's own passwords again.
-    project.succeed(&["up"]);
-    assert_eq!(one(&project.env()["DATABASE_URL"], "SELECT x FROM kept"), "15");
+    assert_eq!(one(&url, "SELECT x FROM kept"), "15", "not what fresh data was seeded with");
 
     // The old volume is there as it was: going back finds it.
     for volume in &volumes {
         assert!(project.volumes().contains(volume), "{volume} is gone");
     }
-    sql(&project.env()["DATABASE_URL"], "UPDATE kept SET x = 17").unwrap();
+    sql(&url, "UPDATE kept SET x = 17").unwrap();
     project.write("services.yaml", &manifest(&db("15.18"), CACHE));
     project.succeed(&["up"]);
     let url = project.env()["DATABASE_URL"].clone();
@@ -175,67 +161,36 @@ fn another_major_version_is_refused_on_old_data_and_started_fresh_beside_it() {
 }
 
 #[test]
-fn a_service_starts_fresh_beside_its_old_data_and_stays_there() {
-    let project = Sandbox::new(&[("services.yaml", &manifest("{kind: memcached, version: \"1.6.18\"}", CACHE))]);
+fn the_data_of_mariadb_is_taken_along_to_another_major_version_as_the_message_says() {
+    let db = |version: &str| format!("{{kind: mariadb, version: \"{version}\", databases: [shop, audit]}}");
+    let project = Sandbox::new(&[("services.yaml", &manifest(&db("10.11.18"), CACHE))]);
     project.succeed(&["up"]);
-    let url = project.env()["REDIS_URL"].clone();
-    redis(&url, &["SET", "kept", "7"]);
-    let old = project.volumes();
-    project.succeed(&["up", "--fresh", "cache"]);
-    assert_eq!(project.env()["REDIS_URL"], url);
-    assert_eq!(redis(&url, &["GET", "kept"]), ["nil"]);
-    assert_eq!(project.volumes().len(), 2, "{:?}", project.volumes());
-    assert!(project.volumes().contains(&old[0]), "{:?}", project.volumes());
-    redis(&url, &["SET", "newer", "8"]);
-    let container = project.container("cache");
-    project.succeed(&["up"]);
-    assert_eq!(project.container("cache"), container);
-    project.succeed(&["down"]);
-    project.succeed(&["up"]);
-    assert_eq!(redis(&url, &["GET", "newer"]), ["8"]);
-    project.succeed(&["env", "--check"]);
+    let ask = |query: &str| {
+        let output =
+            project.command(&["shell", "--admin", "db", "--", "mariadb", "--user=root", "-Ne", query]).output();
+        String::from_utf8(output.expect("the built program").stdout).expect("text").trim().to_owned()
+    };
+    ask("CREATE TABLE shop.kept (x int); INSERT INTO shop.kept VALUES (10); CREATE TABLE audit.kept (x int)");
+
+    project.write("services.yaml", &manifest(&db("11.8.9"), CACHE));
+    let help = project.fail(1, &["up"]).stderr;
+    take_along(&project, &help, [&manifest(&db("10.11.18"), CACHE), &manifest(&db("11.8.9"), CACHE)]);
+    assert!(ask("SELECT VERSION()").starts_with("11.8"));
+    assert_eq!(ask("SELECT x FROM shop.kept"), "10");
+    assert_eq!(ask("SELECT count(*) FROM audit.kept"), "0");
 }
 
-#[test]
-fn a_service_that_is_declared_no_more_goes_and_its_data_stays() {
-    let project = Sandbox::new(&[("services.yaml", &manifest("{kind: valkey, version: \"8.1.1\"}", CACHE))]);
-    project.succeed(&["up"]);
-    let volumes = project.volumes();
-    redis(&project.env()["DATABASE_URL"], &["SET", "kept", "7"]);
-    redis(&project.env()["DATABASE_URL"], &["SAVE"]);
-
-    let whole = project.read("services.yaml");
-    project.write(
-        "services.yaml",
-        &format!("name: shop\nservices:\n  cache: {CACHE}\nvariables: {{REDIS_URL: \"${{cache.url}}\"}}\n"),
-    );
-    let plan = project.succeed(&["plan"]).stdout;
-    assert!(plan.contains("it is no longer wanted here"), "{plan}");
-    project.succeed(&["up"]);
-    assert_eq!(project.containers().into_keys().collect::<Vec<_>>(), ["cache"]);
-    assert!(!project.env().contains_key("DATABASE_URL"));
-    assert_eq!(project.volumes(), volumes);
-
-    project.write("services.yaml", &whole);
-    project.succeed(&["up"]);
-    assert_eq!(redis(&project.env()["DATABASE_URL"], &["GET", "kept"]), ["7"]);
-}
-
-#[test]
-fn what_was_stopped_or_removed_by_hand_is_brought_back() {
-    let project = Sandbox::new(&[("services.yaml", &manifest("{kind: valkey, version: \"8.1.1\"}", CACHE))]);
-    project.succeed(&["up"]);
-    let (before, env) = (project.containers(), project.env());
-    docker(&["stop", &before["cache"]]);
-    docker(&["rm", "-f", &before["db"]]);
-    project.succeed(&["up"]);
-    assert_eq!(project.container("cache"), before["cache"], "a stopped one is started, not made again");
-    assert_ne!(project.container("db"), before["db"]);
-    assert_eq!(project.env(), env);
-    assert_eq!(redis(&env["DATABASE_URL"], &["PING"]), ["PONG"]);
-
-    // Paused, or cut off its network: whatever `up` finds, it ends with servers that answer.
-    docker(&["pause", &before["cache"]]);
-    project.succeed(&["up"]);
-    assert_eq!(redis(&env["REDIS_URL"], &["PING"]), ["PONG"]);
+/// Does what the message says, word for word, to take data along from the first manifest's version to the second's.
+fn take_along(project: &Sandbox, message: &str, [old, new]: [&String; 2]) {
+    let line = message.lines().find(|line| line.contains("or take the data along")).expect("the advice");
+    let (before, after) = line.split_once("then version").expect("two versions");
+    for (manifest, words) in [(old, before), (new, after)] {
+        project.write("services.yaml", manifest);
+        let commands: Vec<&str> = words.split('`').skip(1).step_by(2).collect();
+        assert!(commands.len() >= 2, "{line}");
+        for command in commands {
+            let done = project.shell(command).output().expect("a shell");
+            assert!(done.status.success(), "{command}: {done:?}");
+        }
+    }
 }

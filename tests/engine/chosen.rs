@@ -170,6 +170,16 @@ fn commands_that_only_read_use_what_was_chosen_and_say_so() {
     let other = project.succeed(&["manifest", "-f", "other.yml"]);
     assert!(other.stdout.contains("other") && !other.stderr.contains("again"), "{other:?}");
     assert!(project.succeed(&["manifest"]).stdout.contains("cache"));
+    // One that is gone is not looked for for ever.
+    std::fs::remove_file(project.path("elsewhere/backing.yml")).unwrap();
+    project.write("compose.prod.yaml", CACHE);
+    for command in ["manifest", "up"] {
+        let outcome = project.succeed(&[command]);
+        let told = "elsewhere/backing.yml is gone, which the last `-f` named: looking for production's files";
+        assert_eq!(outcome.stderr.matches(told).count(), 1, "{outcome:?}");
+    }
+    assert!(!project.succeed(&["up"]).stderr.contains("the last `-f`"));
+    std::fs::remove_file(project.path("compose.prod.yaml")).unwrap();
     // An engine that does not answer remembers nothing.
     let alone = project.fail(3, &["--host", "unix:///nowhere.sock", "manifest"]);
     assert!(alone.stderr.contains("no manifest was found"), "{alone:?}");

@@ -94,6 +94,41 @@ fn an_ephemeral_run_that_is_interrupted_removes_everything() {
 }
 
 #[test]
+fn an_up_that_is_interrupted_ends_with_the_engine_s_step_and_says_how_to_go_on() {
+    let project = Sandbox::new(&[("services.yaml", REDIS)]);
+    for command in [&["up"][..], &["run", "--", "true"]] {
+        let proxy = EngineProxy::stop_at("/start", Moment::Before, Then::Hold);
+        let running = project.spawn(&[&["--host", &proxy.host()], command].concat());
+        wait_until("it asks for the start", || proxy.has_stopped());
+        running.signal("INT");
+        wait_until("the signal has come", || running.stderr().contains("received SIGINT"));
+        proxy.release();
+        let ended = running.end();
+        assert_eq!(ended.code, 130, "{ended:?}");
+        for help in ["`devenv up` goes on where this run stopped", "`devenv down` stops what already runs"] {
+            assert!(ended.stderr.contains(help), "{ended:?}");
+        }
+        let begun = project.container("cache");
+        assert_eq!(docker(&["inspect", "--format", "{{.State.Running}}", &begun]).trim(), "true");
+        project.succeed(&["up"]);
+        assert_eq!(project.container("cache"), begun, "the next one goes on with it");
+        project.succeed(&["down"]);
+    }
+
+    // Whoever does not want to wait for the engine asks twice, and the next command waits.
+    let proxy = EngineProxy::stop_at("/start", Moment::Before, Then::Hold);
+    let running = project.spawn(&["--host", &proxy.host(), "up"]);
+    wait_until("it asks for the start", || proxy.has_stopped());
+    running.signal("INT");
+    wait_until("the signal has come", || running.stderr().contains("received SIGINT"));
+    running.signal("INT");
+    assert_eq!(running.end().code, 128 + 9);
+    proxy.release();
+    project.succeed(&["up"]);
+    assert_eq!(redis(&project.env()["REDIS_URL"], &["PING"]), ["PONG"]);
+}
+
+#[test]
 fn what_a_killed_ephemeral_run_left_is_removed_by_the_next_and_nothing_else_is() {
     let project = Sandbox::new(&[("services.yaml", REDIS)]);
     project.succeed(&["up"]);

@@ -377,7 +377,10 @@ fn what_would_run_on_this_machine_is_shown_by_manifest_and_plan_before_anybody_a
         let json = project.succeed(&[arguments, &["--json"]].concat()).json();
         let asked = &json["consent"][0];
         assert_eq!((&asked["text"], &asked["agreed"]), (&"sh seed.sh".into(), &false.into()), "{json:#}");
+        let seeded = if arguments[0] == "plan" { serde_json::json!(["db"]) } else { serde_json::Value::Null };
+        assert_eq!(json["seeded_first"], seeded, "{json:#}");
     }
+    assert!(project.succeed(&["plan"]).stdout.contains("seeded first  db\n"));
     let refused = project.fail(2, &["up"]);
     assert!(refused.stderr.contains("sh seed.sh") && refused.stderr.contains("devenv trust"), "{}", refused.stderr);
     assert!(!project.path("ran").exists());

@@ -85,6 +85,18 @@ impl Sandbox {
         command
     }
 
+    /// A shell that runs the lines in the project's folder and ends at the first that fails; `devenv` is the built
+    /// program.
+    pub(crate) fn shell(&self, lines: &str) -> Command {
+        let devenv = self.command(&[""; 0]);
+        let folder = Path::new(devenv.get_program()).parent().expect("its folder");
+        let mut shell = Command::new("sh");
+        shell.args(["-ec", lines]).current_dir(self.root()).env_clear().stdin(Stdio::null());
+        shell.envs(devenv.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        shell.env("PATH", format!("{}:{}", folder.display(), std::env::var("PATH").unwrap_or_default()));
+        shell
+    }
+
     /// Runs the program to its end.
     pub(crate) fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Outcome {
         Outcome::of(&self.command(arguments).output().expect("the built program"))

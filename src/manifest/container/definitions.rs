@@ -5,10 +5,11 @@
 //! another one (shovels, federation) is left out.
 
 use super::backing::Backing;
+use super::keys::Keys;
 use super::mount::{Mount, MountSource, MountedFile, SecretText};
 use super::words::plain;
 use crate::kinds::{arguments, rabbitmq_merged};
-use crate::model::{Credential, Diagnostic, Located, Origin, Support, User};
+use crate::model::{Credential, Diagnostic, Located, Origin, Service, Support, User};
 use serde_json::{Map, Value};
 
 /// Settings that name a definitions file, or a folder of them.
@@ -27,7 +28,7 @@ impl Backing<'_> {
     /// Paths in the container at which the broker looks for definitions, by its settings and variables.
     pub(super) fn definition_paths(&self, named_files: &[String]) -> Vec<String> {
         // Only what loads ours can load theirs with them.
-        if !self.family.files.iter().any(|file| file.content.contains("rabbitmq_definitions")) {
+        if !self.family.loads_definitions() {
             return Vec::new();
         }
         let mut paths = Vec::new();
@@ -89,30 +90,17 @@ impl Backing<'_> {
             if mount.target.rsplit('/').next() != Some(file.name.as_str()) && !is_one_of(&path, paths) {
                 continue;
             }
-            let found: Value = match serde_json::from_slice(&file.content) {
-                Ok(found) => found,
+            match take_definitions(&mut self.service, &file.content, &mount.origin) {
+                Ok(others) => left_out.extend(others),
                 Err(error) => {
                     let told = Diagnostic::warning("definitions", format!("{} is no JSON: {error}", file.name))
                         .at(&mount.origin, "the broker's definitions")
                         .help("export them anew: `rabbitmqctl export_definitions FILE`");
                     return self.unreadable(Some(told), key.to_owned());
                 }
-            };
-            let (taken, others) = taken(&found);
-            left_out.extend(others);
-            self.definition_logins(&found, &mount.origin);
-            let known = self.service.definitions.take().map(|known| known.value);
-            let merged = rabbitmq_merged(known.unwrap_or_default(), &taken);
-            self.service.definitions = Some(Located::new(merged, mount.origin.clone()));
+            }
         }
-        left_out.sort_unstable();
-        left_out.dedup();
-        if left_out.is_empty() {
-            self.keys.aside(key, Support::Reproduced, "loaded; its users have passwords of this environment");
-        } else {
-            let note = format!("loaded without {}, which lead to other brokers", left_out.join(", "));
-            self.keys.add(key, Support::Approximated, note);
-        }
+        definitions_loaded(&mut self.keys, key, left_out);
     }
 
     /// The files of a mount. Of a secret that the repository holds nothing is taken over but what [`taken`] takes.
@@ -141,25 +129,52 @@ impl Backing<'_> {
             }
         }
     }
+}
 
-    /// Virtual hosts and users of the definitions: the broker makes no default ones beside them. Who may open a vhost
-    /// comes first, since the first user is the one that apps get where nothing names another.
-    fn definition_logins(&mut self, found: &Value, origin: &Origin) {
-        for name in names(found, "vhosts") {
-            if !self.service.vhosts.iter().any(|known| known.value == name) {
-                self.service.vhosts.push(Located::new(name.to_owned(), origin.clone()));
-            }
+/// Takes over the definitions of one file; gives the names of the parts that are not taken over.
+pub(crate) fn take_definitions(
+    service: &mut Service,
+    json: &[u8],
+    origin: &Origin,
+) -> Result<Vec<&'static str>, serde_json::Error> {
+    let found: Value = serde_json::from_slice(json)?;
+    let (taken, left_out) = taken(&found);
+    take_logins(service, &found, origin);
+    let known = service.definitions.take().map(|known| known.value);
+    let merged = rabbitmq_merged(known.unwrap_or_default(), &taken);
+    service.definitions = Some(Located::new(merged, origin.clone()));
+    Ok(left_out)
+}
+
+/// Notes that the definitions that `key` names are loaded, and without which of their parts.
+pub(crate) fn definitions_loaded(keys: &mut Keys, key: &str, mut left_out: Vec<&str>) {
+    left_out.sort_unstable();
+    left_out.dedup();
+    if left_out.is_empty() {
+        keys.aside(key, Support::Reproduced, "loaded; its users have passwords of this environment");
+    } else {
+        let note = format!("loaded without {}, which lead to other brokers", left_out.join(", "));
+        keys.add(key, Support::Approximated, note);
+    }
+}
+
+/// Virtual hosts and users of the definitions: the broker makes no default ones beside them. Who may open a vhost comes
+/// first, since the first user is the one that apps get where nothing names another.
+fn take_logins(service: &mut Service, found: &Value, origin: &Origin) {
+    for name in names(found, "vhosts") {
+        if !service.vhosts.iter().any(|known| known.value == name) {
+            service.vhosts.push(Located::new(name.to_owned(), origin.clone()));
         }
-        let may_enter = |name: &&str| {
-            found["permissions"].as_array().into_iter().flatten().any(|permission| permission["user"] == **name)
-        };
-        let (first, others): (Vec<&str>, Vec<&str>) = names(found, "users").partition(may_enter);
-        for name in first.into_iter().chain(others) {
-            if !self.service.users.iter().any(|known| known.name.value == name) {
-                let credential = Credential::Own(format!("{}/{name}", self.service.name));
-                let name = Located::new(name.to_owned(), origin.clone());
-                self.service.users.push(User { name, credential, bound: false, rights: None });
-            }
+    }
+    let may_enter = |name: &&str| {
+        found["permissions"].as_array().into_iter().flatten().any(|permission| permission["user"] == **name)
+    };
+    let (first, others): (Vec<&str>, Vec<&str>) = names(found, "users").partition(may_enter);
+    for name in first.into_iter().chain(others) {
+        if !service.users.iter().any(|known| known.name.value == name) {
+            let credential = Credential::Own(format!("{}/{name}", service.name));
+            let name = Located::new(name.to_owned(), origin.clone());
+            service.users.push(User { name, credential, bound: false, rights: None });
         }
     }
 }

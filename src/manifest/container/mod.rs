@@ -15,6 +15,7 @@ mod words;
 
 pub(crate) use backing::Backing;
 pub(crate) use contents::extensions_in;
+pub(crate) use definitions::{definitions_loaded, take_definitions};
 pub(crate) use keys::Keys;
 pub(crate) use mount::{Mount, MountSource, SecretText};
 pub(crate) use words::{Sourced, Words, plain_words, sourced};

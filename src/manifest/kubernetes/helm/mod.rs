@@ -4,6 +4,7 @@
 //! chart's version is never a product's.
 
 mod chart;
+mod definitions;
 mod part;
 mod values;
 

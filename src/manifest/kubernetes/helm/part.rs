@@ -1,6 +1,7 @@
 //! The servers that a chart deploys: of its dependencies, of its own values, or the chart itself.
 
 use super::chart::{Chart, Dependency};
+use super::definitions;
 use super::text;
 use crate::kinds::{Family, Kind, Kinds};
 use crate::manifest::classify::{Class, Runs, classify, is_look_alike};
@@ -119,7 +120,7 @@ fn is_off(node: &Node) -> bool {
     SWITCHES.iter().any(|key| node.get(key).and_then(Node::as_bool) == Some(false))
 }
 
-fn values_at<'n>(node: &'n Node, path: &str) -> Option<&'n Node> {
+pub(super) fn values_at<'n>(node: &'n Node, path: &str) -> Option<&'n Node> {
     path.split('.').try_fold(node, |node, key| node.get(key)).filter(|node| !node.is_null())
 }
 
@@ -270,7 +271,12 @@ fn service(
         (None, _) => {}
     }
     login(&mut service, kind, values, &mut keys);
-    let told = ["image", "auth", "enabled", "create", "deploy", "install"];
+    let mut told = vec!["image", "auth", "enabled", "create", "deploy", "install"];
+    // Only an image that loads definitions of ours can load production's with them.
+    if kind.family(&service.family).is_some_and(Family::loads_definitions) {
+        definitions::read(&mut service, values, &mut keys);
+        told.extend(definitions::KEYS);
+    }
     let others: Vec<&str> =
         values.entries().map(|entry| entry.key.value.as_str()).filter(|key| !told.contains(key)).take(40).collect();
     if !others.is_empty() {

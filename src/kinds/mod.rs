@@ -99,7 +99,8 @@ pub struct Kind {
     /// type and ` user` is a login that is a resource of its own.
     #[serde(default)]
     pub rights: BTreeMap<String, Rights>,
-    /// What a login of the rights `master` is granted: Postgres' predefined roles, `MySQL`'s privileges.
+    /// What a login of the rights `master` is granted: Postgres' predefined roles, which one of the rights `monitor`
+    /// gets too, or `MySQL`'s privileges.
     #[serde(default)]
     pub master: Vec<String>,
     /// What a login of those rights may do in production and not here.

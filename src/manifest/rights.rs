@@ -25,7 +25,7 @@ pub(super) fn of_user(node: &Node, what: &str, kind: &Kind, expect: &mut Expect)
 fn read(node: &Node, of: &str, kind: &Kind, expect: &mut Expect) -> Option<Rights> {
     let word = expect.text(node, of)?;
     let Some(rights) = Rights::named(&word.value) else {
-        expect.wrong(node, of, "one of minimal, owner, master, superuser");
+        expect.wrong(node, of, "one of minimal, monitor, owner, master, superuser");
         return None;
     };
     if !kind.protocol.has_rights() {

@@ -6,7 +6,9 @@
 pub enum Rights {
     /// Everything on its own databases, or virtual hosts, and no more.
     Minimal,
-    /// The same, and it makes further databases, where a server has such a right (Postgres' `CREATEDB`).
+    /// The same, and it sees and ends what the server's other logins do (Postgres' `pg_monitor`, `pg_signal_backend`).
+    Monitor,
+    /// As the least, and it makes further databases, where a server has such a right (Postgres' `CREATEDB`).
     Owner,
     /// What a cloud gives the login that it makes with the server: databases, logins, monitoring, and no superuser.
     Master,
@@ -16,11 +18,12 @@ pub enum Rights {
 
 impl Rights {
     /// Every word that a file may say, the least first.
-    pub const NAMES: [&'static str; 4] = ["minimal", "owner", "master", "superuser"];
+    pub const NAMES: [&'static str; 5] = ["minimal", "monitor", "owner", "master", "superuser"];
 
     /// The rights that a word means.
     pub fn named(word: &str) -> Option<Self> {
-        [Self::Minimal, Self::Owner, Self::Master, Self::Superuser].into_iter().find(|rights| rights.name() == word)
+        let all = [Self::Minimal, Self::Monitor, Self::Owner, Self::Master, Self::Superuser];
+        all.into_iter().find(|rights| rights.name() == word)
     }
 
     /// The word for it.

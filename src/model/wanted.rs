@@ -11,7 +11,8 @@ pub struct Wanted {
     pub databases: Vec<WantedDatabase>,
     /// Extensions for each of the databases.
     pub extensions: Vec<String>,
-    /// What is granted to logins of [`Rights::Master`]: Postgres' predefined roles, `MySQL`'s privileges.
+    /// What is granted to logins of [`Rights::Master`]: Postgres' predefined roles, which those of
+    /// [`Rights::Monitor`] get too, or `MySQL`'s privileges.
     pub master: Vec<String>,
     /// Whether what init files made as the administrator goes over to each database's owner.
     pub adopt: bool,

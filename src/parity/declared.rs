@@ -113,9 +113,9 @@ fn words_of(rights: Rights, protocol: Protocol) -> Option<(&'static str, &'stati
         (Protocol::Postgres, Rights::Superuser) => Some((ROLES, "login, superuser, createdb, createrole, replication")),
         (Protocol::Postgres, Rights::Master) => Some((ROLES, "login, createdb, createrole")),
         (Protocol::Postgres, Rights::Owner) => Some((ROLES, "login, createdb")),
-        (Protocol::Postgres, Rights::Minimal) => Some((ROLES, "login")),
+        (Protocol::Postgres, Rights::Monitor | Rights::Minimal) => Some((ROLES, "login")),
         (Protocol::Amqp, Rights::Superuser | Rights::Master) => Some((USERS, "administrator")),
-        (Protocol::Amqp, Rights::Owner | Rights::Minimal) => Some((USERS, "no tags")),
+        (Protocol::Amqp, Rights::Owner | Rights::Monitor | Rights::Minimal) => Some((USERS, "no tags")),
         _ => None,
     }
 }

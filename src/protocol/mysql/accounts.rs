@@ -63,9 +63,9 @@ fn rights(superuser: &str, creates_users: &str) -> Rights {
     }
 }
 
-/// The rights that a server without `CREATEDB` knows.
+/// The rights that a server without `CREATEDB` and predefined roles knows.
 fn known_here(rights: Rights) -> Rights {
-    if rights == Rights::Owner { Rights::Minimal } else { rights }
+    if rights < Rights::Master { Rights::Minimal } else { rights }
 }
 
 impl Accounts {
@@ -196,7 +196,7 @@ fn user_changes(user: &WantedUser, master: &[String], accounts: &Accounts) -> Ve
         let granted = match rights {
             Rights::Superuser => "ALL PRIVILEGES".to_owned(),
             Rights::Master => master.join(", "),
-            Rights::Owner | Rights::Minimal => String::new(),
+            Rights::Owner | Rights::Monitor | Rights::Minimal => String::new(),
         };
         (!granted.is_empty()).then(|| format!("GRANT {granted} ON *.* TO {login} WITH GRANT OPTION"))
     };
@@ -334,6 +334,7 @@ mod tests {
         assert_eq!(statements(&changes), [revoked[0], revoked[1], master]);
         let accounts = with("app", known(NATIVE, &native_hash("pw"), Rights::Minimal));
         assert_eq!(changes_of(&wanted(Rights::Owner), &accounts), []);
+        assert_eq!(changes_of(&wanted(Rights::Monitor), &accounts), []);
         assert_eq!(statements(&changes_of(&wanted(Rights::Master), &accounts)), [master]);
         let made = changes_of(&wanted(Rights::Master), &Accounts { mariadb: true, ..Accounts::default() });
         assert_eq!(statements(&made)[1], master);

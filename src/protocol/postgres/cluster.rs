@@ -192,8 +192,9 @@ fn user_changes(user: &WantedUser, master: &[String], major: u32, cluster: &Clus
     changes
 }
 
-/// Statements, with the semicolon before each, that make a master login a member of the predefined roles that are its
-/// own, as far as this release has them, and one that was a master login a member no more.
+/// Statements, with the semicolon before each, that make a login that is to monitor a member of the predefined roles
+/// for that, as far as this release has them, and one that was a master login a member no more. A master login may grant
+/// them on.
 fn membership(
     rights: Rights,
     quoted: &str,
@@ -203,12 +204,14 @@ fn membership(
 ) -> Option<String> {
     let is_member = |name: &&String| role.is_some_and(|role| role.member_of.contains(name));
     let list = |names: Vec<&String>| names.into_iter().map(|name| identifier(name)).collect::<Vec<_>>().join(", ");
-    if rights == Rights::Master {
+    if matches!(rights, Rights::Monitor | Rights::Master) {
         let missing = master.iter().filter(|name| cluster.roles.contains_key(*name) && !is_member(name));
         let missing = list(missing.collect());
-        return (!missing.is_empty()).then(|| format!("; GRANT {missing} TO {quoted} WITH ADMIN OPTION"));
+        let option = if rights == Rights::Master { " WITH ADMIN OPTION" } else { "" };
+        return (!missing.is_empty()).then(|| format!("; GRANT {missing} TO {quoted}{option}"));
     }
-    // What init files granted to a login that never was a master login stays.
+    // What init files granted to a login that never was a master login stays, and nothing tells what a login to monitor
+    // was granted from that.
     let was_master = role.is_some_and(|role| role.attributes == Attributes::of(Rights::Master));
     let granted = list(master.iter().filter(|name| was_master && is_member(name)).collect());
     (!granted.is_empty()).then(|| format!("; REVOKE {granted} FROM {quoted} CASCADE"))
@@ -283,6 +286,7 @@ mod tests {
         let made = |rights| changes(&WantedUser { password: None, rights, ..user("app") }, &none)[0].sql.clone();
         assert_eq!(made(None), "CREATE ROLE \"app\" LOGIN");
         assert_eq!(made(Some(Rights::Minimal)), "CREATE ROLE \"app\" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE");
+        assert_eq!(made(Some(Rights::Monitor)), "CREATE ROLE \"app\" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE");
         assert_eq!(made(Some(Rights::Owner)), "CREATE ROLE \"app\" LOGIN NOSUPERUSER CREATEDB NOCREATEROLE");
         assert_eq!(made(Some(Rights::Master)), "CREATE ROLE \"app\" LOGIN NOSUPERUSER CREATEDB CREATEROLE");
         let superuser = "CREATE ROLE \"app\" LOGIN SUPERUSER CREATEDB CREATEROLE REPLICATION";
@@ -333,6 +337,21 @@ mod tests {
         // What init files granted to a login that was no master login stays.
         cluster.roles.insert("app".to_owned(), Role { member_of, ..role(Rights::Owner, true, false) });
         assert_eq!(changes(&with(Rights::Owner), &cluster), []);
+    }
+
+    #[test]
+    fn a_login_to_monitor_is_a_member_that_grants_nothing_on() {
+        let mut cluster = Cluster::default();
+        cluster.roles.insert("pg_monitor".to_owned(), role(Rights::Minimal, false, false));
+        let made = changes(&WantedUser { password: None, ..with(Rights::Monitor) }, &cluster);
+        let login = "CREATE ROLE \"app\" LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE";
+        assert_eq!(made[0].sql, format!("{login}; GRANT \"pg_monitor\" TO \"app\""));
+        cluster.roles.insert("app".to_owned(), role(Rights::Minimal, true, false));
+        let raised = changes(&with(Rights::Monitor), &cluster);
+        assert_eq!(raised[0].sql, "ALTER ROLE \"app\" LOGIN; GRANT \"pg_monitor\" TO \"app\"");
+        let member_of = vec!["pg_monitor".to_owned()];
+        cluster.roles.insert("app".to_owned(), Role { member_of, ..role(Rights::Minimal, true, false) });
+        assert_eq!(changes(&with(Rights::Monitor), &cluster), []);
     }
 
     #[test]

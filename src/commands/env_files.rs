@@ -59,7 +59,7 @@ pub(crate) struct Group {
 pub(crate) struct Written {
     /// Whether anything in a file changed.
     pub(crate) changed: bool,
-    /// How many variables the files hold.
+    /// How many variables the main file holds.
     pub(crate) count: usize,
     /// The names that are left to the user.
     pub(crate) to_fill_in: Vec<String>,

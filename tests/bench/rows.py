@@ -64,13 +64,12 @@ def local_file(services):
 class Bench:
     """Both programs, the engine, and a folder for projects."""
 
-    def __init__(self, devenv, compose, folder):
-        self.devenv, self.compose, self.folder = devenv, compose, folder
+    def __init__(self, devenv, compose, folder, name):
+        self.devenv, self.compose, self.folder, self.name = devenv, compose, folder, name
         self.engine = Engine()
         # A key of its own, so that bases of its own: nothing is found that an earlier run made.
         self.environment = {**os.environ, "HOME": str(folder / "home"), "XDG_DATA_HOME": str(folder / "home/data")}
         (folder / "home").mkdir(exist_ok=True)
-        self.name = f"devenv-bench-{os.getpid()}"
 
     def project(self, name, services, local=""):
         """A folder with a Compose file; `local` is said beside it, in `services.local.yaml`."""

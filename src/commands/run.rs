@@ -57,7 +57,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
             let begun = Box::pin(branch::begin(&project, &engine, None, global, &run.start, printer)).await?;
             up::bring_up(&project, &starting, &env.lines, (!begun).then_some(observed)).await
         };
-        let ready = signals.or_stop(&starting.stop, printer, brought_up).await?;
+        let ready = Box::pin(signals.or_stop(&starting.stop, printer, brought_up)).await?;
         let written = env_files::write(&project, &ready, &env)?;
         printer.diagnostics(&written.notes);
         ready

@@ -5,7 +5,6 @@ use crate::model::{Diagnostic, Exit, Failure};
 use crate::ui::Printer;
 use rustix::process::{Signal, getpid, kill_process};
 use std::future::{self, Future};
-use std::pin::pin;
 use tokio::signal::unix::{self, SignalKind};
 
 /// The signals that end a run.
@@ -48,7 +47,8 @@ impl Signals {
         printer: &Printer,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        let mut work = pin!(work);
+        // On the heap: callers have as much of their own on the stack already.
+        let mut work = Box::pin(work);
         let signal = tokio::select! {
             done = &mut work => return done,
             signal = self.next() => signal,

@@ -54,7 +54,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
         let seen = (!begun && !up.reseed).then_some(observed);
         bring_up(&project, &start, &env.lines, seen).await
     };
-    let ready = Signals::new()?.or_stop(&start.stop, printer, brought_up).await?;
+    let ready = Box::pin(Signals::new()?.or_stop(&start.stop, printer, brought_up)).await?;
     let written = env_files::write(&project, &ready, &env)?;
     printer.diagnostics(&written.notes);
     let locked = lock::make_missing(&project, &engine, printer).await;

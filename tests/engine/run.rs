@@ -3,7 +3,7 @@
 use crate::client::{one, redis, sql};
 use crate::engine_proxy::{EngineProxy, Moment, Then};
 use crate::killed_data::killed;
-use crate::project::{Sandbox, wait_until};
+use crate::project::{Sandbox, docker, wait_until};
 use std::time::Duration;
 
 const REDIS: &str =

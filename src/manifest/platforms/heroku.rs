@@ -215,8 +215,7 @@ impl Reader<'_> {
         let version = options
             .and_then(|options| options.get("version"))
             .and_then(|version| self.expect.text(version, "`version`"));
-        let mut service =
-            Managed::new(DIALECT.name, &Located::new(name.clone(), origin.clone()), kind, version.as_ref());
+        let mut service = Managed::new(dialect, &Located::new(name.clone(), origin.clone()), kind, version.as_ref());
         service.aside("plan", Support::Reproduced, "the provider says the kind; the plan's size is not reproduced");
         if alias.is_some() {
             service.aside("as", Support::Reproduced, "");

@@ -129,13 +129,8 @@ impl Walk<'_> {
         let fault = |error: EngineError| faults::of_engine(&error, service);
         match &step.action {
             Action::Pull { image, platform } => self.pull(plan, image, platform.as_deref()).await,
-            Action::CreateNetwork { name, labels } => {
-                engine.create_network(name, labels).await.map(drop).map_err(fault)
-            }
-            Action::CreateVolume(volume) => match &volume.over {
-                Some(over) => engine.create_volume_over(&volume.name, &volume.labels, over).await.map_err(fault),
-                None => engine.create_volume(&volume.name, &volume.labels).await.map_err(fault),
-            },
+            Action::CreateNetwork { name, of } => engine.create_network(name, of).await.map(drop).map_err(fault),
+            Action::CreateVolume(volume) => engine.create_volume(volume).await.map_err(fault),
             Action::Remove { id, grace, .. } => {
                 state(ServiceState::Replacing(step.cause.clone()));
                 if service.is_none() && !step.service.is_empty() && !self.run.desired.services.is_empty() {

@@ -8,7 +8,7 @@ use crate::cli::{Global, Start};
 use crate::docker::{Engine, EngineError};
 use crate::machine;
 use crate::manifest;
-use crate::model::{Diagnostic, Exit, Failure, Observed, label};
+use crate::model::{Diagnostic, Exit, Failure, Observed, Volume};
 use crate::plan::{self, Desired, Identity, Source};
 use crate::ui::Printer;
 use futures_util::future::try_join_all;
@@ -40,10 +40,9 @@ pub(super) async fn begin(
     }
     let (source, observed) = source(project, engine, observed, &from, global, start, printer).await?;
     let record = plan::beginning_with(&source, &token(), &project.identity, &observed);
-    let of_source = observed.containers.iter().find(|one| one.label(label::KEEPS) == source.environment);
-    let image = of_source.map_or("", |container| &container.image_id);
-    let kept = engine.keep_volumes(&record.name, image, &record.labels, &record.volumes).await;
-    kept.map(|_| true).map_err(EngineError::into_failure)
+    let of_source = observed.records.iter().find(|one| one.record.environment == source.environment);
+    let written = engine.write_record(&record, of_source.map_or("", |one| &one.image_id)).await;
+    written.map(|_| true).map_err(EngineError::into_failure)
 }
 
 /// What `from` means: a checkout's data as it is now, or a snapshot of any checkout of this project; and what the engine
@@ -105,11 +104,8 @@ fn of_main_worktree(identity: &Identity, main: &Path, observed: &Observed, print
         return None;
     }
     let main = main.display().to_string();
-    let has_data = observed.volumes.iter().any(|volume| {
-        volume.label(label::ROOT) == main
-            && volume.labels.contains_key(label::SERVICE)
-            && !volume.labels.contains_key(label::EPHEMERAL)
-    });
+    let is_of_main = |volume: &Volume| volume.of.root == main && volume.data().is_some() && !volume.of.ephemeral;
+    let has_data = observed.volumes.iter().any(is_of_main);
     if !has_data {
         printer.line(&format!("the main worktree ({main}) has no data to begin with"));
     }
@@ -129,17 +125,15 @@ pub(super) async fn leave(
     let identity = &project.identity;
     let observed = project.observe(engine).await?;
     let ours = || {
-        observed.containers.iter().filter(|container| {
-            container.label(label::ENVIRONMENT) == identity.name
-                && container.state == "running"
-                && leaving.contains_key(container.label(label::SERVICE))
-        })
+        let running = observed.containers_of(&identity.name).filter(|container| container.state == "running");
+        running.filter(|container| leaving.contains_key(container.service()))
     };
     let written = ours().filter_map(|container| {
-        let service = desired.services.iter().find(|service| service.name == container.label(label::SERVICE))?;
+        let service = desired.services.iter().find(|service| service.name == container.service())?;
         let mut service = service.clone();
         // Where it is published now: a start that was under way may have been decided by another run.
-        if let (Some(endpoint), Ok(port)) = (service.endpoints.first_mut(), container.label(label::PORT).parse()) {
+        let port = container.runs().and_then(|runs| runs.port);
+        if let (Some(endpoint), Some(port)) = (service.endpoints.first_mut(), port) {
             endpoint.port = port;
         }
         Some(async move {
@@ -165,7 +159,7 @@ pub(super) async fn leave(
     };
     if let (Some(record), Some(image)) = (plan::beginning_of_branch(&token(), identity, &observed), image) {
         let image = observed.images.get(&image.to_string()).map_or("", |image| image.id.as_str());
-        engine.keep_volumes(&record.name, image, &record.labels, &record.volumes).await.map_err(fault)?;
+        engine.write_record(&record, image).await.map_err(fault)?;
     }
     keep(engine, identity, way, &observed).await
 }
@@ -175,11 +169,8 @@ pub(super) fn switched(identity: &Identity, leaving: &BTreeMap<String, String>, 
     let Some(branch) = &identity.branch else { return Vec::new() };
     let mut lines: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for (service, left) in leaving {
-        let has_own = observed.volumes.iter().any(|volume| {
-            volume.label(label::ENVIRONMENT) == identity.name
-                && volume.label(label::SERVICE) == service
-                && volume.label(label::BRANCH) == branch
-        });
+        let mut own = observed.data_of(&identity.name);
+        let has_own = own.any(|(_, data)| data.service == *service && data.branch == *branch);
         let line = match (has_own, left.as_str()) {
             (true, "") => format!("the data of branch {branch}"),
             (true, left) => format!("the data of branch {branch}, no longer of {left}"),
@@ -192,11 +183,7 @@ pub(super) fn switched(identity: &Identity, leaving: &BTreeMap<String, String>, 
 }
 
 fn has_no_data(identity: &Identity, observed: &Observed) -> Result<(), Failure> {
-    let own = observed
-        .volumes
-        .iter()
-        .filter(|volume| volume.label(label::ENVIRONMENT) == identity.name && !volume.label(label::SERVICE).is_empty());
-    let names: BTreeSet<&str> = own.map(|volume| volume.label(label::SERVICE)).collect();
+    let names: BTreeSet<&str> = observed.data_of(&identity.name).map(|(_, data)| data.service.as_str()).collect();
     if names.is_empty() {
         return Ok(());
     }
@@ -243,21 +230,21 @@ async fn taken_there(name: Option<&str>, global: &Global, start: &Start, printer
 /// The one snapshot of that name among all checkouts of the project.
 fn of_project(identity: &Identity, name: &str, observed: &Observed) -> Result<Source, Failure> {
     let all = plan::records_of_project(identity, observed);
-    let found: Vec<_> = all.iter().filter(|container| container.label(label::SNAPSHOT) == name).collect();
+    let found: Vec<_> = all.iter().filter(|record| record.snapshot() == Some(name)).collect();
     match found.as_slice() {
-        [one] => Ok(Source { environment: one.label(label::KEEPS).to_owned(), data: plan::data_of_record(one) }),
+        [one] => Ok(Source { environment: one.environment.clone(), data: one.data.clone() }),
         [] => {
             let mut told =
                 Diagnostic::error("branch-unknown", format!("`{name}` is no folder, and no snapshot of this project"))
                     .help("name a checkout's folder, or a snapshot: `devenv snapshot list` there shows them");
-            let names: Vec<&str> = all.iter().map(|container| container.label(label::SNAPSHOT)).collect();
+            let names: Vec<&str> = all.iter().filter_map(|record| record.snapshot()).collect();
             if let Some(near) = crate::model::did_you_mean(name, names.iter().copied()) {
                 told = told.help(format!("did you mean `{near}`?"));
             }
             Err(Failure::new(Exit::Usage, told))
         }
         several => {
-            let roots: Vec<&str> = several.iter().map(|container| container.label(label::ROOT)).collect();
+            let roots: Vec<&str> = several.iter().map(|record| record.root.as_str()).collect();
             let told = Diagnostic::error("branch-several", format!("several checkouts have a snapshot `{name}`"))
                 .because(roots.join(", "))
                 .help(format!("say which: `--from {}@{name}`", roots[0]));

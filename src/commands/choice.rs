@@ -11,7 +11,7 @@ use crate::plan::{self, Desired};
 fn an_image<'o>(desired: &Desired, observed: &'o Observed) -> Option<&'o str> {
     let images = desired.services.iter().map(|service| service.container.image.to_string());
     let here = images.into_iter().find_map(|image| observed.images.get(&image)).map(|image| image.id.as_str());
-    here.or_else(|| observed.containers.iter().map(|one| one.image_id.as_str()).find(|id| !id.is_empty()))
+    here.or_else(|| observed.any_image())
 }
 
 /// Whether a choice is to be kept and no image is here for its record: then the images come first.
@@ -34,25 +34,25 @@ pub(super) async fn keep(
     let Some(record) = plan::choosing(&project.choice, &project.identity, observed) else { return Ok(()) };
     let Some(image) = an_image(desired, observed) else { return Ok(()) };
     let fault = EngineError::into_failure;
-    let input = plan::input_for(&record, &project.identity);
+    let input = plan::input_for(&record);
     if let Some(sealed) = project.stdin.as_ref().and_then(|text| project.machine.key.sealed(text)) {
         // One of a run that was killed may not be whole.
-        let half_made = observed.containers.iter().find(|one| one.name == input.name);
+        let half_made = observed.records.iter().find(|one| one.record.name == input.name);
         if let Some(half_made) = half_made {
             engine.remove_container(&half_made.id).await.map_err(fault)?;
         }
-        let id = match engine.keep_volumes(&input.name, image, &input.labels, &input.volumes).await {
+        let id = match engine.write_record(&input, image).await {
             // An earlier turn of this run made it, after what was observed, and the record after it.
             Err(error) if error.kind == EngineFault::Conflict => return Ok(()),
             made => made.map_err(fault)?,
         };
         engine.keep_file(&id, sealed).await.map_err(fault)?;
     }
-    match engine.keep_volumes(&record.name, image, &record.labels, &record.volumes).await {
+    match engine.write_record(&record, image).await {
         Err(error) if error.kind == EngineFault::Conflict => return Ok(()),
         made => made.map(drop).map_err(fault)?,
     }
-    for old in plan::choices(&project.identity, observed).filter(|old| old.name != input.name) {
+    for old in plan::choices(&project.identity, observed).filter(|old| old.record.name != input.name) {
         engine.remove_container(&old.id).await.map_err(fault)?;
     }
     Ok(())

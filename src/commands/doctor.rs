@@ -7,7 +7,7 @@ use crate::cli::Global;
 use crate::docker::Engine;
 use crate::dotenv::git::{self, Standing};
 use crate::manifest::{self, Reading};
-use crate::model::{Failure, Severity, Way, label};
+use crate::model::{Failure, Severity, Way};
 use crate::plan::Choice;
 use crate::ui::{Check, CheckState, Printer};
 use std::path::PathBuf;
@@ -62,7 +62,7 @@ async fn layers(engine: &Engine) -> Check {
         Ok(observed) => observed,
         Err(error) => return failed("layers", CheckState::Fail, &error.into_failure()),
     };
-    match observed.containers.iter().find_map(|container| Way::parse(container.label(label::WAY))) {
+    match observed.records.iter().find_map(|one| one.record.way) {
         Some(Way::Overlay) => check(CheckState::Ok, "frozen data is mounted below what is written (overlay)"),
         Some(Way::Copy) => check(CheckState::Warn, "frozen data is copied: this engine mounts no overlay volumes")
             .help("snapshots and fresh starts take as long as copying their data does"),

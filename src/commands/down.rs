@@ -5,10 +5,10 @@ use super::checkout::{self, Found};
 use crate::apply;
 use crate::cli::{Down, Global};
 use crate::docker::{Engine, EngineError};
-use crate::model::{Failure, Observed, Way, label};
+use crate::model::{Failure, Observed, Volume, Way};
 use crate::plan::{self, Action, Desired, Identity};
 use crate::ui::Printer;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -35,9 +35,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], down: &Down, printer
     if !volumes.is_empty() {
         let snapshots = plan::snapshots(&identity, &observed);
         let snapshots: Vec<&str> = snapshots.iter().map(|snapshot| snapshot.name.as_str()).collect();
-        let of = |name: &&str| {
-            observed.volumes.iter().find(|volume| volume.name == *name).map(|volume| volume.label(label::SERVICE))
-        };
+        let of = |name: &&str| observed.volume(name).map(Volume::service);
         let services: BTreeSet<&str> = volumes.iter().filter_map(of).filter(|service| !service.is_empty()).collect();
         agree_to_delete(&services, &snapshots, down, printer)?;
     }
@@ -89,16 +87,13 @@ pub(super) async fn keep(
     observed: &Observed,
 ) -> Result<(), Failure> {
     let Some(keeper) = plan::keeper(identity, way, observed) else { return Ok(()) };
-    let ours = observed
-        .containers
-        .iter()
-        .filter(|container| [label::ENVIRONMENT, label::KEEPS].iter().any(|key| container.label(key) == identity.name));
+    let of_containers = observed.containers_of(&identity.name).map(|container| &container.image_id);
+    let ours = observed.records.iter().filter(|one| one.record.environment == identity.name);
     // By its id: the name that it had may be another image's by now.
-    let Some(image) = ours.map(|container| container.image_id.as_str()).find(|id| !id.is_empty()) else {
+    let Some(image) = of_containers.chain(ours.map(|one| &one.image_id)).find(|id| !id.is_empty()) else {
         return Ok(());
     };
-    let kept = engine.keep_volumes(&keeper.name, image, &keeper.labels, &keeper.volumes).await;
-    kept.map_err(EngineError::into_failure)?;
+    engine.write_record(&keeper, image).await.map_err(EngineError::into_failure)?;
     for old in plan::keepers(identity, observed) {
         engine.remove_container(&old.id).await.map_err(EngineError::into_failure)?;
     }
@@ -106,7 +101,7 @@ pub(super) async fn keep(
 }
 
 fn is_top(name: &str, observed: &Observed) -> bool {
-    observed.volumes.iter().any(|volume| volume.name == name && !volume.label(label::TOP).is_empty())
+    observed.volume(name).is_some_and(|volume| !volume.upper_of().is_empty())
 }
 
 /// Before 23 the engine's `system prune --volumes` removes stopped containers first, and then every volume that none
@@ -148,7 +143,7 @@ pub(super) async fn carry_out(engine: &Engine, identity: &Identity, plan: &plan:
     let desired = Desired {
         environment: identity.name.clone(),
         branch: None,
-        labels: BTreeMap::new(),
+        of: identity.belonging(),
         services: Vec::new(),
         taken: Vec::new(),
     };

@@ -14,8 +14,8 @@ use crate::cli::{Global, Run};
 use crate::docker::{Engine, EngineError};
 use crate::dotenv::UserLine;
 use crate::machine::is_held;
-use crate::model::{Failure, label};
-use crate::plan::{self, Identity, Lease, Plan};
+use crate::model::Failure;
+use crate::plan::{self, Identity, Plan};
 use crate::ui::Printer;
 use futures_util::future::join_all;
 use rustix::process::Signal;
@@ -46,7 +46,7 @@ pub(super) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
     let Opened { project, engine, .. } = checkout::open(global, &wish, printer).await?;
     let mut first = project.cold(run.start.cold);
     let expires = i64::try_from((since_1970 + run.ttl).as_secs()).unwrap_or(i64::MAX);
-    first.identity.lease = Some(Lease::of(&|name| std::env::var(name).ok(), std::process::id(), expires));
+    first.identity.lease = Some(plan::lease_of(&|name| std::env::var(name).ok(), std::process::id(), expires));
     let env = Main::of(&first.reading, &first.choice)?;
     let user_lines = lines(&first, &env, run.app.as_deref(), printer)?;
     printer.diagnostics(&unset::told(&first.unset, &user_lines));
@@ -191,13 +191,11 @@ async fn remove_leftovers(
     let all = observed
         .containers
         .iter()
-        .map(|container| &container.labels)
-        .chain(observed.volumes.iter().map(|volume| &volume.labels))
-        .chain(observed.networks.iter().map(|network| &network.labels));
-    let names: BTreeSet<&String> = all
-        .filter(|labels| labels.contains_key(label::EPHEMERAL) && labels.get(label::ROOT) == Some(&root))
-        .filter_map(|labels| labels.get(label::ENVIRONMENT))
-        .collect();
+        .map(|container| &container.of)
+        .chain(observed.volumes.iter().map(|volume| &volume.of))
+        .chain(observed.networks.iter().map(|network| &network.of));
+    let left = all.filter(|of| of.ephemeral && of.root == root && !of.environment.is_empty());
+    let names: BTreeSet<&String> = left.map(|of| &of.environment).collect();
     let mut removal = Plan::default();
     for name in names {
         if own.contains(name.as_str()) || is_held(&project.machine.folder, name) {

@@ -7,7 +7,7 @@ use super::session::{Project, branch};
 use crate::cli::{Gc, Global};
 use crate::docker::Engine;
 use crate::machine::{git, is_held};
-use crate::model::{Diagnostic, Failure, Observed, label};
+use crate::model::{Diagnostic, Failure, Observed};
 use crate::plan::{self, Action, Identity};
 use crate::ui::{Printer, Table, bytes};
 use std::collections::BTreeMap;
@@ -102,16 +102,11 @@ pub(super) async fn measure(
     printer: &Printer,
 ) -> BTreeMap<String, u64> {
     // A mounted one shows what its layers hold; what is its own lies in its top.
-    let is_mounted = |name: &String| observed.volumes.iter().any(|volume| volume.label(label::TOP) == name.as_str());
-    let there = |name: &String| observed.volumes.iter().any(|volume| volume.name == *name);
+    let is_mounted = |name: &String| observed.volumes.iter().any(|volume| volume.upper_of() == name.as_str());
+    let there = |name: &String| observed.volume(name).is_some();
     let own: Vec<String> = volumes.iter().filter(|name| there(name) && !is_mounted(name)).cloned().collect();
-    let image = observed.containers.iter().find(|container| !container.image_id.is_empty());
-    let Some(image) = image.filter(|_| !own.is_empty()) else { return BTreeMap::new() };
-    let labels = BTreeMap::from([
-        (label::ENVIRONMENT.to_owned(), identity.name.clone()),
-        (label::ROOT.to_owned(), identity.root.display().to_string()),
-    ]);
-    engine.sizes(&image.image_id, &labels, &own).await.unwrap_or_else(|error| {
+    let Some(image) = observed.any_image().filter(|_| !own.is_empty()) else { return BTreeMap::new() };
+    engine.sizes(image, &identity.belonging(), &own).await.unwrap_or_else(|error| {
         let told = Diagnostic::warning("sizes", "how much room it takes is not known").because(error.to_string());
         printer.diagnostics(&[told.help("`docker system df -v` may tell")]);
         BTreeMap::new()

@@ -6,10 +6,9 @@ use super::up::{Ready, Starting};
 use crate::apply;
 use crate::docker::{EngineError, EngineFault};
 use crate::machine::{CheckoutLock, is_held};
-use crate::model::{Diagnostic, Event, Exit, Failure, ServiceState, Way};
+use crate::model::{Belonging, Diagnostic, Event, Exit, Failure, ServiceState, Way};
 use crate::plan::Base;
 use crate::protocol;
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Between two looks at whether somebody else still makes a base.
@@ -25,7 +24,7 @@ pub(crate) async fn keep_bases(project: &Project, ready: &Ready, start: &Startin
     let initialised = |base: &Base| {
         let service = ready.desired.services.iter().find(|service| service.name == base.service());
         let mut volumes = service.into_iter().flat_map(|service| &service.volumes);
-        volumes.any(|volume| !before.volumes.iter().any(|known| known.name == volume.name))
+        volumes.any(|volume| before.volume(&volume.name).is_none())
     };
     let begun = |base: &Base| before.containers.iter().any(|container| container.name == base.container());
     for base in project.bases(before) {
@@ -36,7 +35,7 @@ pub(crate) async fn keep_bases(project: &Project, ready: &Ready, start: &Startin
             continue;
         }
         let _lock = CheckoutLock::acquire(&project.machine.folder, &base.name, || {})?;
-        if let Err(failure) = keep_base(project, &base, ready.desired.labels.clone(), start, &|_| {}).await {
+        if let Err(failure) = keep_base(project, &base, &ready.desired.of, start, &|_| {}).await {
             let mut told =
                 Diagnostic::warning("base", "what the server initialised is not kept for the next environment");
             for diagnostic in failure.diagnostics {
@@ -56,7 +55,7 @@ pub(crate) async fn keep_bases(project: &Project, ready: &Ready, start: &Startin
 pub(crate) async fn make_bases(
     project: &Project,
     services: &[&str],
-    labels: &BTreeMap<String, String>,
+    of_network: &Belonging,
     anew: bool,
     start: &Starting<'_>,
     emit: &(dyn Fn(Event) + Sync),
@@ -65,7 +64,7 @@ pub(crate) async fn make_bases(
     for base in project.bases(&observed).into_iter().filter(|base| services.contains(&base.service())) {
         let base = if anew && base.record(&observed).is_some() { base.anew() } else { base };
         let _lock = alone(project, &base, start).await?;
-        if let Err(failure) = keep_base(project, &base, labels.clone(), start, emit).await {
+        if let Err(failure) = keep_base(project, &base, of_network, start, emit).await {
             let state = ServiceState::Failed;
             emit(Event::Service { name: base.service().to_owned(), state });
             // Half of a base is of no use, and holds nobody's data.
@@ -110,7 +109,7 @@ async fn dismiss(base: &Base, start: &Starting<'_>) -> Result<(), Failure> {
 async fn keep_base(
     project: &Project,
     base: &Base,
-    labels: BTreeMap<String, String>,
+    of_network: &Belonging,
     start: &Starting<'_>,
     emit: &(dyn Fn(Event) + Sync),
 ) -> Result<(), Failure> {
@@ -123,7 +122,7 @@ async fn keep_base(
         let doing = if base.seeds.is_empty() { "initialised" } else { "seeded" };
         start.printer.line(&format!(" {} is {doing} once, for all lanes", base.service()));
     }
-    let (desired, plan) = base.making(&labels, &observed);
+    let (desired, plan) = base.making(of_network, &observed);
     let run = apply::Run {
         engine,
         desired: &desired,
@@ -153,9 +152,8 @@ async fn keep_base(
     engine.stop(base.container(), None).await.map_err(fault)?;
     let probe = format!("{}-probe", base.name);
     let over = base.over(Way::Overlay, &observed);
-    let mounted = engine.can_overlay(&probe, &base.labels, &over).await.map_err(fault)?;
-    let volumes = [base.volume.clone()];
-    match engine.keep_volumes(&base.name, &base.image_id, &base.record_labels(mounted), &volumes).await {
+    let mounted = engine.can_overlay(&probe, &base.of, Some(&base.key), &over).await.map_err(fault)?;
+    match engine.write_record(&base.is_whole(mounted), &base.image_id).await {
         Err(error) if error.kind != EngineFault::Conflict => return Err(error.into_failure()),
         _ => {}
     }

@@ -4,7 +4,7 @@ use super::checkout::{self, Found};
 use super::session::unknown_service;
 use crate::cli::{Global, Logs};
 use crate::docker::{EngineError, LogLine};
-use crate::model::{Diagnostic, Exit, Failure, label};
+use crate::model::{Diagnostic, Exit, Failure};
 use crate::ui::{Printer, padded};
 use futures_util::StreamExt;
 use std::collections::BTreeMap;
@@ -14,10 +14,8 @@ use std::path::PathBuf;
 pub(crate) async fn run(global: &Global, files: &[PathBuf], logs: &Logs, printer: &Printer) -> Result<(), Failure> {
     let Found { engine, identity, observed, .. } = checkout::find(global, files).await?;
     let ours: Vec<(String, String)> = observed
-        .containers
-        .iter()
-        .filter(|container| container.label(label::ENVIRONMENT) == identity.name)
-        .map(|container| (container.label(label::SERVICE).to_owned(), container.id.clone()))
+        .containers_of(&identity.name)
+        .map(|container| (container.service().to_owned(), container.id.clone()))
         .collect();
     if ours.is_empty() {
         return Err(Failure::new(

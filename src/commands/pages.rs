@@ -1,7 +1,7 @@
 //! Management pages of what runs, and who may log in there.
 
 use crate::manifest::Reading;
-use crate::model::{ObservedContainer, Rights, label};
+use crate::model::{Container, Rights};
 use serde_json::{Value, json};
 
 /// A server's management page.
@@ -33,9 +33,9 @@ impl Page {
 }
 
 /// The pages of the containers whose services' kinds have one, where it is published.
-pub(crate) fn pages(reading: &Reading, containers: &[&ObservedContainer]) -> Vec<Page> {
-    let page = |container: &&ObservedContainer| {
-        let service = reading.stack.service(container.label(label::SERVICE))?;
+pub(crate) fn pages(reading: &Reading, containers: &[&Container]) -> Vec<Page> {
+    let page = |container: &&Container| {
+        let service = reading.stack.service(container.service())?;
         let port = reading.kinds.get(&service.kind)?.management.as_ref()?.port;
         let publish = container.publish.iter().find(|publish| publish.container_port == port)?;
         let users = service.users.iter().filter(|user| user.rights >= Some(Rights::Master));

@@ -5,7 +5,7 @@ use super::session::unknown_service;
 use super::up;
 use crate::cli::{Global, Restart, Up};
 use crate::docker::EngineError;
-use crate::model::{Failure, ObservedContainer, label};
+use crate::model::{Container, Failure};
 use crate::ui::Printer;
 use futures_util::future::try_join_all;
 use std::path::PathBuf;
@@ -46,13 +46,12 @@ pub(crate) async fn stop(
 /// Stops the services that run; without names all of them.
 async fn stop_each(found: &Found, services: &[String]) -> Result<(), Failure> {
     let environment = &found.identity.name;
-    let ours: Vec<&ObservedContainer> =
-        found.observed.containers.iter().filter(|one| one.label(label::ENVIRONMENT) == environment).collect();
-    let service = |container: &&&ObservedContainer| container.label(label::SERVICE).to_owned();
-    if let Some(unknown) = services.iter().find(|name| !ours.iter().any(|one| service(&one) == **name)) {
-        return Err(unknown_service(unknown, ours.iter().map(|one| one.label(label::SERVICE))));
+    let ours: Vec<&Container> = found.observed.containers_of(environment).collect();
+    if let Some(unknown) = services.iter().find(|name| !ours.iter().any(|one| one.service() == **name)) {
+        return Err(unknown_service(unknown, ours.iter().map(|one| one.service())));
     }
-    let wanted = ours.iter().filter(|one| services.is_empty() || services.contains(&service(one)));
+    let is_wanted = |one: &&&Container| services.is_empty() || services.iter().any(|name| one.service() == name);
+    let wanted = ours.iter().filter(is_wanted);
     let stopped = wanted.filter(|one| one.state == "running").map(|one| found.engine.stop(&one.id, None));
     try_join_all(stopped).await.map_err(EngineError::into_failure)?;
     Ok(())

@@ -8,7 +8,7 @@ use crate::kinds::Kinds;
 use crate::machine::{CheckoutLock, Key, Settings, Trust};
 use crate::manifest::{self, Reading, Strictness};
 use crate::model::{
-    Diagnostic, Exit, Failure, ImageRef, Located, Lock, Observed, Secret, Severity, Variable, Way, label,
+    ContainerRole, Diagnostic, Exit, Failure, ImageRef, Located, Lock, Observed, Secret, Severity, Variable, Way,
 };
 use crate::plan::{self, Choice, Desired, FixedPorts, Identity, Plan};
 use crate::resolve::versions;
@@ -343,8 +343,9 @@ impl Project {
             .map_err(|diagnostics| Failure { exit: Exit::Manifest, diagnostics })?;
         for service in &mut desired.services {
             let env_file = self.reading.env_file.as_ref();
-            if let Some(kept) = plan::kept(&service.name, &self.reading.stack, env_file, &self.identity) {
-                service.container.labels.insert(label::DECLARED.to_owned(), kept);
+            let kept = plan::kept(&service.name, &self.reading.stack, env_file, &self.identity);
+            if let ContainerRole::Service(container) = &mut service.container.role {
+                container.declared = kept;
             }
         }
         if desired.taken.is_empty() {
@@ -457,7 +458,7 @@ fn port_taken(taken: &plan::PortTaken, observed: &Observed) -> Diagnostic {
     match (container, crate::machine::holder_of(port)) {
         (Some(container), _) => diagnostic
             .because(format!("the container {} has it", container.name))
-            .help(format!("`devenv down` in {}, or set another port", container.label(crate::model::label::ROOT))),
+            .help(format!("`devenv down` in {}, or set another port", container.of.root)),
         (None, Some(holder)) => diagnostic
             .because(format!("{holder} listens on it"))
             .help("stop it, set another port, or leave `port` out to have one chosen"),

@@ -13,8 +13,11 @@ use crate::cli::{Global, Snapshot, SnapshotAction, Start};
 use crate::docker::{Engine, EngineError, EngineFault};
 use crate::dotenv::UserLine;
 use crate::machine::CheckoutLock;
-use crate::model::{Diagnostic, Endpoint, Exit, Failure, ImageRef, Observed, Over, Protocol, Way, did_you_mean, label};
-use crate::plan::{self, Desired, DesiredService, Identity, Record};
+use crate::model::{
+    Belonging, Container, Diagnostic, Endpoint, Exit, Failure, ImageRef, Observed, Over, Protocol, Record, Way,
+    did_you_mean,
+};
+use crate::plan::{self, Desired, DesiredService, Identity};
 use crate::protocol::{self, Fault, ProbeError};
 use crate::ui::{Printer, Table, age};
 use futures_util::future::{join, try_join_all};
@@ -154,8 +157,7 @@ impl Standing {
     async fn keep(&self, record: &Record) -> Result<(), Failure> {
         let image = self.an_image()?.to_string();
         let image = self.observed.images.get(&image).map_or("", |image| image.id.as_str());
-        let kept = self.engine.keep_volumes(&record.name, image, &record.labels, &record.volumes).await;
-        kept.map(drop).map_err(EngineError::into_failure)
+        self.engine.write_record(record, image).await.map(drop).map_err(EngineError::into_failure)
     }
 
     /// Any image of this environment's: its containers are never started.
@@ -171,22 +173,20 @@ impl Standing {
         try_join_all(ours).await.map(drop).map_err(EngineError::into_failure)
     }
 
-    fn ours(&self) -> impl Iterator<Item = &crate::model::ObservedContainer> {
-        let name = &self.project.identity.name;
-        self.observed.containers.iter().filter(move |container| container.label(label::ENVIRONMENT) == name)
+    fn ours(&self) -> impl Iterator<Item = &Container> {
+        self.observed.containers_of(&self.project.identity.name)
     }
 
     /// Makes the tops of the volumes that the services go on with once this record is there.
     async fn make_tops_ahead(&self, record: &Record) -> Result<(), Failure> {
         let mut then = self.observed.clone();
-        then.containers.push(record.as_made());
+        then.records.push(record.as_made());
         let desired = self.project.desired(&then, &[], &[])?;
         let new = desired.services.iter().flat_map(|service| &service.volumes);
-        let ahead = new.filter_map(|volume| {
-            let over = volume.over.as_ref()?;
-            Some(self.engine.make_top_ahead(&volume.name, &volume.labels, over))
-        });
-        try_join_all(ahead).await.map(drop).map_err(EngineError::into_failure)
+        try_join_all(new.map(|volume| self.engine.make_top_ahead(volume)))
+            .await
+            .map(drop)
+            .map_err(EngineError::into_failure)
     }
 
     async fn start_all(&self, start: &Start, printer: &Printer) -> Result<(), Failure> {
@@ -228,7 +228,7 @@ pub(super) async fn send_back(
     let to = going.keys().map(|service| ((*service).to_owned(), String::new())).collect();
     let record = plan::returning(&to, &now, &token(), &project.identity, &observed);
     let image = observed.images.values().next().map(|image| image.id.clone()).unwrap_or_default();
-    engine.keep_volumes(&record.name, &image, &record.labels, &record.volumes).await.map(drop).map_err(fault)
+    engine.write_record(&record, &image).await.map(drop).map_err(fault)
 }
 
 pub(super) async fn save(stood: &Standing, name: &str, start: &Start, printer: &Printer) -> Result<(), Failure> {
@@ -245,8 +245,7 @@ pub(super) async fn save(stood: &Standing, name: &str, start: &Start, printer: &
         Some(way) => way,
         None => find_way(&stood.engine, identity, &stood.an_image()?, volume).await?,
     };
-    let running: Vec<&str> =
-        stood.ours().filter(|one| one.state == "running").map(|one| one.label(label::SERVICE)).collect();
+    let running: Vec<&str> = stood.ours().filter(|one| one.state == "running").map(Container::service).collect();
     let services = stood.desired.services.iter().filter(|service| running.contains(&service.name.as_str()));
     write_down(services).await?;
     let record = plan::saving(name, way, &data, identity, &stood.observed);
@@ -395,7 +394,7 @@ impl Standing {
         project.reading.stack.services.retain(|service| snapshot.data.contains_key(&service.name));
         let expires = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + FORGOTTEN_AFTER;
         let expires = i64::try_from(expires.as_secs()).unwrap_or(i64::MAX);
-        let lease = plan::Lease::of(&|name| std::env::var(name).ok(), std::process::id(), expires);
+        let lease = plan::lease_of(&|name| std::env::var(name).ok(), std::process::id(), expires);
         project.identity.lease = Some(lease);
         let _lock = project.wait_for_others(printer)?;
         let mut signals = Signals::new()?;
@@ -434,8 +433,8 @@ pub(super) async fn find_way(
 ) -> Result<Way, Failure> {
     let (layers, whole, image) = (vec![volume.to_owned()], volume.to_owned(), image.clone());
     let over = Over { layers, whole, way: Way::Overlay, image, owner: None };
-    let labels = BTreeMap::from([(label::ROOT.to_owned(), identity.root.display().to_string())]);
-    let can = engine.can_overlay(&format!("{}-probe", identity.name), &labels, &over).await;
+    let of = Belonging { root: identity.root.display().to_string(), ..Belonging::default() };
+    let can = engine.can_overlay(&format!("{}-probe", identity.name), &of, None, &over).await;
     Ok(if can.map_err(EngineError::into_failure)?.is_some() { Way::Overlay } else { Way::Copy })
 }
 

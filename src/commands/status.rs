@@ -9,9 +9,7 @@ use crate::cli::{Global, Status};
 use crate::docker::{Engine, EngineError};
 use crate::dotenv;
 use crate::manifest::Reading;
-use crate::model::{
-    Diagnostic, Exit, Failure, ImageRef, LocalImage, Observed, ObservedContainer, Service, Severity, label,
-};
+use crate::model::{Container, Diagnostic, Exit, Failure, ImageRef, LocalImage, Observed, Service, Severity};
 use crate::plan::{self, Choice, Identity};
 use crate::project::Checkout;
 use crate::ui::{Printer, Table, bytes, visible};
@@ -25,9 +23,8 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], status: &Status, pri
     // What runs is told by labels; manifests only add what does not run.
     let reading = found.read(global, files).await;
     let Found { engine, identity, observed, choice, .. } = found;
-    let is_ours = |container: &&ObservedContainer| container.label(label::ENVIRONMENT) == identity.name;
     let mut images: BTreeSet<ImageRef> =
-        observed.containers.iter().filter(is_ours).filter_map(|one| ImageRef::parse(&one.image).ok()).collect();
+        observed.containers_of(&identity.name).filter_map(|one| ImageRef::parse(&one.image).ok()).collect();
     let declared: &[Service] = reading.as_ref().map_or(&[], |reading| &reading.stack.services);
     if let Ok(reading) = &reading {
         let image = |service: &Service| plan::image_of(service, reading.kinds.get(&service.kind)?).ok();
@@ -35,14 +32,14 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], status: &Status, pri
     }
     let observed = engine.observe(&Vec::from_iter(images)).await.map_err(EngineError::into_failure)?;
     let mut names: Vec<&str> = declared.iter().map(|service| service.name.as_str()).collect();
-    let ours: Vec<&ObservedContainer> = observed.containers.iter().filter(is_ours).collect();
+    let ours: Vec<&Container> = observed.containers_of(&identity.name).collect();
     for container in &ours {
-        let service = container.label(label::SERVICE);
+        let service = container.service();
         if !names.contains(&service) {
             names.push(service);
         }
     }
-    let of = |name: &str| ours.iter().copied().find(|container| container.label(label::SERVICE) == name);
+    let of = |name: &str| ours.iter().copied().find(|container| container.service() == name);
     let kind_of = |name: &str| {
         let service = declared.iter().find(|service| service.name == name);
         service.map(|service| format!("{} {}", service.kind, service.version.text)).unwrap_or_default()
@@ -53,7 +50,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], status: &Status, pri
             names.push(service);
         }
     }
-    let on: BTreeSet<&str> = used.values().map(|volume| volume.label(label::BRANCH)).collect();
+    let on: BTreeSet<&str> = used.values().map(|volume| volume.branch()).collect();
     let on: Vec<&str> = on.into_iter().filter(|branch| !branch.is_empty()).collect();
     let now = reading.as_ref().ok().and_then(branch);
     let env_file = EnvFile::of(status.env_file.as_deref(), &choice, &identity, reading.as_ref().ok())?;
@@ -82,7 +79,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], status: &Status, pri
         table.row(match of(name) {
             Some(container) => vec![
                 (*name).to_owned(),
-                format!("{} {}", container.label(label::KIND), container.label(label::VERSION)),
+                container.runs().map(|runs| format!("{} {}", runs.kind, runs.version)).unwrap_or_default(),
                 container.status.clone(),
                 address(container).unwrap_or_default(),
                 image_name(container, &observed),
@@ -217,13 +214,13 @@ async fn rooms(engine: &Engine, identity: &Identity, observed: &Observed, printe
     all.into_iter().map(room).collect()
 }
 
-fn entry(name: &str, container: Option<&ObservedContainer>, observed: &Observed) -> Value {
+fn entry(name: &str, container: Option<&Container>, observed: &Observed) -> Value {
     match container {
         None => json!({"name": name, "state": "absent"}),
         Some(container) => json!({
             "name": name,
-            "kind": container.label(label::KIND),
-            "version": container.label(label::VERSION),
+            "kind": container.runs().map(|runs| &runs.kind),
+            "version": container.runs().map(|runs| &runs.version),
             "state": container.state,
             "status": container.status,
             "image": container.image,
@@ -237,13 +234,13 @@ fn entry(name: &str, container: Option<&ObservedContainer>, observed: &Observed)
 }
 
 /// The endpoint without its login.
-fn address(container: &ObservedContainer) -> Option<String> {
+fn address(container: &Container) -> Option<String> {
     let publish = container.publish.first()?;
     Some(format!("{}:{}", publish.host_ip, publish.host_port))
 }
 
 /// As declared; a container that was made by an image's id has no other name on the engine.
-fn image_name(container: &ObservedContainer, observed: &Observed) -> String {
+fn image_name(container: &Container, observed: &Observed) -> String {
     let is_id = container.image.starts_with("sha256:")
         || container.image_id.trim_start_matches("sha256:").starts_with(&container.image);
     let named = observed.images.iter().find(|(name, image)| {
@@ -258,7 +255,7 @@ fn image_name(container: &ObservedContainer, observed: &Observed) -> String {
 }
 
 /// The registry's digest of the image; one that was built here has none.
-fn digest(container: &ObservedContainer, observed: &Observed) -> Option<String> {
+fn digest(container: &Container, observed: &Observed) -> Option<String> {
     let same = |image: &&LocalImage| image.id == container.image_id;
     observed.images.values().find(same)?.digests().next().map(str::to_owned)
 }

@@ -191,7 +191,7 @@ pub(crate) async fn bring_up(
         let anew: Vec<&str> = if project.cold && !seeded { seeded_of(stack, &desired, &observed) } else { Vec::new() };
         let wanting: Vec<&str> = without_base.into_iter().chain(anew.iter().copied()).collect();
         if !pulls_first && !seeded && !wanting.is_empty() {
-            let made = layers::make_bases(project, &wanting, &desired.labels, project.cold, starting, &emit).await;
+            let made = layers::make_bases(project, &wanting, &desired.of, project.cold, starting, &emit).await;
             if let Err(failure) = made {
                 reporter.finish();
                 return Err(failure);
@@ -261,7 +261,7 @@ async fn reseed(project: &Project, start: &Starting<'_>, yes: bool) -> Result<()
     let rows = rows_of(&desired);
     let reporter = if start.silent { Reporter::silent(start.printer) } else { Reporter::new(start.printer, &rows) };
     let emit = |event: Event| reporter.event(&event);
-    let made = layers::make_bases(project, &seeded, &desired.labels, true, start, &emit).await;
+    let made = layers::make_bases(project, &seeded, &desired.of, true, start, &emit).await;
     reporter.finish();
     made.map_err(|mut failure| {
         if let Some(last) = failure.diagnostics.last_mut() {

@@ -3,7 +3,7 @@
 use super::deadline::WITHOUT_END;
 use super::fault::brief;
 use super::networks::gone;
-use super::{Engine, EngineError, EngineFault, files};
+use super::{Engine, EngineError, EngineFault, files, labels};
 use crate::model::{ContainerSpec, Publish};
 use bollard::errors::Error;
 use bollard::models::{
@@ -221,7 +221,7 @@ fn body(spec: &ContainerSpec, image: String) -> ContainerCreateBody {
         env: Some(spec.environment.iter().map(|(name, value)| format!("{name}={}", value.reveal())).collect()),
         cmd: Some(spec.command.clone()).filter(|command| !command.is_empty()),
         entrypoint: spec.entrypoint.clone(),
-        labels: Some(spec.labels.clone().into_iter().collect()),
+        labels: Some(labels::of_container(&spec.of, &spec.role)),
         stop_signal: spec.stop_signal.clone(),
         stop_timeout: i64::try_from(spec.grace.as_secs()).ok(),
         exposed_ports: Some(spec.publish.iter().map(port_name).collect()),
@@ -267,8 +267,7 @@ fn bindings(publish: &[Publish]) -> models::PortMap {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ImageRef, Secret};
-    use std::collections::BTreeMap;
+    use crate::model::{Belonging, ContainerRole, ImageRef, Secret};
 
     fn spec() -> ContainerSpec {
         ContainerSpec {
@@ -285,7 +284,8 @@ mod tests {
             publish: Vec::new(),
             network: "net".into(),
             aliases: vec!["db".into()],
-            labels: BTreeMap::new(),
+            of: Belonging::default(),
+            role: ContainerRole::Helper,
             stop_signal: None,
             grace: Duration::from_secs(7),
         }

@@ -3,8 +3,7 @@
 //! An engine goes on with what it was asked when nobody waits for it any more, and lists a container that it was told
 //! to stop as running until its program has ended. Only its events tell that.
 
-use super::{Engine, EngineError};
-use crate::model::label;
+use super::{Engine, EngineError, label};
 use bollard::query_parameters::EventsOptions;
 use futures_util::{TryStreamExt as _, future::try_join_all};
 use std::collections::{BTreeSet, HashMap};

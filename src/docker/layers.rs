@@ -1,17 +1,21 @@
 //! Volumes over layers: overlay mounts by the engine's own `local` driver, or copies.
 //!
 //! A volume over layers is there under its name only once it is complete; one that is being copied has a container
-//! beside it that says so (`label::FILLING`).
+//! beside it that says so (`ContainerRole::Filling`).
 
 use super::containers::kept;
+use super::labels::{self, Labels};
 use super::tops::Filled;
 use super::{Engine, EngineError, EngineFault};
-use crate::model::{ImageRef, Over, Owner, Way, label, top_of, volume_of};
+use crate::model::{
+    BaseKey, Belonging, ContainerRole, Data, ImageRef, Over, Owner, Record, VolumeRole, VolumeSpec, Way, top_of,
+    volume_of,
+};
 use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType, MountVolumeOptions, VolumeCreateRequest};
 use bollard::query_parameters::{CreateContainerOptions, DownloadFromContainerOptions};
 use futures_util::future::{join, try_join_all};
 use futures_util::pin_mut;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -24,23 +28,34 @@ const FROM: &str = "/devenv-from";
 const MADE_WITHIN: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(50);
 
-type Labels = BTreeMap<String, String>;
-
 impl Engine {
-    /// Makes a volume that begins with what its layers hold. What is written to it never reaches them.
-    pub async fn create_volume_over(&self, name: &str, labels: &Labels, over: &Over) -> Result<(), EngineError> {
-        match over.way {
-            Way::Overlay => self.overlay(name, labels, over).await,
-            Way::Copy => self.copy(name, labels, over).await,
+    /// Makes a volume: empty, or with what its layers hold. What is written to it never reaches those. One that exists
+    /// already is left as it is.
+    pub async fn create_volume(&self, volume: &VolumeSpec) -> Result<(), EngineError> {
+        match &volume.over {
+            None => self.empty_volume(&volume.name, &volume.of, &volume.role).await,
+            Some(over) if over.way == Way::Overlay => self.overlay(volume, over).await,
+            Some(over) => self.copy(volume, over).await,
         }
     }
 
     /// Whether the engine can mount an overlay volume over this layer: tried with a volume called `name`, which is
-    /// removed again. Where it can, whose the layer's folder is.
-    pub async fn can_overlay(&self, name: &str, labels: &Labels, over: &Over) -> Result<Option<Owner>, EngineError> {
+    /// removed again. Where it can, whose the layer's folder is. What a killed run leaves of it belongs to the base, where
+    /// one is named.
+    pub async fn can_overlay(
+        &self,
+        name: &str,
+        of: &Belonging,
+        base: Option<&BaseKey>,
+        over: &Over,
+    ) -> Result<Option<Owner>, EngineError> {
+        let role = base.map_or(VolumeRole::Helper, |base| VolumeRole::Base(base.clone()));
+        let probe = VolumeSpec { name: name.to_owned(), of: of.clone(), role, over: None };
+        let role = base.map_or(ContainerRole::Helper, |base| ContainerRole::Making(base.clone()));
+        let labels = labels::of_container(of, &role);
         let tried = async {
-            self.overlay(name, labels, over).await?;
-            let helper = self.helper(&format!("{name}.probe"), &over.image, labels, vec![into(name)]).await?;
+            self.overlay(&probe, over).await?;
+            let helper = self.helper(&format!("{name}.probe"), &over.image, &labels, vec![into(name)]).await?;
             // The engine mounts a container's volumes to read a file of it.
             let read = self.owner(&helper, INTO).await;
             self.remove_container(&helper).await?;
@@ -56,29 +71,26 @@ impl Engine {
         }
     }
 
-    /// Makes a container that is never started and mentions volumes, so that no clean-up takes them for unused. One of
-    /// that name that is there already is a conflict.
-    pub async fn keep_volumes(
-        &self,
-        name: &str,
-        image_id: &str,
-        labels: &Labels,
-        volumes: &[String],
-    ) -> Result<String, EngineError> {
-        let body = bare(image_id, labels, kept(volumes).collect(), None);
-        let made = self.docker.create_container(Some(named(name)), body);
-        Ok(self.work(format!("make the container {name}"), made).await?.id)
+    /// Writes a record down: a container that is never started, and protects the volumes that it mentions from a clean-up.
+    /// One of that name that is there already is a conflict. `image_id` is an image that is here.
+    pub async fn write_record(&self, record: &Record, image_id: &str) -> Result<String, EngineError> {
+        let body = bare(image_id, labels::of_record(record), kept(&record.pins).collect(), None);
+        let made = self.docker.create_container(Some(named(&record.name)), body);
+        Ok(self.work(format!("make the container {}", record.name), made).await?.id)
     }
 
     /// The volume itself comes last: it is there only once it can be mounted.
-    async fn overlay(&self, name: &str, labels: &Labels, over: &Over) -> Result<(), EngineError> {
+    async fn overlay(&self, volume: &VolumeSpec, over: &Over) -> Result<(), EngineError> {
+        let name = &volume.name;
         let operation = format!("make the volume {name}");
         let lower = self.lower_directories(over).await?;
-        let Filled { owner, helper } = self.top(name, labels, over).await?;
+        let Filled { owner, helper } = self.top(name, &volume.of, over).await?;
         let upper = self.mountpoint(&top_of(name)).await?;
         let options = format!("lowerdir={lower},upperdir={upper}/upper,workdir={upper}/work");
-        let mut labels = labels.clone();
-        labels.insert(label::FOLDER.to_owned(), owner.to_string());
+        let mut role = volume.role.clone();
+        if let VolumeRole::Data(Data { parent: Some(parent), .. }) = &mut role {
+            parent.folder = Some(owner);
+        }
         let request = VolumeCreateRequest {
             name: Some(name.to_owned()),
             driver: Some("local".to_owned()),
@@ -86,7 +98,7 @@ impl Engine {
                 [("type", "overlay"), ("device", "overlay"), ("o", options.as_str())]
                     .map(|(key, value)| (key.to_owned(), value.to_owned())),
             )),
-            labels: Some(labels.into_iter().collect()),
+            labels: Some(labels::of_volume(&volume.of, &role)),
             ..Default::default()
         };
         let removed = async {
@@ -111,19 +123,20 @@ impl Engine {
     /// First there is a container that says that the volume is not complete, and it goes last. An engine makes a
     /// container's volumes before it shows the container, so the one that fills the volume cannot say it: a run that is
     /// killed while the engine makes that would leave an empty volume which looks like a full one.
-    async fn copy(&self, name: &str, labels: &Labels, over: &Over) -> Result<(), EngineError> {
+    async fn copy(&self, volume: &VolumeSpec, over: &Over) -> Result<(), EngineError> {
+        let name = &volume.name;
         let operation = format!("copy {} into the volume {name}", over.whole);
         let filling = Mount {
             volume_options: Some(MountVolumeOptions {
                 no_copy: Some(true),
-                labels: Some(labels.clone().into_iter().collect()),
+                labels: Some(labels::of_volume(&volume.of, &volume.role)),
                 ..Default::default()
             }),
             ..into(name)
         };
-        let mut own = labels.clone();
-        own.retain(|key, _| [label::ROOT, label::EPHEMERAL].contains(&key.as_str()));
-        own.insert(label::FILLING.to_owned(), name.to_owned());
+        // Whose it is the volume tells, once that is there.
+        let of = Belonging { environment: String::new(), lease: None, ..volume.of.clone() };
+        let own = labels::of_container(&of, &ContainerRole::Filling(name.clone()));
         let command = ["cp", "-a", &format!("{FROM}/."), INTO].map(str::to_owned).to_vec();
         let from = mount(&over.whole, FROM, true);
         let record = self.record_of_copy(&filler_of(name), &own, &over.image, from.clone()).await?;
@@ -195,7 +208,7 @@ impl Engine {
         command: Option<Vec<String>>,
     ) -> Result<String, EngineError> {
         let operation = format!("make the container {name}");
-        let body = |image: &str| bare(image, labels, mounts.clone(), command.clone());
+        let body = |image: &str| bare(image, labels.clone(), mounts.clone(), command.clone());
         let make = async |image: &str| {
             self.work(&operation, self.docker.create_container(Some(named(name)), body(image))).await
         };
@@ -236,13 +249,13 @@ fn named(name: &str) -> CreateContainerOptions {
 }
 
 /// A container that runs nothing of the image, or one command as root, and that no network reaches.
-fn bare(image: &str, labels: &Labels, mounts: Vec<Mount>, command: Option<Vec<String>>) -> ContainerCreateBody {
+fn bare(image: &str, labels: Labels, mounts: Vec<Mount>, command: Option<Vec<String>>) -> ContainerCreateBody {
     ContainerCreateBody {
         image: Some(image.to_owned()),
         user: Some("0:0".to_owned()),
         entrypoint: Some(command.unwrap_or_else(|| vec!["true".to_owned()])),
         cmd: Some(Vec::new()),
-        labels: Some(labels.clone().into_iter().collect()),
+        labels: Some(labels),
         host_config: Some(HostConfig {
             mounts: Some(mounts),
             network_mode: Some("none".to_owned()),

@@ -1,8 +1,8 @@
 //! Networks and volumes.
 
 use super::fault::brief;
-use super::{Engine, EngineError, EngineFault};
-use crate::model::label;
+use super::{Engine, EngineError, EngineFault, labels};
+use crate::model::{Belonging, VolumeRole};
 use bollard::models::{Network, NetworkCreateRequest, VolumeCreateRequest};
 use bollard::query_parameters::{ListNetworksOptions, RemoveVolumeOptions};
 use std::collections::{BTreeMap, HashMap};
@@ -16,7 +16,7 @@ impl Engine {
     /// container could then name: here that is a conflict on every engine.
     ///
     /// Where there are several already (a run was killed while the engine was making one), all but one are removed.
-    pub async fn create_network(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<String, EngineError> {
+    pub async fn create_network(&self, name: &str, of: &Belonging) -> Result<String, EngineError> {
         let operation = format!("make the network {name}");
         let before = self.networks_named(name, &operation).await?;
         if before.len() == 1 {
@@ -26,7 +26,7 @@ impl Engine {
             let request = NetworkCreateRequest {
                 name: name.to_owned(),
                 driver: Some("bridge".to_owned()),
-                labels: Some(labels.clone().into_iter().collect()),
+                labels: Some(labels::of_belonging(of)),
                 ..Default::default()
             };
             match self.work(&operation, self.docker.create_network(request)).await {
@@ -55,7 +55,7 @@ impl Engine {
         let (Ok(all), Ok(ours)) = (all, self.networks_of_ours().await) else { return error };
         let mut projects: BTreeMap<&str, usize> = BTreeMap::new();
         for network in &ours {
-            *projects.entry(network.labels.get(label::ROOT).map_or("", String::as_str)).or_default() += 1;
+            *projects.entry(network.of.root.as_str()).or_default() += 1;
         }
         let mut note = format!("it has {} networks, of which {} are devenv's", all.len(), ours.len());
         for (root, count) in projects.iter().take(MOST_PROJECTS) {
@@ -82,11 +82,11 @@ impl Engine {
         gone(self.work(format!("remove the network {}", brief(network)), self.docker.remove_network(network)).await)
     }
 
-    /// Makes a named volume. One that exists already is left as it is, with the labels it has.
-    pub async fn create_volume(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<(), EngineError> {
+    /// Makes a named volume that is empty. One that exists already is left as it is, with the labels it has.
+    pub(super) async fn empty_volume(&self, name: &str, of: &Belonging, role: &VolumeRole) -> Result<(), EngineError> {
         let request = VolumeCreateRequest {
             name: Some(name.to_owned()),
-            labels: Some(labels.clone().into_iter().collect()),
+            labels: Some(labels::of_volume(of, role)),
             ..Default::default()
         };
         self.work(format!("make the volume {name}"), self.docker.create_volume(request)).await.map(drop)

@@ -1,10 +1,9 @@
 //! What the engine has, asked once and all at the same time.
 
 use super::greeting::platform;
-use super::{Engine, EngineError};
-use crate::model::{
-    ImageRef, LocalImage, Observed, ObservedContainer, ObservedNetwork, ObservedVolume, Publish, label,
-};
+use super::labels::{Read, ReadContainer, SCHEMA};
+use super::{Engine, EngineError, EngineFault, label};
+use crate::model::{Container, ImageRef, LocalImage, Network, Observed, ObservedRecord, Publish, Record, Volume};
 use bollard::models::{ContainerSummary, MountPoint, PortSummary};
 use bollard::query_parameters::{ListContainersOptions, ListNetworksOptions, ListVolumesOptions};
 use futures_util::future::try_join_all;
@@ -15,7 +14,7 @@ impl Engine {
     ///
     /// All requests go out at once; nothing of another tool's is listed.
     pub async fn observe(&self, images: &[ImageRef]) -> Result<Observed, EngineError> {
-        let (containers, volumes, networks, images) = futures_util::try_join!(
+        let ((containers, records), volumes, networks, images) = futures_util::try_join!(
             self.containers_of_ours(),
             self.volumes_of_ours(),
             self.networks_of_ours(),
@@ -24,12 +23,13 @@ impl Engine {
         let images: BTreeMap<_, _> = images.into_iter().filter_map(|(name, image)| Some((name, image?))).collect();
         let in_doubt = images.values().any(|image: &LocalImage| !image.is_for(self.platform()));
         let platform = if in_doubt { self.told_platform().await? } else { self.platform().to_owned() };
-        Ok(Observed { containers, volumes, networks, images, platform })
+        Ok(Observed { containers, volumes, records, networks, images, platform })
     }
 
-    /// Containers alone, of every environment of ours: one question.
+    /// Containers and records alone, of every environment of ours: one question.
     pub async fn observe_containers(&self) -> Result<Observed, EngineError> {
-        Ok(Observed { containers: self.containers_of_ours().await?, ..Observed::default() })
+        let (containers, records) = self.containers_of_ours().await?;
+        Ok(Observed { containers, records, ..Observed::default() })
     }
 
     /// The platform in the engine's own words, which it takes its time to say.
@@ -45,32 +45,60 @@ impl Engine {
         Ok((image.to_string(), self.local_image(image).await?))
     }
 
-    async fn containers_of_ours(&self) -> Result<Vec<ObservedContainer>, EngineError> {
+    async fn containers_of_ours(&self) -> Result<(Vec<Container>, Vec<ObservedRecord>), EngineError> {
+        let operation = "list the containers";
         let options = ListContainersOptions { all: true, filters: Some(ours()), ..Default::default() };
-        let listed = self.ask("list the containers", self.docker.list_containers(Some(options))).await?;
-        Ok(sorted(listed.into_iter().map(observed_container), |container| &container.name))
-    }
-
-    async fn volumes_of_ours(&self) -> Result<Vec<ObservedVolume>, EngineError> {
-        let options = ListVolumesOptions { filters: Some(ours()) };
-        let listed = self.ask("list the volumes", self.docker.list_volumes(Some(options))).await?;
-        let volumes = listed.volumes.unwrap_or_default().into_iter();
-        Ok(sorted(
-            volumes.map(|volume| ObservedVolume { name: volume.name, labels: volume.labels.into_iter().collect() }),
-            |volume| &volume.name,
+        let listed = self.ask(operation, self.docker.list_containers(Some(options))).await?;
+        let (mut containers, mut records) = (Vec::new(), Vec::new());
+        for one in listed {
+            match observed(operation, one)? {
+                Seen::Container(container) => containers.push(*container),
+                Seen::Record(record) => records.push(*record),
+            }
+        }
+        Ok((
+            sorted(containers.into_iter(), |container| &container.name),
+            sorted(records.into_iter(), |record| &record.record.name),
         ))
     }
 
-    pub(super) async fn networks_of_ours(&self) -> Result<Vec<ObservedNetwork>, EngineError> {
+    async fn volumes_of_ours(&self) -> Result<Vec<Volume>, EngineError> {
+        let operation = "list the volumes";
+        let options = ListVolumesOptions { filters: Some(ours()) };
+        let listed = self.ask(operation, self.docker.list_volumes(Some(options))).await?;
+        let volumes = listed.volumes.unwrap_or_default().into_iter().map(|volume| {
+            let labels = known(operation, Some(volume.labels))?;
+            Ok(Volume { name: volume.name, of: labels.belonging(), role: labels.volume() })
+        });
+        let volumes: Vec<Volume> = volumes.collect::<Result<_, EngineError>>()?;
+        Ok(sorted(volumes.into_iter(), |volume| &volume.name))
+    }
+
+    pub(super) async fn networks_of_ours(&self) -> Result<Vec<Network>, EngineError> {
         let options = ListNetworksOptions { filters: Some(ours()) };
         let listed = self.ask("list the networks", self.docker.list_networks(Some(options))).await?;
-        let networks = listed.into_iter().map(|network| ObservedNetwork {
+        let networks = listed.into_iter().map(|network| Network {
             id: network.id.unwrap_or_default(),
             name: network.name.unwrap_or_default(),
-            labels: network.labels.unwrap_or_default().into_iter().collect(),
+            of: Read::new(network.labels).belonging(),
         });
         Ok(sorted(networks, |network| &network.name))
     }
+}
+
+/// Labels of which every meaning is known: a later release may have written others, which must not be guessed at.
+fn known(operation: &str, labels: Option<HashMap<String, String>>) -> Result<Read, EngineError> {
+    let labels = Read::new(labels);
+    if labels.schema() > SCHEMA {
+        let told = "a later devenv was used on this engine, and what it made cannot be read by this one: update devenv";
+        return Err(EngineError::new(operation, EngineFault::Other, told));
+    }
+    Ok(labels)
+}
+
+enum Seen {
+    Container(Box<Container>),
+    Record(Box<ObservedRecord>),
 }
 
 fn ours() -> HashMap<String, Vec<String>> {
@@ -84,26 +112,37 @@ fn sorted<T>(items: impl Iterator<Item = T>, name: impl Fn(&T) -> &str) -> Vec<T
     items
 }
 
-fn observed_container(container: ContainerSummary) -> ObservedContainer {
+fn observed(operation: &str, container: ContainerSummary) -> Result<Seen, EngineError> {
     let names = container.names.unwrap_or_default();
     // Links of other containers appear as `/other/alias`; its own name has one slash.
     let own = names.iter().find(|name| name.matches('/').count() <= 1).or(names.first());
-    ObservedContainer {
-        id: container.id.unwrap_or_default(),
-        name: own.map(|name| name.trim_start_matches('/').to_owned()).unwrap_or_default(),
-        state: container.state.map(|state| state.to_string()).unwrap_or_default(),
-        labels: container.labels.unwrap_or_default().into_iter().collect::<BTreeMap<_, _>>(),
-        image_id: container.image_id.unwrap_or_default(),
-        image: container.image.unwrap_or_default(),
-        created: container.created.unwrap_or_default(),
-        status: container.status.unwrap_or_default(),
-        publish: published(container.ports.unwrap_or_default()),
-        volumes: container.mounts.unwrap_or_default().into_iter().filter_map(volume_name).collect(),
-        networks: container
-            .network_settings
-            .and_then(|settings| settings.networks)
-            .map(|networks| networks.into_keys().collect()),
-    }
+    let name = own.map(|name| name.trim_start_matches('/').to_owned()).unwrap_or_default();
+    let volumes = container.mounts.unwrap_or_default().into_iter().filter_map(volume_name).collect();
+    let (id, created) = (container.id.unwrap_or_default(), container.created.unwrap_or_default());
+    let image_id = container.image_id.unwrap_or_default();
+    Ok(match known(operation, container.labels)?.container() {
+        ReadContainer::Record(record) => {
+            let record = Record { name, pins: volumes, ..record };
+            Seen::Record(Box::new(ObservedRecord { id, created, image_id, record }))
+        }
+        ReadContainer::Other(of, role) => Seen::Container(Box::new(Container {
+            id,
+            name,
+            state: container.state.map(|state| state.to_string()).unwrap_or_default(),
+            of,
+            role,
+            image_id,
+            image: container.image.unwrap_or_default(),
+            created,
+            status: container.status.unwrap_or_default(),
+            publish: published(container.ports.unwrap_or_default()),
+            volumes,
+            networks: container
+                .network_settings
+                .and_then(|settings| settings.networks)
+                .map(|networks| networks.into_keys().collect()),
+        })),
+    })
 }
 
 fn published(ports: Vec<PortSummary>) -> Vec<Publish> {

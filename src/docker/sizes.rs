@@ -3,7 +3,8 @@
 //! Overlay volumes are asked for by their tops and their layers: mounted, each would show the whole.
 
 use super::layers::mount;
-use super::{Engine, EngineError, EngineFault};
+use super::{Engine, EngineError, EngineFault, labels};
+use crate::model::Belonging;
 use bollard::models::{ContainerCreateBody, HostConfig};
 use std::collections::BTreeMap;
 
@@ -15,7 +16,7 @@ impl Engine {
     pub async fn sizes(
         &self,
         image_id: &str,
-        labels: &BTreeMap<String, String>,
+        of: &Belonging,
         volumes: &[String],
     ) -> Result<BTreeMap<String, u64>, EngineError> {
         let operation = "measure the volumes";
@@ -27,7 +28,7 @@ impl Engine {
             user: Some("0:0".to_owned()),
             entrypoint: Some(command),
             cmd: Some(Vec::new()),
-            labels: Some(labels.clone().into_iter().collect()),
+            labels: Some(labels::of_belonging(of)),
             host_config: Some(HostConfig {
                 mounts: Some(mounts.collect()),
                 network_mode: Some("none".to_owned()),

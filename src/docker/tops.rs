@@ -4,8 +4,8 @@
 //! uploaded. So tops that are wanted while others are being made are made together next: ten lanes take two uploads.
 
 use super::layers::{inner, mount};
-use super::{Engine, EngineError, EngineFault};
-use crate::model::{Over, Owner, Way, label, top_of, volume_of};
+use super::{Engine, EngineError, EngineFault, labels};
+use crate::model::{Belonging, Over, Owner, VolumeRole, VolumeSpec, Way, top_of, volume_of};
 use bollard::body_full;
 use bollard::query_parameters::UploadToContainerOptions;
 use futures_util::future::try_join_all;
@@ -33,8 +33,8 @@ pub(super) struct Tops {
 #[derive(Clone, Debug)]
 struct Wanted {
     top: String,
-    /// Of the container that fills it.
-    labels: BTreeMap<String, String>,
+    /// Whose it is.
+    of: Belonging,
     over: Over,
 }
 
@@ -63,17 +63,13 @@ pub(super) struct Filled {
 
 impl Engine {
     /// Makes the top of a volume that is to be made over layers next, while something else takes its time. The volume
-    /// itself is made by [`Self::create_volume_over`], which then finds its top ready.
-    pub async fn make_top_ahead(
-        &self,
-        name: &str,
-        labels: &BTreeMap<String, String>,
-        over: &Over,
-    ) -> Result<(), EngineError> {
+    /// itself is made by [`Self::create_volume`], which then finds its top ready.
+    pub async fn make_top_ahead(&self, volume: &VolumeSpec) -> Result<(), EngineError> {
+        let VolumeSpec { name, of, over: Some(over), .. } = volume else { return Ok(()) };
         if over.way == Way::Copy {
             return Ok(());
         }
-        let filled = self.top(name, labels, over).await?;
+        let filled = self.top(name, of, over).await?;
         if let Some(helper) = filled.helper {
             self.remove_container(&helper).await?;
         }
@@ -82,24 +78,13 @@ impl Engine {
     }
 
     /// The top of a volume: one that was made ahead, else a new one.
-    pub(super) async fn top(
-        &self,
-        name: &str,
-        labels: &BTreeMap<String, String>,
-        over: &Over,
-    ) -> Result<Filled, EngineError> {
+    pub(super) async fn top(&self, name: &str, of: &Belonging, over: &Over) -> Result<Filled, EngineError> {
         let top = top_of(name);
         if let Some(owner) = self.tops.take(&top) {
             return Ok(Filled { owner, helper: None });
         }
-        let mut own = labels.clone();
-        own.retain(|key, _| {
-            [label::ENVIRONMENT, label::ROOT, label::EPHEMERAL, label::EXPIRES].contains(&key.as_str())
-        });
-        let mut of_top = own.clone();
-        of_top.insert(label::TOP.to_owned(), name.to_owned());
-        self.create_volume(&top, &of_top).await?;
-        let wanted = Wanted { top: top.clone(), labels: own, over: over.clone() };
+        self.empty_volume(&top, of, &VolumeRole::Upper(name.to_owned())).await?;
+        let wanted = Wanted { top: top.clone(), of: of.clone(), over: over.clone() };
         locked(&self.tops.wanted).push(wanted.clone());
         let _turn = self.tops.turn.lock().await;
         if let Some(owner) = self.tops.take(&top) {
@@ -132,7 +117,7 @@ impl Engine {
         }
         let Some(first) = all.first() else { return Ok(String::new()) };
         let name = format!("{}.making", first.top);
-        let helper = self.helper(&name, &first.over.image, &first.labels, mounts).await?;
+        let helper = self.helper(&name, &first.over.image, &labels::of_belonging(&first.of), mounts).await?;
         let filled = async {
             let owners = all.iter().enumerate().map(|(number, wanted)| {
                 let (helper, layer) = (&helper, format!("{LAYERS}/{number}{}", inner(wanted.nearest())));
@@ -223,10 +208,10 @@ mod tests {
         let owner = Some(Owner { uid: 999, gid: 999, mode: 0o700 });
         let over =
             Over { layers: vec!["base/upper".to_owned()], whole: "base".to_owned(), way: Way::Overlay, image, owner };
-        let labels = BTreeMap::new();
+        let of = Belonging::default();
         // Nobody goes before all of them are there.
         let turn = client.tops.turn.lock().await;
-        let tops = join_all(["a", "b", "c"].map(|name| client.top(name, &labels, &over)));
+        let tops = join_all(["a", "b", "c"].map(|name| client.top(name, &of, &over)));
         let begin = async {
             while locked(&client.tops.wanted).len() < 3 {
                 tokio::task::yield_now().await;

@@ -15,6 +15,7 @@ mod image;
 mod layers;
 mod lock;
 mod managed_block;
+mod observed;
 mod oci;
 mod origin;
 mod overlaid;
@@ -32,10 +33,7 @@ mod version;
 mod wanted;
 
 pub use branching::Branching;
-pub use container::{
-    ContainerSpec, File, FileContent, LocalImage, Mount, Observed, ObservedContainer, ObservedNetwork, ObservedVolume,
-    Publish, label,
-};
+pub use container::{ContainerSpec, File, FileContent, LocalImage, Mount, Publish, VolumeSpec};
 pub use diagnostic::{Diagnostic, Exit, Failure, Place, Severity, did_you_mean};
 pub use difference::{Difference, Gap, Impact, Said, side};
 pub use endpoint::Endpoint;
@@ -46,6 +44,10 @@ pub use image::{ImageError, ImageRef};
 pub use layers::{Over, Owner, Way, top_of, volume_of};
 pub use lock::{Lock, LockedService, RegistryContent, RegistryImage};
 pub use managed_block::{BLOCK_END, BLOCK_START, unclosed_length, without_managed_block};
+pub use observed::{
+    BaseKey, Belonging, Container, ContainerRole, Data, Lease, Network, Observed, ObservedRecord, Parent,
+    PendingRestore, Record, Says, ServiceContainer, Volume, VolumeRole,
+};
 pub use oci::{OciDocument, digest_of_bytes, digest_of_hash, platform_name, releases};
 pub use origin::{Located, Origin, SourceFile};
 pub use overlaid::{Change, Production};

@@ -6,9 +6,10 @@
 
 use super::desired::{DesiredService, Request, desired, rehash};
 use super::layers::{is_layer, machine_of, owner_of};
-use super::{Action, Desired, FixedPorts, Identity, Plan, VolumeSpec};
+use super::{Action, Desired, FixedPorts, Identity, Plan};
 use crate::model::{
-    ImageRef, Observed, ObservedContainer, Over, Owner, Protocol, Rights, Seed, SeedSource, Service, Stack, Way, label,
+    BaseKey, Belonging, ContainerRole, ImageRef, Observed, ObservedRecord, Over, Owner, Parent, Protocol, Record,
+    Rights, Says, Seed, SeedSource, Service, Stack, VolumeRole, VolumeSpec, Way,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,8 +21,10 @@ const BASE: &str = "devenv-base";
 pub struct Base {
     /// Its key, which is also the name of everything of it.
     pub name: String,
-    /// Labels of everything of it.
-    pub labels: BTreeMap<String, String>,
+    /// Which base everything of it says it is of.
+    pub key: BaseKey,
+    /// Whose everything of it is: of no environment.
+    pub of: Belonging,
     /// The image that makes it.
     pub image: ImageRef,
     /// The same by its id.
@@ -51,18 +54,15 @@ pub fn base(service: &Service, request: &Request<'_>) -> Option<Base> {
     let seeds = seed_of(service);
     let key = key(&making, &seeds, &image.id, &identity, &mount.target);
     let name = newest(&format!("{BASE}-{key}"), request.observed);
-    let root = identity.root.display().to_string();
-    let labels = BTreeMap::from([
-        (label::BASE.to_owned(), name.clone()),
-        (label::MACHINE.to_owned(), machine_of(&identity)),
-        (label::ROOT.to_owned(), root),
-    ]);
+    let of = Belonging { root: identity.root.display().to_string(), ..Belonging::default() };
+    let key = BaseKey { base: name.clone(), machine: machine_of(&identity) };
     let image_id = image.id.clone();
-    dress(&mut making, &making_of(&name), &name, &labels, &request.identity.name);
+    dress(&mut making, &making_of(&name), &name, (&of, &key), &request.identity.name);
     Some(Base {
         volume: name.clone(),
         name,
-        labels,
+        key,
+        of,
         image: making.container.image.clone(),
         image_id,
         making,
@@ -100,7 +100,7 @@ fn dress(
     service: &mut DesiredService,
     container: &str,
     volume: &str,
-    labels: &BTreeMap<String, String>,
+    (of, key): (&Belonging, &BaseKey),
     network: &str,
 ) {
     let name = |at: usize| if at == 0 { volume.to_owned() } else { format!("{volume}-{at}") };
@@ -108,9 +108,11 @@ fn dress(
         mount.volume = name(at);
     }
     let volumes = (0..service.container.mounts.len()).map(name);
-    service.volumes = volumes.map(|name| VolumeSpec { name, labels: labels.clone(), over: None }).collect();
+    let role = VolumeRole::Base(key.clone());
+    service.volumes = volumes.map(|name| VolumeSpec { name, of: of.clone(), role: role.clone(), over: None }).collect();
     container.clone_into(&mut service.container.name);
-    service.container.labels.clone_from(labels);
+    service.container.of.clone_from(of);
+    service.container.role = ContainerRole::Making(key.clone());
     network.clone_into(&mut service.container.network);
     service.container.aliases.clear();
 }
@@ -127,7 +129,7 @@ pub(super) fn seed_of(service: &Service) -> String {
 /// A base is seeded anew beside the one that is there, which environments lie over.
 fn newest(name: &str, observed: &Observed) -> String {
     let number = |other: &str| other.strip_prefix(name)?.strip_prefix("-r")?.parse::<u32>().ok();
-    let highest = observed.containers.iter().filter_map(|container| number(&container.name)).max();
+    let highest = observed.records.iter().filter_map(|one| number(&one.record.name)).max();
     highest.map_or_else(|| name.to_owned(), |number| format!("{name}-r{number}"))
 }
 
@@ -142,8 +144,8 @@ fn reads_dumps(making: &mut DesiredService, service: &Service, identity: &Identi
 
 impl Base {
     /// What is there of it: the record that says it is complete.
-    pub fn record<'a>(&self, observed: &'a Observed) -> Option<&'a ObservedContainer> {
-        observed.containers.iter().find(|container| container.name == self.name)
+    pub fn record<'a>(&self, observed: &'a Observed) -> Option<&'a ObservedRecord> {
+        observed.records.iter().find(|one| one.record.name == self.name)
     }
 
     /// What a volume over it begins with.
@@ -153,20 +155,25 @@ impl Base {
         Over { layers, whole: self.volume.clone(), way, image: self.image.clone(), owner }
     }
 
-    /// The labels of its record. An engine that mounts told whose the folder is.
-    pub fn record_labels(&self, mounted: Option<Owner>) -> BTreeMap<String, String> {
+    /// Its record: it is whole. An engine that mounts told whose the folder is.
+    pub fn is_whole(&self, mounted: Option<Owner>) -> Record {
         let way = if mounted.is_some() { Way::Overlay } else { Way::Copy };
-        let mut labels = self.labels.clone();
-        labels.insert(label::LAYERS.to_owned(), self.volume.clone());
-        labels.insert(label::WAY.to_owned(), way.to_string());
-        labels.extend(mounted.map(|owner| (label::FOLDER.to_owned(), owner.to_string())));
-        labels
+        let parent = Parent { layers: vec![self.volume.clone()], way, folder: mounted };
+        Record {
+            name: self.name.clone(),
+            root: self.of.root.clone(),
+            machine: self.key.machine.clone(),
+            says: Says::Base { base: self.name.clone(), parent },
+            way: Some(way),
+            pins: vec![self.volume.clone()],
+            ..Record::default()
+        }
     }
 
     /// What runs while it is made, and the steps: the server is started on an empty volume and proven. What an earlier
     /// run left is removed first, but a volume that an environment lies over is complete, and is not touched: then there
     /// are no steps.
-    pub fn making(&self, labels_of_network: &BTreeMap<String, String>, observed: &Observed) -> (Desired, Plan) {
+    pub fn making(&self, of_network: &Belonging, observed: &Observed) -> (Desired, Plan) {
         let mut services = vec![self.making.clone()];
         services.extend(self.beside.iter().cloned());
         let mut plan = Plan::default();
@@ -174,20 +181,15 @@ impl Base {
             let mut network = Vec::new();
             let name = &self.making.container.network;
             if !observed.networks.iter().any(|known| known.name == *name) {
-                let action = Action::CreateNetwork { name: name.clone(), labels: labels_of_network.clone() };
+                let action = Action::CreateNetwork { name: name.clone(), of: of_network.clone() };
                 network.push(plan.add("", action, "services reach each other over it", Vec::new()));
             }
             for service in &services {
                 make(service, &network, observed, &mut plan);
             }
         }
-        let desired = Desired {
-            environment: BASE.to_owned(),
-            branch: None,
-            labels: self.labels.clone(),
-            services,
-            taken: Vec::new(),
-        };
+        let desired =
+            Desired { environment: BASE.to_owned(), branch: None, of: self.of.clone(), services, taken: Vec::new() };
         (desired, plan)
     }
 
@@ -203,12 +205,12 @@ impl Base {
         for mut one in all {
             if one.name == self.making.name {
                 let (container, command) = (self.making.container.name.clone(), self.making.container.command.clone());
-                dress(&mut one, &container, &self.volume, &self.labels, &request.identity.name);
+                dress(&mut one, &container, &self.volume, (&self.of, &self.key), &request.identity.name);
                 one.container.command = command;
                 self.making = one;
             } else {
                 let name = beside(&self.name, &one.name);
-                dress(&mut one, &name, &name, &self.labels, &request.identity.name);
+                dress(&mut one, &name, &name, (&self.of, &self.key), &request.identity.name);
                 self.beside.push(one);
             }
         }
@@ -224,9 +226,9 @@ impl Base {
         };
         let name = format!("{name}-r{}", number + 1);
         let mut base = self.clone();
-        for labels in [&mut base.labels, &mut base.making.container.labels, &mut base.making.volumes[0].labels] {
-            labels.insert(label::BASE.to_owned(), name.clone());
-        }
+        base.key.base.clone_from(&name);
+        base.making.container.role = ContainerRole::Making(base.key.clone());
+        base.making.volumes[0].role = VolumeRole::Base(base.key.clone());
         base.making.container.mounts[0].volume.clone_from(&name);
         base.making.volumes[0].name.clone_from(&name);
         base.making.container.name = making_of(&name);
@@ -269,7 +271,7 @@ fn make(service: &DesiredService, after: &[usize], observed: &Observed, plan: &m
     let mut made = before.clone();
     for volume in &service.volumes {
         let mut before = before.clone();
-        if observed.volumes.iter().any(|known| known.name == volume.name) {
+        if observed.volume(&volume.name).is_some() {
             let action = Action::RemoveVolume { name: volume.name.clone() };
             before = vec![plan.add(name, action, cause, before)];
         }

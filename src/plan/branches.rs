@@ -5,54 +5,45 @@
 //! switching back and forth adds no layers: each branch goes on with its own volume.
 
 use super::layers::is_layer;
-use super::snapshots::{
-    Record, data_of_record, generation_of, is_frozen, is_going_back, keepers, known_way, returning,
-};
+use super::snapshots::{generation_of, is_frozen, is_going_back, keepers, known_way, returning};
 use super::{Action, Identity, Plan, Source};
-use crate::model::{Observed, ObservedVolume, label, top_of};
+use crate::model::{Observed, Record, Says, Volume, top_of};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Of these volumes of one service, the oldest first, the one that it runs on, or ran on last.
 pub(super) fn in_use<'a>(
     service: &str,
-    own: &[&'a ObservedVolume],
+    own: &[&'a Volume],
     identity: &Identity,
     observed: &Observed,
-) -> Option<&'a ObservedVolume> {
-    let of_service = |labels: &BTreeMap<String, String>| {
-        labels.get(label::ENVIRONMENT) == Some(&identity.name)
-            && labels.get(label::SERVICE).is_some_and(|name| name == service)
-    };
-    let container = observed.containers.iter().find(|container| of_service(&container.labels));
-    let mounted = |volume: &&&ObservedVolume| container.is_some_and(|one| one.volumes.contains(&volume.name));
-    let kept: Vec<String> =
-        keepers(identity, observed).filter_map(|keeper| data_of_record(keeper).remove(service)).collect();
+) -> Option<&'a Volume> {
+    let container = observed.containers_of(&identity.name).find(|one| one.service() == service);
+    let mounted = |volume: &&&Volume| container.is_some_and(|one| one.volumes.contains(&volume.name));
+    let kept: Vec<&String> = keepers(identity, observed).filter_map(|keeper| keeper.record.data.get(service)).collect();
     // What it lies over is older than what it runs on.
-    let found = own.iter().rfind(mounted).or_else(|| own.iter().rfind(|volume| kept.contains(&volume.name)));
+    let found = own.iter().rfind(mounted).or_else(|| own.iter().rfind(|volume| kept.contains(&&volume.name)));
     found.or(own.last()).copied()
 }
 
 /// The volumes of an environment's services that belong together: one list a service, the oldest first.
-fn by_service<'a>(identity: &Identity, observed: &'a Observed) -> BTreeMap<&'a str, Vec<&'a ObservedVolume>> {
-    let mut all: BTreeMap<&str, Vec<&ObservedVolume>> = BTreeMap::new();
-    for volume in observed.volumes.iter().filter(|volume| volume.label(label::ENVIRONMENT) == identity.name) {
-        if volume.labels.contains_key(label::SERVICE) {
-            all.entry(volume.label(label::SERVICE)).or_default().push(volume);
-        }
+fn by_service<'a>(identity: &Identity, observed: &'a Observed) -> BTreeMap<&'a str, Vec<&'a Volume>> {
+    let mut all: BTreeMap<&str, Vec<&Volume>> = BTreeMap::new();
+    for (volume, data) in observed.data_of(&identity.name) {
+        all.entry(&data.service).or_default().push(volume);
     }
     for volumes in all.values_mut() {
         volumes.sort_by_key(|volume| generation_of(volume));
     }
     // What lies in several volumes belongs to no branch.
     all.retain(|_, volumes| {
-        let part = |volume: &ObservedVolume| (generation_of(volume), volume.label(label::VERSION).to_owned());
-        volumes.iter().map(|volume| part(volume)).collect::<BTreeSet<_>>().len() == volumes.len()
+        let parts = volumes.iter().filter_map(|volume| volume.data()).map(|data| (data.generation, &data.version));
+        parts.collect::<BTreeSet<_>>().len() == volumes.len()
     });
     all
 }
 
 /// The volume that each service runs on, or ran on last.
-pub fn data_in_use<'a>(identity: &Identity, observed: &'a Observed) -> BTreeMap<&'a str, &'a ObservedVolume> {
+pub fn data_in_use<'a>(identity: &Identity, observed: &'a Observed) -> BTreeMap<&'a str, &'a Volume> {
     let all = by_service(identity, observed);
     all.into_iter().filter_map(|(service, own)| Some((service, in_use(service, &own, identity, observed)?))).collect()
 }
@@ -61,9 +52,8 @@ pub fn data_in_use<'a>(identity: &Identity, observed: &'a Observed) -> BTreeMap<
 /// follows no branches.
 pub fn leaving(identity: &Identity, observed: &Observed) -> BTreeMap<String, String> {
     let Some(branch) = &identity.branch else { return BTreeMap::new() };
-    let others =
-        data_in_use(identity, observed).into_iter().filter(|(_, volume)| volume.label(label::BRANCH) != branch);
-    others.map(|(service, volume)| (service.to_owned(), volume.label(label::BRANCH).to_owned())).collect()
+    let others = data_in_use(identity, observed).into_iter().filter(|(_, volume)| volume.branch() != branch);
+    others.map(|(service, volume)| (service.to_owned(), volume.branch().to_owned())).collect()
 }
 
 /// Where a branch begins that has no data at all yet: with what is in use of each service, all of one moment, whatever
@@ -71,7 +61,7 @@ pub fn leaving(identity: &Identity, observed: &Observed) -> BTreeMap<String, Str
 pub fn beginning_of_branch(token: &str, identity: &Identity, observed: &Observed) -> Option<Record> {
     let branch = identity.branch.as_ref()?;
     let mut all = by_service(identity, observed).into_values().flatten();
-    if all.any(|volume| volume.label(label::BRANCH) == branch) || is_going_back(identity, observed) {
+    if all.any(|volume| volume.branch() == branch) || is_going_back(identity, observed) {
         return None;
     }
     let used = data_in_use(identity, observed).into_iter();
@@ -82,11 +72,9 @@ pub fn beginning_of_branch(token: &str, identity: &Identity, observed: &Observed
 /// Where a new environment begins with another one's data: each service with its part, all of one moment, whatever happens
 /// before it is there. `token` tells it from every other going there.
 pub fn beginning_with(source: &Source, token: &str, identity: &Identity, observed: &Observed) -> Record {
-    let mut record = returning(&source.data, &BTreeMap::new(), token, identity, observed);
     let there = Identity { name: source.environment.clone(), ..identity.clone() };
-    let way = known_way(&there, observed).map(|way| (label::WAY.to_owned(), way.to_string()));
-    record.labels.extend(way);
-    record
+    let record = returning(&source.data, &BTreeMap::new(), token, identity, observed);
+    Record { way: known_way(&there, observed), ..record }
 }
 
 /// Whether a branch would go on with this volume.
@@ -94,10 +82,8 @@ pub(super) fn is_newest_of_a_branch(volume: &str, identity: &Identity, observed:
     let all = by_service(identity, observed);
     all.values().any(|own| {
         let Some(found) = own.iter().find(|one| one.name == volume) else { return false };
-        let alike = |one: &&&ObservedVolume| {
-            [label::BRANCH, label::VERSION, label::KIND].iter().all(|key| one.label(key) == found.label(key))
-        };
-        own.iter().rfind(alike).is_some_and(|newest| newest.name == volume)
+        let part = |one: &Volume| one.data().map(|data| (data.branch.clone(), data.version.clone(), data.kind.clone()));
+        own.iter().rfind(|one| part(one) == part(found)).is_some_and(|newest| newest.name == volume)
     })
 }
 
@@ -114,9 +100,9 @@ pub struct Gone {
 pub fn gone(identity: &Identity, branches: &BTreeSet<String>, observed: &Observed) -> Gone {
     let used: BTreeSet<&str> =
         data_in_use(identity, observed).into_values().map(|volume| volume.name.as_str()).collect();
-    let mut left: Vec<&ObservedVolume> = by_service(identity, observed).into_values().flatten().collect();
+    let mut left: Vec<&Volume> = by_service(identity, observed).into_values().flatten().collect();
     left.retain(|volume| {
-        let branch = volume.label(label::BRANCH);
+        let branch = volume.branch();
         !branch.is_empty() && !branches.contains(branch) && identity.branch.as_deref() != Some(branch)
     });
     let mut found = Gone::default();
@@ -133,9 +119,9 @@ pub fn gone(identity: &Identity, branches: &BTreeSet<String>, observed: &Observe
             if is_needed || found.volumes.contains(&volume.name) {
                 continue;
             }
-            found.branches.insert(volume.label(label::BRANCH).to_owned());
+            found.branches.insert(volume.branch().to_owned());
             found.volumes.insert(volume.name.clone());
-            if observed.volumes.iter().any(|one| one.name == top) {
+            if observed.volume(&top).is_some() {
                 found.volumes.insert(top);
             }
             rest.volumes.retain(|one| one.name != volume.name);
@@ -152,8 +138,8 @@ impl Gone {
         let mut rest = observed.clone();
         rest.volumes.retain(|volume| !self.volumes.contains(&volume.name));
         // None of them is enough any more.
-        let keepers = rest.containers.iter_mut().filter(|one| one.labels.contains_key(label::KEEPER));
-        keepers.for_each(|keeper| keeper.volumes.clear());
+        let keepers = rest.records.iter_mut().filter(|one| one.record.says == Says::Pin);
+        keepers.for_each(|keeper| keeper.record.pins.clear());
         rest
     }
 

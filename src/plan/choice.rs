@@ -4,11 +4,11 @@
 //! started, whose label says it. Only a label that this machine's key has signed is believed.
 
 use super::Identity;
-use super::snapshots::{Record, kept_of};
+use super::snapshots::kept_of;
 use crate::machine::Key;
-use crate::model::{Observed, ObservedContainer, label};
+use crate::model::{Observed, ObservedRecord, Record, Says};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -37,20 +37,15 @@ struct Kept {
 
 /// The container that keeps what standard input said for a record. It is made before the record, which is what counts: so
 /// a choice is there whole, or not at all.
-pub fn input_for(record: &Record, identity: &Identity) -> Record {
-    let labels = BTreeMap::from([
-        (label::ROOT.to_owned(), identity.root.display().to_string()),
-        (label::KEEPS.to_owned(), identity.name.clone()),
-        // It says nothing by itself, and goes where a record goes that counts no more.
-        (label::CHOICE.to_owned(), String::new()),
-    ]);
-    Record { name: input_name(&record.name), labels, volumes: Vec::new() }
+pub fn input_for(record: &Record) -> Record {
+    // It says nothing by itself, and goes where a record goes that counts no more.
+    Record { name: input_name(&record.name), says: Says::Choice(String::new()), ..record.clone() }
 }
 
 /// The container that keeps what standard input said for the record that counts.
-pub fn input_of_choice<'o>(identity: &Identity, observed: &'o Observed) -> Option<&'o ObservedContainer> {
-    let name = input_name(&kept(identity, observed).pop()?.1.name);
-    choices(identity, observed).find(|container| container.name == name)
+pub fn input_of_choice<'o>(identity: &Identity, observed: &'o Observed) -> Option<&'o ObservedRecord> {
+    let name = input_name(&kept(identity, observed).pop()?.1.record.name);
+    choices(identity, observed).find(|one| one.record.name == name)
 }
 
 fn input_name(record: &str) -> String {
@@ -58,10 +53,12 @@ fn input_name(record: &str) -> String {
 }
 
 /// The records of what was chosen for an environment, the one that counts last.
-fn kept<'o>(identity: &Identity, observed: &'o Observed) -> Vec<(Kept, &'o ObservedContainer)> {
-    let records = choices(identity, observed);
-    let mut all: Vec<_> =
-        records.filter_map(|record| Some((read(record.label(label::CHOICE), identity)?, record))).collect();
+fn kept<'o>(identity: &Identity, observed: &'o Observed) -> Vec<(Kept, &'o ObservedRecord)> {
+    let said = |one: &'o ObservedRecord| match &one.record.says {
+        Says::Choice(text) => Some((read(text, identity)?, one)),
+        _ => None,
+    };
+    let mut all: Vec<_> = choices(identity, observed).filter_map(said).collect();
     all.sort_by_key(|(kept, _)| kept.number);
     all
 }
@@ -81,21 +78,19 @@ pub fn choosing(choice: &Choice, identity: &Identity, observed: &Observed) -> Op
     }
     let number = last.map_or(1, |(kept, _)| kept.number.saturating_add(1));
     let text = serde_json::to_string(&Kept { number, choice: choice.clone() }).ok()?;
-    let labels = BTreeMap::from([
-        (label::ROOT.to_owned(), identity.root.display().to_string()),
-        (label::KEEPS.to_owned(), identity.name.clone()),
-        (label::CHOICE.to_owned(), format!("{} {text}", signature(&text, identity))),
-    ]);
-    // The new one is made before the old one goes, so it needs a name of its own.
-    Some(Record { name: format!("{}-choice-{number}", identity.name), labels, volumes: Vec::new() })
+    Some(Record {
+        // The new one is made before the old one goes, so it needs a name of its own.
+        name: format!("{}-choice-{number}", identity.name),
+        root: identity.root.display().to_string(),
+        environment: identity.name.clone(),
+        says: Says::Choice(format!("{} {text}", signature(&text, identity))),
+        ..Record::default()
+    })
 }
 
 /// Every record of a choice that an environment has, those that count no more too.
-pub fn choices<'o>(
-    identity: &Identity,
-    observed: &'o Observed,
-) -> impl Iterator<Item = &'o ObservedContainer> + use<'o> {
-    kept_of(&identity.name, observed).filter(|record| record.labels.contains_key(label::CHOICE))
+pub fn choices<'o>(identity: &Identity, observed: &'o Observed) -> impl Iterator<Item = &'o ObservedRecord> + use<'o> {
+    kept_of(&identity.name, observed).filter(|one| matches!(one.record.says, Says::Choice(_)))
 }
 
 fn read(text: &str, identity: &Identity) -> Option<Kept> {
@@ -115,23 +110,22 @@ fn signature(text: &str, identity: &Identity) -> String {
 /// otherwise before. What runs comes first, then what was made last. Ephemeral ones are none of it.
 pub fn environments_of(root: &Path, key: &Key, observed: &Observed) -> Vec<Identity> {
     let folder = root.display().to_string();
-    let of_folder = |labels: &BTreeMap<String, String>| labels.get(label::ROOT) == Some(&folder);
-    let names = |labels: &BTreeMap<String, String>| {
-        [label::ENVIRONMENT, label::KEEPS].map(|key| labels.get(key).cloned()).into_iter().flatten().collect::<Vec<_>>()
-    };
-    let containers = observed.containers.iter().filter(|one| of_folder(&one.labels));
     let mut found: BTreeMap<String, (bool, i64)> = BTreeMap::new();
-    for container in containers {
-        for name in names(&container.labels) {
-            let (runs, made) = found.entry(name).or_default();
-            *runs |= container.state == "running";
-            *made = (*made).max(container.created);
+    let mut seen = |root: &str, environment: &str, runs: bool, made: i64| {
+        if root == folder && !environment.is_empty() {
+            let known = found.entry(environment.to_owned()).or_default();
+            *known = (known.0 | runs, known.1.max(made));
         }
+    };
+    for one in &observed.containers {
+        seen(&one.of.root, &one.of.environment, one.state == "running", one.created);
     }
-    let volumes = observed.volumes.iter().map(|one| &one.labels).chain(observed.networks.iter().map(|one| &one.labels));
-    let others: BTreeSet<String> = volumes.filter(|labels| of_folder(labels)).flat_map(names).collect();
-    for name in others {
-        found.entry(name).or_default();
+    for one in &observed.records {
+        seen(&one.record.root, &one.record.environment, false, one.created);
+    }
+    let others = observed.volumes.iter().map(|one| &one.of).chain(observed.networks.iter().map(|one| &one.of));
+    for of in others {
+        seen(&of.root, &of.environment, false, 0);
     }
     let mut found: Vec<_> = found
         .into_iter()
@@ -144,6 +138,7 @@ pub fn environments_of(root: &Path, key: &Key, observed: &Observed) -> Vec<Ident
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Container;
 
     fn identity() -> Identity {
         Identity::of_checkout("shop", Path::new("/shop"), Key::from_bytes([7; 32]))
@@ -159,8 +154,8 @@ mod tests {
         assert_eq!(choosing(&Choice::default(), &identity, &observed), None, "nothing was said");
         for file in ["a.yml", "b.yml"] {
             let record = choosing(&choice(file), &identity, &observed).unwrap();
-            assert!(!observed.containers.iter().any(|one| one.name == record.name), "a name of its own");
-            observed.containers.push(record.as_made());
+            assert!(!observed.records.iter().any(|one| one.record.name == record.name), "a name of its own");
+            observed.records.push(record.as_made());
             assert_eq!(chosen(&identity, &observed), choice(file));
             assert_eq!(choosing(&choice(file), &identity, &observed), None);
         }
@@ -171,20 +166,20 @@ mod tests {
     fn what_standard_input_said_is_kept_before_the_record_that_makes_it_count() {
         let (identity, mut observed) = (identity(), Observed::default());
         let record = choosing(&choice("-"), &identity, &observed).unwrap();
-        let input = input_for(&record, &identity);
-        observed.containers.push(input.as_made());
+        let input = input_for(&record);
+        observed.records.push(input.as_made());
         assert_eq!(chosen(&identity, &observed), Choice::default(), "nothing was chosen yet");
         assert_eq!(choosing(&choice("-"), &identity, &observed).unwrap().name, record.name);
-        observed.containers.push(record.as_made());
+        observed.records.push(record.as_made());
         assert_eq!(chosen(&identity, &observed), choice("-"));
-        assert_eq!(input_of_choice(&identity, &observed).map(|one| &one.name), Some(&input.name));
+        assert_eq!(input_of_choice(&identity, &observed).map(|one| &one.record.name), Some(&input.name));
         assert_eq!(choices(&identity, &observed).count(), 2, "both go with the next choice");
 
         let said = Choice { stdin: Some("sha256:aa".to_owned()), ..choice("-") };
         let record = choosing(&said, &identity, &observed).unwrap();
-        observed.containers.push(record.as_made());
+        observed.records.push(record.as_made());
         assert_ne!(choosing(&said, &identity, &observed).map(|record| record.name), None, "the input is gone");
-        observed.containers.push(input_for(&record, &identity).as_made());
+        observed.records.push(input_for(&record).as_made());
         assert_eq!(choosing(&said, &identity, &observed), None);
     }
 
@@ -192,9 +187,9 @@ mod tests {
     fn a_choice_that_the_key_did_not_sign_is_not_believed() {
         let identity = identity();
         let mut record = choosing(&choice("a.yml"), &identity, &Observed::default()).unwrap().as_made();
-        let text = record.labels.get_mut(label::CHOICE).unwrap();
+        let Says::Choice(text) = &mut record.record.says else { panic!("a choice") };
         *text = text.replace("a.yml", "/etc/passwd");
-        let observed = Observed { containers: vec![record], ..Observed::default() };
+        let observed = Observed { records: vec![record], ..Observed::default() };
         assert_eq!(chosen(&identity, &observed), Choice::default());
     }
 
@@ -203,14 +198,11 @@ mod tests {
         let (identity, root) = (identity(), Path::new("/shop"));
         let before = Identity::of_checkout("store", root, identity.key.clone());
         let foreign = Identity::of_checkout("shop", root, Key::from_bytes([8; 32]));
-        let container = |identity: &Identity, state: &str, created| ObservedContainer {
+        let container = |identity: &Identity, state: &str, created| Container {
             state: state.to_owned(),
             created,
-            labels: BTreeMap::from([
-                (label::ROOT.to_owned(), "/shop".to_owned()),
-                (label::ENVIRONMENT.to_owned(), identity.name.clone()),
-            ]),
-            ..ObservedContainer::default()
+            of: identity.belonging(),
+            ..Container::default()
         };
         let containers = vec![
             container(&foreign, "running", 9),

@@ -5,8 +5,9 @@ use super::ports::{FixedPorts, PortTaken, Ports, own_address};
 use super::{Fields, Identity, render_fields};
 use crate::kinds::{FIELD_FUEL, FILE_FUEL, Family, Kind, Kinds, templates};
 use crate::model::{
-    ContainerSpec, Diagnostic, Endpoint, File, FileContent, ImageRef, Located, Mount, Observed, Origin, Over, Protocol,
-    Publish, Secret, Service, Setting, Stack, Wanted, Way, label,
+    Belonging, ContainerRole, ContainerSpec, Data, Diagnostic, Endpoint, File, FileContent, ImageRef, Located, Mount,
+    Observed, Origin, Protocol, Publish, Secret, Service, ServiceContainer, Setting, Stack, VolumeRole, VolumeSpec,
+    Wanted, Way,
 };
 use minijinja::{Environment, context};
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,8 +54,8 @@ pub struct Desired {
     pub environment: String,
     /// The git branch whose data it is to have, where data follows branches.
     pub branch: Option<String>,
-    /// Labels of everything of the environment.
-    pub labels: BTreeMap<String, String>,
+    /// Whose everything of the environment is.
+    pub of: Belonging,
     /// Its services, in the stack's order.
     pub services: Vec<DesiredService>,
     /// Ports that the user set and something else has.
@@ -110,17 +111,6 @@ pub struct DesiredService {
     pub config: BTreeMap<String, String>,
 }
 
-/// A volume to be there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VolumeSpec {
-    /// Its name on the engine.
-    pub name: String,
-    /// Its labels.
-    pub labels: BTreeMap<String, String>,
-    /// What it begins with; none is an empty one.
-    pub over: Option<Over>,
-}
-
 impl Desired {
     /// The fields of every endpoint as seen from the host, or by containers of the environment's network.
     pub fn fields(&self, kinds: &Kinds, network: bool) -> Result<Fields, Vec<Diagnostic>> {
@@ -161,6 +151,19 @@ fn add_fields(
 }
 
 impl DesiredService {
+    /// What its data is to be; none where it keeps none.
+    pub fn data(&self) -> Option<&Data> {
+        self.volumes.first()?.data()
+    }
+
+    /// The declared version, as the container tells it.
+    pub(super) fn version_text(&self) -> &str {
+        match &self.container.role {
+            ContainerRole::Service(service) => &service.version,
+            _ => "",
+        }
+    }
+
     /// The same login as containers of the environment's network reach it.
     fn on_network(&self, endpoint: &Endpoint, kind: &Kind) -> Endpoint {
         Endpoint { host: self.name.clone(), port: kind.port, ..endpoint.clone() }
@@ -170,18 +173,7 @@ impl DesiredService {
 /// Decides what should run. Faults are mistakes of a kind's file or of a version that its templates cannot use.
 pub fn desired(stack: &Stack, request: &Request<'_>) -> Result<Desired, Vec<Diagnostic>> {
     let identity = request.identity;
-    let mut labels = BTreeMap::from([
-        (label::ENVIRONMENT.to_owned(), identity.name.clone()),
-        (label::ROOT.to_owned(), identity.root.display().to_string()),
-    ]);
-    if identity.ephemeral {
-        labels.insert(label::EPHEMERAL.to_owned(), "true".to_owned());
-    }
-    if let Some(lease) = &identity.lease {
-        labels.insert(label::OWNER.to_owned(), lease.owner.clone());
-        labels.insert(label::JOB.to_owned(), lease.job.clone());
-        labels.insert(label::EXPIRES.to_owned(), lease.expires.to_string());
-    }
+    let of = identity.belonging();
     let mut ports = Ports::new(identity, request.observed, request.is_free, request.fixed_ports);
     ports.reserve(stack.services.iter().filter_map(|service| service.port.as_ref()).map(|port| port.value));
     let (mut services, mut taken, mut faults) = (Vec::new(), Vec::new(), Vec::new());
@@ -195,13 +187,12 @@ pub fn desired(stack: &Stack, request: &Request<'_>) -> Result<Desired, Vec<Diag
         };
         let management = management(service, request.kinds);
         let management = management.map(|port| (port, ports.choose_further(&service.name, port)));
-        match desired_service(service, address, management, &labels, request) {
+        match desired_service(service, address, management, &of, request) {
             Ok(wanted) => services.push(super::layers::lay(wanted, service, request)),
             Err(fault) => faults.push(fault),
         }
     }
-    let desired =
-        Desired { environment: identity.name.clone(), branch: identity.branch.clone(), labels, services, taken };
+    let desired = Desired { environment: identity.name.clone(), branch: identity.branch.clone(), of, services, taken };
     if faults.is_empty() { Ok(desired) } else { Err(faults) }
 }
 
@@ -230,7 +221,7 @@ fn desired_service(
     service: &Service,
     (host, port): (IpAddr, u16),
     management: Option<(u16, u16)>,
-    labels: &BTreeMap<String, String>,
+    of: &Belonging,
     request: &Request<'_>,
 ) -> Result<DesiredService, Diagnostic> {
     let kind_fault = |what: String| {
@@ -272,7 +263,7 @@ fn desired_service(
     }
 
     let data_major = if kind.data_follows_major { major } else { None };
-    let volumes = volumes(service, family, data_major, port, labels, request);
+    let volumes = volumes(service, family, data_major, port, of, request);
     let mut publish = vec![Publish { container_port: kind_port(kind, service), host_ip: host, host_port: port }];
     publish.extend(management.map(|(container_port, host_port)| Publish {
         container_port,
@@ -296,7 +287,8 @@ fn desired_service(
         publish,
         network: request.identity.name.clone(),
         aliases: std::iter::once(service.name.clone()).chain(service.aliases.iter().cloned()).collect(),
-        labels: BTreeMap::new(),
+        of: of.clone(),
+        role: ContainerRole::Helper,
         stop_signal: kind.stop_signal.clone(),
         grace: Duration::from_secs(kind.grace),
     };
@@ -304,16 +296,14 @@ fn desired_service(
         && service.image.is_some()
         && !request.observed.images.contains_key(&container.image.to_string());
     let config = config_hashes(&container, request.identity);
-    container.labels = labels.clone();
-    for (key, value) in [
-        (label::SERVICE, service.name.clone()),
-        (label::KIND, kind.name.clone()),
-        (label::VERSION, service.version.text.clone()),
-        (label::PORT, port.to_string()),
-        (label::CONFIG, joined(&config)),
-    ] {
-        container.labels.insert(key.to_owned(), value);
-    }
+    container.role = ContainerRole::Service(ServiceContainer {
+        service: service.name.clone(),
+        kind: kind.name.clone(),
+        version: service.version.text.clone(),
+        config: joined(&config),
+        port: Some(port),
+        declared: None,
+    });
 
     let endpoint = |login: &Login, database: Option<&String>, vhost: Option<&String>| Endpoint {
         host: host.to_string(),
@@ -436,7 +426,7 @@ fn volumes(
     family: &Family,
     data_major: Option<u64>,
     port: u16,
-    labels: &BTreeMap<String, String>,
+    of: &Belonging,
     request: &Request<'_>,
 ) -> Vec<(VolumeSpec, String)> {
     let version = data_major.map_or_else(String::new, |major| major.to_string());
@@ -449,29 +439,19 @@ fn volumes(
     let branch = request.identity.branch.as_deref().filter(|_| is_one);
     let turn = super::snapshots::turn(service, &version, branch, request);
     let generation = turn.generation;
+    let data = Data {
+        service: service.name.clone(),
+        kind: service.kind.clone(),
+        version: version.clone(),
+        port: Some(port),
+        generation,
+        branch: turn.branch.clone(),
+        restored: turn.restored.clone(),
+        ..Data::default()
+    };
     let spec = |name: String| {
-        let mut labels = labels.clone();
-        let name = if generation > 1 {
-            labels.insert(label::GENERATION.to_owned(), generation.to_string());
-            format!("{name}.{generation}")
-        } else {
-            name
-        };
-        if !turn.branch.is_empty() {
-            labels.insert(label::BRANCH.to_owned(), turn.branch.clone());
-        }
-        if let Some(restored) = &turn.restored {
-            labels.insert(label::RESTORED.to_owned(), restored.clone());
-        }
-        for (key, value) in [
-            (label::SERVICE, service.name.clone()),
-            (label::KIND, service.kind.clone()),
-            (label::VERSION, version.clone()),
-            (label::PORT, port.to_string()),
-        ] {
-            labels.insert(key.to_owned(), value);
-        }
-        VolumeSpec { name, labels, over: None }
+        let name = if generation > 1 { format!("{name}.{generation}") } else { name };
+        VolumeSpec { name, of: of.clone(), role: VolumeRole::Data(data.clone()), over: None }
     };
     let base = format!("{}-{}", request.identity.name, service.name);
     let mut volumes = Vec::new();
@@ -489,7 +469,9 @@ fn volumes(
 /// Hashes a container's configuration again, after a change to it.
 pub(super) fn rehash(service: &mut DesiredService, identity: &Identity) {
     service.config = config_hashes(&service.container, identity);
-    service.container.labels.insert(label::CONFIG.to_owned(), joined(&service.config));
+    if let ContainerRole::Service(container) = &mut service.container.role {
+        container.config = joined(&service.config);
+    }
 }
 
 /// A keyed hash of each part of a container's configuration.

@@ -1,9 +1,9 @@
 //! From what the engine runs to what the stack wants: the steps, each with its cause.
 
 use super::desired::joined;
-use super::{Desired, DesiredService, Identity, VolumeSpec};
+use super::{Desired, DesiredService, Identity};
 use crate::model::{
-    ContainerSpec, Diagnostic, ImageRef, Observed, ObservedContainer, ObservedVolume, Way, label, shell_words,
+    Belonging, Container, ContainerSpec, Diagnostic, ImageRef, Observed, Volume, VolumeSpec, Way, shell_words,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -42,8 +42,8 @@ pub enum Action {
     CreateNetwork {
         /// Its name.
         name: String,
-        /// Its labels.
-        labels: BTreeMap<String, String>,
+        /// Whose it is.
+        of: Belonging,
     },
     /// Makes a volume.
     CreateVolume(VolumeSpec),
@@ -169,23 +169,18 @@ pub fn diff(desired: &Desired, observed: &Observed, fresh: &BTreeSet<String>) ->
         return Err(refusals);
     }
     let mut plan = Plan::default();
-    let mut ours: Vec<&ObservedContainer> = observed
-        .containers
-        .iter()
-        .filter(|container| container.label(label::ENVIRONMENT) == desired.environment)
-        .collect();
+    let mut ours: Vec<&Container> = observed.containers_of(&desired.environment).collect();
     ours.sort_by(|one, other| one.name.cmp(&other.name));
 
     // Whatever the manifest no longer declares goes first, so that its port and name are free.
     for container in &ours {
-        let service = container.label(label::SERVICE);
-        if !desired.services.iter().any(|wanted| wanted.name == service) {
+        if !desired.services.iter().any(|wanted| wanted.name == container.service()) {
             remove(&mut plan, container, "it is no longer wanted here; its data is kept", Vec::new());
         }
     }
     let networks = observed.networks.iter().filter(|network| network.name == desired.environment).count();
     let network = (networks != 1).then(|| {
-        let action = Action::CreateNetwork { name: desired.environment.clone(), labels: desired.labels.clone() };
+        let action = Action::CreateNetwork { name: desired.environment.clone(), of: desired.of.clone() };
         let cause = match networks {
             0 => "the environment has no network yet",
             _ => "it is there more than once, so that no container can name it",
@@ -195,8 +190,8 @@ pub fn diff(desired: &Desired, observed: &Observed, fresh: &BTreeSet<String>) ->
     let no_network = networks == 0;
     let mut pulls: BTreeMap<String, usize> = BTreeMap::new();
     for service in &desired.services {
-        let existing: Vec<&ObservedContainer> =
-            ours.iter().copied().filter(|container| container.label(label::SERVICE) == service.name).collect();
+        let existing: Vec<&Container> =
+            ours.iter().copied().filter(|container| container.service() == service.name).collect();
         plan_service(&mut plan, service, &existing, observed, (network, no_network), &mut pulls);
     }
     super::snapshots::finish(&mut plan, desired, observed);
@@ -206,57 +201,54 @@ pub fn diff(desired: &Desired, observed: &Observed, fresh: &BTreeSet<String>) ->
 /// Stops and removes everything of an environment; with `volumes` its data too.
 pub fn teardown(identity: &Identity, observed: &Observed, volumes: bool) -> Plan {
     let mut plan = Plan::default();
-    let is_ours = |labels: &BTreeMap<String, String>| labels.get(label::ENVIRONMENT) == Some(&identity.name);
-    let fills_ours = |container: &ObservedContainer| {
-        let filled = container.label(label::FILLING);
-        observed.volumes.iter().any(|volume| volume.name == filled && is_ours(&volume.labels))
-    };
-    let containers: Vec<usize> = observed
-        .containers
-        .iter()
-        .filter(|container| is_ours(&container.labels) || volumes && fills_ours(container))
-        .chain(super::snapshots::everything_kept(&identity.name, observed).filter(|_| volumes))
+    let is_ours = |of: &Belonging| of.environment == identity.name;
+    let fills_ours =
+        |container: &Container| observed.volume(container.fills()).is_some_and(|volume| is_ours(&volume.of));
+    let ours = observed.containers.iter().filter(|one| is_ours(&one.of) || volumes && fills_ours(one));
+    let mut containers: Vec<usize> = ours
         .map(|container| {
             // What is deleted anyway need not be stopped cleanly.
             let grace = volumes.then_some(Duration::ZERO);
             let action = Action::Remove { id: container.id.clone(), name: container.name.clone(), grace };
-            plan.add(container.label(label::SERVICE), action, "the environment goes down", Vec::new())
+            plan.add(container.service(), action, "the environment goes down", Vec::new())
         })
         .collect();
-    for network in observed.networks.iter().filter(|network| is_ours(&network.labels)) {
+    for record in super::snapshots::everything_kept(&identity.name, observed).filter(|_| volumes) {
+        containers.push(plan.add("", super::snapshots::forget(record), "the environment goes down", Vec::new()));
+    }
+    for network in observed.networks.iter().filter(|network| is_ours(&network.of)) {
         let action = Action::RemoveNetwork { id: network.id.clone(), name: network.name.clone() };
         plan.add("", action, "the environment goes down", containers.clone());
     }
     let shared = shared(identity, observed);
-    let goes = |volume: &&ObservedVolume| volumes && is_ours(&volume.labels) && !shared.contains(&volume.name);
+    let goes = |volume: &&Volume| volumes && is_ours(&volume.of) && !shared.contains(&volume.name);
     for volume in observed.volumes.iter().filter(goes) {
         let action = Action::RemoveVolume { name: volume.name.clone() };
-        plan.add(volume.label(label::SERVICE), action, "its data is to be deleted", containers.clone());
+        plan.add(volume.service(), action, "its data is to be deleted", containers.clone());
     }
     plan
 }
 
 /// Volumes of an environment that others lie over: they began with its data, and cannot be without it.
 pub fn shared(identity: &Identity, observed: &Observed) -> BTreeSet<String> {
-    let is_ours = |volume: &&ObservedVolume| volume.label(label::ENVIRONMENT) == identity.name;
+    let is_ours = |volume: &&Volume| volume.of.environment == identity.name;
     // A copy needs nothing any more of what it is a copy of.
-    let lies_over = |volume: &&ObservedVolume| Way::parse(volume.label(label::WAY)) == Some(Way::Overlay);
-    let others = observed.volumes.iter().filter(|volume| !is_ours(volume)).filter(lies_over);
-    let of_others = others.flat_map(super::layers::layers_of);
-    let below: BTreeSet<String> = of_others.map(|layer| crate::model::volume_of(&layer).to_owned()).collect();
+    let others = observed.volumes.iter().filter(|volume| !is_ours(volume) && volume.is_overlay());
+    let below: BTreeSet<String> =
+        others.flat_map(Volume::layers).map(|layer| crate::model::volume_of(layer).to_owned()).collect();
     let ours = observed.volumes.iter().filter(is_ours).map(|volume| volume.name.clone());
     ours.filter(|name| below.contains(name)).collect()
 }
 
-fn remove(plan: &mut Plan, container: &ObservedContainer, cause: &str, after: Vec<usize>) -> usize {
+fn remove(plan: &mut Plan, container: &Container, cause: &str, after: Vec<usize>) -> usize {
     let action = Action::Remove { id: container.id.clone(), name: container.name.clone(), grace: None };
-    plan.add(container.label(label::SERVICE), action, cause, after)
+    plan.add(container.service(), action, cause, after)
 }
 
 fn plan_service(
     plan: &mut Plan,
     service: &DesiredService,
-    existing: &[&ObservedContainer],
+    existing: &[&Container],
     observed: &Observed,
     (network, no_network): (Option<usize>, bool),
     pulls: &mut BTreeMap<String, usize>,
@@ -302,10 +294,9 @@ fn plan_service(
         cause = why;
     }
     for volume in &service.volumes {
-        let there = observed.volumes.iter().any(|known| known.name == volume.name);
+        let there = observed.volume(&volume.name).is_some();
         let mut before = after_pull.clone();
-        let fills = |one: &&ObservedContainer| one.label(label::FILLING) == volume.name;
-        let fillers: Vec<&ObservedContainer> = observed.containers.iter().filter(fills).collect();
+        let fillers: Vec<&Container> = observed.containers.iter().filter(|one| one.fills() == volume.name).collect();
         if !fillers.is_empty() {
             // Where it is copied again, the one that only says that it is not complete stays until it is: the engine may
             // still be making the other for a run that was killed, and its volume would be there, empty, and look whole.
@@ -340,12 +331,8 @@ fn plan_service(
 }
 
 /// What about a container is no longer as declared; none if it can stay.
-fn change(
-    service: &DesiredService,
-    container: &ObservedContainer,
-    observed: &Observed,
-    new_network: bool,
-) -> Option<String> {
+fn change(service: &DesiredService, container: &Container, observed: &Observed, new_network: bool) -> Option<String> {
+    let runs = container.runs().cloned().unwrap_or_default();
     if new_network {
         return Some("its network is gone".to_owned());
     }
@@ -355,29 +342,25 @@ fn change(
     if let Some(local) = observed.images.get(&service.container.image.to_string())
         && local.id != container.image_id
     {
-        return Some(match container.label(label::VERSION) {
-            before if before == version_text(service) => {
-                format!("{} is another image now", service.container.image)
-            }
-            before => version_change(before, service),
+        return Some(if runs.version == service.version_text() {
+            format!("{} is another image now", service.container.image)
+        } else {
+            version_change(&runs.version, service)
         });
     }
     if service.container.image.digest.is_some() && !observed.images.contains_key(&service.container.image.to_string()) {
         return Some(format!("it runs another image than {}", service.container.image));
     }
-    if container.label(label::CONFIG) == joined(&service.config) {
+    if runs.config == joined(&service.config) {
         return None;
     }
-    let before = container.label(label::VERSION);
-    if before != version_text(service) {
-        return Some(version_change(before, service));
+    if runs.version != service.version_text() {
+        return Some(version_change(&runs.version, service));
     }
     let changed: Vec<&str> = service
         .config
         .iter()
-        .filter(|(part, hash)| {
-            !container.label(label::CONFIG).split(',').any(|known| known == format!("{part}={hash}"))
-        })
+        .filter(|(part, hash)| !runs.config.split(',').any(|known| known == format!("{part}={hash}")))
         .map(|(part, _)| part.as_str())
         .collect();
     Some(if changed.is_empty() {
@@ -387,12 +370,8 @@ fn change(
     })
 }
 
-fn version_text(service: &DesiredService) -> &str {
-    service.container.labels.get(label::VERSION).map_or("", String::as_str)
-}
-
 fn version_change(before: &str, service: &DesiredService) -> String {
-    format!("version {before} → {}", version_text(service))
+    format!("version {before} → {}", service.version_text())
 }
 
 /// The refusal for a service whose data was written by another major version.
@@ -406,15 +385,9 @@ fn old_data(
     if fresh.contains(&service.name) {
         return None;
     }
-    let mut olds: Vec<u64> = Vec::new();
-    for volume in &observed.volumes {
-        let ours = volume.label(label::ENVIRONMENT) == desired.environment
-            && volume.label(label::SERVICE) == service.name
-            && volume.label(label::KIND) == service.kind;
-        if ours && let Ok(found) = volume.label(label::VERSION).parse() {
-            olds.push(found);
-        }
-    }
+    let ours = observed.data_of(&desired.environment).map(|(_, data)| data);
+    let ours = ours.filter(|data| data.service == service.name && data.kind == service.kind);
+    let olds: Vec<u64> = ours.filter_map(|data| data.version.parse().ok()).collect();
     if olds.is_empty() || olds.contains(&major) {
         return None;
     }

@@ -5,8 +5,9 @@
 
 use super::bases::serves_making;
 use super::layers::{is_layer, machine_of};
+use super::snapshots::forget;
 use super::{Action, Identity, Plan, teardown};
-use crate::model::{Observed, ObservedContainer, ObservedVolume, label};
+use crate::model::{BaseKey, Container, ContainerRole, Observed, Volume, VolumeRole};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How long an ephemeral environment of another checkout counts as somebody's, in seconds: its lock may be another
@@ -47,31 +48,27 @@ fn unneeded_for(
     bases(&mut plan, identity, observed, is_held, (now, unused), &is_gone);
     let root = identity.root.display().to_string();
     let mut unfinished: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for container in observed.containers.iter().filter(|container| container.label(label::ROOT) == root) {
-        let filled = container.label(label::FILLING);
-        let environment = match observed.volumes.iter().find(|volume| volume.name == filled) {
-            Some(volume) => volume.label(label::ENVIRONMENT),
-            None => container.label(label::ENVIRONMENT),
-        };
-        let making = container.label(label::SERVICE).is_empty() && container.labels.contains_key(label::ENVIRONMENT);
-        if filled.is_empty() && !making || is_held(environment) || is_gone(&container.name) {
+    for container in observed.containers.iter().filter(|container| container.of.root == root) {
+        let filled = observed.volume(container.fills());
+        let environment = filled.map_or(&container.of.environment, |volume| &volume.of.environment);
+        let is_helper = container.role == ContainerRole::Helper && !container.of.environment.is_empty();
+        if container.fills().is_empty() && !is_helper || is_held(environment) || is_gone(&container.name) {
             continue;
         }
         let removed = remove(&mut plan, container, "a copy that was not finished");
-        if observed.volumes.iter().any(|volume| volume.name == filled) {
-            unfinished.entry(filled).or_default().push(removed);
+        if let Some(filled) = filled {
+            unfinished.entry(&filled.name).or_default().push(removed);
         }
     }
     for (volume, removed) in unfinished {
         delete(&mut plan, volume, "a copy that was not finished", removed);
     }
-    let is_stray = |volume: &&ObservedVolume| {
-        let of = volume.label(label::TOP);
-        !of.is_empty()
-            && volume.label(label::ROOT) == root
-            && !observed.volumes.iter().any(|volume| volume.name == of)
+    let is_stray = |volume: &&Volume| {
+        !volume.upper_of().is_empty()
+            && volume.of.root == root
+            && observed.volume(volume.upper_of()).is_none()
             && !is_layer(&volume.name, observed)
-            && !is_held(volume.label(label::ENVIRONMENT))
+            && !is_held(&volume.of.environment)
             && !is_gone(&volume.name)
     };
     for top in observed.volumes.iter().filter(is_stray) {
@@ -85,27 +82,25 @@ fn unneeded_for(
 /// no time lives for a day.
 fn ephemeral(identity: &Identity, observed: &Observed, now: i64) -> BTreeMap<String, String> {
     let root = identity.root.display().to_string();
-    let containers = observed.containers.iter().map(|one| (&one.labels, Some(one.created)));
-    let volumes = observed.volumes.iter().map(|one| (&one.labels, None));
+    let containers = observed.containers.iter().map(|one| (&one.of, Some(one.created)));
+    let volumes = observed.volumes.iter().map(|one| (&one.of, None));
     // A run that was killed early leaves no more than its network, and an engine has few addresses for those.
-    let networks = observed.networks.iter().map(|one| (&one.labels, None));
+    let networks = observed.networks.iter().map(|one| (&one.of, None));
     let mut found = BTreeMap::new();
-    for (labels, created) in containers.chain(volumes).chain(networks) {
-        let of = |key: &str| labels.get(key).map_or("", String::as_str);
-        let name = of(label::ENVIRONMENT);
-        if name.is_empty() || !labels.contains_key(label::EPHEMERAL) {
+    for (of, created) in containers.chain(volumes).chain(networks) {
+        if of.environment.is_empty() || !of.ephemeral {
             continue;
         }
-        let told = of(label::EXPIRES).parse::<i64>().ok();
+        let told = of.lease.as_ref().map(|lease| lease.expires);
         let expires = told.or_else(|| Some(created? + EPHEMERAL_LIVES));
         if expires.is_some_and(|expires| now > expires) {
-            let whose = match of(label::OWNER) {
-                "" => String::new(),
-                owner => format!(" (of {owner}, job {})", of(label::JOB)),
+            let whose = match &of.lease {
+                Some(lease) if !lease.owner.is_empty() => format!(" (of {}, job {})", lease.owner, lease.job),
+                _ => String::new(),
             };
-            found.insert(name.to_owned(), format!("past its time to live{whose}"));
-        } else if of(label::ROOT) == root {
-            found.entry(name.to_owned()).or_insert_with(|| "a run that was killed left it".to_owned());
+            found.insert(of.environment.clone(), format!("past its time to live{whose}"));
+        } else if of.root == root {
+            found.entry(of.environment.clone()).or_insert_with(|| "a run that was killed left it".to_owned());
         }
     }
     found
@@ -120,40 +115,47 @@ fn bases(
     is_gone: &dyn Fn(&str) -> bool,
 ) {
     let root = identity.root.display().to_string();
-    let mut names: BTreeSet<&str> = BTreeSet::new();
     // Those of another user's key are of no use here, and not ours to judge.
     let machine = machine_of(identity);
-    let volumes = observed.volumes.iter().filter(|volume| volume.label(label::MACHINE) == machine);
-    names.extend(volumes.map(|volume| volume.label(label::BASE)));
-    let containers = observed.containers.iter().filter(|container| container.label(label::MACHINE) == machine);
-    names.extend(containers.map(|container| container.label(label::BASE)));
-    for name in names.into_iter().filter(|name| !name.is_empty() && !is_held(name)) {
+    let keys = |one: &'_ BaseKey| (one.machine == machine).then(|| one.base.clone());
+    let of_volumes = observed.volumes.iter().filter_map(|volume| match &volume.role {
+        VolumeRole::Base(key) => keys(key),
+        _ => None,
+    });
+    let of_containers = observed.containers.iter().filter_map(|container| match &container.role {
+        ContainerRole::Making(key) => keys(key),
+        _ => None,
+    });
+    let ours = observed.records.iter().map(|one| &one.record).filter(|record| record.machine == machine);
+    let of_records = ours.map(|record| record.base().to_owned());
+    let names: BTreeSet<String> = of_volumes.chain(of_containers).chain(of_records).collect();
+    for name in names.iter().filter(|name| !name.is_empty() && !is_held(name)) {
         let over = observed.volumes.iter().filter(|volume| !is_gone(&volume.name));
-        let used = over.flat_map(super::layers::layers_of).any(|layer| layer == name);
-        let of_it = || observed.containers.iter().filter(|container| container.label(label::BASE) == name);
+        let is_used = over.flat_map(Volume::layers).any(|layer| layer == name);
+        let making = || observed.containers.iter().filter(|container| container.base() == name);
+        let record = observed.records.iter().find(|one| one.record.base() == name);
         // Whether another checkout's making goes on is not to be seen where its user's locks lie elsewhere.
-        let is_made = |one: &ObservedContainer| {
-            one.name != name && one.label(label::ROOT) != root && now - one.created < BASE_TAKES
-        };
-        let is_kept = |one: &ObservedContainer| one.name == name && now - one.created < unused;
-        if of_it().any(is_made) {
+        if making().any(|one| one.of.root != root && now - one.created < BASE_TAKES) {
             continue;
         }
         // One that is complete and needed keeps its record and its data. What else is of it served its making, and was
         // left by a run that was killed: servers among it, which run.
-        let is_needed = used || of_it().any(is_kept);
+        let is_needed = is_used || record.is_some_and(|record| now - record.created < unused);
         let goes = |name_of_it: &str| !is_needed || serves_making(name, name_of_it);
         let cause = if is_needed { "a run that was killed left it" } else { "no environment lies over it" };
-        let containers = of_it().filter(|container| goes(&container.name));
-        let before: Vec<usize> = containers.map(|container| remove(plan, container, cause)).collect();
-        let volumes = observed.volumes.iter().filter(|volume| volume.label(label::BASE) == name);
+        let mut before: Vec<usize> =
+            making().filter(|one| goes(&one.name)).map(|container| remove(plan, container, cause)).collect();
+        if let Some(record) = record.filter(|_| !is_needed) {
+            before.push(plan.add("", forget(record), cause, Vec::new()));
+        }
+        let volumes = observed.volumes.iter().filter(|volume| volume.base() == name);
         for volume in volumes.filter(|volume| goes(&volume.name)) {
             delete(plan, &volume.name, cause, before.clone());
         }
     }
 }
 
-fn remove(plan: &mut Plan, container: &ObservedContainer, cause: &str) -> usize {
+fn remove(plan: &mut Plan, container: &Container, cause: &str) -> usize {
     let action = Action::Remove { id: container.id.clone(), name: container.name.clone(), grace: None };
     plan.add("", action, cause, Vec::new())
 }

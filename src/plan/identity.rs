@@ -1,6 +1,7 @@
 //! Which environment this is: one for each machine and checkout.
 
 use crate::machine::Key;
+use crate::model::{Belonging, Lease};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -21,17 +22,6 @@ pub struct Identity {
     pub branch: Option<String>,
 }
 
-/// What others on the engine can tell of an ephemeral environment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lease {
-    /// The CI system's project, else the user.
-    pub owner: String,
-    /// The CI system's job, else the process.
-    pub job: String,
-    /// Seconds since 1970; from then on anybody's `gc` removes it.
-    pub expires: i64,
-}
-
 /// Where CI systems tell the project and the job, the first that is set.
 const OWNERS: [&str; 7] = [
     "GITHUB_REPOSITORY",
@@ -44,15 +34,13 @@ const OWNERS: [&str; 7] = [
 ];
 const JOBS: [&str; 5] = ["GITHUB_RUN_ID", "CI_JOB_ID", "BUILDKITE_JOB_ID", "CIRCLE_WORKFLOW_JOB_ID", "BUILD_TAG"];
 
-impl Lease {
-    /// Whose a run is, by the variables of its process; `process` is its number.
-    pub fn of(variable: &dyn Fn(&str) -> Option<String>, process: u32, expires: i64) -> Self {
-        let first = |names: &[&str]| names.iter().find_map(|name| variable(name).filter(|value| !value.is_empty()));
-        Self {
-            owner: first(&OWNERS).unwrap_or_else(|| "unknown".to_owned()),
-            job: first(&JOBS).unwrap_or_else(|| format!("process {process}")),
-            expires,
-        }
+/// Whose a run is, by the variables of its process; `process` is its number.
+pub fn lease_of(variable: &dyn Fn(&str) -> Option<String>, process: u32, expires: i64) -> Lease {
+    let first = |names: &[&str]| names.iter().find_map(|name| variable(name).filter(|value| !value.is_empty()));
+    Lease {
+        owner: first(&OWNERS).unwrap_or_else(|| "unknown".to_owned()),
+        job: first(&JOBS).unwrap_or_else(|| format!("process {process}")),
+        expires,
     }
 }
 
@@ -75,6 +63,16 @@ impl Identity {
             lease: None,
             branch: None,
         })
+    }
+
+    /// What everything of the environment says of whose it is.
+    pub fn belonging(&self) -> Belonging {
+        Belonging {
+            root: self.root.display().to_string(),
+            environment: self.name.clone(),
+            ephemeral: self.ephemeral,
+            lease: self.lease.clone(),
+        }
     }
 
     /// What the project was called when the environment got its name.
@@ -164,10 +162,10 @@ mod tests {
             "USER" => Some("runner".to_owned()),
             _ => None,
         };
-        let lease = Lease::of(&github, 5, 9);
+        let lease = lease_of(&github, 5, 9);
         assert_eq!((lease.owner.as_str(), lease.job.as_str(), lease.expires), ("shop/web", "77", 9));
         let user = |name: &str| (name == "USER").then(|| "ada".to_owned());
-        let lease = Lease::of(&user, 5, 9);
+        let lease = lease_of(&user, 5, 9);
         assert_eq!((lease.owner.as_str(), lease.job.as_str()), ("ada", "process 5"));
     }
 

@@ -6,7 +6,7 @@
 
 use super::Identity;
 use crate::kinds::{base64, from_base64};
-use crate::model::{EnvInput, Located, Observed, Service, Stack, Value, Variable, label};
+use crate::model::{EnvInput, Located, Observed, Service, Stack, Value, Variable};
 use serde::{Deserialize, Serialize};
 
 /// More than this is not kept, in characters: every command gets the labels of every container. Services have one or two
@@ -52,11 +52,11 @@ pub fn kept(service: &str, stack: &Stack, env_file: Option<&Located<String>>, id
 
 /// The stack that an environment's containers were made for; none where one of them does not tell.
 pub fn kept_stack(identity: &Identity, observed: &Observed) -> Option<KeptStack> {
-    let ours = observed.containers.iter().filter(|one| one.label(label::ENVIRONMENT) == identity.name);
+    let ours = observed.containers_of(&identity.name);
     let mut found = KeptStack::default();
     identity.project().clone_into(&mut found.stack.project);
     for container in ours {
-        let text = identity.key.unsealed(&from_base64(container.label(label::DECLARED))?)?;
+        let text = identity.key.unsealed(&from_base64(container.runs()?.declared.as_deref()?)?)?;
         let kept: Kept = serde_json::from_slice(&text).ok()?;
         if kept.environment != identity.name {
             return None;
@@ -82,9 +82,9 @@ mod tests {
     use super::*;
     use crate::machine::Key;
     use crate::model::{
-        Credential, InitFile, ObservedContainer, Origin, Secret, SourceFile, Template, User, Version, VersionClass,
+        Belonging, Container, ContainerRole, Credential, InitFile, Origin, Secret, ServiceContainer, SourceFile,
+        Template, User, Version, VersionClass,
     };
-    use std::collections::BTreeMap;
     use std::path::Path;
     use std::sync::Arc;
 
@@ -117,9 +117,10 @@ mod tests {
     }
 
     fn observed(identity: &Identity, declared: String) -> Observed {
-        let labels = [(label::ENVIRONMENT, identity.name.clone()), (label::DECLARED, declared)];
-        let labels: BTreeMap<_, _> = labels.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-        Observed { containers: vec![ObservedContainer { labels, ..Default::default() }], ..Observed::default() }
+        let role = ServiceContainer { declared: Some(declared), ..ServiceContainer::default() };
+        let of = Belonging { environment: identity.name.clone(), ..Belonging::default() };
+        let container = Container { of, role: ContainerRole::Service(role), ..Container::default() };
+        Observed { containers: vec![container], ..Observed::default() }
     }
 
     #[test]

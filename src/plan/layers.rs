@@ -4,9 +4,10 @@ use super::bases::{base, made_alone, making_identity, seed_of};
 use super::branches::data_in_use;
 use super::desired::{Desired, DesiredService, Request, rehash};
 use super::snapshots::{known_way, layers_over, snapshots, turn};
-use super::{Action, Identity, Plan, VolumeSpec};
+use super::{Action, Identity, Plan};
 use crate::model::{
-    Diagnostic, Endpoint, ImageRef, Observed, ObservedVolume, Over, Owner, Protocol, Service, Stack, Way, label, top_of,
+    Data, Diagnostic, Endpoint, ImageRef, Observed, Over, Owner, Parent, Protocol, Says, Service, Stack, Volume,
+    VolumeSpec, Way, top_of, volume_of,
 };
 
 /// Most layers below a top: mount options, with the path of each, fit in one page of 4 KiB.
@@ -19,22 +20,17 @@ pub(super) fn machine_of(identity: &Identity) -> String {
 
 /// Whether some volume lies over this one.
 pub(super) fn is_layer(volume: &str, observed: &Observed) -> bool {
-    observed.volumes.iter().any(|over| layers_of(over).iter().any(|layer| crate::model::volume_of(layer) == volume))
-}
-
-/// The layers that a volume lies over, the nearest first.
-pub(super) fn layers_of(volume: &ObservedVolume) -> Vec<String> {
-    let layers = volume.label(label::LAYERS).split(',');
-    layers.filter(|layer| !layer.is_empty()).map(str::to_owned).collect()
+    observed.volumes.iter().any(|over| over.layers().iter().any(|layer| volume_of(layer) == volume))
 }
 
 /// Whose the folder of a layer is, as far as somebody asked: it is never written again, so that stays true.
 pub(super) fn owner_of(layer: &str, observed: &Observed) -> Option<Owner> {
-    let volumes = observed.volumes.iter().map(|volume| &volume.labels);
-    let mut over = volumes
-        .chain(observed.containers.iter().map(|container| &container.labels))
-        .filter(|labels| labels.get(label::LAYERS).is_some_and(|layers| layers.split(',').next() == Some(layer)));
-    over.find_map(|labels| Owner::parse(labels.get(label::FOLDER)?))
+    let of_bases = observed.records.iter().filter_map(|one| match &one.record.says {
+        Says::Base { parent, .. } => Some(parent),
+        _ => None,
+    });
+    let mut all = observed.volumes.iter().filter_map(Volume::parent).chain(of_bases);
+    all.find_map(|parent| parent.folder.filter(|_| parent.layers.first().is_some_and(|first| first == layer)))
 }
 
 /// Where the data of one volume of an environment lies.
@@ -54,71 +50,64 @@ pub struct Extent {
 
 /// The volumes of an environment's services, and where their data lies.
 pub fn extents(identity: &Identity, observed: &Observed) -> Vec<Extent> {
-    let of_services = |volume: &&ObservedVolume| {
-        volume.label(label::ENVIRONMENT) == identity.name && volume.labels.contains_key(label::SERVICE)
-    };
     let used = data_in_use(identity, observed);
     let saved = snapshots(identity, observed);
-    let needed_by = |volume: &ObservedVolume| -> Vec<String> {
+    let needed_by = |volume: &Volume| -> Vec<String> {
         let is_used = used.values().any(|used| used.name == volume.name);
         let naming = saved.iter().filter(|snapshot| snapshot.data.values().any(|data| *data == volume.name));
-        let branch = Some(volume.label(label::BRANCH)).filter(|branch| !branch.is_empty());
+        let branch = Some(volume.branch()).filter(|branch| !branch.is_empty());
         let needs = is_used.then(|| "in use".to_owned()).into_iter();
         let needs = needs.chain(naming.map(|snapshot| format!("snapshot {}", snapshot.name)));
         needs.chain(branch.map(|branch| format!("branch {branch}"))).collect()
     };
-    let extent = |volume: &ObservedVolume| {
-        let is_mounted = Way::parse(volume.label(label::WAY)) == Some(Way::Overlay);
-        let layers = if is_mounted { layers_of(volume) } else { Vec::new() };
+    let extent = |(volume, data): (&Volume, &Data)| {
+        let layers = if volume.is_overlay() { volume.layers() } else { &[] };
         Extent {
-            service: volume.label(label::SERVICE).to_owned(),
+            service: data.service.clone(),
             volume: volume.name.clone(),
-            own: if is_mounted { top_of(&volume.name) } else { volume.name.clone() },
-            layers: layers.iter().map(|layer| crate::model::volume_of(layer).to_owned()).collect(),
+            own: if volume.is_overlay() { top_of(&volume.name) } else { volume.name.clone() },
+            layers: layers.iter().map(|layer| volume_of(layer).to_owned()).collect(),
             needed_by: needed_by(volume),
         }
     };
-    observed.volumes.iter().filter(of_services).map(extent).collect()
+    observed.data_of(&identity.name).map(extent).collect()
 }
 
 /// Settles what a service's volume begins with, and what follows from that for its container.
 pub(super) fn lay(mut wanted: DesiredService, service: &Service, request: &Request<'_>) -> DesiredService {
     let [volume] = wanted.volumes.as_mut_slice() else { return wanted };
-    let known = request.observed.volumes.iter().find(|known| known.name == volume.name);
+    let known = request.observed.volume(&volume.name);
     let known = known.filter(|known| !is_incomplete(&known.name, request.observed));
-    let (layers, way) = if let Some(known) = known {
-        (layers_of(known), Way::parse(known.label(label::WAY)))
+    let parent = if let Some(known) = known {
+        known.parent().cloned()
     } else {
         let Some(over) = beginning(service, volume, &wanted.container.image, request) else { return wanted };
-        volume.labels.insert(label::LAYERS.to_owned(), over.layers.join(","));
-        volume.labels.insert(label::WAY.to_owned(), over.way.to_string());
-        let frozen = request.observed.volumes.iter().find(|known| known.name == over.whole);
-        let frozen = frozen.filter(|known| !known.label(label::ENVIRONMENT).is_empty());
-        let seeds = frozen.map_or_else(|| seed_of(service), |known| known.label(label::SEEDS).to_owned());
-        if !seeds.is_empty() {
-            volume.labels.insert(label::SEEDS.to_owned(), seeds);
+        let frozen = request.observed.volume(&over.whole).filter(|known| !known.of.environment.is_empty());
+        let is_own = frozen.is_some_and(|known| known.of.environment == request.identity.name);
+        wanted.begins_inherited = !is_own;
+        let parent = Parent { layers: over.layers.clone(), way: over.way, folder: None };
+        if let Some(data) = volume.data_mut() {
+            let began = frozen.and_then(Volume::data);
+            data.seeds = began.map_or_else(|| seed_of(service), |began| began.seeds.clone());
+            // Whose login it has: what it began with has its own, or one of where that began.
+            data.from = match frozen {
+                Some(_) if is_own => began.and_then(|began| began.from.clone()),
+                Some(known) => Some(known.of.environment.clone()),
+                None => None,
+            };
+            data.parent = Some(parent.clone());
         }
-        // Whose login it has: what it began with has its own, or one of where that began.
-        let is_own = |known: &&ObservedVolume| known.label(label::ENVIRONMENT) == request.identity.name;
-        let from = frozen.map(|known| known.label(if is_own(&known) { label::FROM } else { label::ENVIRONMENT }));
-        wanted.begins_inherited = !frozen.is_some_and(|known| is_own(&known));
-        if let Some(from) = from.filter(|from| !from.is_empty()) {
-            volume.labels.insert(label::FROM.to_owned(), from.to_owned());
-        }
-        let (layers, way) = (over.layers.clone(), over.way);
         volume.over = Some(over);
-        (layers, Some(way))
+        Some(parent)
     };
-    if layers.is_empty() {
-        return wanted;
-    }
-    if way == Some(Way::Overlay) {
-        wanted.container.beside = std::iter::once(top_of(&volume.name))
-            .chain(layers.iter().map(|layer| crate::model::volume_of(layer).to_owned()))
-            .collect();
+    let Some(parent) = parent else { return wanted };
+    let is_overlay = parent.way == Way::Overlay;
+    if is_overlay {
+        let layers = parent.layers.iter().map(|layer| volume_of(layer).to_owned());
+        wanted.container.beside = std::iter::once(top_of(&volume.name)).chain(layers).collect();
     }
     wanted.inherited = inherited(&wanted, service, request);
-    if way == Some(Way::Overlay) {
+    if is_overlay {
         sync_file_system(&mut wanted, service, request);
     }
     wanted
@@ -126,12 +115,12 @@ pub(super) fn lay(mut wanted: DesiredService, service: &Service, request: &Reque
 
 /// What a new volume begins with: frozen data of its own, else a base; none is an empty folder.
 fn beginning(service: &Service, volume: &VolumeSpec, image: &ImageRef, request: &Request<'_>) -> Option<Over> {
-    let version = volume.labels.get(label::VERSION).map_or("", String::as_str);
+    let version = volume.data().map_or("", |data| &data.version);
     let turn = turn(service, version, request.identity.branch.as_deref(), request);
     let given = request.source.filter(|_| turn.generation == 1);
     let given = given.and_then(|source| source.data.get(&service.name)).cloned();
     if let Some(from) = turn.from.or(given) {
-        let frozen = request.observed.volumes.iter().find(|known| known.name == from)?;
+        let frozen = request.observed.volume(&from)?;
         let layers = layers_over(frozen);
         let way = request.way.or_else(|| known_way(request.identity, request.observed)).unwrap_or(Way::Copy);
         // A copy of everything is one layer again.
@@ -142,7 +131,7 @@ fn beginning(service: &Service, volume: &VolumeSpec, image: &ImageRef, request: 
     // What is seeded is always seeded in a base; going without one means that it is made anew before.
     let base = (!request.cold || !service.seeds.is_empty()).then(|| base(service, request)).flatten()?;
     let record = base.record(request.observed)?;
-    let way = request.way.or_else(|| Way::parse(record.label(label::WAY))).unwrap_or(Way::Copy);
+    let way = request.way.or(record.record.way).unwrap_or(Way::Copy);
     Some(base.over(way, request.observed))
 }
 
@@ -174,9 +163,9 @@ pub fn unseeded<'a>(stack: &'a Stack, desired: &Desired, observed: &Observed) ->
 pub fn beginning_empty<'a>(stack: &'a Stack, desired: &Desired, observed: &Observed) -> Vec<&'a Service> {
     let begins = |service: &&Service| {
         let wanted = desired.services.iter().find(|wanted| wanted.name == service.name);
-        wanted.and_then(|wanted| wanted.volumes.first()).is_some_and(|volume| {
-            volume.over.is_none() && !observed.volumes.iter().any(|known| known.name == volume.name)
-        })
+        wanted
+            .and_then(|wanted| wanted.volumes.first())
+            .is_some_and(|volume| volume.over.is_none() && observed.volume(&volume.name).is_none())
     };
     stack.services.iter().filter(begins).collect()
 }
@@ -187,9 +176,9 @@ pub fn reseedable(stack: &Stack, desired: &Desired, observed: &Observed) -> Vec<
     for service in stack.services.iter().filter(|service| !service.seeds.is_empty()) {
         let wanted = desired.services.iter().find(|wanted| wanted.name == service.name);
         let volume = wanted.and_then(|wanted| wanted.volumes.first());
-        let known = volume.and_then(|volume| observed.volumes.iter().find(|known| known.name == volume.name));
+        let known = volume.and_then(|volume| observed.volume(&volume.name)?.data());
         if let (Some(known), Some(first)) = (known, service.seeds.first())
-            && known.label(label::SEEDS) != seed_of(service)
+            && known.seeds != seed_of(service)
         {
             let message = format!("the data of {} was not made of the seeds that it has now", service.name);
             told.push(
@@ -207,11 +196,8 @@ pub fn reseedable(stack: &Stack, desired: &Desired, observed: &Observed) -> Vec<
 fn inherited(wanted: &DesiredService, service: &Service, request: &Request<'_>) -> Option<Endpoint> {
     let admin = wanted.admin.as_ref()?;
     let volume = wanted.volumes.first()?;
-    let known = request.observed.volumes.iter().find(|known| known.name == volume.name);
-    let from = known.map_or_else(
-        || volume.labels.get(label::FROM).map(String::as_str),
-        |known| Some(known.label(label::FROM)).filter(|from| !from.is_empty()),
-    );
+    let known = request.observed.volume(&volume.name);
+    let from = known.map_or_else(|| volume.data(), Volume::data).and_then(|data| data.from.as_deref());
     let maker = match from {
         Some(from) => {
             let identity = Identity { name: from.to_owned(), ..making_identity(request) };
@@ -236,5 +222,5 @@ fn sync_file_system(wanted: &mut DesiredService, service: &Service, request: &Re
 
 /// Whether a volume is still being filled, or the run that filled it was killed.
 pub(super) fn is_incomplete(volume: &str, observed: &Observed) -> bool {
-    observed.containers.iter().any(|container| container.label(label::FILLING) == volume)
+    observed.containers.iter().any(|container| container.fills() == volume)
 }

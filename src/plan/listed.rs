@@ -2,7 +2,7 @@
 
 use super::Identity;
 use crate::machine::Key;
-use crate::model::{Observed, label};
+use crate::model::{Belonging, Observed};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -30,33 +30,34 @@ pub struct Listed {
 /// The environments of the engine: by folder, then by name.
 pub fn listed(key: &Key, observed: &Observed) -> Vec<Listed> {
     let mut all: BTreeMap<String, Listed> = BTreeMap::new();
-    let mut of = |labels: &BTreeMap<String, String>, state: &str, created: Option<i64>| {
-        let said = |key: &str| labels.get(key).map(String::as_str).filter(|value| !value.is_empty());
-        // What makes a base is of no environment that anybody works with.
-        let Some(name) = said(label::ENVIRONMENT).or(said(label::KEEPS)) else { return };
-        if labels.contains_key(label::BASE) {
+    let mut seen = |of: &Belonging, service: &str, runs: bool, created: Option<i64>| {
+        if of.environment.is_empty() {
             return;
         }
-        let one = all.entry(name.to_owned()).or_default();
-        name.clone_into(&mut one.name);
-        said(label::ROOT).unwrap_or_default().clone_into(&mut one.root);
-        one.is_ephemeral |= labels.contains_key(label::EPHEMERAL);
-        if let Some(service) = said(label::SERVICE) {
+        let one = all.entry(of.environment.clone()).or_default();
+        one.name.clone_from(&of.environment);
+        one.root.clone_from(&of.root);
+        one.is_ephemeral |= of.ephemeral;
+        if !service.is_empty() {
             one.services.insert(service.to_owned());
-            if state == "running" {
-                one.running.insert(service.to_owned());
-            }
+        }
+        if runs {
+            one.running.insert(service.to_owned());
         }
         one.since = match (one.since, created) {
             (Some(since), Some(created)) => Some(since.min(created)),
             (since, created) => since.or(created),
         };
     };
-    for container in &observed.containers {
-        of(&container.labels, &container.state, Some(container.created));
+    for one in &observed.containers {
+        seen(&one.of, one.service(), one.runs().is_some() && one.state == "running", Some(one.created));
+    }
+    for one in &observed.records {
+        let (root, environment) = (one.record.root.clone(), one.record.environment.clone());
+        seen(&Belonging { root, environment, ..Belonging::default() }, "", false, Some(one.created));
     }
     for volume in &observed.volumes {
-        of(&volume.labels, "", None);
+        seen(&volume.of, volume.service(), false, None);
     }
     let mut all: Vec<Listed> = all.into_values().collect();
     for one in &mut all {
@@ -71,28 +72,22 @@ pub fn listed(key: &Key, observed: &Observed) -> Vec<Listed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ObservedContainer, ObservedVolume};
+    use crate::model::{Container, ContainerRole, Data, ServiceContainer, Volume, VolumeRole};
 
     #[test]
     fn an_environment_is_listed_with_its_services_and_how_many_run() {
         let key = Key::from_bytes([7; 32]);
         let identity = Identity::of_checkout("my-shop", Path::new("/shop"), key.clone());
-        let labels = |service: &str| {
-            BTreeMap::from([
-                (label::ENVIRONMENT.to_owned(), identity.name.clone()),
-                (label::ROOT.to_owned(), "/shop".to_owned()),
-                (label::SERVICE.to_owned(), service.to_owned()),
-            ])
+        let container = |service: &str, state: &str, created| {
+            let role = ServiceContainer { service: service.to_owned(), ..ServiceContainer::default() };
+            let (of, role) = (identity.belonging(), ContainerRole::Service(role));
+            Container { of, role, state: state.to_owned(), created, ..Container::default() }
         };
-        let container = |service: &str, state: &str, created| ObservedContainer {
-            labels: labels(service),
-            state: state.to_owned(),
-            created,
-            ..ObservedContainer::default()
-        };
+        let data = Data { service: "queue".to_owned(), ..Data::default() };
+        let volume = Volume { name: "v".to_owned(), of: identity.belonging(), role: VolumeRole::Data(data) };
         let observed = Observed {
             containers: vec![container("db", "running", 20), container("cache", "exited", 10)],
-            volumes: vec![ObservedVolume { name: "v".to_owned(), labels: labels("queue") }],
+            volumes: vec![volume],
             ..Observed::default()
         };
         let all = listed(&key, &observed);

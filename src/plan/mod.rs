@@ -26,11 +26,11 @@ mod withdrawn;
 pub use bases::{Base, base};
 pub use branches::{Gone, beginning_of_branch, beginning_with, data_in_use, gone, leaving};
 pub use choice::{Choice, choices, choosing, chosen, environments_of, input_for, input_of_choice};
-pub use desired::{Desired, DesiredService, Request, Source, VolumeSpec, desired, image_of};
+pub use desired::{Desired, DesiredService, Request, Source, desired, image_of};
 pub use diff::{Action, Plan, Step, diff, shared, teardown};
 pub use endpoint::{Fields, render_fields, render_value};
 pub use garbage::{garbage, stale};
-pub use identity::{Identity, Lease, slug};
+pub use identity::{Identity, lease_of, slug};
 pub use kept::{KeptStack, kept, kept_stack};
 pub use layers::{Extent, beginning_empty, extents, flattened, reseedable, unseeded};
 pub use listed::{Listed, listed};
@@ -38,7 +38,7 @@ pub use overrides::{Override, overrides, reach_the_same};
 pub use platform::{platform_mismatch, platform_mismatches};
 pub use ports::{FixedPorts, PortTaken};
 pub use snapshots::{
-    Record, Snapshot, data, data_of_record, is_going_back, keeper, keepers, known_way, records_of_project, returning,
-    saving, snapshots, unneeded, unusable,
+    Snapshot, data, is_going_back, keeper, keepers, known_way, records_of_project, returning, saving, snapshots,
+    unneeded, unusable,
 };
 pub use withdrawn::{instead, withdrawn_image, withdrawn_images};

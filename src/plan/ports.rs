@@ -1,7 +1,7 @@
 //! Which loopback port each service is published on.
 
 use super::Identity;
-use crate::model::{Located, Observed, ObservedContainer, label};
+use crate::model::{Container, Located, Observed};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -46,14 +46,13 @@ impl<'a> Ports<'a> {
         is_free: &'a dyn Fn(IpAddr, u16) -> bool,
         fixed: FixedPorts,
     ) -> Self {
-        let others =
-            observed.containers.iter().filter(|container| container.label(label::ENVIRONMENT) != identity.name);
+        let others = observed.containers.iter().filter(|container| container.of.environment != identity.name);
         let of_containers = others.flat_map(|container| container.publish.iter().map(|publish| publish.host_port));
         let of_volumes = observed
             .volumes
             .iter()
-            .filter(|volume| volume.label(label::ENVIRONMENT) != identity.name)
-            .filter_map(|volume| volume.label(label::PORT).parse().ok());
+            .filter(|volume| volume.of.environment != identity.name)
+            .filter_map(|volume| volume.data()?.port);
         let taken = of_containers.chain(of_volumes).collect();
         Self { identity, observed, is_free, fixed, taken }
     }
@@ -111,25 +110,16 @@ impl<'a> Ports<'a> {
 
     /// The port on which our container publishes the service now; one that is paused holds its port too.
     fn held(&self, service: &str) -> Option<u16> {
-        self.container(service).and_then(|container| container.label(label::PORT).parse().ok())
+        self.container(service)?.runs()?.port
     }
 
-    fn container(&self, service: &str) -> Option<&ObservedContainer> {
-        self.observed.containers.iter().find(|container| {
-            container.label(label::ENVIRONMENT) == self.identity.name
-                && container.label(label::SERVICE) == service
-                && !matches!(container.state.as_str(), "created" | "exited" | "dead")
-        })
+    fn container(&self, service: &str) -> Option<&Container> {
+        let holds = |one: &&Container| !matches!(one.state.as_str(), "created" | "exited" | "dead");
+        self.observed.containers_of(&self.identity.name).filter(holds).find(|one| one.service() == service)
     }
 
     fn of_volume(&self, service: &str) -> Option<u16> {
-        self.observed
-            .volumes
-            .iter()
-            .find(|volume| {
-                volume.label(label::ENVIRONMENT) == self.identity.name && volume.label(label::SERVICE) == service
-            })
-            .and_then(|volume| volume.label(label::PORT).parse().ok())
+        self.observed.data_of(&self.identity.name).find(|(_, data)| data.service == service)?.1.port
     }
 }
 
@@ -144,7 +134,7 @@ pub(super) fn own_address(identity: &Identity) -> IpAddr {
 mod tests {
     use super::*;
     use crate::machine::Key;
-    use crate::model::{ObservedVolume, Origin, Publish, SourceFile};
+    use crate::model::{ContainerRole, Data, Origin, Publish, ServiceContainer, SourceFile, Volume, VolumeRole};
     use std::path::Path;
     use std::sync::Arc;
 
@@ -153,22 +143,10 @@ mod tests {
     }
 
     /// A container of a service of ours.
-    fn container(identity: &Identity, state: &str, service: &str, publish: Vec<Publish>) -> ObservedContainer {
-        ObservedContainer {
-            id: "1".into(),
-            name: "c".into(),
-            state: state.into(),
-            labels: [(label::ENVIRONMENT, identity.name.as_str()), (label::SERVICE, service), (label::PORT, "20123")]
-                .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                .into(),
-            image_id: String::new(),
-            image: String::new(),
-            created: 0,
-            status: String::new(),
-            publish,
-            volumes: Vec::new(),
-            networks: None,
-        }
+    fn container(identity: &Identity, state: &str, service: &str, publish: Vec<Publish>) -> Container {
+        let runs = ServiceContainer { service: service.into(), port: Some(20123), ..ServiceContainer::default() };
+        let (of, role) = (identity.belonging(), ContainerRole::Service(runs));
+        Container { id: "1".into(), name: "c".into(), state: state.into(), of, role, publish, ..Container::default() }
     }
 
     #[test]
@@ -189,12 +167,9 @@ mod tests {
         let next =
             Ports::new(&identity, &observed, &|_, port| port != first, FixedPorts::Claimed).choose("db", None).unwrap();
         assert_ne!(first, next);
-        observed.volumes.push(ObservedVolume {
-            name: "v".into(),
-            labels: [(label::ENVIRONMENT, identity.name.as_str()), (label::SERVICE, "db"), (label::PORT, "20123")]
-                .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                .into(),
-        });
+        let data = Data { service: "db".into(), port: Some(20123), ..Data::default() };
+        let role = VolumeRole::Data(data);
+        observed.volumes.push(Volume { name: "v".into(), of: identity.belonging(), role });
         assert_eq!(
             Ports::new(&identity, &observed, &|_, _| true, FixedPorts::Claimed).choose("db", None).unwrap(),
             20123

@@ -7,14 +7,11 @@
 
 use super::branches::{data_in_use, in_use, is_newest_of_a_branch};
 use super::desired::{Desired, Request};
-use super::layers::{is_incomplete, is_layer, layers_of, machine_of};
+use super::layers::{is_incomplete, is_layer, machine_of};
 use super::{Action, Identity, Plan};
-use crate::model::{Observed, ObservedContainer, ObservedVolume, Service, Way, label, top_of, volume_of};
+use crate::model::{Observed, ObservedRecord, PendingRestore, Record, Says, Service, Volume, Way, top_of, volume_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-
-/// What a record names for each service, behind this prefix of its labels.
-const DATA: &str = "dev.devenv.data.";
 
 /// What the volume of a service is to be.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,31 +30,28 @@ pub(super) struct Turn {
 /// gone back to, or where it is to start fresh.
 pub(super) fn turn(service: &Service, version: &str, said: Option<&str>, request: &Request<'_>) -> Turn {
     let observed = request.observed;
-    let of_service = |volume: &&ObservedVolume| {
-        volume.label(label::ENVIRONMENT) == request.identity.name
-            && volume.label(label::SERVICE) == service.name
-            && volume.label(label::KIND) == service.kind
-            && volume.label(label::VERSION) == version
+    let of_service = observed.data_of(&request.identity.name).filter(|(volume, data)| {
+        data.service == service.name
+            && data.kind == service.kind
+            && data.version == version
             && !is_incomplete(&volume.name, observed)
-    };
-    let mut own: Vec<&ObservedVolume> = observed.volumes.iter().filter(of_service).collect();
-    own.sort_by_key(|volume| generation_of(volume));
-    let back = going_back(&request.identity.name, said, observed).and_then(|back| {
-        let data = back.labels.get(&format!("{DATA}{}", service.name))?;
-        Some((back.label(label::RESTORED), data))
     });
+    let mut own: Vec<&Volume> = of_service.map(|(volume, _)| volume).collect();
+    own.sort_by_key(|volume| generation_of(volume));
+    let back = going_back(&request.identity.name, said, observed)
+        .and_then(|(back, restore)| Some((restore.token.as_str(), back.record.data.get(&service.name)?)));
     let Some(last) = own.last() else {
         // Where it begins with another environment's data.
-        let begun = back.filter(|(_, data)| observed.volumes.iter().any(|volume| volume.name == **data));
+        let begun = back.filter(|(_, data)| observed.volume(data).is_some());
         let (restored, from) = begun.map(|(token, data)| (token.to_owned(), data.clone())).unzip();
         return Turn { generation: 1, from, restored, branch: said.unwrap_or_default().to_owned() };
     };
     let used = in_use(&service.name, &own, request.identity, observed).unwrap_or(last);
-    let branch = said.unwrap_or(used.label(label::BRANCH)).to_owned();
-    let newest = own.iter().rfind(|volume| volume.label(label::BRANCH) == branch);
+    let branch = said.unwrap_or(used.branch()).to_owned();
+    let newest = own.iter().rfind(|volume| volume.branch() == branch);
     let further = Turn { generation: generation_of(last) + 1, branch: branch.clone(), ..Turn::default() };
     if let Some((token, data)) = back
-        && newest.is_none_or(|newest| newest.label(label::RESTORED) != token)
+        && newest.is_none_or(|newest| newest.data().and_then(|data| data.restored.as_deref()) != Some(token))
     {
         let from = own.iter().find(|own| own.name == *data).map(|own| own.name.clone());
         if from.is_some() || data.is_empty() {
@@ -75,41 +69,43 @@ pub(super) fn turn(service: &Service, version: &str, said: Option<&str>, request
     Turn { generation: generation_of(newest), branch, ..Turn::default() }
 }
 
-pub(super) fn generation_of(volume: &ObservedVolume) -> u64 {
-    volume.label(label::GENERATION).parse().unwrap_or(1)
+pub(super) fn generation_of(volume: &Volume) -> u64 {
+    volume.data().map_or(1, |data| data.generation)
 }
 
 /// The layers of a new volume over this one.
-pub(super) fn layers_over(volume: &ObservedVolume) -> Vec<String> {
-    match Way::parse(volume.label(label::WAY)) {
-        Some(Way::Overlay) => {
-            std::iter::once(format!("{}/upper", top_of(&volume.name))).chain(layers_of(volume)).collect()
-        }
-        _ => vec![volume.name.clone()],
+pub(super) fn layers_over(volume: &Volume) -> Vec<String> {
+    if volume.is_overlay() {
+        std::iter::once(format!("{}/upper", top_of(&volume.name))).chain(volume.layers().iter().cloned()).collect()
+    } else {
+        vec![volume.name.clone()]
     }
 }
 
 /// Whether a snapshot names this volume, or something is to go there.
 pub(super) fn is_frozen(volume: &str, observed: &Observed) -> bool {
-    let names = [label::SNAPSHOT, label::RESTORED];
-    let naming =
-        observed.containers.iter().filter(|container| names.iter().any(|key| container.labels.contains_key(*key)));
-    naming.flat_map(data_of).any(|(_, data)| data == volume)
+    let all = observed.records.iter().map(|one| &one.record);
+    let mut naming = all.filter(|record| record.snapshot().is_some() || record.restore().is_some());
+    naming.any(|record| record.data.values().any(|data| data == volume))
 }
 
 /// Whether nobody may write to this volume any more: a snapshot names it, or a volume, of whatever environment, is mounted
 /// over it, though the snapshot may have been forgotten.
 fn is_read_only(volume: &str, observed: &Observed) -> bool {
-    let mounted = observed.volumes.iter().filter(|over| Way::parse(over.label(label::WAY)) == Some(Way::Overlay));
-    let mut below = mounted.flat_map(layers_of);
-    is_frozen(volume, observed) || below.any(|layer| volume_of(&layer) == volume || volume_of(&layer) == top_of(volume))
+    let mut below = observed.volumes.iter().filter(|over| over.is_overlay()).flat_map(Volume::layers);
+    is_frozen(volume, observed) || below.any(|layer| volume_of(layer) == volume || volume_of(layer) == top_of(volume))
 }
 
 /// The record that says what an environment is to go back to, on the branch that it was asked for on.
-fn going_back<'o>(environment: &str, branch: Option<&str>, observed: &'o Observed) -> Option<&'o ObservedContainer> {
+fn going_back<'o>(
+    environment: &str,
+    branch: Option<&str>,
+    observed: &'o Observed,
+) -> Option<(&'o ObservedRecord, &'o PendingRestore)> {
     let is_on = |asked: &str| asked.is_empty() || branch.is_none_or(|branch| branch == asked);
     kept_of(environment, observed)
-        .find(|container| container.labels.contains_key(label::RESTORED) && is_on(container.label(label::BRANCH)))
+        .filter_map(|one| Some((one, one.record.restore()?)))
+        .find(|(_, restore)| is_on(&restore.branch))
 }
 
 /// Whether an environment is on its way back to a snapshot: the next `up` finishes it.
@@ -117,41 +113,13 @@ pub fn is_going_back(identity: &Identity, observed: &Observed) -> bool {
     going_back(&identity.name, identity.branch.as_deref(), observed).is_some()
 }
 
+/// What is written down about an environment.
 pub(super) fn kept_of<'o>(
     environment: &str,
     observed: &'o Observed,
-) -> impl Iterator<Item = &'o ObservedContainer> + use<'o> {
+) -> impl Iterator<Item = &'o ObservedRecord> + use<'o> {
     let environment = environment.to_owned();
-    observed.containers.iter().filter(move |container| container.label(label::KEEPS) == environment)
-}
-
-/// Each service's data in a record.
-fn data_of(container: &ObservedContainer) -> impl Iterator<Item = (&str, &str)> {
-    container.labels.iter().filter_map(|(key, value)| Some((key.strip_prefix(DATA)?, value.as_str())))
-}
-
-/// A container to be made that is never started: what it says in its labels, and the volumes that it mentions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    /// Its name.
-    pub name: String,
-    /// Its labels.
-    pub labels: BTreeMap<String, String>,
-    /// The volumes that it keeps from being unmentioned.
-    pub volumes: Vec<String>,
-}
-
-impl Record {
-    /// As the engine will list it.
-    pub fn as_made(&self) -> ObservedContainer {
-        ObservedContainer {
-            name: self.name.clone(),
-            labels: self.labels.clone(),
-            volumes: self.volumes.clone(),
-            state: "created".to_owned(),
-            ..ObservedContainer::default()
-        }
-    }
+    observed.records.iter().filter(move |one| !environment.is_empty() && one.record.environment == environment)
 }
 
 /// A snapshot of an environment.
@@ -167,41 +135,29 @@ pub struct Snapshot {
     pub data: BTreeMap<String, String>,
 }
 
-/// The volume with each service's data, as a snapshot's record names it.
-pub fn data_of_record(record: &ObservedContainer) -> BTreeMap<String, String> {
-    data_of(record).map(|(service, volume)| (service.to_owned(), volume.to_owned())).collect()
-}
-
 /// The records of all snapshots of a project's checkouts, as far as this machine's key knows the logins in them.
-pub fn records_of_project<'a>(identity: &Identity, observed: &'a Observed) -> Vec<&'a ObservedContainer> {
+pub fn records_of_project<'a>(identity: &Identity, observed: &'a Observed) -> Vec<&'a Record> {
     let project = |environment: &str| environment.rsplit_once('-').map(|(project, _)| project.to_owned());
     let (own, machine) = (project(&identity.name), machine_of(identity));
-    let of_project = observed.containers.iter().filter(|container| {
-        container.labels.contains_key(label::SNAPSHOT)
-            && container.label(label::MACHINE) == machine
-            && project(container.label(label::KEEPS)) == own
-    });
-    of_project.collect()
+    let all = observed.records.iter().map(|one| &one.record);
+    all.filter(|record| record.snapshot().is_some() && record.machine == machine && project(&record.environment) == own)
+        .collect()
 }
 
 /// The snapshots of an environment, the oldest first.
 pub fn snapshots(identity: &Identity, observed: &Observed) -> Vec<Snapshot> {
-    let mut found: Vec<Snapshot> = kept_of(&identity.name, observed)
-        .filter(|container| container.labels.contains_key(label::SNAPSHOT))
-        .map(|container| Snapshot {
-            name: container.label(label::SNAPSHOT).to_owned(),
-            id: container.id.clone(),
-            created: container.created,
-            data: data_of_record(container),
-        })
-        .collect();
+    let snapshot = |one: &ObservedRecord| {
+        let (name, data) = (one.record.snapshot()?.to_owned(), one.record.data.clone());
+        Some(Snapshot { name, id: one.id.clone(), created: one.created, data })
+    };
+    let mut found: Vec<Snapshot> = kept_of(&identity.name, observed).filter_map(snapshot).collect();
     found.sort_by(|one, other| (one.created, &one.name).cmp(&(other.created, &other.name)));
     found
 }
 
 /// The data that the services run on now, by service; those that have none yet are left out.
 pub fn data(desired: &Desired, observed: &Observed) -> BTreeMap<String, String> {
-    let there = |name: &str| observed.volumes.iter().any(|volume| volume.name == name);
+    let there = |name: &str| observed.volume(name).is_some();
     let services = desired.services.iter().filter_map(|service| {
         let [volume] = service.volumes.as_slice() else { return None };
         // Saved and not started since: the new top is not there yet.
@@ -220,10 +176,8 @@ pub fn saving(
     identity: &Identity,
     observed: &Observed,
 ) -> Record {
-    let mut record = record(identity, &format!("snapshot-{name}"), data, observed);
-    record.labels.insert(label::SNAPSHOT.to_owned(), name.to_owned());
-    record.labels.insert(label::WAY.to_owned(), way.to_string());
-    record
+    let says = Says::Snapshot(name.to_owned());
+    Record { way: Some(way), ..record(identity, &format!("snapshot-{name}"), says, data, observed) }
 }
 
 /// The record that sends an environment back: each service of `to` to a frozen volume, or to an empty beginning. What
@@ -240,51 +194,51 @@ pub fn returning(
         Some(branch) => format!("restore-{}", &crate::model::digest_of_bytes(branch.as_bytes())[7..15]),
         None => "restore".to_owned(),
     };
-    let mut record = record(identity, &what, to, observed);
-    record.labels.insert(label::RESTORED.to_owned(), token.to_owned());
-    let discarded: Vec<&str> =
-        now.iter().filter(|(service, _)| to.contains_key(*service)).map(|(_, volume)| volume.as_str()).collect();
-    record.labels.insert(label::DISCARDS.to_owned(), discarded.join(","));
-    if let Some(branch) = &identity.branch {
-        record.labels.insert(label::BRANCH.to_owned(), branch.clone());
-    }
-    record
+    let discarded = now.iter().filter(|(service, _)| to.contains_key(*service)).map(|(_, volume)| volume.clone());
+    let says = Says::Restore(PendingRestore {
+        token: token.to_owned(),
+        discards: discarded.collect(),
+        branch: identity.branch.clone().unwrap_or_default(),
+    });
+    record(identity, &what, says, to, observed)
 }
 
-fn record(identity: &Identity, what: &str, data: &BTreeMap<String, String>, observed: &Observed) -> Record {
-    let mut labels = BTreeMap::from([
-        (label::ROOT.to_owned(), identity.root.display().to_string()),
-        (label::KEEPS.to_owned(), identity.name.clone()),
-        (label::MACHINE.to_owned(), machine_of(identity)),
-    ]);
-    labels.extend(data.iter().map(|(service, volume)| (format!("{DATA}{service}"), volume.clone())));
-    let volumes = data.values().flat_map(|volume| with_layers(volume, observed)).collect::<BTreeSet<_>>();
-    Record { name: format!("{}-{what}", identity.name), labels, volumes: volumes.into_iter().collect() }
+fn record(identity: &Identity, what: &str, says: Says, data: &BTreeMap<String, String>, observed: &Observed) -> Record {
+    let pins: BTreeSet<String> = data.values().flat_map(|volume| with_layers(volume, observed)).collect();
+    Record {
+        name: format!("{}-{what}", identity.name),
+        root: identity.root.display().to_string(),
+        environment: identity.name.clone(),
+        machine: machine_of(identity),
+        says,
+        data: data.clone(),
+        way: None,
+        pins: pins.into_iter().collect(),
+    }
 }
 
 /// A volume and everything that it cannot be without.
 fn with_layers(name: &str, observed: &Observed) -> Vec<String> {
-    let Some(volume) = observed.volumes.iter().find(|volume| volume.name == name) else { return Vec::new() };
-    let layers = layers_of(volume);
+    let Some(volume) = observed.volume(name) else { return Vec::new() };
     let mut all = vec![name.to_owned()];
-    if Way::parse(volume.label(label::WAY)) == Some(Way::Overlay) {
+    if volume.is_overlay() {
         all.push(top_of(name));
-        all.extend(layers.iter().map(|layer| volume_of(layer).to_owned()));
+        all.extend(volume.layers().iter().map(|layer| volume_of(layer).to_owned()));
     }
     all
 }
 
 /// How this engine lays volumes, as it was found out when something was frozen.
 pub fn known_way(identity: &Identity, observed: &Observed) -> Option<Way> {
-    let of_bases = observed.containers.iter().filter(|container| container.labels.contains_key(label::BASE));
-    kept_of(&identity.name, observed).chain(of_bases).find_map(|container| Way::parse(container.label(label::WAY)))
+    let of_bases = observed.records.iter().filter(|one| !one.record.base().is_empty());
+    kept_of(&identity.name, observed).chain(of_bases).find_map(|one| one.record.way)
 }
 
 /// The keeper of an environment whose containers go, or which goes over to another branch's data: it mentions every volume
 /// of it, and says which are in use, and which way this engine lays volumes. None where one does already, or where there
 /// is nothing to keep.
 pub fn keeper(identity: &Identity, way: Option<Way>, observed: &Observed) -> Option<Record> {
-    let ours = observed.volumes.iter().filter(|volume| volume.label(label::ENVIRONMENT) == identity.name);
+    let ours = observed.volumes.iter().filter(|volume| volume.of.environment == identity.name);
     // A copy that is not complete is made again, and whoever mentions it would keep it from going first.
     let ours = ours.filter(|volume| !is_incomplete(&volume.name, observed));
     let mut volumes: BTreeSet<String> = BTreeSet::new();
@@ -295,40 +249,32 @@ pub fn keeper(identity: &Identity, way: Option<Way>, observed: &Observed) -> Opt
     let used = data_in_use(identity, observed).into_iter();
     let used = used.map(|(service, volume)| (service.to_owned(), volume.name.clone())).collect();
     let keepers: Vec<_> = keepers(identity, observed).collect();
-    let way = way.or_else(|| known_way(identity, observed)).map(|way| way.to_string()).unwrap_or_default();
-    let is_enough = |keeper: &&ObservedContainer| {
-        volumes.iter().all(|name| keeper.volumes.contains(name))
-            && data_of_record(keeper) == used
-            && keeper.label(label::WAY) == way
+    let way = way.or_else(|| known_way(identity, observed));
+    let is_enough = |keeper: &&ObservedRecord| {
+        let keeper = &keeper.record;
+        volumes.iter().all(|name| keeper.pins.contains(name)) && keeper.data == used && keeper.way == way
     };
     if volumes.is_empty() || keepers.iter().any(is_enough) {
         return None;
     }
-    let mut record = record(identity, "keeper", &used, observed);
-    record.volumes = volumes.into_iter().collect();
-    record.labels.insert(label::KEEPER.to_owned(), "true".to_owned());
-    if !way.is_empty() {
-        record.labels.insert(label::WAY.to_owned(), way);
-    }
+    let mut record = record(identity, "keeper", Says::Pin, &used, observed);
+    (record.pins, record.way) = (volumes.into_iter().collect(), way);
     // The new one is made before the old one goes, so it needs a name of its own.
-    if keepers.iter().any(|keeper| keeper.name == record.name) {
+    if keepers.iter().any(|keeper| keeper.record.name == record.name) {
         record.name.push_str("-2");
     }
     Some(record)
 }
 
 /// The keepers that an environment has.
-pub fn keepers<'o>(
-    identity: &Identity,
-    observed: &'o Observed,
-) -> impl Iterator<Item = &'o ObservedContainer> + use<'o> {
-    kept_of(&identity.name, observed).filter(|container| container.labels.contains_key(label::KEEPER))
+pub fn keepers<'o>(identity: &Identity, observed: &'o Observed) -> impl Iterator<Item = &'o ObservedRecord> + use<'o> {
+    kept_of(&identity.name, observed).filter(|one| one.record.says == Says::Pin)
 }
 
 /// The steps that end a going back, once every service has the data that it asked for: what it discards is removed, and
 /// then its record.
 pub(super) fn finish(plan: &mut Plan, desired: &Desired, observed: &Observed) {
-    let Some(back) = going_back(&desired.environment, desired.branch.as_deref(), observed) else { return };
+    let Some((back, restore)) = going_back(&desired.environment, desired.branch.as_deref(), observed) else { return };
     let before: Vec<usize> = plan
         .steps
         .iter()
@@ -336,15 +282,14 @@ pub(super) fn finish(plan: &mut Plan, desired: &Desired, observed: &Observed) {
         .filter(|(_, step)| matches!(step.action, Action::CreateVolume(_) | Action::Remove { .. } | Action::Create(_)))
         .map(|(index, _)| index)
         .collect();
-    let record = Action::Remove { id: back.id.clone(), name: back.name.clone(), grace: None };
-    let volumes = back.label(label::DISCARDS).split(',').filter(|volume| !volume.is_empty());
     let used = |name: &str| desired.services.iter().flat_map(|service| &service.volumes).any(|one| one.name == name);
     let needed = |name: &str| is_frozen(name, observed) || is_layer(name, observed) || used(name);
-    let there = |name: &str| observed.volumes.iter().any(|volume| volume.name == name);
-    let discarded: Vec<String> = volumes
+    let discarded: Vec<String> = restore
+        .discards
+        .iter()
         .filter(|volume| !needed(volume) && !needed(&top_of(volume)))
-        .flat_map(|volume| [volume.to_owned(), top_of(volume)])
-        .filter(|volume| there(volume))
+        .flat_map(|volume| [volume.clone(), top_of(volume)])
+        .filter(|volume| observed.volume(volume).is_some())
         .collect();
     // What is deleted anyway need not be stopped cleanly.
     for step in &mut plan.steps {
@@ -357,24 +302,27 @@ pub(super) fn finish(plan: &mut Plan, desired: &Desired, observed: &Observed) {
     }
     // A keeper mentions what is discarded; what is running mentions the rest, and `down` leaves a new one.
     let mut last = before;
-    for keeper in kept_of(&desired.environment, observed).filter(|kept| kept.labels.contains_key(label::KEEPER)) {
-        let action = Action::Remove { id: keeper.id.clone(), name: keeper.name.clone(), grace: None };
-        last.push(plan.add("", action, "what it keeps is discarded", last.clone()));
+    for keeper in kept_of(&desired.environment, observed).filter(|one| one.record.says == Says::Pin) {
+        last.push(plan.add("", forget(keeper), "what it keeps is discarded", last.clone()));
     }
     for name in discarded {
         last.push(plan.add("", Action::RemoveVolume { name }, "it was discarded by going back", last.clone()));
     }
     // Last, so that a run that is killed before is finished by the next.
-    plan.add("", record, "every service is where it was to go back to", last);
+    plan.add("", forget(back), "every service is where it was to go back to", last);
+}
+
+/// The step that removes a record.
+pub(super) fn forget(one: &ObservedRecord) -> Action {
+    Action::Remove { id: one.id.clone(), name: one.record.name.clone(), grace: None }
 }
 
 /// The services whose data in a snapshot is another kind's or another major version's than what is declared now.
 pub fn unusable(snapshot: &Snapshot, desired: &Desired, observed: &Observed) -> Vec<String> {
     let fits = |service: &str, data: &str| {
-        let known = observed.volumes.iter().find(|volume| volume.name == data)?;
-        let wanted = desired.services.iter().find(|wanted| wanted.name == service)?.volumes.first()?;
-        let same = |key: &str| wanted.labels.get(key).map_or("", String::as_str) == known.label(key);
-        Some(same(label::KIND) && same(label::VERSION))
+        let known = observed.volume(data)?.data()?;
+        let wanted = desired.services.iter().find(|wanted| wanted.name == service)?.data()?;
+        Some((&wanted.kind, &wanted.version) == (&known.kind, &known.version))
     };
     let unusable = snapshot.data.iter().filter(|(service, data)| fits(service, data) != Some(true));
     unusable.map(|(service, _)| service.clone()).collect()
@@ -383,7 +331,7 @@ pub fn unusable(snapshot: &Snapshot, desired: &Desired, observed: &Observed) -> 
 /// What becomes unused when a snapshot goes: its volumes, as far as nothing else needs them.
 pub fn unneeded(snapshot: &Snapshot, desired: &Desired, identity: &Identity, observed: &Observed) -> Vec<String> {
     let mut without = observed.clone();
-    without.containers.retain(|container| container.id != snapshot.id);
+    without.records.retain(|one| one.id != snapshot.id);
     let mut now: BTreeSet<String> = data(desired, observed).into_values().collect();
     // Of a service that is not declared, or stands still, labels alone tell what it goes on with.
     now.extend(data_in_use(identity, observed).into_values().map(|volume| volume.name.clone()));
@@ -391,12 +339,9 @@ pub fn unneeded(snapshot: &Snapshot, desired: &Desired, identity: &Identity, obs
         now.contains(name)
             || is_newest_of_a_branch(name, identity, &without)
             || is_frozen(name, &without)
-            || without.volumes.iter().flat_map(layers_of).any(|layer| volume_of(&layer) == name)
+            || is_layer(name, &without)
     };
-    let there = |name: &String| {
-        let ours = |volume: &&ObservedVolume| volume.label(label::ENVIRONMENT) == identity.name && volume.name == *name;
-        observed.volumes.iter().any(|volume| ours(&volume))
-    };
+    let there = |name: &String| observed.volume(name).is_some_and(|volume| volume.of.environment == identity.name);
     let volumes = snapshot.data.values().filter(|volume| !needed(volume) && !needed(&top_of(volume)));
     volumes.flat_map(|volume| [volume.clone(), top_of(volume)]).filter(there).collect()
 }
@@ -405,6 +350,6 @@ pub fn unneeded(snapshot: &Snapshot, desired: &Desired, identity: &Identity, obs
 pub(super) fn everything_kept<'a>(
     environment: &str,
     observed: &'a Observed,
-) -> impl Iterator<Item = &'a ObservedContainer> + use<'a> {
+) -> impl Iterator<Item = &'a ObservedRecord> + use<'a> {
     kept_of(environment, observed)
 }

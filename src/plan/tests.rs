@@ -62,24 +62,22 @@ fn decide_with(stack: &Stack, observed: &Observed, passwords: &BTreeMap<String, 
 /// What the engine has once everything desired runs.
 fn running(desired: &Desired) -> Observed {
     let mut observed = Observed { platform: "linux/amd64".into(), ..Observed::default() };
-    observed.networks.push(ObservedNetwork {
-        id: "net".into(),
-        name: desired.environment.clone(),
-        labels: desired.labels.clone(),
-    });
+    let of = desired.of.clone();
+    observed.networks.push(Network { id: "net".into(), name: desired.environment.clone(), of });
     for service in &desired.services {
         let image = format!("id of {}", service.container.image);
         observed
             .images
             .insert(service.container.image.to_string(), LocalImage { id: image.clone(), ..LocalImage::default() });
         for volume in &service.volumes {
-            observed.volumes.push(ObservedVolume { name: volume.name.clone(), labels: volume.labels.clone() });
+            observed.volumes.push(volume.as_made());
         }
-        observed.containers.push(ObservedContainer {
+        observed.containers.push(Container {
             id: format!("c-{}", service.name),
             name: service.container.name.clone(),
             state: "running".into(),
-            labels: service.container.labels.clone(),
+            of: service.container.of.clone(),
+            role: service.container.role.clone(),
             image_id: image,
             image: service.container.image.to_string(),
             created: 0,
@@ -290,11 +288,11 @@ fn what_is_no_longer_declared_goes_and_its_data_stays() {
 fn other_environments_are_never_touched() {
     let stack = stack(vec![service("db", "postgres", "16.4")]);
     let mut observed = running(&decide(&stack, &Observed::default()));
-    for labels in observed.containers.iter_mut().map(|container| &mut container.labels) {
-        labels.insert(label::ENVIRONMENT.to_owned(), "other-12345678".to_owned());
+    for of in observed.containers.iter_mut().map(|container| &mut container.of) {
+        of.environment = "other-12345678".to_owned();
     }
-    for labels in observed.volumes.iter_mut().map(|volume| &mut volume.labels) {
-        labels.insert(label::ENVIRONMENT.to_owned(), "other-12345678".to_owned());
+    for of in observed.volumes.iter_mut().map(|volume| &mut volume.of) {
+        of.environment = "other-12345678".to_owned();
     }
     let lines = printed(&stack, &observed);
     assert!(!lines.iter().any(|line| line.contains("remove") || line.contains("delete")), "{lines:?}");
@@ -342,8 +340,7 @@ fn no_secret_is_in_a_label_or_an_argument() {
         let mut count = 0;
         for secret in secrets {
             count += 1;
-            let shown =
-                format!("{:?} {:?} {:?}", service.container.labels, service.container.command, service.container);
+            let shown = format!("{:?} {:?} {:?}", service.container.role, service.container.command, service.container);
             assert!(!shown.contains(secret.reveal()), "{}", service.name);
         }
         assert!(count > 0, "{} has a password", service.name);
@@ -411,7 +408,8 @@ fn a_variable_that_names_the_host_alone_gets_the_kinds_own_port() {
 fn the_label_names_each_part_of_the_configuration() {
     let desired = decide(&stack(vec![service("db", "postgres", "16.4")]), &Observed::default());
     let service = &desired.services[0];
-    assert_eq!(service.container.labels[label::CONFIG], joined(&service.config));
+    let ContainerRole::Service(runs) = &service.container.role else { panic!("it runs a service") };
+    assert_eq!(runs.config, joined(&service.config));
     assert!(service.config.contains_key("settings") && service.config.contains_key("port"), "{:?}", service.config);
 }
 

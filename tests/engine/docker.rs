@@ -2,7 +2,9 @@
 
 use crate::sandbox::{Sandbox, docker, engine, free_port};
 use devenv::docker::{Engine, EngineFault, ExecRequest, Streams};
-use devenv::model::{ContainerSpec, File, FileContent, ImageRef, Mount, Publish, Secret, label};
+use devenv::model::{
+    ContainerRole, ContainerSpec, File, FileContent, ImageRef, Mount, Publish, Secret, ServiceContainer,
+};
 use futures_util::stream::{self, StreamExt as _};
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
@@ -15,8 +17,7 @@ const IMAGE: &str = "redis:7.0";
 
 /// A container of the sandbox that does nothing yet.
 pub(crate) fn spec(sandbox: &Sandbox, service: &str, image: ImageRef) -> ContainerSpec {
-    let mut labels = sandbox.labels();
-    labels.insert(label::SERVICE.to_owned(), service.to_owned());
+    let runs = ServiceContainer { service: service.to_owned(), ..ServiceContainer::default() };
     ContainerSpec {
         name: sandbox.named(service),
         image,
@@ -31,7 +32,8 @@ pub(crate) fn spec(sandbox: &Sandbox, service: &str, image: ImageRef) -> Contain
         publish: Vec::new(),
         network: "bridge".to_owned(),
         aliases: Vec::new(),
-        labels,
+        of: sandbox.belonging(),
+        role: ContainerRole::Service(runs),
         stop_signal: None,
         grace: Duration::from_secs(10),
     }
@@ -78,8 +80,8 @@ async fn exec(engine: &Engine, id: &str, command: &[&str], input: &[u8], tty: bo
 async fn what_was_made_is_observed_with_its_labels_ports_and_volumes() {
     let (sandbox, engine) = (Sandbox::new(), engine().await);
     let (volume, network, port) = (sandbox.named("data"), sandbox.named("net"), free_port());
-    engine.create_volume(&volume, &sandbox.labels()).await.unwrap();
-    let network_id = engine.create_network(&network, &sandbox.labels()).await.unwrap();
+    engine.create_volume(&sandbox.volume(&volume)).await.unwrap();
+    let network_id = engine.create_network(&network, &sandbox.belonging()).await.unwrap();
     let publish = Publish { container_port: 6379, host_ip: [127, 0, 0, 1].into(), host_port: port };
     let spec = ContainerSpec {
         mounts: vec![Mount { volume: volume.clone(), target: "/data".to_owned() }],
@@ -95,14 +97,12 @@ async fn what_was_made_is_observed_with_its_labels_ports_and_volumes() {
     let observed = engine.observe(&[image.clone(), absent.clone()]).await.unwrap();
     let container = observed.containers.iter().find(|container| container.id == id).unwrap();
     assert_eq!((container.name.as_str(), container.state.as_str()), (spec.name.as_str(), "running"));
-    assert_eq!((container.label(label::SERVICE), container.label(label::ENVIRONMENT)), ("cache", sandbox.name()));
+    assert_eq!((container.service(), container.of.environment.as_str()), ("cache", sandbox.name()));
     assert_eq!(
         (container.publish.as_slice(), container.volumes.as_slice()),
         ([publish].as_slice(), [volume.clone()].as_slice())
     );
-    assert!(
-        observed.volumes.iter().any(|seen| seen.name == volume && seen.label(label::ENVIRONMENT) == sandbox.name())
-    );
+    assert!(observed.volumes.iter().any(|seen| seen.name == volume && seen.of.environment == sandbox.name()));
     assert!(observed.networks.iter().any(|seen| seen.id == network_id && seen.name == network));
     assert_eq!(observed.images[&image.to_string()].id, container.image_id);
     assert!(!observed.images.contains_key(&absent.to_string()));
@@ -117,7 +117,7 @@ async fn what_was_made_is_observed_with_its_labels_ports_and_volumes() {
 async fn nothing_of_others_is_observed() {
     let (sandbox, engine) = (Sandbox::new(), engine().await);
     let mut spec = script(&sandbox, "other", "true");
-    spec.labels.remove(label::ROOT);
+    spec.of.root.clear();
     let id = engine.create_container(&spec).await.unwrap();
     assert!(engine.observe(&[]).await.unwrap().containers.iter().all(|container| container.id != id));
 }
@@ -155,7 +155,7 @@ async fn files_are_there_before_the_first_start_and_folders_keep_their_modes() {
 async fn files_go_into_a_mounted_volume_too() {
     let (sandbox, engine) = (Sandbox::new(), engine().await);
     let volume = sandbox.named("data");
-    engine.create_volume(&volume, &sandbox.labels()).await.unwrap();
+    engine.create_volume(&sandbox.volume(&volume)).await.unwrap();
     let content = FileContent(b"kept".to_vec());
     let spec = ContainerSpec {
         mounts: vec![Mount { volume: volume.clone(), target: "/srv/data".to_owned() }],
@@ -175,7 +175,7 @@ async fn files_go_into_a_mounted_volume_too() {
 async fn removing_a_container_keeps_named_volumes_and_takes_anonymous_ones() {
     let (sandbox, engine) = (Sandbox::new(), engine().await);
     let volume = sandbox.named("data");
-    engine.create_volume(&volume, &sandbox.labels()).await.unwrap();
+    engine.create_volume(&sandbox.volume(&volume)).await.unwrap();
     let image = ImageRef::parse(IMAGE).unwrap();
     let declared = engine.local_image(&image).await.unwrap().unwrap().volumes;
     assert_eq!(declared, ["/data"], "this test needs an image that declares a volume");
@@ -210,7 +210,7 @@ async fn what_is_not_there_is_as_good_as_stopped_and_removed() {
 async fn a_volume_in_use_is_not_removed() {
     let (sandbox, engine) = (Sandbox::new(), engine().await);
     let volume = sandbox.named("data");
-    engine.create_volume(&volume, &sandbox.labels()).await.unwrap();
+    engine.create_volume(&sandbox.volume(&volume)).await.unwrap();
     let mounts = vec![Mount { volume: volume.clone(), target: "/srv".to_owned() }];
     let id = engine.create_container(&ContainerSpec { mounts, ..script(&sandbox, "db", "true") }).await.unwrap();
     assert_eq!(engine.remove_volume(&volume).await.unwrap_err().kind, EngineFault::Conflict);
@@ -222,8 +222,8 @@ async fn a_volume_in_use_is_not_removed() {
 async fn a_second_network_or_container_of_a_name_is_a_conflict() {
     let (sandbox, engine) = (Sandbox::new(), engine().await);
     let network = sandbox.named("net");
-    engine.create_network(&network, &sandbox.labels()).await.unwrap();
-    let error = engine.create_network(&network, &sandbox.labels()).await.unwrap_err();
+    engine.create_network(&network, &sandbox.belonging()).await.unwrap();
+    let error = engine.create_network(&network, &sandbox.belonging()).await.unwrap_err();
     assert_eq!(error.kind, EngineFault::Conflict);
     let spec = script(&sandbox, "db", "true");
     engine.create_container(&spec).await.unwrap();
@@ -242,11 +242,11 @@ async fn of_several_networks_of_a_name_one_is_left() {
     }
     if named().lines().count() == 1 {
         // A current engine makes no second one.
-        let error = engine.create_network(&network, &sandbox.labels()).await.unwrap_err();
+        let error = engine.create_network(&network, &sandbox.belonging()).await.unwrap_err();
         assert_eq!(error.kind, EngineFault::Conflict);
         return;
     }
-    let left = engine.create_network(&network, &sandbox.labels()).await.unwrap();
+    let left = engine.create_network(&network, &sandbox.belonging()).await.unwrap();
     assert_eq!(named().trim(), left);
 }
 

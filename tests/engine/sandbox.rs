@@ -1,9 +1,8 @@
 //! A folder and a name for one scenario. Dropping it removes the folder and everything on the engine that carries the
 //! name or the folder in its labels.
 
-use devenv::docker::{Engine, Surroundings, connect};
-use devenv::model::label;
-use std::collections::BTreeMap;
+use devenv::docker::{Engine, Surroundings, connect, label};
+use devenv::model::{Belonging, VolumeRole, VolumeSpec};
 use std::ffi::OsStr;
 use std::fs;
 use std::net::TcpListener;
@@ -52,12 +51,15 @@ impl Sandbox {
         Command::new(env!("CARGO_BIN_EXE_devenv")).args(arguments).current_dir(self.root()).output().unwrap()
     }
 
-    /// Labels that make a thing part of this scenario.
-    pub(crate) fn labels(&self) -> BTreeMap<String, String> {
-        let root = self.root().display().to_string();
-        [(label::ENVIRONMENT, self.name.clone()), (label::ROOT, root)]
-            .map(|(key, value)| (key.to_owned(), value))
-            .into()
+    /// What makes a thing part of this scenario.
+    pub(crate) fn belonging(&self) -> Belonging {
+        let (root, environment) = (self.root().display().to_string(), self.name.clone());
+        Belonging { root, environment, ..Belonging::default() }
+    }
+
+    /// An empty volume of this scenario.
+    pub(crate) fn volume(&self, name: &str) -> VolumeSpec {
+        VolumeSpec { name: name.to_owned(), of: self.belonging(), role: VolumeRole::Helper, over: None }
     }
 }
 
@@ -115,8 +117,8 @@ async fn a_sandbox_takes_everything_of_its_own_with_it() {
     let sandbox = Sandbox::new();
     let (volume, network) = (sandbox.named("data"), sandbox.named("net"));
     let engine = engine().await;
-    engine.create_volume(&volume, &sandbox.labels()).await.unwrap();
-    engine.create_network(&network, &sandbox.labels()).await.unwrap();
+    engine.create_volume(&sandbox.volume(&volume)).await.unwrap();
+    engine.create_network(&network, &sandbox.belonging()).await.unwrap();
     drop(sandbox);
     let observed = engine.observe(&[]).await.unwrap();
     assert!(observed.volumes.iter().all(|seen| seen.name != volume));

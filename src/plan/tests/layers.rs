@@ -32,25 +32,45 @@ fn base_of(service: &Service, observed: &Observed) -> Option<Base> {
     base(service, &request)
 }
 
-fn record(name: &str, labels: BTreeMap<String, String>) -> ObservedContainer {
-    ObservedContainer {
+/// A record as it is once it was written down.
+fn written(record: &Record) -> ObservedRecord {
+    ObservedRecord { id: format!("id of {}", record.name), record: record.clone(), ..ObservedRecord::default() }
+}
+
+/// A container that was made and never started.
+fn made(name: &str, of: Belonging, role: ContainerRole) -> Container {
+    Container {
         id: format!("id of {name}"),
         name: name.into(),
         state: "created".into(),
-        labels,
-        image_id: String::new(),
-        image: String::new(),
-        created: 0,
-        status: String::new(),
-        publish: Vec::new(),
-        volumes: Vec::new(),
-        networks: None,
+        of,
+        role,
+        ..Container::default()
     }
+}
+
+fn making(base: &Base, name: &str) -> Container {
+    made(name, base.of.clone(), ContainerRole::Making(base.key.clone()))
+}
+
+fn volume_of(base: &Base, name: &str) -> Volume {
+    Volume { name: name.to_owned(), of: base.of.clone(), role: VolumeRole::Base(base.key.clone()) }
+}
+
+fn filling(name: &str, volume: &str) -> Container {
+    made(name, Belonging::default(), ContainerRole::Filling(volume.to_owned()))
+}
+
+/// A volume of nobody's that lies over this one.
+fn over(layer: &str) -> Volume {
+    let parent = Parent { layers: vec![layer.to_owned()], way: Way::Overlay, folder: None };
+    let role = VolumeRole::Data(Data { parent: Some(parent), ..Data::default() });
+    Volume { name: "over".into(), of: Belonging::default(), role }
 }
 
 fn with_base(mut observed: Observed, service: &Service) -> Observed {
     let base = base_of(service, &observed).unwrap();
-    observed.containers.push(record(&base.name, base.record_labels(Some(Owner { uid: 999, gid: 999, mode: 0o700 }))));
+    observed.records.push(written(&base.is_whole(Some(Owner { uid: 999, gid: 999, mode: 0o700 }))));
     observed
 }
 
@@ -104,16 +124,15 @@ fn data_that_is_there_stays_whatever_bases_there_are() {
 fn a_base_that_a_killed_run_began_is_made_anew_but_not_one_that_is_used() {
     let mut observed = empty();
     let base = base_of(&postgres(), &observed).unwrap();
-    let plan = base.making(&BTreeMap::new(), &observed).1;
+    let plan = base.making(&Belonging::default(), &observed).1;
     assert_eq!(plan.steps.len(), 4);
-    observed.volumes.push(ObservedVolume { name: base.volume.clone(), labels: base.labels.clone() });
-    observed.containers.push(record(base.container(), base.labels.clone()));
+    observed.volumes.push(volume_of(&base, &base.volume));
+    observed.containers.push(making(&base, base.container()));
     let actions: Vec<_> =
-        base.making(&BTreeMap::new(), &observed).1.steps.into_iter().map(|step| step.action).collect();
+        base.making(&Belonging::default(), &observed).1.steps.into_iter().map(|step| step.action).collect();
     assert!(matches!(actions[..2], [Action::Remove { .. }, Action::RemoveVolume { .. }]), "{actions:?}");
-    let labels = BTreeMap::from([(label::LAYERS.to_owned(), base.volume.clone())]);
-    observed.volumes.push(ObservedVolume { name: "over".into(), labels });
-    assert_eq!(base.making(&BTreeMap::new(), &observed).1, Plan::default());
+    observed.volumes.push(over(&base.volume));
+    assert_eq!(base.making(&Belonging::default(), &observed).1, Plan::default());
 }
 
 #[test]
@@ -123,8 +142,8 @@ fn what_a_snapshot_names_is_gone_on_over_and_gone_back_to_at_once() {
     let mut observed = running(&desired);
     let first = data(&desired, &observed);
     let saved = saving("one", Way::Overlay, &first, &identity(), &observed);
-    assert_eq!(saved.volumes, first.values().cloned().collect::<Vec<_>>());
-    observed.containers.push(record(&saved.name, saved.labels));
+    assert_eq!(saved.pins, first.values().cloned().collect::<Vec<_>>());
+    observed.records.push(written(&saved));
 
     let over = decide(&stack, &observed);
     for service in &over.services {
@@ -138,17 +157,18 @@ fn what_a_snapshot_names_is_gone_on_over_and_gone_back_to_at_once() {
     assert_eq!(data(&over, &observed), first);
     for service in &over.services {
         let volume = &service.volumes[0];
-        let mut labels = volume.labels.clone();
-        labels.insert(label::FOLDER.to_owned(), "999:998:750".to_owned());
-        observed.volumes.push(ObservedVolume { name: volume.name.clone(), labels });
-        let top = BTreeMap::from([(label::TOP.to_owned(), volume.name.clone())]);
-        observed.volumes.push(ObservedVolume { name: format!("{}.top", volume.name), labels: top });
+        let mut made = volume.clone();
+        let parent = made.data_mut().and_then(|data| data.parent.as_mut()).unwrap();
+        parent.folder = Some(Owner { uid: 999, gid: 998, mode: 0o750 });
+        observed.volumes.push(made.as_made());
+        let role = VolumeRole::Upper(volume.name.clone());
+        observed.volumes.push(Volume { name: format!("{}.top", volume.name), of: volume.of.clone(), role });
     }
     let now = data(&over, &observed);
     assert_ne!(now, first);
 
     let back = returning(&first, &now, "token", &identity(), &observed);
-    observed.containers.push(record(&back.name, back.labels));
+    observed.records.push(written(&back));
     let asked = decide(&stack, &observed);
     let plan = diff(&asked, &observed, &BTreeSet::new()).unwrap();
     let made = plan.steps.iter().filter(|step| matches!(step.action, Action::CreateVolume(_))).count();
@@ -172,7 +192,7 @@ fn what_a_snapshot_names_is_gone_on_over_and_gone_back_to_at_once() {
 
     // Killed with one volume made: that one stays, the other is still made, and the record goes last.
     let volume = &asked.services[0].volumes[0];
-    observed.volumes.push(ObservedVolume { name: volume.name.clone(), labels: volume.labels.clone() });
+    observed.volumes.push(volume.as_made());
     let again = decide(&stack, &observed);
     assert_eq!(again.services[0].volumes[0].name, volume.name);
     assert_eq!(again.services[1].volumes, asked.services[1].volumes);
@@ -184,10 +204,10 @@ fn data_in_too_many_layers_is_copied_into_one() {
     let desired = decide(&stack, &Observed::default());
     let mut observed = running(&desired);
     let layers: Vec<String> = (0..24).map(|number| format!("layer-{number}")).collect();
-    observed.volumes[0].labels.insert(label::LAYERS.to_owned(), layers.join(","));
-    observed.volumes[0].labels.insert(label::WAY.to_owned(), Way::Overlay.to_string());
+    let VolumeRole::Data(held) = &mut observed.volumes[0].role else { panic!("it holds data") };
+    held.parent = Some(Parent { layers, way: Way::Overlay, folder: None });
     let saved = saving("one", Way::Overlay, &data(&desired, &observed), &identity(), &observed);
-    observed.containers.push(record(&saved.name, saved.labels));
+    observed.records.push(written(&saved));
     let over = decide(&stack, &observed).services[0].volumes[0].over.clone().unwrap();
     assert_eq!((over.layers.len(), over.way), (25, Way::Copy));
 }
@@ -198,9 +218,9 @@ fn a_volume_that_was_not_filled_is_filled_anew() {
     let mut observed = running(&decide(&stack, &Observed::default()));
     observed.containers.clear();
     let volume = observed.volumes[0].name.clone();
-    observed.containers.push(record("filler", BTreeMap::from([(label::FILLING.to_owned(), volume.clone())])));
+    observed.containers.push(filling("filler", &volume));
     let mut both = observed.clone();
-    both.containers.push(record("copier", BTreeMap::from([(label::FILLING.to_owned(), volume)])));
+    both.containers.push(filling("copier", &volume));
     let lines = printed(&stack, &both);
     assert!(lines[1].contains("remove id of copier") && lines[2].ends_with("[0, 1]"), "{lines:?}");
     let lines = printed(&stack, &observed);
@@ -214,20 +234,18 @@ fn what_says_that_a_copy_is_not_complete_stays_until_it_is() {
     let desired = decide(&stack, &Observed::default());
     let mut observed = running(&desired);
     let saved = saving("one", Way::Copy, &data(&desired, &observed), &identity(), &observed);
-    observed.containers.push(record(&saved.name, saved.labels));
+    observed.records.push(written(&saved));
     let volume = decide(&stack, &observed).services[0].volumes[0].clone();
-    let filling = BTreeMap::from([(label::FILLING.to_owned(), volume.name.clone())]);
-    observed.containers.push(record("filler", filling.clone()));
-    let copier = ObservedContainer { volumes: vec![volume.name.clone()], ..record("copier", filling) };
-    observed.containers.push(copier);
-    observed.volumes.push(ObservedVolume { name: volume.name.clone(), labels: volume.labels });
+    observed.containers.push(filling("filler", &volume.name));
+    observed.containers.push(Container { volumes: vec![volume.name.clone()], ..filling("copier", &volume.name) });
+    observed.volumes.push(volume.as_made());
     let plan = diff(&decide(&stack, &observed), &observed, &BTreeSet::new()).unwrap();
     let removed: Vec<&str> = plan.names().collect();
     assert!(removed.contains(&"copier") && removed.contains(&volume.name.as_str()), "{removed:?}");
     assert!(!removed.contains(&"filler"), "{removed:?}");
     // Nobody else mentions it, or it could not be removed to be made again.
     let kept = keeper(&identity(), None, &observed).unwrap();
-    assert!(!kept.volumes.is_empty() && !kept.volumes.contains(&volume.name), "{kept:?}");
+    assert!(!kept.pins.is_empty() && !kept.pins.contains(&volume.name), "{kept:?}");
 }
 
 #[test]
@@ -235,23 +253,18 @@ fn garbage_is_what_no_environment_lies_over_and_only_of_this_user() {
     let nobody = |_: &str| false;
     let mut observed = with_base(empty(), &postgres());
     let base = base_of(&postgres(), &observed).unwrap();
-    observed.volumes.push(ObservedVolume { name: base.volume.clone(), labels: base.labels.clone() });
+    observed.volumes.push(volume_of(&base, &base.volume));
     let names = |observed: &Observed, held: &dyn Fn(&str) -> bool| {
         garbage(&identity(), observed, held, 1_000_000).names().map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(names(&observed, &nobody), [base.name.clone(), base.volume.clone()]);
     assert!(names(&observed, &|_| true).is_empty(), "somebody is making it");
     let mut used = observed.clone();
-    let over = BTreeMap::from([(label::LAYERS.to_owned(), base.volume.clone())]);
-    used.volumes.push(ObservedVolume { name: "over".into(), labels: over });
+    used.volumes.push(over(&base.volume));
     assert!(names(&used, &nobody).is_empty());
-    for labels in observed
-        .containers
-        .iter_mut()
-        .map(|one| &mut one.labels)
-        .chain(observed.volumes.iter_mut().map(|one| &mut one.labels))
-    {
-        labels.insert(label::MACHINE.to_owned(), "another".to_owned());
+    observed.records.iter_mut().for_each(|one| one.record.machine = "another".to_owned());
+    for volume in &mut observed.volumes {
+        volume.role = VolumeRole::Base(BaseKey { machine: "another".to_owned(), ..base.key.clone() });
     }
     assert!(names(&observed, &nobody).is_empty());
 }
@@ -260,17 +273,15 @@ fn garbage_is_what_no_environment_lies_over_and_only_of_this_user() {
 fn an_ephemeral_environment_lives_for_its_time_and_a_base_for_a_month() {
     const NOW: i64 = 10_000_000;
     let of_run = |expires: Option<i64>, created: i64| {
-        let mut labels = BTreeMap::from(
-            [(label::ENVIRONMENT, "run-1"), (label::ROOT, "/elsewhere"), (label::EPHEMERAL, "true")]
-                .map(|(key, value)| (key.to_owned(), value.to_owned())),
-        );
-        if let Some(expires) = expires {
-            labels.insert(label::EXPIRES.to_owned(), expires.to_string());
-            labels.insert(label::OWNER.to_owned(), "shop/web".to_owned());
-            labels.insert(label::JOB.to_owned(), "77".to_owned());
-        }
-        let container = ObservedContainer { created, ..record("run-1-db", labels.clone()) };
-        let volume = ObservedVolume { name: "run-1-db".into(), labels };
+        let lease = |expires| Lease { owner: "shop/web".to_owned(), job: "77".to_owned(), expires };
+        let of = Belonging {
+            root: "/elsewhere".to_owned(),
+            environment: "run-1".to_owned(),
+            ephemeral: true,
+            lease: expires.map(lease),
+        };
+        let container = Container { created, ..made("run-1-db", of.clone(), ContainerRole::Helper) };
+        let volume = Volume { name: "run-1-db".into(), of, role: VolumeRole::Helper };
         Observed { containers: vec![container], volumes: vec![volume], ..Observed::default() }
     };
     let nobody = |_: &str| false;
@@ -285,13 +296,13 @@ fn an_ephemeral_environment_lives_for_its_time_and_a_base_for_a_month() {
     assert_eq!(causes(&of_run(None, NOW - 25 * 3600), &nobody).len(), 2);
     assert!(causes(&of_run(None, NOW - 23 * 3600), &nobody).is_empty());
     let mut of_network = of_run(Some(NOW - 1), NOW);
-    let labels = of_network.volumes.remove(0).labels;
+    let of = of_network.volumes.remove(0).of;
     of_network.containers.clear();
-    of_network.networks.push(ObservedNetwork { id: "net".into(), name: "run-1".into(), labels });
+    of_network.networks.push(Network { id: "net".into(), name: "run-1".into(), of });
     assert_eq!(causes(&of_network, &nobody), [whose], "a run that was killed early left no more than that");
 
     let mut observed = with_base(empty(), &postgres());
-    let created = |observed: &mut Observed, at: i64| observed.containers.iter_mut().for_each(|one| one.created = at);
+    let created = |observed: &mut Observed, at: i64| observed.records.iter_mut().for_each(|one| one.created = at);
     created(&mut observed, NOW - 29 * 24 * 3600);
     assert!(causes(&observed, &nobody).is_empty(), "the next environment starts over it");
     assert_eq!(garbage(&identity(), &observed, &nobody, NOW).steps.len(), 1, "`gc` was asked");
@@ -302,16 +313,15 @@ fn an_ephemeral_environment_lives_for_its_time_and_a_base_for_a_month() {
 #[test]
 fn a_container_that_mentions_volumes_of_several_environments_goes_before_them() {
     let of = |name: &str| {
-        let labels = BTreeMap::from(
-            [
-                (label::ENVIRONMENT, name),
-                (label::ROOT, "/elsewhere"),
-                (label::EPHEMERAL, "true"),
-                (label::EXPIRES, "1"),
-            ]
-            .map(|(key, value)| (key.to_owned(), value.to_owned())),
-        );
-        (record(&format!("{name}.making"), labels.clone()), ObservedVolume { name: format!("{name}-db.top"), labels })
+        let lease = Lease { owner: String::new(), job: String::new(), expires: 1 };
+        let of = Belonging {
+            root: "/elsewhere".to_owned(),
+            environment: name.to_owned(),
+            ephemeral: true,
+            lease: Some(lease),
+        };
+        let top = Volume { name: format!("{name}-db.top"), of: of.clone(), role: VolumeRole::Helper };
+        (made(&format!("{name}.making"), of, ContainerRole::Helper), top)
     };
     let ((one, of_one), (two, of_two)) = (of("run-1"), of("run-2"));
     let observed = Observed { containers: vec![one, two], volumes: vec![of_one, of_two], ..Observed::default() };
@@ -327,25 +337,22 @@ fn what_a_killed_making_of_a_base_left_is_garbage_here_at_once_and_elsewhere_aft
     let nobody = |_: &str| false;
     let base = base_of(&postgres(), &empty()).unwrap();
     let mut observed = empty();
-    observed.containers.push(ObservedContainer { created: 1_000_000, ..record(base.container(), base.labels.clone()) });
+    observed.containers.push(Container { created: 1_000_000, ..making(&base, base.container()) });
     let names = |observed: &Observed, now: i64| {
         garbage(&identity(), observed, &nobody, now).names().map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(names(&observed, 1_000_001), [base.container()]);
-    observed.containers[0].labels.insert(label::ROOT.to_owned(), "/elsewhere".to_owned());
+    observed.containers[0].of.root = "/elsewhere".to_owned();
     assert!(names(&observed, 1_000_001).is_empty());
     assert_eq!(names(&observed, 1_003_601), [base.container()]);
 
     // A run that is killed between the record and the end of the making leaves what ran beside it.
     let mut observed = with_base(empty(), &postgres());
     let base = base_of(&postgres(), &observed).unwrap();
-    let over = BTreeMap::from([(label::LAYERS.to_owned(), base.volume.clone())]);
-    let of_it = |name: &str| ObservedVolume { name: name.to_owned(), labels: base.labels.clone() };
     let beside = format!("{}-beside-cache", base.name);
-    observed.volumes.extend([of_it(&base.volume), of_it(&beside)]);
-    observed.volumes.push(ObservedVolume { name: "over".into(), labels: over });
+    observed.volumes.extend([volume_of(&base, &base.volume), volume_of(&base, &beside), over(&base.volume)]);
     for left in [base.container(), &beside] {
-        observed.containers.push(ObservedContainer { created: 1_000_000, ..record(left, base.labels.clone()) });
+        observed.containers.push(Container { created: 1_000_000, ..making(&base, left) });
     }
     assert_eq!(names(&observed, 1_000_001), [base.container(), &beside, &beside]);
 }

@@ -1,0 +1,477 @@
+//! What something of ours is, as the engine keeps it: labels. No other module reads or writes them.
+//!
+//! What is read is what was written, also by earlier releases: a label keeps its name and its meaning. Where the meaning has
+//! to change, [`SCHEMA`] grows, and what an older release wrote is still read.
+
+use crate::model::{
+    BaseKey, Belonging, ContainerRole, Data, Lease, Owner, Parent, PendingRestore, Record, Says, ServiceContainer,
+    VolumeRole, Way,
+};
+use std::collections::{BTreeMap, HashMap};
+
+/// What this release writes. 0.1.0 wrote no number, which is 1; 2 differs from it in nothing but the number.
+pub(super) const SCHEMA: u32 = 2;
+
+/// Labels by name.
+pub(super) type Labels = HashMap<String, String>;
+
+/// The names of the labels.
+pub mod label {
+    /// Which meaning the others have.
+    pub const SCHEMA: &str = "dev.devenv.schema";
+    /// The environment's identity (`shop-3f9a12bc`).
+    pub const ENVIRONMENT: &str = "dev.devenv.environment";
+    /// The project's root folder on this machine. Whatever has it is ours.
+    pub const ROOT: &str = "dev.devenv.root";
+    /// The service's name.
+    pub const SERVICE: &str = "dev.devenv.service";
+    /// The service's kind.
+    pub const KIND: &str = "dev.devenv.kind";
+    /// The declared version's number.
+    pub const VERSION: &str = "dev.devenv.version";
+    /// A keyed hash of everything that decides a container's configuration.
+    pub const CONFIG: &str = "dev.devenv.config";
+    /// What the container's service was declared as, sealed with the machine's key.
+    pub const DECLARED: &str = "dev.devenv.declared";
+    /// The published port on loopback, on volumes too, so that it survives `down`.
+    pub const PORT: &str = "dev.devenv.port";
+    /// On a volume that was begun beside an older one of the same version: how many there were with it.
+    pub const GENERATION: &str = "dev.devenv.generation";
+    /// On everything of `devenv run --ephemeral`.
+    pub const EPHEMERAL: &str = "dev.devenv.ephemeral";
+    /// On the same: who it belongs to, as a CI system tells, else the user.
+    pub const OWNER: &str = "dev.devenv.owner";
+    /// On the same: the CI job, else the process.
+    pub const JOB: &str = "dev.devenv.job";
+    /// On the same: when anybody may remove it, seconds since 1970.
+    pub const EXPIRES: &str = "dev.devenv.expires";
+    /// On a base, its record and the containers that make it: the base's name. They belong to no environment.
+    pub const BASE: &str = "dev.devenv.base";
+    /// On a base and on records: what others may see of the key of the machine's user who made it.
+    pub const MACHINE: &str = "dev.devenv.machine";
+    /// On a volume that began with others: the layers, the nearest first (`volume`, `volume/upper`).
+    pub const LAYERS: &str = "dev.devenv.layers";
+    /// Whether layers are mounted (`overlay`) or copied (`copy`): on volumes over layers, and on records.
+    pub const WAY: &str = "dev.devenv.way";
+    /// On a volume and on a base: owner, group and permission bits of the nearest layer's folder.
+    pub const FOLDER: &str = "dev.devenv.folder";
+    /// On a volume that began with another environment's data: that environment, whose login it has at first.
+    pub const FROM: &str = "dev.devenv.from";
+    /// On a service's volume, and on the record of a restore: the git branch whose data it is, where data follows them.
+    pub const BRANCH: &str = "dev.devenv.branch";
+    /// On a service's volume: a hash of the seeds of which its data was made.
+    pub const SEEDS: &str = "dev.devenv.seeds";
+    /// On the upper layer of an overlay volume: that volume's name.
+    pub const TOP: &str = "dev.devenv.top";
+    /// On a record: the environment that it is about.
+    pub const KEEPS: &str = "dev.devenv.keeps";
+    /// On the record that protects volumes from a clean-up.
+    pub const KEEPER: &str = "dev.devenv.keeper";
+    /// On the record of a snapshot: its name.
+    pub const SNAPSHOT: &str = "dev.devenv.snapshot";
+    /// On the record of a pending restore, and on the volumes made for it: which one.
+    pub const RESTORED: &str = "dev.devenv.restored";
+    /// On the record of a pending restore: the volumes whose data it discards.
+    pub const DISCARDS: &str = "dev.devenv.discards";
+    /// On the record of what the user chose for a checkout on the command line: that, with a keyed hash before it.
+    pub const CHOICE: &str = "dev.devenv.choice";
+    /// On a container that copies: the volume that is not whole as long as the container is there.
+    pub const FILLING: &str = "dev.devenv.filling";
+    /// On a record, before a service's name: the volume with its data.
+    pub const DATA: &str = "dev.devenv.data.";
+}
+
+/// The labels of something that is somebody's and has no other role.
+pub(super) fn of_belonging(of: &Belonging) -> Labels {
+    let mut labels = Written::new(&of.root);
+    labels.say(label::ENVIRONMENT, &of.environment);
+    labels.say(label::EPHEMERAL, if of.ephemeral { "true" } else { "" });
+    if let Some(lease) = &of.lease {
+        labels.say(label::OWNER, &lease.owner);
+        labels.say(label::JOB, &lease.job);
+        labels.say(label::EXPIRES, &lease.expires.to_string());
+    }
+    labels.0
+}
+
+/// The labels of a container that is no record.
+pub(super) fn of_container(of: &Belonging, role: &ContainerRole) -> Labels {
+    let mut labels = Written(of_belonging(of));
+    match role {
+        ContainerRole::Service(one) => {
+            labels.say(label::SERVICE, &one.service);
+            labels.say(label::KIND, &one.kind);
+            labels.say(label::VERSION, &one.version);
+            labels.say(label::CONFIG, &one.config);
+            labels.say(label::PORT, &number(one.port));
+            labels.say(label::DECLARED, one.declared.as_deref().unwrap_or_default());
+        }
+        ContainerRole::Making(key) => labels.base(key),
+        ContainerRole::Filling(volume) => labels.say(label::FILLING, volume),
+        ContainerRole::Helper => {}
+    }
+    labels.0
+}
+
+/// The labels of a volume.
+pub(super) fn of_volume(of: &Belonging, role: &VolumeRole) -> Labels {
+    let mut labels = Written(of_belonging(of));
+    match role {
+        VolumeRole::Data(data) => {
+            labels.say(label::SERVICE, &data.service);
+            labels.say(label::KIND, &data.kind);
+            labels.say(label::VERSION, &data.version);
+            labels.say(label::PORT, &number(data.port));
+            labels
+                .say(label::GENERATION, &if data.generation > 1 { data.generation.to_string() } else { String::new() });
+            labels.say(label::BRANCH, &data.branch);
+            labels.say(label::RESTORED, data.restored.as_deref().unwrap_or_default());
+            labels.say(label::SEEDS, &data.seeds);
+            labels.say(label::FROM, data.from.as_deref().unwrap_or_default());
+            if let Some(parent) = &data.parent {
+                labels.parent(parent);
+            }
+        }
+        VolumeRole::Upper(of) => labels.say(label::TOP, of),
+        VolumeRole::Base(key) => labels.base(key),
+        VolumeRole::Helper => {}
+    }
+    labels.0
+}
+
+/// The labels of a record.
+pub(super) fn of_record(record: &Record) -> Labels {
+    let mut labels = Written::new(&record.root);
+    labels.say(label::KEEPS, &record.environment);
+    labels.say(label::MACHINE, &record.machine);
+    labels.say(label::WAY, &record.way.map(|way| way.to_string()).unwrap_or_default());
+    for (service, volume) in &record.data {
+        labels.0.insert(format!("{}{service}", label::DATA), volume.clone());
+    }
+    match &record.says {
+        Says::Snapshot(name) => labels.say(label::SNAPSHOT, name),
+        Says::Restore(restore) => {
+            labels.say(label::RESTORED, &restore.token);
+            labels.say(label::DISCARDS, &restore.discards.join(","));
+            labels.say(label::BRANCH, &restore.branch);
+        }
+        Says::Pin => labels.say(label::KEEPER, "true"),
+        Says::Choice(text) => {
+            labels.0.insert(label::CHOICE.to_owned(), text.clone());
+        }
+        Says::Base { base, parent } => {
+            labels.say(label::BASE, base);
+            labels.parent(parent);
+        }
+    }
+    labels.0
+}
+
+struct Written(Labels);
+
+impl Written {
+    fn new(root: &str) -> Self {
+        let mut labels = Self(HashMap::from([(label::SCHEMA.to_owned(), SCHEMA.to_string())]));
+        labels.say(label::ROOT, root);
+        labels
+    }
+
+    /// A label; none where there is nothing to say.
+    fn say(&mut self, key: &str, value: &str) {
+        if !value.is_empty() {
+            self.0.insert(key.to_owned(), value.to_owned());
+        }
+    }
+
+    fn base(&mut self, key: &BaseKey) {
+        self.say(label::BASE, &key.base);
+        self.say(label::MACHINE, &key.machine);
+    }
+
+    fn parent(&mut self, parent: &Parent) {
+        self.say(label::LAYERS, &parent.layers.join(","));
+        self.say(label::WAY, &parent.way.to_string());
+        self.say(label::FOLDER, &parent.folder.map(|owner| owner.to_string()).unwrap_or_default());
+    }
+}
+
+fn number(port: Option<u16>) -> String {
+    port.map(|port| port.to_string()).unwrap_or_default()
+}
+
+/// What a container with labels of ours is.
+pub(super) enum ReadContainer {
+    /// It is a record, but for its name and what it pins.
+    Record(Record),
+    /// It is anything else.
+    Other(Belonging, ContainerRole),
+}
+
+/// Labels as they are read.
+pub(super) struct Read(BTreeMap<String, String>);
+
+impl Read {
+    pub(super) fn new(labels: Option<Labels>) -> Self {
+        Self(labels.unwrap_or_default().into_iter().collect())
+    }
+
+    /// Which meaning they have.
+    pub(super) fn schema(&self) -> u32 {
+        self.get(label::SCHEMA).parse().unwrap_or(1)
+    }
+
+    fn get(&self, key: &str) -> &str {
+        self.0.get(key).map_or("", String::as_str)
+    }
+
+    fn text(&self, key: &str) -> String {
+        self.get(key).to_owned()
+    }
+
+    fn some(&self, key: &str) -> Option<String> {
+        Some(self.text(key)).filter(|text| !text.is_empty())
+    }
+
+    fn has(&self, key: &str) -> bool {
+        self.0.contains_key(key)
+    }
+
+    /// Whose it is.
+    pub(super) fn belonging(&self) -> Belonging {
+        let lease = self.get(label::EXPIRES).parse().ok().map(|expires| Lease {
+            owner: self.text(label::OWNER),
+            job: self.text(label::JOB),
+            expires,
+        });
+        Belonging {
+            root: self.text(label::ROOT),
+            environment: self.text(label::ENVIRONMENT),
+            ephemeral: self.has(label::EPHEMERAL),
+            lease,
+        }
+    }
+
+    /// What a container is.
+    pub(super) fn container(&self) -> ReadContainer {
+        if let Some(record) = self.record() {
+            return ReadContainer::Record(record);
+        }
+        let role = if self.has(label::SERVICE) {
+            ContainerRole::Service(ServiceContainer {
+                service: self.text(label::SERVICE),
+                kind: self.text(label::KIND),
+                version: self.text(label::VERSION),
+                config: self.text(label::CONFIG),
+                port: self.get(label::PORT).parse().ok(),
+                declared: self.some(label::DECLARED),
+            })
+        } else if self.has(label::FILLING) {
+            ContainerRole::Filling(self.text(label::FILLING))
+        } else if self.has(label::BASE) {
+            ContainerRole::Making(self.base_key())
+        } else {
+            ContainerRole::Helper
+        };
+        ReadContainer::Other(self.belonging(), role)
+    }
+
+    /// What a volume is for.
+    pub(super) fn volume(&self) -> VolumeRole {
+        if self.has(label::TOP) {
+            VolumeRole::Upper(self.text(label::TOP))
+        } else if self.has(label::BASE) {
+            VolumeRole::Base(self.base_key())
+        } else if self.has(label::SERVICE) {
+            VolumeRole::Data(Data {
+                service: self.text(label::SERVICE),
+                kind: self.text(label::KIND),
+                version: self.text(label::VERSION),
+                port: self.get(label::PORT).parse().ok(),
+                generation: self.get(label::GENERATION).parse().unwrap_or(1),
+                branch: self.text(label::BRANCH),
+                restored: self.some(label::RESTORED),
+                seeds: self.text(label::SEEDS),
+                from: self.some(label::FROM),
+                parent: self.parent(),
+            })
+        } else {
+            VolumeRole::Helper
+        }
+    }
+
+    fn base_key(&self) -> BaseKey {
+        BaseKey { base: self.text(label::BASE), machine: self.text(label::MACHINE) }
+    }
+
+    fn parent(&self) -> Option<Parent> {
+        let layers = self.list(label::LAYERS);
+        let way = Way::parse(self.get(label::WAY)).unwrap_or(Way::Copy);
+        (!layers.is_empty()).then(|| Parent { layers, way, folder: Owner::parse(self.get(label::FOLDER)) })
+    }
+
+    fn list(&self, key: &str) -> Vec<String> {
+        self.get(key).split(',').filter(|part| !part.is_empty()).map(str::to_owned).collect()
+    }
+
+    fn record(&self) -> Option<Record> {
+        let says = if !self.has(label::KEEPS) {
+            // What only serves a base's making does not say what it lies over.
+            Says::Base { base: self.some(label::BASE)?, parent: self.parent()? }
+        } else if self.has(label::SNAPSHOT) {
+            Says::Snapshot(self.text(label::SNAPSHOT))
+        } else if self.has(label::RESTORED) {
+            Says::Restore(PendingRestore {
+                token: self.text(label::RESTORED),
+                discards: self.list(label::DISCARDS),
+                branch: self.text(label::BRANCH),
+            })
+        } else if self.has(label::CHOICE) {
+            Says::Choice(self.text(label::CHOICE))
+        } else {
+            Says::Pin
+        };
+        let data = self.0.iter().filter_map(|(key, volume)| Some((key.strip_prefix(label::DATA)?, volume)));
+        Some(Record {
+            name: String::new(),
+            root: self.text(label::ROOT),
+            environment: self.text(label::KEEPS),
+            machine: self.text(label::MACHINE),
+            says,
+            data: data.map(|(service, volume)| (service.to_owned(), volume.clone())).collect(),
+            way: Way::parse(self.get(label::WAY)),
+            pins: Vec::new(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn belonging() -> Belonging {
+        let lease = Lease { owner: "shop/web".to_owned(), job: "77".to_owned(), expires: 9 };
+        Belonging { root: "/shop".to_owned(), environment: "shop-1".to_owned(), ephemeral: true, lease: Some(lease) }
+    }
+
+    fn parent() -> Parent {
+        let layers = vec!["one".to_owned(), "two.top/upper".to_owned()];
+        Parent { layers, way: Way::Overlay, folder: Some(Owner { uid: 999, gid: 998, mode: 0o700 }) }
+    }
+
+    fn key() -> BaseKey {
+        BaseKey { base: "devenv-base-1".to_owned(), machine: "ab".to_owned() }
+    }
+
+    #[test]
+    fn a_container_is_read_as_it_was_written() {
+        let service = ServiceContainer {
+            service: "db".to_owned(),
+            kind: "postgres".to_owned(),
+            version: "17.12".to_owned(),
+            config: "image=1".to_owned(),
+            port: Some(5432),
+            declared: Some("sealed".to_owned()),
+        };
+        let roles = [
+            ContainerRole::Service(service),
+            ContainerRole::Making(key()),
+            ContainerRole::Filling("volume".to_owned()),
+            ContainerRole::Helper,
+        ];
+        for role in roles {
+            let ReadContainer::Other(of, read) = Read::new(Some(of_container(&belonging(), &role))).container() else {
+                panic!("{role:?} is no record");
+            };
+            assert_eq!((of, read), (belonging(), role));
+        }
+    }
+
+    #[test]
+    fn a_volume_is_read_as_it_was_written() {
+        let data = Data {
+            service: "db".to_owned(),
+            kind: "postgres".to_owned(),
+            version: "17".to_owned(),
+            port: Some(5432),
+            generation: 3,
+            branch: "main".to_owned(),
+            restored: Some("token".to_owned()),
+            seeds: "hash".to_owned(),
+            from: Some("shop-2".to_owned()),
+            parent: Some(parent()),
+        };
+        let first = Data { generation: 1, restored: None, from: None, parent: None, ..data.clone() };
+        let roles = [
+            VolumeRole::Data(data),
+            VolumeRole::Data(first),
+            VolumeRole::Upper("volume".to_owned()),
+            VolumeRole::Base(key()),
+            VolumeRole::Helper,
+        ];
+        for role in roles {
+            let read = Read::new(Some(of_volume(&belonging(), &role)));
+            assert_eq!((read.belonging(), read.volume(), read.schema()), (belonging(), role, SCHEMA));
+        }
+    }
+
+    #[test]
+    fn a_record_is_read_as_it_was_written() {
+        let restore = PendingRestore {
+            token: "t".to_owned(),
+            discards: vec!["a".to_owned(), "b".to_owned()],
+            branch: "m".to_owned(),
+        };
+        let all = [
+            Says::Snapshot("one".to_owned()),
+            Says::Restore(restore),
+            Says::Pin,
+            Says::Choice("signed".to_owned()),
+            Says::Choice(String::new()),
+        ];
+        for says in all {
+            let record = Record {
+                name: String::new(),
+                root: "/shop".to_owned(),
+                environment: "shop-1".to_owned(),
+                machine: "ab".to_owned(),
+                says,
+                data: BTreeMap::from([("db".to_owned(), "volume".to_owned()), ("gone".to_owned(), String::new())]),
+                way: Some(Way::Copy),
+                pins: Vec::new(),
+            };
+            let ReadContainer::Record(read) = Read::new(Some(of_record(&record))).container() else {
+                panic!("{record:?} is a record");
+            };
+            assert_eq!(read, record);
+        }
+        let says = Says::Base { base: "devenv-base-1".to_owned(), parent: parent() };
+        let base = Record {
+            root: "/shop".to_owned(),
+            machine: "ab".to_owned(),
+            way: Some(Way::Overlay),
+            says,
+            ..Record::default()
+        };
+        let ReadContainer::Record(read) = Read::new(Some(of_record(&base))).container() else {
+            panic!("a base's record");
+        };
+        assert_eq!(read, base);
+    }
+
+    #[test]
+    fn what_0_1_0_wrote_is_read() {
+        let labels = [
+            (label::ROOT, "/shop"),
+            (label::ENVIRONMENT, "shop-1"),
+            (label::SERVICE, "db"),
+            (label::KIND, "postgres"),
+            (label::VERSION, "17"),
+            (label::PORT, "20123"),
+        ];
+        let read = Read::new(Some(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()));
+        assert_eq!(read.schema(), 1);
+        let VolumeRole::Data(data) = read.volume() else { panic!("data") };
+        assert_eq!((data.service.as_str(), data.version.as_str(), data.generation), ("db", "17", 1));
+        assert_eq!((data.port, data.parent), (Some(20123), None));
+    }
+}

@@ -207,7 +207,7 @@ async fn of_checkout(
     };
     let here = std::env::current_dir().map_err(|error| unreadable(&error))?;
     std::env::set_current_dir(folder).map_err(|error| unreadable(&error))?;
-    let taken = taken_there(name, global, start, printer).await;
+    let taken = Box::pin(taken_there(name, global, start, printer)).await;
     std::env::set_current_dir(&here).map_err(|error| unreadable(&error))?;
     taken
 }

@@ -112,7 +112,7 @@ pub async fn run(cli: Cli, printer: &Printer) -> Result<u8, Failure> {
             Box::pin(snapshot::run(global, &files(&snapshot.manifests.files), snapshot, printer)).await.map(done)
         }
         Command::Reset(reset) => {
-            reset::run(global, &files(&reset.start.manifests.files), reset, printer).await.map(done)
+            Box::pin(reset::run(global, &files(&reset.start.manifests.files), reset, printer)).await.map(done)
         }
         Command::Gc(gc) => gc::run(global, &files(&gc.manifests.files), gc, printer).await.map(done),
         Command::Trust(trust) => trust::run(global, &files(&trust.manifests.files), trust, printer).await.map(done),

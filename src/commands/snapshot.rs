@@ -52,7 +52,7 @@ pub(crate) async fn run(
             printer.line(&format!("back at {name}"));
             Ok(())
         }
-        SnapshotAction::Diff { a, b, json } => diff(&stood, a, b.as_deref(), *json, &start, printer).await,
+        SnapshotAction::Diff { a, b, json } => Box::pin(diff(&stood, a, b.as_deref(), *json, &start, printer)).await,
         SnapshotAction::Rm { name, yes } => remove(&stood, name, *yes, printer).await,
     }
 }

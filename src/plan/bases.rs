@@ -275,7 +275,7 @@ fn make(service: &DesiredService, after: &[usize], observed: &Observed, plan: &m
             let action = Action::RemoveVolume { name: volume.name.clone() };
             before = vec![plan.add(name, action, cause, before)];
         }
-        let action = Action::CreateVolume(volume.clone());
+        let action = Action::CreateVolume(Box::new(volume.clone()));
         made.push(plan.add(name, action, "the next environment starts over it", before));
     }
     let create = Action::Create(Box::new(service.container.clone()));

@@ -46,7 +46,7 @@ pub enum Action {
         of: Belonging,
     },
     /// Makes a volume.
-    CreateVolume(VolumeSpec),
+    CreateVolume(Box<VolumeSpec>),
     /// Stops a container cleanly and removes it; its named volumes stay.
     Remove {
         /// The engine's id.
@@ -322,7 +322,7 @@ fn plan_service(
             },
             None => "its data has no volume yet",
         };
-        before_create.push(plan.add(name, Action::CreateVolume(volume.clone()), cause, before));
+        before_create.push(plan.add(name, Action::CreateVolume(Box::new(volume.clone())), cause, before));
     }
     let created = plan.add(name, Action::Create(Box::new(service.container.clone())), cause, before_create);
     let before_start = std::iter::once(created).chain(network).collect();

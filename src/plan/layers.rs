@@ -139,8 +139,9 @@ fn beginning(service: &Service, volume: &VolumeSpec, image: &ImageRef, request: 
 /// since that takes as long and as much room as the data is large.
 pub fn flattened(desired: &Desired, plan: &Plan) -> Vec<Diagnostic> {
     let copied = plan.steps.iter().filter_map(|step| match &step.action {
-        Action::CreateVolume(VolumeSpec { over: Some(over), .. }) if over.layers.len() > MOST_LAYERS => {
-            Some((desired.services.iter().find(|service| service.name == step.service)?, over.layers.len()))
+        Action::CreateVolume(volume) => {
+            let layers = volume.over.as_ref().map(|over| over.layers.len()).filter(|layers| *layers > MOST_LAYERS)?;
+            Some((desired.services.iter().find(|service| service.name == step.service)?, layers))
         }
         _ => None,
     });

@@ -46,6 +46,17 @@ fn only_docker_names_bollard() {
     }
 }
 
+/// What something of ours is for is written into its labels, and read out of them, in one place: everything else has types.
+#[test]
+fn one_module_writes_and_reads_labels() {
+    let engine_s_filters = ["docker/observe.rs", "docker/ending.rs"];
+    for (path, code) in sources().iter().filter(|(path, _)| path != Path::new("docker/labels.rs")) {
+        assert!(!code.contains("\"dev.devenv."), "{} names a label", path.display());
+        let may_filter = engine_s_filters.iter().any(|one| path == Path::new(one));
+        assert!(may_filter || !code.contains("label::"), "{} uses a label", path.display());
+    }
+}
+
 #[test]
 fn no_call_on_the_engine_is_awaited_without_its_deadline() {
     for (path, code) in sources().iter().filter(|(path, _)| module_of(path) == "docker") {

@@ -41,7 +41,8 @@ pub(super) async fn begin(
     let (source, observed) = source(project, engine, observed, &from, global, start, printer).await?;
     let record = plan::beginning_with(&source, &token(), &project.identity, &observed);
     let of_source = observed.records.iter().find(|one| one.record.environment == source.environment);
-    let written = engine.write_record(&record, of_source.map_or("", |one| &one.image_id)).await;
+    let image = of_source.map(|one| one.image_id.as_str()).filter(|id| !id.is_empty());
+    let written = engine.write_record(&record, image.or(observed.any_image()).unwrap_or_default()).await;
     written.map(|_| true).map_err(EngineError::into_failure)
 }
 

@@ -180,7 +180,7 @@ pub(super) async fn source(global: &Global, files: &[PathBuf], printer: &Printer
         return Ok(found);
     }
     let (Ok(machine), Ok(engine)) = (Machine::load(), connect(global).await) else { return Ok(found) };
-    let Ok(observed) = engine.observe_containers().await else { return Ok(found) };
+    let Ok(observed) = engine.observe(&[]).await else { return Ok(found) };
     let root = root(global, files, &machine, &observed)?;
     let Some(identity) = environment_of(&root, &machine, &observed) else { return Ok(found) };
     found.choice = without_gone(plan::chosen(&identity, &observed), &root, printer);

@@ -2,17 +2,11 @@
 //! killed after goes on with it. What standard input said may hold production's secrets: it is sealed with the machine's
 //! key.
 
+use super::records::an_image;
 use super::session::Project;
 use crate::docker::{Engine, EngineError, EngineFault};
 use crate::model::{Failure, Observed};
 use crate::plan::{self, Desired};
-
-/// Any image that is here: the record that keeps a choice is never started.
-fn an_image<'o>(desired: &Desired, observed: &'o Observed) -> Option<&'o str> {
-    let images = desired.services.iter().map(|service| service.container.image.to_string());
-    let here = images.into_iter().find_map(|image| observed.images.get(&image)).map(|image| image.id.as_str());
-    here.or_else(|| observed.any_image())
-}
 
 /// Whether a choice is to be kept and no image is here for its record: then the images come first.
 pub(super) fn lacks_image(project: &Project, desired: &Desired, observed: &Observed) -> bool {
@@ -39,7 +33,7 @@ pub(super) async fn keep(
         // One of a run that was killed may not be whole.
         let half_made = observed.records.iter().find(|one| one.record.name == input.name);
         if let Some(half_made) = half_made {
-            engine.remove_container(&half_made.id).await.map_err(fault)?;
+            engine.remove_record(half_made).await.map_err(fault)?;
         }
         let id = match engine.write_record(&input, image).await {
             // An earlier turn of this run made it, after what was observed, and the record after it.
@@ -53,7 +47,7 @@ pub(super) async fn keep(
         made => made.map(drop).map_err(fault)?,
     }
     for old in plan::choices(&project.identity, observed).filter(|old| old.record.name != input.name) {
-        engine.remove_container(&old.id).await.map_err(fault)?;
+        engine.remove_record(old).await.map_err(fault)?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use super::checkout;
 use super::env_files::Main;
 use super::session::{Machine, config_folder, connect, way_said};
 use crate::cli::Global;
-use crate::docker::Engine;
+use crate::docker::{Engine, EngineFacts};
 use crate::dotenv::git::{self, Standing};
 use crate::manifest::{self, Reading};
 use crate::model::{Failure, Severity, Way};
@@ -45,7 +45,22 @@ async fn engine(global: &Global) -> Vec<Check> {
         found = found.help(format!("passed over: {}", engine.passed_over().join("; ")));
     }
     let layers = layers(&engine).await;
-    vec![Check::new("engine", CheckState::Ok, words), found, disk(&facts.root_folder, &facts.storage_driver), layers]
+    let disk = disk(&facts.root_folder, &facts.storage_driver);
+    vec![Check::new("engine", CheckState::Ok, words), found, disk, layers, clean_ups(&facts)]
+}
+
+/// What the engine's own clean-ups take of devenv's.
+fn clean_ups(facts: &EngineFacts) -> Check {
+    if facts.prunes_named_volumes() {
+        let words = "`docker system prune --volumes` takes the data of environments that are down, and snapshots";
+        let check = Check::new("clean-ups", CheckState::Warn, words);
+        return check.help("`devenv gc` frees room without that; every other clean-up leaves the data alone");
+    }
+    Check::new(
+        "clean-ups",
+        CheckState::Ok,
+        "no `docker … prune` takes data of devenv's, but for `docker volume prune --all`",
+    )
 }
 
 /// How data gets over frozen data. It was found out by mounting, when something was frozen first.

@@ -25,13 +25,15 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], down: &Down, printer
         .steps
         .iter()
         .filter_map(|step| match &step.action {
-            // A top goes with the volume that it belongs to.
-            Action::RemoveVolume { name } if !is_top(name, &observed) => Some(name.as_str()),
+            // An upper layer goes with the volume that it belongs to, and a record's holds nothing.
+            Action::RemoveVolume { name } if holds_data(name, &observed) => Some(name.as_str()),
             _ => None,
         })
         .collect();
     // What others lay over is a top alone by now.
-    let tops = plan.steps.iter().any(|step| matches!(step.action, Action::RemoveVolume { .. })) && volumes.is_empty();
+    let is_upper = |name: &str| observed.volume(name).is_some_and(|volume| !volume.upper_of().is_empty());
+    let tops = volumes.is_empty()
+        && plan.steps.iter().any(|step| matches!(&step.action, Action::RemoveVolume { name } if is_upper(name)));
     if !volumes.is_empty() {
         let snapshots = plan::snapshots(&identity, &observed);
         let snapshots: Vec<&str> = snapshots.iter().map(|snapshot| snapshot.name.as_str()).collect();
@@ -46,11 +48,8 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], down: &Down, printer
     let of_services = |step: &&plan::Step| matches!(step.action, Action::Remove { .. }) && !step.service.is_empty();
     let removed = plan.steps.iter().filter(of_services).count();
     let containers = if removed == 1 { "1 container".to_owned() } else { format!("{removed} containers") };
-    if !down.volumes && prunes_containers_first(&engine).await {
-        printer.line(
-            "this engine is older than 23: `docker volume prune` leaves the data alone, but \
-             `docker system prune --volumes` takes it",
-        );
+    if !down.volumes && engine.facts().await.is_ok_and(|facts| facts.prunes_named_volumes()) {
+        printer.line("`docker volume prune` leaves the data alone, but `docker system prune --volumes` takes it here");
     }
     printer.line(&if tops {
         format!("{containers} removed, and what had been kept for another environment")
@@ -95,21 +94,13 @@ pub(super) async fn keep(
     };
     engine.write_record(&keeper, image).await.map_err(EngineError::into_failure)?;
     for old in plan::keepers(identity, observed) {
-        engine.remove_container(&old.id).await.map_err(EngineError::into_failure)?;
+        engine.remove_record(old).await.map_err(EngineError::into_failure)?;
     }
     Ok(())
 }
 
-fn is_top(name: &str, observed: &Observed) -> bool {
-    observed.volume(name).is_some_and(|volume| !volume.upper_of().is_empty())
-}
-
-/// Before 23 the engine's `system prune --volumes` removes stopped containers first, and then every volume that none
-/// mentions any more.
-async fn prunes_containers_first(engine: &Engine) -> bool {
-    let facts = engine.facts().await.ok().filter(|_| !engine.is_podman());
-    let major = facts.and_then(|facts| facts.version.split('.').next()?.parse::<u32>().ok());
-    major.is_some_and(|major| major < 23)
+fn holds_data(name: &str, observed: &Observed) -> bool {
+    observed.volume(name).is_some_and(|volume| volume.upper_of().is_empty())
 }
 
 /// Names what goes, and asks on a terminal; elsewhere it takes `--yes`.

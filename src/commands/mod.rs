@@ -31,6 +31,7 @@ mod pages;
 mod parity;
 mod pin;
 mod plan;
+mod records;
 mod reset;
 mod restart;
 mod run;

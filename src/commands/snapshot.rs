@@ -476,7 +476,9 @@ async fn remove(stood: &Standing, name: &str, yes: bool, printer: &Printer) -> R
         agreed(printer, "delete it?")?;
     }
     let fault = EngineError::into_failure;
-    stood.engine.remove_container(&found.id).await.map_err(fault)?;
+    if let Some(record) = stood.observed.records.iter().find(|one| one.record.name == found.record) {
+        stood.engine.remove_record(record).await.map_err(fault)?;
+    }
     for volume in &volumes {
         match stood.engine.remove_volume(volume).await {
             // A keeper mentions it still; it goes with that.

@@ -4,7 +4,7 @@ use super::checkout::{self, Opened, Wish};
 use super::env_files::{self, Written};
 use super::session::{Project, Purpose, steps, strictness, unknown_service};
 use super::signals::Signals;
-use super::{branch, choice, consent, gc, layers, lock, seeds, snapshot, unset};
+use super::{branch, choice, consent, gc, layers, lock, records, seeds, snapshot, unset};
 use crate::apply;
 use crate::cli::{Global, Start, Up};
 use crate::docker::{Engine, EngineError};
@@ -152,6 +152,7 @@ pub(crate) async fn bring_up(
                 || !leaving.is_empty() && desired.services.iter().any(|service| is_absent(&service.name)));
         let plan = if pulls_first { plan.pulls() } else { plan };
         if !pulls_first {
+            records::repair(project, starting.engine, &desired, &observed).await?;
             choice::keep(project, starting.engine, &desired, &observed).await?;
         }
         if !pulls_first && !leaving.is_empty() {

@@ -32,6 +32,14 @@ pub struct EngineFacts {
     pub memory: u64,
 }
 
+impl EngineFacts {
+    /// Whether a clean-up of volumes takes named ones too, where no container mentions them: Docker before 23, and Podman.
+    pub fn prunes_named_volumes(&self) -> bool {
+        let major = self.version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+        self.product == "Podman" || major.is_none_or(|major| major < 23)
+    }
+}
+
 impl Engine {
     /// Whether something may stand in for Docker Hub that is not ours to know: the engine's own `registry-mirrors`, what
     /// Podman reads from its files, or anything where the engine does not tell.

@@ -77,6 +77,8 @@ pub mod label {
     pub const CHOICE: &str = "dev.devenv.choice";
     /// On a container that copies: the volume that is not whole as long as the container is there.
     pub const FILLING: &str = "dev.devenv.filling";
+    /// On a record: when it was written, seconds since 1970.
+    pub const WRITTEN: &str = "dev.devenv.written";
     /// On a record, before a service's name: the volume with its data.
     pub const DATA: &str = "dev.devenv.data.";
 }
@@ -139,9 +141,10 @@ pub(super) fn of_volume(of: &Belonging, role: &VolumeRole) -> Labels {
     labels.0
 }
 
-/// The labels of a record.
-pub(super) fn of_record(record: &Record) -> Labels {
+/// The labels of a record that is written now, in seconds since 1970.
+pub(super) fn of_record(record: &Record, now: i64) -> Labels {
     let mut labels = Written::new(&record.root);
+    labels.say(label::WRITTEN, &now.to_string());
     labels.say(label::KEEPS, &record.environment);
     labels.say(label::MACHINE, &record.machine);
     labels.say(label::WAY, &record.way.map(|way| way.to_string()).unwrap_or_default());
@@ -313,7 +316,13 @@ impl Read {
         self.get(key).split(',').filter(|part| !part.is_empty()).map(str::to_owned).collect()
     }
 
-    fn record(&self) -> Option<Record> {
+    /// When a record was written, as far as it tells.
+    pub(super) fn written(&self) -> Option<i64> {
+        self.get(label::WRITTEN).parse().ok()
+    }
+
+    /// What a record says, but for its name and what it pins; none where it is no record.
+    pub(super) fn record(&self) -> Option<Record> {
         let says = if !self.has(label::KEEPS) {
             // What only serves a base's making does not say what it lies over.
             Says::Base { base: self.some(label::BASE)?, parent: self.parent()? }
@@ -439,10 +448,11 @@ mod tests {
                 way: Some(Way::Copy),
                 pins: Vec::new(),
             };
-            let ReadContainer::Record(read) = Read::new(Some(of_record(&record))).container() else {
+            let ReadContainer::Record(read) = Read::new(Some(of_record(&record, 5))).container() else {
                 panic!("{record:?} is a record");
             };
             assert_eq!(read, record);
+            assert_eq!(Read::new(Some(of_record(&record, 5))).written(), Some(5));
         }
         let says = Says::Base { base: "devenv-base-1".to_owned(), parent: parent() };
         let base = Record {
@@ -452,7 +462,7 @@ mod tests {
             says,
             ..Record::default()
         };
-        let ReadContainer::Record(read) = Read::new(Some(of_record(&base))).container() else {
+        let ReadContainer::Record(read) = Read::new(Some(of_record(&base, 5))).container() else {
             panic!("a base's record");
         };
         assert_eq!(read, base);

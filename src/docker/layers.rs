@@ -3,7 +3,6 @@
 //! A volume over layers is there under its name only once it is complete; one that is being copied has a container
 //! beside it that says so (`ContainerRole::Filling`).
 
-use super::containers::kept;
 use super::labels::{self, Labels};
 use super::tops::Filled;
 use super::{Engine, EngineError, EngineFault};
@@ -69,14 +68,6 @@ impl Engine {
             Err(error) if matches!(error.kind, EngineFault::Gone | EngineFault::TimedOut) => Err(error),
             Err(_) => Ok(None),
         }
-    }
-
-    /// Writes a record down: a container that is never started, and protects the volumes that it mentions from a clean-up.
-    /// One of that name that is there already is a conflict. `image_id` is an image that is here.
-    pub async fn write_record(&self, record: &Record, image_id: &str) -> Result<String, EngineError> {
-        let body = bare(image_id, labels::of_record(record), kept(&record.pins).collect(), None);
-        let made = self.docker.create_container(Some(named(&record.name)), body);
-        Ok(self.work(format!("make the container {}", record.name), made).await?.id)
     }
 
     /// The volume itself comes last: it is there only once it can be mounted.
@@ -244,12 +235,17 @@ impl Engine {
     }
 }
 
-fn named(name: &str) -> CreateContainerOptions {
+pub(super) fn named(name: &str) -> CreateContainerOptions {
     CreateContainerOptions { name: Some(name.to_owned()), platform: String::new() }
 }
 
 /// A container that runs nothing of the image, or one command as root, and that no network reaches.
-fn bare(image: &str, labels: Labels, mounts: Vec<Mount>, command: Option<Vec<String>>) -> ContainerCreateBody {
+pub(super) fn bare(
+    image: &str,
+    labels: Labels,
+    mounts: Vec<Mount>,
+    command: Option<Vec<String>>,
+) -> ContainerCreateBody {
     ContainerCreateBody {
         image: Some(image.to_owned()),
         user: Some("0:0".to_owned()),

@@ -7,6 +7,7 @@ use crate::model::{Container, ImageRef, LocalImage, Network, Observed, ObservedR
 use bollard::models::{ContainerSummary, MountPoint, PortSummary};
 use bollard::query_parameters::{ListContainersOptions, ListNetworksOptions, ListVolumesOptions};
 use futures_util::future::try_join_all;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 impl Engine {
@@ -14,7 +15,7 @@ impl Engine {
     ///
     /// All requests go out at once; nothing of another tool's is listed.
     pub async fn observe(&self, images: &[ImageRef]) -> Result<Observed, EngineError> {
-        let ((containers, records), volumes, networks, images) = futures_util::try_join!(
+        let ((containers, by_containers), (volumes, by_volumes), networks, images) = futures_util::try_join!(
             self.containers_of_ours(),
             self.volumes_of_ours(),
             self.networks_of_ours(),
@@ -23,13 +24,8 @@ impl Engine {
         let images: BTreeMap<_, _> = images.into_iter().filter_map(|(name, image)| Some((name, image?))).collect();
         let in_doubt = images.values().any(|image: &LocalImage| !image.is_for(self.platform()));
         let platform = if in_doubt { self.told_platform().await? } else { self.platform().to_owned() };
+        let records = joined(by_containers, by_volumes);
         Ok(Observed { containers, volumes, records, networks, images, platform })
-    }
-
-    /// Containers and records alone, of every environment of ours: one question.
-    pub async fn observe_containers(&self) -> Result<Observed, EngineError> {
-        let (containers, records) = self.containers_of_ours().await?;
-        Ok(Observed { containers, records, ..Observed::default() })
     }
 
     /// The platform in the engine's own words, which it takes its time to say.
@@ -56,22 +52,26 @@ impl Engine {
                 Seen::Record(record) => records.push(*record),
             }
         }
-        Ok((
-            sorted(containers.into_iter(), |container| &container.name),
-            sorted(records.into_iter(), |record| &record.record.name),
-        ))
+        Ok((sorted(containers.into_iter(), |container| &container.name), records))
     }
 
-    async fn volumes_of_ours(&self) -> Result<Vec<Volume>, EngineError> {
+    async fn volumes_of_ours(&self) -> Result<(Vec<Volume>, Vec<ObservedRecord>), EngineError> {
         let operation = "list the volumes";
         let options = ListVolumesOptions { filters: Some(ours()) };
         let listed = self.ask(operation, self.docker.list_volumes(Some(options))).await?;
-        let volumes = listed.volumes.unwrap_or_default().into_iter().map(|volume| {
+        let (mut volumes, mut records) = (Vec::new(), Vec::new());
+        for volume in listed.volumes.unwrap_or_default() {
             let labels = known(operation, Some(volume.labels))?;
-            Ok(Volume { name: volume.name, of: labels.belonging(), role: labels.volume() })
-        });
-        let volumes: Vec<Volume> = volumes.collect::<Result<_, EngineError>>()?;
-        Ok(sorted(volumes.into_iter(), |volume| &volume.name))
+            match labels.record() {
+                Some(mut record) if labels.written().is_some() => {
+                    record.name = volume.name.strip_suffix(".record").unwrap_or(&volume.name).to_owned();
+                    let created = labels.written().unwrap_or_default();
+                    records.push(ObservedRecord { has_volume: true, created, record, ..ObservedRecord::default() });
+                }
+                _ => volumes.push(Volume { name: volume.name, of: labels.belonging(), role: labels.volume() }),
+            }
+        }
+        Ok((sorted(volumes.into_iter(), |volume| &volume.name), records))
     }
 
     pub(super) async fn networks_of_ours(&self) -> Result<Vec<Network>, EngineError> {
@@ -84,6 +84,18 @@ impl Engine {
         });
         Ok(sorted(networks, |network| &network.name))
     }
+}
+
+/// Each record once: its container and its volume say the same.
+fn joined(by_containers: Vec<ObservedRecord>, by_volumes: Vec<ObservedRecord>) -> Vec<ObservedRecord> {
+    let mut all: BTreeMap<String, ObservedRecord> = BTreeMap::new();
+    for one in by_containers.into_iter().chain(by_volumes) {
+        match all.entry(one.record.name.clone()) {
+            Entry::Vacant(entry) => drop(entry.insert(one)),
+            Entry::Occupied(mut entry) => entry.get_mut().has_volume = true,
+        }
+    }
+    all.into_values().collect()
 }
 
 /// Labels of which every meaning is known: a later release may have written others, which must not be guessed at.
@@ -120,10 +132,14 @@ fn observed(operation: &str, container: ContainerSummary) -> Result<Seen, Engine
     let volumes = container.mounts.unwrap_or_default().into_iter().filter_map(volume_name).collect();
     let (id, created) = (container.id.unwrap_or_default(), container.created.unwrap_or_default());
     let image_id = container.image_id.unwrap_or_default();
-    Ok(match known(operation, container.labels)?.container() {
+    let labels = known(operation, container.labels)?;
+    Ok(match labels.container() {
         ReadContainer::Record(record) => {
-            let record = Record { name, pins: volumes, ..record };
-            Seen::Record(Box::new(ObservedRecord { id, created, image_id, record }))
+            let mut record = Record { name, pins: volumes, ..record };
+            let own = record.volume();
+            record.pins.retain(|volume| *volume != own);
+            let created = labels.written().unwrap_or(created);
+            Seen::Record(Box::new(ObservedRecord { id, has_volume: false, created, image_id, record }))
         }
         ReadContainer::Other(of, role) => Seen::Container(Box::new(Container {
             id,

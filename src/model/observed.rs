@@ -241,12 +241,15 @@ pub struct PendingRestore {
     pub branch: String,
 }
 
-/// A record as the engine has it.
+/// A record as the engine has it: twice, as an empty volume, which no clean-up of containers takes, and as a container that
+/// is never started and mentions volumes, so that no clean-up of volumes takes those. One of them is enough.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObservedRecord {
-    /// The engine's id.
+    /// The id of its container; empty where that is gone.
     pub id: String,
-    /// When it was made, seconds since 1970.
+    /// Whether its volume is there.
+    pub has_volume: bool,
+    /// When it was written, seconds since 1970.
     pub created: i64,
     /// An image that is here, by its id.
     pub image_id: String,
@@ -374,7 +377,12 @@ impl Volume {
 impl Record {
     /// As the engine will list it.
     pub fn as_made(&self) -> ObservedRecord {
-        ObservedRecord { record: self.clone(), ..ObservedRecord::default() }
+        ObservedRecord { has_volume: true, record: self.clone(), ..ObservedRecord::default() }
+    }
+
+    /// The name of its volume.
+    pub fn volume(&self) -> String {
+        format!("{}.record", self.name)
     }
 
     /// The name of the snapshot that it is; none where it is none.

@@ -3,7 +3,8 @@
 use super::desired::joined;
 use super::{Desired, DesiredService, Identity};
 use crate::model::{
-    Belonging, Container, ContainerSpec, Diagnostic, ImageRef, Observed, Volume, VolumeSpec, Way, shell_words,
+    Belonging, Container, ContainerSpec, Diagnostic, ImageRef, Observed, ObservedRecord, Volume, VolumeSpec, Way,
+    shell_words,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -86,6 +87,15 @@ impl Plan {
     pub(super) fn add(&mut self, service: &str, action: Action, cause: impl Into<String>, after: Vec<usize>) -> usize {
         self.steps.push(Step { action, service: service.to_owned(), cause: cause.into(), after });
         self.steps.len() - 1
+    }
+
+    /// Removes a record: its container, and then the volume without which it is forgotten.
+    pub(super) fn forget(&mut self, one: &ObservedRecord, cause: &str, mut after: Vec<usize>) -> usize {
+        if !one.id.is_empty() {
+            let action = Action::Remove { id: one.id.clone(), name: one.record.name.clone(), grace: None };
+            after.push(self.add("", action, cause, after.clone()));
+        }
+        self.add("", Action::RemoveVolume { name: one.record.volume() }, cause, after)
     }
 
     /// Adds another plan's steps, which wait for none of these, with one cause for all.
@@ -214,7 +224,7 @@ pub fn teardown(identity: &Identity, observed: &Observed, volumes: bool) -> Plan
         })
         .collect();
     for record in super::snapshots::everything_kept(&identity.name, observed).filter(|_| volumes) {
-        containers.push(plan.add("", super::snapshots::forget(record), "the environment goes down", Vec::new()));
+        containers.push(plan.forget(record, "the environment goes down", Vec::new()));
     }
     for network in observed.networks.iter().filter(|network| is_ours(&network.of)) {
         let action = Action::RemoveNetwork { id: network.id.clone(), name: network.name.clone() };

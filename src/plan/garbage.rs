@@ -5,7 +5,6 @@
 
 use super::bases::serves_making;
 use super::layers::{is_layer, machine_of};
-use super::snapshots::forget;
 use super::{Action, Identity, Plan, teardown};
 use crate::model::{BaseKey, Container, ContainerRole, Observed, Volume, VolumeRole};
 use std::collections::{BTreeMap, BTreeSet};
@@ -146,7 +145,7 @@ fn bases(
         let mut before: Vec<usize> =
             making().filter(|one| goes(&one.name)).map(|container| remove(plan, container, cause)).collect();
         if let Some(record) = record.filter(|_| !is_needed) {
-            before.push(plan.add("", forget(record), cause, Vec::new()));
+            before.push(plan.forget(record, cause, Vec::new()));
         }
         let volumes = observed.volumes.iter().filter(|volume| volume.base() == name);
         for volume in volumes.filter(|volume| goes(&volume.name)) {

@@ -39,6 +39,6 @@ pub use platform::{platform_mismatch, platform_mismatches};
 pub use ports::{FixedPorts, PortTaken};
 pub use snapshots::{
     Snapshot, data, is_going_back, keeper, keepers, known_way, records_of_project, returning, saving, snapshots,
-    unneeded, unusable,
+    unneeded, unprotected, unusable,
 };
 pub use withdrawn::{instead, withdrawn_image, withdrawn_images};

@@ -127,8 +127,8 @@ pub(super) fn kept_of<'o>(
 pub struct Snapshot {
     /// Its name.
     pub name: String,
-    /// The engine's id of its record.
-    pub id: String,
+    /// The name of its record on the engine.
+    pub record: String,
     /// When it was saved, seconds since 1970.
     pub created: i64,
     /// The volume with each service's data.
@@ -148,7 +148,7 @@ pub fn records_of_project<'a>(identity: &Identity, observed: &'a Observed) -> Ve
 pub fn snapshots(identity: &Identity, observed: &Observed) -> Vec<Snapshot> {
     let snapshot = |one: &ObservedRecord| {
         let (name, data) = (one.record.snapshot()?.to_owned(), one.record.data.clone());
-        Some(Snapshot { name, id: one.id.clone(), created: one.created, data })
+        Some(Snapshot { name, record: one.record.name.clone(), created: one.created, data })
     };
     let mut found: Vec<Snapshot> = kept_of(&identity.name, observed).filter_map(snapshot).collect();
     found.sort_by(|one, other| (one.created, &one.name).cmp(&(other.created, &other.name)));
@@ -303,18 +303,13 @@ pub(super) fn finish(plan: &mut Plan, desired: &Desired, observed: &Observed) {
     // A keeper mentions what is discarded; what is running mentions the rest, and `down` leaves a new one.
     let mut last = before;
     for keeper in kept_of(&desired.environment, observed).filter(|one| one.record.says == Says::Pin) {
-        last.push(plan.add("", forget(keeper), "what it keeps is discarded", last.clone()));
+        last.push(plan.forget(keeper, "what it keeps is discarded", last.clone()));
     }
     for name in discarded {
         last.push(plan.add("", Action::RemoveVolume { name }, "it was discarded by going back", last.clone()));
     }
     // Last, so that a run that is killed before is finished by the next.
-    plan.add("", forget(back), "every service is where it was to go back to", last);
-}
-
-/// The step that removes a record.
-pub(super) fn forget(one: &ObservedRecord) -> Action {
-    Action::Remove { id: one.id.clone(), name: one.record.name.clone(), grace: None }
+    plan.forget(back, "every service is where it was to go back to", last);
 }
 
 /// The services whose data in a snapshot is another kind's or another major version's than what is declared now.
@@ -331,7 +326,7 @@ pub fn unusable(snapshot: &Snapshot, desired: &Desired, observed: &Observed) -> 
 /// What becomes unused when a snapshot goes: its volumes, as far as nothing else needs them.
 pub fn unneeded(snapshot: &Snapshot, desired: &Desired, identity: &Identity, observed: &Observed) -> Vec<String> {
     let mut without = observed.clone();
-    without.records.retain(|one| one.id != snapshot.id);
+    without.records.retain(|one| one.record.name != snapshot.record);
     let mut now: BTreeSet<String> = data(desired, observed).into_values().collect();
     // Of a service that is not declared, or stands still, labels alone tell what it goes on with.
     now.extend(data_in_use(identity, observed).into_values().map(|volume| volume.name.clone()));
@@ -352,4 +347,24 @@ pub(super) fn everything_kept<'a>(
     observed: &'a Observed,
 ) -> impl Iterator<Item = &'a ObservedRecord> + use<'a> {
     kept_of(environment, observed)
+}
+
+/// Records of an environment, and of this user's bases, that a clean-up left half of: each with what it protects, to be made
+/// whole again.
+pub fn unprotected(identity: &Identity, observed: &Observed) -> Vec<ObservedRecord> {
+    let (machine, everything) =
+        (machine_of(identity), keeper(identity, None, &Observed { records: Vec::new(), ..observed.clone() }));
+    let is_ours =
+        |record: &Record| record.environment == identity.name || !record.base().is_empty() && record.machine == machine;
+    let half = observed.records.iter().filter(|one| is_ours(&one.record) && (one.id.is_empty() || !one.has_volume));
+    half.map(|one| {
+        let mut one = one.clone();
+        one.record.pins = match &one.record.says {
+            Says::Pin => everything.as_ref().map(|all| all.pins.clone()).unwrap_or_default(),
+            Says::Base { parent, .. } => parent.layers.clone(),
+            _ => one.record.data.values().flat_map(|volume| with_layers(volume, observed)).collect(),
+        };
+        one
+    })
+    .collect()
 }

@@ -34,7 +34,8 @@ fn base_of(service: &Service, observed: &Observed) -> Option<Base> {
 
 /// A record as it is once it was written down.
 fn written(record: &Record) -> ObservedRecord {
-    ObservedRecord { id: format!("id of {}", record.name), record: record.clone(), ..ObservedRecord::default() }
+    let record = record.clone();
+    ObservedRecord { id: format!("id of {}", record.name), has_volume: true, record, ..ObservedRecord::default() }
 }
 
 /// A container that was made and never started.
@@ -178,7 +179,7 @@ fn what_a_snapshot_names_is_gone_on_over_and_gone_back_to_at_once() {
         assert_eq!(owner, Some(Owner { uid: 999, gid: 998, mode: 0o750 }), "of what lies over the same");
     }
     let last = plan.steps.last().unwrap();
-    assert!(matches!(&last.action, Action::Remove { name, .. } if *name == back.name), "{last:?}");
+    assert!(matches!(&last.action, Action::RemoveVolume { name } if *name == back.volume()), "{last:?}");
     let deleted: Vec<&str> = plan
         .steps
         .iter()
@@ -187,7 +188,8 @@ fn what_a_snapshot_names_is_gone_on_over_and_gone_back_to_at_once() {
             _ => None,
         })
         .collect();
-    let expected: Vec<String> = now.values().flat_map(|volume| [volume.clone(), format!("{volume}.top")]).collect();
+    let uppers = now.values().flat_map(|volume| [volume.clone(), format!("{volume}.top")]);
+    let expected: Vec<String> = uppers.chain([back.volume()]).collect();
     assert_eq!(deleted, expected);
 
     // Killed with one volume made: that one stays, the other is still made, and the record goes last.
@@ -257,7 +259,8 @@ fn garbage_is_what_no_environment_lies_over_and_only_of_this_user() {
     let names = |observed: &Observed, held: &dyn Fn(&str) -> bool| {
         garbage(&identity(), observed, held, 1_000_000).names().map(str::to_owned).collect::<Vec<_>>()
     };
-    assert_eq!(names(&observed, &nobody), [base.name.clone(), base.volume.clone()]);
+    let of_record = format!("{}.record", base.name);
+    assert_eq!(names(&observed, &nobody), [base.name.clone(), of_record, base.volume.clone()]);
     assert!(names(&observed, &|_| true).is_empty(), "somebody is making it");
     let mut used = observed.clone();
     used.volumes.push(over(&base.volume));
@@ -305,9 +308,39 @@ fn an_ephemeral_environment_lives_for_its_time_and_a_base_for_a_month() {
     let created = |observed: &mut Observed, at: i64| observed.records.iter_mut().for_each(|one| one.created = at);
     created(&mut observed, NOW - 29 * 24 * 3600);
     assert!(causes(&observed, &nobody).is_empty(), "the next environment starts over it");
-    assert_eq!(garbage(&identity(), &observed, &nobody, NOW).steps.len(), 1, "`gc` was asked");
+    assert_eq!(garbage(&identity(), &observed, &nobody, NOW).steps.len(), 2, "`gc` was asked");
     created(&mut observed, NOW - 31 * 24 * 3600);
-    assert_eq!(causes(&observed, &nobody), ["no environment lies over it"]);
+    assert_eq!(causes(&observed, &nobody), ["no environment lies over it"; 2]);
+}
+
+#[test]
+fn what_a_clean_up_took_of_a_record_is_made_again_with_what_it_protects() {
+    let stack = stack(vec![service_of_redis()]);
+    let desired = decide(&stack, &Observed::default());
+    let mut observed = with_base(running(&desired), &postgres());
+    let saved = saving("one", Way::Overlay, &data(&desired, &observed), &identity(), &observed);
+    observed.records.push(written(&saved));
+    let kept = keeper(&identity(), None, &observed).unwrap();
+    observed.records.push(written(&kept));
+    assert_eq!(unprotected(&identity(), &observed), []);
+
+    // A clean-up of containers leaves the volumes, which tell what was written, and not what was mentioned.
+    let mut pruned = observed.clone();
+    for one in &mut pruned.records {
+        one.id.clear();
+        one.record.pins.clear();
+    }
+    let again = unprotected(&identity(), &pruned);
+    let pins: Vec<_> = again.iter().map(|one| (&one.record.name, &one.record.pins)).collect();
+    let before: Vec<_> = observed.records.iter().map(|one| (&one.record.name, &one.record.pins)).collect();
+    assert_eq!(pins, before);
+    assert_eq!(snapshots(&identity(), &pruned)[0].name, "one", "it is there all the same");
+
+    // What 0.1.0 wrote had no volume.
+    observed.records.iter_mut().for_each(|one| one.has_volume = false);
+    assert_eq!(unprotected(&identity(), &observed).len(), 3);
+    let foreign = Identity::of_checkout("shop", Path::new("/other"), Key::from_bytes([8; 32]));
+    assert_eq!(unprotected(&foreign, &observed), []);
 }
 
 #[test]

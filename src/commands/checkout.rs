@@ -92,9 +92,15 @@ impl Chosen {
         if let Some(hash) = &chosen.choice.stdin {
             let identity = environment_of(&chosen.root, machine, observed);
             let input = identity.as_ref().and_then(|identity| plan::input_of_choice(identity, observed));
-            let sealed = match input {
-                Some(input) => engine.kept_file(&input.id).await.ok(),
-                None => None,
+            let sealed = match (input, observed.any_image()) {
+                // A clean-up took its container; its volume has the text.
+                (Some(input), Some(image)) if input.id.is_empty() => {
+                    let container =
+                        engine.write_record(&input.record, image).await.map_err(EngineError::into_failure)?;
+                    engine.kept_file(&container).await.ok()
+                }
+                (Some(input), _) => engine.kept_file(&input.id).await.ok(),
+                (None, _) => None,
             };
             let text = sealed.and_then(|sealed| machine.key.unsealed(&sealed));
             let text = text.filter(|text| digest_of_bytes(text) == *hash);

@@ -150,7 +150,7 @@ async fn keep_base(
         }
     }
     engine.stop(base.container(), None).await.map_err(fault)?;
-    let probe = format!("{}-probe", base.name);
+    let probe = format!("{}.probe", base.name);
     let over = base.over(Way::Overlay, &observed);
     let mounted = engine.can_overlay(&probe, &base.of, Some(&base.key), &over).await.map_err(fault)?;
     match engine.write_record(&base.is_whole(mounted), &base.image_id).await {

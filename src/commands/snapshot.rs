@@ -434,7 +434,7 @@ pub(super) async fn find_way(
     let (layers, whole, image) = (vec![volume.to_owned()], volume.to_owned(), image.clone());
     let over = Over { layers, whole, way: Way::Overlay, image, owner: None };
     let of = Belonging { root: identity.root.display().to_string(), ..Belonging::default() };
-    let can = engine.can_overlay(&format!("{}-probe", identity.name), &of, None, &over).await;
+    let can = engine.can_overlay(&format!("{}.probe", identity.name), &of, None, &over).await;
     Ok(if can.map_err(EngineError::into_failure)?.is_some() { Way::Overlay } else { Way::Copy })
 }
 

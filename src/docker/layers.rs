@@ -7,8 +7,7 @@ use super::labels::{self, Labels};
 use super::tops::Filled;
 use super::{Engine, EngineError, EngineFault};
 use crate::model::{
-    BaseKey, Belonging, ContainerRole, Data, ImageRef, Over, Owner, Record, VolumeRole, VolumeSpec, Way, top_of,
-    volume_of,
+    BaseKey, Belonging, ContainerRole, Data, ImageRef, Over, Owner, VolumeRole, VolumeSpec, Way, top_of, volume_of,
 };
 use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType, MountVolumeOptions, VolumeCreateRequest};
 use bollard::query_parameters::{CreateContainerOptions, DownloadFromContainerOptions};

@@ -6,7 +6,7 @@
 
 use super::desired::{DesiredService, Request, desired, rehash};
 use super::layers::{is_layer, machine_of, owner_of};
-use super::{Action, Desired, FixedPorts, Identity, Plan};
+use super::{Action, Desired, FixedPorts, Identity, Plan, names};
 use crate::model::{
     BaseKey, Belonging, ContainerRole, ImageRef, Observed, ObservedRecord, Over, Owner, Parent, Protocol, Record,
     Rights, Says, Seed, SeedSource, Service, Stack, VolumeRole, VolumeSpec, Way,
@@ -285,11 +285,11 @@ fn make(service: &DesiredService, after: &[usize], observed: &Observed, plan: &m
 }
 
 fn making_of(name: &str) -> String {
-    format!("{name}-making")
+    format!("{name}.making")
 }
 
 fn beside(name: &str, service: &str) -> String {
-    format!("{name}-beside-{service}")
+    format!("{name}.beside.{}", names::encoded(service))
 }
 
 /// Whether a container or a volume of a base is there for its making alone.

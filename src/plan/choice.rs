@@ -3,8 +3,8 @@
 //! A choice (`-f`, `--env-file`) holds until another one is made. It is kept as a record: a container that is never
 //! started, whose label says it. Only a label that this machine's key has signed is believed.
 
-use super::Identity;
 use super::snapshots::kept_of;
+use super::{Identity, names};
 use crate::machine::Key;
 use crate::model::{Observed, ObservedRecord, Record, Says};
 use serde::{Deserialize, Serialize};
@@ -49,7 +49,7 @@ pub fn input_of_choice<'o>(identity: &Identity, observed: &'o Observed) -> Optio
 }
 
 fn input_name(record: &str) -> String {
-    format!("{record}-input")
+    format!("{record}.input")
 }
 
 /// The records of what was chosen for an environment, the one that counts last.
@@ -80,7 +80,7 @@ pub fn choosing(choice: &Choice, identity: &Identity, observed: &Observed) -> Op
     let text = serde_json::to_string(&Kept { number, choice: choice.clone() }).ok()?;
     Some(Record {
         // The new one is made before the old one goes, so it needs a name of its own.
-        name: format!("{}-choice-{number}", identity.name),
+        name: names::record(&identity.name, "choice", &number.to_string()),
         root: identity.root.display().to_string(),
         environment: identity.name.clone(),
         says: Says::Choice(format!("{} {text}", signature(&text, identity))),

@@ -2,12 +2,12 @@
 
 use super::logins::{Login, Logins};
 use super::ports::{FixedPorts, PortTaken, Ports, own_address};
-use super::{Fields, Identity, render_fields};
+use super::{Fields, Identity, names, render_fields};
 use crate::kinds::{FIELD_FUEL, FILE_FUEL, Family, Kind, Kinds, templates};
 use crate::model::{
     Belonging, ContainerRole, ContainerSpec, Data, Diagnostic, Endpoint, File, FileContent, ImageRef, Located, Mount,
-    Observed, Origin, Protocol, Publish, Secret, Service, ServiceContainer, Setting, Stack, VolumeRole, VolumeSpec,
-    Wanted, Way,
+    Observed, Origin, Protocol, Publish, Secret, Service, ServiceContainer, Setting, Stack, Volume, VolumeRole,
+    VolumeSpec, Wanted, Way,
 };
 use minijinja::{Environment, context};
 use std::collections::{BTreeMap, BTreeSet};
@@ -271,7 +271,7 @@ fn desired_service(
         host_port,
     }));
     let mut container = ContainerSpec {
-        name: format!("{}-{}", request.identity.name, service.name),
+        name: names::container(&request.identity.name, &service.name),
         image,
         platform: service.platform.as_ref().map(|platform| platform.value.clone()),
         environment,
@@ -286,7 +286,7 @@ fn desired_service(
         files,
         publish,
         network: request.identity.name.clone(),
-        aliases: std::iter::once(service.name.clone()).chain(service.aliases.iter().cloned()).collect(),
+        aliases: std::iter::once(&service.name).chain(&service.aliases).filter(|name| is_host(name)).cloned().collect(),
         of: of.clone(),
         role: ContainerRole::Helper,
         stop_signal: kind.stop_signal.clone(),
@@ -375,6 +375,11 @@ pub fn image_of(service: &Service, kind: &Kind) -> Result<ImageRef, Diagnostic> 
     })
 }
 
+/// Whether the engine takes it for a host's name.
+fn is_host(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+}
+
 /// An included app says its own port; a kind knows it.
 fn kind_port(kind: &Kind, service: &Service) -> u16 {
     service.container_port.unwrap_or(kind.port)
@@ -449,21 +454,19 @@ fn volumes(
         restored: turn.restored.clone(),
         ..Data::default()
     };
-    let spec = |name: String| {
-        let name = if generation > 1 { format!("{name}.{generation}") } else { name };
+    let spec = |part: Option<usize>| {
+        let environment = &request.identity.name;
+        let old = names::old_volume(environment, &service.name, data_major, part, generation);
+        let same =
+            |known: &Data| (&known.service, &known.kind, &known.version) == (&data.service, &data.kind, &data.version);
+        let is_there = request.observed.volume(&old).and_then(Volume::data).is_some_and(same);
+        let name = if is_there { old } else { names::volume(environment, &service.name, data_major, part, generation) };
         VolumeSpec { name, of: of.clone(), role: VolumeRole::Data(data.clone()), over: None }
     };
-    let base = format!("{}-{}", request.identity.name, service.name);
-    let mut volumes = Vec::new();
-    if let Some(folder) = folder {
-        let name = data_major.map_or_else(|| base.clone(), |major| format!("{base}-{major}"));
-        volumes.push((spec(name), folder.to_owned()));
-    } else {
-        for (index, folder) in of_image.iter().enumerate() {
-            volumes.push((spec(format!("{base}-{index}")), folder.clone()));
-        }
+    match folder {
+        Some(folder) => vec![(spec(None), folder.to_owned())],
+        None => of_image.iter().enumerate().map(|(part, folder)| (spec(Some(part)), folder.clone())).collect(),
     }
-    volumes
 }
 
 /// Hashes a container's configuration again, after a change to it.

@@ -15,6 +15,7 @@ mod kept;
 mod layers;
 mod listed;
 mod logins;
+mod names;
 mod overrides;
 mod platform;
 mod ports;

@@ -8,7 +8,7 @@
 use super::branches::{data_in_use, in_use, is_newest_of_a_branch};
 use super::desired::{Desired, Request};
 use super::layers::{is_incomplete, is_layer, machine_of};
-use super::{Action, Identity, Plan};
+use super::{Action, Identity, Plan, names};
 use crate::model::{Observed, ObservedRecord, PendingRestore, Record, Says, Service, Volume, Way, top_of, volume_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -177,7 +177,7 @@ pub fn saving(
     observed: &Observed,
 ) -> Record {
     let says = Says::Snapshot(name.to_owned());
-    Record { way: Some(way), ..record(identity, &format!("snapshot-{name}"), says, data, observed) }
+    Record { way: Some(way), ..record(identity, names::record(&identity.name, "snapshot", name), says, data, observed) }
 }
 
 /// The record that sends an environment back: each service of `to` to a frozen volume, or to an empty beginning. What
@@ -190,23 +190,26 @@ pub fn returning(
     observed: &Observed,
 ) -> Record {
     // Each branch has its own.
-    let what = match &identity.branch {
-        Some(branch) => format!("restore-{}", &crate::model::digest_of_bytes(branch.as_bytes())[7..15]),
-        None => "restore".to_owned(),
-    };
+    let name = names::record(&identity.name, "restore", identity.branch.as_deref().unwrap_or_default());
     let discarded = now.iter().filter(|(service, _)| to.contains_key(*service)).map(|(_, volume)| volume.clone());
     let says = Says::Restore(PendingRestore {
         token: token.to_owned(),
         discards: discarded.collect(),
         branch: identity.branch.clone().unwrap_or_default(),
     });
-    record(identity, &what, says, to, observed)
+    record(identity, name, says, to, observed)
 }
 
-fn record(identity: &Identity, what: &str, says: Says, data: &BTreeMap<String, String>, observed: &Observed) -> Record {
+fn record(
+    identity: &Identity,
+    name: String,
+    says: Says,
+    data: &BTreeMap<String, String>,
+    observed: &Observed,
+) -> Record {
     let pins: BTreeSet<String> = data.values().flat_map(|volume| with_layers(volume, observed)).collect();
     Record {
-        name: format!("{}-{what}", identity.name),
+        name,
         root: identity.root.display().to_string(),
         environment: identity.name.clone(),
         machine: machine_of(identity),
@@ -257,11 +260,11 @@ pub fn keeper(identity: &Identity, way: Option<Way>, observed: &Observed) -> Opt
     if volumes.is_empty() || keepers.iter().any(is_enough) {
         return None;
     }
-    let mut record = record(identity, "keeper", Says::Pin, &used, observed);
+    let mut record = record(identity, names::record(&identity.name, "pin", ""), Says::Pin, &used, observed);
     (record.pins, record.way) = (volumes.into_iter().collect(), way);
     // The new one is made before the old one goes, so it needs a name of its own.
     if keepers.iter().any(|keeper| keeper.record.name == record.name) {
-        record.name.push_str("-2");
+        record.name.push_str(".other");
     }
     Some(record)
 }

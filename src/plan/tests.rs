@@ -125,7 +125,7 @@ fn on_an_empty_engine_everything_is_made_side_by_side() {
         [
             "0 [] network: the environment has no network yet []",
             "1 [db] pull docker.io/library/postgres:16.4: the engine does not have the image []",
-            "2 [db] volume ENV-db-16: its data has no volume yet [1]",
+            "2 [db] volume ENV-db.v16: its data has no volume yet [1]",
             "3 [db] create: it does not run yet [1, 2]",
             "4 [db] start it: it was made [3, 0]",
             "5 [db] prove: it was started [4]",
@@ -251,7 +251,7 @@ fn a_major_version_change_of_postgres_is_refused_and_names_both() {
     assert!(refusals[0].help[1].contains("pg_dumpall"), "{:?}", refusals[0].help);
 
     let fresh = diff(&decide(&new, &observed), &observed, &BTreeSet::from(["db".to_owned()])).unwrap();
-    assert!(print_plan(&fresh).iter().any(|line| line.contains("volume ENV-db-17")), "{:?}", print_plan(&fresh));
+    assert!(print_plan(&fresh).iter().any(|line| line.contains("volume ENV-db.v17")), "{:?}", print_plan(&fresh));
 }
 
 #[test]
@@ -312,7 +312,7 @@ fn a_teardown_keeps_the_data_unless_asked() {
     );
     assert_eq!(
         print_plan(&teardown(&identity(), &observed, true))[2],
-        "2 [db] delete ENV-db-16: its data is to be deleted [0]"
+        "2 [db] delete ENV-db.v16: its data is to be deleted [0]"
     );
 }
 

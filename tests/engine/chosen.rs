@@ -67,8 +67,9 @@ fn what_came_through_standard_input_is_known_to_every_command_and_kept_sealed() 
     redis(&project.env()["REDIS_URL"], &["SET", "kept", "7"]);
     let root = project.root().canonicalize().unwrap().display().to_string();
     let filter = format!("label=dev.devenv.root={root}");
-    let input = docker(&["ps", "-aq", "--filter", &filter, "--filter", "name=-input"]);
-    let kept = Command::new("docker").args(["cp", &format!("{}:/devenv-kept", input.trim()), "-"]).output().unwrap();
+    let input = docker(&["ps", "-aq", "--filter", &filter, "--filter", "name=.input"]);
+    let kept =
+        Command::new("docker").args(["cp", &format!("{}:/devenv-record/kept", input.trim()), "-"]).output().unwrap();
     assert!(kept.status.success(), "{kept:?}");
     assert!(!String::from_utf8_lossy(&kept.stdout).contains("redis"), "the text is not to be read");
 
@@ -83,14 +84,27 @@ fn what_came_through_standard_input_is_known_to_every_command_and_kept_sealed() 
     project.succeed(&["snapshot", "restore", "one", "--yes"]);
     assert_eq!(redis(&project.env()["REDIS_URL"], &["GET", "kept"]), ["7"]);
 
+    // A clean-up of containers forgets nothing: neither what was said, nor that it was.
+    project.prune_containers();
+    let again = project.succeed(&["up"]);
+    assert!(again.stderr.contains("reading what standard input said again"), "{}", again.stderr);
+
     // Where what was kept is gone, that is said, and what runs goes on.
-    docker(&["rm", input.trim()]);
+    let forget = |what: &str| {
+        let filters = ["--filter", &filter, "--filter", what];
+        for (list, remove) in [(&["ps", "-aq"][..], "rm"), (&["volume", "ls", "-q"], "volume")] {
+            for one in docker(&[list, &filters].concat()).lines() {
+                docker(&if remove == "rm" { vec!["rm", one] } else { vec!["volume", "rm", one] });
+            }
+        }
+    };
+    forget("name=.input");
     assert!(project.fail(3, &["up"]).stderr.contains("is not kept any more"));
     assert_eq!(project.succeed(&["shell", "cache", "--", "echo", "inside"]).stdout, "inside\n");
     piped(&mut project.command(&["-f", "-", "up"]), CACHE);
     let all = docker(&["ps", "-aq", "--filter", &filter, "--filter", "label=dev.devenv.choice"]);
     assert_eq!(all.lines().count(), 2, "one record, and what it is about: {all}");
-    docker(&[&["rm"][..], &all.split_whitespace().collect::<Vec<_>>()].concat());
+    forget("label=dev.devenv.choice");
     assert!(project.fail(3, &["up"]).stderr.contains("no manifest was found"));
     assert!(project.succeed(&["status"]).stdout.contains("Up "));
     project.succeed(&["down"]);

@@ -51,13 +51,13 @@ fn a_gc_that_is_killed_takes_nothing_that_is_used_and_the_next_one_finishes() {
 #[test]
 fn a_base_whose_making_was_killed_is_never_started_over_and_gc_removes_what_it_left() {
     let project = Sandbox::new(&[("services.yaml", PROJECT)]);
-    let making = || project.everything_on_the_engine().iter().any(|name| name.ends_with("-making"));
+    let making = || project.everything_on_the_engine().iter().any(|name| name.ends_with(".making"));
     let up = project.spawn(&["up"]);
     wait_until("the base is being made", making);
     up.signal("KILL");
     up.end();
     let left = project.succeed(&["gc", "--dry-run"]);
-    assert!(left.stdout.contains("-making") && left.stdout.contains("no environment lies over it"), "{left:?}");
+    assert!(left.stdout.contains(".making") && left.stdout.contains("no environment lies over it"), "{left:?}");
     project.succeed(&["gc"]);
     assert_eq!(project.everything_on_the_engine(), project.on_the_engine(), "nothing of a base is left");
     project.succeed(&["down", "--volumes", "--yes"]);

@@ -162,10 +162,10 @@ fn a_restore_that_is_killed_leaves_what_was_or_what_was_asked_for() {
                 false,
                 Box::new(|| !docker(&["ps", "-q", "--no-trunc"]).contains(&before["db"])),
             ),
-            ("the restore is recorded", true, Box::new(|| named("-restore"))),
+            ("the restore is recorded", true, Box::new(|| named(".restore"))),
             ("a volume is made", true, Box::new(|| project.volumes().iter().any(|one| !volumes.contains(one)))),
             ("a container is made", true, Box::new(|| ids().values().any(|id| !before.values().any(|old| old == id)))),
-            ("the record is gone again", true, Box::new(|| ids() != before && !named("-restore"))),
+            ("the record is gone again", true, Box::new(|| ids() != before && !named(".restore"))),
         ];
         let (at, asked, reached) = &points[number];
         let restore = project.spawn(&["snapshot", "restore", "old", "--yes"]);
@@ -176,7 +176,7 @@ fn a_restore_that_is_killed_leaves_what_was_or_what_was_asked_for() {
         let found = read(&project);
         let allowed = if *asked { vec![both("old")] } else { vec![both("old"), both("new")] };
         assert!(allowed.contains(&found), "{at}: {found:?}");
-        assert!(!named("-restore"), "{at}");
+        assert!(!named(".restore"), "{at}");
     }
 }
 

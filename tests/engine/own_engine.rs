@@ -186,6 +186,46 @@ fn an_engine_whose_power_is_cut_has_every_environment_s_data_when_it_is_back() {
 }
 
 #[test]
+fn no_clean_up_of_the_engine_s_own_forgets_data_a_snapshot_or_a_base() {
+    for way in ["overlay", "copy"] {
+        let engine = OwnEngine::start(1500, "redis:7.0.15");
+        let project = Sandbox::new(&[
+            ("services.yaml", STACK),
+            ("services.local.yaml", "seeds: {one: [seed.txt], two: [seed.txt]}\n"),
+            ("seed.txt", "SET word seeded\n"),
+        ]);
+        engine.run(&project, way, &["up"]);
+        assert_eq!(read(&project, "after the first start"), "seeded");
+        write(&project, "old");
+        engine.run(&project, way, &["snapshot", "save", "old"]);
+        write(&project, "new");
+        let bases = || engine.docker(&["volume", "ls", "--quiet", "--filter", "name=devenv-base-"]).1;
+        let before = bases();
+        assert_eq!(before.lines().count(), 4, "two bases, each with its record: {before}");
+        for is_down in [false, true] {
+            for what in ["container", "system", "network"] {
+                let at = format!("{way}, {what} prune, {}", if is_down { "down" } else { "up" });
+                if is_down {
+                    engine.run(&project, way, &["down"]);
+                }
+                assert!(engine.docker(&[what, "prune", "--force"]).0, "{at}");
+                let listed = engine.run(&project, way, &["snapshot", "list", "--json"]).json();
+                assert_eq!(listed["snapshots"][0]["name"], "old", "{at}");
+                engine.run(&project, way, &["up"]);
+                assert_eq!(read(&project, &at), "new", "{at}");
+                // What protects volumes is there again.
+                assert!(engine.docker(&["volume", "prune", "--force"]).0, "{at}");
+                assert_eq!(bases(), before, "{at}");
+            }
+        }
+        engine.run(&project, way, &["snapshot", "restore", "old", "--yes"]);
+        assert_eq!(read(&project, "after the restore"), "old");
+        engine.run(&project, way, &["reset", "--yes"]);
+        assert_eq!(read(&project, "after the reset"), "seeded");
+    }
+}
+
+#[test]
 fn an_engine_without_addresses_for_a_network_says_whose_networks_it_has_and_what_to_do() {
     let engine = OwnEngine::start_with(700, "redis:7.0.15", &["--default-address-pool", "base=10.99.99.0/29,size=29"]);
     let project = Sandbox::new(&[("services.yaml", STACK)]);

@@ -289,7 +289,7 @@ fn a_run_that_is_killed_while_it_seeds_leaves_nothing_that_counts_as_seeded() {
     let project = stack_with("  db: [schema.sql]\n", &[("schema.sql", &slow)]);
     let up = project.spawn(&["up"]);
     crate::project::wait_until("the table is there", || {
-        let making = project.everything_on_the_engine().into_iter().find(|name| name.ends_with("-making"));
+        let making = project.everything_on_the_engine().into_iter().find(|name| name.ends_with(".making"));
         let Some(making) = making.and_then(|name| name.split(' ').next_back().map(str::to_owned)) else { return false };
         let asks = "PGPASSWORD=$POSTGRES_PASSWORD psql -h 127.0.0.1 -U \"$POSTGRES_USER\" -Atc \"SELECT to_regclass('names')\" shop";
         docker(&["exec", &making, "sh", "-c", asks]).trim() == "names"
@@ -327,7 +327,7 @@ fn a_command_of_the_app_seeds_with_the_variables_of_all_services_and_runs_again_
     up(&["up"]);
     let url = project.env()["DATABASE_URL"].clone();
     assert_eq!(items(&url), "soap");
-    assert!(!project.on_the_engine().iter().any(|name| name.contains("-beside-")), "{:?}", project.on_the_engine());
+    assert!(!project.on_the_engine().iter().any(|name| name.contains(".beside.")), "{:?}", project.on_the_engine());
     up(&["down", "--volumes", "--yes"]);
     up(&["up"]);
     assert_eq!(items(&project.env()["DATABASE_URL"]), "soap");
@@ -356,7 +356,7 @@ fn a_command_of_the_app_seeds_with_the_variables_of_all_services_and_runs_again_
     project.write("services.local.yaml", "seeds: {db: [{command: [no-such-program]}]}\n");
     let failed = project.fail(1, &["up", "--reseed", "--yes", "--trust"]);
     assert!(failed.stderr.contains("cannot be started"), "{}", failed.stderr);
-    assert!(!project.everything_on_the_engine().iter().any(|name| name.contains("-beside-")));
+    assert!(!project.everything_on_the_engine().iter().any(|name| name.contains(".beside.")));
 }
 
 #[test]

@@ -136,10 +136,20 @@ impl Sandbox {
         self.containers().remove(service).unwrap_or_else(|| panic!("{service} has no container"))
     }
 
-    /// The names of this project's volumes.
+    /// The names of this project's volumes that may hold data.
     pub(crate) fn volumes(&self) -> Vec<String> {
         let listed = docker(&["volume", "ls", "--quiet", "--filter", &self.of_this_project()]);
-        listed.lines().filter(|name| !name.starts_with("devenv-base-")).map(str::to_owned).collect()
+        let holds_data = |name: &&str| !name.starts_with("devenv-base-") && !name.ends_with(".record");
+        listed.lines().filter(holds_data).map(str::to_owned).collect()
+    }
+
+    /// Removes the containers that never run, as `docker container prune` would, but those of this project alone.
+    pub(crate) fn prune_containers(&self) {
+        let filters = ["--filter", &self.of_this_project(), "--filter", "status=created"];
+        let listed = docker(&[&["ps", "-a", "--quiet"][..], &filters].concat());
+        for id in listed.lines() {
+            docker(&["rm", id]);
+        }
     }
 
     fn of_this_project(&self) -> String {

@@ -382,7 +382,7 @@ fn what_a_killed_making_of_a_base_left_is_garbage_here_at_once_and_elsewhere_aft
     // A run that is killed between the record and the end of the making leaves what ran beside it.
     let mut observed = with_base(empty(), &postgres());
     let base = base_of(&postgres(), &observed).unwrap();
-    let beside = format!("{}-beside-cache", base.name);
+    let beside = format!("{}.beside.cache", base.name);
     observed.volumes.extend([volume_of(&base, &base.volume), volume_of(&base, &beside), over(&base.volume)]);
     for left in [base.container(), &beside] {
         observed.containers.push(Container { created: 1_000_000, ..making(&base, left) });

@@ -117,7 +117,7 @@ pub(crate) fn of_seed(root: &Path, service: &str, seed: &Seed) -> Option<HostReq
 }
 
 /// The files of the checkout that a command's words name, the program itself among them.
-fn named_files(root: &Path, command: &[String]) -> BTreeSet<PathBuf> {
+pub(super) fn named_files(root: &Path, command: &[String]) -> BTreeSet<PathBuf> {
     let in_path = |c: char| c.is_alphanumeric() || "/._-+@%".contains(c);
     let words = command.iter().flat_map(|word| word.split(|c| !in_path(c)).chain([word.as_str()]));
     let named = words.filter(|word| !word.is_empty()).map(|word| root.join(word));

@@ -6,7 +6,7 @@ use super::run::values;
 use super::session::Project;
 use super::up::{Starting, seeded_of};
 use crate::apply::seed::{Seeding, command_failed, take_file};
-use crate::machine::Digests;
+use crate::machine::{self, Digests};
 use crate::model::{
     Diagnostic, Event, Exit, Failure, Observed, Seed, SeedSource, ServiceState, Stack, Wanted, digest_of_bytes,
 };
@@ -19,13 +19,16 @@ use std::process::Stdio;
 /// Of a command's output the last so many lines are shown where it fails.
 const LAST_LINES: usize = 15;
 
-/// Computes what each seed's content is: that, and no file's time, decides which base it is in.
+/// Computes what each seed's content is: that, and no file's time, decides which base it is in. Of a command it is everything
+/// that can be known of what it does: its words, the files of the checkout that they name, the program among them, and what
+/// it reads. What else it does depends on the project, so a base that a command made is of the project's worktrees alone.
 pub(super) fn settle(stack: &mut Stack, root: &Path, folder: &Path) -> Result<(), Failure> {
     if stack.services.iter().all(|service| service.seeds.is_empty()) {
         return Ok(());
     }
     let checkout = Checkout::at(root).map_err(|error| unreadable_root(root, &error))?;
     let mut digests = Digests::open(folder);
+    let project = machine::git::in_main_worktree(root).unwrap_or_else(|| root.to_owned());
     for seed in stack.services.iter_mut().flat_map(|service| &mut service.seeds) {
         let mut of = |path: &Path| {
             digests.of(&checkout, path).map_err(|fault| {
@@ -45,9 +48,11 @@ pub(super) fn settle(stack: &mut Stack, root: &Path, folder: &Path) -> Result<()
                 vec!["file".to_owned(), of(path)?, database.clone().unwrap_or_default()]
             }
             SeedSource::Command { command, reads } => {
-                let mut parts = vec!["command".to_owned(), command.len().to_string()];
+                let mut parts = vec!["command 2".to_owned(), project.display().to_string(), command.len().to_string()];
                 parts.extend(command.iter().cloned());
-                for path in reads {
+                let mut files = consent::named_files(root, command);
+                files.extend(reads.iter().cloned());
+                for path in &files {
                     parts.extend([path.display().to_string(), of(path)?]);
                 }
                 parts

@@ -37,7 +37,7 @@ fn items(url: &str) -> String {
 /// Bases on the engine that this project made.
 fn bases(project: &Sandbox) -> Vec<String> {
     let mut all = project.everything_on_the_engine();
-    all.retain(|name| name.starts_with("volume") && name.contains("devenv-base-"));
+    all.retain(|name| name.starts_with("volume") && name.contains("devenv-base-") && !name.ends_with(".record"));
     all
 }
 
@@ -357,6 +357,41 @@ fn a_command_of_the_app_seeds_with_the_variables_of_all_services_and_runs_again_
     let failed = project.fail(1, &["up", "--reseed", "--yes", "--trust"]);
     assert!(failed.stderr.contains("cannot be started"), "{}", failed.stderr);
     assert!(!project.everything_on_the_engine().iter().any(|name| name.contains(".beside.")));
+}
+
+#[test]
+fn a_command_of_another_project_is_another_seed_though_it_is_called_the_same() {
+    let project = Sandbox::new(&[]);
+    let script = |name: &str| {
+        format!(
+            "set -eu\necho \"CREATE TABLE items (id int, name text); INSERT INTO items VALUES (1, '{name}');\" | \
+             docker run --rm -i --network host --entrypoint psql postgres:15.18 -qX -v ON_ERROR_STOP=1 \"$DATABASE_URL\"\n"
+        )
+    };
+    for name in ["one", "two"] {
+        project.write(&format!("{name}/services.yaml"), STACK);
+        project.write(&format!("{name}/services.local.yaml"), "seeds: {db: [{command: [./seed.sh]}]}\n");
+        // The second one's script says the same, and reads what it names nowhere.
+        let script = format!("#!/bin/sh\n{}", script("$(cat \"$(dirname \"$0\")/name\")"));
+        project.write(&format!("{name}/seed.sh"), &script);
+        project.write(&format!("{name}/name"), name);
+        let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(project.path(format!("{name}/seed.sh")), executable).unwrap();
+        project.succeed(&["-C", name, "up", "--trust"]);
+        let env = std::fs::read_to_string(project.path(format!("{name}/.env"))).unwrap();
+        let url = env.lines().find_map(|line| line.strip_prefix("DATABASE_URL=")).unwrap();
+        assert_eq!(items(url), name);
+    }
+
+    // Another script is another seed in the same project, too.
+    project.write("one/seed.sh", &format!("#!/bin/sh\n{}", script("three")));
+    project.succeed(&["-C", "one", "down", "--volumes", "--yes"]);
+    project.succeed(&["-C", "one", "up", "--trust"]);
+    let env = std::fs::read_to_string(project.path("one/.env")).unwrap();
+    assert_eq!(items(env.lines().find_map(|line| line.strip_prefix("DATABASE_URL=")).unwrap()), "three");
+    for name in ["one", "two"] {
+        project.succeed(&["-C", name, "down", "--volumes", "--yes"]);
+    }
 }
 
 #[test]

@@ -161,6 +161,10 @@ impl Walk<'_> {
                     let told = format!("{}: {}", service.name, proof.done.join(", "));
                     (self.run.emit)(Event::Message(Diagnostic::note("carried-out", told)));
                 }
+                // From here on what its server has made is somebody's data.
+                for volume in service.volumes.iter().filter(|volume| volume.unproven) {
+                    engine.remove_volume(&volume.mark()).await.map_err(fault)?;
+                }
                 state(ServiceState::Ready {
                     took: self.run.began.elapsed(),
                     address: address(service, proof.version.as_deref()),

@@ -100,7 +100,7 @@ pub(super) async fn keep(
 }
 
 fn holds_data(name: &str, observed: &Observed) -> bool {
-    observed.volume(name).is_some_and(|volume| volume.upper_of().is_empty())
+    observed.volume(name).is_some_and(|volume| volume.data().is_some())
 }
 
 /// Names what goes, and asks on a terminal; elsewhere it takes `--yes`.

@@ -77,6 +77,8 @@ pub mod label {
     pub const CHOICE: &str = "dev.devenv.choice";
     /// On a container that copies: the volume that is not whole as long as the container is there.
     pub const FILLING: &str = "dev.devenv.filling";
+    /// On an empty volume: the volume to whose server nobody has logged in yet.
+    pub const UNPROVEN: &str = "dev.devenv.unproven";
     /// On a record: when it was written, seconds since 1970.
     pub const WRITTEN: &str = "dev.devenv.written";
     /// On a record, before a service's name: the volume with its data.
@@ -136,6 +138,7 @@ pub(super) fn of_volume(of: &Belonging, role: &VolumeRole) -> Labels {
         }
         VolumeRole::Upper(of) => labels.say(label::TOP, of),
         VolumeRole::Base(key) => labels.base(key),
+        VolumeRole::Unproven(of) => labels.say(label::UNPROVEN, of),
         VolumeRole::Helper => {}
     }
     labels.0
@@ -282,6 +285,8 @@ impl Read {
     pub(super) fn volume(&self) -> VolumeRole {
         if self.has(label::TOP) {
             VolumeRole::Upper(self.text(label::TOP))
+        } else if self.has(label::UNPROVEN) {
+            VolumeRole::Unproven(self.text(label::UNPROVEN))
         } else if self.has(label::BASE) {
             VolumeRole::Base(self.base_key())
         } else if self.has(label::SERVICE) {
@@ -415,6 +420,7 @@ mod tests {
             VolumeRole::Data(first),
             VolumeRole::Upper("volume".to_owned()),
             VolumeRole::Base(key()),
+            VolumeRole::Unproven("volume".to_owned()),
             VolumeRole::Helper,
         ];
         for role in roles {

@@ -31,7 +31,14 @@ impl Engine {
     /// already is left as it is.
     pub async fn create_volume(&self, volume: &VolumeSpec) -> Result<(), EngineError> {
         match &volume.over {
-            None => self.empty_volume(&volume.name, &volume.of, &volume.role).await,
+            None => {
+                // The mark is there before the volume, and goes after the proof.
+                if volume.unproven {
+                    let role = VolumeRole::Unproven(volume.name.clone());
+                    self.empty_volume(&volume.mark(), &volume.of, &role).await?;
+                }
+                self.empty_volume(&volume.name, &volume.of, &volume.role).await
+            }
             Some(over) if over.way == Way::Overlay => self.overlay(volume, over).await,
             Some(over) => self.copy(volume, over).await,
         }
@@ -48,7 +55,7 @@ impl Engine {
         over: &Over,
     ) -> Result<Option<Owner>, EngineError> {
         let role = base.map_or(VolumeRole::Helper, |base| VolumeRole::Base(base.clone()));
-        let probe = VolumeSpec { name: name.to_owned(), of: of.clone(), role, over: None };
+        let probe = VolumeSpec { name: name.to_owned(), of: of.clone(), role, over: None, unproven: false };
         let role = base.map_or(ContainerRole::Helper, |base| ContainerRole::Making(base.clone()));
         let labels = labels::of_container(of, &role);
         let tried = async {

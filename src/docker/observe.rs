@@ -63,8 +63,9 @@ impl Engine {
         for volume in listed.volumes.unwrap_or_default() {
             let labels = known(operation, Some(volume.labels))?;
             match labels.record() {
-                Some(mut record) if labels.written().is_some() => {
-                    record.name = volume.name.strip_suffix(".record").unwrap_or(&volume.name).to_owned();
+                Some(record) if labels.written().is_some() => {
+                    let name = volume.name.strip_suffix(".record").unwrap_or(&volume.name).to_owned();
+                    let record = Record { name, ..record };
                     let created = labels.written().unwrap_or_default();
                     records.push(ObservedRecord { has_volume: true, created, record, ..ObservedRecord::default() });
                 }

@@ -96,9 +96,16 @@ pub struct VolumeSpec {
     pub role: VolumeRole,
     /// What it begins with; none is an empty one.
     pub over: Option<Over>,
+    /// Whether it counts as whole only once somebody has logged in to the server over it.
+    pub unproven: bool,
 }
 
 impl VolumeSpec {
+    /// The volume that says that this one is not proven.
+    pub fn mark(&self) -> String {
+        format!("{}.unproven", self.name)
+    }
+
     /// The service's data that it is to hold; none where it holds none.
     pub fn data(&self) -> Option<&Data> {
         match &self.role {

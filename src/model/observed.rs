@@ -136,6 +136,9 @@ pub enum VolumeRole {
     Upper(String),
     /// It is a base, or serves the making of one.
     Base(BaseKey),
+    /// It is empty, and says as long as it is there that nobody has logged in yet to a server over this volume, which that
+    /// server has to initialise: it may hold half of what it should.
+    Unproven(String),
     /// It serves one operation, and nothing once that is over.
     #[default]
     Helper,
@@ -271,6 +274,11 @@ impl Observed {
         self.volumes.iter().find(|volume| volume.name == name)
     }
 
+    /// Whether nobody has logged in yet to a server over this volume.
+    pub fn is_unproven(&self, volume: &str) -> bool {
+        self.volumes.iter().any(|one| one.unproven() == volume)
+    }
+
     /// Containers of an environment's services, and what serves one operation in it.
     pub fn containers_of<'o>(&'o self, environment: &str) -> impl Iterator<Item = &'o Container> + Clone + use<'o> {
         let environment = environment.to_owned();
@@ -361,6 +369,14 @@ impl Volume {
     pub fn upper_of(&self) -> &str {
         match &self.role {
             VolumeRole::Upper(of) => of,
+            _ => "",
+        }
+    }
+
+    /// The volume that it says is not proven; empty where it says nothing.
+    pub fn unproven(&self) -> &str {
+        match &self.role {
+            VolumeRole::Unproven(of) => of,
             _ => "",
         }
     }

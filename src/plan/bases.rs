@@ -109,7 +109,9 @@ fn dress(
     }
     let volumes = (0..service.container.mounts.len()).map(name);
     let role = VolumeRole::Base(key.clone());
-    service.volumes = volumes.map(|name| VolumeSpec { name, of: of.clone(), role: role.clone(), over: None }).collect();
+    service.volumes = volumes
+        .map(|name| VolumeSpec { name, of: of.clone(), role: role.clone(), over: None, unproven: false })
+        .collect();
     container.clone_into(&mut service.container.name);
     service.container.of.clone_from(of);
     service.container.role = ContainerRole::Making(key.clone());

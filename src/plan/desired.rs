@@ -188,7 +188,17 @@ pub fn desired(stack: &Stack, request: &Request<'_>) -> Result<Desired, Vec<Diag
         let management = management(service, request.kinds);
         let management = management.map(|port| (port, ports.choose_further(&service.name, port)));
         match desired_service(service, address, management, &of, request) {
-            Ok(wanted) => services.push(super::layers::lay(wanted, service, request)),
+            Ok(wanted) => {
+                let mut wanted = super::layers::lay(wanted, service, request);
+                // A server without an administrator makes nothing of an empty folder, so nothing of it can be half made.
+                let initialises = wanted.admin.is_some();
+                for volume in &mut wanted.volumes {
+                    let is_new = request.observed.volume(&volume.name).is_none();
+                    let is_initialised = initialises && is_new && volume.over.is_none();
+                    volume.unproven = is_initialised || request.observed.is_unproven(&volume.name);
+                }
+                services.push(wanted);
+            }
             Err(fault) => faults.push(fault),
         }
     }
@@ -461,7 +471,7 @@ fn volumes(
             |known: &Data| (&known.service, &known.kind, &known.version) == (&data.service, &data.kind, &data.version);
         let is_there = request.observed.volume(&old).and_then(Volume::data).is_some_and(same);
         let name = if is_there { old } else { names::volume(environment, &service.name, data_major, part, generation) };
-        VolumeSpec { name, of: of.clone(), role: VolumeRole::Data(data.clone()), over: None }
+        VolumeSpec { name, of: of.clone(), role: VolumeRole::Data(data.clone()), over: None, unproven: false }
     };
     match folder {
         Some(folder) => vec![(spec(None), folder.to_owned())],

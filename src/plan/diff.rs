@@ -264,6 +264,13 @@ fn plan_service(
     pulls: &mut BTreeMap<String, usize>,
 ) {
     let name = service.name.as_str();
+    // A server that ended before anybody logged in to it may have left half of what it should have made.
+    let failed = |volume: &&VolumeSpec| {
+        let ended = |one: &&Container| !matches!(one.state.as_str(), "running" | "created" | "restarting" | "paused");
+        let is_over_it = |one: &&Container| one.volumes.contains(&volume.name);
+        observed.is_unproven(&volume.name) && existing.iter().copied().filter(is_over_it).any(|one| ended(&one))
+    };
+    let failed: BTreeSet<&str> = service.volumes.iter().filter(failed).map(|volume| volume.name.as_str()).collect();
     if let [container] = existing {
         let kept = change(service, container, observed, no_network);
         match (kept, container.state.as_str()) {
@@ -271,7 +278,7 @@ fn plan_service(
                 plan.add(name, Action::Prove { id: Some(container.id.clone()) }, "it runs as declared", Vec::new());
                 return;
             }
-            (None, "exited") => {
+            (None, "exited") if failed.is_empty() => {
                 let id = Some(container.id.clone());
                 let after = network.into_iter().collect();
                 let started = plan.add(name, Action::Start { id: id.clone() }, "it is stopped", after);
@@ -297,8 +304,8 @@ fn plan_service(
         let why = if existing.len() > 1 {
             "it is there more than once".to_owned()
         } else {
-            change(service, container, observed, network.is_some())
-                .unwrap_or_else(|| "an earlier start did not finish".to_owned())
+            let why = "an earlier start did not finish".to_owned();
+            change(service, container, observed, network.is_some()).unwrap_or(why)
         };
         before_create.push(remove(plan, container, &why, after_pull.clone()));
         cause = why;
@@ -319,6 +326,10 @@ fn plan_service(
                 let action = Action::RemoveVolume { name: volume.name.clone() };
                 before = vec![plan.add(name, action, "a copy into it was not finished", before)];
             }
+        } else if failed.contains(volume.name.as_str()) {
+            let action = Action::RemoveVolume { name: volume.name.clone() };
+            let after = before_create.clone();
+            before = vec![plan.add(name, action, "its server ended before it had made all of it", after)];
         } else if there {
             continue;
         }

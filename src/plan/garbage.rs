@@ -5,6 +5,7 @@
 
 use super::bases::serves_making;
 use super::layers::{is_layer, machine_of};
+use super::snapshots::is_abandoned;
 use super::{Action, Identity, Plan, teardown};
 use crate::model::{BaseKey, Container, ContainerRole, Observed, Volume, VolumeRole};
 use std::collections::{BTreeMap, BTreeSet};
@@ -61,6 +62,18 @@ fn unneeded_for(
     }
     for (volume, removed) in unfinished {
         delete(&mut plan, volume, "a copy that was not finished", removed);
+    }
+    for volume in observed.volumes.iter().filter(|volume| volume.of.root == root && !is_held(&volume.of.environment)) {
+        let is_left = volume.unproven() != "" && observed.volume(volume.unproven()).is_none();
+        if is_gone(&volume.name) || !is_left && !is_abandoned(volume, observed) {
+            continue;
+        }
+        let cause = "its server ended before it had made all of it";
+        delete(&mut plan, &volume.name, cause, Vec::new());
+        if let Some(mark) = observed.volumes.iter().find(|one| one.unproven() == volume.name) {
+            let after = vec![plan.steps.len() - 1];
+            delete(&mut plan, &mark.name, cause, after);
+        }
     }
     let is_stray = |volume: &&Volume| {
         !volume.upper_of().is_empty()

@@ -4,6 +4,7 @@
 //! else follows a `.` is a word of ours (`.top`, `.v17`, `.restore`), and nobody can choose a name that means it.
 
 use crate::model::digest_of_bytes;
+use std::fmt::Write as _;
 
 /// Longer ones are cut, and told apart by a hash: engines keep volumes in folders of their name.
 const LONGEST: usize = 120;
@@ -54,7 +55,7 @@ pub(super) fn encoded(name: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"_-".contains(&byte) {
             text.push(char::from(byte));
         } else {
-            text.push_str(&format!(".{byte:02x}"));
+            let _ = write!(text, ".{byte:02x}");
         }
     }
     if text.len() > LONGEST {

@@ -40,16 +40,19 @@ pub(super) fn turn(service: &Service, version: &str, said: Option<&str>, request
     own.sort_by_key(|volume| generation_of(volume));
     let back = going_back(&request.identity.name, said, observed)
         .and_then(|(back, restore)| Some((restore.token.as_str(), back.record.data.get(&service.name)?)));
+    let next = own.last().map_or(1, |last| generation_of(last) + 1);
+    // What its server has not finished, and no server is over any more, is left for `gc`: nobody knows what it holds.
+    own.retain(|volume| !is_abandoned(volume, observed));
     let Some(last) = own.last() else {
         // Where it begins with another environment's data.
         let begun = back.filter(|(_, data)| observed.volume(data).is_some());
         let (restored, from) = begun.map(|(token, data)| (token.to_owned(), data.clone())).unzip();
-        return Turn { generation: 1, from, restored, branch: said.unwrap_or_default().to_owned() };
+        return Turn { generation: next, from, restored, branch: said.unwrap_or_default().to_owned() };
     };
     let used = in_use(&service.name, &own, request.identity, observed).unwrap_or(last);
     let branch = said.unwrap_or(used.branch()).to_owned();
     let newest = own.iter().rfind(|volume| volume.branch() == branch);
-    let further = Turn { generation: generation_of(last) + 1, branch: branch.clone(), ..Turn::default() };
+    let further = Turn { generation: next, branch: branch.clone(), ..Turn::default() };
     if let Some((token, data)) = back
         && newest.is_none_or(|newest| newest.data().and_then(|data| data.restored.as_deref()) != Some(token))
     {
@@ -67,6 +70,11 @@ pub(super) fn turn(service: &Service, version: &str, said: Option<&str>, request
         return Turn { from: Some(newest.name.clone()), ..further };
     }
     Turn { generation: generation_of(newest), branch, ..Turn::default() }
+}
+
+/// Whether nobody has logged in to the server over this volume, and there is no server any more.
+pub(super) fn is_abandoned(volume: &Volume, observed: &Observed) -> bool {
+    observed.is_unproven(&volume.name) && !observed.containers.iter().any(|one| one.volumes.contains(&volume.name))
 }
 
 pub(super) fn generation_of(volume: &Volume) -> u64 {
@@ -242,8 +250,10 @@ pub fn known_way(identity: &Identity, observed: &Observed) -> Option<Way> {
 /// is nothing to keep.
 pub fn keeper(identity: &Identity, way: Option<Way>, observed: &Observed) -> Option<Record> {
     let ours = observed.volumes.iter().filter(|volume| volume.of.environment == identity.name);
-    // A copy that is not complete is made again, and whoever mentions it would keep it from going first.
-    let ours = ours.filter(|volume| !is_incomplete(&volume.name, observed));
+    // What is not whole is made again, and a mark goes soon: whoever mentions them would keep them from going.
+    let ours = ours.filter(|volume| {
+        !is_incomplete(&volume.name, observed) && !observed.is_unproven(&volume.name) && volume.unproven().is_empty()
+    });
     let mut volumes: BTreeSet<String> = BTreeSet::new();
     for volume in ours {
         volumes.insert(volume.name.clone());

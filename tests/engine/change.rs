@@ -180,6 +180,39 @@ fn the_data_of_mariadb_is_taken_along_to_another_major_version_as_the_message_sa
     assert_eq!(ask("SELECT count(*) FROM audit.kept"), "0");
 }
 
+#[test]
+fn an_init_script_that_fails_stops_every_up_until_it_is_right() {
+    let project = Sandbox::new(&[
+        (
+            "compose.yaml",
+            "services:\n  db:\n    image: postgres:15.18\n    environment: {POSTGRES_PASSWORD: x}\n    \
+             volumes: [\"./init:/docker-entrypoint-initdb.d:ro\"]\n",
+        ),
+        ("services.local.yaml", "variables: {DATABASE_URL: \"${db.url}\"}\n"),
+        ("init/1.sql", "CREATE TABLE first (x int);\n"),
+        ("init/2.sql", "CREATE TABLE second (x nonsense);\n"),
+    ]);
+    for _ in 0..2 {
+        let failed = project.fail(1, &["up", "--cold"]);
+        assert!(failed.stderr.contains("nonsense"), "{failed:?}");
+        assert!(!project.path(".env").exists());
+    }
+    // Nothing of the half is left, whatever is done in between.
+    project.succeed(&["down"]);
+    project.fail(1, &["up", "--cold"]);
+    project.write("init/2.sql", "CREATE TABLE second (x int);\n");
+    project.succeed(&["up", "--cold"]);
+    let url = project.env()["DATABASE_URL"].clone();
+    assert_eq!(one(&url, "SELECT count(*) FROM first, second"), "0");
+    sql(&url, "INSERT INTO first VALUES (7)").unwrap();
+    project.succeed(&["down"]);
+    project.succeed(&["up"]);
+    assert_eq!(one(&project.env()["DATABASE_URL"], "SELECT x FROM first"), "7");
+    // One of them was left by `down`, when nobody knew what it held; what is asked to go goes.
+    project.succeed(&["gc"]);
+    assert_eq!(project.volumes().len(), 1, "{:?}", project.volumes());
+}
+
 /// Does what the message says, word for word, to take data along from the first manifest's version to the second's.
 fn take_along(project: &Sandbox, message: &str, [old, new]: [&String; 2]) {
     let line = message.lines().find(|line| line.contains("or take the data along")).expect("the advice");

@@ -315,7 +315,7 @@ fn an_ephemeral_environment_lives_for_its_time_and_a_base_for_a_month() {
 
 #[test]
 fn what_a_clean_up_took_of_a_record_is_made_again_with_what_it_protects() {
-    let stack = stack(vec![service_of_redis()]);
+    let stack = stack(vec![service_of_redis(), postgres()]);
     let desired = decide(&stack, &Observed::default());
     let mut observed = with_base(running(&desired), &postgres());
     let saved = saving("one", Way::Overlay, &data(&desired, &observed), &identity(), &observed);
@@ -388,4 +388,40 @@ fn what_a_killed_making_of_a_base_left_is_garbage_here_at_once_and_elsewhere_aft
         observed.containers.push(Container { created: 1_000_000, ..making(&base, left) });
     }
     assert_eq!(names(&observed, 1_000_001), [base.container(), &beside, &beside]);
+}
+
+#[test]
+fn what_a_server_has_not_finished_is_made_again_where_it_ended_and_left_where_nobody_knows() {
+    let stack = stack(vec![postgres()]);
+    let desired = decide(&stack, &Observed::default());
+    let volume = &desired.services[0].volumes[0];
+    assert!(
+        volume.unproven
+            && !decide(&super::stack(vec![service_of_redis()]), &Observed::default()).services[0].volumes[0].unproven
+    );
+    let mut observed = running(&desired);
+    observed.containers[0].volumes = vec![volume.name.clone()];
+    let role = VolumeRole::Unproven(volume.name.clone());
+    observed.volumes.push(Volume { name: volume.mark(), of: volume.of.clone(), role });
+
+    // It runs: whoever logs in to it proves it.
+    assert_eq!(printed(&stack, &observed), ["0 [db] prove: it runs as declared []"]);
+    assert!(decide(&stack, &observed).services[0].volumes[0].unproven, "so that the proof takes the mark away");
+    // It ended: an init script failed, or the machine went down.
+    observed.containers[0].state = "exited".into();
+    let lines = printed(&stack, &observed);
+    assert!(lines[0].contains("remove c-db") && lines[1].contains("delete ENV-db.v15: its server ended"), "{lines:?}");
+    assert!(lines[2].contains("volume ENV-db.v15") && lines[2].ends_with("[1]"), "{lines:?}");
+    // Once it is proven, it is gone on with.
+    let mut proven = observed.clone();
+    proven.volumes.retain(|one| one.unproven().is_empty());
+    assert!(printed(&stack, &proven)[0].contains("start c-db"));
+    // Without a container nobody can tell what came of it: it stays, until `gc` is asked for.
+    observed.containers.clear();
+    let lines = printed(&stack, &observed);
+    assert!(lines[0].contains("volume ENV-db.v15.g2"), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.contains("delete")), "{lines:?}");
+    let plan = garbage(&identity(), &observed, &|_| false, 1_000_000);
+    assert_eq!(plan.names().collect::<Vec<_>>(), [volume.name.clone(), volume.mark()]);
+    assert_eq!(garbage(&identity(), &observed, &|_| true, 1_000_000).steps, [], "somebody is starting it");
 }

@@ -72,7 +72,7 @@ fn text_of(project: &Project, service: &DesiredService, admin: bool) -> Result<S
         |why: String| failed(Diagnostic::error("no-url", format!("{} has no URL", service.name)).because(why));
     let kind = project.kinds().get(&service.kind).ok_or_else(|| unusable("its kind is not known".to_owned()))?;
     let fields = render_fields(kind, &endpoint).map_err(unusable)?;
-    fields.get("url").cloned().ok_or_else(|| unusable(format!("{} names no such field", kind.title)))
+    fields.get("url").map(|url| url.text.clone()).ok_or_else(|| unusable(format!("{} names no such field", kind.title)))
 }
 
 /// Puts the URL into the clipboard; which program did it.

@@ -1,8 +1,8 @@
 //! From a stack's variables and the endpoints' fields to what is written.
 
 use crate::dotenv::{Entry, EntryValue, TO_FILL_IN, UserLine};
-use crate::model::{Diagnostic, Origin, Piece, SourceFile, Template, Value, Variable};
-use crate::plan::{Fields, reach_the_same, render_value};
+use crate::model::{Diagnostic, Origin, Piece, SourceFile, Value, Variable};
+use crate::plan::{Field, Fields, reach_the_same, render_value};
 use std::sync::Arc;
 
 /// What is written, what is left to the user, and what is to be said.
@@ -53,14 +53,11 @@ fn value_of(variable: &Variable, fields: &Fields) -> (EntryValue, Option<String>
     match &variable.value {
         Value::Plain(text) => (EntryValue::Plain(text.clone()), None),
         Value::Bound { template, dropped } => match render_value(template, fields) {
-            Ok(text) => {
+            Ok(Field { text, secret }) => {
                 let comment = (!dropped.is_empty())
                     .then(|| format!("production also has {}: a local server offers no TLS", dropped.join(", ")));
-                let value = if holds_secret(template, fields) {
-                    EntryValue::Secret(crate::model::Secret::new(text))
-                } else {
-                    EntryValue::Plain(text)
-                };
+                let value =
+                    if secret { EntryValue::Secret(crate::model::Secret::new(text)) } else { EntryValue::Plain(text) };
                 (value, comment)
             }
             Err(field) => (EntryValue::Empty, Some(format!("{field} is not running here"))),
@@ -71,16 +68,6 @@ fn value_of(variable: &Variable, fields: &Fields) -> (EntryValue, Option<String>
             (EntryValue::Empty, Some(format!("{TO_FILL_IN}; the manifest does not say it: {source}")))
         }
     }
-}
-
-/// Whether a rendered value contains a password of its services.
-fn holds_secret(template: &Template, fields: &Fields) -> bool {
-    template.fields().any(|(service, field)| {
-        let Some(fields) = fields.get(service) else { return false };
-        let (Some(value), password) = (fields.get(field), fields.get("password")) else { return false };
-        field.ends_with("password")
-            || password.is_some_and(|password| !password.is_empty() && value.contains(password.as_str()))
-    })
 }
 
 /// What the user's own line means, where it decides what the app reaches.
@@ -164,11 +151,11 @@ mod tests {
             };
             let mut of_service = plan::render_fields(reading.kinds.get(&service.kind).unwrap(), &endpoint).unwrap();
             for user in service.users.iter().map(|user| &user.name.value) {
-                of_service.insert(format!("users.{user}.user"), user.clone());
-                of_service.insert(format!("users.{user}.password"), format!("of {user}"));
+                of_service.insert(format!("users.{user}.user"), plan::Field::plain(user));
+                of_service.insert(format!("users.{user}.password"), plan::Field::plain(format!("of {user}")));
             }
             for database in service.databases.iter().map(|database| &database.name.value) {
-                of_service.insert(format!("databases.{database}.database"), database.clone());
+                of_service.insert(format!("databases.{database}.database"), plan::Field::plain(database));
             }
             fields.insert(service.name.clone(), of_service);
         }
@@ -176,7 +163,7 @@ mod tests {
         let Value::Bound { template, .. } = &reading.stack.variables.iter().find(variable).unwrap().value else {
             panic!("{name} is not bound")
         };
-        plan::render_value(template, &fields).unwrap()
+        plan::render_value(template, &fields).unwrap().text
     }
 
     /// RFC 4648, section 4, for text that is known to be it.

@@ -2,7 +2,7 @@
 
 use super::logins::{Login, Logins};
 use super::ports::{FixedPorts, PortTaken, Ports, own_address};
-use super::{Fields, Identity, names, render_fields};
+use super::{Field, Fields, Identity, names, render_fields};
 use crate::kinds::{FIELD_FUEL, FILE_FUEL, Family, Kind, Kinds, templates};
 use crate::model::{
     Belonging, ContainerRole, ContainerSpec, Data, Diagnostic, Endpoint, File, FileContent, ImageRef, Located, Mount,
@@ -133,8 +133,8 @@ impl Desired {
 
 /// The default endpoint's fields by their own names, and each one's under its database, user and vhost.
 fn add_fields(
-    all: &mut BTreeMap<String, String>,
-    rendered: &BTreeMap<String, String>,
+    all: &mut BTreeMap<String, Field>,
+    rendered: &BTreeMap<String, Field>,
     endpoint: &Endpoint,
     default: bool,
 ) {

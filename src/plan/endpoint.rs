@@ -3,14 +3,42 @@
 use crate::kinds::{FIELD_FUEL, Kind, base64, templates};
 use crate::model::{Endpoint, Json, Piece, Template};
 use minijinja::context;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::collections::BTreeMap;
+use std::fmt;
 
-/// The fields of every endpoint by service, then by field: `db` → `url` → `postgresql://…`. They hold secrets.
-pub type Fields = BTreeMap<String, BTreeMap<String, String>>;
+/// Everything but RFC 3986's unreserved characters.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The fields of every endpoint by service, then by field: `db` → `url` → `postgresql://…`.
+pub type Fields = BTreeMap<String, BTreeMap<String, Field>>;
+
+/// A rendered value, and whether a password is in it.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Field {
+    /// The value.
+    pub text: String,
+    /// Whether it was made with a password. Nobody has to look for one in the text, which may hold it in any encoding.
+    pub secret: bool,
+}
+
+impl Field {
+    /// A value that no password is in.
+    pub fn plain(text: impl Into<String>) -> Self {
+        Self { text: text.into(), secret: false }
+    }
+}
+
+impl fmt::Debug for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.secret { "[secret]" } else { &self.text })
+    }
+}
 
 /// The fields of one endpoint, as the kind's file has them. A field that the endpoint has no value for is empty.
-pub fn render_fields(kind: &Kind, endpoint: &Endpoint) -> Result<BTreeMap<String, String>, String> {
+pub fn render_fields(kind: &Kind, endpoint: &Endpoint) -> Result<BTreeMap<String, Field>, String> {
     let jinja = templates(FIELD_FUEL);
+    let has_password = endpoint.password.as_ref().is_some_and(|password| !password.reveal().is_empty());
     let values = context! {
         host => endpoint.host.as_str(),
         port => endpoint.port.to_string(),
@@ -22,17 +50,17 @@ pub fn render_fields(kind: &Kind, endpoint: &Endpoint) -> Result<BTreeMap<String
     kind.fields
         .iter()
         .map(|(field, template)| {
-            let text = jinja
-                .render_str(template, &values)
-                .map_err(|error| format!("the field `{field}` of the kind {} does not render: {error}", kind.name))?;
-            Ok((field.clone(), text))
+            let fault = |error| format!("the field `{field}` of the kind {} does not render: {error}", kind.name);
+            let template = jinja.template_from_str(template).map_err(fault)?;
+            let secret = has_password && template.undeclared_variables(false).contains("password");
+            Ok((field.clone(), Field { text: template.render(&values).map_err(fault)?, secret }))
         })
         .collect()
 }
 
 /// A variable's value. Where a field is not known, its name comes back as the error.
-pub fn render_value(template: &Template, fields: &Fields) -> Result<String, String> {
-    let mut text = String::new();
+pub fn render_value(template: &Template, fields: &Fields) -> Result<Field, String> {
+    let Field { mut text, mut secret } = Field::default();
     for piece in &template.0 {
         match piece {
             Piece::Text(plain) => text.push_str(plain),
@@ -41,49 +69,42 @@ pub fn render_value(template: &Template, fields: &Fields) -> Result<String, Stri
                     .get(service)
                     .and_then(|fields| fields.get(field))
                     .ok_or_else(|| format!("{service}.{field}"))?;
+                secret |= value.secret;
                 if *encoded {
-                    text.push_str(&percent_encoded(value));
+                    text.extend(utf8_percent_encode(&value.text, RESERVED));
                 } else {
-                    text.push_str(value);
+                    text.push_str(&value.text);
                 }
             }
             Piece::Json { value, base64: encoded } => {
-                let json = render_json(value, fields)?.to_string();
+                let json = render_json(value, fields, &mut secret)?.to_string();
                 text.push_str(&if *encoded { base64(json.as_bytes()) } else { json });
             }
         }
     }
-    Ok(text)
+    Ok(Field { text, secret })
 }
 
-fn render_json(value: &Json, fields: &Fields) -> Result<serde_json::Value, String> {
+fn render_json(value: &Json, fields: &Fields, secret: &mut bool) -> Result<serde_json::Value, String> {
     use serde_json::Value;
+    let mut text = |template| {
+        let Field { text, secret: is_secret } = render_value(template, fields)?;
+        *secret |= is_secret;
+        Ok::<_, String>(text)
+    };
     Ok(match value {
         Json::Null => Value::Null,
         Json::Bool(value) => Value::Bool(*value),
-        Json::Text(template) => Value::String(render_value(template, fields)?),
+        Json::Text(template) => Value::String(text(template)?),
         Json::Number(template) => {
-            let text = render_value(template, fields)?;
+            let text = text(template)?;
             text.parse::<u64>().map_or(Value::String(text), Value::from)
         }
-        Json::List(items) => items.iter().map(|item| render_json(item, fields)).collect::<Result<_, _>>()?,
+        Json::List(items) => items.iter().map(|item| render_json(item, fields, secret)).collect::<Result<_, _>>()?,
         Json::Map(entries) => {
-            let rendered = entries.iter().map(|(key, value)| Ok((key.clone(), render_json(value, fields)?)));
+            let rendered = entries.iter().map(|(key, value)| Ok((key.clone(), render_json(value, fields, secret)?)));
             Value::Object(rendered.collect::<Result<_, String>>()?)
         }
-    })
-}
-
-/// Everything but RFC 3986's unreserved characters, in UTF-8.
-fn percent_encoded(text: &str) -> String {
-    use std::fmt::Write as _;
-    text.bytes().fold(String::with_capacity(text.len()), |mut encoded, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-        encoded
     })
 }
 
@@ -109,19 +130,44 @@ mod tests {
     fn every_field_of_every_kind_renders() {
         for kind in Kinds::built_in().unwrap().iter() {
             let fields = render_fields(kind, &endpoint()).unwrap();
-            assert!(fields["url"].contains("127.0.0.1"), "{}: {fields:?}", kind.name);
-            assert!(!fields["url"].contains("p@ss"), "{}: {fields:?}", kind.name);
+            let url = &fields["url"].text;
+            assert!(url.contains("127.0.0.1"), "{}: {url}", kind.name);
+            assert!(!url.contains("p@ss"), "{}: {url}", kind.name);
         }
     }
 
     #[test]
+    fn a_value_with_a_password_in_it_is_known_for_one_in_whatever_form_it_holds_it() {
+        for kind in Kinds::built_in().unwrap().iter() {
+            let other = Endpoint { password: Some(Secret::new("an/other")), ..endpoint() };
+            let without = Endpoint { password: None, ..endpoint() };
+            let [one, other, without] = [&endpoint(), &other, &without].map(|of| render_fields(kind, of).unwrap());
+            for (name, field) in &one {
+                assert_eq!(field.secret, field.text != other[name].text, "{}.{name}", kind.name);
+                assert!(!without[name].secret, "{}.{name}", kind.name);
+            }
+        }
+        let secret = Field { text: "p@ss".to_owned(), secret: true };
+        let all = BTreeMap::from([("password".to_owned(), secret), ("host".to_owned(), Field::plain("h"))]);
+        let fields = Fields::from([("db".to_owned(), all)]);
+        let mut encoded = Template::default();
+        encoded.push_encoded("db", "password");
+        let json =
+            |field| Json::Map(vec![("a".to_owned(), Json::List(vec![Json::Text(Template::field("db", field))]))]);
+        let is_secret = |template: &Template| render_value(template, &fields).unwrap().secret;
+        assert!(is_secret(&encoded) && is_secret(&Template::json(json("password"), true)));
+        assert!(!is_secret(&Template::field("db", "host")) && !is_secret(&Template::json(json("host"), true)));
+    }
+
+    #[test]
     fn values_are_encoded_where_a_url_needs_it() {
-        let fields = Fields::from([("db".to_owned(), BTreeMap::from([("password".to_owned(), "a b/ü".to_owned())]))]);
+        let fields =
+            Fields::from([("db".to_owned(), BTreeMap::from([("password".to_owned(), Field::plain("a b/ü"))]))]);
         let mut template = Template::default();
         template.push_text("x://");
         template.push_encoded("db", "password");
-        assert_eq!(render_value(&template, &fields).unwrap(), "x://a%20b%2F%C3%BC");
-        assert_eq!(render_value(&Template::field("db", "password"), &fields).unwrap(), "a b/ü");
+        assert_eq!(render_value(&template, &fields).unwrap().text, "x://a%20b%2F%C3%BC");
+        assert_eq!(render_value(&Template::field("db", "password"), &fields).unwrap().text, "a b/ü");
         assert_eq!(render_value(&Template::field("db", "url"), &fields).unwrap_err(), "db.url");
     }
 
@@ -129,7 +175,7 @@ mod tests {
     fn json_is_escaped_as_json_needs_it_and_encoded_where_asked() {
         let fields = Fields::from([(
             "db".to_owned(),
-            BTreeMap::from([("password".to_owned(), "a\"\\".to_owned()), ("port".to_owned(), "5432".to_owned())]),
+            BTreeMap::from([("password".to_owned(), Field::plain("a\"\\")), ("port".to_owned(), Field::plain("5432"))]),
         )]);
         let value = Json::Map(vec![(
             "db".to_owned(),
@@ -141,8 +187,8 @@ mod tests {
         )]);
         let plain = Template::json(value.clone(), false);
         let text = r#"{"db":[{"password":"a\"\\","port":5432,"public":false}]}"#;
-        assert_eq!(render_value(&plain, &fields).unwrap(), text);
-        assert_eq!(render_value(&Template::json(value, true), &fields).unwrap(), base64(text.as_bytes()));
+        assert_eq!(render_value(&plain, &fields).unwrap().text, text);
+        assert_eq!(render_value(&Template::json(value, true), &fields).unwrap().text, base64(text.as_bytes()));
         assert_eq!(plain.fields().collect::<Vec<_>>(), [("db", "port"), ("db", "password")]);
     }
 }

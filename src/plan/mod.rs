@@ -29,7 +29,7 @@ pub use branches::{Gone, beginning_of_branch, beginning_with, data_in_use, gone,
 pub use choice::{Choice, choices, choosing, chosen, environments_of, input_for, input_of_choice};
 pub use desired::{Desired, DesiredService, Request, Source, desired, image_of};
 pub use diff::{Action, Plan, Step, diff, shared, teardown};
-pub use endpoint::{Fields, render_fields, render_value};
+pub use endpoint::{Field, Fields, render_fields, render_value};
 pub use garbage::{garbage, stale};
 pub use identity::{Identity, lease_of, slug};
 pub use kept::{KeptStack, kept, kept_stack};

@@ -1,6 +1,7 @@
 //! What the user's own lines in `.env` mean for the servers.
 
 use crate::model::{Piece, Secret, Template, Value, Variable};
+use percent_encoding::percent_decode_str;
 use std::collections::BTreeMap;
 
 /// What a line of the user's own says about a bound variable.
@@ -116,24 +117,7 @@ fn password_in_url(url: &str) -> Option<String> {
     let authority = rest.split(['/', '?', '#']).next()?;
     let (login, _) = authority.rsplit_once('@')?;
     let (_, password) = login.split_once(':')?;
-    Some(percent_decoded(password))
-}
-
-fn percent_decoded(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let hex = (bytes[at] == b'%').then(|| text.get(at + 1..at + 3)).flatten();
-        if let Some(byte) = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            decoded.push(byte);
-            at += 3;
-        } else {
-            decoded.push(bytes[at]);
-            at += 1;
-        }
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
+    Some(percent_decode_str(password).decode_utf8_lossy().into_owned())
 }
 
 #[cfg(test)]

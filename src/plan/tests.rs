@@ -2,6 +2,7 @@
 
 mod images;
 mod layers;
+mod model;
 
 use super::desired::joined;
 use super::*;

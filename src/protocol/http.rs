@@ -9,7 +9,7 @@ use super::{ProbeError, Proof, Tls};
 use crate::kinds::base64;
 use crate::model::Endpoint;
 pub(super) use get::get;
-use std::fmt::Write as _;
+use percent_encoding::{CONTROLS, utf8_percent_encode};
 
 /// Bytes of an answer that are looked at.
 const LIMIT: u64 = 64 * 1024;
@@ -55,16 +55,8 @@ fn request(endpoint: &Endpoint) -> String {
 
 /// A path as a request may carry it: with a leading slash, and nothing that would end the line.
 fn target(path: &str) -> String {
-    let mut target = String::from(if path.starts_with('/') { "" } else { "/" });
-    for byte in path.bytes() {
-        if byte.is_ascii_graphic() {
-            target.push(char::from(byte));
-        } else {
-            // Writing to a string cannot fail.
-            let _ = write!(target, "%{byte:02X}");
-        }
-    }
-    target
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    format!("{slash}{}", utf8_percent_encode(path, &CONTROLS.add(b' ')))
 }
 
 /// The status and its line, and the line's length.

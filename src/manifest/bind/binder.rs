@@ -8,6 +8,8 @@ use super::{Declared, Sources, names};
 use crate::kinds::{Kind, Kinds};
 use crate::model::{Origin, Piece, Protocol, Service, Template, Value};
 use crate::project::{Budget, Resource};
+use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -252,19 +254,7 @@ impl Binder<'_> {
 }
 
 fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        let code = after.get(..2).filter(|_| *first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
-        if let Some(code) = code.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            bytes.push(code);
-            rest = &after[2..];
-        } else {
-            bytes.push(*first);
-            rest = after;
-        }
-    }
-    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
+    percent_decode_str(text).decode_utf8().map_or_else(|_| text.to_owned(), Cow::into_owned)
 }
 
 /// Replaces a scheme that means TLS and takes TLS parameters out. Whether the scheme meant TLS.

@@ -4,6 +4,7 @@
 use super::{missing, sentence};
 use crate::model::{Difference, Impact, Report};
 use crate::ui::visible::visible;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -88,15 +89,9 @@ fn plain(text: &str) -> String {
 
 /// A part of a path as a URI has it.
 fn encoded(part: &str) -> String {
-    use std::fmt::Write as _;
-    part.bytes().fold(String::new(), |mut text, byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~+@".contains(&byte) {
-            text.push(char::from(byte));
-        } else {
-            let _ = write!(text, "%{byte:02X}");
-        }
-        text
-    })
+    const TAKEN: &AsciiSet =
+        &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'+').remove(b'@');
+    utf8_percent_encode(part, TAKEN).to_string()
 }
 
 #[cfg(test)]

@@ -1,0 +1,683 @@
+//! A model of the engine, and what holds of data whatever commands are given, and wherever they are killed.
+//!
+//! The model carries out the plans that `plan/` makes, request by request, and remembers of each volume which moment's data
+//! it holds. A history is a list of commands; each may be killed before, at or after one of its requests, and the engine may
+//! carry that request out only while the next command is at work. More histories than a usual run of the tests makes:
+//! `PROPTEST_CASES=100000 cargo test --release --lib plan::tests::model`.
+
+use super::*;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+const IMAGE: &str = "docker.io/library/redis:7.0.15";
+const NAMES: [&str; 2] = ["a", "b"];
+const BRANCHES: [&str; 3] = ["main", "feature", "fix"];
+
+/// One command of a history.
+#[derive(Clone, Debug)]
+enum Command {
+    Up,
+    Down,
+    Write,
+    Save(usize),
+    Restore(usize),
+    Remove(usize),
+    Reset,
+    Switch(usize),
+    Gc,
+    /// Another checkout begins with a snapshot of this one, and goes again.
+    Copy(usize),
+    CopyGone,
+}
+
+/// Where a command is killed.
+#[derive(Clone, Copy, Debug)]
+struct Kill {
+    /// At the so-many-th request.
+    at: usize,
+    /// When the engine carries that request out; none is never.
+    carried_out: Option<When>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum When {
+    AtOnce,
+    /// Before the so-many-th request of the next command.
+    Later(usize),
+}
+
+/// One request to the engine, which it carries out whole or not at all.
+#[derive(Clone, Debug)]
+enum Ask {
+    Network(String, Belonging),
+    Volume(Box<VolumeSpec>),
+    Upper(Box<VolumeSpec>),
+    Mark(Box<VolumeSpec>),
+    Filling(Box<VolumeSpec>),
+    Copying(Box<VolumeSpec>),
+    Container(Box<ContainerSpec>),
+    Start(String),
+    Stop(String),
+    Remove(String),
+    RemoveVolume(String),
+    RemoveNetwork(String),
+    Record(Box<Record>),
+}
+
+/// Why a command ended early.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    Killed,
+    /// The engine refused: what was observed is not so any more.
+    Refused,
+}
+
+struct Model {
+    kinds: Kinds,
+    way: Way,
+    observed: Observed,
+    /// The moment of the data that each volume holds.
+    held: BTreeMap<String, u32>,
+    moment: u32,
+    ids: u32,
+    kill: Option<Kill>,
+    asked: usize,
+    late: Option<(usize, Ask)>,
+    branch: Option<usize>,
+}
+
+impl Model {
+    fn new(way: Way, branches: bool) -> Self {
+        let mut observed = Observed { platform: "linux/amd64".into(), ..Observed::default() };
+        observed.images.insert(IMAGE.into(), LocalImage { id: "image".into(), ..LocalImage::default() });
+        let (kinds, branch) = (Kinds::built_in().unwrap(), branches.then_some(0));
+        let (held, late, kill) = (BTreeMap::new(), None, None);
+        Self { kinds, way, observed, held, moment: 0, ids: 0, kill, asked: 0, late, branch }
+    }
+
+    fn shop(&self) -> Identity {
+        Identity { branch: self.branch.map(|branch| BRANCHES[branch].to_owned()), ..identity() }
+    }
+
+    fn copy() -> Identity {
+        Identity::of_checkout("shop", Path::new("/copy"), Key::from_bytes([7; 32]))
+    }
+
+    fn ask(&mut self, ask: Ask) -> Result<(), End> {
+        self.asked += 1;
+        if self.late.as_ref().is_some_and(|(at, _)| *at <= self.asked)
+            && let Some((_, late)) = self.late.take()
+        {
+            let _ = self.carry_out(late);
+        }
+        if let Some(kill) = self.kill.filter(|kill| kill.at == self.asked) {
+            match kill.carried_out {
+                Some(When::AtOnce) => drop(self.carry_out(ask)),
+                Some(When::Later(at)) => self.late = Some((at, ask)),
+                None => {}
+            }
+            return Err(End::Killed);
+        }
+        self.carry_out(ask)
+    }
+
+    fn named(&self, id: &str) -> Option<usize> {
+        self.observed.containers.iter().position(|one| one.id == id || one.name == id)
+    }
+
+    fn is_mentioned(&self, volume: &str) -> bool {
+        let by_container = self.observed.containers.iter().any(|one| one.volumes.iter().any(|name| name == volume));
+        let by_record = |one: &ObservedRecord| {
+            !one.id.is_empty() && (one.record.volume() == volume || one.record.pins.iter().any(|name| name == volume))
+        };
+        by_container || self.observed.records.iter().any(by_record)
+    }
+
+    fn container(&mut self, name: String, of: Belonging, role: ContainerRole, volumes: Vec<String>) -> Result<(), End> {
+        if self.named(&name).is_some() || self.observed.records.iter().any(|one| one.record.name == name) {
+            return Err(End::Refused);
+        }
+        self.ids += 1;
+        let (id, image_id) = (format!("id{}", self.ids), "image".to_owned());
+        let networks = Some(BTreeSet::from([of.environment.clone()]));
+        let state = "created".to_owned();
+        let one = Container { id, name, of, role, volumes, image_id, networks, state, ..Container::default() };
+        self.observed.containers.push(one);
+        self.observed.containers.sort_by(|one, other| one.name.cmp(&other.name));
+        Ok(())
+    }
+
+    fn volume(&mut self, volume: Volume, moment: u32) {
+        if self.observed.volume(&volume.name).is_none() {
+            self.held.insert(volume.name.clone(), moment);
+            self.observed.volumes.push(volume);
+            self.observed.volumes.sort_by(|one, other| one.name.cmp(&other.name));
+        }
+    }
+
+    /// What the engine does, at one moment.
+    fn carry_out(&mut self, ask: Ask) -> Result<(), End> {
+        match ask {
+            Ask::Network(name, of) => {
+                if !self.observed.networks.iter().any(|one| one.name == name) {
+                    self.observed.networks.push(Network { id: name.clone(), name, of });
+                }
+            }
+            Ask::Upper(volume) => {
+                let role = VolumeRole::Upper(volume.name.clone());
+                self.volume(Volume { name: top_of(&volume.name), of: volume.of.clone(), role }, 0);
+            }
+            Ask::Mark(volume) => {
+                let role = VolumeRole::Unproven(volume.name.clone());
+                self.volume(Volume { name: volume.mark(), of: volume.of.clone(), role }, 0);
+            }
+            Ask::Volume(volume) => {
+                let begins = volume.over.as_ref().map_or(Some(&0), |over| self.held.get(&over.whole));
+                let begins = *begins.expect("what a volume begins with is there");
+                for layer in volume.over.iter().flat_map(Over::volumes) {
+                    assert!(self.observed.volume(layer).is_some(), "the layer {layer} of {} is there", volume.name);
+                }
+                self.volume(volume.as_made(), begins);
+            }
+            Ask::Filling(volume) => {
+                let of = Belonging { root: volume.of.root.clone(), ..Belonging::default() };
+                let role = ContainerRole::Filling(volume.name.clone());
+                let whole = volume.over.iter().map(|over| over.whole.clone()).collect();
+                self.container(format!("{}.filling", volume.name), of, role, whole)?;
+            }
+            Ask::Copying(volume) => {
+                let of = Belonging { root: volume.of.root.clone(), ..Belonging::default() };
+                let role = ContainerRole::Filling(volume.name.clone());
+                let mounts = volume.over.iter().map(|over| over.whole.clone()).chain([volume.name.clone()]).collect();
+                self.container(format!("{}.copying", volume.name), of, role, mounts)?;
+                // Half of it, for now.
+                self.volume(volume.as_made(), u32::MAX);
+            }
+            Ask::Container(spec) => {
+                let mounts = spec.mounts.iter().map(|mount| mount.volume.clone()).chain(spec.beside.clone());
+                self.container(spec.name.clone(), spec.of.clone(), spec.role.clone(), mounts.collect())?;
+            }
+            Ask::Start(name) => {
+                let at = self.named(&name).ok_or(End::Refused)?;
+                if let ContainerRole::Filling(volume) = self.observed.containers[at].role.clone() {
+                    let whole = self.observed.containers[at].volumes[0].clone();
+                    let held = self.held[&whole];
+                    self.held.insert(volume, held);
+                    self.observed.containers[at].state = "exited".to_owned();
+                } else {
+                    self.observed.containers[at].state = "running".to_owned();
+                }
+            }
+            Ask::Stop(id) => {
+                let at = self.named(&id).ok_or(End::Refused)?;
+                if self.observed.containers[at].state == "running" {
+                    self.observed.containers[at].state = "exited".to_owned();
+                }
+            }
+            Ask::Remove(id) => {
+                self.observed.containers.retain(|one| one.id != id && one.name != id);
+                for one in &mut self.observed.records {
+                    if one.id == id {
+                        one.id.clear();
+                    }
+                }
+                self.observed.records.retain(|one| one.has_volume || !one.id.is_empty());
+            }
+            Ask::RemoveVolume(name) => {
+                if self.is_mentioned(&name) {
+                    return Err(End::Refused);
+                }
+                self.observed.volumes.retain(|one| one.name != name);
+                self.held.remove(&name);
+                self.observed.records.retain(|one| one.record.volume() != name || !one.id.is_empty());
+            }
+            Ask::RemoveNetwork(id) => self.observed.networks.retain(|one| one.id != id),
+            Ask::Record(record) => {
+                let known = self.observed.records.iter_mut().find(|one| one.record.name == record.name);
+                self.ids += 1;
+                let id = format!("id{}", self.ids);
+                match known {
+                    Some(known) if known.id.is_empty() => known.id = id,
+                    Some(_) => return Err(End::Refused),
+                    None => {
+                        let created = i64::from(self.ids);
+                        let image_id = "image".to_owned();
+                        let one = ObservedRecord { id, has_volume: true, created, image_id, record: *record };
+                        self.observed.records.push(one);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn desired(&self, identity: &Identity) -> Desired {
+        let stack = stack(vec![service("one", "redis", "7.0.15"), service("two", "redis", "7.0.15")]);
+        let (passwords, fresh) = (BTreeMap::new(), BTreeSet::new());
+        let request = Request {
+            kinds: &self.kinds,
+            identity,
+            observed: &self.observed,
+            passwords: &passwords,
+            fresh: &fresh,
+            is_free: &|_, _| true,
+            fixed_ports: FixedPorts::Claimed,
+            source: None,
+            cold: false,
+            way: Some(self.way),
+        };
+        desired(&stack, &request).unwrap()
+    }
+
+    fn step(&mut self, action: &Action, made: &str) -> Result<(), End> {
+        match action {
+            Action::Pull { .. } | Action::Prove { .. } => Ok(()),
+            Action::CreateNetwork { name, of } => self.ask(Ask::Network(name.clone(), of.clone())),
+            Action::CreateVolume(volume) => match volume.over.as_ref().map(|over| over.way) {
+                Some(Way::Overlay) => {
+                    self.ask(Ask::Upper(volume.clone()))?;
+                    self.ask(Ask::Volume(volume.clone()))
+                }
+                Some(Way::Copy) => {
+                    // One that a killed run left is still true.
+                    match self.ask(Ask::Filling(volume.clone())) {
+                        Err(End::Killed) => return Err(End::Killed),
+                        Ok(()) | Err(End::Refused) => {}
+                    }
+                    self.ask(Ask::Copying(volume.clone()))?;
+                    self.ask(Ask::Start(format!("{}.copying", volume.name)))?;
+                    self.ask(Ask::Remove(format!("{}.copying", volume.name)))?;
+                    self.ask(Ask::Remove(format!("{}.filling", volume.name)))
+                }
+                None => {
+                    if volume.unproven {
+                        self.ask(Ask::Mark(volume.clone()))?;
+                    }
+                    self.ask(Ask::Volume(volume.clone()))
+                }
+            },
+            Action::Remove { id, .. } => {
+                // One of another run that is gone meanwhile is as good as removed.
+                let _ = self.named(id).map_or(Ok(()), |_| self.ask(Ask::Stop(id.clone())))?;
+                self.ask(Ask::Remove(id.clone()))
+            }
+            Action::Create(spec) => self.ask(Ask::Container(spec.clone())),
+            Action::Start { id } => self.ask(Ask::Start(id.clone().unwrap_or_else(|| made.to_owned()))),
+            Action::RemoveVolume { name } => self.ask(Ask::RemoveVolume(name.clone())),
+            Action::RemoveNetwork { id, .. } => self.ask(Ask::RemoveNetwork(id.clone())),
+        }
+    }
+
+    fn carry_out_plan(&mut self, plan: &Plan, desired: Option<&Desired>) -> Result<(), End> {
+        for step in &plan.steps {
+            let service = desired.and_then(|desired| desired.services.iter().find(|one| one.name == step.service));
+            let made = service.map(|service| service.container.name.clone()).unwrap_or_default();
+            self.step(&step.action, &made)?;
+            if let (Action::Prove { .. }, Some(service)) = (&step.action, service) {
+                for volume in service.volumes.iter().filter(|volume| volume.unproven) {
+                    self.ask(Ask::RemoveVolume(volume.mark()))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, record: Record) -> Result<(), End> {
+        self.ask(Ask::Record(Box::new(record)))
+    }
+
+    fn forget(&mut self, one: &ObservedRecord) -> Result<(), End> {
+        if !one.id.is_empty() {
+            self.ask(Ask::Remove(one.id.clone()))?;
+        }
+        self.ask(Ask::RemoveVolume(one.record.volume()))?;
+        self.observed.records.retain(|known| known.record.name != one.record.name || !known.id.is_empty());
+        Ok(())
+    }
+
+    fn keep(&mut self, identity: &Identity, observed: &Observed) -> Result<(), End> {
+        if let Some(kept) = keeper(identity, Some(self.way), observed) {
+            self.record(kept)?;
+            for old in keepers(identity, observed).cloned().collect::<Vec<_>>() {
+                self.forget(&old)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn stop(&mut self, identity: &Identity, is_wanted: impl Fn(&Container) -> bool) -> Result<(), End> {
+        let ours = self.observed.containers_of(&identity.name).filter(|one| one.state == "running" && is_wanted(one));
+        let ids: Vec<String> = ours.map(|one| one.id.clone()).collect();
+        ids.into_iter().try_for_each(|id| self.ask(Ask::Stop(id)))
+    }
+
+    fn up(&mut self, identity: &Identity) -> Result<(), End> {
+        let mut outcome = Err(End::Refused);
+        for _ in 0..6 {
+            outcome = self.try_up(identity);
+            if outcome != Err(End::Refused) {
+                break;
+            }
+        }
+        outcome
+    }
+
+    fn try_up(&mut self, identity: &Identity) -> Result<(), End> {
+        let observed = self.observed.clone();
+        for one in unprotected(identity, &observed) {
+            self.record(one.record)?;
+        }
+        let left = leaving(identity, &observed);
+        if !left.is_empty() {
+            self.stop(identity, |one| left.contains_key(one.service()))?;
+            if let Some(record) = beginning_of_branch(&self.token(), identity, &observed) {
+                self.record(record)?;
+            }
+            self.keep(identity, &observed)?;
+        }
+        let desired = self.desired(identity);
+        let plan = diff(&desired, &self.observed, &BTreeSet::new()).unwrap();
+        self.carry_out_plan(&plan, Some(&desired))
+    }
+
+    fn token(&mut self) -> String {
+        self.ids += 1;
+        format!("token{}", self.ids)
+    }
+
+    fn go_back(&mut self, to: &BTreeMap<String, String>) -> Result<(), End> {
+        let identity = self.shop();
+        let observed = self.observed.clone();
+        let left = leaving(&identity, &observed);
+        if !left.is_empty() {
+            self.stop(&identity, |one| left.contains_key(one.service()))?;
+            if let Some(record) = beginning_of_branch(&self.token(), &identity, &observed) {
+                self.record(record)?;
+            }
+            self.keep(&identity, &observed)?;
+        }
+        let now = data(&self.desired(&identity), &self.observed);
+        let token = self.token();
+        let record = returning(to, &now, &token, &identity, &self.observed);
+        self.record(record)?;
+        self.up(&identity)
+    }
+
+    /// The moments that the services' volumes hold, of those that run.
+    fn moments(&self, identity: &Identity) -> Vec<u32> {
+        let running = self.observed.containers_of(&identity.name).filter(|one| one.state == "running");
+        running.filter(|one| one.runs().is_some()).map(|one| self.held[&one.volumes[0]]).collect()
+    }
+
+    fn write(&mut self, identity: &Identity) {
+        self.moment += 1;
+        let running = self.observed.containers_of(&identity.name).filter(|one| one.state == "running");
+        let volumes: Vec<String> = running.map(|one| one.volumes[0].clone()).collect();
+        for volume in volumes {
+            let named = self.observed.records.iter().filter(|one| one.record.snapshot().is_some());
+            assert!(!named.flat_map(|one| one.record.data.values()).any(|data| *data == volume), "{volume} is frozen");
+            let mut layers = self.observed.volumes.iter().filter(|one| one.is_overlay()).flat_map(Volume::layers);
+            assert!(
+                !layers.any(|layer| *layer == volume || *layer == format!("{}/upper", top_of(&volume))),
+                "{volume}"
+            );
+            self.held.insert(volume, self.moment);
+        }
+    }
+}
+
+/// What a user may expect of the data, given what was asked and what was killed.
+#[derive(Default)]
+struct Expected {
+    /// The moments that each branch's data may be of.
+    of_branch: BTreeMap<usize, BTreeSet<u32>>,
+    /// Branches whose beginning was cut short: it may have been of another moment.
+    begun: BTreeSet<usize>,
+    /// The branch whose data was in use last.
+    used: usize,
+    /// The moments that a snapshot of that name may be of, and whether it has to be there.
+    snapshots: BTreeMap<usize, (BTreeSet<u32>, bool)>,
+    is_up: bool,
+}
+
+fn run(history: &[(Command, Option<Kill>)], way: Way, branches: bool) {
+    let mut model = Model::new(way, branches);
+    let mut expected = Expected::default();
+    for (at, (command, kill)) in history.iter().enumerate() {
+        (model.kill, model.asked) = (*kill, 0);
+        let told = format!("command {at}, {command:?} killed {kill:?}, {way}");
+        one(&mut model, &mut expected, command, &told);
+        model.kill = None;
+        // Whatever is late has come before anybody looks.
+        if let Some((_, late)) = model.late.take_if(|(at, _)| *at == 0) {
+            let _ = model.carry_out(late);
+        }
+    }
+    if let Some((_, late)) = model.late.take() {
+        let _ = model.carry_out(late);
+    }
+    one(&mut model, &mut expected, &Command::Up, "in the end");
+    for name in 0..NAMES.len() {
+        one(&mut model, &mut expected, &Command::Remove(name), "in the end");
+    }
+    one(&mut model, &mut expected, &Command::CopyGone, "in the end");
+    let shop = model.shop();
+    for _ in 0..2 {
+        let plan = teardown(&shop, &model.observed, true);
+        let plan = plan.with_volumes_last();
+        assert_eq!(model.carry_out_plan(&plan, None), Ok(()), "{plan:?}");
+        let plan = garbage(&shop, &model.observed, &|_| false, 1_000_000);
+        assert_eq!(model.carry_out_plan(&plan, None), Ok(()), "{plan:?}");
+    }
+    let left = &model.observed;
+    assert!(left.containers.is_empty() && left.volumes.is_empty() && left.records.is_empty(), "leaked: {left:#?}");
+}
+
+fn one(model: &mut Model, expected: &mut Expected, command: &Command, told: &str) {
+    let branch = model.branch.unwrap_or_default();
+    let shop = model.shop();
+    let snapshot_of = |model: &Model, name: &usize| {
+        let all = snapshots(&model.shop(), &model.observed);
+        all.into_iter().find(|one| one.name == NAMES[*name])
+    };
+    let mut may_be = |expected: &mut Expected| {
+        let begins = expected.of_branch.get(&expected.used).cloned().unwrap_or_else(|| BTreeSet::from([0]));
+        if expected.begun.contains(&branch) || !expected.of_branch.contains_key(&branch) {
+            expected.of_branch.entry(branch).or_default().extend(begins);
+            expected.begun.insert(branch);
+        }
+    };
+    match command {
+        Command::Up => {
+            may_be(expected);
+            let ended = model.up(&shop);
+            after(model, expected, branch, &ended, told);
+        }
+        Command::Write => {
+            if expected.is_up {
+                model.write(&shop);
+                expected.of_branch.insert(branch, BTreeSet::from([model.moment]));
+            }
+        }
+        Command::Down => {
+            let observed = model.observed.clone();
+            let ended = model.keep(&shop, &observed).and_then(|()| {
+                let plan = teardown(&shop, &model.observed, false);
+                model.carry_out_plan(&plan, None)
+            });
+            assert_ne!(ended, Err(End::Refused), "{told}");
+            expected.is_up = false;
+        }
+        Command::Save(name) => {
+            if !expected.is_up || snapshot_of(model, name).is_some() || is_going_back(&shop, &model.observed) {
+                return;
+            }
+            let ended = model.stop(&shop, |_| true).and_then(|()| {
+                let data = data(&model.desired(&shop), &model.observed);
+                let record = saving(NAMES[*name], model.way, &data, &shop, &model.observed);
+                model.record(record)
+            });
+            let moments = expected.of_branch[&branch].clone();
+            expected.snapshots.insert(*name, (moments, ended.is_ok()));
+            let ended = ended.and_then(|()| model.up(&shop));
+            after(model, expected, branch, &ended, told);
+        }
+        Command::Restore(name) => {
+            let Some(found) = snapshot_of(model, name) else { return };
+            if is_going_back(&shop, &model.observed) {
+                return;
+            }
+            may_be(expected);
+            let ended = model.go_back(&found.data);
+            let moments = expected.snapshots[name].0.clone();
+            match ended {
+                Ok(()) => drop(expected.of_branch.insert(branch, moments)),
+                Err(_) => expected.of_branch.entry(branch).or_default().extend(moments),
+            }
+            after(model, expected, branch, &ended, told);
+        }
+        Command::Reset => {
+            if is_going_back(&shop, &model.observed) || !expected.is_up {
+                return;
+            }
+            let to = BTreeMap::from(["one", "two"].map(|name| (name.to_owned(), String::new())));
+            let ended = model.go_back(&to);
+            match ended {
+                Ok(()) => drop(expected.of_branch.insert(branch, BTreeSet::from([0]))),
+                Err(_) => drop(expected.of_branch.entry(branch).or_default().insert(0)),
+            }
+            after(model, expected, branch, &ended, told);
+        }
+        Command::Remove(name) => {
+            let Some(found) = snapshot_of(model, name) else { return };
+            if is_going_back(&shop, &model.observed) {
+                return;
+            }
+            let volumes = unneeded(&found, &model.desired(&shop), &shop, &model.observed);
+            let record = model.observed.records.iter().find(|one| one.record.name == found.record).cloned().unwrap();
+            let ended = model.forget(&record).and_then(|()| {
+                for volume in volumes {
+                    if model.ask(Ask::RemoveVolume(volume)) == Err(End::Killed) {
+                        return Err(End::Killed);
+                    }
+                }
+                Ok(())
+            });
+            match ended {
+                Ok(()) => drop(expected.snapshots.remove(name)),
+                Err(_) => drop(expected.snapshots.get_mut(name).map(|(_, has_to)| *has_to = false)),
+            }
+        }
+        Command::Switch(to) => {
+            if model.branch.is_some() {
+                model.branch = Some(*to);
+                // What runs is the other branch's until the next `up`.
+                expected.is_up = false;
+            }
+        }
+        Command::Gc => {
+            let plan = garbage(&shop, &model.observed, &|_| false, 1_000_000);
+            let _ = model.carry_out_plan(&plan, None);
+        }
+        Command::Copy(name) => {
+            let copy = Model::copy();
+            let Some(found) = snapshot_of(model, name) else { return };
+            if model.observed.data_of(&copy.name).next().is_some() || is_going_back(&copy, &model.observed) {
+                return;
+            }
+            let source = Source { environment: shop.name.clone(), data: found.data };
+            let token = model.token();
+            let record = beginning_with(&source, &token, &copy, &model.observed);
+            let _ = model.record(record).and_then(|()| model.up(&copy));
+            // Killed or not, the next one has all of it.
+            (model.kill, model.asked) = (None, 0);
+            if is_going_back(&copy, &model.observed) || model.observed.data_of(&copy.name).next().is_some() {
+                assert_eq!(model.up(&copy), Ok(()), "{told}");
+                let moments = model.moments(&copy);
+                assert!(moments.len() == 2 && moments[0] == moments[1], "a mixture in a copy, {told}: {moments:?}");
+                assert!(expected.snapshots[name].0.contains(&moments[0]), "not what was named, {told}: {moments:?}");
+                model.write(&copy);
+            }
+        }
+        Command::CopyGone => {
+            let copy = Model::copy();
+            for _ in 0..2 {
+                let plan = teardown(&copy, &model.observed, true).with_volumes_last();
+                if model.carry_out_plan(&plan, None) == Err(End::Killed) {
+                    (model.kill, model.asked) = (None, 0);
+                }
+            }
+        }
+    }
+    // What was kept is there, whatever was killed.
+    for (name, (moments, has_to)) in &expected.snapshots {
+        match snapshot_of(model, name) {
+            Some(found) => {
+                let held: Vec<u32> = found.data.values().map(|volume| model.held[volume]).collect();
+                assert!(held.len() == 2 && held[0] == held[1], "a mixture in a snapshot, {told}: {held:?}");
+                assert!(moments.contains(&held[0]), "another moment in a snapshot, {told}: {held:?} of {moments:?}");
+            }
+            None => assert!(!has_to, "a snapshot is lost, {told}"),
+        }
+    }
+}
+
+fn after(model: &Model, expected: &mut Expected, branch: usize, ended: &Result<(), End>, told: &str) {
+    expected.is_up = ended.is_ok();
+    assert_ne!(*ended, Err(End::Refused), "it does not get there, {told}");
+    if ended.is_ok() {
+        let moments = model.moments(&model.shop());
+        assert!(moments.len() == 2 && moments[0] == moments[1], "a mixture of moments, {told}: {moments:?}");
+        let may_be = &expected.of_branch[&branch];
+        assert!(may_be.contains(&moments[0]), "data of another moment, {told}: {moments:?}, not of {may_be:?}");
+        expected.of_branch.insert(branch, BTreeSet::from([moments[0]]));
+        expected.begun.remove(&branch);
+        expected.used = branch;
+    }
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    prop_oneof![
+        4 => Just(Command::Up),
+        4 => Just(Command::Write),
+        2 => Just(Command::Down),
+        3 => (0..NAMES.len()).prop_map(Command::Save),
+        3 => (0..NAMES.len()).prop_map(Command::Restore),
+        1 => (0..NAMES.len()).prop_map(Command::Remove),
+        1 => Just(Command::Reset),
+        3 => (0..BRANCHES.len()).prop_map(Command::Switch),
+        1 => Just(Command::Gc),
+        2 => (0..NAMES.len()).prop_map(Command::Copy),
+        1 => Just(Command::CopyGone),
+    ]
+}
+
+fn kill() -> impl Strategy<Value = Option<Kill>> {
+    let when = prop_oneof![
+        2 => Just(None),
+        2 => Just(Some(When::AtOnce)),
+        1 => (0..6_usize).prop_map(|at| Some(When::Later(at))),
+    ];
+    prop_oneof![
+        1 => Just(None),
+        1 => (1..14_usize, when).prop_map(|(at, carried_out)| Some(Kill { at, carried_out })),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 4000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_history_of_commands_loses_mixes_or_leaks_data(
+        history in prop::collection::vec((command(), kill()), 1..12),
+        overlay in any::<bool>(),
+        branches in any::<bool>(),
+    ) {
+        run(&history, if overlay { Way::Overlay } else { Way::Copy }, branches);
+    }
+}
+
+/// As many as a usual run of the tests has time for.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(1000)
+}

@@ -115,13 +115,15 @@ fn of_main_worktree(identity: &Identity, main: &Path, observed: &Observed, print
 
 /// Before another git branch's data is started: what runs on the one that is left is written down and stopped, where
 /// the new one begins is settled, and a keeper mentions everything, since what runs from then on does not. `leaving` has
-/// the services with their branches.
+/// the services with their branches. Where the caller settles itself where the new one begins, it gets what a branch
+/// without data would begin with.
 pub(super) async fn leave(
     project: &Project,
     engine: &Engine,
     desired: &Desired,
     leaving: &BTreeMap<String, String>,
-) -> Result<(), Failure> {
+    settles: bool,
+) -> Result<BTreeMap<String, String>, Failure> {
     let fault = EngineError::into_failure;
     let identity = &project.identity;
     let observed = project.observe(engine).await?;
@@ -158,11 +160,13 @@ pub(super) async fn leave(
         },
         (known, _) => known,
     };
-    if let (Some(record), Some(image)) = (plan::beginning_of_branch(&token(), identity, &observed), image) {
+    let begins = plan::beginning_of_branch(&token(), identity, &observed);
+    if let (Some(record), Some(image)) = (begins.as_ref().filter(|_| !settles), image) {
         let image = observed.images.get(&image.to_string()).map_or("", |image| image.id.as_str());
-        engine.write_record(&record, image).await.map_err(fault)?;
+        engine.write_record(record, image).await.map_err(fault)?;
     }
-    keep(engine, identity, way, &observed).await
+    keep(engine, identity, way, &observed).await?;
+    Ok(begins.map(|record| record.data).unwrap_or_default())
 }
 
 /// What is said of a switch to another branch.

@@ -144,11 +144,14 @@ impl Standing {
         printer: &Printer,
     ) -> Result<(), Failure> {
         let leaving = plan::leaving(&self.project.identity, &self.observed);
+        // On a branch that has no data yet, services that are not sent anywhere begin with what is in use.
+        let mut all = BTreeMap::new();
         if !leaving.is_empty() {
-            branch::leave(&self.project, &self.engine, &self.desired, &leaving).await?;
+            all = branch::leave(&self.project, &self.engine, &self.desired, &leaving, true).await?;
         }
+        all.extend(to.clone());
         let now = plan::data(&self.desired, &self.observed);
-        let record = plan::returning(to, &now, &token(), &self.project.identity, &self.observed);
+        let record = plan::returning(&all, &now, &token(), &self.project.identity, &self.observed);
         // From here on every `up` goes there; what runs is stopped while it makes what comes after.
         self.keep(&record).await?;
         self.start_all(start, printer).await

@@ -159,7 +159,7 @@ pub(crate) async fn bring_up(
             for line in branch::switched(&project.identity, &leaving, &observed) {
                 starting.printer.line(&line);
             }
-            branch::leave(project, starting.engine, &desired, &leaving).await?;
+            branch::leave(project, starting.engine, &desired, &leaving, false).await?;
             left = true;
             continue;
         }

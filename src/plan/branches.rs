@@ -4,8 +4,8 @@
 //! A volume's label says for which branch it was made. A branch that has none yet begins with what is in use, so that
 //! switching back and forth adds no layers: each branch goes on with its own volume.
 
-use super::layers::is_layer;
-use super::snapshots::{generation_of, is_frozen, is_going_back, keepers, known_way, returning};
+use super::layers::{is_incomplete, is_layer};
+use super::snapshots::{generation_of, is_frozen, is_going_back, keepers, kept_of, known_way, returning};
 use super::{Action, Identity, Plan, Source};
 use crate::model::{Observed, Record, Says, Volume, top_of};
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +28,8 @@ pub(super) fn in_use<'a>(
 /// The volumes of an environment's services that belong together: one list a service, the oldest first.
 fn by_service<'a>(identity: &Identity, observed: &'a Observed) -> BTreeMap<&'a str, Vec<&'a Volume>> {
     let mut all: BTreeMap<&str, Vec<&Volume>> = BTreeMap::new();
-    for (volume, data) in observed.data_of(&identity.name) {
+    // What is not whole is nobody's data yet, and is made again.
+    for (volume, data) in observed.data_of(&identity.name).filter(|(one, _)| !is_incomplete(&one.name, observed)) {
         all.entry(&data.service).or_default().push(volume);
     }
     for volumes in all.values_mut() {
@@ -64,9 +65,17 @@ pub fn beginning_of_branch(token: &str, identity: &Identity, observed: &Observed
     if all.any(|volume| volume.branch() == branch) || is_going_back(identity, observed) {
         return None;
     }
-    let used = data_in_use(identity, observed).into_iter();
-    let used = used.map(|(service, volume)| (service.to_owned(), volume.name.clone())).collect();
-    Some(returning(&used, &BTreeMap::new(), token, identity, observed))
+    let used = data_in_use(identity, observed);
+    let mut begins: BTreeMap<String, String> =
+        used.iter().map(|(service, volume)| ((*service).to_owned(), volume.name.clone())).collect();
+    // Where the branch that is left was on its way back to something, its services may be of two moments.
+    for one in kept_of(&identity.name, observed) {
+        let Some(restore) = one.record.restore() else { continue };
+        if used.values().any(|volume| volume.branch() == restore.branch) {
+            begins.extend(one.record.data.clone());
+        }
+    }
+    Some(returning(&begins, &BTreeMap::new(), token, identity, observed))
 }
 
 /// Where a new environment begins with another one's data: each service with its part, all of one moment, whatever happens

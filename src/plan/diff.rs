@@ -212,8 +212,16 @@ pub fn diff(desired: &Desired, observed: &Observed, fresh: &BTreeSet<String>) ->
 pub fn teardown(identity: &Identity, observed: &Observed, volumes: bool) -> Plan {
     let mut plan = Plan::default();
     let is_ours = |of: &Belonging| of.environment == identity.name;
-    let fills_ours =
-        |container: &Container| observed.volume(container.fills()).is_some_and(|volume| is_ours(&volume.of));
+    let is_our_volume = |name: &str| observed.volume(name).is_some_and(|volume| is_ours(&volume.of));
+    let root = identity.root.display().to_string();
+    // What says that a volume is not whole is there before that, and mentions what it was to begin with.
+    let fills_ours = |container: &Container| {
+        if let Some(filled) = observed.volume(container.fills()) {
+            return is_ours(&filled.of);
+        }
+        let mentions_ours = container.volumes.iter().any(|name| is_our_volume(name));
+        !container.fills().is_empty() && container.of.root == root && mentions_ours
+    };
     let ours = observed.containers.iter().filter(|one| is_ours(&one.of) || volumes && fills_ours(one));
     let mut containers: Vec<usize> = ours
         .map(|container| {

@@ -58,7 +58,8 @@ fn fields_in(template: &Template, value: &str) -> Option<Vec<(String, String, St
                 };
                 let (text, after) = rest.split_at(end);
                 rest = after;
-                let text = if *encoded { percent_decoded(text) } else { text.to_owned() };
+                let text =
+                    if *encoded { percent_decode_str(text).decode_utf8_lossy().into_owned() } else { text.to_owned() };
                 fields.push((service.clone(), field.clone(), text));
             }
             // A platform's JSON is written by machines; a line of the user's own is taken as it is.

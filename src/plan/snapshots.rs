@@ -64,8 +64,13 @@ pub(super) fn turn(service: &Service, version: &str, said: Option<&str>, request
     if request.fresh.contains(&service.name) {
         return further;
     }
-    // A branch that has no data yet begins with what is in use, which is left to its own branch.
-    let Some(newest) = newest else { return Turn { from: Some(used.name.clone()), ..further } };
+    // A branch that has no data yet begins with what is in use, which is left to its own branch. Where it has some, what is
+    // in use is of another moment than that.
+    let Some(newest) = newest else {
+        let mut of_branch = observed.data_of(&request.identity.name).filter(|(_, data)| data.branch == branch);
+        let is_begun = of_branch.any(|(volume, _)| !is_incomplete(&volume.name, observed));
+        return Turn { from: (!is_begun).then(|| used.name.clone()), ..further };
+    };
     if is_read_only(&newest.name, observed) {
         return Turn { from: Some(newest.name.clone()), ..further };
     }
@@ -199,11 +204,16 @@ pub fn returning(
 ) -> Record {
     // Each branch has its own.
     let name = names::record(&identity.name, "restore", identity.branch.as_deref().unwrap_or_default());
-    let discarded = now.iter().filter(|(service, _)| to.contains_key(*service)).map(|(_, volume)| volume.clone());
+    // On a branch that has no data yet, what runs is another branch's, which goes on with it.
+    let branch = identity.branch.as_deref().unwrap_or_default();
+    let is_of_branch = |volume: &&String| {
+        identity.branch.is_none() || observed.volume(volume).is_some_and(|volume| volume.branch() == branch)
+    };
+    let discarded = now.iter().filter(|(service, _)| to.contains_key(*service)).map(|(_, volume)| volume);
     let says = Says::Restore(PendingRestore {
         token: token.to_owned(),
-        discards: discarded.collect(),
-        branch: identity.branch.clone().unwrap_or_default(),
+        discards: discarded.filter(is_of_branch).cloned().collect(),
+        branch: branch.to_owned(),
     });
     record(identity, name, says, to, observed)
 }

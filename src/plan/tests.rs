@@ -389,10 +389,11 @@ fn every_login_and_database_has_fields_of_its_own() {
     }
     let desired = decide(&stack(vec![db]), &Observed::default());
     let fields = desired.fields(&Kinds::built_in().unwrap(), false).unwrap();
-    let (default, audit) = (&fields["db"]["url"], &fields["db"]["databases.audit.url"]);
+    let (default, audit) = (&fields["db"]["url"].text, &fields["db"]["databases.audit.url"].text);
     assert!(default.ends_with("/shop") && audit.ends_with("/audit"), "{default} {audit}");
     let network = desired.fields(&Kinds::built_in().unwrap(), true).unwrap();
-    assert!(network["db"]["url"].contains("@db:5432/"), "{}", network["db"]["url"]);
+    let url = &network["db"]["url"].text;
+    assert!(url.contains("@db:5432/"), "{url}");
 }
 
 #[test]

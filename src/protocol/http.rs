@@ -9,7 +9,7 @@ use super::{ProbeError, Proof, Tls};
 use crate::kinds::base64;
 use crate::model::Endpoint;
 pub(super) use get::get;
-use percent_encoding::{CONTROLS, utf8_percent_encode};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 /// Bytes of an answer that are looked at.
 const LIMIT: u64 = 64 * 1024;
@@ -55,8 +55,9 @@ fn request(endpoint: &Endpoint) -> String {
 
 /// A path as a request may carry it: with a leading slash, and nothing that would end the line.
 fn target(path: &str) -> String {
+    const REFUSED: &AsciiSet = &CONTROLS.add(b' ');
     let slash = if path.starts_with('/') { "" } else { "/" };
-    format!("{slash}{}", utf8_percent_encode(path, &CONTROLS.add(b' ')))
+    format!("{slash}{}", utf8_percent_encode(path, REFUSED))
 }
 
 /// The status and its line, and the line's length.

@@ -213,6 +213,37 @@ fn an_init_script_that_fails_stops_every_up_until_it_is_right() {
     assert_eq!(project.volumes().len(), 1, "{:?}", project.volumes());
 }
 
+#[test]
+fn the_data_that_0_1_0_made_is_gone_on_with_under_its_own_name() {
+    let db = "{kind: postgres, version: \"15.18\", databases: [shop]}";
+    let project = Sandbox::new(&[("services.yaml", &manifest(db, CACHE))]);
+    project.succeed(&["up", "--cold"]);
+    sql(&project.env()["DATABASE_URL"], "CREATE TABLE kept (x int); INSERT INTO kept VALUES (7)").unwrap();
+    project.succeed(&["down"]);
+
+    // The same volume as that release made it: another name, no schema among its labels, and no record as a volume.
+    let new = project.volumes().into_iter().find(|name| name.ends_with("-db.v15")).expect("the volume of db");
+    let old = new.replace("-db.v15", "-db-15");
+    let labels = docker(&["volume", "inspect", "--format", "{{json .Labels}}", &new]);
+    let labels: std::collections::BTreeMap<String, String> = serde_json::from_str(&labels).expect("labels");
+    assert_eq!(labels["dev.devenv.schema"], "2");
+    let mut create = vec!["volume".to_owned(), "create".to_owned()];
+    for (name, value) in labels.iter().filter(|(name, _)| *name != "dev.devenv.schema") {
+        create.extend(["--label".to_owned(), format!("{name}={value}")]);
+    }
+    create.push(old.clone());
+    docker(&create.iter().map(String::as_str).collect::<Vec<_>>());
+    let (from, to) = (format!("{new}:/from"), format!("{old}:/to"));
+    docker(&["run", "--rm", "--entrypoint", "cp", "-v", &from, "-v", &to, "postgres:15.18", "-a", "/from/.", "/to"]);
+    project.prune_containers();
+    docker(&["volume", "rm", &new]);
+
+    project.succeed(&["up"]);
+    assert_eq!(one(&project.env()["DATABASE_URL"], "SELECT x FROM kept"), "7");
+    let volumes = project.volumes();
+    assert!(volumes.contains(&old) && !volumes.contains(&new), "{volumes:?}");
+}
+
 /// Does what the message says, word for word, to take data along from the first manifest's version to the second's.
 fn take_along(project: &Sandbox, message: &str, [old, new]: [&String; 2]) {
     let line = message.lines().find(|line| line.contains("or take the data along")).expect("the advice");

@@ -186,10 +186,14 @@ pub(super) async fn source(global: &Global, files: &[PathBuf], printer: &Printer
         return Ok(found);
     }
     let (Ok(machine), Ok(engine)) = (Machine::load(), connect(global).await) else { return Ok(found) };
-    let Ok(observed) = engine.observe(&[]).await else { return Ok(found) };
+    let Ok(mut observed) = engine.observe_volumes().await else { return Ok(found) };
     let root = root(global, files, &machine, &observed)?;
     let Some(identity) = environment_of(&root, &machine, &observed) else { return Ok(found) };
     found.choice = without_gone(plan::chosen(&identity, &observed), &root, printer);
+    if found.choice.stdin.is_some() {
+        // The container of a record tells what standard input said.
+        observed = engine.observe(&[]).await.map_err(EngineError::into_failure)?;
+    }
     if !found.choice.files.is_empty() {
         printer.line(&read_again(&found.choice));
         let chosen = Chosen::of(root, found.choice.clone(), &machine, &engine, &observed).await?;

@@ -28,6 +28,12 @@ impl Engine {
         Ok(Observed { containers, volumes, records, networks, images, platform })
     }
 
+    /// Volumes alone, of every environment of ours, and what records say: one question.
+    pub async fn observe_volumes(&self) -> Result<Observed, EngineError> {
+        let (volumes, records) = self.volumes_of_ours().await?;
+        Ok(Observed { volumes, records, ..Observed::default() })
+    }
+
     /// The platform in the engine's own words, which it takes its time to say.
     async fn told_platform(&self) -> Result<String, EngineError> {
         if self.greeting.platform_is_told {

@@ -24,9 +24,10 @@ pub fn ask(printer: &Printer, question: &str) -> Answer {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Answer::Nobody;
     }
-    printer.prompt(&format!("{question} [y/N] "));
-    // Ctrl-C is an answer here: it would end the process before anything could be said of it.
+    // Ctrl-C is an answer here, from the moment that the question is seen: it would end the process before anything could
+    // be said of it.
     let mode = WithoutSignals::enter();
+    printer.prompt(&format!("{question} [y/N] "));
     let mut line = Line::default();
     let mut byte = [0];
     let answer = loop {

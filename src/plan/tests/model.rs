@@ -2,11 +2,12 @@
 //!
 //! The model carries out the plans that `plan/` makes, request by request, and remembers of each volume which moment's data
 //! it holds. A history is a list of commands; each may be killed before, at or after one of its requests, and the engine may
-//! carry that request out only while the next command is at work. More histories than a usual run of the tests makes:
-//! `PROPTEST_CASES=100000 cargo test --release --lib plan::tests::model`.
+//! carry that request out only while the next command is at work. A run makes five
+//! thousand histories, or as many as `DEVENV_TEST_HISTORIES` says.
 
 use super::*;
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use std::collections::BTreeMap;
 
 const IMAGE: &str = "docker.io/library/redis:7.0.15";
@@ -701,9 +702,11 @@ fn kill() -> impl Strategy<Value = Option<Kill>> {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: cases(),
+        cases: u32::try_from(number("DEVENV_TEST_HISTORIES", 5000)).unwrap_or(u32::MAX),
         max_shrink_iters: 4000,
         failure_persistence: None,
+        // The same histories each time; another number is for whoever looks for more.
+        rng_seed: RngSeed::Fixed(number("DEVENV_TEST_SEED", 20_261_130)),
         ..ProptestConfig::default()
     })]
 
@@ -717,7 +720,7 @@ proptest! {
     }
 }
 
-/// As many as a usual run of the tests has time for.
-fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(1000)
+/// A number of the environment's.
+fn number(name: &str, usual: u64) -> u64 {
+    std::env::var(name).ok().and_then(|said| said.parse().ok()).unwrap_or(usual)
 }

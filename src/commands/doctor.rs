@@ -59,7 +59,7 @@ fn clean_ups(facts: &EngineFacts) -> Check {
     Check::new(
         "clean-ups",
         CheckState::Ok,
-        "no `docker … prune` takes data of devenv's, but for `docker volume prune --all`",
+        "no `docker … prune` takes data of devenv's, but for `docker volume prune --all` after `docker container prune`",
     )
 }
 

@@ -54,7 +54,7 @@ impl Signals {
             signal = self.next() => signal,
         };
         printer.always(&format!(
-            "received {}: waiting for the engine to finish its step; once more ends devenv at once",
+            "received {}: waiting for the engine to finish its step; a second signal ends devenv at once",
             name_of(signal)
         ));
         stop.ask();

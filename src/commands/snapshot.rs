@@ -417,7 +417,7 @@ impl Standing {
         let outcome = tokio::select! {
             outcome = asked => outcome,
             signal = signals.next() => {
-                let told = Diagnostic::error("stopped", format!("{} came: nothing was compared", name_of(signal)));
+                let told = Diagnostic::error("stopped", format!("received {}: nothing was compared", name_of(signal)));
                 Err(Failure::new(Exit::Failed, told.help("the snapshots are untouched")))
             }
         };

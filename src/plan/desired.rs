@@ -464,7 +464,7 @@ fn volumes(
         restored: turn.restored.clone(),
         ..Data::default()
     };
-    let spec = |part: Option<usize>| {
+    let spec = |part: Option<u64>| {
         let environment = &request.identity.name;
         let old = names::old_volume(environment, &service.name, data_major, part, generation);
         let same =
@@ -475,7 +475,7 @@ fn volumes(
     };
     match folder {
         Some(folder) => vec![(spec(None), folder.to_owned())],
-        None => of_image.iter().enumerate().map(|(part, folder)| (spec(Some(part)), folder.clone())).collect(),
+        None => (0..).zip(of_image).map(|(part, folder)| (spec(Some(part)), folder.clone())).collect(),
     }
 }
 

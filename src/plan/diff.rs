@@ -361,7 +361,7 @@ fn plan_service(
 
 /// What about a container is no longer as declared; none if it can stay.
 fn change(service: &DesiredService, container: &Container, observed: &Observed, new_network: bool) -> Option<String> {
-    let runs = container.runs().cloned().unwrap_or_default();
+    let (version, config) = container.runs().map_or(("", ""), |runs| (runs.version.as_str(), runs.config.as_str()));
     if new_network {
         return Some("its network is gone".to_owned());
     }
@@ -371,25 +371,25 @@ fn change(service: &DesiredService, container: &Container, observed: &Observed, 
     if let Some(local) = observed.images.get(&service.container.image.to_string())
         && local.id != container.image_id
     {
-        return Some(if runs.version == service.version_text() {
+        return Some(if version == service.version_text() {
             format!("{} is another image now", service.container.image)
         } else {
-            version_change(&runs.version, service)
+            version_change(version, service)
         });
     }
     if service.container.image.digest.is_some() && !observed.images.contains_key(&service.container.image.to_string()) {
         return Some(format!("it runs another image than {}", service.container.image));
     }
-    if runs.config == joined(&service.config) {
+    if config == joined(&service.config) {
         return None;
     }
-    if runs.version != service.version_text() {
-        return Some(version_change(&runs.version, service));
+    if version != service.version_text() {
+        return Some(version_change(version, service));
     }
     let changed: Vec<&str> = service
         .config
         .iter()
-        .filter(|(part, hash)| !runs.config.split(',').any(|known| known == format!("{part}={hash}")))
+        .filter(|(part, hash)| !config.split(',').any(|known| known == format!("{part}={hash}")))
         .map(|(part, _)| part.as_str())
         .collect();
     Some(if changed.is_empty() {

@@ -20,13 +20,11 @@ pub(super) fn volume(
     environment: &str,
     service: &str,
     major: Option<u64>,
-    part: Option<usize>,
+    part: Option<u64>,
     generation: u64,
 ) -> String {
-    let major = major.map(|major| format!(".v{major}")).unwrap_or_default();
-    let part = part.map(|part| format!(".n{part}")).unwrap_or_default();
-    let generation = if generation > 1 { format!(".g{generation}") } else { String::new() };
-    format!("{environment}-{}{major}{part}{generation}", encoded(service))
+    let name = format!("{environment}-{}", encoded(service));
+    with_marks(name, [(".v", major), (".n", part), (".g", further(generation))])
 }
 
 /// The same as 0.1.0 named it. Its data is gone on with under that name.
@@ -34,13 +32,22 @@ pub(super) fn old_volume(
     environment: &str,
     service: &str,
     major: Option<u64>,
-    part: Option<usize>,
+    part: Option<u64>,
     generation: u64,
 ) -> String {
-    let major = major.map(|major| format!("-{major}")).unwrap_or_default();
-    let part = part.map(|part| format!("-{part}")).unwrap_or_default();
-    let generation = if generation > 1 { format!(".{generation}") } else { String::new() };
-    format!("{environment}-{service}{major}{part}{generation}")
+    with_marks(format!("{environment}-{service}"), [("-", major), ("-", part), (".", further(generation))])
+}
+
+/// The first volume of a service has no number.
+fn further(generation: u64) -> Option<u64> {
+    Some(generation).filter(|generation| *generation > 1)
+}
+
+fn with_marks(name: String, marks: [(&str, Option<u64>); 3]) -> String {
+    marks.into_iter().fold(name, |name, (mark, number)| match number {
+        Some(number) => format!("{name}{mark}{number}"),
+        None => name,
+    })
 }
 
 /// A record about an environment: what it is, and which of several.

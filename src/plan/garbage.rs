@@ -21,21 +21,16 @@ const BASE_TAKES: i64 = 60 * 60;
 /// The steps that remove what nothing needs. `is_held` tells whether a run is at work on an environment or a base; `now`
 /// is seconds since 1970.
 pub fn garbage(identity: &Identity, observed: &Observed, is_held: &dyn Fn(&str) -> bool, now: i64) -> Plan {
-    unneeded_for(0, identity, observed, is_held, now)
+    leftovers(true, identity, observed, is_held, now)
 }
 
-/// The same without what the next environment may still begin with: what `up` removes without being asked.
+/// The same without what the next environment may still begin with, and without data that its server may have finished:
+/// what `up` removes without being asked.
 pub fn stale(identity: &Identity, observed: &Observed, is_held: &dyn Fn(&str) -> bool, now: i64) -> Plan {
-    unneeded_for(UNUSED_BASE_LIVES, identity, observed, is_held, now)
+    leftovers(false, identity, observed, is_held, now)
 }
 
-fn unneeded_for(
-    unused: i64,
-    identity: &Identity,
-    observed: &Observed,
-    is_held: &dyn Fn(&str) -> bool,
-    now: i64,
-) -> Plan {
+fn leftovers(asked: bool, identity: &Identity, observed: &Observed, is_held: &dyn Fn(&str) -> bool, now: i64) -> Plan {
     let mut plan = Plan::default();
     for (name, cause) in ephemeral(identity, observed, now) {
         if !is_held(&name) {
@@ -45,6 +40,7 @@ fn unneeded_for(
     }
     let gone: BTreeSet<String> = plan.names().map(str::to_owned).collect();
     let is_gone = |name: &str| gone.contains(name);
+    let unused = if asked { 0 } else { UNUSED_BASE_LIVES };
     bases(&mut plan, identity, observed, is_held, (now, unused), &is_gone);
     let root = identity.root.display().to_string();
     let mut unfinished: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -65,7 +61,8 @@ fn unneeded_for(
     }
     for volume in observed.volumes.iter().filter(|volume| volume.of.root == root && !is_held(&volume.of.environment)) {
         let is_left = volume.unproven() != "" && observed.volume(volume.unproven()).is_none();
-        if is_gone(&volume.name) || !is_left && !is_abandoned(volume, observed) {
+        let goes = is_left || asked && is_abandoned(volume, observed);
+        if !goes || is_gone(&volume.name) {
             continue;
         }
         let cause = "its server ended before it had made all of it";

@@ -421,6 +421,8 @@ fn what_a_server_has_not_finished_is_made_again_where_it_ended_and_left_where_no
     let lines = printed(&stack, &observed);
     assert!(lines[0].contains("volume ENV-db.v15.g2"), "{lines:?}");
     assert!(!lines.iter().any(|line| line.contains("delete")), "{lines:?}");
+    let unasked = stale(&identity(), &observed, &|_| false, 1_000_000);
+    assert_eq!(unasked.names().count(), 0, "the next `up` of another environment of the folder leaves it too");
     let plan = garbage(&identity(), &observed, &|_| false, 1_000_000);
     assert_eq!(plan.names().collect::<Vec<_>>(), [volume.name.clone(), volume.mark()]);
     assert_eq!(garbage(&identity(), &observed, &|_| true, 1_000_000).steps, [], "somebody is starting it");

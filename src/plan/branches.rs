@@ -5,7 +5,7 @@
 //! switching back and forth adds no layers: each branch goes on with its own volume.
 
 use super::layers::{is_incomplete, is_layer};
-use super::snapshots::{generation_of, is_frozen, is_going_back, keepers, kept_of, known_way, returning};
+use super::snapshots::{generation_of, is_abandoned, is_frozen, is_going_back, keepers, kept_of, known_way, returning};
 use super::{Action, Identity, Plan, Source};
 use crate::model::{Observed, Record, Says, Volume, top_of};
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,21 +57,34 @@ pub fn leaving(identity: &Identity, observed: &Observed) -> BTreeMap<String, Str
     others.map(|(service, volume)| (service.to_owned(), volume.branch().to_owned())).collect()
 }
 
-/// Where a branch begins that has no data at all yet: with what is in use of each service, all of one moment, whatever
-/// happens before it is there. `token` tells it from every other going there.
+/// Where a branch begins that has no data at all yet: with the data of the one branch that most services run on, all of one
+/// moment, whatever happens before it is there. `token` tells it from every other going there.
 pub fn beginning_of_branch(token: &str, identity: &Identity, observed: &Observed) -> Option<Record> {
     let branch = identity.branch.as_ref()?;
-    let mut all = by_service(identity, observed).into_values().flatten();
-    if all.any(|volume| volume.branch() == branch) || is_going_back(identity, observed) {
+    let all = by_service(identity, observed);
+    if all.values().flatten().any(|volume| volume.branch() == branch) || is_going_back(identity, observed) {
         return None;
     }
     let used = data_in_use(identity, observed);
+    let mut services_on: BTreeMap<&str, usize> = BTreeMap::new();
+    for volume in used.values() {
+        *services_on.entry(volume.branch()).or_default() += 1;
+    }
+    let (left, _) = services_on.into_iter().max_by_key(|(_, services)| *services)?;
+    // A run that was killed may have left the services on two branches, and a keeper may tell of an earlier moment than what
+    // ran since. The newest data of one branch is of one moment.
+    let newest = |service: &str, used: &Volume| {
+        let part = |one: &Volume| one.data().map(|data| (data.version.clone(), data.kind.clone()));
+        let mut own = all.get(service)?.iter().rev();
+        own.find(|one| one.branch() == left && part(one) == part(used) && !is_abandoned(one, observed))
+    };
+    let begins_with =
+        |service: &str, used: &Volume| newest(service, used).map_or(&used.name, |newest| &newest.name).clone();
     let mut begins: BTreeMap<String, String> =
-        used.iter().map(|(service, volume)| ((*service).to_owned(), volume.name.clone())).collect();
-    // Where the branch that is left was on its way back to something, its services may be of two moments.
+        used.iter().map(|(service, volume)| ((*service).to_owned(), begins_with(service, volume))).collect();
+    // Where that branch was on its way back to something, its services may be of two moments.
     for one in kept_of(&identity.name, observed) {
-        let Some(restore) = one.record.restore() else { continue };
-        if used.values().any(|volume| volume.branch() == restore.branch) {
+        if one.record.restore().is_some_and(|restore| restore.branch == left) {
             begins.extend(one.record.data.clone());
         }
     }

@@ -259,16 +259,7 @@ pub fn known_way(identity: &Identity, observed: &Observed) -> Option<Way> {
 /// of it, and says which are in use, and which way this engine lays volumes. None where one does already, or where there
 /// is nothing to keep.
 pub fn keeper(identity: &Identity, way: Option<Way>, observed: &Observed) -> Option<Record> {
-    let ours = observed.volumes.iter().filter(|volume| volume.of.environment == identity.name);
-    // What is not whole is made again, and a mark goes soon: whoever mentions them would keep them from going.
-    let ours = ours.filter(|volume| {
-        !is_incomplete(&volume.name, observed) && !observed.is_unproven(&volume.name) && volume.unproven().is_empty()
-    });
-    let mut volumes: BTreeSet<String> = BTreeSet::new();
-    for volume in ours {
-        volumes.insert(volume.name.clone());
-        volumes.extend(with_layers(&volume.name, observed));
-    }
+    let volumes = to_keep(identity, observed);
     let used = data_in_use(identity, observed).into_iter();
     let used = used.map(|(service, volume)| (service.to_owned(), volume.name.clone())).collect();
     let keepers: Vec<_> = keepers(identity, observed).collect();
@@ -282,11 +273,26 @@ pub fn keeper(identity: &Identity, way: Option<Way>, observed: &Observed) -> Opt
     }
     let mut record = record(identity, names::record(&identity.name, "pin", ""), Says::Pin, &used, observed);
     (record.pins, record.way) = (volumes.into_iter().collect(), way);
-    // The new one is made before the old one goes, so it needs a name of its own.
-    if keepers.iter().any(|keeper| keeper.record.name == record.name) {
+    // The new one is made before the old ones go, so it needs a name of its own; a run that was killed leaves two of them.
+    while keepers.iter().any(|keeper| keeper.record.name == record.name) {
         record.name.push_str(".other");
     }
     Some(record)
+}
+
+/// Every volume of an environment that a keeper is to mention, with what each lies over.
+fn to_keep(identity: &Identity, observed: &Observed) -> BTreeSet<String> {
+    let ours = observed.volumes.iter().filter(|volume| volume.of.environment == identity.name);
+    // What is not whole is made again, and a mark goes soon: whoever mentions them would keep them from going.
+    let ours = ours.filter(|volume| {
+        !is_incomplete(&volume.name, observed) && !observed.is_unproven(&volume.name) && volume.unproven().is_empty()
+    });
+    let mut volumes: BTreeSet<String> = BTreeSet::new();
+    for volume in ours {
+        volumes.insert(volume.name.clone());
+        volumes.extend(with_layers(&volume.name, observed));
+    }
+    volumes
 }
 
 /// The keepers that an environment has.
@@ -375,15 +381,14 @@ pub(super) fn everything_kept<'a>(
 /// Records of an environment, and of this user's bases, that a clean-up left half of: each with what it protects, to be made
 /// whole again.
 pub fn unprotected(identity: &Identity, observed: &Observed) -> Vec<ObservedRecord> {
-    let (machine, everything) =
-        (machine_of(identity), keeper(identity, None, &Observed { records: Vec::new(), ..observed.clone() }));
+    let machine = machine_of(identity);
     let is_ours =
         |record: &Record| record.environment == identity.name || !record.base().is_empty() && record.machine == machine;
     let half = observed.records.iter().filter(|one| is_ours(&one.record) && (one.id.is_empty() || !one.has_volume));
     half.map(|one| {
         let mut one = one.clone();
         one.record.pins = match &one.record.says {
-            Says::Pin => everything.as_ref().map(|all| all.pins.clone()).unwrap_or_default(),
+            Says::Pin => to_keep(identity, observed).into_iter().collect(),
             Says::Base { parent, .. } => parent.layers.clone(),
             _ => one.record.data.values().flat_map(|volume| with_layers(volume, observed)).collect(),
         };

@@ -2,8 +2,8 @@
 //!
 //! The model carries out the plans that `plan/` makes, request by request, and remembers of each volume which moment's data
 //! it holds. A history is a list of commands; each may be killed before, at or after one of its requests, and the engine may
-//! carry that request out only while the next command is at work. A run makes five
-//! thousand histories, or as many as `DEVENV_TEST_HISTORIES` says.
+//! carry that request out only while the next command is at work. A run makes five thousand histories, or as many as
+//! `DEVENV_TEST_HISTORIES` says.
 
 use super::*;
 use proptest::prelude::*;
@@ -469,8 +469,8 @@ struct Expected {
     of_branch: BTreeMap<usize, BTreeSet<u32>>,
     /// Branches whose beginning was cut short: it may have been of another moment.
     begun: BTreeSet<usize>,
-    /// The branch whose data was in use last.
-    used: usize,
+    /// The branches whose data may be in use: those of the last command that ended well, and of each that was killed since.
+    used: BTreeSet<usize>,
     /// The moments that a snapshot of that name may be of, and whether it has to be there.
     snapshots: BTreeMap<usize, (BTreeSet<u32>, bool)>,
     is_up: bool,
@@ -517,7 +517,11 @@ fn one(model: &mut Model, expected: &mut Expected, command: &Command, told: &str
         all.into_iter().find(|one| one.name == NAMES[*name])
     };
     let may_be = |expected: &mut Expected| {
-        let begins = expected.of_branch.get(&expected.used).cloned().unwrap_or_else(|| BTreeSet::from([0]));
+        let used = expected.used.iter().filter_map(|used| expected.of_branch.get(used));
+        let mut begins: BTreeSet<u32> = used.flatten().copied().collect();
+        if begins.is_empty() {
+            begins.insert(0);
+        }
         if expected.begun.contains(&branch) || !expected.of_branch.contains_key(&branch) {
             expected.of_branch.entry(branch).or_default().extend(begins);
             expected.begun.insert(branch);
@@ -668,7 +672,9 @@ fn after(model: &Model, expected: &mut Expected, branch: usize, ended: &Result<(
         assert!(may_be.contains(&moments[0]), "data of another moment, {told}: {moments:?}, not of {may_be:?}");
         expected.of_branch.insert(branch, BTreeSet::from([moments[0]]));
         expected.begun.remove(&branch);
-        expected.used = branch;
+        expected.used = BTreeSet::from([branch]);
+    } else {
+        expected.used.insert(branch);
     }
 }
 
@@ -723,4 +729,47 @@ proptest! {
 /// A number of the environment's.
 fn number(name: &str, usual: u64) -> u64 {
     std::env::var(name).ok().and_then(|said| said.parse().ok()).unwrap_or(usual)
+}
+
+/// At each of its requests, the engine having carried that request out.
+fn killed_anywhere() -> impl Iterator<Item = Option<Kill>> {
+    (1..16).map(|at| Some(Kill { at, carried_out: Some(When::AtOnce) }))
+}
+
+#[test]
+fn a_branch_begins_with_one_moment_though_an_up_was_killed_between_two_others() {
+    for (kill, way) in killed_anywhere().flat_map(|kill| [(kill, Way::Copy), (kill, Way::Overlay)]) {
+        let ended_well =
+            [Command::Up, Command::Write, Command::Switch(1), Command::Up, Command::Write, Command::Switch(0)];
+        let mut history: Vec<_> = ended_well.into_iter().map(|command| (command, None)).collect();
+        history.extend([(Command::Up, kill), (Command::Switch(2), None)]);
+        run(&history, way, true);
+    }
+}
+
+#[test]
+fn a_branch_begins_with_what_ran_last_though_a_keeper_tells_of_an_earlier_moment() {
+    for kill in killed_anywhere() {
+        let ended_well = [Command::Up, Command::Down, Command::Up, Command::Save(1), Command::Write];
+        let mut history: Vec<_> = ended_well.into_iter().map(|command| (command, None)).collect();
+        history.extend([(Command::Save(0), kill), (Command::Switch(1), None)]);
+        run(&history, Way::Copy, true);
+    }
+}
+
+#[test]
+fn a_keeper_is_written_though_a_killed_run_left_two() {
+    for kill in killed_anywhere() {
+        let history = [
+            (Command::Up, None),
+            (Command::Down, None),
+            (Command::Up, None),
+            (Command::Save(0), None),
+            (Command::Down, kill),
+            (Command::Up, None),
+            (Command::Save(1), None),
+            (Command::Down, None),
+        ];
+        run(&history, Way::Overlay, false);
+    }
 }

@@ -1,6 +1,7 @@
 //! Names of variables that make programs run: `templates/unsafe-variables.yaml`, with the reason of each group.
 
 use serde::Deserialize;
+use std::collections::HashMap;
 use std::sync::OnceLock;
 
 const LIST: &str = include_str!("../../templates/unsafe-variables.yaml");
@@ -17,21 +18,47 @@ struct Group {
     except: Vec<String>,
 }
 
-fn groups() -> &'static [Group] {
-    static GROUPS: OnceLock<Vec<Group>> = OnceLock::new();
-    // A test reads the file; the program holds no other.
-    GROUPS.get_or_init(|| serde_saphyr::from_str(LIST).unwrap_or_default())
+/// The groups, and where each of their names is looked up: a repository may declare ten thousand variables.
+struct List {
+    groups: Vec<Group>,
+    /// The group of each whole name.
+    names: HashMap<String, usize>,
+    /// Starts and ends of names, each with its group.
+    starts: Vec<(String, usize)>,
+    ends: Vec<(String, usize)>,
+}
+
+impl List {
+    fn of(groups: Vec<Group>) -> Self {
+        let mut list = Self { groups: Vec::new(), names: HashMap::new(), starts: Vec::new(), ends: Vec::new() };
+        for (at, group) in groups.iter().enumerate() {
+            for name in &group.names {
+                match (name.strip_suffix('*'), name.strip_prefix('*')) {
+                    (Some(start), _) => list.starts.push((start.to_owned(), at)),
+                    (None, Some(end)) => list.ends.push((end.to_owned(), at)),
+                    (None, None) => drop(list.names.entry(name.clone()).or_insert(at)),
+                }
+            }
+        }
+        Self { groups, ..list }
+    }
+
+    /// The first group that has the name.
+    fn group(&self, name: &str) -> Option<&Group> {
+        let starts = self.starts.iter().filter(|(start, _)| name.starts_with(start)).map(|(_, at)| *at);
+        let ends = self.ends.iter().filter(|(end, _)| name.ends_with(end)).map(|(_, at)| *at);
+        let found = self.names.get(name).copied().into_iter().chain(starts).chain(ends);
+        let is_excepted = |at: &usize| self.groups[*at].except.iter().any(|other| other == name);
+        found.filter(|at| !is_excepted(at)).min().map(|at| &self.groups[at])
+    }
 }
 
 /// What a variable of that name does to programs; none where it does nothing to them.
 pub fn unsafe_variable(name: &str) -> Option<&'static str> {
-    let matches = |pattern: &String| match (pattern.strip_suffix('*'), pattern.strip_prefix('*')) {
-        (Some(start), _) => name.starts_with(start),
-        (None, Some(end)) => name.ends_with(end),
-        (None, None) => name == pattern,
-    };
-    let is_one = |group: &&Group| group.names.iter().any(matches) && !group.except.iter().any(|other| other == name);
-    groups().iter().find(is_one).map(|group| group.reason.as_str())
+    static GROUPS: OnceLock<List> = OnceLock::new();
+    // A test reads the file; the program holds no other.
+    let list = GROUPS.get_or_init(|| List::of(serde_saphyr::from_str(LIST).unwrap_or_default()));
+    list.group(name).map(|group| group.reason.as_str())
 }
 
 #[cfg(test)]

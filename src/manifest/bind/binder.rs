@@ -35,13 +35,13 @@ pub(super) struct Host {
     pub(super) over_pooler: bool,
 }
 
-impl Binder<'_> {
+impl<'a> Binder<'a> {
     /// Whether so many comparisons are left, for the value at that place.
     pub(super) fn may_look(&self, steps: usize, origin: &Origin) -> bool {
         self.budget.spend_at(Resource::Steps, steps, origin)
     }
 
-    pub(super) fn kind(&self, service: usize) -> Option<&Kind> {
+    pub(super) fn kind(&self, service: usize) -> Option<&'a Kind> {
         self.kinds.get(&self.services[service].kind)
     }
 
@@ -120,17 +120,17 @@ impl Binder<'_> {
         if connection.bare && !self.may_be_host(&variable.name, text, service) {
             return None;
         }
-        let kind = self.kind(service)?.clone();
+        let kind = self.kind(service)?;
         let mut change = Change::new(&variable.text, connection.encoded);
-        let tls = bind_scheme(&connection, &kind, &mut change);
+        let tls = bind_scheme(&connection, kind, &mut change);
         for ((host, port), &Leads { to: service, over_pooler }) in connection.hosts.iter().zip(&leads) {
-            let kind = self.kind(service)?.clone();
+            let kind = self.kind(service)?;
             let name = self.services[service].name.clone();
             change.field(host.clone(), &name, "host");
             match port {
                 Some(port) => {
                     let number = text[port.clone()].parse().unwrap_or(0_u16);
-                    if !tls && !over_pooler && !self.listens_on(service, &kind, number) {
+                    if !tls && !over_pooler && !self.listens_on(service, kind, number) {
                         let which = format!("port {number} of {name}, of which only port {} is published", kind.port);
                         return Some((Value::Unresolved(which), None, true));
                     }
@@ -143,7 +143,7 @@ impl Binder<'_> {
                 }
             }
         }
-        self.bind_login(&connection, variable, service, &kind, &mut change);
+        self.bind_login(&connection, variable, service, kind, &mut change);
         let has_port = !connection.bare;
         Some((change.into_value(), Some(first), has_port))
     }

@@ -36,12 +36,24 @@ pub(super) struct Loader<'a> {
     folders: HashMap<PathBuf, PathBuf>,
     /// The variables of each file, by the path shown.
     variables: HashMap<PathBuf, Variables>,
+    /// Files that were parsed: many services may extend those of one file, which is then parsed once.
+    documents: HashMap<PathBuf, Parsed>,
+}
+
+/// A parsed file.
+#[derive(Clone)]
+struct Parsed {
+    source: Arc<SourceFile>,
+    /// Its first document, where it has one.
+    document: Option<Arc<Node>>,
+    /// How many values it holds: each use of the file copies them.
+    values: usize,
 }
 
 /// One file of a group that is laid over each other.
 struct Part {
     source: Arc<SourceFile>,
-    document: Node,
+    document: Arc<Node>,
     /// The file's own absolute path, for finding cycles.
     path: PathBuf,
 }
@@ -59,6 +71,7 @@ impl<'a> Loader<'a> {
             interpolated: RefCell::default(),
             folders: HashMap::new(),
             variables: HashMap::new(),
+            documents: HashMap::new(),
         }
     }
 
@@ -118,7 +131,7 @@ impl<'a> Loader<'a> {
         let parts = files
             .iter()
             .filter_map(|file| {
-                let document = file.documents.first()?.clone();
+                let document = Arc::new(file.documents.first()?.clone());
                 let path = file.folder.join(file.source.path.file_name().unwrap_or_default());
                 Some(Part { source: Arc::clone(&file.source), document, path })
             })
@@ -307,7 +320,12 @@ impl<'a> Loader<'a> {
         Some(self.interpolated(&document.0, &document.1, &folder, &variables))
     }
 
-    fn parsed(&mut self, path: &Path, at: &Origin) -> Option<(Arc<SourceFile>, Node)> {
+    fn parsed(&mut self, path: &Path, at: &Origin) -> Option<(Arc<SourceFile>, Arc<Node>)> {
+        if let Some(known) = self.documents.get(path) {
+            let known = known.clone();
+            let may = self.input.project.budget.spend_at(Resource::Values, known.values, at);
+            return known.document.filter(|_| may).map(|document| (known.source, document));
+        }
         let source = match self.input.project.read(path) {
             Ok(source) => source,
             Err(error) => {
@@ -317,7 +335,10 @@ impl<'a> Loader<'a> {
         };
         let read = parse_yaml(&source, &self.input.project.budget);
         self.diagnostics.extend(read.diagnostics);
-        read.documents.into_iter().next().map(|document| (source, document))
+        let document = read.documents.into_iter().next().map(Arc::new);
+        let parsed = Parsed { source: Arc::clone(&source), document: document.clone(), values: read.values };
+        self.documents.insert(path.to_path_buf(), parsed);
+        document.map(|document| (source, document))
     }
 
     /// What `include` names, each as a project of its own, joined with the file's own services.

@@ -1,9 +1,8 @@
 //! Data that belongs to several: `devenv up --from`, where an environment begins with another one's, and `branch:` of
 //! `services.local.yaml`, where it follows git's branches and worktrees. Nobody writes to what they share.
 
-use super::down::keep;
 use super::session::Project;
-use super::snapshot::{Standing, find_way, save, token, write_down};
+use super::snapshot::{Standing, save, write_down};
 use crate::cli::{Global, Start};
 use crate::docker::{Engine, EngineError};
 use crate::machine;
@@ -34,16 +33,17 @@ pub(super) async fn begin(
     let observed = project.observe(engine).await?;
     let from = from.map(str::to_owned).or_else(|| of_main_worktree(&project.identity, &main?, &observed, printer));
     let Some(from) = from else { return Ok(true) };
-    if plan::is_going_back(&project.identity, &observed) {
+    if plan::is_unfinished(&project.identity, &observed) {
         printer.line("an earlier run did not finish: this one goes on with the data that it was to have");
         return Ok(true);
     }
     let (source, observed) = source(project, engine, observed, &from, global, start, printer).await?;
-    let record = plan::beginning_with(&source, &token(), &project.identity, &observed);
-    let of_source = observed.records.iter().find(|one| one.record.environment == source.environment);
-    let image = of_source.map(|one| one.image_id.as_str()).filter(|id| !id.is_empty());
-    let written = engine.write_record(&record, image.or(observed.any_image()).unwrap_or_default()).await;
-    written.map(|_| true).map_err(EngineError::into_failure)
+    let project = Project { source: Some(source), ..project.clone() };
+    let desired = project.desired(&observed, &[], &[])?;
+    if let Some(head) = &desired.transition.head {
+        engine.write_record(head, "").await.map_err(EngineError::into_failure)?;
+    }
+    Ok(true)
 }
 
 /// What `from` means: a checkout's data as it is now, or a snapshot of any checkout of this project; and what the engine
@@ -113,25 +113,17 @@ fn of_main_worktree(identity: &Identity, main: &Path, observed: &Observed, print
     has_data.then_some(main)
 }
 
-/// Before another git branch's data is started: what runs on the one that is left is written down and stopped, where
-/// the new one begins is settled, and a keeper mentions everything, since what runs from then on does not. `leaving` has
-/// the services with their branches. Where the caller settles itself where the new one begins, it gets what a branch
-/// without data would begin with.
-pub(super) async fn leave(
-    project: &Project,
+/// Before another git branch's data is started: the servers of the branch that is left flush their data and stop, so that
+/// what the next branch begins with is of one moment.
+pub(super) async fn stop_other(
     engine: &Engine,
+    identity: &Identity,
     desired: &Desired,
-    leaving: &BTreeMap<String, String>,
-    settles: bool,
-) -> Result<BTreeMap<String, String>, Failure> {
+    observed: &Observed,
+) -> Result<(), Failure> {
     let fault = EngineError::into_failure;
-    let identity = &project.identity;
-    let observed = project.observe(engine).await?;
-    let ours = || {
-        let running = observed.containers_of(&identity.name).filter(|container| container.state == "running");
-        running.filter(|container| leaving.contains_key(container.service()))
-    };
-    let written = ours().filter_map(|container| {
+    let running = plan::on_other_branches(identity, observed);
+    let flushed = running.iter().filter_map(|container| {
         let service = desired.services.iter().find(|service| service.name == container.service())?;
         let mut service = service.clone();
         // Where it is published now: a start that was under way may have been decided by another run.
@@ -148,34 +140,16 @@ pub(super) async fn leave(
             }
         })
     });
-    try_join_all(written).await?;
-    try_join_all(ours().map(|container| engine.stop(&container.id, None))).await.map_err(fault)?;
-    let used = plan::data_in_use(identity, &observed);
-    let image = desired.services.iter().map(|service| &service.container.image);
-    let image = image.into_iter().find(|image| observed.images.contains_key(&image.to_string()));
-    let way = match (project.way.or_else(|| plan::known_way(identity, &observed)), image) {
-        (None, Some(image)) => match used.values().next() {
-            Some(volume) => Some(find_way(engine, identity, image, &volume.name).await?),
-            None => None,
-        },
-        (known, _) => known,
-    };
-    let begins = plan::beginning_of_branch(&token(), identity, &observed);
-    if let (Some(record), Some(image)) = (begins.as_ref().filter(|_| !settles), image) {
-        let image = observed.images.get(&image.to_string()).map_or("", |image| image.id.as_str());
-        engine.write_record(record, image).await.map_err(fault)?;
-    }
-    keep(engine, identity, way, &observed).await?;
-    Ok(begins.map(|record| record.data).unwrap_or_default())
+    try_join_all(flushed).await?;
+    try_join_all(running.iter().map(|container| engine.stop(&container.id, None))).await.map(drop).map_err(fault)
 }
 
 /// What is said of a switch to another branch.
-pub(super) fn switched(identity: &Identity, leaving: &BTreeMap<String, String>, observed: &Observed) -> Vec<String> {
+pub(super) fn switched(identity: &Identity, observed: &Observed) -> Vec<String> {
     let Some(branch) = &identity.branch else { return Vec::new() };
-    let mut lines: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    for (service, left) in leaving {
-        let mut own = observed.data_of(&identity.name);
-        let has_own = own.any(|(_, data)| data.service == *service && data.branch == *branch);
+    let mut lines: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (service, left) in plan::left_branches(identity, observed) {
+        let has_own = plan::has_own_data(&service, identity, observed);
         let line = match (has_own, left.as_str()) {
             (true, "") => format!("the data of branch {branch}"),
             (true, left) => format!("the data of branch {branch}, no longer of {left}"),

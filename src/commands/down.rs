@@ -5,7 +5,7 @@ use super::checkout::{self, Found};
 use crate::apply;
 use crate::cli::{Down, Global};
 use crate::docker::{Engine, EngineError};
-use crate::model::{Failure, Observed, Volume, Way};
+use crate::model::{Failure, Observed, Volume};
 use crate::plan::{self, Action, Desired, Identity};
 use crate::ui::Printer;
 use std::collections::BTreeSet;
@@ -42,7 +42,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], down: &Down, printer
         agree_to_delete(&services, &snapshots, down, printer)?;
     }
     if !down.volumes {
-        keep(&engine, &identity, None, &observed).await?;
+        pin(&engine, &identity, &observed).await?;
     }
     tear_down(&engine, &identity, &observed, down.volumes).await?;
     let of_services = |step: &&plan::Step| matches!(step.action, Action::Remove { .. }) && !step.service.is_empty();
@@ -77,23 +77,18 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], down: &Down, printer
     Ok(())
 }
 
-/// Leaves a container that is never started and mentions every volume, so that no clean-up takes them for unused. The
-/// new one is there before the old one goes.
-pub(super) async fn keep(
-    engine: &Engine,
-    identity: &Identity,
-    way: Option<Way>,
-    observed: &Observed,
-) -> Result<(), Failure> {
-    let Some(keeper) = plan::keeper(identity, way, observed) else { return Ok(()) };
+/// Writes a pin that mentions every volume, so that no clean-up takes them for unused. The new pin is there before the old
+/// ones go.
+pub(super) async fn pin(engine: &Engine, identity: &Identity, observed: &Observed) -> Result<(), Failure> {
+    let Some(pin) = plan::pin(identity, observed) else { return Ok(()) };
     let of_containers = observed.containers_of(&identity.name).map(|container| &container.image_id);
     let ours = observed.records.iter().filter(|one| one.record.environment == identity.name);
     // By its id: the name that it had may be another image's by now.
     let Some(image) = of_containers.chain(ours.map(|one| &one.image_id)).find(|id| !id.is_empty()) else {
         return Ok(());
     };
-    engine.write_record(&keeper, image).await.map_err(EngineError::into_failure)?;
-    for old in plan::keepers(identity, observed) {
+    engine.write_record(&pin, image).await.map_err(EngineError::into_failure)?;
+    for old in plan::pins(identity, observed) {
         engine.remove_record(old).await.map_err(EngineError::into_failure)?;
     }
     Ok(())
@@ -131,13 +126,7 @@ pub(crate) async fn tear_down(
 
 /// Carries out a plan that only removes.
 pub(super) async fn carry_out(engine: &Engine, identity: &Identity, plan: &plan::Plan) -> Result<(), Failure> {
-    let desired = Desired {
-        environment: identity.name.clone(),
-        branch: None,
-        of: identity.belonging(),
-        services: Vec::new(),
-        taken: Vec::new(),
-    };
+    let desired = Desired { environment: identity.name.clone(), of: identity.belonging(), ..Desired::default() };
     let run = apply::Run {
         engine,
         desired: &desired,

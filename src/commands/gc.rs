@@ -2,7 +2,7 @@
 
 use super::agreement::agreed;
 use super::checkout::{self, Found};
-use super::down::{carry_out, keep};
+use super::down::{carry_out, pin};
 use super::session::{Project, branch};
 use crate::cli::{Gc, Global};
 use crate::docker::Engine;
@@ -37,7 +37,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], gc: &Gc, printer: &P
     let gone = gone.unwrap_or_default();
     let names = gone.branches.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
     if gc.branches {
-        plan.append(gone.removal(), "its branch is gone");
+        plan.append(gone.removal(&identity, &observed), "its branch is gone");
     } else if !gone.volumes.is_empty() {
         printer.line(&format!("there is data of branches that are gone ({names}): `devenv gc --branches` removes it"));
     }
@@ -66,8 +66,8 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], gc: &Gc, printer: &P
                 printer.always(&said);
                 agreed(printer, "delete it?")?;
             }
-            // What is left is mentioned by another keeper, before that goes which mentions all of it.
-            keep(&engine, &identity, None, &gone.without(&observed)).await?;
+            // A new pin mentions what is left, before the pin goes that mentions all of it.
+            pin(&engine, &identity, &gone.without(&identity, &observed)).await?;
         }
         carry_out(&engine, &identity, &plan).await?;
     }

@@ -63,7 +63,8 @@ pub(crate) async fn run(
         return not_carried_out.iter().try_for_each(|line| printer.data(&format!("{line}\n")));
     }
     let mut table = Table::new(["service", "step", "", "cause"]);
-    for step in &plan.steps {
+    // A record is for the next commands; a person wants to know what happens to services and data.
+    for step in plan.steps.iter().filter(|step| !matches!(step.action, Action::Write { .. })) {
         let (verb, what) = words(step);
         table.row([step.service.as_str(), verb, &what, &step.cause]);
     }
@@ -78,6 +79,7 @@ fn words(step: &Step) -> (&'static str, String) {
     match &step.action {
         Action::Pull { image, .. } => ("pull", image.to_string()),
         Action::CreateNetwork { name, .. } => ("create network", name.clone()),
+        Action::Write { record, .. } => ("write record", record.name.clone()),
         Action::CreateVolume(volume) => ("create volume", volume.name.clone()),
         Action::Remove { name, .. } => ("remove container", name.clone()),
         Action::Create(spec) => ("create container", spec.name.clone()),

@@ -16,10 +16,9 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], reset: &Reset, print
         printer.line("nothing to reset: this environment has no data yet");
         return Ok(());
     }
-    // Nothing to begin with: a base where there is one, else an empty folder.
-    let to: BTreeMap<String, String> = now.keys().map(|service| (service.clone(), String::new())).collect();
+    let to: BTreeMap<String, Option<String>> = now.keys().map(|service| (service.clone(), None)).collect();
     stood.agree(&to, reset.yes, printer)?;
-    stood.go_back(&to, &reset.start, printer).await?;
+    stood.restore(&to, &reset.start, printer).await?;
     printer.line("every service begins anew");
     Ok(())
 }

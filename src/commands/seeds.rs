@@ -4,7 +4,7 @@ use super::child::command;
 use super::consent;
 use super::run::values;
 use super::session::Project;
-use super::up::{Starting, seeded_of};
+use super::up::Starting;
 use crate::apply::seed::{Seeding, command_failed, take_file};
 use crate::machine::{self, Digests};
 use crate::model::{
@@ -70,10 +70,11 @@ pub(super) fn to_be_taken<'a>(project: &'a Project, desired: &Desired, observed:
     let is_unknown = |name: &str| desired.services.iter().any(|wanted| wanted.name == name && wanted.volumes_unknown);
     let unknown = stack.services.iter().filter(|service| !service.seeds.is_empty() && is_unknown(&service.name));
     let services = plan::unseeded(stack, desired, observed).into_iter().chain(unknown);
+    let again = if project.cold { plan::seeded(stack, desired, observed) } else { Vec::new() };
     let mut names: Vec<&str> = services.map(|service| service.name.as_str()).collect();
-    if project.cold {
-        names.extend(seeded_of(stack, desired, observed));
-    }
+    names.extend(
+        stack.services.iter().map(|service| service.name.as_str()).filter(|name| again.iter().any(|one| one == name)),
+    );
     names.retain(|name| project.is_about(name));
     names
 }

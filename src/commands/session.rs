@@ -8,7 +8,8 @@ use crate::kinds::Kinds;
 use crate::machine::{CheckoutLock, Key, Settings, Trust};
 use crate::manifest::{self, Reading, Strictness};
 use crate::model::{
-    ContainerRole, Diagnostic, Exit, Failure, ImageRef, Located, Lock, Observed, Secret, Severity, Variable, Way,
+    ContainerRole, Diagnostic, Exit, Failure, ImageRef, Located, Lock, Observed, Record, Secret, Severity, Variable,
+    Way,
 };
 use crate::plan::{self, Choice, Desired, FixedPorts, Identity, Plan};
 use crate::resolve::versions;
@@ -385,6 +386,17 @@ impl Project {
             way: self.way,
             source: self.source.as_ref(),
         }
+    }
+
+    /// The head that sends services to other data, or to a new beginning.
+    pub(crate) fn restoring(
+        &self,
+        to: &BTreeMap<String, Option<String>>,
+        desired: &Desired,
+        observed: &Observed,
+    ) -> Option<Record> {
+        let (passwords, fresh) = (BTreeMap::new(), BTreeSet::new());
+        plan::restoring(to, desired, &self.request(observed, &passwords, &fresh))
     }
 
     /// The base layers that this project's services could start over, made or not.

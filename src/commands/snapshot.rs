@@ -1,7 +1,6 @@
 //! `devenv snapshot`: the data of all services under a name, taken at one moment, and the way back to it.
 
 use super::agreement::agreed;
-use super::branch;
 use super::checkout::{self, Opened, Wish};
 use super::down::tear_down;
 use super::session::{Project, Purpose, strictness};
@@ -47,8 +46,9 @@ pub(crate) async fn run(
         SnapshotAction::Restore { name, yes } => {
             let found = stood.named(name)?;
             stood.is_usable(&found)?;
-            stood.agree(&found.data, *yes, printer)?;
-            stood.go_back(&found.data, &start, printer).await?;
+            let to = found.data.iter().map(|(service, volume)| (service.clone(), Some(volume.clone()))).collect();
+            stood.agree(&to, *yes, printer)?;
+            stood.restore(&to, &start, printer).await?;
             printer.line(&format!("back at {name}"));
             Ok(())
         }
@@ -90,7 +90,7 @@ impl Standing {
         let Opened { project, engine, lock, observed } = checkout::open(global, &wish, printer).await?;
         let project = project.cold(start.cold);
         let user_lines = super::env_files::Main::of(&project.reading, &project.choice)?.lines;
-        if plan::is_going_back(&project.identity, &observed) {
+        if plan::is_unfinished(&project.identity, &observed) {
             let told = Diagnostic::error("unfinished", "an earlier restore, reset or `up --from` did not finish")
                 .because("it was killed, or its services did not start")
                 .help("`devenv up` finishes it");
@@ -130,30 +130,29 @@ impl Standing {
     }
 
     /// Names what goes, and asks on a terminal; elsewhere it takes `--yes`.
-    pub(super) fn agree(&self, to: &BTreeMap<String, String>, yes: bool, printer: &Printer) -> Result<(), Failure> {
+    pub(super) fn agree(
+        &self,
+        to: &BTreeMap<String, Option<String>>,
+        yes: bool,
+        printer: &Printer,
+    ) -> Result<(), Failure> {
         let data = plan::data(&self.desired, &self.observed);
         let going = data.iter().filter(|(service, _)| to.contains_key(*service));
         agree_to_discard(&going.map(|(service, volume)| (service.as_str(), volume)).collect(), yes, printer)
     }
 
-    /// Sends every service of `to` to that data, and starts them on it.
-    pub(super) async fn go_back(
+    /// Sends every service of `to` to that data, or to a new beginning, and starts them on it. From the moment that the head
+    /// is written, every `up` leads there.
+    pub(super) async fn restore(
         &self,
-        to: &BTreeMap<String, String>,
+        to: &BTreeMap<String, Option<String>>,
         start: &Start,
         printer: &Printer,
     ) -> Result<(), Failure> {
-        let leaving = plan::leaving(&self.project.identity, &self.observed);
-        // On a branch that has no data yet, services that are not sent anywhere begin with what is in use.
-        let mut all = BTreeMap::new();
-        if !leaving.is_empty() {
-            all = branch::leave(&self.project, &self.engine, &self.desired, &leaving, true).await?;
+        let head = self.project.restoring(to, &self.desired, &self.observed);
+        if let Some(head) = head {
+            self.keep(&head).await?;
         }
-        all.extend(to.clone());
-        let now = plan::data(&self.desired, &self.observed);
-        let record = plan::returning(&all, &now, &token(), &self.project.identity, &self.observed);
-        // From here on every `up` goes there; what runs is stopped while it makes what comes after.
-        self.keep(&record).await?;
         self.start_all(start, printer).await
     }
 
@@ -206,7 +205,7 @@ impl Standing {
     }
 }
 
-/// Tells one going back from every other.
+/// Tells one environment of a comparison from every other.
 pub(super) fn token() -> String {
     format!("{:x}", SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos())
 }
@@ -219,19 +218,17 @@ pub(super) fn agree_to_discard(going: &BTreeMap<&str, &String>, yes: bool, print
     if yes { Ok(()) } else { agreed(printer, "discard it?") }
 }
 
-/// Has the next start of these services begin anew, over their bases. From then on every `up` goes there.
+/// Has the next start of these services begin with their bases. From then on every `up` leads there.
 pub(super) async fn send_back(
     project: &Project,
     engine: &Engine,
+    desired: &Desired,
     going: &BTreeMap<&str, &String>,
 ) -> Result<(), Failure> {
-    let fault = EngineError::into_failure;
     let observed = project.observe(engine).await?;
-    let now = going.iter().map(|(service, volume)| ((*service).to_owned(), (*volume).clone())).collect();
-    let to = going.keys().map(|service| ((*service).to_owned(), String::new())).collect();
-    let record = plan::returning(&to, &now, &token(), &project.identity, &observed);
-    let image = observed.images.values().next().map(|image| image.id.clone()).unwrap_or_default();
-    engine.write_record(&record, &image).await.map(drop).map_err(fault)
+    let to = going.keys().map(|service| ((*service).to_owned(), None)).collect();
+    let Some(head) = project.restoring(&to, desired, &observed) else { return Ok(()) };
+    engine.write_record(&head, "").await.map(drop).map_err(EngineError::into_failure)
 }
 
 pub(super) async fn save(stood: &Standing, name: &str, start: &Start, printer: &Printer) -> Result<(), Failure> {
@@ -465,7 +462,7 @@ fn list(stood: &Standing, json: bool, printer: &Printer) -> Result<(), Failure> 
 
 async fn remove(stood: &Standing, name: &str, yes: bool, printer: &Printer) -> Result<(), Failure> {
     let found = stood.named(name)?;
-    let volumes = plan::unneeded(&found, &stood.desired, &stood.project.identity, &stood.observed);
+    let volumes = plan::unneeded(&found, &stood.project.identity, &stood.observed);
     let say = |text: &str| if yes { printer.line(text) } else { printer.always(text) };
     if volumes.is_empty() {
         say(&format!("this forgets {name}; today's data lies over what it holds, so no room is won"));

@@ -46,7 +46,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], status: &Status, pri
     };
     let used = plan::data_in_use(&identity, &observed);
     for service in used.keys() {
-        if !names.contains(service) {
+        if !names.contains(&service.as_str()) {
             names.push(service);
         }
     }
@@ -85,7 +85,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], status: &Status, pri
                 image_name(container, &observed),
                 digest(container, &observed).map(|digest| digest.chars().take(19).collect()).unwrap_or_default(),
             ],
-            None if used.contains_key(name) => {
+            None if used.contains_key(*name) => {
                 vec![(*name).to_owned(), kind_of(name), "down, its data is kept: `devenv up`".to_owned()]
             }
             None => vec![(*name).to_owned(), kind_of(name), "not made yet: `devenv up`".to_owned()],

@@ -9,12 +9,13 @@ use crate::apply;
 use crate::cli::{Global, Start, Up};
 use crate::docker::{Engine, EngineError};
 use crate::dotenv::UserLine;
-use crate::model::{Diagnostic, Event, Exit, Failure, ImageRef, Observed, Service, Stack};
-use crate::plan::{self, Action, Desired, Fields, Plan};
+use crate::model::{Diagnostic, Event, Exit, Failure, ImageRef, Observed, Way};
+use crate::plan::{self, Action, Desired, Fields, Phase, Plan, Progress, Situation};
 use crate::resolve::lock_file;
 use crate::ui::{
     Layout, Printer, Reporter, ServiceRow, env_line, not_carried_out, not_carried_out_json, production_line, ready_line,
 };
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
@@ -118,8 +119,8 @@ pub(crate) struct Starting<'a> {
     pub(crate) interrupted: Option<SystemTime>,
 }
 
-/// Observes, plans and applies; tries again with other ports where one was lost to another program meanwhile. `seen` is
-/// what the engine has, where it was asked under the same lock and nothing was done since.
+/// Carries out one phase after the other until what is desired runs, and is proven. `seen` is what the engine has, where it
+/// was asked under the same lock and nothing was done since.
 pub(crate) async fn bring_up(
     project: &Project,
     starting: &Starting<'_>,
@@ -128,98 +129,125 @@ pub(crate) async fn bring_up(
 ) -> Result<Ready, Failure> {
     // Where a killed run's containers have yet to end, it is old by then.
     let mut seen = seen.filter(|_| starting.interrupted.is_none());
-    let stack = &project.reading.stack;
-    let (mut lost, mut shown, mut pulled, mut seeded, mut left, mut kept) = (0, false, false, false, false, None);
-    loop {
-        wait_for_ends(project, starting).await?;
-        let Prepared { observed, desired, plan, warnings } =
-            prepare(project, starting.engine, starting.start, user_lines, seen.take()).await?;
-        if !shown {
-            starting.printer.diagnostics(&warnings);
-            consent::agree(project, &seeds::to_be_taken(project, &desired, &observed), starting.printer)?;
-        }
-        let leaving = if left { BTreeMap::new() } else { plan::leaving(&project.identity, &observed) };
-        let without_base = without_base(project, &desired, &observed);
-        let is_absent = |name: &str| {
-            let service = desired.services.iter().find(|service| service.name == name);
-            service.is_some_and(|service| !observed.images.contains_key(&service.container.image.to_string()))
+    let mut project = Cow::Borrowed(project);
+    let (mut progress, mut tries, mut view) = (Progress::default(), 0, None);
+    let outcome = loop {
+        wait_for_ends(&project, starting).await?;
+        let prepared = prepare(&project, starting.engine, starting.start, user_lines, seen.take()).await?;
+        let phase = phase(&project, &prepared, &progress);
+        let view = match &view {
+            Some(view) => view,
+            None => view.insert(View::begin(&project, starting, &prepared)?),
         };
-        let pulls_first = !pulled
-            && (desired.services.iter().any(|service| service.volumes_unknown)
-                || without_base.iter().any(|service| is_absent(service))
-                || choice::lacks_image(project, &desired, &observed)
-                // What runs goes on until all is here.
-                || !leaving.is_empty() && desired.services.iter().any(|service| is_absent(&service.name)));
-        let plan = if pulls_first { plan.pulls() } else { plan };
-        if !pulls_first {
-            records::repair(project, starting.engine, &desired, &observed).await?;
-            choice::keep(project, starting.engine, &desired, &observed).await?;
-        }
-        if !pulls_first && !leaving.is_empty() {
-            for line in branch::switched(&project.identity, &leaving, &observed) {
-                starting.printer.line(&line);
-            }
-            branch::leave(project, starting.engine, &desired, &leaving, false).await?;
-            left = true;
-            continue;
-        }
-        let rows: Vec<ServiceRow> = rows_of(&desired).into_iter().filter(|row| project.is_about(&row.name)).collect();
-        let layout = Layout::of(&rows).within(starting.printer.width());
-        if !starting.silent && !shown {
-            let apps = stack.apps.iter().filter(|app| !stack.left_out.contains(&app.name)).count();
-            let line = production_line(layout, &stack.sources, rows.len(), apps, &stack.left_out);
-            starting.printer.line(&line);
-            if let Some(text) = not_carried_out(&stack.services) {
-                starting.printer.line(&layout.line("", &text));
-            }
-        }
-        shown = true;
-        let reporter = match kept.take() {
-            Some(reporter) => reporter,
-            None if starting.silent => Reporter::silent(starting.printer),
-            None => Reporter::new(starting.printer, &rows),
-        };
-        let emit = |event: Event| reporter.event(&event);
-        let run = apply::Run {
-            engine: starting.engine,
-            desired: &desired,
-            mirror: project.machine.mirror.as_ref(),
-            began: starting.began,
-            timeout: starting.start.timeout,
-            emit: &emit,
-            stop: &starting.stop,
-        };
-        let anew: Vec<&str> = if project.cold && !seeded { seeded_of(stack, &desired, &observed) } else { Vec::new() };
-        let wanting: Vec<&str> = without_base.into_iter().chain(anew.iter().copied()).collect();
-        if !pulls_first && !seeded && !wanting.is_empty() {
-            let made = layers::make_bases(project, &wanting, &desired.of, project.cold, starting, &emit).await;
-            if let Err(failure) = made {
-                reporter.finish();
-                return Err(failure);
-            }
-            (seeded, kept) = (true, Some(reporter));
-            continue;
-        }
-        let applied = apply::apply(&plan, &run).await;
-        if pulls_first && applied.is_ok() {
-            pulled = true;
-            kept = Some(reporter);
-            continue;
-        }
-        reporter.finish();
-        match applied {
-            Ok(()) if lost < RETRIES && wait_for_ends(project, starting).await? => lost += 1,
-            Ok(()) => {
-                let fields = desired.fields(project.kinds(), false).map_err(manifest_failure)?;
-                return Ok(Ready { before: observed, desired, fields, layout });
-            }
-            Err(failure) if lost < RETRIES && apply::is_overtaken(&failure) => {
-                lost += 1;
+        match (&phase, carry_out(&phase, &project, starting, &prepared, view).await) {
+            (Phase::Converge(_), Ok(_)) if tries < RETRIES && wait_for_ends(&project, starting).await? => tries += 1,
+            (Phase::Converge(_), Ok(_)) => break Ok((prepared, view.layout)),
+            (Phase::Converge(_), Err(failure)) if tries < RETRIES && apply::is_overtaken(&failure) => {
+                tries += 1;
                 tokio::time::sleep(PAUSE).await;
             }
-            Err(failure) => return Err(failure),
+            (_, Err(failure)) => break Err(failure),
+            (_, Ok(None)) => {}
+            (_, Ok(way)) => project.to_mut().way = way,
         }
+        progress = progress.after(&phase);
+    };
+    view.into_iter().for_each(|view| view.reporter.finish());
+    let (Prepared { observed, desired, .. }, layout) = outcome?;
+    let fields = desired.fields(project.kinds(), false).map_err(manifest_failure)?;
+    Ok(Ready { before: observed, desired, fields, layout })
+}
+
+/// The next phase of a project.
+fn phase(project: &Project, prepared: &Prepared, progress: &Progress) -> Phase {
+    let Prepared { observed, desired, plan, .. } = prepared;
+    let situation = Situation {
+        stack: &project.reading.stack,
+        identity: &project.identity,
+        observed,
+        desired,
+        plan,
+        bases: &|| project.bases(observed),
+        way: project.way,
+        cold: project.cold,
+        bases_first: project.bases_first,
+        needs_image: choice::lacks_image(project, desired, observed),
+    };
+    plan::next(&situation, progress)
+}
+
+/// What a person sees of a run.
+struct View<'a> {
+    layout: Layout,
+    reporter: Reporter<'a>,
+}
+
+impl<'a> View<'a> {
+    /// Says what is known before anything is done, and asks for consent.
+    fn begin(project: &Project, starting: &Starting<'a>, prepared: &Prepared) -> Result<Self, Failure> {
+        let Prepared { observed, desired, warnings, .. } = prepared;
+        let printer = starting.printer;
+        printer.diagnostics(warnings);
+        consent::agree(project, &seeds::to_be_taken(project, desired, observed), printer)?;
+        for line in branch::switched(&project.identity, observed) {
+            printer.line(&line);
+        }
+        let rows: Vec<ServiceRow> = rows_of(desired).into_iter().filter(|row| project.is_about(&row.name)).collect();
+        let layout = Layout::of(&rows).within(printer.width());
+        if starting.silent {
+            return Ok(Self { layout, reporter: Reporter::silent(printer) });
+        }
+        let stack = &project.reading.stack;
+        let apps = stack.apps.iter().filter(|app| !stack.left_out.contains(&app.name)).count();
+        printer.line(&production_line(layout, &stack.sources, rows.len(), apps, &stack.left_out));
+        if let Some(text) = not_carried_out(&stack.services) {
+            printer.line(&layout.line("", &text));
+        }
+        Ok(Self { layout, reporter: Reporter::new(printer, &rows) })
     }
+}
+
+/// Carries out a phase; gives the clone mode where the phase found it out.
+async fn carry_out(
+    phase: &Phase,
+    project: &Project,
+    starting: &Starting<'_>,
+    prepared: &Prepared,
+    view: &View<'_>,
+) -> Result<Option<Way>, Failure> {
+    let Prepared { observed, desired, .. } = prepared;
+    let engine = starting.engine;
+    let emit = |event: Event| view.reporter.event(&event);
+    let run = apply::Run {
+        engine,
+        desired,
+        mirror: project.machine.mirror.as_ref(),
+        began: starting.began,
+        timeout: starting.start.timeout,
+        emit: &emit,
+        stop: &starting.stop,
+    };
+    if let Phase::Pull(plan) = phase {
+        return apply::apply(plan, &run).await.map(|()| None);
+    }
+    records::repair(project, engine, desired, observed).await?;
+    choice::keep(project, engine, desired, observed).await?;
+    match phase {
+        Phase::Pull(_) => {}
+        Phase::StopOtherBranch => branch::stop_other(engine, &project.identity, desired, observed).await?,
+        Phase::FindCloneMode(volume) => {
+            let here = |image: &&ImageRef| observed.images.contains_key(&image.to_string());
+            let image = desired.services.iter().map(|service| &service.container.image).find(here);
+            let Some(image) = image else { return Ok(Some(Way::Copy)) };
+            return snapshot::find_way(engine, &project.identity, image, volume).await.map(Some);
+        }
+        Phase::MakeBases { services, again } => {
+            let services: Vec<&str> = services.iter().map(String::as_str).collect();
+            layers::make_bases(project, &services, &desired.of, !again.is_empty(), starting, &emit).await?;
+        }
+        Phase::Converge(plan) => apply::apply(plan, &run).await?,
+    }
+    Ok(None)
 }
 
 /// Waits for what a run that was killed had told to end: until then the engine calls it running, and its server answers.
@@ -270,7 +298,7 @@ async fn reseed(project: &Project, start: &Starting<'_>, yes: bool) -> Result<()
         }
         failure
     })?;
-    if going.is_empty() { Ok(()) } else { snapshot::send_back(project, start.engine, &going).await }
+    if going.is_empty() { Ok(()) } else { snapshot::send_back(project, start.engine, &desired, &going).await }
 }
 
 pub(super) fn rows_of(desired: &Desired) -> Vec<ServiceRow> {
@@ -279,40 +307,6 @@ pub(super) fn rows_of(desired: &Desired) -> Vec<ServiceRow> {
         what: format!("{} {}", service.kind, service.version),
     };
     desired.services.iter().map(row).collect()
-}
-
-/// Services whose base is to be made before they start: those with seeds, and where several are to begin at once, all
-/// that have one and begin with nothing. An image that is not here yet has none so far.
-fn without_base<'a>(project: &'a Project, desired: &Desired, observed: &Observed) -> Vec<&'a str> {
-    let stack = &project.reading.stack;
-    let name = |service: &'a Service| service.name.as_str();
-    if !project.bases_first || project.cold {
-        return plan::unseeded(stack, desired, observed).into_iter().map(name).collect();
-    }
-    let mut empty: Vec<&str> = plan::beginning_empty(stack, desired, observed).into_iter().map(name).collect();
-    if !empty.is_empty() {
-        let bases = project.bases(observed);
-        let image =
-            |service: &str| desired.services.iter().find(|one| one.name == service).map(|one| &one.container.image);
-        let is_absent =
-            |service: &str| image(service).is_some_and(|image| !observed.images.contains_key(&image.to_string()));
-        let is_missing =
-            |service: &str| bases.iter().any(|base| base.service() == service && base.record(observed).is_none());
-        empty.retain(|service| is_absent(service) || is_missing(service));
-    }
-    empty
-}
-
-/// Services whose new data would begin with a seeded base that is there already.
-pub(super) fn seeded_of<'a>(stack: &'a Stack, desired: &Desired, observed: &Observed) -> Vec<&'a str> {
-    let begins = |name: &str| {
-        let wanted = desired.services.iter().find(|wanted| wanted.name == name);
-        wanted.and_then(|wanted| wanted.volumes.first()).is_some_and(|volume| {
-            volume.over.is_some() && !observed.volumes.iter().any(|known| known.name == volume.name)
-        })
-    };
-    let seeded = stack.services.iter().filter(|service| !service.seeds.is_empty());
-    seeded.map(|service| service.name.as_str()).filter(|name| begins(name)).collect()
 }
 
 /// What is decided before anything is done.

@@ -4,12 +4,12 @@
 //! to change, [`SCHEMA`] grows, and what an older release wrote is still read.
 
 use crate::model::{
-    BaseKey, Belonging, ContainerRole, Data, Lease, Owner, Parent, PendingRestore, Record, Says, ServiceContainer,
+    BaseKey, Belonging, ContainerRole, Data, Entry, Head, Lease, Owner, Parent, Record, Says, ServiceContainer,
     VolumeRole, Way,
 };
 use std::collections::{BTreeMap, HashMap};
 
-/// What this release writes. 0.1.0 wrote no number, which is 1; 2 differs from it in nothing but the number.
+/// The schema that this release writes. 0.1.0 wrote no number, which is 1, and no heads.
 pub(super) const SCHEMA: u32 = 2;
 
 /// Labels by name.
@@ -35,7 +35,7 @@ pub mod label {
     pub const DECLARED: &str = "dev.devenv.declared";
     /// The published port on loopback, on volumes too, so that it survives `down`.
     pub const PORT: &str = "dev.devenv.port";
-    /// On a volume that was begun beside an older one of the same version: how many there were with it.
+    /// On a service's volume, where it is not 1: the sequence number of the head that it was made for.
     pub const GENERATION: &str = "dev.devenv.generation";
     /// On everything of `devenv run --ephemeral`.
     pub const EPHEMERAL: &str = "dev.devenv.ephemeral";
@@ -57,7 +57,7 @@ pub mod label {
     pub const FOLDER: &str = "dev.devenv.folder";
     /// On a volume that began with another environment's data: that environment, whose login it has at first.
     pub const FROM: &str = "dev.devenv.from";
-    /// On a service's volume, and on the record of a restore: the git branch whose data it is, where data follows them.
+    /// On a service's volume, and on a head: the git branch whose data it is, where data follows them.
     pub const BRANCH: &str = "dev.devenv.branch";
     /// On a service's volume: a hash of the seeds of which its data was made.
     pub const SEEDS: &str = "dev.devenv.seeds";
@@ -69,10 +69,12 @@ pub mod label {
     pub const KEEPER: &str = "dev.devenv.keeper";
     /// On the record of a snapshot: its name.
     pub const SNAPSHOT: &str = "dev.devenv.snapshot";
-    /// On the record of a pending restore, and on the volumes made for it: which one.
-    pub const RESTORED: &str = "dev.devenv.restored";
-    /// On the record of a pending restore: the volumes whose data it discards.
-    pub const DISCARDS: &str = "dev.devenv.discards";
+    /// On a head: its sequence number.
+    pub const HEAD: &str = "dev.devenv.head";
+    /// On a head: the data of each service, as JSON: `[{"service":…,"volumes":[…],"parent":…, …}]`.
+    pub const ENTRIES: &str = "dev.devenv.entries";
+    /// On a head: volumes that stay, though no service uses them.
+    pub const KEPT: &str = "dev.devenv.kept";
     /// On the record of what the user chose for a checkout on the command line: that, with a keyed hash before it.
     pub const CHOICE: &str = "dev.devenv.choice";
     /// On a container that copies: the volume that is not whole as long as the container is there.
@@ -129,7 +131,6 @@ pub(super) fn of_volume(of: &Belonging, role: &VolumeRole) -> Labels {
             labels
                 .say(label::GENERATION, &if data.generation > 1 { data.generation.to_string() } else { String::new() });
             labels.say(label::BRANCH, &data.branch);
-            labels.say(label::RESTORED, data.restored.as_deref().unwrap_or_default());
             labels.say(label::SEEDS, &data.seeds);
             labels.say(label::FROM, data.from.as_deref().unwrap_or_default());
             if let Some(parent) = &data.parent {
@@ -156,10 +157,11 @@ pub(super) fn of_record(record: &Record, now: i64) -> Labels {
     }
     match &record.says {
         Says::Snapshot(name) => labels.say(label::SNAPSHOT, name),
-        Says::Restore(restore) => {
-            labels.say(label::RESTORED, &restore.token);
-            labels.say(label::DISCARDS, &restore.discards.join(","));
-            labels.say(label::BRANCH, &restore.branch);
+        Says::Head(head) => {
+            labels.say(label::HEAD, &head.sequence.to_string());
+            labels.say(label::BRANCH, &head.branch);
+            labels.say(label::ENTRIES, &entries_text(&head.entries));
+            labels.say(label::KEPT, &head.kept.join(","));
         }
         Says::Pin => labels.say(label::KEEPER, "true"),
         Says::Choice(text) => {
@@ -171,6 +173,35 @@ pub(super) fn of_record(record: &Record, now: i64) -> Labels {
         }
     }
     labels.0
+}
+
+fn entries_text(entries: &[Entry]) -> String {
+    let entry = |one: &Entry| {
+        serde_json::json!({
+            "service": one.service,
+            "kind": one.kind,
+            "version": one.version,
+            "sequence": one.sequence,
+            "volumes": one.volumes,
+            "parent": one.parent,
+        })
+    };
+    serde_json::Value::from_iter(entries.iter().map(entry)).to_string()
+}
+
+/// An entry that cannot be read names no volume.
+fn entries_of(text: &str) -> Vec<Entry> {
+    let entry = |one: &serde_json::Value| {
+        let text = |key: &str| one[key].as_str().unwrap_or_default().to_owned();
+        let volumes =
+            one["volumes"].as_array().into_iter().flatten().filter_map(|name| Some(name.as_str()?.to_owned()));
+        let parent = one["parent"].as_str().map(str::to_owned);
+        let (service, kind, version) = (text("service"), text("kind"), text("version"));
+        let sequence = one["sequence"].as_u64().unwrap_or_default();
+        Entry { service, kind, version, sequence, volumes: volumes.collect(), parent }
+    };
+    let all: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+    all.as_array().into_iter().flatten().map(entry).collect()
 }
 
 struct Written(Labels);
@@ -297,7 +328,6 @@ impl Read {
                 port: self.get(label::PORT).parse().ok(),
                 generation: self.get(label::GENERATION).parse().unwrap_or(1),
                 branch: self.text(label::BRANCH),
-                restored: self.some(label::RESTORED),
                 seeds: self.text(label::SEEDS),
                 from: self.some(label::FROM),
                 parent: self.parent(),
@@ -333,11 +363,12 @@ impl Read {
             Says::Base { base: self.some(label::BASE)?, parent: self.parent()? }
         } else if self.has(label::SNAPSHOT) {
             Says::Snapshot(self.text(label::SNAPSHOT))
-        } else if self.has(label::RESTORED) {
-            Says::Restore(PendingRestore {
-                token: self.text(label::RESTORED),
-                discards: self.list(label::DISCARDS),
+        } else if self.has(label::HEAD) {
+            Says::Head(Head {
                 branch: self.text(label::BRANCH),
+                sequence: self.get(label::HEAD).parse().unwrap_or_default(),
+                entries: entries_of(self.get(label::ENTRIES)),
+                kept: self.list(label::KEPT),
             })
         } else if self.has(label::CHOICE) {
             Says::Choice(self.text(label::CHOICE))
@@ -409,12 +440,11 @@ mod tests {
             port: Some(5432),
             generation: 3,
             branch: "main".to_owned(),
-            restored: Some("token".to_owned()),
             seeds: "hash".to_owned(),
             from: Some("shop-2".to_owned()),
             parent: Some(parent()),
         };
-        let first = Data { generation: 1, restored: None, from: None, parent: None, ..data.clone() };
+        let first = Data { generation: 1, from: None, parent: None, ..data.clone() };
         let roles = [
             VolumeRole::Data(data),
             VolumeRole::Data(first),
@@ -431,14 +461,20 @@ mod tests {
 
     #[test]
     fn a_record_is_read_as_it_was_written() {
-        let restore = PendingRestore {
-            token: "t".to_owned(),
-            discards: vec!["a".to_owned(), "b".to_owned()],
-            branch: "m".to_owned(),
+        let entry = Entry {
+            service: "db".to_owned(),
+            kind: "postgres".to_owned(),
+            version: "17".to_owned(),
+            sequence: 6,
+            volumes: vec!["a".to_owned()],
+            parent: Some("b".to_owned()),
         };
+        let second = Entry { service: "mail".to_owned(), parent: None, ..entry.clone() };
+        let (entries, kept) = (vec![entry, second], vec!["c".to_owned(), "d".to_owned()]);
+        let head = Head { branch: "m".to_owned(), sequence: 7, entries, kept };
         let all = [
             Says::Snapshot("one".to_owned()),
-            Says::Restore(restore),
+            Says::Head(head),
             Says::Pin,
             Says::Choice("signed".to_owned()),
             Says::Choice(String::new()),

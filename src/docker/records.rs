@@ -27,8 +27,15 @@ const MAX_SIZE: usize = 64 * 1024 * 1024;
 impl Engine {
     /// Writes a record down, and gives the id of its container. One of that name that is there already is a conflict.
     /// `image_id` is an image that is here.
+    ///
+    /// A head has no container, for one costs an engine more than all other requests of a start: the containers of services
+    /// tell the same as long as they are there, and pins mention its volume after that. Its name follows from its content, so
+    /// that writing it twice changes nothing.
     pub async fn write_record(&self, record: &Record, image_id: &str) -> Result<String, EngineError> {
         let labels = labels::of_record(record, now());
+        if record.head().is_some() {
+            return self.write_volume(&record.volume(), labels).await.map(|()| String::new());
+        }
         let own = Mount {
             volume_options: Some(MountVolumeOptions {
                 no_copy: Some(true),
@@ -55,12 +62,11 @@ impl Engine {
         if one.id.is_empty() {
             return self.write_record(&one.record, image_id).await.map(drop);
         }
-        let name = one.record.volume();
-        let request = VolumeCreateRequest {
-            name: Some(name.clone()),
-            labels: Some(labels::of_record(&one.record, one.created)),
-            ..Default::default()
-        };
+        self.write_volume(&one.record.volume(), labels::of_record(&one.record, one.created)).await
+    }
+
+    async fn write_volume(&self, name: &str, labels: labels::Labels) -> Result<(), EngineError> {
+        let request = VolumeCreateRequest { name: Some(name.to_owned()), labels: Some(labels), ..Default::default() };
         self.work(format!("make the volume {name}"), self.docker.create_volume(request)).await.map(drop)
     }
 

@@ -155,12 +155,10 @@ pub struct Data {
     pub version: String,
     /// The port that the service was published on last.
     pub port: Option<u16>,
-    /// How many volumes of the same service and version there were with it, from 1.
+    /// The sequence number of the head that it was made for, from 1. (0.1.0 counted the volumes of the service.)
     pub generation: u64,
     /// The git branch whose data it is; empty where data follows no branches.
     pub branch: String,
-    /// The pending restore that it was made for.
-    pub restored: Option<String>,
     /// A hash of the seeds of which it was made; empty where there were none.
     pub seeds: String,
     /// The environment whose logins it had at first, where that is another one.
@@ -215,11 +213,11 @@ pub struct Record {
 /// What a record says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Says {
+    /// Which volumes the services of an environment have.
+    Head(Head),
     /// Under this name the data is kept as it is.
     Snapshot(String),
-    /// The services are to go on with the data that it names: the next start carries that out.
-    Restore(PendingRestore),
-    /// The volumes are somebody's, and the services ran on these last.
+    /// The volumes are in use, though no container of a service mentions them.
     #[default]
     Pin,
     /// What the user chose on the command line, signed; empty for the container that keeps standard input.
@@ -233,15 +231,36 @@ pub enum Says {
     },
 }
 
-/// Where the services of an environment are to go on.
+/// Which volumes the services of an environment have on one git branch: a ref, as git has them. A head never changes; a
+/// newer one takes its place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PendingRestore {
-    /// Tells it from every other.
-    pub token: String,
-    /// The volumes whose data goes once it is carried out.
-    pub discards: Vec<String>,
-    /// The git branch that it was asked for on; empty where data follows no branches.
+pub struct Head {
+    /// The git branch; empty where data follows no branches.
     pub branch: String,
+    /// Counts the heads of the environment over all its branches. The highest of a branch counts, and the highest of all is
+    /// the one that was used last. 0 for a head that no record says.
+    pub sequence: u64,
+    /// The data of each service, of each major version that it had.
+    pub entries: Vec<Entry>,
+    /// Volumes that stay, though no service uses them: the data beside which a service started fresh.
+    pub kept: Vec<String>,
+}
+
+/// The data of one service, of one major version.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Entry {
+    /// The service's name.
+    pub service: String,
+    /// The service's kind.
+    pub kind: String,
+    /// The major version that writes it, where another one cannot read it; else empty.
+    pub version: String,
+    /// The sequence number of the head that named its volumes first.
+    pub sequence: u64,
+    /// The volumes: one, or one for each folder that the image declares. They may not be there yet.
+    pub volumes: Vec<String>,
+    /// The volume with whose data they begin, as long as they are not there; none is a base, or an empty folder.
+    pub parent: Option<String>,
 }
 
 /// A record as the engine has it: twice, as an empty volume, which no clean-up of containers takes, and as a container that
@@ -409,10 +428,10 @@ impl Record {
         }
     }
 
-    /// The pending restore that it is; none where it is none.
-    pub fn restore(&self) -> Option<&PendingRestore> {
+    /// The head that it is; none where it is none.
+    pub fn head(&self) -> Option<&Head> {
         match &self.says {
-            Says::Restore(restore) => Some(restore),
+            Says::Head(head) => Some(head),
             _ => None,
         }
     }

@@ -3,7 +3,7 @@
 //! A choice (`-f`, `--env-file`) holds until another one is made. It is kept as a record: a container that is never
 //! started, whose label says it. Only a label that this machine's key has signed is believed.
 
-use super::snapshots::kept_of;
+use super::data::reach::records_of;
 use super::{Identity, names};
 use crate::machine::Key;
 use crate::model::{Observed, ObservedRecord, Record, Says};
@@ -90,7 +90,7 @@ pub fn choosing(choice: &Choice, identity: &Identity, observed: &Observed) -> Op
 
 /// Every record of a choice that an environment has, those that count no more too.
 pub fn choices<'o>(identity: &Identity, observed: &'o Observed) -> impl Iterator<Item = &'o ObservedRecord> + use<'o> {
-    kept_of(&identity.name, observed).filter(|one| matches!(one.record.says, Says::Choice(_)))
+    records_of(&identity.name, observed).filter(|one| matches!(one.record.says, Says::Choice(_)))
 }
 
 fn read(text: &str, identity: &Identity) -> Option<Kept> {

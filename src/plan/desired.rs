@@ -1,13 +1,16 @@
 //! What the engine should run for a stack: every name, port, password, file and argument decided.
 
+use super::data::heads::NextHead;
+use super::data::layers::lay;
+use super::data::transition::Transition;
 use super::logins::{Login, Logins};
 use super::ports::{FixedPorts, PortTaken, Ports, own_address};
 use super::{Field, Fields, Identity, names, render_fields};
 use crate::kinds::{FIELD_FUEL, FILE_FUEL, Family, Kind, Kinds, templates};
 use crate::model::{
     Belonging, ContainerRole, ContainerSpec, Data, Diagnostic, Endpoint, File, FileContent, ImageRef, Located, Mount,
-    Observed, Origin, Protocol, Publish, Secret, Service, ServiceContainer, Setting, Stack, Volume, VolumeRole,
-    VolumeSpec, Wanted, Way,
+    Observed, Origin, Protocol, Publish, Secret, Service, ServiceContainer, Setting, Stack, VolumeRole, VolumeSpec,
+    Wanted, Way,
 };
 use minijinja::{Environment, context};
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,18 +51,18 @@ pub struct Source {
 }
 
 /// What should run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Desired {
     /// The environment's name, which its network has too.
     pub environment: String,
-    /// The git branch whose data it is to have, where data follows branches.
-    pub branch: Option<String>,
     /// Whose everything of the environment is.
     pub of: Belonging,
     /// Its services, in the stack's order.
     pub services: Vec<DesiredService>,
     /// Ports that the user set and something else has.
     pub taken: Vec<PortTaken>,
+    /// From the head that counts to the one that names these services' volumes.
+    pub transition: Transition,
 }
 
 /// One service that should run.
@@ -172,8 +175,19 @@ impl DesiredService {
 
 /// Decides what should run. Faults are mistakes of a kind's file or of a version that its templates cannot use.
 pub fn desired(stack: &Stack, request: &Request<'_>) -> Result<Desired, Vec<Diagnostic>> {
+    let (mut desired, next) = desired_services(stack, request)?;
+    desired.transition = Transition::to(next.finish(), &desired.services, request.identity, request.observed);
+    Ok(desired)
+}
+
+/// The services alone, and the head that names their volumes.
+pub(super) fn desired_services<'a>(
+    stack: &Stack,
+    request: &'a Request<'a>,
+) -> Result<(Desired, NextHead<'a>), Vec<Diagnostic>> {
     let identity = request.identity;
     let of = identity.belonging();
+    let mut next = NextHead::of(request);
     let mut ports = Ports::new(identity, request.observed, request.is_free, request.fixed_ports);
     ports.reserve(stack.services.iter().filter_map(|service| service.port.as_ref()).map(|port| port.value));
     let (mut services, mut taken, mut faults) = (Vec::new(), Vec::new(), Vec::new());
@@ -187,9 +201,10 @@ pub fn desired(stack: &Stack, request: &Request<'_>) -> Result<Desired, Vec<Diag
         };
         let management = management(service, request.kinds);
         let management = management.map(|port| (port, ports.choose_further(&service.name, port)));
-        match desired_service(service, address, management, &of, request) {
+        match desired_service(service, address, management, &of, &mut next, request) {
             Ok(wanted) => {
-                let mut wanted = super::layers::lay(wanted, service, request);
+                let from = next.parent_of(&service.name, wanted.data());
+                let mut wanted = lay(wanted, from.as_deref(), service, request);
                 // A server without an administrator makes nothing of an empty folder, so nothing of it can be half made.
                 let initialises = wanted.admin.is_some();
                 for volume in &mut wanted.volumes {
@@ -202,8 +217,9 @@ pub fn desired(stack: &Stack, request: &Request<'_>) -> Result<Desired, Vec<Diag
             Err(fault) => faults.push(fault),
         }
     }
-    let desired = Desired { environment: identity.name.clone(), branch: identity.branch.clone(), of, services, taken };
-    if faults.is_empty() { Ok(desired) } else { Err(faults) }
+    let environment = identity.name.clone();
+    let desired = Desired { environment, of, services, taken, transition: Transition::default() };
+    if faults.is_empty() { Ok((desired, next)) } else { Err(faults) }
 }
 
 fn choose_address(service: &Service, request: &Request<'_>, ports: &mut Ports<'_>) -> Result<(IpAddr, u16), PortTaken> {
@@ -232,6 +248,7 @@ fn desired_service(
     (host, port): (IpAddr, u16),
     management: Option<(u16, u16)>,
     of: &Belonging,
+    next: &mut NextHead<'_>,
     request: &Request<'_>,
 ) -> Result<DesiredService, Diagnostic> {
     let kind_fault = |what: String| {
@@ -273,7 +290,7 @@ fn desired_service(
     }
 
     let data_major = if kind.data_follows_major { major } else { None };
-    let volumes = volumes(service, family, data_major, port, of, request);
+    let volumes = volumes(service, family, data_major, port, of, next, request);
     let mut publish = vec![Publish { container_port: kind_port(kind, service), host_ip: host, host_port: port }];
     publish.extend(management.map(|(container_port, host_port)| Publish {
         container_port,
@@ -442,41 +459,37 @@ fn volumes(
     data_major: Option<u64>,
     port: u16,
     of: &Belonging,
+    next: &mut NextHead<'_>,
     request: &Request<'_>,
 ) -> Vec<(VolumeSpec, String)> {
     let version = data_major.map_or_else(String::new, |major| major.to_string());
     let of_image = service.image.as_ref().and_then(|image| request.observed.images.get(&image.value.to_string()));
     // An included app keeps its data where its image says.
     let of_image = of_image.map(|image| image.volumes.as_slice()).unwrap_or_default();
-    let folder = family.data_folder(service.version.major());
-    // What lies in several volumes is laid over nothing, and belongs to no branch.
-    let is_one = folder.is_some() || of_image.len() == 1;
-    let branch = request.identity.branch.as_deref().filter(|_| is_one);
-    let turn = super::snapshots::turn(service, &version, branch, request);
-    let generation = turn.generation;
-    let data = Data {
-        service: service.name.clone(),
-        kind: service.kind.clone(),
-        version: version.clone(),
-        port: Some(port),
-        generation,
-        branch: turn.branch.clone(),
-        restored: turn.restored.clone(),
-        ..Data::default()
+    let folders: Vec<(Option<u64>, &str)> = match family.data_folder(service.version.major()) {
+        Some(folder) => vec![(None, folder)],
+        None => (0..).map(Some).zip(of_image.iter().map(String::as_str)).collect(),
     };
-    let spec = |part: Option<u64>| {
-        let environment = &request.identity.name;
-        let old = names::old_volume(environment, &service.name, data_major, part, generation);
-        let same =
-            |known: &Data| (&known.service, &known.kind, &known.version) == (&data.service, &data.kind, &data.version);
-        let is_there = request.observed.volume(&old).and_then(Volume::data).is_some_and(same);
-        let name = if is_there { old } else { names::volume(environment, &service.name, data_major, part, generation) };
-        VolumeSpec { name, of: of.clone(), role: VolumeRole::Data(data.clone()), over: None, unproven: false }
-    };
-    match folder {
-        Some(folder) => vec![(spec(None), folder.to_owned())],
-        None => (0..).zip(of_image).map(|(part, folder)| (spec(Some(part)), folder.clone())).collect(),
+    if folders.is_empty() {
+        return Vec::new();
     }
+    let parts: Vec<Option<u64>> = folders.iter().map(|(part, _)| *part).collect();
+    let entry = next.settle(&service.name, &service.kind, &version, &parts);
+    let volume = |name: &String| {
+        let role = VolumeRole::Data(Data {
+            service: service.name.clone(),
+            kind: service.kind.clone(),
+            version: version.clone(),
+            port: Some(port),
+            generation: entry.sequence,
+            // Data in several volumes is layered on nothing, so the branches share it.
+            branch: if parts.len() == 1 { next.branch().to_owned() } else { String::new() },
+            ..Data::default()
+        });
+        VolumeSpec { name: name.clone(), of: of.clone(), role, over: None, unproven: false }
+    };
+    let volumes = entry.volumes.iter().map(volume);
+    volumes.zip(folders).map(|(volume, (_, folder))| (volume, folder.to_owned())).collect()
 }
 
 /// Hashes a container's configuration again, after a change to it.

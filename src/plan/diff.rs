@@ -1,10 +1,11 @@
 //! From what the engine runs to what the stack wants: the steps, each with its cause.
 
+use super::data::reach::records_of;
 use super::desired::joined;
 use super::{Desired, DesiredService, Identity};
 use crate::model::{
-    Belonging, Container, ContainerSpec, Diagnostic, ImageRef, Observed, ObservedRecord, Volume, VolumeSpec, Way,
-    shell_words,
+    Belonging, Container, ContainerSpec, Diagnostic, ImageRef, Observed, ObservedRecord, Record, Volume, VolumeSpec,
+    Way, shell_words,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -45,6 +46,13 @@ pub enum Action {
         name: String,
         /// Whose it is.
         of: Belonging,
+    },
+    /// Writes a record: a head, or a pin.
+    Write {
+        /// The record.
+        record: Box<Record>,
+        /// An image that is here, by its id, for the container of a pin.
+        image: String,
     },
     /// Makes a volume.
     CreateVolume(Box<VolumeSpec>),
@@ -179,13 +187,22 @@ pub fn diff(desired: &Desired, observed: &Observed, fresh: &BTreeSet<String>) ->
         return Err(refusals);
     }
     let mut plan = Plan::default();
+    let image = observed.any_image().unwrap_or_default().to_owned();
+    let write = |record: &Record| Action::Write { record: Box::new(record.clone()), image: image.clone() };
+    let head = desired.transition.head.as_ref();
+    let head = head.map(|head| plan.add("", write(head), "it names the volumes of all services", Vec::new()));
+    let pin = desired.transition.pin.as_ref();
+    let pin = pin
+        .map(|pin| plan.add("", write(pin), "it protects data that no service uses now", head.into_iter().collect()));
+    let records = Records { head, pin };
     let mut ours: Vec<&Container> = observed.containers_of(&desired.environment).collect();
     ours.sort_by(|one, other| one.name.cmp(&other.name));
 
     // Whatever the manifest no longer declares goes first, so that its port and name are free.
     for container in &ours {
         if !desired.services.iter().any(|wanted| wanted.name == container.service()) {
-            remove(&mut plan, container, "it is no longer wanted here; its data is kept", Vec::new());
+            let cause = "it is no longer wanted here; its data is kept";
+            remove(&mut plan, container, cause, pin.into_iter().collect());
         }
     }
     let networks = observed.networks.iter().filter(|network| network.name == desired.environment).count();
@@ -202,9 +219,9 @@ pub fn diff(desired: &Desired, observed: &Observed, fresh: &BTreeSet<String>) ->
     for service in &desired.services {
         let existing: Vec<&Container> =
             ours.iter().copied().filter(|container| container.service() == service.name).collect();
-        plan_service(&mut plan, service, &existing, observed, (network, no_network), &mut pulls);
+        plan_service(&mut plan, service, &existing, observed, (network, no_network), &records, &mut pulls);
     }
-    super::snapshots::finish(&mut plan, desired, observed);
+    desired.transition.finish(&mut plan, observed);
     Ok(plan)
 }
 
@@ -231,8 +248,15 @@ pub fn teardown(identity: &Identity, observed: &Observed, volumes: bool) -> Plan
             plan.add(container.service(), action, "the environment goes down", Vec::new())
         })
         .collect();
-    for record in super::snapshots::everything_kept(&identity.name, observed).filter(|_| volumes) {
-        containers.push(plan.forget(record, "the environment goes down", Vec::new()));
+    // A pin mentions the volumes of heads, so every container of a record goes before the first volume.
+    let records: Vec<&ObservedRecord> = records_of(&identity.name, observed).filter(|_| volumes).collect();
+    for one in records.iter().filter(|one| !one.id.is_empty()) {
+        let action = Action::Remove { id: one.id.clone(), name: one.record.name.clone(), grace: None };
+        containers.push(plan.add("", action, "the environment goes down", Vec::new()));
+    }
+    for one in records {
+        let action = Action::RemoveVolume { name: one.record.volume() };
+        plan.add("", action, "the environment goes down", containers.clone());
     }
     for network in observed.networks.iter().filter(|network| is_ours(&network.of)) {
         let action = Action::RemoveNetwork { id: network.id.clone(), name: network.name.clone() };
@@ -263,12 +287,19 @@ fn remove(plan: &mut Plan, container: &Container, cause: &str, after: Vec<usize>
     plan.add(container.service(), action, cause, after)
 }
 
+/// The steps that write records, by their indices.
+struct Records {
+    head: Option<usize>,
+    pin: Option<usize>,
+}
+
 fn plan_service(
     plan: &mut Plan,
     service: &DesiredService,
     existing: &[&Container],
     observed: &Observed,
     (network, no_network): (Option<usize>, bool),
+    records: &Records,
     pulls: &mut BTreeMap<String, usize>,
 ) {
     let name = service.name.as_str();
@@ -315,12 +346,14 @@ fn plan_service(
             let why = "an earlier start did not finish".to_owned();
             change(service, container, observed, network.is_some()).unwrap_or(why)
         };
-        before_create.push(remove(plan, container, &why, after_pull.clone()));
+        let after = after_pull.iter().copied().chain(records.pin).collect();
+        before_create.push(remove(plan, container, &why, after));
         cause = why;
     }
     for volume in &service.volumes {
         let there = observed.volume(&volume.name).is_some();
-        let mut before = after_pull.clone();
+        // A volume that no head names would be nobody's.
+        let mut before: Vec<usize> = after_pull.iter().copied().chain(records.head).collect();
         let fillers: Vec<&Container> = observed.containers.iter().filter(|one| one.fills() == volume.name).collect();
         if !fillers.is_empty() {
             // Where it is copied again, the one that only says that it is not complete stays until it is: the engine may
@@ -336,8 +369,8 @@ fn plan_service(
             }
         } else if failed.contains(volume.name.as_str()) {
             let action = Action::RemoveVolume { name: volume.name.clone() };
-            let after = before_create.clone();
-            before = vec![plan.add(name, action, "its server ended before it had made all of it", after)];
+            before.extend(before_create.iter().copied().filter(|index| !after_pull.contains(index)));
+            before = vec![plan.add(name, action, "its server ended before it had made all of it", before)];
         } else if there {
             continue;
         }

@@ -86,6 +86,14 @@ impl Identity {
         Self { name, root: root.to_owned(), ephemeral: true, key, lease: None, branch: None }
     }
 
+    /// Tells users of one engine apart: what others may see of this machine's key.
+    pub fn machine(&self) -> String {
+        self.key.public_id()[..8].iter().fold(String::new(), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+    }
+
     /// A stable number for something of this environment, for choosing ports and addresses.
     pub fn number(&self, what: &str) -> u64 {
         let mac = self.key.mac(&[b"number", self.name.as_bytes(), what.as_bytes()]);

@@ -3,43 +3,43 @@
 //! Everything here is pure: the same stack, observation and machine key give the same plan, and every decision of
 //! `up` is made here.
 
-mod bases;
-mod branches;
 mod choice;
+mod data;
 mod desired;
 mod diff;
 mod endpoint;
-mod garbage;
 mod identity;
 mod kept;
-mod layers;
 mod listed;
 mod logins;
 mod names;
 mod overrides;
+mod phases;
 mod platform;
 mod ports;
-mod snapshots;
 #[cfg(test)]
 mod tests;
 mod withdrawn;
 
-pub use bases::{Base, base};
-pub use branches::{Gone, beginning_of_branch, beginning_with, data_in_use, gone, leaving};
 pub use choice::{Choice, choices, choosing, chosen, environments_of, input_for, input_of_choice};
+pub use data::bases::{Base, base};
+pub use data::branches::{Gone, gone, has_own_data, left_branches, on_other_branches};
+pub use data::garbage::{garbage, stale};
+pub use data::heads::data_in_use;
+pub use data::layers::{Extent, beginning_empty, extents, flattened, reseedable, unseeded};
+pub use data::pins::{pin, pins, unprotected};
+pub use data::snapshots::{
+    Snapshot, data, is_unfinished, known_way, records_of_project, restoring, saving, snapshots, unneeded, unusable,
+};
+pub use data::transition::Transition;
 pub use desired::{Desired, DesiredService, Request, Source, desired, image_of};
 pub use diff::{Action, Plan, Step, diff, shared, teardown};
 pub use endpoint::{Field, Fields, render_fields, render_value};
-pub use garbage::{garbage, stale};
 pub use identity::{Identity, lease_of, slug};
 pub use kept::{KeptStack, kept, kept_stack};
-pub use layers::{Extent, beginning_empty, extents, flattened, reseedable, unseeded};
 pub use listed::{Listed, listed};
 pub use overrides::{Override, overrides, reach_the_same};
+pub use phases::{Phase, Progress, Situation, next, seeded};
 pub use platform::{platform_mismatch, platform_mismatches};
 pub use ports::{FixedPorts, PortTaken};
-pub use snapshots::{
-    Snapshot, data, is_going_back, keeper, keepers, known_way, records_of_project, returning, saving, snapshots,
-    unneeded, unprotected, unusable,
-};
 pub use withdrawn::{instead, withdrawn_image, withdrawn_images};

@@ -24,27 +24,9 @@ pub(super) fn volume(
     generation: u64,
 ) -> String {
     let name = format!("{environment}-{}", encoded(service));
-    with_marks(name, [(".v", major), (".n", part), (".g", further(generation))])
-}
-
-/// The same as 0.1.0 named it. Its data is gone on with under that name.
-pub(super) fn old_volume(
-    environment: &str,
-    service: &str,
-    major: Option<u64>,
-    part: Option<u64>,
-    generation: u64,
-) -> String {
-    with_marks(format!("{environment}-{service}"), [("-", major), ("-", part), (".", further(generation))])
-}
-
-/// The first volume of a service has no number.
-fn further(generation: u64) -> Option<u64> {
-    Some(generation).filter(|generation| *generation > 1)
-}
-
-fn with_marks(name: String, marks: [(&str, Option<u64>); 3]) -> String {
-    marks.into_iter().fold(name, |name, (mark, number)| match number {
+    // The first volume of a service has no number.
+    let generation = Some(generation).filter(|generation| *generation > 1);
+    [(".v", major), (".n", part), (".g", generation)].into_iter().fold(name, |name, (mark, number)| match number {
         Some(number) => format!("{name}{mark}{number}"),
         None => name,
     })
@@ -88,7 +70,6 @@ mod tests {
         assert_eq!(volume("shop-1", "cache", None, None, 3), "shop-1-cache.g3");
         assert_eq!(volume("shop-1", "mail", None, Some(1), 1), "shop-1-mail.n1");
         assert_eq!(record("shop-1", "snapshot", "before.migration"), "shop-1.snapshot.xbefore.2emigration");
-        assert_eq!(old_volume("shop-1", "db", Some(17), None, 2), "shop-1-db-17.2");
     }
 
     #[test]

@@ -65,6 +65,7 @@ fn running(desired: &Desired) -> Observed {
     let mut observed = Observed { platform: "linux/amd64".into(), ..Observed::default() };
     let of = desired.of.clone();
     observed.networks.push(Network { id: "net".into(), name: desired.environment.clone(), of });
+    observed.records.extend(desired.transition.head.as_ref().map(Record::as_made));
     for service in &desired.services {
         let image = format!("id of {}", service.container.image);
         observed
@@ -105,6 +106,8 @@ fn print_plan(plan: &Plan) -> Vec<String> {
             let what = match &step.action {
                 Action::Pull { image, .. } => format!("pull {image}"),
                 Action::CreateNetwork { .. } => "network".to_owned(),
+                Action::Write { record, .. } if record.head().is_some() => "head".to_owned(),
+                Action::Write { .. } => "pin".to_owned(),
                 Action::CreateVolume(volume) => format!("volume {}", volume.name.replace(&identity().name, "ENV")),
                 Action::Remove { id, .. } => format!("remove {id}"),
                 Action::Create(_) => "create".to_owned(),
@@ -124,17 +127,18 @@ fn on_an_empty_engine_everything_is_made_side_by_side() {
     assert_eq!(
         printed(&stack, &Observed::default()),
         [
-            "0 [] network: the environment has no network yet []",
-            "1 [db] pull docker.io/library/postgres:16.4: the engine does not have the image []",
-            "2 [db] volume ENV-db.v16: its data has no volume yet [1]",
-            "3 [db] create: it does not run yet [1, 2]",
-            "4 [db] start it: it was made [3, 0]",
-            "5 [db] prove: it was started [4]",
-            "6 [cache] pull docker.io/library/redis:7.2.5: the engine does not have the image []",
-            "7 [cache] volume ENV-cache: its data has no volume yet [6]",
-            "8 [cache] create: it does not run yet [6, 7]",
-            "9 [cache] start it: it was made [8, 0]",
-            "10 [cache] prove: it was started [9]",
+            "0 [] head: it names the volumes of all services []",
+            "1 [] network: the environment has no network yet []",
+            "2 [db] pull docker.io/library/postgres:16.4: the engine does not have the image []",
+            "3 [db] volume ENV-db.v16: its data has no volume yet [2, 0]",
+            "4 [db] create: it does not run yet [2, 3]",
+            "5 [db] start it: it was made [4, 1]",
+            "6 [db] prove: it was started [5]",
+            "7 [cache] pull docker.io/library/redis:7.2.5: the engine does not have the image []",
+            "8 [cache] volume ENV-cache: its data has no volume yet [7, 0]",
+            "9 [cache] create: it does not run yet [7, 8]",
+            "10 [cache] start it: it was made [9, 1]",
+            "11 [cache] prove: it was started [10]",
         ]
     );
 }
@@ -279,8 +283,9 @@ fn what_is_no_longer_declared_goes_and_its_data_stays() {
     assert_eq!(
         printed(&one, &observed),
         [
-            "0 [cache] remove c-cache: it is no longer wanted here; its data is kept []",
-            "1 [db] prove: it runs as declared []",
+            "0 [] pin: it protects data that no service uses now []",
+            "1 [cache] remove c-cache: it is no longer wanted here; its data is kept [0]",
+            "2 [db] prove: it runs as declared []",
         ]
     );
 }
@@ -295,6 +300,7 @@ fn other_environments_are_never_touched() {
     for of in observed.volumes.iter_mut().map(|volume| &mut volume.of) {
         of.environment = "other-12345678".to_owned();
     }
+    observed.records.iter_mut().for_each(|one| one.record.environment = "other-12345678".to_owned());
     let lines = printed(&stack, &observed);
     assert!(!lines.iter().any(|line| line.contains("remove") || line.contains("delete")), "{lines:?}");
     assert_eq!(
@@ -312,8 +318,8 @@ fn a_teardown_keeps_the_data_unless_asked() {
         ["0 [db] remove c-db: the environment goes down []", "1 [] remove network: the environment goes down [0]"]
     );
     assert_eq!(
-        print_plan(&teardown(&identity(), &observed, true))[2],
-        "2 [db] delete ENV-db.v16: its data is to be deleted [0]"
+        print_plan(&teardown(&identity(), &observed, true))[3],
+        "3 [db] delete ENV-db.v16: its data is to be deleted [0]"
     );
 }
 

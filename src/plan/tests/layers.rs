@@ -32,6 +32,26 @@ fn base_of(service: &Service, observed: &Observed) -> Option<Base> {
     base(service, &request)
 }
 
+/// The head that sends services to this data.
+fn restoring_to(data: &BTreeMap<String, String>, desired: &Desired, observed: &Observed) -> Record {
+    let (kinds, identity) = (Kinds::built_in().unwrap(), identity());
+    let (passwords, fresh) = (BTreeMap::new(), BTreeSet::new());
+    let request = Request {
+        kinds: &kinds,
+        identity: &identity,
+        observed,
+        passwords: &passwords,
+        fresh: &fresh,
+        is_free: &|_, _| true,
+        fixed_ports: FixedPorts::Claimed,
+        source: None,
+        cold: false,
+        way: None,
+    };
+    let to = data.iter().map(|(service, volume)| (service.clone(), Some(volume.clone()))).collect();
+    restoring(&to, desired, &request).unwrap()
+}
+
 /// A record as it is once it was written down.
 fn written(record: &Record) -> ObservedRecord {
     let record = record.clone();
@@ -147,6 +167,7 @@ fn what_a_snapshot_names_is_gone_on_over_and_gone_back_to_at_once() {
     observed.records.push(written(&saved));
 
     let over = decide(&stack, &observed);
+    let old = over.transition.head.clone().unwrap();
     for service in &over.services {
         let begins = service.volumes[0].over.as_ref().unwrap();
         assert_eq!(begins.layers, [first[&service.name].clone()]);
@@ -156,6 +177,9 @@ fn what_a_snapshot_names_is_gone_on_over_and_gone_back_to_at_once() {
     }
     // Whether it was started since or not, that is what a snapshot would name.
     assert_eq!(data(&over, &observed), first);
+    // The head that was there first went with the first start over the snapshot.
+    observed.records.retain(|one| one.record.head().is_none());
+    observed.records.push(ObservedRecord { id: String::new(), ..written(&old) });
     for service in &over.services {
         let volume = &service.volumes[0];
         let mut made = volume.clone();
@@ -168,18 +192,17 @@ fn what_a_snapshot_names_is_gone_on_over_and_gone_back_to_at_once() {
     let now = data(&over, &observed);
     assert_ne!(now, first);
 
-    let back = returning(&first, &now, "token", &identity(), &observed);
-    observed.records.push(written(&back));
+    let head = restoring_to(&first, &over, &observed);
+    observed.records.push(ObservedRecord { id: String::new(), ..written(&head) });
+    assert!(is_unfinished(&identity(), &observed));
     let asked = decide(&stack, &observed);
     let plan = diff(&asked, &observed, &BTreeSet::new()).unwrap();
     let made = plan.steps.iter().filter(|step| matches!(step.action, Action::CreateVolume(_))).count();
     assert_eq!(made, 2);
     for service in &asked.services {
         let owner = service.volumes[0].over.as_ref().unwrap().owner;
-        assert_eq!(owner, Some(Owner { uid: 999, gid: 998, mode: 0o750 }), "of what lies over the same");
+        assert_eq!(owner, Some(Owner { uid: 999, gid: 998, mode: 0o750 }), "of what is layered on the same");
     }
-    let last = plan.steps.last().unwrap();
-    assert!(matches!(&last.action, Action::RemoveVolume { name } if *name == back.volume()), "{last:?}");
     let deleted: Vec<&str> = plan
         .steps
         .iter()
@@ -189,10 +212,10 @@ fn what_a_snapshot_names_is_gone_on_over_and_gone_back_to_at_once() {
         })
         .collect();
     let uppers = now.values().flat_map(|volume| [volume.clone(), format!("{volume}.top")]);
-    let expected: Vec<String> = uppers.chain([back.volume()]).collect();
-    assert_eq!(deleted, expected);
+    let expected: Vec<String> = uppers.chain([old.volume()]).collect();
+    assert_eq!(deleted, expected, "what was written since, and then the older head");
 
-    // Killed with one volume made: that one stays, the other is still made, and the record goes last.
+    // Killed with one volume made: that one stays, the other is still made, and the older head goes last.
     let volume = &asked.services[0].volumes[0];
     observed.volumes.push(volume.as_made());
     let again = decide(&stack, &observed);
@@ -237,7 +260,9 @@ fn what_says_that_a_copy_is_not_complete_stays_until_it_is() {
     let mut observed = running(&desired);
     let saved = saving("one", Way::Copy, &data(&desired, &observed), &identity(), &observed);
     observed.records.push(written(&saved));
-    let volume = decide(&stack, &observed).services[0].volumes[0].clone();
+    let after = decide(&stack, &observed);
+    observed.records.extend(after.transition.head.as_ref().map(Record::as_made));
+    let volume = after.services[0].volumes[0].clone();
     observed.containers.push(filling("filler", &volume.name));
     observed.containers.push(Container { volumes: vec![volume.name.clone()], ..filling("copier", &volume.name) });
     observed.volumes.push(volume.as_made());
@@ -246,7 +271,7 @@ fn what_says_that_a_copy_is_not_complete_stays_until_it_is() {
     assert!(removed.contains(&"copier") && removed.contains(&volume.name.as_str()), "{removed:?}");
     assert!(!removed.contains(&"filler"), "{removed:?}");
     // Nobody else mentions it, or it could not be removed to be made again.
-    let kept = keeper(&identity(), None, &observed).unwrap();
+    let kept = pin(&identity(), &observed).unwrap();
     assert!(!kept.pins.is_empty() && !kept.pins.contains(&volume.name), "{kept:?}");
 }
 
@@ -320,7 +345,7 @@ fn what_a_clean_up_took_of_a_record_is_made_again_with_what_it_protects() {
     let mut observed = with_base(running(&desired), &postgres());
     let saved = saving("one", Way::Overlay, &data(&desired, &observed), &identity(), &observed);
     observed.records.push(written(&saved));
-    let kept = keeper(&identity(), None, &observed).unwrap();
+    let kept = pin(&identity(), &observed).unwrap();
     observed.records.push(written(&kept));
     assert_eq!(unprotected(&identity(), &observed), []);
 
@@ -332,7 +357,8 @@ fn what_a_clean_up_took_of_a_record_is_made_again_with_what_it_protects() {
     }
     let again = unprotected(&identity(), &pruned);
     let pins: Vec<_> = again.iter().map(|one| (&one.record.name, &one.record.pins)).collect();
-    let before: Vec<_> = observed.records.iter().map(|one| (&one.record.name, &one.record.pins)).collect();
+    let with_container = observed.records.iter().filter(|one| one.record.head().is_none());
+    let before: Vec<_> = with_container.map(|one| (&one.record.name, &one.record.pins)).collect();
     assert_eq!(pins, before);
     assert_eq!(snapshots(&identity(), &pruned)[0].name, "one", "it is there all the same");
 
@@ -419,8 +445,8 @@ fn what_a_server_has_not_finished_is_made_again_where_it_ended_and_left_where_no
     // Without a container nobody can tell what came of it: it stays, until `gc` is asked for.
     observed.containers.clear();
     let lines = printed(&stack, &observed);
-    assert!(lines[0].contains("volume ENV-db.v15.g2"), "{lines:?}");
-    assert!(!lines.iter().any(|line| line.contains("delete")), "{lines:?}");
+    assert!(lines[1].contains("volume ENV-db.v15.g2"), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.contains("delete ENV-db")), "{lines:?}");
     let unasked = stale(&identity(), &observed, &|_| false, 1_000_000);
     assert_eq!(unasked.names().count(), 0, "the next `up` of another environment of the folder leaves it too");
     let plan = garbage(&identity(), &observed, &|_| false, 1_000_000);

@@ -6,6 +6,7 @@
 //! `DEVENV_TEST_HISTORIES` says.
 
 use super::*;
+use crate::plan;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use std::collections::BTreeMap;
@@ -265,9 +266,12 @@ impl Model {
                 self.ids += 1;
                 let id = format!("id{}", self.ids);
                 match known {
+                    // It is in its name what a head says.
+                    Some(known) if known.record.head().is_some() => {}
                     Some(known) if known.id.is_empty() => known.id = id,
                     Some(_) => return Err(End::Refused),
                     None => {
+                        let id = if record.head().is_some() { String::new() } else { id };
                         let created = i64::from(self.ids);
                         let image_id = "image".to_owned();
                         let one = ObservedRecord { id, has_volume: true, created, image_id, record: *record };
@@ -279,7 +283,16 @@ impl Model {
         Ok(())
     }
 
-    fn desired(&self, identity: &Identity) -> Desired {
+    fn desired(&self, identity: &Identity, source: Option<&plan::Source>) -> Desired {
+        self.asked(identity, source, |stack, request| desired(stack, request).unwrap())
+    }
+
+    fn asked<T>(
+        &self,
+        identity: &Identity,
+        source: Option<&plan::Source>,
+        ask: impl FnOnce(&Stack, &Request<'_>) -> T,
+    ) -> T {
         let stack = stack(vec![service("one", "redis", "7.0.15"), service("two", "redis", "7.0.15")]);
         let (passwords, fresh) = (BTreeMap::new(), BTreeSet::new());
         let request = Request {
@@ -290,17 +303,18 @@ impl Model {
             fresh: &fresh,
             is_free: &|_, _| true,
             fixed_ports: FixedPorts::Claimed,
-            source: None,
+            source,
             cold: false,
             way: Some(self.way),
         };
-        desired(&stack, &request).unwrap()
+        ask(&stack, &request)
     }
 
     fn step(&mut self, action: &Action, made: &str) -> Result<(), End> {
         match action {
             Action::Pull { .. } | Action::Prove { .. } => Ok(()),
             Action::CreateNetwork { name, of } => self.ask(Ask::Network(name.clone(), of.clone())),
+            Action::Write { record, .. } => self.record(*record.clone()),
             Action::CreateVolume(volume) => match volume.over.as_ref().map(|over| over.way) {
                 Some(Way::Overlay) => {
                     self.ask(Ask::Upper(volume.clone()))?;
@@ -370,10 +384,10 @@ impl Model {
         Ok(())
     }
 
-    fn keep(&mut self, identity: &Identity, observed: &Observed) -> Result<(), End> {
-        if let Some(kept) = keeper(identity, Some(self.way), observed) {
-            self.record(kept)?;
-            for old in keepers(identity, observed).cloned().collect::<Vec<_>>() {
+    fn pin(&mut self, identity: &Identity, observed: &Observed) -> Result<(), End> {
+        if let Some(made) = pin(identity, observed) {
+            self.record(made)?;
+            for old in pins(identity, observed).cloned().collect::<Vec<_>>() {
                 self.forget(&old)?;
             }
         }
@@ -402,40 +416,19 @@ impl Model {
         for one in unprotected(identity, &observed) {
             self.record(one.record)?;
         }
-        let left = leaving(identity, &observed);
-        if !left.is_empty() {
-            self.stop(identity, |one| left.contains_key(one.service()))?;
-            if let Some(record) = beginning_of_branch(&self.token(), identity, &observed) {
-                self.record(record)?;
-            }
-            self.keep(identity, &observed)?;
-        }
-        let desired = self.desired(identity);
+        let others: BTreeSet<String> =
+            on_other_branches(identity, &observed).iter().map(|one| one.id.clone()).collect();
+        self.stop(identity, |one| others.contains(&one.id))?;
+        let desired = self.desired(identity, None);
         let plan = diff(&desired, &self.observed, &BTreeSet::new()).unwrap();
         self.carry_out_plan(&plan, Some(&desired))
     }
 
-    fn token(&mut self) -> String {
-        self.ids += 1;
-        format!("token{}", self.ids)
-    }
-
-    fn go_back(&mut self, to: &BTreeMap<String, String>) -> Result<(), End> {
+    fn restore(&mut self, to: &BTreeMap<String, Option<String>>) -> Result<(), End> {
         let identity = self.shop();
-        let observed = self.observed.clone();
-        let left = leaving(&identity, &observed);
-        let mut all = BTreeMap::new();
-        if !left.is_empty() {
-            self.stop(&identity, |one| left.contains_key(one.service()))?;
-            let begins = beginning_of_branch(&self.token(), &identity, &observed);
-            all = begins.map(|record| record.data).unwrap_or_default();
-            self.keep(&identity, &observed)?;
-        }
-        all.extend(to.clone());
-        let now = data(&self.desired(&identity), &self.observed);
-        let token = self.token();
-        let record = returning(&all, &now, &token, &identity, &self.observed);
-        self.record(record)?;
+        let desired = self.desired(&identity, None);
+        let head = self.asked(&identity, None, |_, request| restoring(to, &desired, request)).unwrap();
+        self.record(head)?;
         self.up(&identity)
     }
 
@@ -541,7 +534,7 @@ fn one(model: &mut Model, expected: &mut Expected, command: &Command, told: &str
         }
         Command::Down => {
             let observed = model.observed.clone();
-            let ended = model.keep(&shop, &observed).and_then(|()| {
+            let ended = model.pin(&shop, &observed).and_then(|()| {
                 let plan = teardown(&shop, &model.observed, false);
                 model.carry_out_plan(&plan, None)
             });
@@ -549,11 +542,11 @@ fn one(model: &mut Model, expected: &mut Expected, command: &Command, told: &str
             expected.is_up = false;
         }
         Command::Save(name) => {
-            if !expected.is_up || snapshot_of(model, name).is_some() || is_going_back(&shop, &model.observed) {
+            if !expected.is_up || snapshot_of(model, name).is_some() || is_unfinished(&shop, &model.observed) {
                 return;
             }
             let ended = model.stop(&shop, |_| true).and_then(|()| {
-                let data = data(&model.desired(&shop), &model.observed);
+                let data = data(&model.desired(&shop, None), &model.observed);
                 let record = saving(NAMES[*name], model.way, &data, &shop, &model.observed);
                 model.record(record)
             });
@@ -564,11 +557,12 @@ fn one(model: &mut Model, expected: &mut Expected, command: &Command, told: &str
         }
         Command::Restore(name) => {
             let Some(found) = snapshot_of(model, name) else { return };
-            if is_going_back(&shop, &model.observed) {
+            if is_unfinished(&shop, &model.observed) {
                 return;
             }
             may_be(expected);
-            let ended = model.go_back(&found.data);
+            let to = found.data.into_iter().map(|(service, volume)| (service, Some(volume))).collect();
+            let ended = model.restore(&to);
             let moments = expected.snapshots[name].0.clone();
             match ended {
                 Ok(()) => drop(expected.of_branch.insert(branch, moments)),
@@ -577,11 +571,11 @@ fn one(model: &mut Model, expected: &mut Expected, command: &Command, told: &str
             after(model, expected, branch, &ended, told);
         }
         Command::Reset => {
-            if is_going_back(&shop, &model.observed) || !expected.is_up {
+            if is_unfinished(&shop, &model.observed) || !expected.is_up {
                 return;
             }
-            let to = BTreeMap::from(["one", "two"].map(|name| (name.to_owned(), String::new())));
-            let ended = model.go_back(&to);
+            let to = BTreeMap::from(["one", "two"].map(|name| (name.to_owned(), None)));
+            let ended = model.restore(&to);
             match ended {
                 Ok(()) => drop(expected.of_branch.insert(branch, BTreeSet::from([0]))),
                 Err(_) => drop(expected.of_branch.entry(branch).or_default().insert(0)),
@@ -590,10 +584,10 @@ fn one(model: &mut Model, expected: &mut Expected, command: &Command, told: &str
         }
         Command::Remove(name) => {
             let Some(found) = snapshot_of(model, name) else { return };
-            if is_going_back(&shop, &model.observed) {
+            if is_unfinished(&shop, &model.observed) {
                 return;
             }
-            let volumes = unneeded(&found, &model.desired(&shop), &shop, &model.observed);
+            let volumes = unneeded(&found, &shop, &model.observed);
             let record = model.observed.records.iter().find(|one| one.record.name == found.record).cloned().unwrap();
             let ended = model.forget(&record).and_then(|()| {
                 for volume in volumes {
@@ -622,16 +616,15 @@ fn one(model: &mut Model, expected: &mut Expected, command: &Command, told: &str
         Command::Copy(name) => {
             let copy = Model::copy();
             let Some(found) = snapshot_of(model, name) else { return };
-            if model.observed.data_of(&copy.name).next().is_some() || is_going_back(&copy, &model.observed) {
+            if model.observed.data_of(&copy.name).next().is_some() || is_unfinished(&copy, &model.observed) {
                 return;
             }
-            let source = crate::plan::Source { environment: shop.name.clone(), data: found.data };
-            let token = model.token();
-            let record = beginning_with(&source, &token, &copy, &model.observed);
-            let _ = model.record(record).and_then(|()| model.up(&copy));
+            let source = plan::Source { environment: shop.name.clone(), data: found.data };
+            let head = model.desired(&copy, Some(&source)).transition.head.unwrap();
+            let _ = model.record(head).and_then(|()| model.up(&copy));
             // Killed or not, the next one has all of it.
             (model.kill, model.asked) = (None, 0);
-            if is_going_back(&copy, &model.observed) || model.observed.data_of(&copy.name).next().is_some() {
+            if is_unfinished(&copy, &model.observed) || model.observed.data_of(&copy.name).next().is_some() {
                 assert_eq!(model.up(&copy), Ok(()), "{told}");
                 let moments = model.moments(&copy);
                 assert!(moments.len() == 2 && moments[0] == moments[1], "a mixture in a copy, {told}: {moments:?}");

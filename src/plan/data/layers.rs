@@ -1,25 +1,20 @@
 //! Which data a volume begins with: a base layer, or what is frozen.
 
+use super::super::desired::{Desired, DesiredService, Request, rehash};
+use super::super::{Action, Identity, Plan};
 use super::bases::{base, made_alone, making_identity, seed_of};
-use super::branches::data_in_use;
-use super::desired::{Desired, DesiredService, Request, rehash};
-use super::snapshots::{known_way, layers_over, snapshots, turn};
-use super::{Action, Identity, Plan};
+use super::heads::{data_in_use, heads, volumes_of};
+use super::snapshots::{known_way, snapshots};
 use crate::model::{
-    Data, Diagnostic, Endpoint, ImageRef, Observed, Over, Owner, Parent, Protocol, Says, Service, Stack, Volume,
-    VolumeSpec, Way, top_of, volume_of,
+    Data, Diagnostic, Endpoint, ImageRef, Observed, Over, Owner, Parent, Protocol, Says, Service, Stack, Volume, Way,
+    top_of, volume_of,
 };
 
 /// Most layers below a top: mount options, with the path of each, fit in one page of 4 KiB.
 const MOST_LAYERS: usize = 24;
 
-/// Tells users of one engine apart.
-pub(super) fn machine_of(identity: &Identity) -> String {
-    identity.key.public_id()[..8].iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
-}
-
 /// Whether some volume lies over this one.
-pub(super) fn is_layer(volume: &str, observed: &Observed) -> bool {
+pub(in crate::plan) fn is_layer(volume: &str, observed: &Observed) -> bool {
     observed.volumes.iter().any(|over| over.layers().iter().any(|layer| volume_of(layer) == volume))
 }
 
@@ -52,13 +47,15 @@ pub struct Extent {
 pub fn extents(identity: &Identity, observed: &Observed) -> Vec<Extent> {
     let used = data_in_use(identity, observed);
     let saved = snapshots(identity, observed);
+    let heads = heads(&identity.name, observed);
     let needed_by = |volume: &Volume| -> Vec<String> {
         let is_used = used.values().any(|used| used.name == volume.name);
         let naming = saved.iter().filter(|snapshot| snapshot.data.values().any(|data| *data == volume.name));
-        let branch = Some(volume.branch()).filter(|branch| !branch.is_empty());
+        let naming_heads = heads.iter().filter(|head| volumes_of(head).any(|name| *name == volume.name));
+        let branches = naming_heads.map(|head| &head.branch).filter(|branch| !branch.is_empty());
         let needs = is_used.then(|| "in use".to_owned()).into_iter();
         let needs = needs.chain(naming.map(|snapshot| format!("snapshot {}", snapshot.name)));
-        needs.chain(branch.map(|branch| format!("branch {branch}"))).collect()
+        needs.chain(branches.map(|branch| format!("branch {branch}"))).collect()
     };
     let extent = |(volume, data): (&Volume, &Data)| {
         let layers = if volume.is_overlay() { volume.layers() } else { &[] };
@@ -74,14 +71,20 @@ pub fn extents(identity: &Identity, observed: &Observed) -> Vec<Extent> {
 }
 
 /// Settles what a service's volume begins with, and what follows from that for its container.
-pub(super) fn lay(mut wanted: DesiredService, service: &Service, request: &Request<'_>) -> DesiredService {
+/// `from` is the volume with whose data it begins; without one it begins with a base, or an empty folder.
+pub(in crate::plan) fn lay(
+    mut wanted: DesiredService,
+    from: Option<&str>,
+    service: &Service,
+    request: &Request<'_>,
+) -> DesiredService {
     let [volume] = wanted.volumes.as_mut_slice() else { return wanted };
     let known = request.observed.volume(&volume.name);
     let known = known.filter(|known| !is_incomplete(&known.name, request.observed));
     let parent = if let Some(known) = known {
         known.parent().cloned()
     } else {
-        let Some(over) = beginning(service, volume, &wanted.container.image, request) else { return wanted };
+        let Some(over) = beginning(service, from, &wanted.container.image, request) else { return wanted };
         let frozen = request.observed.volume(&over.whole).filter(|known| !known.of.environment.is_empty());
         let is_own = frozen.is_some_and(|known| known.of.environment == request.identity.name);
         wanted.begins_inherited = !is_own;
@@ -113,26 +116,31 @@ pub(super) fn lay(mut wanted: DesiredService, service: &Service, request: &Reque
     wanted
 }
 
-/// What a new volume begins with: frozen data of its own, else a base; none is an empty folder.
-fn beginning(service: &Service, volume: &VolumeSpec, image: &ImageRef, request: &Request<'_>) -> Option<Over> {
-    let version = volume.data().map_or("", |data| &data.version);
-    let turn = turn(service, version, request.identity.branch.as_deref(), request);
-    let given = request.source.filter(|_| turn.generation == 1);
-    let given = given.and_then(|source| source.data.get(&service.name)).cloned();
-    if let Some(from) = turn.from.or(given) {
-        let frozen = request.observed.volume(&from)?;
+/// What a new volume begins with: frozen data, else a base; none is an empty folder.
+fn beginning(service: &Service, from: Option<&str>, image: &ImageRef, request: &Request<'_>) -> Option<Over> {
+    if let Some(from) = from {
+        let frozen = request.observed.volume(from)?;
         let layers = layers_over(frozen);
         let way = request.way.or_else(|| known_way(request.identity, request.observed)).unwrap_or(Way::Copy);
         // A copy of everything is one layer again.
         let way = if layers.len() > MOST_LAYERS { Way::Copy } else { way };
         let owner = owner_of(layers.first()?, request.observed);
-        return Some(Over { layers, whole: from, way, image: image.clone(), owner });
+        return Some(Over { layers, whole: from.to_owned(), way, image: image.clone(), owner });
     }
     // What is seeded is always seeded in a base; going without one means that it is made anew before.
     let base = (!request.cold || !service.seeds.is_empty()).then(|| base(service, request)).flatten()?;
     let record = base.record(request.observed)?;
     let way = request.way.or(record.record.way).unwrap_or(Way::Copy);
     Some(base.over(way, request.observed))
+}
+
+/// The layers of a new volume over this one.
+fn layers_over(volume: &Volume) -> Vec<String> {
+    if volume.is_overlay() {
+        std::iter::once(format!("{}/upper", top_of(&volume.name))).chain(volume.layers().iter().cloned()).collect()
+    } else {
+        vec![volume.name.clone()]
+    }
 }
 
 /// Services whose data would lie over more layers than can be mounted, and is copied into one instead: each is told,
@@ -222,6 +230,6 @@ fn sync_file_system(wanted: &mut DesiredService, service: &Service, request: &Re
 }
 
 /// Whether a volume is still being filled, or the run that filled it was killed.
-pub(super) fn is_incomplete(volume: &str, observed: &Observed) -> bool {
+pub(in crate::plan) fn is_incomplete(volume: &str, observed: &Observed) -> bool {
     observed.containers.iter().any(|container| container.fills() == volume)
 }

@@ -3,10 +3,11 @@
 //!
 //! Nothing of an environment that could be started again is ever among it.
 
+use super::super::{Action, Identity, Plan, teardown};
 use super::bases::serves_making;
-use super::layers::{is_layer, machine_of};
-use super::snapshots::is_abandoned;
-use super::{Action, Identity, Plan, teardown};
+use super::heads::is_abandoned;
+use super::layers::is_layer;
+use super::reach::needed;
 use crate::model::{BaseKey, Container, ContainerRole, Observed, Volume, VolumeRole};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -72,6 +73,11 @@ fn leftovers(asked: bool, identity: &Identity, observed: &Observed, is_held: &dy
             delete(&mut plan, &mark.name, cause, after);
         }
     }
+    if asked {
+        unneeded(&mut plan, &root, observed, is_held);
+    }
+    let deleted: BTreeSet<String> = plan.names().map(str::to_owned).collect();
+    let is_gone = |name: &str| deleted.contains(name);
     let is_stray = |volume: &&Volume| {
         !volume.upper_of().is_empty()
             && volume.of.root == root
@@ -85,6 +91,21 @@ fn leftovers(asked: bool, identity: &Identity, observed: &Observed, is_held: &dy
         delete(&mut plan, &top.name, "the volume that it belonged to is gone", after);
     }
     plan.with_volumes_last()
+}
+
+/// Data of this folder's environments that no head and no snapshot needs: a run that was killed at the wrong moment left it.
+fn unneeded(plan: &mut Plan, root: &str, observed: &Observed, is_held: &dyn Fn(&str) -> bool) {
+    let needed = needed(observed);
+    let of_containers = observed.containers.iter().flat_map(|one| &one.volumes);
+    let mentioned: BTreeSet<&String> =
+        of_containers.chain(observed.records.iter().flat_map(|one| &one.record.pins)).collect();
+    let gone: BTreeSet<String> = plan.names().map(str::to_owned).collect();
+    for volume in observed.volumes.iter().filter(|volume| volume.of.root == root && !is_held(&volume.of.environment)) {
+        let is_named = needed.contains(&volume.name) || mentioned.contains(&volume.name) || gone.contains(&volume.name);
+        if !is_named {
+            delete(plan, &volume.name, "no branch and no snapshot needs it", Vec::new());
+        }
+    }
 }
 
 /// Ephemeral environments of this checkout, and others' past their time to live, each with why it goes. One that tells
@@ -125,7 +146,7 @@ fn bases(
 ) {
     let root = identity.root.display().to_string();
     // Those of another user's key are of no use here, and not ours to judge.
-    let machine = machine_of(identity);
+    let machine = identity.machine();
     let keys = |one: &'_ BaseKey| (one.machine == machine).then(|| one.base.clone());
     let of_volumes = observed.volumes.iter().filter_map(|volume| match &volume.role {
         VolumeRole::Base(key) => keys(key),

@@ -4,9 +4,9 @@
 //! derived by every environment of this machine's key and none of its data is anybody's. Its key holds everything that
 //! decides its content.
 
-use super::desired::{DesiredService, Request, desired, rehash};
-use super::layers::{is_layer, machine_of, owner_of};
-use super::{Action, Desired, FixedPorts, Identity, Plan, names};
+use super::super::desired::{DesiredService, Request, desired_services, rehash};
+use super::super::{Action, Desired, FixedPorts, Identity, Plan, names};
+use super::layers::{is_layer, owner_of};
 use crate::model::{
     BaseKey, Belonging, ContainerRole, ImageRef, Observed, ObservedRecord, Over, Owner, Parent, Protocol, Record,
     Rights, Says, Seed, SeedSource, Service, Stack, VolumeRole, VolumeSpec, Way,
@@ -55,7 +55,7 @@ pub fn base(service: &Service, request: &Request<'_>) -> Option<Base> {
     let key = key(&making, &seeds, &image.id, &identity, &mount.target);
     let name = newest(&format!("{BASE}-{key}"), request.observed);
     let of = Belonging { root: identity.root.display().to_string(), ..Belonging::default() };
-    let key = BaseKey { base: name.clone(), machine: machine_of(&identity) };
+    let key = BaseKey { base: name.clone(), machine: identity.machine() };
     let image_id = image.id.clone();
     dress(&mut making, &making_of(&name), &name, (&of, &key), &request.identity.name);
     Some(Base {
@@ -71,12 +71,12 @@ pub fn base(service: &Service, request: &Request<'_>) -> Option<Base> {
     })
 }
 
-pub(super) fn making_identity(request: &Request<'_>) -> Identity {
+pub(in crate::plan) fn making_identity(request: &Request<'_>) -> Identity {
     Identity { name: BASE.to_owned(), ephemeral: false, branch: None, ..request.identity.clone() }
 }
 
 /// Services as they run while a base is made: with nothing, since their seeds are what is put into them.
-pub(super) fn made_alone(
+pub(in crate::plan) fn made_alone(
     services: &[Service],
     identity: &Identity,
     request: &Request<'_>,
@@ -92,7 +92,7 @@ pub(super) fn made_alone(
         cold: true,
         ..*request
     };
-    Some(desired(&stack, &request).ok()?.services)
+    Some(desired_services(&stack, &request).ok()?.0.services)
 }
 
 /// Gives a service that is made for a base its names. Several volumes are numbered.
@@ -120,7 +120,7 @@ fn dress(
 }
 
 /// A hash of all the seeds of a service, for labels; empty where it has none.
-pub(super) fn seed_of(service: &Service) -> String {
+pub(in crate::plan) fn seed_of(service: &Service) -> String {
     if service.seeds.is_empty() {
         return String::new();
     }
@@ -190,8 +190,7 @@ impl Base {
                 make(service, &network, observed, &mut plan);
             }
         }
-        let desired =
-            Desired { environment: BASE.to_owned(), branch: None, of: self.of.clone(), services, taken: Vec::new() };
+        let desired = Desired { environment: BASE.to_owned(), of: self.of.clone(), services, ..Desired::default() };
         (desired, plan)
     }
 
@@ -295,7 +294,7 @@ fn beside(name: &str, service: &str) -> String {
 }
 
 /// Whether a container or a volume of a base is there for its making alone.
-pub(super) fn serves_making(base: &str, name: &str) -> bool {
+pub(in crate::plan) fn serves_making(base: &str, name: &str) -> bool {
     name == making_of(base) || name.starts_with(&beside(base, ""))
 }
 

@@ -1,0 +1,112 @@
+//! Which volumes are needed, and which are frozen: marked from the records, along the layers.
+
+use super::super::Identity;
+use super::heads::{heads, volumes_of, written};
+use super::layers::is_incomplete;
+use crate::model::{Head, Observed, ObservedRecord, Volume, top_of, volume_of};
+use std::collections::BTreeSet;
+
+/// The records of an environment.
+pub(in crate::plan) fn records_of<'o>(
+    environment: &str,
+    observed: &'o Observed,
+) -> impl Iterator<Item = &'o ObservedRecord> + use<'o> {
+    let environment = environment.to_owned();
+    observed.records.iter().filter(move |one| !environment.is_empty() && one.record.environment == environment)
+}
+
+/// The volumes of other environments and of this one that nobody may write to: those that a snapshot names, those on which
+/// another volume is layered, and those with whose data a volume of a head is still to begin.
+pub(super) fn frozen(observed: &Observed) -> BTreeSet<&str> {
+    let of_snapshots = observed.records.iter().map(|one| &one.record).filter(|record| record.snapshot().is_some());
+    let of_snapshots = of_snapshots.flat_map(|record| record.data.values()).map(String::as_str);
+    let mut all: BTreeSet<&str> = of_snapshots.chain(pending_parents(observed)).collect();
+    let layers = observed.volumes.iter().filter(|volume| volume.is_overlay()).flat_map(Volume::layers);
+    let below: BTreeSet<&str> = layers.map(|layer| volume_of(layer)).collect();
+    let is_below =
+        |volume: &&Volume| below.contains(volume.name.as_str()) || below.contains(top_of(&volume.name).as_str());
+    all.extend(observed.volumes.iter().filter(is_below).map(|volume| volume.name.as_str()));
+    all
+}
+
+/// The volumes with whose data others are still to begin.
+fn pending_parents(observed: &Observed) -> impl Iterator<Item = &str> {
+    let heads = observed.records.iter().filter_map(|one| one.record.head());
+    heads.flat_map(|head| parents_of(head, observed))
+}
+
+fn parents_of<'h>(head: &'h Head, observed: &Observed) -> Vec<&'h str> {
+    let is_pending = |name: &String| observed.volume(name).is_none() || is_incomplete(name, observed);
+    let pending = head.entries.iter().filter(|entry| entry.volumes.iter().any(is_pending));
+    pending.filter_map(|entry| entry.parent.as_deref()).collect()
+}
+
+/// Something that names volumes.
+pub(super) enum Naming<'a> {
+    /// The heads of a branch of an environment.
+    Branch(&'a str, &'a str),
+    /// A snapshot, by the name of its record.
+    Snapshot(&'a str),
+}
+
+/// The volumes that heads, snapshots or bases need, of every environment. An environment without a head needs all of its
+/// volumes: nobody can tell.
+pub(in crate::plan) fn needed(observed: &Observed) -> BTreeSet<String> {
+    needed_without(observed, &|_| false)
+}
+
+/// The same without what some of them need.
+fn needed_without(observed: &Observed, is_out: &dyn Fn(&Naming<'_>) -> bool) -> BTreeSet<String> {
+    let mut roots: BTreeSet<String> = BTreeSet::new();
+    let of_volumes = observed.volumes.iter().map(|volume| volume.of.environment.as_str());
+    let of_records = observed.records.iter().map(|one| one.record.environment.as_str());
+    let environments: BTreeSet<&str> = of_volumes.chain(of_records).filter(|name| !name.is_empty()).collect();
+    for environment in environments {
+        // Older heads too: what only they need goes with them.
+        let older = written(environment, observed).map(|(_, head)| head.clone());
+        for head in heads(environment, observed).into_iter().chain(older) {
+            if !is_out(&Naming::Branch(environment, &head.branch)) {
+                roots.extend(volumes_of(&head).cloned());
+                roots.extend(parents_of(&head, observed).into_iter().map(str::to_owned));
+            }
+        }
+    }
+    for one in observed.records.iter().map(|one| &one.record) {
+        if one.snapshot().is_some() && !is_out(&Naming::Snapshot(&one.name)) {
+            roots.extend(one.data.values().cloned());
+        }
+        roots.insert(one.base().to_owned());
+    }
+    for volume in &observed.volumes {
+        let environment = &volume.of.environment;
+        let is_data = volume.data().is_some() || !volume.upper_of().is_empty();
+        let is_unknown = || !environment.is_empty() && written(environment, observed).next().is_none();
+        if !is_data || is_unknown() && !is_out(&Naming::Branch(environment, volume.branch())) {
+            roots.insert(volume.name.clone());
+        }
+    }
+    roots.iter().flat_map(|root| with_layers(root, observed)).collect()
+}
+
+/// The volumes of an environment that nothing needs any more without these.
+pub(super) fn freed(identity: &Identity, is_out: &dyn Fn(&Naming<'_>) -> bool, observed: &Observed) -> Vec<String> {
+    let (before, after) = (needed(observed), needed_without(observed, is_out));
+    let is_ours = |name: &&String| observed.volume(name).is_some_and(|volume| volume.of.environment == identity.name);
+    before.difference(&after).filter(is_ours).cloned().collect()
+}
+
+/// A volume and everything that it cannot be without.
+pub(super) fn with_layers(name: &str, observed: &Observed) -> Vec<String> {
+    let Some(volume) = observed.volume(name) else { return Vec::new() };
+    let mut all = vec![name.to_owned()];
+    if volume.is_overlay() {
+        all.push(top_of(name));
+        for layer in volume.layers() {
+            let layer = volume_of(layer);
+            all.push(layer.to_owned());
+            // An upper layer stays with the volume that shows it, so that both go together.
+            all.extend(observed.volume(layer).map(|upper| upper.upper_of().to_owned()).filter(|of| !of.is_empty()));
+        }
+    }
+    all
+}

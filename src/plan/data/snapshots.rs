@@ -1,0 +1,139 @@
+//! Snapshots: the data of an environment's services under a name, and the head that goes back to it.
+//!
+//! A snapshot is one record: it is there, with every service's data, or it is not. The volumes that it names are frozen, so
+//! the next start of the services has children of them.
+
+use super::super::desired::{Desired, Request};
+use super::super::{Identity, names};
+use super::heads::{self, NextHead};
+use super::layers::is_incomplete;
+use super::reach::{Naming, freed, records_of, with_layers};
+use crate::model::{Entry, Observed, ObservedRecord, Record, Says, Way};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A snapshot of an environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Its name.
+    pub name: String,
+    /// The name of its record on the engine.
+    pub record: String,
+    /// When it was saved, seconds since 1970.
+    pub created: i64,
+    /// The volume with each service's data.
+    pub data: BTreeMap<String, String>,
+}
+
+/// The records of all snapshots of a project's checkouts, as far as this machine's key knows the logins in them.
+pub fn records_of_project<'a>(identity: &Identity, observed: &'a Observed) -> Vec<&'a Record> {
+    let project = |environment: &str| environment.rsplit_once('-').map(|(project, _)| project.to_owned());
+    let (own, machine) = (project(&identity.name), identity.machine());
+    let all = observed.records.iter().map(|one| &one.record);
+    all.filter(|record| record.snapshot().is_some() && record.machine == machine && project(&record.environment) == own)
+        .collect()
+}
+
+/// The snapshots of an environment, the oldest first.
+pub fn snapshots(identity: &Identity, observed: &Observed) -> Vec<Snapshot> {
+    let snapshot = |one: &ObservedRecord| {
+        let (name, data) = (one.record.snapshot()?.to_owned(), one.record.data.clone());
+        Some(Snapshot { name, record: one.record.name.clone(), created: one.created, data })
+    };
+    let mut found: Vec<Snapshot> = records_of(&identity.name, observed).filter_map(snapshot).collect();
+    found.sort_by(|one, other| (one.created, &one.name).cmp(&(other.created, &other.name)));
+    found
+}
+
+/// The volume with the data of each service that is there: its own, or its parent where it is still to begin with that.
+/// Services without data, and those whose data lies in several volumes, are not among them.
+pub fn data(desired: &Desired, observed: &Observed) -> BTreeMap<String, String> {
+    let services = desired.services.iter().filter_map(|service| {
+        let [volume] = service.volumes.as_slice() else { return None };
+        let is_there = observed.volume(&volume.name).is_some() && !is_incomplete(&volume.name, observed);
+        let parent = || volume.over.as_ref().map(|over| over.whole.clone()).filter(|name| holds_data(name, observed));
+        let current = if is_there { Some(volume.name.clone()) } else { parent() };
+        current.map(|volume| (service.name.clone(), volume))
+    });
+    services.collect()
+}
+
+/// Whether a volume holds data of a service.
+pub(in crate::plan) fn holds_data(volume: &str, observed: &Observed) -> bool {
+    observed.volume(volume).is_some_and(|volume| volume.data().is_some())
+}
+
+/// The record of a snapshot.
+pub fn saving(
+    name: &str,
+    way: Way,
+    data: &BTreeMap<String, String>,
+    identity: &Identity,
+    observed: &Observed,
+) -> Record {
+    let pins: BTreeSet<String> = data.values().flat_map(|volume| with_layers(volume, observed)).collect();
+    Record {
+        name: names::record(&identity.name, "snapshot", name),
+        root: identity.root.display().to_string(),
+        environment: identity.name.clone(),
+        machine: identity.machine(),
+        says: Says::Snapshot(name.to_owned()),
+        data: data.clone(),
+        way: Some(way),
+        pins: pins.into_iter().collect(),
+    }
+}
+
+/// The head that sends each service of `to` to a child of that volume, or to a new beginning where there is none. The data
+/// that they have now is discarded once every service has its new volume.
+pub fn restoring(to: &BTreeMap<String, Option<String>>, desired: &Desired, request: &Request<'_>) -> Option<Record> {
+    let target = |(service, parent): (&String, &Option<String>)| {
+        let wanted = desired.services.iter().find(|one| one.name == *service)?.data()?;
+        let (kind, version) = (wanted.kind.clone(), wanted.version.clone());
+        let (service, parent) = (service.clone(), parent.clone());
+        Some(Entry { service, kind, version, parent, ..Entry::default() })
+    };
+    let targets: Vec<Entry> = to.iter().filter_map(target).collect();
+    let mut next = NextHead::of(request);
+    next.send(&targets);
+    Some(heads::record(next.finish()?, request.identity, request.observed))
+}
+
+/// Whether a restore, a reset or an `up --from` was begun and not finished: the next `up` finishes it.
+pub fn is_unfinished(identity: &Identity, observed: &Observed) -> bool {
+    let branch = identity.branch.as_deref();
+    let Some(head) = heads::head_of(&identity.name, branch, observed) else { return false };
+    let older = heads::written(&identity.name, observed).map(|(_, older)| older);
+    let before = older.filter(|older| older.branch == head.branch && older.sequence < head.sequence);
+    let before = before.max_by_key(|older| older.sequence).map(|older| older.entries.as_slice()).unwrap_or_default();
+    let is_pending = |name: &String| observed.volume(name).is_none() || is_incomplete(name, observed);
+    head.entries.iter().filter(|entry| entry.volumes.iter().any(is_pending)).any(|entry| {
+        let is_it =
+            |one: &&Entry| (&one.service, &one.kind, &one.version) == (&entry.service, &entry.kind, &entry.version);
+        match (before.iter().find(is_it), &entry.parent) {
+            // A child of the data that the service had goes on with that.
+            (Some(before), Some(parent)) => !before.volumes.contains(parent),
+            (before, parent) => before.is_some() || parent.is_some(),
+        }
+    })
+}
+
+/// How this engine begins volumes with frozen data, where some record tells.
+pub fn known_way(identity: &Identity, observed: &Observed) -> Option<Way> {
+    records_of(&identity.name, observed).chain(&observed.records).find_map(|one| one.record.way)
+}
+
+/// The services whose data in a snapshot is another kind's or another major version's than what is declared now.
+pub fn unusable(snapshot: &Snapshot, desired: &Desired, observed: &Observed) -> Vec<String> {
+    let fits = |service: &str, data: &str| {
+        let known = observed.volume(data)?.data()?;
+        let wanted = desired.services.iter().find(|wanted| wanted.name == service)?.data()?;
+        Some((&wanted.kind, &wanted.version) == (&known.kind, &known.version))
+    };
+    let unusable = snapshot.data.iter().filter(|(service, data)| fits(service, data) != Some(true));
+    unusable.map(|(service, _)| service.clone()).collect()
+}
+
+/// The volumes that nothing needs any more once a snapshot is gone.
+pub fn unneeded(snapshot: &Snapshot, identity: &Identity, observed: &Observed) -> Vec<String> {
+    freed(identity, &|one| matches!(one, Naming::Snapshot(record) if *record == snapshot.record), observed)
+}

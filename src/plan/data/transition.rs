@@ -1,0 +1,108 @@
+//! From the head that counts to the next one: the records that are written before anything is made, and what goes at the end.
+
+use super::super::desired::DesiredService;
+use super::super::{Action, Identity, Plan};
+use super::heads::{self, volumes_of, written};
+use super::pins::{pins, protecting};
+use super::reach::needed;
+use crate::model::{Container, Head, Observed, ObservedRecord, Record, top_of};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// What becomes of the records of an environment, and of the volumes that only older ones need.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Transition {
+    /// The head that is to be written first.
+    pub head: Option<Record>,
+    /// The pin that is to be written before containers go that mention volumes.
+    pub pin: Option<Record>,
+    /// The pins that go, since the new one takes their place or they mention volumes that go.
+    old_pins: Vec<ObservedRecord>,
+    /// Containers that a run left which was killed while it copied into a volume of an older head.
+    unfinished: Vec<Container>,
+    /// The volumes that only older heads of the branch need.
+    pub discarded: Vec<String>,
+    /// The older heads of the branch.
+    older: Vec<ObservedRecord>,
+}
+
+impl Transition {
+    /// The transition to this head, where it is a new one, with these services.
+    pub(in crate::plan) fn to(
+        head: Option<Head>,
+        services: &[DesiredService],
+        identity: &Identity,
+        observed: &Observed,
+    ) -> Self {
+        let head = head.map(|head| heads::record(head, identity, observed));
+        let mut then = observed.clone();
+        then.records.extend(head.as_ref().map(Record::as_made));
+        let Some(counts) = heads::head_of(&identity.name, identity.branch.as_deref(), &then) else {
+            return Self::default();
+        };
+        let older: Vec<ObservedRecord> = written(&identity.name, &then)
+            .filter(|(_, one)| one.branch == counts.branch && **one != counts)
+            .map(|(one, _)| one.clone())
+            .collect();
+        then.records.retain(|one| !older.contains(one));
+        let wanted = services.iter().flat_map(|service| &service.volumes);
+        let new: Vec<_> = wanted.filter(|one| then.volume(&one.name).is_none()).map(|one| one.as_made()).collect();
+        then.volumes.extend(new);
+        let needed = needed(&then);
+        let named: BTreeSet<&String> = older.iter().filter_map(|one| one.record.head()).flat_map(volumes_of).collect();
+        let with_uppers = named.iter().flat_map(|name| [(*name).clone(), top_of(name)]);
+        let goes = |name: &String| {
+            observed.volume(name).is_some_and(|volume| volume.of.environment == identity.name) && !needed.contains(name)
+        };
+        let discarded: Vec<String> = with_uppers.filter(goes).collect();
+        let is_copy = |one: &&Container| {
+            let is_wanted =
+                || services.iter().flat_map(|service| &service.volumes).any(|volume| volume.name == one.fills());
+            named.iter().any(|name| *name == one.fills()) && !is_wanted()
+        };
+        let unfinished: Vec<Container> = observed.containers.iter().filter(is_copy).cloned().collect();
+        let of_older: Vec<String> = older.iter().map(|one| one.record.volume()).collect();
+        let mentions = |one: &&ObservedRecord| {
+            one.record.pins.iter().any(|name| discarded.contains(name) || of_older.contains(name))
+        };
+        let mut old_pins: Vec<ObservedRecord> = pins(identity, observed).filter(mentions).cloned().collect();
+        then.volumes.retain(|one| observed.volume(&one.name).is_some() && !discarded.contains(&one.name));
+        let pin = protecting(services, &old_pins, identity, &then);
+        if pin.is_some() {
+            old_pins = pins(identity, observed).cloned().collect();
+        }
+        Self { head, pin, old_pins, unfinished, discarded, older }
+    }
+
+    /// The steps that end it, once every service has its volumes.
+    pub(in crate::plan) fn finish(&self, plan: &mut Plan, observed: &Observed) {
+        // The steps that no container runs without; a proof may take its time.
+        let is_before = |action: &Action| !matches!(action, Action::Start { .. } | Action::Prove { .. });
+        let mut last: Vec<usize> = (0..plan.steps.len()).filter(|at| is_before(&plan.steps[*at].action)).collect();
+        // What is deleted anyway need not be stopped cleanly.
+        for step in &mut plan.steps {
+            if let Action::Remove { id, grace, .. } = &mut step.action
+                && let Some(container) = observed.containers.iter().find(|container| container.id == *id)
+                && container.volumes.iter().any(|volume| self.discarded.contains(volume))
+            {
+                *grace = Some(Duration::ZERO);
+            }
+        }
+        for pin in &self.old_pins {
+            let cause =
+                if self.pin.is_some() { "a newer one takes its place" } else { "services use all that it protects" };
+            last.push(plan.forget(pin, cause, last.clone()));
+        }
+        for copy in &self.unfinished {
+            let action = Action::Remove { id: copy.id.clone(), name: copy.name.clone(), grace: Some(Duration::ZERO) };
+            last.push(plan.add("", action, "a copy that was not finished", last.clone()));
+        }
+        for name in &self.discarded {
+            last.push(plan.add("", Action::RemoveVolume { name: name.clone() }, "the data was replaced", last.clone()));
+        }
+        // Last, so that a run that is killed before is finished by the next.
+        for head in &self.older {
+            plan.forget(head, "a newer head takes its place", last.clone());
+        }
+    }
+}

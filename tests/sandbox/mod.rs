@@ -143,6 +143,12 @@ impl Sandbox {
         listed.lines().filter(holds_data).map(str::to_owned).collect()
     }
 
+    /// The volumes of the records that name the volumes of the project's services.
+    pub(crate) fn heads(&self) -> Vec<String> {
+        let listed = docker(&["volume", "ls", "--quiet", "--filter", &self.of_this_project()]);
+        listed.lines().filter(|name| name.contains(".head.")).map(str::to_owned).collect()
+    }
+
     /// Removes the containers that never run, as `docker container prune` would, but those of this project alone.
     pub(crate) fn prune_containers(&self) {
         let filters = ["--filter", &self.of_this_project(), "--filter", "status=created"];

@@ -85,7 +85,13 @@ fn needed_without(observed: &Observed, is_out: &dyn Fn(&Naming<'_>) -> bool) -> 
             roots.insert(volume.name.clone());
         }
     }
-    roots.iter().flat_map(|root| with_layers(root, observed)).collect()
+    let mut all: BTreeSet<String> = roots.iter().flat_map(|root| with_layers(root, observed)).collect();
+    // An upper layer stays with the volume that shows it, so that both go together.
+    let shown =
+        observed.volumes.iter().filter(|volume| all.contains(&volume.name)).map(|volume| volume.upper_of().to_owned());
+    let shown: Vec<String> = shown.filter(|name| !name.is_empty()).collect();
+    all.extend(shown);
+    all
 }
 
 /// The volumes of an environment that nothing needs any more without these.
@@ -101,12 +107,7 @@ pub(super) fn with_layers(name: &str, observed: &Observed) -> Vec<String> {
     let mut all = vec![name.to_owned()];
     if volume.is_overlay() {
         all.push(top_of(name));
-        for layer in volume.layers() {
-            let layer = volume_of(layer);
-            all.push(layer.to_owned());
-            // An upper layer stays with the volume that shows it, so that both go together.
-            all.extend(observed.volume(layer).map(|upper| upper.upper_of().to_owned()).filter(|of| !of.is_empty()));
-        }
+        all.extend(volume.layers().iter().map(|layer| volume_of(layer).to_owned()));
     }
     all
 }

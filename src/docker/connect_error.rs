@@ -1,7 +1,7 @@
-//! Why an engine cannot be used, in words for a person.
+//! Why an engine cannot be used, as messages for a person.
 
 use super::connect::OLDEST_API;
-use super::deadline::ANSWER_WITHIN;
+use super::deadline::ANSWER_TIMEOUT;
 use super::fault::RESTART;
 use super::source::EngineSource;
 use crate::model::{Diagnostic, Exit, Failure};
@@ -26,7 +26,7 @@ impl Fault {
             Self::Absent => "there is no such socket".to_owned(),
             Self::Denied => "this user may not open it".to_owned(),
             Self::NobodyListens => "nobody listens there: the engine does not run".to_owned(),
-            Self::Silent => format!("it gave no answer within {} s", ANSWER_WITHIN.as_secs()),
+            Self::Silent => format!("it gave no answer within {} s", ANSWER_TIMEOUT.as_secs()),
             Self::TooOld { version, api } => format!(
                 "engine {version} is too old: it speaks API {api}, and at least {}.{} (Docker Engine 19.03) is needed",
                 OLDEST_API.0, OLDEST_API.1

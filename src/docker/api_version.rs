@@ -152,7 +152,7 @@ fn read_io(kind: io::ErrorKind) -> Option<Fault> {
     match kind {
         io::ErrorKind::NotFound => Some(Fault::Absent),
         io::ErrorKind::PermissionDenied => Some(Fault::Denied),
-        io::ErrorKind::ConnectionRefused => Some(Fault::NobodyListens),
+        io::ErrorKind::ConnectionRefused => Some(Fault::NotListening),
         _ => None,
     }
 }

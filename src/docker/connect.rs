@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_socket_that_nobody_serves_is_passed_over_and_remembered() {
+    async fn a_socket_without_a_server_is_passed_over_and_remembered() {
         let folder = tempfile::tempdir().unwrap();
         let dead = folder.path().join("var/run/docker.sock");
         std::fs::create_dir_all(dead.parent().unwrap()).unwrap();
@@ -272,7 +272,7 @@ mod tests {
         let connected = connect(None, &env).await.unwrap();
         assert_eq!(connected.source().rule, source::Rule::OrbStack);
         assert_eq!(connected.passed_over().len(), 1);
-        assert!(connected.passed_over()[0].contains("nobody listens"), "{:?}", connected.passed_over());
+        assert!(connected.passed_over()[0].contains("no program listens"), "{:?}", connected.passed_over());
         drop(engine);
         let failure = connect(None, &env).await.unwrap_err();
         assert_eq!(failure.diagnostics[0].message, "no Docker engine answers on this machine");

@@ -22,7 +22,8 @@ pub struct EngineFacts {
     pub kernel: String,
     /// `overlay2`, `btrfs`, `overlayfs` (containerd).
     pub storage_driver: String,
-    /// The folder with images and volumes, on the engine's own file system (in a virtual machine, not here).
+    /// The folder with images and volumes, on the engine's own file system. With a virtual machine, this is not a
+    /// folder of this machine.
     pub root_folder: String,
     /// Whether it runs without root, in a user namespace.
     pub rootless: bool,

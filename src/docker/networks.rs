@@ -13,7 +13,7 @@ const MAX_PROJECTS: usize = 10;
 
 impl Engine {
     /// Creates a network and returns its id. Engines before API 1.44 would create a second network of the same name,
-    /// and then no container could use a network by this name. Here a name that is taken is a conflict on every engine.
+    /// and then no container could use a network by this name. Here a taken name is a conflict on every engine.
     ///
     /// If several networks have the name already (because a run was killed while the engine was creating one), all but
     /// one are removed.

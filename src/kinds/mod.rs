@@ -175,7 +175,7 @@ pub struct Management {
 }
 
 impl Management {
-    /// Whether a service with these plugins and this tag has it.
+    /// Whether a service with these plugins and this tag has this API.
     pub fn is_on<'a>(&self, mut plugins: impl Iterator<Item = &'a str>, tag: Option<&str>) -> bool {
         plugins.any(|plugin| plugin == self.plugin) || tag.is_some_and(|tag| matches(&self.tags, tag))
     }
@@ -403,7 +403,7 @@ pub struct KindError {
 }
 
 impl Kinds {
-    /// The built-in kinds. They are checked by tests, so an error here is a mistake of a build.
+    /// The built-in kinds. Tests check them, so an error here is a fault of the build.
     pub fn built_in() -> Result<Self, KindError> {
         static KINDS: LazyLock<Result<Kinds, KindError>> = LazyLock::new(|| {
             let kinds = BUILT_IN.iter().map(|(path, content)| read_built_in(path, content).map(Arc::new));
@@ -412,7 +412,7 @@ impl Kinds {
         KINDS.clone()
     }
 
-    /// Adds a kind of the user's own; one of the same name replaces the built-in one.
+    /// Adds a kind of the user. It replaces a built-in kind of the same name.
     pub fn add(&mut self, path: &str, text: &str) -> Result<(), KindError> {
         let refuse = |message: String| KindError { path: path.to_owned(), message };
         if text.len() > MAX_SIZE {

@@ -148,7 +148,7 @@ mod tests {
         let salt = [0x90, 0x8d, 0xc6, 0x0a];
         let hash = Sha256::new().chain_update(salt).chain_update(b"test12").finalize();
         assert_eq!(base64(&[&salt[..], &hash[..]].concat()), "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR");
-        // Ours has the same form: 36 bytes, and each login its own salt.
+        // The hash of this module has the same form: 36 bytes, and each login has its own salt.
         let ours = password_hash("app", &Secret::new("test12"));
         assert_eq!(ours.len(), 48);
         assert_ne!(ours[..5], password_hash("ops", &Secret::new("test12"))[..5]);

@@ -210,7 +210,7 @@ fn version_in<'t>(mark: &str, text: &'t str) -> Option<&'t str> {
     })
 }
 
-/// The release that the project's own virtual environment was made with.
+/// The release of Python in the project's own virtual environment.
 fn virtual_environment(folder: &Path) -> Option<String> {
     let read = |name: &str| read_text(&folder.join(name).join("pyvenv.cfg")).ok();
     let text = [".venv", "venv"].into_iter().find_map(read)?;

@@ -1,6 +1,6 @@
 //! The located syntax tree that every dialect's reader walks.
 //!
-//! Every node and every key knows its place, and a scalar keeps its source text (`3.10` stays `3.10`). A mapping never
+//! Every node and every key has its place, and a scalar keeps its source text (`3.10` stays `3.10`). A mapping never
 //! holds the same key twice.
 
 use crate::model::{Located, Origin};
@@ -45,7 +45,7 @@ pub(crate) struct Entry {
 }
 
 impl Node {
-    /// A plain or quoted scalar made by a reader, not by a file.
+    /// A plain or quoted scalar that a reader makes and that is in no file.
     pub(crate) fn scalar(text: impl Into<String>, quoted: bool, origin: Origin) -> Self {
         Self { origin, tag: None, kind: NodeKind::Scalar { text: text.into(), quoted } }
     }

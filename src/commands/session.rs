@@ -2,7 +2,7 @@
 
 use super::unset;
 use crate::cli::{Global, Start};
-use crate::docker::{self, Engine, EngineError, Mirror, Surroundings};
+use crate::docker::{self, DockerEnv, Engine, EngineError, Mirror};
 use crate::dotenv::UserLine;
 use crate::kinds::Kinds;
 use crate::machine::{CheckoutLock, Key, Settings, Trust};
@@ -481,5 +481,5 @@ pub(crate) fn unknown_service<'a>(name: &str, known: impl Iterator<Item = &'a st
 
 /// Connects to the engine by the first rule that holds.
 pub(crate) async fn connect(global: &Global) -> Result<Engine, Failure> {
-    docker::connect(global.host.as_deref(), &Surroundings::of_process()).await
+    docker::connect(global.host.as_deref(), &DockerEnv::of_process()).await
 }

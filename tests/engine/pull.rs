@@ -2,7 +2,7 @@
 
 use crate::sandbox::{Sandbox, docker, engine};
 use crate::tiny_registry::{TinyRegistry, Trouble};
-use devenv::docker::{Mirror, PullFault, PullFaultKind, PullRequest, Pulled, Surroundings, connect};
+use devenv::docker::{DockerEnv, Mirror, PullFault, PullFaultKind, PullRequest, Pulled, connect};
 use devenv::model::{ImageRef, PullProgress};
 
 /// Takes an image's name away again at the end.
@@ -112,9 +112,9 @@ async fn the_login_of_docker_s_configuration_opens_a_registry() {
     let registry = TinyRegistry::with_trouble(sandbox.name(), Trouble::Login("Basic bWU6Pj4+Pz8/"), 0);
     let config = format!(r#"{{"auths":{{"{}":{{"auth":"bWU6Pj4+Pz8/"}}}}}}"#, registry.address);
     sandbox.write("config.json", &config);
-    let mut around = Surroundings::of_process();
-    around.variables.insert("DOCKER_CONFIG".to_owned(), sandbox.root().display().to_string());
-    let engine = connect(None, &around).await.unwrap();
+    let mut env = DockerEnv::of_process();
+    env.variables.insert("DOCKER_CONFIG".to_owned(), sandbox.root().display().to_string());
+    let engine = connect(None, &env).await.unwrap();
     let image = Named::new(&format!("{}/{}:1", registry.address, sandbox.name()));
     let request = PullRequest { image: &image.0, platform: None, mirror: None };
     let pulled = engine.pull(request, &mut |_| {}).await.unwrap();

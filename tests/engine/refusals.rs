@@ -99,10 +99,10 @@ fn an_engine_that_is_too_old_or_may_not_be_opened_is_told_from_one_that_is_not_t
 fn an_image_that_cannot_be_had_is_said_with_the_registry_s_reason() {
     for (trouble, parts) in [
         (Trouble::ManifestStatus(404), &["there is no image", "docker login"][..]),
-        (Trouble::Login("Basic nobody"), &["does not let us have", "docker login"]),
-        (Trouble::ManifestStatus(429), &["enough requests", "tried 4 times"]),
+        (Trouble::Login("Basic nobody"), &["refuses access to", "docker login"]),
+        (Trouble::ManifestStatus(429), &["limits the number of requests", "tried 4 times"]),
         (Trouble::ManifestStatus(500), &["the registry failed", "tried 4 times"]),
-        (Trouble::LayerOfOtherBytes, &["came incomplete"]),
+        (Trouble::LayerOfOtherBytes, &["arrived incomplete"]),
     ] {
         let project = Sandbox::new(&[("services.yaml", &REDIS.replace("7.0.15", "7.0.404"))]);
         let registry = TinyRegistry::with_trouble(&format!("trouble-{trouble:?}"), trouble.clone(), usize::MAX);

@@ -1,7 +1,7 @@
 //! A folder and a name for one scenario. Dropping it removes the folder and everything on the engine that carries the
 //! name or the folder in its labels.
 
-use devenv::docker::{Engine, Surroundings, connect, label};
+use devenv::docker::{DockerEnv, Engine, connect, label};
 use devenv::model::{Belonging, VolumeRole, VolumeSpec};
 use std::ffi::OsStr;
 use std::fs;
@@ -99,7 +99,7 @@ pub(crate) fn docker(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> 
 
 /// The engine that this machine has.
 pub(crate) async fn engine() -> Engine {
-    match connect(None, &Surroundings::of_process()).await {
+    match connect(None, &DockerEnv::of_process()).await {
         Ok(engine) => engine,
         Err(failure) => panic!("these tests need a Docker engine: {:#?}", failure.diagnostics),
     }

@@ -1,7 +1,7 @@
-//! Which file the variables go to.
+//! Chooses the file that the variables are written to.
 //!
-//! The usual one is passed over where it is somebody else's: git's, or an input of production's own tools. Then it is the
-//! same name with `.local`, which apps read after it.
+//! The usual file is skipped if git tracks it, or if production's own tools read it. Then devenv writes a file with the
+//! same name and `.local`, which apps read after the usual file.
 
 use super::file::EnvFile;
 use super::git::{Standing, standing};
@@ -11,7 +11,7 @@ use crate::project::{Checkout, is_env_file};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// What decides which file is written.
+/// The inputs that decide which file is written.
 #[derive(Clone, Debug)]
 pub struct Wanted<'a> {
     /// The usual name: `.env`, `.env.web`.
@@ -27,25 +27,25 @@ pub struct Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
-    /// The file of that name, where nothing else is said.
+    /// Only the usual name, without a file that the command line or `services.local.yaml` names.
     pub fn of(name: &'a str) -> Self {
         Self { name, asked: None, said: None, inputs: &[], bound: BTreeSet::new() }
     }
 }
 
-/// The env file to write, and what is to be said about that.
+/// The env file to write, and the messages about the choice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The file.
     pub file: EnvFile,
-    /// The usual one, where it is another's: apps read it before this one.
+    /// The usual file, if it was skipped: apps read it before the written file.
     pub passed_over: Option<EnvFile>,
     /// Warnings and notes.
     pub notes: Vec<Diagnostic>,
 }
 
-/// Which file is written: the one that was asked for, else the one that `services.local.yaml` names, else the usual one,
-/// or its `.local` where the usual one is passed over.
+/// Returns the file to write: the file that the command line names; otherwise the file that `services.local.yaml`
+/// names; otherwise the usual file, or its `.local` variant if the usual file is skipped.
 pub fn choose(checkout: &Checkout, wanted: &Wanted<'_>) -> Result<Target, Failure> {
     let named = match (wanted.asked, wanted.said) {
         (Some(path), _) => Some(EnvFile::asked(checkout, path)),
@@ -76,19 +76,19 @@ pub fn choose(checkout: &Checkout, wanted: &Wanted<'_>) -> Result<Target, Failur
     if let Some(also) = also_taken {
         let told = Diagnostic::error(
             "env-file-taken",
-            format!("neither `{}` nor `{local_name}` is devenv's to write", wanted.name),
+            format!("devenv may write neither `{}` nor `{local_name}`", wanted.name),
         );
         let told = told.because(format!("{}, and {}", why.words, also.words));
         return Err(Failure::new(
             Exit::Failed,
             told.help(match wanted.name {
-                ".env" => "name another in services.local.yaml: `env_file: .env.devenv`, or here: `--env-file PATH`",
-                _ => "name another in services.local.yaml: `apps: {NAME: {env_file: .env.NAME}}`",
+                ".env" => "name another file in services.local.yaml: `env_file: .env.devenv`, or here: `--env-file PATH`",
+                _ => "name another file in services.local.yaml: `apps: {NAME: {env_file: .env.NAME}}`",
             }),
         ));
     }
     let told = format!(
-        "`{local_name}` is written, because {}; your app reads it after `{}`, or start it by `devenv run -- COMMAND`",
+        "`{local_name}` is written, because {}; your app reads it after `{}`, or start the app with `devenv run -- COMMAND`",
         why.words, wanted.name
     );
     let mut notes = vec![Diagnostic::note(why.code, told)];
@@ -98,8 +98,8 @@ pub fn choose(checkout: &Checkout, wanted: &Wanted<'_>) -> Result<Target, Failur
     Ok(Target { file: local, passed_over: Some(usual), notes })
 }
 
-/// Compose reads the file that its `--env-file` names; devenv writes it. A file that somebody wrote for another purpose is
-/// not taken for devenv's, though its name was typed.
+/// Compose reads the file that its `--env-file` names, but devenv writes the file. So a file that was written for
+/// another purpose is refused, although the user typed its name.
 fn refuse_another_purpose(file: &EnvFile, stands: Standing) -> Result<(), Failure> {
     let text = file.read()?;
     if text.trim().is_empty() || text.contains(BLOCK_START) {
@@ -108,18 +108,18 @@ fn refuse_another_purpose(file: &EnvFile, stands: Standing) -> Result<(), Failur
     let why = match file.path().file_name() {
         _ if stands == Standing::Tracked => "git tracks it, and local passwords would be part of the next commit",
         Some(name) if is_env_file(name) => return Ok(()),
-        _ => "it is there, holds nothing of devenv's, and is called neither `.env`, `.env.NAME` nor `NAME.env`",
+        _ => "it exists, has no devenv block, and is called neither `.env`, `.env.NAME` nor `NAME.env`",
     };
-    let told = format!("`{}` is not written: it is somebody else's", file.shown().display());
+    let told = format!("`{}` is not written: devenv did not create it", file.shown().display());
     let told = Diagnostic::error("env-file-of-another", told).because(why);
-    let told = told.because("`--env-file` names the file that devenv writes, and not one that it reads");
+    let told = told.because("`--env-file` names the file that devenv writes, not a file that devenv reads");
     Err(Failure::new(Exit::Usage, told.help("name a new file: `--env-file .env.devenv`")))
 }
 
-/// Why a file is not devenv's to write.
+/// Why devenv may not write a file.
 struct Taken {
     code: &'static str,
-    /// Reads on from "because".
+    /// The reason, as a clause after "because".
     words: String,
 }
 
@@ -138,13 +138,13 @@ fn is_another_s(file: &EnvFile, wanted: &Wanted<'_>) -> Result<(Option<Taken>, S
         } else {
             let text = file.read()?;
             let has_block = text.lines().any(|line| line.trim_start_matches('\u{feff}').trim_end() == BLOCK_START);
-            // What somebody filled in below the block is no reason to leave the file.
+            // A value that the user filled in below the block is no reason to skip the file.
             let decides = |name: &String| !has_block || wanted.bound.contains(name.as_str());
             let set: BTreeSet<String> = user_lines(&text).into_iter().map(|line| line.name).collect();
             let names: Vec<&String> = input.names.iter().filter(|name| set.contains(*name) && decides(name)).collect();
             let Some(first) = names.first() else { continue };
             let more = if names.len() > 1 { " and others" } else { "" };
-            format!("Compose takes `{first}`{more} from `{name}`")
+            format!("Compose reads `{first}`{more} from `{name}`")
         };
         return Ok((Some(Taken { code: "env-file-input", words }), stands));
     }

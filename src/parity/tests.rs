@@ -1,4 +1,4 @@
-//! Services' sides against each other, without a server.
+//! Compares the sides of services, without a server.
 
 use super::*;
 use crate::model::{
@@ -8,7 +8,7 @@ use crate::model::{
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-const AS_DECLARED: &str = "`devenv up` brings here what is declared";
+const AS_DECLARED: &str = "`devenv up` applies the declaration here";
 
 fn place(path: &str, line: u32) -> Origin {
     let file = Arc::new(SourceFile { path: path.into(), text: String::new() });
@@ -50,7 +50,7 @@ fn sides<'a>(declared: &'a Declared, answered: Vec<(&'a str, &'a ServiceFacts)>)
     }
 }
 
-/// A Postgres of that image, as production's file declares it.
+/// A Postgres service with that image, as production's file declares it.
 fn service(tag: &str, origin: Origin) -> Service {
     let image = ImageRef::parse(&format!("postgres:{tag}")).unwrap();
     let version = Version::parse(tag, false, |_| 2, origin.clone());
@@ -59,7 +59,7 @@ fn service(tag: &str, origin: Origin) -> Service {
     service
 }
 
-/// The same with another image in `services.local.yaml`.
+/// The same service with another image in `services.local.yaml`.
 fn pinned(declared: Service, image: &str) -> Service {
     let reference = ImageRef::parse(image).unwrap();
     let version = Version::parse(reference.tag.as_deref().unwrap_or_default(), false, |_| 2, local(3));
@@ -90,7 +90,7 @@ fn told(found: &[Difference]) -> Vec<(String, Impact)> {
 }
 
 #[test]
-fn what_runs_otherwise_than_declared_is_mended_by_up() {
+fn up_fixes_a_server_that_differs_from_its_declaration() {
     let mut declared = Declared { version: Some("16".to_owned()), ..Declared::default() };
     let name = ("settings".to_owned(), "max_connections".to_owned());
     declared.entries.insert(name, (Some("50".to_owned()), production(1)));
@@ -115,7 +115,7 @@ fn a_default_is_known_from_the_side_that_tells_it() {
     let found = compared(&with("5s"));
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].said, [Said::new(side::PRODUCTION, "5s"), Said::new(side::LOCAL, "0ms (the default)")]);
-    // What a side was not asked, it has no opinion of, and it was not compared.
+    // A topic that a side was not asked about is not compared.
     let silent = facts("16.4", &[]);
     let compared = compare(&sides(&declared, vec![(side::PRODUCTION, &with("5s")), (side::LOCAL, &silent)]));
     assert_eq!(compared.differences, []);
@@ -202,7 +202,7 @@ fn what_services_local_yaml_adds_is_no_word_of_production_s() {
             ("work_mem: manifest the default · overlay 8MB (services.local.yaml:5)".to_owned(), Impact::Cosmetic),
         ]
     );
-    // Where production's server has it, its files' silence is no contradiction.
+    // If production's server has the entry, the silence of production's files is no contradiction.
     let there = facts("16.4", &[("extensions", &[("hstore", "1.8")]), ("settings", &[("work_mem", "8MB")])]);
     let found = compared(&here, vec![(side::PRODUCTION, &there)]).differences;
     assert_eq!(found.len(), 1, "{found:?}");
@@ -246,13 +246,13 @@ fn musl_against_glibc_behaves_and_other_bases_and_variants_are_told() {
         let service = pinned(service(declared, production(3)), pin);
         let found = compared(&service, Vec::new()).differences;
         let contradicts = service.changes().iter().any(|change| change.contradicts);
-        assert_eq!(contradicts, !found.is_empty(), "what `up` says is what parity finds: {pin} over {declared}");
+        assert_eq!(contradicts, !found.is_empty(), "`up` and parity report the same: {pin} in place of {declared}");
         found.iter().map(|one| one.code).collect::<Vec<_>>()
     };
     assert_eq!(codes("16.4-alpine", "postgres:16.4-trixie"), ["image-base", "libc", "image-variant"]);
     assert_eq!(codes("16.4-bookworm", "postgres:16.4-trixie"), ["image-base", "image-variant"]);
     assert_eq!(codes("16.4", "postgres:16.4-alpine"), ["image-base", "libc", "image-variant"]);
-    // A tag without a word is not another base than one that says which release of it.
+    // A tag that does not name the release of its base agrees with a tag that does.
     assert_eq!(codes("16", "postgres:16.4-bookworm"), [""; 0]);
 }
 
@@ -278,7 +278,7 @@ fn advice_for_two_manifests_says_what_to_write_in_which_and_nothing_of_local_ser
         manifests["setting"],
         [
             "in staging: declare `max_connections: \"200\"` in the settings of db",
-            "or in production: take `max_connections` out of the settings of db"
+            "or in production: remove `max_connections` from the settings of db"
         ]
     );
     assert_eq!(manifests["libc"][0], "in staging: name a tag for db that is built on glibc");

@@ -1,6 +1,6 @@
-//! What `RabbitMQ`'s own command-line tool prints, in the words of facts: for a broker whose management API is off.
+//! The output of `RabbitMQ`'s own command-line tools as facts, for a broker whose management API is off.
 //!
-//! Of the definitions no password's hash is looked at, and no parameter: those of shovels hold logins.
+//! In the definitions, password hashes and parameters are not read: the parameters of shovels contain logins.
 
 use super::facts::{Entries, exchanges, feature_flags, policies, queues, users, vhosts};
 use crate::model::ServiceFacts;
@@ -10,12 +10,12 @@ use serde_json::Value;
 
 type Read = fn(&Value) -> Entries;
 
-/// Where each topic stands in the definitions.
+/// The topics in the definitions, each with the function that reads it.
 const IN_DEFINITIONS: [(&str, Read); 5] =
     [("vhosts", vhosts), ("users", users), ("policies", policies), ("queues", queues), ("exchanges", exchanges)];
 
-/// Notes what came of `rabbitmqctl export_definitions -`, `rabbitmq-plugins list --minimal` and `rabbitmqctl
-/// list_feature_flags`: the facts, or why there are none.
+/// Notes the results of `rabbitmqctl export_definitions -`, `rabbitmq-plugins list --minimal` and `rabbitmqctl
+/// list_feature_flags`: the facts, or the reason why there are none.
 pub fn tell_of_broker(
     facts: &mut ServiceFacts,
     definitions: Result<String, String>,

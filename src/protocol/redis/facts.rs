@@ -1,7 +1,7 @@
-//! What a Redis or Valkey server says of itself.
+//! The facts of a Redis or Valkey server.
 //!
-//! Each setting is asked for by its name, so that no password is ever in an answer. `CONFIG` is closed on many managed
-//! servers; then `INFO` says the little that it has.
+//! Each setting is requested by its name, so that an answer never contains a password. Many managed servers do not
+//! allow `CONFIG`; then the few settings in `INFO` are used.
 
 use super::{Reply, check, commands, encode, parse, version};
 use crate::model::{Endpoint, Protocol, ServiceFacts};
@@ -10,10 +10,10 @@ use crate::protocol::wire::Conversation;
 use crate::protocol::{Fault, ProbeError, Tls};
 use std::collections::BTreeMap;
 
-/// Bytes that a server may answer: all of `INFO` is some 10 kB.
+/// The number of bytes that a server may answer: all of `INFO` is about 10 kB.
 const LIMIT: u64 = 1024 * 1024;
 
-/// What an app can notice, and what decides what is kept.
+/// The settings that an app can notice, and the settings that decide which data is kept.
 const SETTINGS: [&str; 22] = [
     "maxmemory",
     "maxmemory-policy",
@@ -39,7 +39,7 @@ const SETTINGS: [&str; 22] = [
     "io-threads",
 ];
 
-/// Asks over one connection; all requests go out at once.
+/// Asks over one connection; all requests are sent at once.
 pub(in crate::protocol) async fn facts(endpoint: &Endpoint, tls: &Tls) -> Result<ServiceFacts, ProbeError> {
     let login = commands(endpoint);
     let settings = SETTINGS.map(|name| ["CONFIG", "GET", name]);
@@ -62,7 +62,7 @@ pub(in crate::protocol) async fn facts(endpoint: &Endpoint, tls: &Tls) -> Result
     let mut refused = None;
     for name in SETTINGS {
         match conversation.receive(parse).await? {
-            // What the server does not know is answered by an empty list.
+            // A server answers with an empty list if it does not know the setting.
             Reply::List(words) => {
                 if let [_, Reply::Text(value)] = words.as_slice() {
                     told.push((name.to_owned(), value.clone()));

@@ -300,7 +300,7 @@ fn a_file_of_another_purpose_is_refused_though_its_name_was_typed() {
     for refused in ["app.py", ".env.production"] {
         let failure = chosen(folder.path(), Some(&at(refused))).unwrap_err();
         assert_eq!(failure.exit, devenv::model::Exit::Usage);
-        assert!(message(&failure).ends_with("is not written: it is somebody else's"), "{failure:?}");
+        assert!(message(&failure).ends_with("is not written: devenv did not create it"), "{failure:?}");
     }
     for written in [".env.mine", "written.txt", "empty.txt", "new.txt"] {
         assert_eq!(chosen(folder.path(), Some(&at(written))).unwrap().file.path(), at(written));

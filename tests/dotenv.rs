@@ -5,7 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
 use devenv::dotenv::EnvFile;
-use devenv::dotenv::git::{Standing, standing};
+use devenv::dotenv::git::{GitStatus, status};
 use devenv::dotenv::{Entry, EntryValue, Format, Target, Wanted, choose, merge, render, render_block, user_lines};
 use devenv::model::{Failure, Secret};
 use devenv::project::Checkout;
@@ -332,7 +332,7 @@ fn a_file_that_git_does_not_ignore_is_warned_about() {
 #[test]
 fn without_a_repository_there_is_nothing_to_say() {
     let folder = tempfile::tempdir().unwrap();
-    assert_eq!(standing(&folder.path().join(".env")), Standing::Unknown);
+    assert_eq!(status(&folder.path().join(".env")), GitStatus::Unknown);
     let elsewhere = folder.path().join("else.env");
     assert_eq!(chosen(folder.path(), Some(&elsewhere)).unwrap().file.path(), elsewhere);
 }

@@ -94,7 +94,7 @@ pub fn merge(existing: &str, block: &str) -> String {
             merged.push_str(block);
             placed = true;
         }
-        push_disarmed(&mut merged, unclosed, block);
+        push_commented_out(&mut merged, unclosed, block);
     }
     if !placed {
         let line_end = if existing.contains("\r\n") { "\r\n" } else { "\n" };
@@ -112,7 +112,7 @@ pub fn merge(existing: &str, block: &str) -> String {
 
 /// Returns the names that a block without an end line sets to another value than this block. [`merge`] turns these
 /// lines into comments, since it is not certain who wrote them.
-pub fn disarmed(existing: &str, block: &str) -> Vec<String> {
+pub fn commented_out(existing: &str, block: &str) -> Vec<String> {
     let wanted = values(block);
     let mut names = Vec::new();
     for part in parts(existing) {
@@ -174,7 +174,7 @@ fn ends_with_empty_line(text: &str) -> bool {
 }
 
 /// Copies the text below a start line that has no end line. Lines that set a variable of the block become comments.
-fn push_disarmed(merged: &mut String, rest: &str, block: &str) {
+fn push_commented_out(merged: &mut String, rest: &str, block: &str) {
     let names: BTreeSet<&str> = assignments(block).into_iter().map(|assignment| assignment.name).collect();
     let mut at = 0;
     for assignment in assignments(rest).into_iter().filter(|assignment| names.contains(assignment.name)) {

@@ -80,10 +80,11 @@ impl EnvFile {
         if is_ours {
             return Ok(());
         }
-        let told = self.error("is not written: it has no devenv block");
+        let diagnostic = self.error("is not written: it has no devenv block");
         Err(Failure::new(
             Exit::Failed,
-            told.because("devenv adds its block only to a file that is empty or is called `.env` or `.env.NAME`")
+            diagnostic
+                .because("devenv adds its block only to a file that is empty or is called `.env` or `.env.NAME`")
                 .help("name a file that does not exist yet, or a file called `.env.NAME`"),
         ))
     }
@@ -126,10 +127,10 @@ impl EnvFile {
     }
 
     fn error(&self, what: &str) -> Diagnostic {
-        let told = Diagnostic::error("env-file", format!("`{}` {what}", self.shown().display()));
+        let diagnostic = Diagnostic::error("env-file", format!("`{}` {what}", self.shown().display()));
         match &self.origin {
-            Some(origin) => told.at(origin, "named here"),
-            None => told,
+            Some(origin) => diagnostic.at(origin, "named here"),
+            None => diagnostic,
         }
     }
 
@@ -140,7 +141,7 @@ impl EnvFile {
             None => "write elsewhere: `--env-file PATH`".to_owned(),
         };
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let told = match fault {
+        let diagnostic = match fault {
             Fault::Outside(leads) => self
                 .error("is not written: it lies outside the checkout")
                 .because(format!(
@@ -191,7 +192,7 @@ impl EnvFile {
                 self.error(what).because(error.to_string()).help(help)
             }
         };
-        Failure::new(Exit::Failed, told)
+        Failure::new(Exit::Failed, diagnostic)
     }
 
     fn not_text(&self, bytes: &[u8], error: str::Utf8Error) -> Failure {
@@ -201,8 +202,8 @@ impl EnvFile {
         } else {
             format!("line {line} holds a byte that is not UTF-8")
         };
-        let told = self.error("is not UTF-8 text").because(because);
-        Failure::new(Exit::Failed, told.help("save it as UTF-8, or write elsewhere: `--env-file PATH`"))
+        let diagnostic = self.error("is not UTF-8 text").because(because);
+        Failure::new(Exit::Failed, diagnostic.help("save it as UTF-8, or write elsewhere: `--env-file PATH`"))
     }
 }
 
@@ -227,17 +228,17 @@ mod tests {
         (folder, file)
     }
 
-    fn told(result: Result<impl std::fmt::Debug, Failure>) -> Diagnostic {
-        let told = result.unwrap_err().diagnostics.remove(0);
-        assert!(!told.help.is_empty() && !told.notes.is_empty(), "{told:?}");
-        told
+    fn diagnostic(result: Result<impl std::fmt::Debug, Failure>) -> Diagnostic {
+        let diagnostic = result.unwrap_err().diagnostics.remove(0);
+        assert!(!diagnostic.help.is_empty() && !diagnostic.notes.is_empty(), "{diagnostic:?}");
+        diagnostic
     }
 
     #[test]
     fn a_full_disk_is_said_with_what_to_do() {
         let (_folder, file) = env_file(".env");
         let full = Fault::Io(io::ErrorKind::StorageFull.into());
-        assert!(told(Err::<(), _>(file.failure("cannot be written", full))).help[0].contains("make room"));
+        assert!(diagnostic(Err::<(), _>(file.failure("cannot be written", full))).help[0].contains("make room"));
     }
 
     #[test]
@@ -260,17 +261,17 @@ mod tests {
         let (_folder, file) = env_file(".env");
         assert_eq!(file.read(), Ok(String::new()));
         fs::create_dir(file.path()).unwrap();
-        assert!(told(file.write("A=1\n")).message.contains("is a folder"));
-        assert!(told(file.read()).message.contains("is a folder"));
+        assert!(diagnostic(file.write("A=1\n")).message.contains("is a folder"));
+        assert!(diagnostic(file.read()).message.contains("is a folder"));
     }
 
     #[test]
     fn bytes_that_are_no_text_are_named_by_their_line() {
         let (_folder, file) = env_file(".env");
         fs::write(file.path(), b"A=1\nB=\xff\n").unwrap();
-        assert!(told(file.read()).notes[0].contains("line 2"));
+        assert!(diagnostic(file.read()).notes[0].contains("line 2"));
         fs::write(file.path(), b"\xff\xfeA\0").unwrap();
-        assert!(told(file.read()).notes[0].contains("UTF-16"));
+        assert!(diagnostic(file.read()).notes[0].contains("UTF-16"));
     }
 
     #[test]
@@ -291,7 +292,7 @@ mod tests {
             ("missing/.env", "cannot be written"),
         ] {
             let file = EnvFile::inside(&checkout, Path::new(path));
-            assert!(told(file.write("A=1\n")).message.contains(why), "{path}");
+            assert!(diagnostic(file.write("A=1\n")).message.contains(why), "{path}");
         }
         assert_eq!(fs::read_to_string(checkout.root().join("prod.env")).unwrap(), "THEIRS=1\n");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);

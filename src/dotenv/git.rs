@@ -9,7 +9,7 @@ use std::process::{Child, Stdio};
 
 /// The git status of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum GitStatus {
     /// The file is in the index.
     Tracked,
     /// An ignore rule matches the file.
@@ -21,20 +21,20 @@ pub enum Standing {
 }
 
 /// Returns the git status of the file at this path. The file need not exist.
-pub fn standing(path: &Path) -> Standing {
+pub fn status(path: &Path) -> GitStatus {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let Some(name) = path.file_name() else { return Standing::Unknown };
+    let Some(name) = path.file_name() else { return GitStatus::Unknown };
     if !in_repository(folder) {
-        return Standing::Unknown;
+        return GitStatus::Unknown;
     }
     // Both run at the same time: two processes take no longer than one.
     let tracked = git(folder, &["--literal-pathspecs", "ls-files", "--error-unmatch", "--"], name);
     let ignored = git(folder, &["check-ignore", "--quiet", "--"], name);
     match (tracked.and_then(exit_code), ignored.and_then(exit_code)) {
-        (Some(0), _) => Standing::Tracked,
-        (_, Some(0)) => Standing::Ignored,
-        (_, Some(1)) => Standing::NotIgnored,
-        _ => Standing::Unknown,
+        (Some(0), _) => GitStatus::Tracked,
+        (_, Some(0)) => GitStatus::Ignored,
+        (_, Some(1)) => GitStatus::NotIgnored,
+        _ => GitStatus::Unknown,
     }
 }
 

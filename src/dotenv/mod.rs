@@ -15,7 +15,7 @@ mod quote;
 mod reader;
 mod target;
 
-pub use block::{Difference, TO_FILL_IN, check, disarmed, has_block, lift, merge, render_block, without_block};
+pub use block::{Difference, TO_FILL_IN, check, commented_out, has_block, lift, merge, render_block, without_block};
 pub use entry::{Entry, EntryValue, Refusal};
 pub use file::EnvFile;
 pub use format::{Format, masks, render};

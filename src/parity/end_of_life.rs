@@ -19,7 +19,8 @@ pub fn ended(report: &Report, kinds: &Kinds, today: &str) -> Option<Section> {
             }
         }
         rows.extend(
-            sides_of.into_iter()
+            sides_of
+                .into_iter()
                 .map(|(sentence, sides)| (service.name.clone(), format!("{sentence}: {}", sides.join(", ")))),
         );
     }

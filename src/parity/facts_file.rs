@@ -50,7 +50,8 @@ pub fn parse(path: &Path, text: &str) -> Result<FactsFile, Failure> {
         refuse(Diagnostic::error("facts-file", message).because(error.to_string()).help(help))
     })?;
     if file.facts != FORM {
-        let message = format!("{} has facts in format {}, and this devenv reads format {FORM}", path.display(), file.facts);
+        let message =
+            format!("{} has facts in format {}, and this devenv reads format {FORM}", path.display(), file.facts);
         return Err(refuse(Diagnostic::error("facts-form", message).help(help)));
     }
     Ok(file

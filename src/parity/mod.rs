@@ -20,7 +20,7 @@ pub mod tools;
 mod values;
 
 pub use base::with_image;
-pub use compare::{compare, left_out, local_only};
+pub use compare::{compare, excluded, local_only};
 pub use declared::{as_facts, declared, overlay};
 pub use end_of_life::ended;
 pub use facts_file::{FactsFile, is_facts, parse, render};

@@ -59,13 +59,13 @@ pub fn gap(history: &History, now: i64) -> Option<PeopleGap> {
             *count += u64::from(counts_here);
         }
     }
-    let [commits, released, told, by_author] = counts;
+    let [commits, released, tagged, by_author] = counts;
     (commits > 0).then(|| PeopleGap {
         days: DAYS,
         commits,
         released_percent: percent(released, commits),
-        told_percent: percent(told, commits),
-        author_released_percent: (told > 0).then(|| percent(by_author, told)),
+        told_percent: percent(tagged, commits),
+        author_released_percent: (tagged > 0).then(|| percent(by_author, tagged)),
     })
 }
 
@@ -176,8 +176,8 @@ mod tests {
                 "of the commits with such a tag, released by their author: 20 %"
             ]
         );
-        let untold = PeopleGap { told_percent: 0, author_released_percent: None, ..gap };
-        assert!(lines(&untold)[3].ends_with("no tag names who made it; a tag of `git tag -a` does"));
+        let without_tags = PeopleGap { told_percent: 0, author_released_percent: None, ..gap };
+        assert!(lines(&without_tags)[3].ends_with("no tag names who made it; a tag of `git tag -a` does"));
     }
 
     #[test]

@@ -102,7 +102,12 @@ impl Has {
     }
 
     /// Returns the value that a server's facts have for a name; `None` if the server was not asked, or could not be.
-    pub(super) fn in_facts(facts: &ServiceFacts, topic: &str, name: &str, all: &[(&str, &ServiceFacts)]) -> Option<Self> {
+    pub(super) fn in_facts(
+        facts: &ServiceFacts,
+        topic: &str,
+        name: &str,
+        all: &[(&str, &ServiceFacts)],
+    ) -> Option<Self> {
         if let Some(value) = facts.get(topic, name) {
             let default = topic == "settings" && facts.get("defaults", name) == Some(value);
             return Some(if default { Self::Default(value.to_owned()) } else { Self::Value(value.to_owned()) });

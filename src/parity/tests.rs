@@ -79,7 +79,7 @@ fn compared(service: &Service, answered: Vec<(&str, &ServiceFacts)>) -> Compared
 }
 
 /// `version: manifest 16.4 · overlay 17.12 (services.local.yaml:3)` with its impact.
-fn told(found: &[Difference]) -> Vec<(String, Impact)> {
+fn summaries(found: &[Difference]) -> Vec<(String, Impact)> {
     let said = |said: &Said| format!("{} {}", said.side, said.value);
     let line = |found: &Difference| {
         let sides: Vec<String> = found.said.iter().map(said).collect();
@@ -96,9 +96,9 @@ fn up_fixes_a_server_that_differs_from_its_declaration() {
     declared.entries.insert(name, (Some("50".to_owned()), production(1)));
     let here = facts("15.2", &[("settings", &[("max_connections", "100")])]);
     let found = compare(&sides(&declared, vec![(side::LOCAL, &here)])).differences;
-    let told: Vec<(&str, &[String])> = found.iter().map(|one| (one.code, one.help.as_slice())).collect();
+    let advice: Vec<(&str, &[String])> = found.iter().map(|one| (one.code, one.help.as_slice())).collect();
     let help = [AS_DECLARED.to_owned()];
-    assert_eq!(told, [("version-major", &help[..]), ("setting", &help[..])]);
+    assert_eq!(advice, [("version-major", &help[..]), ("setting", &help[..])]);
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn a_pin_that_contradicts_production_s_file_is_a_finding_at_its_own_line() {
         let found = compared(&service, Vec::new()).differences;
         let wanted: Vec<(String, Impact)> =
             finding.iter().map(|(text, impact)| ((*text).to_owned(), *impact)).collect();
-        assert_eq!(told(&found), wanted, "{pin} over {declared}");
+        assert_eq!(summaries(&found), wanted, "{pin} over {declared}");
         for found in found {
             assert!(found.help[0].contains("services.local.yaml:3"), "{:?}", found.help);
         }
@@ -177,7 +177,7 @@ fn production_s_own_answer_counts_before_what_its_files_say() {
     let here = facts("17.12", &[]);
     let found = compared(&service, vec![(side::PRODUCTION, &facts("16.4", &[])), (side::LOCAL, &here)]).differences;
     let line = "version: production 16.4 · local 17.12 · manifest 16.4 · overlay 17.12 (services.local.yaml:3)";
-    assert_eq!(told(&found), [(line.to_owned(), Impact::Breaks)]);
+    assert_eq!(summaries(&found), [(line.to_owned(), Impact::Breaks)]);
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn what_services_local_yaml_adds_is_no_word_of_production_s() {
     assert_eq!(subjects(&here.changes()), ["Work_Mem", "hstore", "variable POSTGRES_INITDB_ARGS"]);
     let found = compared(&here, Vec::new()).differences;
     assert_eq!(
-        told(&found),
+        summaries(&found),
         [
             (
                 "variable POSTGRES_INITDB_ARGS: manifest absent · overlay set (services.local.yaml:6)".to_owned(),
@@ -226,7 +226,7 @@ fn musl_against_glibc_behaves_and_other_bases_and_variants_are_told() {
     let of = |found: &Compared, code: &str| found.differences.iter().find(|one| one.code == code).cloned();
     let libc = of(&found, "libc").unwrap();
     let line = "C library of the image: production musl · local glibc · manifest glibc (compose.prod.yaml:3)";
-    assert_eq!(told(std::slice::from_ref(&libc)), [(line.to_owned(), Impact::Behaves)]);
+    assert_eq!(summaries(std::slice::from_ref(&libc)), [(line.to_owned(), Impact::Behaves)]);
     assert!(libc.why.contains("collations") && libc.source.starts_with("https://wiki.musl-libc.org/"), "{libc:?}");
     // Manifest, lock and services.local.yaml are compared by their tags.
     let alpine = service("16.4-alpine", production(3));
@@ -308,6 +308,6 @@ fn a_login_that_may_do_more_or_less_than_production_s_is_a_finding() {
     let less = found(&with("login, createdb")).differences;
     let line = "role shop: production login, superuser, createdb, createrole, replication · local login, createdb · \
                 manifest login, superuser, createdb, createrole, replication (compose.prod.yaml:4)";
-    assert_eq!(told(&less), [(line.to_owned(), Impact::Behaves)]);
+    assert_eq!(summaries(&less), [(line.to_owned(), Impact::Behaves)]);
     assert_eq!(less[0].code, "role");
 }

@@ -65,7 +65,9 @@ fn why(tool: &Tool, place: usize) -> String {
             format!("another release line of {title}: syntax, its library and built packages differ between them")
         }
         (Role::PackageManager, Impact::Behaves) => {
-            format!("another major release of {title} may choose other packages, and writes the lock file in its own way")
+            format!(
+                "another major release of {title} may choose other packages, and writes the lock file in its own way"
+            )
         }
         (_, Impact::Behaves) => format!("a later release of {title} has features that an earlier release lacks"),
         _ => format!("the same release line of {title}; the fixes differ"),
@@ -122,7 +124,10 @@ fn disagreement(first: &PinnedTool, other: &PinnedTool, place: usize) -> Differe
         service: String::new(),
         subject: subject(first),
         said: vec![said_by(first), said_by(other)],
-        why: format!("a developer who follows {here} gets another {} than the one that {deployed} {production}", tool.title),
+        why: format!(
+            "a developer who follows {here} gets another {} than the one that {deployed} {production}",
+            tool.title
+        ),
         source: tool.source.to_owned(),
         help: vec![
             format!("make {here} say {}", first.wanted.text),

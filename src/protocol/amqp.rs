@@ -4,14 +4,14 @@
 
 mod facts;
 mod frame;
-mod told;
+mod rabbitmqctl;
 
 use super::wire::Conversation;
 use super::{Fault, ProbeError, Proof, Tls};
 use crate::model::Endpoint;
 pub(super) use facts::facts;
 use frame::Method;
-pub use told::tell_of_broker;
+pub use rabbitmqctl::note_rabbitmqctl;
 
 /// The number of bytes that a server may send in total.
 const LIMIT: u64 = 256 * 1024;

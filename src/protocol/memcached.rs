@@ -30,8 +30,8 @@ pub(super) async fn facts(endpoint: &Endpoint, tls: &Tls) -> Result<ServiceFacts
     let version = conversation.receive(parse).await?;
     let mut facts = nothing_yet(Protocol::Memcached, "memcached", Some(version));
     let settings = conversation.receive(parse_settings).await?;
-    let told = settings.into_iter().filter(|(name, _)| SETTINGS.contains(&name.as_str()));
-    note(&mut facts, "settings", Ok(told));
+    let reported = settings.into_iter().filter(|(name, _)| SETTINGS.contains(&name.as_str()));
+    note(&mut facts, "settings", Ok(reported));
     Ok(facts)
 }
 

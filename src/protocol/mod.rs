@@ -22,7 +22,7 @@ mod tls;
 mod wire;
 
 use crate::model::{Endpoint, Protocol, ServiceFacts, Wanted};
-pub use amqp::tell_of_broker;
+pub use amqp::note_rabbitmqctl;
 pub use probe::{Fault, ProbeError, Proof};
 pub use reconciled::{Done, ReconcileError, Subject};
 use redact::Used;
@@ -33,20 +33,20 @@ pub use tls::{ChannelBinding, ClearText, Tls, TlsMode, Versions};
 use tokio::time::timeout;
 
 /// The time limit of one attempt, so that a silent peer does not use up the whole deadline.
-const TRY: Duration = Duration::from_secs(5);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The time limit for a server to report all its facts.
-const ASK: Duration = Duration::from_secs(30);
+const FACTS_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The time limit for a server to write its memory to disk.
-const SAVE: Duration = Duration::from_mins(2);
+const SAVE_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Logs in over the endpoint with exactly its credentials, and does one round trip.
 ///
 /// Takes at most 5 s. After a fault of [`Fault::NotYet`], another attempt can succeed. While a server initialises
 /// itself for the first time, another attempt can also succeed after [`Fault::Login`].
 pub async fn prove(protocol: Protocol, endpoint: &Endpoint) -> Result<Proof, ProbeError> {
-    prove_within(TRY, protocol, endpoint).await
+    prove_within(ATTEMPT_TIMEOUT, protocol, endpoint).await
 }
 
 async fn prove_within(bound: Duration, protocol: Protocol, endpoint: &Endpoint) -> Result<Proof, ProbeError> {
@@ -97,7 +97,7 @@ pub async fn take_over(
         match protocol {
             Protocol::Postgres => postgres::take_over(inherited, admin, wanted).await,
             Protocol::Mysql => {
-                within(TRY, mysql::take_over(inherited, admin)).await?;
+                within(ATTEMPT_TIMEOUT, mysql::take_over(inherited, admin)).await?;
                 mysql::reconcile(admin, wanted).await
             }
             Protocol::Redis | Protocol::Amqp | Protocol::Memcached | Protocol::Http | Protocol::Tcp => Ok(Vec::new()),
@@ -110,7 +110,7 @@ pub async fn take_over(
 /// two minutes, because there can be as much data as the memory holds.
 pub async fn save(protocol: Protocol, endpoint: &Endpoint) -> Result<(), ProbeError> {
     let saved = match protocol {
-        Protocol::Redis => within(SAVE, redis::save(endpoint)).await,
+        Protocol::Redis => within(SAVE_TIMEOUT, redis::save(endpoint)).await,
         Protocol::Postgres
         | Protocol::Mysql
         | Protocol::Amqp
@@ -141,7 +141,7 @@ pub async fn facts(target: &Target) -> Result<ServiceFacts, ProbeError> {
         }
     };
     let used = Used::of([&target.endpoint].into_iter().chain(&target.management));
-    let mut facts = within(ASK, asked).await.map_err(|error| used.redact(error))?;
+    let mut facts = within(FACTS_TIMEOUT, asked).await.map_err(|error| used.redact(error))?;
     for why in facts.not_asked.values_mut() {
         *why = used.taken_out_of(why);
     }

@@ -15,10 +15,10 @@ mod take_over;
 
 use super::tls::ChannelBinding;
 use super::wire::{Stream, connect_postgres};
-use super::{ProbeError, Proof, TRY, Tls, within};
+use super::{ATTEMPT_TIMEOUT, ProbeError, Proof, Tls, within};
 use crate::model::Endpoint;
 pub(super) use facts::facts;
-use guard::{AsItIs, Guarded};
+use guard::{Established, Guarded};
 pub(super) use reconcile::reconcile;
 use refusal::{Refusal, is_unable};
 pub(super) use take_over::take_over;
@@ -72,7 +72,7 @@ async fn login_over(endpoint: &Endpoint, tls: &Tls, limit: u64, options: &str) -
     }
     let login = async {
         let mut line = connect_postgres(endpoint, tls, limit).await?;
-        let guard = AsItIs::new(&mut line, tls);
+        let guard = Established::new(&mut line, tls);
         config.connect_raw(line.stream, guard).await.map_err(|error| {
             if endpoint.password.is_none() && is_unable(&error) {
                 ProbeError::login("the server asks for a password, and the endpoint has none").into()
@@ -81,7 +81,7 @@ async fn login_over(endpoint: &Endpoint, tls: &Tls, limit: u64, options: &str) -
             }
         })
     };
-    let (client, connection) = within(TRY, login).await?;
+    let (client, connection) = within(ATTEMPT_TIMEOUT, login).await?;
     let version = connection.parameter("server_version").unwrap_or_default();
     let version = version.split_whitespace().next().unwrap_or_default().to_owned();
     Ok(Session { client, connection, version })

@@ -32,20 +32,20 @@ pub enum Fault {
 }
 
 /// The maximum length of a message from a server, in characters.
-const LONGEST: usize = 300;
+const MAX_MESSAGE_LENGTH: usize = 300;
 
 impl ProbeError {
     /// A fault with the server's words, made safe to show: a peer could send anything.
     pub(super) fn new(fault: Fault, words: impl AsRef<str>) -> Self {
         let turns = |letter| matches!(letter, '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         let printable = |letter: char| if letter.is_control() || turns(letter) { ' ' } else { letter };
-        let message: String = words.as_ref().chars().take(LONGEST).map(printable).collect();
+        let message: String = words.as_ref().chars().take(MAX_MESSAGE_LENGTH).map(printable).collect();
         Self { fault, message: message.trim().to_owned() }
     }
 
     /// Whether the message has the maximum length, so that the server may have sent more.
     pub(super) fn is_cut(&self) -> bool {
-        self.message.chars().count() >= LONGEST
+        self.message.chars().count() >= MAX_MESSAGE_LENGTH
     }
 
     pub(super) fn not_yet(words: impl AsRef<str>) -> Self {
@@ -91,7 +91,7 @@ mod tests {
     fn a_servers_words_cannot_steer_the_terminal_or_fill_it() {
         let error = ProbeError::other(format!("\u{1b}[31mred\nline{}", "x".repeat(1000)));
         assert!(error.message.starts_with("[31mred line"), "{}", error.message);
-        assert!(error.message.chars().count() <= LONGEST);
+        assert!(error.message.chars().count() <= MAX_MESSAGE_LENGTH);
         assert!(!error.message.contains(char::is_control));
     }
 

@@ -83,23 +83,23 @@ enum Reply {
 }
 
 /// The maximum depth of lists in lists: the arguments of a module are the deepest lists.
-const DEEPEST: usize = 8;
+const MAX_DEPTH: usize = 8;
 
 /// Returns the first reply of the bytes and its length; `None` while the reply is incomplete.
 fn parse(bytes: &[u8]) -> Parsed<Reply> {
-    parse_within(bytes, DEEPEST)
+    parse_within(bytes, MAX_DEPTH)
 }
 
 fn parse_within(bytes: &[u8], depth: usize) -> Parsed<Reply> {
     let foreign = || ProbeError::foreign("Redis' protocol");
-    let Some(sort) = bytes.first() else { return Ok(None) };
-    if !b"+-:$*".contains(sort) {
+    let Some(kind) = bytes.first() else { return Ok(None) };
+    if !b"+-:$*".contains(kind) {
         return Err(foreign());
     }
     let Some(end) = bytes.windows(2).position(|pair| pair == b"\r\n") else { return Ok(None) };
     let line = String::from_utf8_lossy(&bytes[1..end]).into_owned();
     let after = end + 2;
-    let reply = match sort {
+    let reply = match kind {
         b'+' => Reply::Text(line),
         b'-' => Reply::Error(line),
         b':' => Reply::Number(line.parse().map_err(|_| foreign())?),

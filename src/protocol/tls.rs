@@ -133,8 +133,7 @@ pub(super) async fn encrypt(stream: TcpStream, host: &str, tls: &Tls) -> Result<
 
 /// The host's name in the form of a certificate.
 pub(super) fn server_name(host: &str) -> Result<ServerName<'static>, ProbeError> {
-    ServerName::try_from(host.to_owned())
-        .map_err(|_| ProbeError::other("its host name is not valid in a certificate"))
+    ServerName::try_from(host.to_owned()).map_err(|_| ProbeError::other("its host name is not valid in a certificate"))
 }
 
 /// The client's configuration: the server certificates that it accepts, and its own certificate.

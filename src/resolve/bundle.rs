@@ -22,9 +22,9 @@ const HEAD: &str = "devenv-bundle.json";
 const FORM: u32 = 1;
 
 /// The maximum size of a document; only smaller entries are kept in memory.
-const MOST_OF_A_DOCUMENT: u64 = 4 * 1024 * 1024;
+const MAX_DOCUMENT_SIZE: u64 = 4 * 1024 * 1024;
 /// The maximum size of all documents of an archive together.
-const MOST_OF_ALL_DOCUMENTS: usize = 64 * 1024 * 1024;
+const MAX_DOCUMENTS_SIZE: usize = 64 * 1024 * 1024;
 
 /// The content of the first entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,7 +124,7 @@ pub struct Proven {
 pub fn read(source: impl Read) -> io::Result<Contents> {
     let mut contents = Contents::default();
     let mut archive = Strict::new(source);
-    let first = archive.next()?.filter(|first| first.path == HEAD && first.size <= MOST_OF_A_DOCUMENT);
+    let first = archive.next()?.filter(|first| first.path == HEAD && first.size <= MAX_DOCUMENT_SIZE);
     first.ok_or_else(|| invalid("it does not begin like a bundle"))?;
     let text = content(&mut archive)?;
     let head: Head = serde_json::from_slice(&text).map_err(|error| invalid(error.to_string()))?;
@@ -168,7 +168,7 @@ impl Contents {
     fn take(&mut self, entry: Entry, archive: &mut Strict<impl Read>, documents: &mut usize) -> io::Result<()> {
         let Entry { path, begins, size, .. } = entry;
         let mut hash = Sha256::new();
-        let mut kept = (size <= MOST_OF_A_DOCUMENT).then(Vec::new);
+        let mut kept = (size <= MAX_DOCUMENT_SIZE).then(Vec::new);
         let mut buffer = vec![0; 128 * 1024];
         loop {
             let read = archive.read(&mut buffer)?;
@@ -184,7 +184,7 @@ impl Contents {
         // Every small entry may be a document; an entry that is not a document is never requested by its digest.
         if let Some(bytes) = kept.filter(|bytes| bytes.first() == Some(&b'{') || bytes.first() == Some(&b'[')) {
             *documents += bytes.len();
-            if *documents > MOST_OF_ALL_DOCUMENTS {
+            if *documents > MAX_DOCUMENTS_SIZE {
                 return Err(invalid("it has more documents than any images have"));
             }
             self.documents.insert(digest.clone(), bytes);

@@ -210,8 +210,8 @@ mod tests {
     fn faults(text: &str) -> Vec<Diagnostic> {
         let failure = parse(Path::new(NAME), text, &Budget::default()).unwrap_err();
         assert_eq!(failure.exit, Exit::Manifest);
-        for told in &failure.diagnostics {
-            assert!(told.origin.is_some() && !told.help.is_empty(), "{told:?}");
+        for diagnostic in &failure.diagnostics {
+            assert!(diagnostic.origin.is_some() && !diagnostic.help.is_empty(), "{diagnostic:?}");
         }
         failure.diagnostics
     }
@@ -245,10 +245,10 @@ mod tests {
 
     #[test]
     fn a_merge_conflict_is_told_with_its_line_and_the_way_out() {
-        let told = faults("version: 1\nservices:\n<<<<<<< HEAD\n  db: {}\n=======\n>>>>>>> other\n");
-        assert_eq!(told[0].code, "lock-conflict");
-        assert_eq!(told[0].origin.as_ref().unwrap().line, 3);
-        assert!(told[0].help[0].contains("devenv lock"));
+        let diagnostics = faults("version: 1\nservices:\n<<<<<<< HEAD\n  db: {}\n=======\n>>>>>>> other\n");
+        assert_eq!(diagnostics[0].code, "lock-conflict");
+        assert_eq!(diagnostics[0].origin.as_ref().unwrap().line, 3);
+        assert!(diagnostics[0].help[0].contains("devenv lock"));
     }
 
     #[test]
@@ -267,9 +267,9 @@ mod tests {
             (&format!("    digest: \"{}\"\n", digest("a")), "", "lock-incomplete", 4),
             ("services:\n", "services:\n---\n", "lock-documents", 5),
         ] {
-            let told = bad(from, to);
-            let found = told.iter().any(|one| one.code == code && one.origin.as_ref().unwrap().line == line);
-            assert!(found, "{from} -> {to}: {told:?}");
+            let diagnostics = bad(from, to);
+            let found = diagnostics.iter().any(|one| one.code == code && one.origin.as_ref().unwrap().line == line);
+            assert!(found, "{from} -> {to}: {diagnostics:?}");
         }
     }
 

@@ -250,25 +250,25 @@ mod tests {
         let lock = lock_of(&[("db", entry(&declared("db", "16"), Some(digest("a")), None, None))]);
         let compared = compare(&[declared("db", "17")], &lock);
         assert!(compared.locked.is_empty() && !compared.is_current());
-        let told = &compared.findings()[0];
-        assert_eq!((told.code, told.origin.as_ref().unwrap().line), ("lock-stale", 7));
-        assert!(told.label.contains("17") && told.notes[0].contains("16"), "{told:?}");
-        assert!(told.help[0].contains("devenv lock"));
+        let diagnostic = &compared.findings()[0];
+        assert_eq!((diagnostic.code, diagnostic.origin.as_ref().unwrap().line), ("lock-stale", 7));
+        assert!(diagnostic.label.contains("17") && diagnostic.notes[0].contains("16"), "{diagnostic:?}");
+        assert!(diagnostic.help[0].contains("devenv lock"));
     }
 
     #[test]
     fn what_came_and_what_went_is_told() {
         let lock = lock_of(&[("old", entry(&declared("old", "16"), Some(digest("a")), None, None))]);
         let compared = compare(&[declared("db", "16")], &lock);
-        let codes: Vec<_> = compared.findings().iter().map(|told| told.code).collect();
+        let codes: Vec<_> = compared.findings().iter().map(|diagnostic| diagnostic.code).collect();
         assert_eq!(codes, ["lock-missing", "lock-stale"]);
         assert!(compared.findings()[1].message.contains("`old`"));
     }
 
     #[test]
     fn the_release_is_the_declared_one_else_the_image_s_own() {
-        let told = local(&[("PG_VERSION", "16.4-1.pgdg120+1")], &[]);
-        let release = |tag: &str| release_of(&declared("db", tag).service, Some(&told));
+        let image = local(&[("PG_VERSION", "16.4-1.pgdg120+1")], &[]);
+        let release = |tag: &str| release_of(&declared("db", tag).service, Some(&image));
         assert_eq!(release("16").as_deref(), Some("16.4"));
         assert_eq!(release("15.2").as_deref(), Some("15.2"));
         assert_eq!(release("17"), None, "an image that says another series is not believed");

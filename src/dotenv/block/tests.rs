@@ -42,7 +42,7 @@ fn a_block_holds_values_comments_and_empty_lines_to_fill_in() {
 }
 
 #[test]
-fn one_value_that_cannot_be_carried_costs_no_other_and_is_named_but_not_told() {
+fn a_value_that_cannot_be_carried_is_named_but_not_shown_and_affects_no_other_value() {
     let entries = [
         entry("A", "hush\r"),
         entry("B", "fine"),
@@ -100,13 +100,13 @@ fn below_a_start_line_without_an_end_line_nothing_is_lost() {
     assert_eq!(merge(&before, &new), after);
     let twice = format!("{BLOCK_START}\nA=1\nmine=1\n{new}Y=1\n");
     assert_eq!(merge(&twice, &new), format!("{new}# A=1\nmine=1\nY=1\n"));
-    assert_eq!(disarmed(&twice, &new), ["A"]);
-    assert_eq!(disarmed(&format!("{BLOCK_START}\nA=2\nmine=1\n"), &new), Vec::<String>::new());
-    assert_eq!(disarmed(&format!("{new}A=1\n"), &new), Vec::<String>::new());
+    assert_eq!(commented_out(&twice, &new), ["A"]);
+    assert_eq!(commented_out(&format!("{BLOCK_START}\nA=2\nmine=1\n"), &new), Vec::<String>::new());
+    assert_eq!(commented_out(&format!("{new}A=1\n"), &new), Vec::<String>::new());
 }
 
 #[test]
-fn a_stale_block_is_told_by_the_names_that_differ() {
+fn a_stale_block_is_recognised_by_the_names_that_differ() {
     let new = block(&[("A", "2"), ("B", "x y"), ("C", "")]);
     assert_eq!(check(&format!("Z=1\n{new}A=7\n"), &new), []);
     let old = block(&[("A", "1"), ("B", "x y"), ("D", "gone")]);

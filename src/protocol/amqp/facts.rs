@@ -26,7 +26,7 @@ const ASKED: [(&str, &str, Read); 7] = [
 ];
 
 /// The advice if a broker's management API does not answer.
-const WHAT_TO_DO: &str =
+const HOW_TO_ENABLE: &str =
     "enable it there (`rabbitmq-plugins enable rabbitmq_management`) and name its port: `?management=PORT`";
 
 pub(super) type Entries = BTreeMap<String, String>;
@@ -38,7 +38,7 @@ pub(in crate::protocol) async fn facts(target: &Target) -> Result<ServiceFacts, 
     let mut facts = nothing_yet(Protocol::Amqp, "RabbitMQ", said);
     let Some(management) = &target.management else {
         for (topic, _, _) in ASKED {
-            facts.not_asked.insert(topic.to_owned(), format!("its management API is off; {WHAT_TO_DO}"));
+            facts.not_asked.insert(topic.to_owned(), format!("its management API is off; {HOW_TO_ENABLE}"));
         }
         return Ok(facts);
     };
@@ -46,7 +46,7 @@ pub(in crate::protocol) async fn facts(target: &Target) -> Result<ServiceFacts, 
         let body = http::get(management, &target.tls, path).await.map_err(|error| ProbeError {
             message: match error.fault {
                 Fault::NotYet => {
-                    format!("the management API on port {}: {}; {WHAT_TO_DO}", management.port, error.message)
+                    format!("the management API on port {}: {}; {HOW_TO_ENABLE}", management.port, error.message)
                 }
                 _ => format!("the management API on port {}: {}", management.port, error.message),
             },
@@ -56,9 +56,9 @@ pub(in crate::protocol) async fn facts(target: &Target) -> Result<ServiceFacts, 
             serde_json::from_slice::<Value>(&body).map_err(|_| ProbeError::foreign("RabbitMQ's management API"))?;
         match entries(&value) {
             // The API is itself a plugin: an empty list means that the node has not published its first statistics yet.
-            none if none.is_empty() && *topic == "plugins" => {
-                Err(ProbeError::not_yet("the node has not listed its plugins yet: it does so some seconds after its start"))
-            }
+            none if none.is_empty() && *topic == "plugins" => Err(ProbeError::not_yet(
+                "the node has not listed its plugins yet: it does so some seconds after its start",
+            )),
             entries => Ok(entries),
         }
     }))
@@ -178,31 +178,31 @@ mod tests {
 
     #[test]
     fn tags_are_read_as_a_list_and_as_a_text() {
-        let told = json!([{"name": "a", "tags": ["monitoring", "administrator"]}, {"name": "b", "tags": "x,y"}, {"name": "c", "tags": []}]);
-        assert_eq!(users(&told), entries(&[("a", "administrator, monitoring"), ("b", "x, y"), ("c", "no tags")]));
+        let answer = json!([{"name": "a", "tags": ["monitoring", "administrator"]}, {"name": "b", "tags": "x,y"}, {"name": "c", "tags": []}]);
+        assert_eq!(users(&answer), entries(&[("a", "administrator, monitoring"), ("b", "x, y"), ("c", "no tags")]));
     }
 
     #[test]
     fn what_passes_with_a_connection_or_is_the_brokers_own_is_left_out() {
-        let told = json!([
+        let answer = json!([
             {"name": "jobs", "vhost": "/", "durable": true, "auto_delete": false, "exclusive": false, "arguments": {"x-queue-type": "quorum"}},
             {"name": "reply", "vhost": "/", "durable": false, "auto_delete": true, "exclusive": false, "arguments": {}},
             {"name": "amq.gen-x", "vhost": "/", "durable": false, "auto_delete": false, "exclusive": false, "arguments": {}},
         ]);
-        assert_eq!(queues(&told), entries(&[("jobs in /", "durable, {\"x-queue-type\":\"quorum\"}")]));
-        let told = json!([
+        assert_eq!(queues(&answer), entries(&[("jobs in /", "durable, {\"x-queue-type\":\"quorum\"}")]));
+        let answer = json!([
             {"name": "", "vhost": "/", "type": "direct", "durable": true},
             {"name": "amq.topic", "vhost": "/", "type": "topic", "durable": true},
             {"name": "events", "vhost": "shop", "type": "topic", "durable": true, "arguments": {}},
         ]);
-        assert_eq!(exchanges(&told), entries(&[("events in shop", "topic, durable")]));
+        assert_eq!(exchanges(&answer), entries(&[("events in shop", "topic, durable")]));
     }
 
     #[test]
     fn an_answer_of_another_shape_gives_no_entries() {
-        for told in [json!(null), json!({"error": "x"}), json!([1, "a", null])] {
-            assert!(plugins(&told).is_empty());
-            assert!(queues(&json!({"reason": told.clone()})).is_empty());
+        for answer in [json!(null), json!({"error": "x"}), json!([1, "a", null])] {
+            assert!(plugins(&answer).is_empty());
+            assert!(queues(&json!({"reason": answer.clone()})).is_empty());
         }
     }
 }

@@ -10,7 +10,7 @@ pub(super) const PROTOCOL_HEADER: &[u8; 8] = b"AMQP\0\0\x09\x01";
 
 /// The largest accepted frame: `RabbitMQ`'s own maximum. Until both sides have agreed on a size, a frame has at most 4
 /// kB.
-const LARGEST: usize = 128 * 1024;
+const MAX_FRAME_SIZE: usize = 128 * 1024;
 const FRAME_END: u8 = 0xce;
 const METHOD: u8 = 1;
 const HEARTBEAT: u8 = 8;
@@ -37,8 +37,8 @@ pub(super) enum Method {
 /// Returns the first frame of the bytes and its length; `None` while the frame is incomplete.
 pub(super) fn parse(bytes: &[u8]) -> Parsed<Method> {
     let foreign = || ProbeError::foreign("AMQP 0-9-1");
-    let Some(sort) = bytes.first().copied() else { return Ok(None) };
-    if sort == PROTOCOL_HEADER[0] {
+    let Some(kind) = bytes.first().copied() else { return Ok(None) };
+    if kind == PROTOCOL_HEADER[0] {
         // A server that does not speak the requested version answers with its own header.
         return if bytes.len() < 8 && PROTOCOL_HEADER.starts_with(&bytes[..bytes.len().min(4)]) {
             Ok(None)
@@ -46,19 +46,19 @@ pub(super) fn parse(bytes: &[u8]) -> Parsed<Method> {
             Err(foreign())
         };
     }
-    if sort != METHOD && sort != HEARTBEAT {
+    if kind != METHOD && kind != HEARTBEAT {
         return Err(foreign());
     }
     let mut fields = Fields(bytes);
     let Some((channel, length)) = fields.header() else { return Ok(None) };
-    if channel != 0 || length > LARGEST {
+    if channel != 0 || length > MAX_FRAME_SIZE {
         return Err(foreign());
     }
     let Some((payload, rest)) = fields.0.split_at_checked(length) else { return Ok(None) };
     match rest.first() {
         None => Ok(None),
         Some(&FRAME_END) => {
-            let method = if sort == HEARTBEAT { Method::Heartbeat } else { method(payload).ok_or_else(foreign)? };
+            let method = if kind == HEARTBEAT { Method::Heartbeat } else { method(payload).ok_or_else(foreign)? };
             Ok(Some((method, 7 + length + 1)))
         }
         Some(_) => Err(foreign()),

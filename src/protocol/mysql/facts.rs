@@ -72,14 +72,14 @@ async fn ask(session: &mut Session) -> Result<ServiceFacts, Refusal> {
     let always = columns(session.query(&always.join(" UNION ALL ")).await?);
     note(&mut facts, "settings", Ok(always.map(|[name, value]| (name, value))));
     if session.is_mariadb() {
-        let told: Vec<[String; 3]> = columns(session.query(SETTINGS_OF_MARIADB).await?).collect();
-        let told = || told.iter().filter(|[name, value, _]| is_told(name, value));
-        note(&mut facts, "settings", Ok(told().map(|[name, value, _]| (name.clone(), value.clone()))));
-        note(&mut facts, "defaults", Ok(told().map(|[name, _, default]| (name.clone(), default.clone()))));
+        let settings: Vec<[String; 3]> = columns(session.query(SETTINGS_OF_MARIADB).await?).collect();
+        let settings = || settings.iter().filter(|[name, value, _]| is_reported(name, value));
+        note(&mut facts, "settings", Ok(settings().map(|[name, value, _]| (name.clone(), value.clone()))));
+        note(&mut facts, "defaults", Ok(settings().map(|[name, _, default]| (name.clone(), default.clone()))));
     } else {
-        let told = answered(session.query(SETTINGS_OF_MYSQL).await)?;
-        let told = told.map(|rows| columns(rows).filter(|[name, value]| is_told(name, value)));
-        note(&mut facts, "settings", told.map(|told| told.map(|[name, value]| (name, value))));
+        let settings = answered(session.query(SETTINGS_OF_MYSQL).await)?;
+        let settings = settings.map(|rows| columns(rows).filter(|[name, value]| is_reported(name, value)));
+        note(&mut facts, "settings", settings.map(|settings| settings.map(|[name, value]| (name, value))));
     }
     let databases = columns(session.query(DATABASES).await?).flat_map(|[name, charset, collation]| {
         [(format!("{name}.charset"), charset), (format!("{name}.collation"), collation)]
@@ -107,7 +107,7 @@ fn answered<T>(answer: Result<T, Refusal>) -> Result<Result<T, ProbeError>, Refu
 
 /// Whether a setting is reported. Excluded are paths, addresses of the server, values that only one server can have,
 /// positions of progress, and settings that could hold a secret.
-fn is_told(name: &str, value: &str) -> bool {
+fn is_reported(name: &str, value: &str) -> bool {
     const ENDS: [&str; 23] = [
         "dir",
         "directory",
@@ -181,7 +181,7 @@ mod tests {
             ("something", "/etc/x"),
             ("keyring_vault_config", "./vault.conf"),
         ] {
-            assert!(!is_told(name, value), "{name}");
+            assert!(!is_reported(name, value), "{name}");
         }
         for name in [
             "sql_mode",
@@ -197,7 +197,7 @@ mod tests {
             "gtid_strict_mode",
             "transaction_isolation",
         ] {
-            assert!(is_told(name, "1"), "{name}");
+            assert!(is_reported(name, "1"), "{name}");
         }
     }
 }

@@ -284,7 +284,7 @@ pub(super) mod tests {
     use proptest::prelude::*;
 
     /// The first packet of a server as `MySQL` 8.4 sends it.
-    pub(in crate::protocol::mysql) fn greeting(version: &str, plugin: &str) -> Vec<u8> {
+    pub(in crate::protocol::mysql) fn handshake_packet(version: &str, plugin: &str) -> Vec<u8> {
         let mut bytes = vec![10];
         push_text(&mut bytes, version);
         bytes.extend_from_slice(b"\x08\0\0\0abcdefgh\0\xff\xff\xff\x02\0\xff\xdf\x15");
@@ -310,7 +310,7 @@ pub(super) mod tests {
 
     #[test]
     fn the_first_packet_of_a_server_is_understood() {
-        let greeted = handshake(&greeting("8.4.4", "caching_sha2_password")).unwrap().unwrap();
+        let greeted = handshake(&handshake_packet("8.4.4", "caching_sha2_password")).unwrap().unwrap();
         assert_eq!(greeted.version, "8.4.4");
         assert_eq!(greeted.nonce, b"abcdefghijklmnopqrst");
         assert_eq!(greeted.plugin, "caching_sha2_password");
@@ -370,7 +370,7 @@ pub(super) mod tests {
             assert_eq!(row(bytes, 1), None, "{bytes:?}");
         }
         assert_eq!(handshake(b"\x09old\0"), None);
-        let whole = greeting("8.4.4", "p");
+        let whole = handshake_packet("8.4.4", "p");
         for length in 0..whole.len() - 2 {
             assert_eq!(handshake(&whole[..length]), None, "{length}");
         }

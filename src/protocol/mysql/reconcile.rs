@@ -22,7 +22,7 @@ const OPTIONS: [&str; 3] =
 pub(in crate::protocol) async fn reconcile(admin: &Endpoint, wanted: &Wanted) -> Result<Vec<Done>, ReconcileError> {
     let done = async {
         let mut session = open(admin).await?;
-        let done = settle(&mut session, admin, wanted).await;
+        let done = reconcile_in_session(&mut session, admin, wanted).await;
         session.quit().await;
         done
     };
@@ -49,7 +49,7 @@ pub(super) struct Change {
 }
 
 /// Makes all changes, after a second comparison under the lock: another process could have made them in the meantime.
-async fn settle(session: &mut Session, admin: &Endpoint, wanted: &Wanted) -> Result<Vec<Done>, Refusal> {
+async fn reconcile_in_session(session: &mut Session, admin: &Endpoint, wanted: &Wanted) -> Result<Vec<Done>, Refusal> {
     if changes(admin, wanted, &Accounts::read(session, admin, wanted).await?).is_empty() {
         return Ok(Vec::new());
     }

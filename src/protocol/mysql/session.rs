@@ -6,7 +6,7 @@ use super::packet::{Authentication, Handshake, Login, Row, authentication, forei
 use super::refusal::Refusal;
 use crate::model::{Endpoint, Secret};
 use crate::protocol::wire::bare;
-use crate::protocol::{ProbeError, TRY, Tls, TlsMode, within};
+use crate::protocol::{ATTEMPT_TIMEOUT, ProbeError, Tls, TlsMode, within};
 use std::net::IpAddr;
 
 /// The commands that are used here.
@@ -69,7 +69,7 @@ impl Session {
                 Ended::WantsPassword { plugin, tls, peer, .. } => not_given(&plugin, tls, peer).into(),
             })
         };
-        within(TRY, login).await
+        within(ATTEMPT_TIMEOUT, login).await
     }
 
     /// The server's release without the packager's addition: `10.11.6`.
@@ -113,22 +113,22 @@ impl Session {
 async fn attempt(endpoint: &Endpoint, limit: u64, tls: &Tls) -> Result<Session, Ended> {
     let password = endpoint.password.as_ref().map(Secret::reveal).unwrap_or_default();
     let mut link = Link::open(endpoint, limit).await?;
-    let greeting = handshake(&link.receive().await?).ok_or_else(foreign)??;
+    let server_handshake = handshake(&link.receive().await?).ok_or_else(foreign)??;
     let secure = match tls.mode {
         TlsMode::Off => false,
-        TlsMode::Preferred => greeting.tls,
-        TlsMode::Unchecked | TlsMode::Authority | TlsMode::Checked if greeting.tls => true,
+        TlsMode::Preferred => server_handshake.tls,
+        TlsMode::Unchecked | TlsMode::Authority | TlsMode::Checked if server_handshake.tls => true,
         TlsMode::Unchecked | TlsMode::Authority | TlsMode::Checked => {
             return Err(ProbeError::other("the server offers no TLS, and the URL asks for it").into());
         }
     };
     // Most logins use the plugin that the server proposes. If a login uses another plugin, the server asks again.
-    let plugin = if greeting.plugin == SHA2 { SHA2 } else { NATIVE };
+    let plugin = if server_handshake.plugin == SHA2 { SHA2 } else { NATIVE };
     let login = Login {
         user: endpoint.user.as_deref().unwrap_or("root"),
         database: endpoint.database.as_deref().filter(|database| !database.is_empty()),
         plugin,
-        response: &digest(plugin, password, &greeting.nonce),
+        response: &digest(plugin, password, &server_handshake.nonce),
         tls: secure,
     };
     if secure {
@@ -138,8 +138,8 @@ async fn attempt(endpoint: &Endpoint, limit: u64, tls: &Tls) -> Result<Session, 
     link.send(&login.response()).await?;
     // A user who did not ask for TLS did not agree to give the password itself away.
     let give = secure && (tls.mode != TlsMode::Preferred || tls.gives_in_clear(link.peer()));
-    authenticate(&mut link, password, plugin, &greeting, give).await?;
-    let (version, mariadb) = product(&greeting.version);
+    authenticate(&mut link, password, plugin, &server_handshake, give).await?;
+    let (version, mariadb) = product(&server_handshake.version);
     Ok(Session { link, version, mariadb })
 }
 
@@ -149,7 +149,7 @@ async fn authenticate(
     link: &mut Link,
     password: &str,
     plugin: &str,
-    greeting: &Handshake,
+    server_handshake: &Handshake,
     give: bool,
 ) -> Result<(), Ended> {
     let mut plugin = plugin.to_owned();
@@ -169,7 +169,7 @@ async fn authenticate(
             Response::Password if give => link.send(&[password.as_bytes(), &[0]].concat()).await?,
             Response::Password => {
                 let (local, peer) = (link.is_local(), link.peer());
-                return Err(Ended::WantsPassword { plugin, tls: greeting.tls, local, peer });
+                return Err(Ended::WantsPassword { plugin, tls: server_handshake.tls, local, peer });
             }
         }
     }

@@ -21,12 +21,12 @@ const OK: u32 = 0;
 const SASL: std::ops::RangeInclusive<u32> = 10..=12;
 
 /// A TLS connector for a connection that is already set up.
-pub(super) struct AsItIs {
+pub(super) struct Established {
     binding: Option<Vec<u8>>,
     watch: Watch,
 }
 
-impl AsItIs {
+impl Established {
     /// Takes the channel binding out of the line.
     pub(super) fn new(line: &mut Line, tls: &Tls) -> Self {
         let watch = Watch {
@@ -41,7 +41,7 @@ impl AsItIs {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> TlsConnect<S> for AsItIs {
+impl<S: AsyncRead + AsyncWrite + Unpin> TlsConnect<S> for Established {
     type Stream = Guarded<S>;
     type Error = Infallible;
     type Future = Ready<Result<Guarded<S>, Infallible>>;

@@ -1,11 +1,11 @@
 //! Quotes names and texts for SQL.
 
 /// The number of bytes of a name that a server keeps: `NAMEDATALEN - 1`.
-const LONGEST: usize = 63;
+const MAX_NAME_LENGTH: usize = 63;
 
 /// Returns a name as the server keeps it: cut at 63 bytes, never inside a character.
 pub(super) fn kept(name: &str) -> &str {
-    let mut end = name.len().min(LONGEST);
+    let mut end = name.len().min(MAX_NAME_LENGTH);
     while !name.is_char_boundary(end) {
         end -= 1;
     }

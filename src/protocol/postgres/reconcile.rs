@@ -60,7 +60,7 @@ pub(super) async fn in_session(
         if let Some(sql) = first {
             client.batch_execute(sql).await?;
         }
-        let mut done = settle(&client, &Plan::Cluster { admin, wanted, major }).await?;
+        let mut done = reconcile_plan(&client, &Plan::Cluster { admin, wanted, major }).await?;
         let mut others = Vec::new();
         for database in databases(&client, admin, wanted).await? {
             let inside = Inside::of(admin, wanted, database, major);
@@ -68,7 +68,7 @@ pub(super) async fn in_session(
                 continue;
             }
             if admin.database.as_ref() == Some(&inside.database.name) {
-                done.extend(settle(&client, &Plan::Inside(inside)).await?);
+                done.extend(reconcile_plan(&client, &Plan::Inside(inside)).await?);
             } else {
                 others.push(inside);
             }
@@ -87,7 +87,7 @@ async fn elsewhere(admin: &Endpoint, inside: Inside) -> Result<Vec<Done>, Refusa
     let endpoint = Endpoint { database: Some(name.clone()), ..admin.clone() };
     let done = async {
         let Session { client, connection, .. } = login(&endpoint, LIMIT_OF_LISTS, OPTIONS).await?;
-        drive(connection, async move { settle(&client, &Plan::Inside(inside)).await }).await
+        drive(connection, async move { reconcile_plan(&client, &Plan::Inside(inside)).await }).await
     };
     done.await.map_err(|refusal: Refusal| refusal.about(Subject::Database(name)))
 }
@@ -131,7 +131,7 @@ impl Plan<'_> {
 }
 
 /// Makes all changes, after a second comparison under the lock: another process could have made them in the meantime.
-async fn settle(client: &Client, plan: &Plan<'_>) -> Result<Vec<Done>, Refusal> {
+async fn reconcile_plan(client: &Client, plan: &Plan<'_>) -> Result<Vec<Done>, Refusal> {
     if plan.changes(client).await?.is_empty() {
         return Ok(Vec::new());
     }

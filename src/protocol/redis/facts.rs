@@ -58,14 +58,14 @@ pub(in crate::protocol) async fn facts(endpoint: &Endpoint, tls: &Tls) -> Result
         reply => return Err(refusal("INFO", &reply)),
     };
     let modules = conversation.receive(parse).await?;
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     let mut refused = None;
     for name in SETTINGS {
         match conversation.receive(parse).await? {
             // A server answers with an empty list if it does not know the setting.
             Reply::List(words) => {
                 if let [_, Reply::Text(value)] = words.as_slice() {
-                    told.push((name.to_owned(), value.clone()));
+                    reported.push((name.to_owned(), value.clone()));
                 }
             }
             reply => refused = Some(refusal("CONFIG GET", &reply)),
@@ -80,12 +80,12 @@ pub(in crate::protocol) async fn facts(endpoint: &Endpoint, tls: &Tls) -> Result
                 .into_iter()
                 .filter_map(|(name, field)| Some((name, info.get(field)?.to_owned())));
         let aof = info.get("aof_enabled").map(|on| ("appendonly", if on == "1" { "yes" } else { "no" }.to_owned()));
-        told = from_info.chain(aof).map(|(name, value)| (name.to_owned(), value)).collect();
-        for name in SETTINGS.iter().filter(|name| !told.iter().any(|(told, _)| told == *name)) {
+        reported = from_info.chain(aof).map(|(name, value)| (name.to_owned(), value)).collect();
+        for name in SETTINGS.iter().filter(|name| !reported.iter().any(|(reported, _)| reported == *name)) {
             facts.not_asked.insert(format!("settings/{name}"), error.message.clone());
         }
     }
-    note(&mut facts, "settings", Ok(told));
+    note(&mut facts, "settings", Ok(reported));
     note(&mut facts, "modules", module_list(&modules));
     let mode = info.get("redis_mode").or_else(|| info.get("server_mode"));
     note(&mut facts, "server", Ok(mode.map(|mode| ("mode".to_owned(), mode.to_owned()))));

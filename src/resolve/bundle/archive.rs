@@ -9,12 +9,12 @@ use tar::{EntryType, Header};
 
 const BLOCK: usize = 512;
 /// The maximum size of a header with records. Engines write some lines into it: times and owners.
-const LONGEST_RECORDS: u64 = 64 * 1024;
+const MAX_RECORDS_SIZE: u64 = 64 * 1024;
 /// The maximum number of entries. Engines write three entries for each layer, and an image has at most some hundred
 /// layers.
-const MOST_ENTRIES: usize = 100_000;
+const MAX_ENTRIES: usize = 100_000;
 /// The maximum size of the end. An archive is filled up with zeros, to a multiple of a tape's record.
-const LONGEST_END: usize = 1024 * 1024;
+const MAX_END_SIZE: usize = 1024 * 1024;
 
 /// The kind of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,16 +126,16 @@ impl<R: Read> Strict<R> {
         self.at += BLOCK as u64;
         if header.as_bytes().iter().all(|byte| *byte == 0) {
             let mut rest = Vec::new();
-            self.source.by_ref().take(LONGEST_END as u64 + 1).read_to_end(&mut rest)?;
-            return if rest.len() <= LONGEST_END && rest.iter().all(|byte| *byte == 0) {
+            self.source.by_ref().take(MAX_END_SIZE as u64 + 1).read_to_end(&mut rest)?;
+            return if rest.len() <= MAX_END_SIZE && rest.iter().all(|byte| *byte == 0) {
                 Ok(None)
             } else {
                 Err(invalid("something follows its end"))
             };
         }
         self.entries += 1;
-        if self.entries > MOST_ENTRIES {
-            return Err(invalid(format!("it has more than {MOST_ENTRIES} entries")));
+        if self.entries > MAX_ENTRIES {
+            return Err(invalid(format!("it has more than {MAX_ENTRIES} entries")));
         }
         // The sum of all bytes, where the bytes of the sum itself count as spaces.
         let bytes = header.as_bytes();
@@ -153,7 +153,7 @@ impl<R: Read> Strict<R> {
     /// Reads the records for the next entry (POSIX pax) and returns the size, if a record has it. A record that two
     /// programs could understand in two ways is refused.
     fn records(&mut self, length: u64) -> io::Result<Option<u64>> {
-        if length > LONGEST_RECORDS {
+        if length > MAX_RECORDS_SIZE {
             return Err(invalid("a header is too long"));
         }
         let mut bytes = Vec::new();

@@ -64,9 +64,9 @@ fn archive(head: &Head, made: &Made) -> Vec<u8> {
 }
 
 fn why(head: &Head, made: &Made) -> String {
-    let told = read(archive(head, made).as_slice()).unwrap().prove().unwrap_err();
-    assert!(told[0].message.contains("db") && !told[0].help.is_empty());
-    told[0].notes.join(" ")
+    let diagnostics = read(archive(head, made).as_slice()).unwrap().prove().unwrap_err();
+    assert!(diagnostics[0].message.contains("db") && !diagnostics[0].help.is_empty());
+    diagnostics[0].notes.join(" ")
 }
 
 #[test]
@@ -85,8 +85,11 @@ fn every_link_of_the_chain_that_does_not_hold_is_told() {
     let good = made();
     let head = head(&good);
     let layer = Made { layer: b"other bytes".to_vec(), ..made() };
-    let told = why(&head, &layer);
-    assert!(told.contains(&digest_of_bytes(&layer.layer)) && told.contains(&digest_of_bytes(&good.layer)), "{told}");
+    let reason = why(&head, &layer);
+    assert!(
+        reason.contains(&digest_of_bytes(&layer.layer)) && reason.contains(&digest_of_bytes(&good.layer)),
+        "{reason}"
+    );
 
     let config = Made { config: good.config.replace("amd64", "arm64"), ..made() };
     assert!(why(&head, &config).contains("nothing with the digest"));
@@ -107,13 +110,13 @@ fn what_it_lists_beyond_what_was_proven_is_refused() {
     let made = made();
     let mut nothing = head(&made);
     nothing.images.clear();
-    let told = read(archive(&nothing, &made).as_slice()).unwrap().prove().unwrap_err();
-    assert_eq!(told[0].code, "bundle-more");
-    assert!(told[0].notes[0].contains(&digest_of_bytes(made.config.as_bytes())), "{told:?}");
+    let diagnostics = read(archive(&nothing, &made).as_slice()).unwrap().prove().unwrap_err();
+    assert_eq!(diagnostics[0].code, "bundle-more");
+    assert!(diagnostics[0].notes[0].contains(&digest_of_bytes(made.config.as_bytes())), "{diagnostics:?}");
     // A name that would be taken away from another image.
     let made = Made { names: r#"["a:1"]"#, ..made };
-    let told = read(archive(&head(&made), &made).as_slice()).unwrap().prove().unwrap_err();
-    assert_eq!((told[0].code, told[0].notes[0].as_str()), ("bundle-more", "a:1"));
+    let diagnostics = read(archive(&head(&made), &made).as_slice()).unwrap().prove().unwrap_err();
+    assert_eq!((diagnostics[0].code, diagnostics[0].notes[0].as_str()), ("bundle-more", "a:1"));
 }
 
 #[test]

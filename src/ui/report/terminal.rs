@@ -68,7 +68,8 @@ fn entry(difference: &Difference, printer: &Printer) -> Vec<String> {
         let reasons = [(Style::Plain, &difference.why), (Style::Dim, &difference.source)];
         let help = difference.help.iter().map(|help| (Style::Plain, help));
         let details = reasons.into_iter().chain(help).filter(|(_, text)| !text.is_empty());
-        lines.extend(details.map(|(style, text)| format!("            {}", printer.paint_data(style, &one_line(text)))));
+        lines
+            .extend(details.map(|(style, text)| format!("            {}", printer.paint_data(style, &one_line(text)))));
     }
     lines
 }

@@ -16,7 +16,7 @@ const IN_DEFINITIONS: [(&str, Read); 5] =
 
 /// Notes the results of `rabbitmqctl export_definitions -`, `rabbitmq-plugins list --minimal` and `rabbitmqctl
 /// list_feature_flags`: the facts, or the reason why there are none.
-pub fn tell_of_broker(
+pub fn note_rabbitmqctl(
     facts: &mut ServiceFacts,
     definitions: Result<String, String>,
     plugins: Result<String, String>,
@@ -27,8 +27,8 @@ pub fn tell_of_broker(
     };
     let definitions = definitions.and_then(json);
     for (topic, entries) in IN_DEFINITIONS {
-        let told = definitions.as_ref().map(|all| entries(&all[topic])).map_err(Clone::clone);
-        take(facts, topic, told);
+        let answer = definitions.as_ref().map(|all| entries(&all[topic])).map_err(Clone::clone);
+        take(facts, topic, answer);
     }
     let names = |text: String| {
         let names = text.lines().map(str::trim).filter(|name| !name.is_empty());
@@ -38,9 +38,9 @@ pub fn tell_of_broker(
     take(facts, "feature-flags", flags.and_then(json).map(|all| feature_flags(&all)));
 }
 
-fn take(facts: &mut ServiceFacts, topic: &str, told: Result<Entries, String>) {
+fn take(facts: &mut ServiceFacts, topic: &str, answer: Result<Entries, String>) {
     facts.not_asked.remove(topic);
-    note(facts, topic, told.map_err(ProbeError::not_yet));
+    note(facts, topic, answer.map_err(ProbeError::not_yet));
 }
 
 #[cfg(test)]
@@ -65,7 +65,7 @@ mod tests {
         }
         let flags = r#"[{"name":"khepri_db","state":"disabled"}]"#.to_owned();
         let plugins = Ok("rabbitmq_prometheus\nrabbitmq_web_dispatch\n".to_owned());
-        tell_of_broker(&mut facts, Ok(definitions.to_owned()), plugins, Ok(flags));
+        note_rabbitmqctl(&mut facts, Ok(definitions.to_owned()), plugins, Ok(flags));
         assert_eq!(facts.not_asked.len(), 0, "{facts:?}");
         for (topic, name, value) in [
             ("vhosts", "/", "default queue type classic"),
@@ -86,7 +86,7 @@ mod tests {
     fn what_the_tool_could_not_say_stays_not_asked_with_its_reason() {
         let mut facts = nothing_yet(Protocol::Amqp, "RabbitMQ", None);
         let refused = || Err("rabbitmqctl ended with 64: no such command".to_owned());
-        tell_of_broker(&mut facts, Ok("Exporting …".to_owned()), Ok(String::new()), refused());
+        note_rabbitmqctl(&mut facts, Ok("Exporting …".to_owned()), Ok(String::new()), refused());
         assert!(facts.not_asked["queues"].starts_with("rabbitmqctl printed no JSON"), "{facts:?}");
         assert_eq!(facts.not_asked["feature-flags"], "rabbitmqctl ended with 64: no such command");
         assert!(facts.topics.contains_key("plugins"), "{facts:?}");

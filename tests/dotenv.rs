@@ -267,8 +267,8 @@ fn a_pipe_in_its_place_is_not_waited_for() {
     let path = folder.path().join(".env");
     run(Command::new("mkfifo").arg(&path));
     let file = env_file(folder.path(), ".env");
-    assert!(message(&file.read().unwrap_err()).contains("no regular file"));
-    assert!(message(&file.write("A=1\n").unwrap_err()).contains("no regular file"));
+    assert!(message(&file.read().unwrap_err()).contains("not a regular file"));
+    assert!(message(&file.write("A=1\n").unwrap_err()).contains("not a regular file"));
 }
 
 #[test]

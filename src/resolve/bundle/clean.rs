@@ -82,7 +82,7 @@ fn blob(
     path: &str,
 ) -> io::Result<()> {
     let place =
-        contents.blobs.get(digest).ok_or_else(|| invalid(format!("it holds nothing of the digest {digest}")))?;
+        contents.blobs.get(digest).ok_or_else(|| invalid(format!("it has nothing with the digest {digest}")))?;
     if added.insert(path.to_owned()) {
         parts.push(Part::Bytes(header(path, place.size)?));
         parts.push(Part::Blob { digest: digest.to_owned(), place: place.clone() });
@@ -95,7 +95,7 @@ fn blob(
 fn hex(digest: &str) -> io::Result<&str> {
     let hex = digest.strip_prefix("sha256:").unwrap_or_default();
     let is_hex = hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_hex { Ok(hex) } else { Err(invalid(format!("{digest} is no digest"))) }
+    if is_hex { Ok(hex) } else { Err(invalid(format!("{digest} is not a digest"))) }
 }
 
 fn header(path: &str, size: u64) -> io::Result<Vec<u8>> {

@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_said_with_what_to_do() {
+    fn a_full_disk_is_reported_with_advice() {
         let (_folder, file) = env_file(".env");
         let full = Fault::Io(io::ErrorKind::StorageFull.into());
         assert!(diagnostic(Err::<(), _>(file.failure("cannot be written", full))).help[0].contains("make room"));
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leaves_the_checkout_or_has_another_purpose_is_refused_and_left_as_it_is() {
+    fn a_file_outside_the_checkout_or_of_another_purpose_is_refused_and_unchanged() {
         let (folder, file) = env_file(".env");
         let checkout = file.checkout.clone();
         symlink("../.bash_login", file.path()).unwrap();

@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shell_gets_exports_and_nothing_for_what_is_to_fill_in() {
+    fn a_shell_gets_exports_and_nothing_for_values_to_fill_in() {
         let text = render(&entries(), Format::Shell).0;
         assert_eq!(text, "export B='it'\\''s $5 \\\\'\n# why\nexport A='two\n100%'\n# a secret\n# KEY=\n");
     }
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn docker_gets_all_but_what_a_line_cannot_hold_and_no_quotes() {
+    fn docker_gets_every_value_that_fits_on_a_line_without_quotes() {
         let (text, refusals) = render(&entries(), Format::Docker);
         assert_eq!(refusals.iter().map(|refusal| refusal.name.as_str()).collect::<Vec<_>>(), ["A"]);
         assert!(text.starts_with("B=it's $5 \\\\\n# not written: it has several lines"), "{text}");

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_not_every_reader_takes_gets_the_form_that_most_take_or_none() {
+    fn a_value_that_not_every_reader_reads_gets_the_form_that_most_read_or_none() {
         for (value, written) in [
             ("${X}", "'${X}'"),
             ("a${X:-b}c", "'a${X:-b}c'"),

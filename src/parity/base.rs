@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tag_says_on_what_an_image_is_built_and_else_its_name() {
+    fn the_base_of_an_image_is_read_from_its_tag_or_else_its_name() {
         for (image, base, libc, packages) in [
             ("postgres:16.4", "Debian", "glibc", "full"),
             ("postgres:16.4-alpine3.20", "Alpine 3.20", "musl", "full"),

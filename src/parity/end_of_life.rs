@@ -45,7 +45,7 @@ mod tests {
     use std::sync::Arc;
 
     #[test]
-    fn every_side_is_told_by_its_series_and_a_side_without_a_version_is_not() {
+    fn every_side_is_listed_under_its_series_unless_it_has_no_version() {
         let file = Arc::new(SourceFile { path: "compose.yaml".into(), text: String::new() });
         let service = |name: &str, kind: &str, versions: &[(&str, &str)]| ReportedService {
             name: name.to_owned(),

@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn a_rendered_facts_file_reads_back() {
         let text = render(&facts());
         assert_eq!(parse(Path::new("f.yaml"), &text).unwrap(), facts(), "{text}");
         assert!(is_facts(&text));
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_facts_file_is_refused_with_its_line() {
+    fn a_file_that_is_not_a_facts_file_is_refused_with_its_line() {
         let error =
             parse(Path::new("f.yaml"), "facts: 1\nservices:\n  db: {protocol: telnet, product: x}\n").unwrap_err();
         assert_eq!(error.exit, Exit::Manifest);

@@ -150,14 +150,14 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_that_only_points_tells_nobody() {
+    fn a_lightweight_tag_names_no_releaser() {
         let commits = vec![commit("a", &[], 3, "ann@x"), commit("b", &["a"], 2, "ben@x")];
         let gap = gap(&history(commits, vec![release("v1", "a", 1, None)]), NOW).unwrap();
         assert_eq!((gap.released_percent, gap.told_percent, gap.author_released_percent), (50, 0, None));
     }
 
     #[test]
-    fn its_lines_say_what_is_measured_and_how_a_tag_comes_to_tell() {
+    fn its_rows_name_each_measure_and_the_tags_that_name_a_releaser() {
         let gap = PeopleGap {
             days: 90,
             commits: 40,
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn no_name_is_in_what_leaves() {
+    fn no_name_leaves_the_module() {
         let commits = vec![commit("a", &[], 3, "ann@x")];
         let gap = gap(&history(commits, vec![release("v1", "a", 1, Some("ann@x"))]), NOW).unwrap();
         let json = serde_json::to_string(&gap).unwrap();

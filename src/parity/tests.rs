@@ -172,7 +172,7 @@ fn a_pin_that_contradicts_production_s_file_is_a_finding_at_its_own_line() {
 }
 
 #[test]
-fn production_s_own_answer_counts_before_what_its_files_say() {
+fn the_answer_of_production_s_server_counts_before_its_files() {
     let service = pinned(service("16.4", production(3)), "postgres:17.12");
     let here = facts("17.12", &[]);
     let found = compared(&service, vec![(side::PRODUCTION, &facts("16.4", &[])), (side::LOCAL, &here)]).differences;
@@ -181,7 +181,7 @@ fn production_s_own_answer_counts_before_what_its_files_say() {
 }
 
 #[test]
-fn what_services_local_yaml_adds_is_no_word_of_production_s() {
+fn additions_of_services_local_yaml_are_not_declarations_of_production() {
     let declared = service("16.4", production(3));
     let mut here = declared.clone();
     here.production = Production::Declared(Box::new(declared));
@@ -209,7 +209,7 @@ fn what_services_local_yaml_adds_is_no_word_of_production_s() {
 }
 
 #[test]
-fn a_service_that_only_this_checkout_has_is_none_of_production_s() {
+fn a_service_that_only_this_checkout_has_is_not_a_service_of_production() {
     let mut here = service("16.4", local(2));
     here.production = Production::Nothing;
     assert!(declared(&here, Protocol::Postgres).is_none());
@@ -219,7 +219,7 @@ fn a_service_that_only_this_checkout_has_is_none_of_production_s() {
 }
 
 #[test]
-fn musl_against_glibc_behaves_and_other_bases_and_variants_are_told() {
+fn musl_against_glibc_behaves_and_other_bases_and_variants_are_reported() {
     let there = facts("16.4", &[("image", &[("libc", "musl"), ("base", "Alpine")])]);
     let here = with_image(facts("16.4", &[]), "postgres:16.4");
     let found = compared(&service("16.4", production(3)), vec![(side::PRODUCTION, &there), (side::LOCAL, &here)]);
@@ -257,7 +257,7 @@ fn musl_against_glibc_behaves_and_other_bases_and_variants_are_told() {
 }
 
 #[test]
-fn advice_for_two_manifests_says_what_to_write_in_which_and_nothing_of_local_servers() {
+fn advice_for_two_manifests_names_the_manifest_to_change_and_no_local_server() {
     let with = |tag: &str, setting: Option<&str>| {
         let mut service = service(tag, production(3));
         let setting = setting.map(|value| Located::new(value.to_owned(), production(4)));

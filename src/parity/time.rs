@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn its_lines_say_what_is_measured() {
+    fn its_rows_name_each_measure() {
         let lines =
             |gap: &TimeGap| gap.rows().iter().map(|(what, figure)| format!("{what}: {figure}")).collect::<Vec<_>>();
         let gap = super::gap(&history(1, Some(0)), DAY);

@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_or_does_not_work_is_missing() {
+    fn a_tool_that_is_absent_or_fails_is_missing() {
         let pins = [pin("ruby", ".ruby-version", "3.3.0", Strength::Named)];
         let found = differences(&pins, &has("ruby", FoundTool::Missing));
         assert_eq!(
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_disagree_are_told_with_both_places() {
+    fn files_that_disagree_are_reported_with_both_places() {
         let pins = [
             pin("ruby", "Dockerfile", "3.3", Strength::Deployed),
             pin("ruby", ".ruby-version", "3.2.2", Strength::Named),
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn go_fetches_what_its_module_asks_for() {
+    fn go_fetches_the_release_that_its_module_requires() {
         let wanted = |strength| [pin("go", "go.mod", ">=1.23", strength)];
         let here = |version: &str| has("go", FoundTool::Version(version.to_owned()));
         assert_eq!(differences(&wanted(Strength::Range), &here("1.22.1")), []);

@@ -122,14 +122,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refused_login_is_told() {
+    async fn a_refused_login_is_reported() {
         let peer = Peer::answers(b"HTTP/1.1 401 Unauthorized\r\n\r\n").await;
         let endpoint = Endpoint { password: Some(Secret::new("pw")), ..endpoint_of(&peer) };
         assert_eq!(prove(&endpoint).await.unwrap_err().fault, Fault::Login);
     }
 
     #[test]
-    fn what_is_no_status_line_is_refused_at_once() {
+    fn bytes_that_are_no_status_line_are_refused_at_once() {
         for bytes in [&b"-ERR unknown"[..], b"HTTP/2", b"HTTP/1.1 abc\r\n", b"HTTP/1.1 99\r\n", b"HTTP/1.1\r\n"] {
             assert_eq!(parse(bytes).unwrap_err().fault, Fault::Other, "{bytes:?}");
         }

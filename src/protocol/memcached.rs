@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_version_is_refused_at_once() {
+    fn bytes_that_are_no_version_are_refused_at_once() {
         for bytes in [&b"ERROR\r\n"[..], b"HTTP", b"-ERR", b"\0", b"SERVER_ERROR out of memory\r\n"] {
             assert_eq!(parse(bytes).unwrap_err().fault, Fault::Other, "{bytes:?}");
         }

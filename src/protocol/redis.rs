@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_reply_is_refused_at_once() {
+    fn bytes_that_are_no_reply_are_refused_at_once() {
         for bytes in
             [&b"HTTP/1.1 400"[..], b"$x\r\n", b"*x\r\n", b":x\r\n", b"$18446744073709551616\r\n", b"$2\r\nabcd", b"\0"]
         {

@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_rendered_reads_back_and_renders_the_same() {
+    fn a_rendered_lock_reads_back_and_renders_the_same() {
         for lock in [lock(), Lock::default()] {
             let text = render(&lock);
             assert_eq!(parse(Path::new(NAME), &text, &Budget::default()).unwrap(), lock, "{text}");
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_merge_conflict_is_told_with_its_line_and_the_way_out() {
+    fn a_merge_conflict_is_reported_with_its_line_and_advice() {
         let diagnostics = faults("version: 1\nservices:\n<<<<<<< HEAD\n  db: {}\n=======\n>>>>>>> other\n");
         assert_eq!(diagnostics[0].code, "lock-conflict");
         assert_eq!(diagnostics[0].origin.as_ref().unwrap().line, 3);
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_in_a_lock_is_told_at_its_line() {
+    fn every_fault_of_a_lock_is_reported_at_its_line() {
         let text = render(&lock());
         let bad = |from: &str, to: &str| faults(&text.replacen(from, to, 1));
         for (from, to, code, line) in [
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_of_nothing_is_one() {
+    fn a_lock_without_services_is_valid() {
         let read = parse(Path::new(NAME), "version: 1\nservices: {}\n", &Budget::default());
         assert_eq!(read.unwrap(), Lock::default());
     }

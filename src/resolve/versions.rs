@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_locked_as_declared_runs_by_its_digest() {
+    fn a_service_that_is_locked_as_declared_runs_by_its_digest() {
         let db = declared("db", "16");
         let lock = lock_of(&[("db", entry(&db, Some(digest("a")), None, None))]);
         let compared = compare(std::slice::from_ref(&db), &lock);
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_registry_tells_of_a_digest_is_in_the_entry() {
+    fn the_registry_s_answer_for_a_digest_is_in_the_entry() {
         let content = RegistryContent {
             platforms: [("linux/amd64".to_owned(), digest("c"))].into(),
             releases: [("PG_VERSION".to_owned(), "16.4-1".to_owned())].into(),
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_version_is_told_at_the_manifest_s_line_with_what_was() {
+    fn a_changed_version_is_reported_at_the_manifest_s_line_with_the_former_version() {
         let lock = lock_of(&[("db", entry(&declared("db", "16"), Some(digest("a")), None, None))]);
         let compared = compare(&[declared("db", "17")], &lock);
         assert!(compared.locked.is_empty() && !compared.is_current());
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_and_what_went_is_told() {
+    fn new_and_removed_services_are_reported() {
         let lock = lock_of(&[("old", entry(&declared("old", "16"), Some(digest("a")), None, None))]);
         let compared = compare(&[declared("db", "16")], &lock);
         let codes: Vec<_> = compared.findings().iter().map(|diagnostic| diagnostic.code).collect();

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_clear_yes_is_one() {
+    fn only_a_clear_yes_counts_as_yes() {
         assert!(["y\n", "YES\n", " yes \n"].into_iter().all(|text| said(text) == Some(Answer::Yes)));
         assert!(["\n", "n\n", "yep\n", "y y\n"].into_iter().all(|text| said(text) == Some(Answer::No)));
     }

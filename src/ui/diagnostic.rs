@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn on_a_terminal_sentences_are_broken_between_words_and_what_is_to_be_typed_is_not() {
+    fn on_a_terminal_sentences_are_broken_between_words_but_commands_are_not_broken() {
         let file = file("compose.yaml", "services:\n  db:\n    image: postgres\n");
         let diagnostic = Diagnostic::error("version-absent", "production does not say which Postgres it runs, at all")
             .at(&origin(&file, 3, 12, 8), "no tag")
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_end_is_cut_and_stays_where_it_is() {
+    fn a_very_long_text_is_cut_and_keeps_its_place() {
         let text = format!("{{\"a\": \"{}\", \"image\": \"postgres\"}}", "ü".repeat(100_000));
         let file = file("compose.json", &text);
         let column = u32::try_from(text.chars().count()).unwrap() - 9;

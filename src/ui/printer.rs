@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn text_for_people_has_the_program_s_own_colours_and_nobody_else_s() {
+    fn text_for_people_has_only_the_program_s_own_colours() {
         let own = Style::Bad.paint("\u{1b}[31mx", true);
         assert_eq!(gate(&format!("{own}\u{1b}[0my\u{1b}[2J"), true), "\u{1b}[31m␛[31mx\u{1b}[0m␛[0my␛[2J");
         assert_eq!(gate("\u{1b}[31mx\u{202e}", false), "␛[31mx\u{fffd}");

@@ -409,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn seeding_shows_what_it_takes_and_how_far_it_is() {
+    fn seeding_shows_the_file_and_the_progress() {
         let mut row = row();
         let seeding = |done| ServiceState::Seeding { what: "shop.sql".into(), done, total: 148_000_000 };
         assert!(on_service(&mut row, &seeding(0)), "each file has a line");

@@ -120,7 +120,7 @@ mod tests {
     use std::sync::Arc;
 
     #[test]
-    fn what_is_not_carried_out_is_counted_in_one_line() {
+    fn keys_that_are_not_carried_out_are_counted_in_one_line() {
         let place = Origin::start_of(&Arc::new(SourceFile { path: "compose.yaml".into(), text: String::new() }));
         let service = |name: &str, keys: &[Support]| {
             let version = Version::parse("16.4", false, |_| 2, place.clone());

@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn json_with_what_is_unseen_means_the_same_and_shows_it() {
+    fn json_with_invisible_characters_escaped_means_the_same() {
         let value = serde_json::json!({"a\u{9b}": "x\u{202e}\u{7f}\n"});
         let text = serde_json::to_string_pretty(&value).unwrap();
         let written = escaped(&text);

@@ -13,7 +13,7 @@ fn block(values: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn what_was_filled_in_inside_the_block_is_copied_below_it() {
+fn values_filled_in_inside_the_block_are_copied_below_the_block() {
     let existing = format!("A=1\n{BLOCK_START}\n# {TO_FILL_IN}; production: x\nKEY='sk'\nEMPTY=\nURL=x\n{BLOCK_END}\n");
     // A value that devenv wrote is not copied, even if nothing sets the variable any more.
     let (text, names) = lift(&existing, &BTreeSet::from(["KEY", "EMPTY", "URL"])).unwrap();

@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_passes_with_a_connection_or_is_the_brokers_own_is_left_out() {
+    fn temporary_queues_and_the_brokers_own_exchanges_are_excluded() {
         let answer = json!([
             {"name": "jobs", "vhost": "/", "durable": true, "auto_delete": false, "exclusive": false, "arguments": {"x-queue-type": "quorum"}},
             {"name": "reply", "vhost": "/", "durable": false, "auto_delete": true, "exclusive": false, "arguments": {}},

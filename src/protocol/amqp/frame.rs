@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_frame_is_refused_at_once() {
+    fn bytes_that_are_no_frame_are_refused_at_once() {
         let mut without_end = from_server(41, &[0]);
         *without_end.last_mut().unwrap() = 0;
         let huge = [1, 0, 0, 0xff, 0xff, 0xff, 0xff];

@@ -50,7 +50,7 @@ mod tests {
     use crate::protocol::facts::nothing_yet;
 
     #[test]
-    fn definitions_answer_what_the_management_api_would_and_no_hash_of_a_password_is_among_it() {
+    fn definitions_give_the_facts_of_the_management_api_without_password_hashes() {
         // As RabbitMQ 4.0.5 prints them.
         let definitions = r#"{"bindings":[],"permissions":[],"queues":[{"arguments":{"x-queue-type":"quorum"},
             "auto_delete":false,"durable":true,"name":"jobs","type":"quorum","vhost":"/"}],
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_tool_could_not_say_stays_not_asked_with_its_reason() {
+    fn topics_that_the_tool_could_not_report_stay_not_asked_with_the_reason() {
         let mut facts = nothing_yet(Protocol::Amqp, "RabbitMQ", None);
         let refused = || Err("rabbitmqctl ended with 64: no such command".to_owned());
         note_rabbitmqctl(&mut facts, Ok("Exporting …".to_owned()), Ok(String::new()), refused());

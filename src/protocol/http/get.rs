@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_answer_is_told_apart() {
+    async fn other_answers_are_told_apart() {
         let denied = Peer::answers_when_asked(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n").await;
         assert_eq!(get(&endpoint_of(&denied), &Tls::default(), "/").await.unwrap_err().fault, Fault::Login);
         let missing = Peer::answers_when_asked(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").await;

@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_differs_is_altered() {
+    fn only_differences_are_altered() {
         let mut accounts = with("app", known(NATIVE, "", Rights::Minimal));
         assert_eq!(changes_of(&user("app"), &accounts), []);
         accounts.refused.insert("app".to_owned());
@@ -367,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn the_administrators_login_is_left_alone() {
+    fn the_administrators_login_is_not_changed() {
         let wanted = Wanted { users: vec![user("root")], ..Wanted::default() };
         assert_eq!(changes(&admin(), &wanted, &Accounts::default()), []);
     }

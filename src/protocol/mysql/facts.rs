@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_identities_and_secrets_are_not_told() {
+    fn places_identities_and_secrets_are_not_reported() {
         for (name, value) in [
             ("datadir", "/var/lib/mysql/"),
             ("innodb_data_home_dir", ""),

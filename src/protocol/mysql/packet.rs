@@ -327,7 +327,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_ways_of_a_login_are_told_apart() {
+    fn the_answers_to_a_login_are_told_apart() {
         let switched = Authentication::Switch { plugin: "p".to_owned(), nonce: b"abc".to_vec() };
         assert_eq!(authentication(b"\xfep\0abc\0").unwrap().unwrap(), switched);
         let old = Authentication::Switch { plugin: "mysql_old_password".to_owned(), nonce: Vec::new() };
@@ -360,7 +360,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_refused() {
+    fn bytes_that_are_no_answer_are_refused() {
         // A local file; columns without end; more columns than any table has; lengths beyond the packet.
         for bytes in [&b"\xfb/etc/passwd"[..], b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff", b"\xfc\xff\xff", b"\x02x", b""]
         {

@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_that_was_not_given_is_said_with_why_and_what_to_do() {
+    fn a_password_that_was_not_given_is_reported_with_reason_and_advice() {
         let elsewhere = not_given(SHA2, true, IpAddr::from([10, 0, 0, 1])).message;
         assert!(elsewhere.contains("10.0.0.1 is neither this machine"), "{elsewhere}");
         let plain = not_given(SHA2, false, IpAddr::from([127, 0, 0, 1])).message;

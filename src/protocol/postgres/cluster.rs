@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_differs_is_altered() {
+    fn only_differences_are_altered() {
         let mut cluster = Cluster::default();
         let sql = |user: &WantedUser, cluster: &Cluster| changes(user, cluster)[0].sql.clone();
         cluster.roles.insert("app".to_owned(), role(Rights::Minimal, true, false));
@@ -381,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn the_administrators_login_is_left_alone() {
+    fn the_administrators_login_is_not_changed() {
         let wanted = Wanted { users: vec![user("devenv_admin")], ..Wanted::default() };
         assert_eq!(cluster_changes(&admin(), &wanted, 15, &Cluster::default()), []);
     }

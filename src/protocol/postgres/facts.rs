@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_says_on_what_it_is_built() {
+    fn a_server_reports_its_base() {
         let of = |version: &str| {
             let found = built_on(version);
             found.into_iter().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ")

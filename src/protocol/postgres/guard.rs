@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_gives_no_password_away_goes_through_and_a_query_s_rows_are_not_looked_at() {
+    fn other_messages_go_through_and_the_rows_of_a_query_are_not_checked() {
         let ready = b"Z\0\0\0\x05I".as_slice();
         for bytes in [BEGIN.to_vec(), TRUSTED.to_vec(), [NOTICE, BEGIN].concat(), [TRUSTED, ready, CLEAR].concat()] {
             assert!(watch(true, false).see(&bytes).is_ok(), "{bytes:?}");

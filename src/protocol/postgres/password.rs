@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_made_for_a_password_is_known_again_and_no_other() {
+    fn the_verifier_of_a_password_is_recognised_and_no_other() {
         let stored = verifier(15, "app", "pw");
         assert!(is_ours(&stored, "app", "pw"));
         assert!(!is_ours(&stored, "app", "pw2"));
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn each_form_is_what_its_server_knows() {
+    fn each_server_gets_a_form_that_it_knows() {
         assert_eq!(verifier(9, "foo", "secret"), "md54ab2c5d00339c4b2a4e921d2dc4edec7");
         assert!(verifier(15, "app", "pässwörd").starts_with("SCRAM-SHA-256$4096:"));
     }

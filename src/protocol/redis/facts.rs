@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_whose_config_is_closed_says_what_info_has_and_the_rest_is_named() {
+    async fn a_server_without_config_reports_the_settings_in_info_and_the_others_are_not_asked() {
         let info =
             "redis_version:7.1.0\r\nredis_mode:cluster\r\nmaxmemory:1048576\r\nmaxmemory_policy:volatile-lru\r\n";
         let closed = "-NOPERM no permissions to run 'config|get'\r\n".repeat(SETTINGS.len());

@@ -166,7 +166,7 @@ fn a_brokers_path_is_its_vhost_and_its_management_api_is_where_it_says() {
 }
 
 #[test]
-fn what_is_no_server_is_refused_without_being_repeated() {
+fn a_url_of_no_server_is_refused_without_being_repeated() {
     let kinds = Kinds::built_in().unwrap();
     for text in ["s3cret", "telnet://u:s3cret@h", "postgres:///shop?password=s3cret", "amqp://u:s3cret@h?management=x"]
     {

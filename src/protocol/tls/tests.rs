@@ -105,7 +105,7 @@ fn a_file_that_cannot_be_taken_ends_the_connection_and_is_named() {
 }
 
 #[test]
-fn loopback_is_what_was_connected_to_and_nothing_else() {
+fn loopback_is_decided_by_the_connected_address_only() {
     let tls = Tls::default();
     for address in ["127.0.0.1", "127.88.3.4", "::1", "::ffff:127.0.0.1"] {
         assert!(tls.gives_in_clear(address.parse().unwrap()), "{address}");

@@ -70,7 +70,7 @@ fn why(head: &Head, made: &Made) -> String {
 }
 
 #[test]
-fn what_is_saved_is_proven_from_the_locked_digest_to_the_last_layer() {
+fn a_saved_image_is_verified_from_the_locked_digest_to_the_last_layer() {
     let made = made();
     let head = head(&made);
     let bytes = archive(&head, &made);
@@ -81,7 +81,7 @@ fn what_is_saved_is_proven_from_the_locked_digest_to_the_last_layer() {
 }
 
 #[test]
-fn every_link_of_the_chain_that_does_not_hold_is_told() {
+fn every_broken_link_of_the_chain_is_reported() {
     let good = made();
     let head = head(&good);
     let layer = Made { layer: b"other bytes".to_vec(), ..made() };
@@ -106,7 +106,7 @@ fn every_link_of_the_chain_that_does_not_hold_is_told() {
 }
 
 #[test]
-fn what_it_lists_beyond_what_was_proven_is_refused() {
+fn an_archive_that_lists_more_than_the_verified_images_is_refused() {
     let made = made();
     let mut nothing = head(&made);
     nothing.images.clear();
@@ -129,7 +129,7 @@ fn an_image_that_was_made_on_an_engine_is_proven_by_its_id() {
 }
 
 #[test]
-fn what_is_no_bundle_is_refused_at_its_beginning() {
+fn a_file_that_is_not_a_bundle_is_refused_at_its_beginning() {
     for bytes in [&b""[..], b"text", &[0; 1024]] {
         assert!(read(bytes).is_err(), "{bytes:?}");
     }
@@ -163,7 +163,7 @@ fn given(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
-fn an_engine_gets_an_archive_of_nothing_but_what_was_proven() {
+fn an_engine_gets_an_archive_of_the_verified_parts_only() {
     let made = made();
     let mut bytes = archive(&head(&made), &made);
     bytes.truncate(bytes.len() - 1024);
@@ -233,7 +233,7 @@ fn records(records: &[(&str, &str)]) -> Vec<u8> {
 
 /// Entries that two programs read differently: behind them could be an image that was not verified.
 #[test]
-fn what_could_be_read_in_two_ways_is_refused() {
+fn entries_that_could_be_read_in_two_ways_are_refused() {
     let made = made();
     let file = |path: &str| entry(path, EntryType::Regular, b"{}");
     let with_records = |said: &[(&str, &str)], kind: EntryType| {
@@ -287,7 +287,7 @@ fn what_could_be_read_in_two_ways_is_refused() {
 }
 
 #[test]
-fn what_engines_say_of_entries_is_read() {
+fn records_that_engines_write_are_read() {
     let made = made();
     let mut bytes = head(&made).entry().unwrap();
     let list = r#"[{"Config":"c","RepoTags":null,"Layers":["l"]}]"#;

@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_shows_the_facts_side_by_side_and_no_green_below_what_was_not_asked() {
+    fn the_page_shows_the_facts_side_by_side_and_is_not_green_if_a_topic_was_not_asked() {
         let page = html(&report()).unwrap();
         let row = "<td>work_mem</td><td data-side=\"production\"><code>1.6</code></td>\
                    <td data-side=\"local\"><code>1.6</code></td>";

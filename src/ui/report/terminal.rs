@@ -81,7 +81,7 @@ mod tests {
     use crate::ui::ColorChoice;
 
     #[test]
-    fn the_page_says_what_differs_where_and_what_to_do() {
+    fn the_page_shows_each_difference_with_its_place_and_advice() {
         let page = terminal(&report(), &Printer::new(false, ColorChoice::Never));
         insta::assert_snapshot!(page, @r"
         parity of shop

@@ -90,7 +90,7 @@ pub fn choose(checkout: &Checkout, wanted: &Wanted<'_>) -> Result<Target, Failur
         ));
     }
     let message = format!(
-        "`{local_name}` is written, because {}; your app reads it after `{}`, or start the app with `devenv run -- COMMAND`",
+        "`{local_name}` is written, because {}; your app reads it after `{}`, or use `devenv run -- COMMAND`",
         why.words, wanted.name
     );
     let mut notes = vec![Diagnostic::note(why.code, message)];

@@ -5,7 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
 use devenv::dotenv::EnvFile;
-use devenv::dotenv::git::{Standing, standing};
+use devenv::dotenv::git::{GitStatus, status};
 use devenv::dotenv::{Entry, EntryValue, Format, Target, Wanted, choose, merge, render, render_block, user_lines};
 use devenv::model::{Failure, Secret};
 use devenv::project::Checkout;
@@ -267,8 +267,8 @@ fn a_pipe_in_its_place_is_not_waited_for() {
     let path = folder.path().join(".env");
     run(Command::new("mkfifo").arg(&path));
     let file = env_file(folder.path(), ".env");
-    assert!(message(&file.read().unwrap_err()).contains("no regular file"));
-    assert!(message(&file.write("A=1\n").unwrap_err()).contains("no regular file"));
+    assert!(message(&file.read().unwrap_err()).contains("not a regular file"));
+    assert!(message(&file.write("A=1\n").unwrap_err()).contains("not a regular file"));
 }
 
 #[test]
@@ -300,7 +300,7 @@ fn a_file_of_another_purpose_is_refused_though_its_name_was_typed() {
     for refused in ["app.py", ".env.production"] {
         let failure = chosen(folder.path(), Some(&at(refused))).unwrap_err();
         assert_eq!(failure.exit, devenv::model::Exit::Usage);
-        assert!(message(&failure).ends_with("is not written: it is somebody else's"), "{failure:?}");
+        assert!(message(&failure).ends_with("is not written: devenv did not create it"), "{failure:?}");
     }
     for written in [".env.mine", "written.txt", "empty.txt", "new.txt"] {
         assert_eq!(chosen(folder.path(), Some(&at(written))).unwrap().file.path(), at(written));
@@ -332,7 +332,7 @@ fn a_file_that_git_does_not_ignore_is_warned_about() {
 #[test]
 fn without_a_repository_there_is_nothing_to_say() {
     let folder = tempfile::tempdir().unwrap();
-    assert_eq!(standing(&folder.path().join(".env")), Standing::Unknown);
+    assert_eq!(status(&folder.path().join(".env")), GitStatus::Unknown);
     let elsewhere = folder.path().join("else.env");
     assert_eq!(chosen(folder.path(), Some(&elsewhere)).unwrap().file.path(), elsewhere);
 }

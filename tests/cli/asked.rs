@@ -72,7 +72,7 @@ fn git_runs_nothing_that_a_bare_repository_in_the_checkout_names() {
     git(&bare, &["-c", "safe.bareRepository=all", "status"]);
     assert!(trapped.is_sprung(), "the trap works");
 
-    dotenv::git::standing(&bare.join(".env"));
+    dotenv::git::status(&bare.join(".env"));
     let checkout = devenv::project::Checkout::at(&bare).expect("a checkout");
     dotenv::choose(&checkout, &dotenv::Wanted::of(".env")).expect("an env file");
     machine::git::tracked(&bare, &[PathBuf::from("package-lock.json")]);
@@ -103,7 +103,7 @@ fn git_runs_nothing_that_an_unpacked_repository_is_configured_with() {
     git(&trapped.root(), &["status"]);
     assert!(trapped.is_sprung(), "the trap works");
 
-    assert_eq!(dotenv::git::standing(&trapped.root().join("a.txt")), dotenv::git::Standing::Tracked);
+    assert_eq!(dotenv::git::status(&trapped.root().join("a.txt")), dotenv::git::GitStatus::Tracked);
     assert!(machine::git::history(&trapped.root(), &[], 0).expect("an answer").is_some());
     assert!(machine::git::branch(&trapped.root()).is_some());
     assert!(!trapped.is_sprung());

@@ -67,7 +67,7 @@ fn of_very_many_messages_the_first_are_shown_and_all_are_listed_as_json() {
     let project = Sandbox::new(&[("services.yaml", &format!("services:\n{services}"))]);
     let shown = project.run(&["plan"]);
     assert_eq!(shown.code, 3);
-    assert!(shown.stderr.contains("error: and 50 messages more"), "{shown:?}");
+    assert!(shown.stderr.contains("error: and 50 more messages"), "{shown:?}");
     assert_eq!(shown.stderr.matches("\nerror: ").count() + 1, 101, "{shown:?}");
     let listed = project.run(&["manifest", "--json"]);
     let listed: serde_json::Value = serde_json::from_str(&listed.stdout).unwrap();

@@ -40,12 +40,12 @@ fn no_env_file_that_a_checkout_names_is_outside_of_it_or_a_file_of_another_purpo
         (".env.dangling", "outside the checkout"),
         (".git/.env", "lies in `.git`"),
         ("hooks/post.env", "lies in `.git`"),
-        ("Makefile", "not an env file's"),
-        ("conftest.py", "not an env file's"),
-        (".envrc", "not an env file's"),
-        (".env.makefile", "not an env file's"),
-        ("production.env", "nothing in it is devenv's"),
-        (".env.pipe", "no regular file"),
+        ("Makefile", "not the name of an env file"),
+        ("conftest.py", "not the name of an env file"),
+        (".envrc", "not the name of an env file"),
+        (".env.makefile", "not the name of an env file"),
+        ("production.env", "it has no devenv block"),
+        (".env.pipe", "not a regular file"),
     ] {
         let project = Sandbox::new(&[
             ("compose.yaml", COMPOSE),

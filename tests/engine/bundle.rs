@@ -94,7 +94,7 @@ fn a_bundle_of_other_bytes_or_for_another_lock_is_refused_and_nothing_of_it_load
     let program = whole.windows(4).position(|bytes| bytes == b"\x7fELF").unwrap();
     other[program + 100] ^= 1;
     fs::write(project.path("other.tar"), &other).unwrap();
-    refused(&["bundle", "load", "other.tar"], 5, &["cache", "layer", "should be", "sha256:"]);
+    refused(&["bundle", "load", "other.tar"], 5, &["cache", "layer", "is expected", "sha256:"]);
     fs::write(project.path("short.tar"), &whole[..whole.len() / 2]).unwrap();
     refused(&["bundle", "load", "short.tar"], 1, &["short.tar", "copied whole"]);
     fs::write(project.path("text.tar"), "no archive").unwrap();

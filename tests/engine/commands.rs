@@ -289,10 +289,10 @@ fn a_service_that_one_checkout_leaves_out_stays_everybody_else_s() {
     for wrong in ["your own lines win", "no manifest declares any more", "stood inside devenv's block"] {
         assert!(!up.stderr.contains(wrong), "{}", up.stderr);
     }
-    assert!(up.stderr.contains("services.yaml · 1 service, two left out"), "{}", up.stderr);
+    assert!(up.stderr.contains("services.yaml · 1 service, two excluded"), "{}", up.stderr);
     assert_eq!(project.env()["TWO_URL"], "", "it leads nowhere any more");
     let differs = project.fail(7, &["parity", "--check"]);
-    assert!(differs.stdout.contains("two") && differs.stdout.contains("left out"), "{differs:?}");
+    assert!(differs.stdout.contains("two") && differs.stdout.contains("excluded"), "{differs:?}");
     project.succeed(&["lock"]);
     assert_eq!(project.read("services.lock"), lock);
     std::fs::remove_file(project.path("services.local.yaml")).unwrap();

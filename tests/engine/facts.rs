@@ -168,6 +168,6 @@ async fn rabbitmq_says_everything_over_its_management_api_and_without_it_names_w
         assert!(denied.not_asked["users"].contains("401 Unauthorized"), "{denied:?}");
         let alone = facts(&target(Protocol::Amqp, &app, None)).await.unwrap();
         assert!(alone.version.is_some() && alone.topics.is_empty(), "{alone:?}");
-        assert!(alone.not_asked["vhosts"].contains("management API is off; switch it on there"), "{alone:?}");
+        assert!(alone.not_asked["vhosts"].contains("management API is off; enable it there"), "{alone:?}");
     }
 }

@@ -156,7 +156,7 @@ volumes: {db: {}}
     assert_eq!(env["SENTRY_DSN"], "");
     assert_eq!(env["CURRENCY"], "EUR");
     assert!(outcome.stderr.contains("SENTRY_DSN"), "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("1 app left alone"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("1 app not started"), "{}", outcome.stderr);
     assert!(!project.containers().contains_key("web"));
 }
 

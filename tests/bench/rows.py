@@ -193,7 +193,7 @@ class Fresh(Row):
             "compose": lambda: bench.compose_fresh(place),
             "bare": self.bare,
         }
-        self.line("Postgres and Redis, fresh, over a base", "base", "compose", "Compose", "0.25")
+        self.line("Postgres and Redis, fresh, from a base", "base", "compose", "Compose", "0.25")
         self.line("the same", "base", "bare", "bare calls, initialised volume", "1.3")
         self.line("the same with `--cold`: Postgres initialises", "cold", "compose", "Compose", "")
 
@@ -452,7 +452,7 @@ class Services(Row):
             self.turns[f"devenv{count}"] = lambda place=place: bench.fresh(place)
             self.turns[f"compose{count}"] = lambda place=place: bench.compose_fresh(place)
             name = "1 service" if count == 1 else f"{count} services"
-            self.line(f"{name}, fresh, over bases", f"devenv{count}", f"compose{count}", "Compose", "")
+            self.line(f"{name}, fresh, from bases", f"devenv{count}", f"compose{count}", "Compose", "")
 
 
 class Own(Row):

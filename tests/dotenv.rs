@@ -1,4 +1,4 @@
-//! Checks a written `.env` with the programs that people use to read it, and the file on the disk as git and a user see it.
+//! Checks a written `.env` with the programs that people use to read it, and the file on disk as git and a user see it.
 //!
 //! Needs `sh`, `env`, `git`, and a Python with python-dotenv, which `tests/run` installs.
 

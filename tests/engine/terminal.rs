@@ -25,7 +25,7 @@ fn on_terminal(project: &Sandbox, arguments: &[&str]) -> Outcome {
     Outcome::of(&script.output().expect("`script` of util-linux"))
 }
 
-/// A text without the sequences of the progress display and of colours: carriage returns, colours, lines that are cleared
+/// A text without the sequences of progress display and colours: carriage returns, colours, lines that are cleared
 /// and rewritten.
 fn without_our_own(text: &str) -> String {
     let mut parts = text.split("\u{1b}[");

@@ -325,7 +325,7 @@ impl Found {
         for (stage, path) in paths {
             let source = match project.read(&path) {
                 Ok(source) => source,
-                // A file that is no text is no manifest, except under the name of devenv's own format.
+                // A file that is no text is no manifest, unless it is named `services.yaml`.
                 Err(error) if error.fault != FileFault::NotText || dialect.name == services_yaml::DIALECT.name => {
                     // Another dialect that searches for the same name would report the same error.
                     taken.insert(path);

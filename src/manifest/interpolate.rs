@@ -92,7 +92,7 @@ impl Interpolated {
 }
 
 /// How deep defaults may nest. Deeper defaults are malformed, so that no file can exhaust the stack.
-const DEEPEST: usize = 50;
+const MAX_DEPTH: usize = 50;
 
 /// The values of variables, and the budget for putting them in.
 struct Replacing<'a> {
@@ -119,7 +119,7 @@ pub(crate) fn interpolate(
     budget: &Budget,
 ) -> Result<Interpolated, Malformed> {
     let mut result = Interpolated::default();
-    into(&mut result, text, &Replacing { lookup, budget }, DEEPEST)?;
+    into(&mut result, text, &Replacing { lookup, budget }, MAX_DEPTH)?;
     Ok(result)
 }
 

@@ -54,7 +54,7 @@ pub(crate) fn merge(
             Some(known) => diagnostics.push(
                 Diagnostic::error("variable-conflict", format!("the manifests disagree about {}", of(&variable)))
                     .at(&variable.origin, format!("a {} value", described(&variable.value)))
-                    .and_at(&known.origin, format!("another one, {}", described(&known.value)))
+                    .and_at(&known.origin, format!("another value: {}", described(&known.value)))
                     .help(format!("set one in services.local.yaml: `variables: {{{}: …}}`", variable.name)),
             ),
         }

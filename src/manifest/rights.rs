@@ -1,4 +1,4 @@
-//! `rights:` in devenv's own files: what the logins of a service may do beyond their databases.
+//! `rights:` in devenv's own files: the rights of a service's logins beyond their databases.
 //!
 //! `rights:` of a service is for all its logins; `rights:` of one login wins over it. `superuser: true` of a login is the
 //! same as `rights: superuser`.

@@ -39,7 +39,8 @@ mod tests {
         let kinds = Kinds::built_in().unwrap();
         assert_eq!(notes(&stack, &kinds), []);
         stack.services[0].needs_own_port = true;
-        let message = &notes(&stack, &kinds)[0].message;
+        let found = notes(&stack, &kinds);
+        let message = &found[0].message;
         assert!(message.starts_with("`PGHOST` leads to db without a port") && message.contains("5432"), "{message}");
     }
 }

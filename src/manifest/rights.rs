@@ -42,7 +42,8 @@ fn read(node: &Node, of: &str, kind: &Kind, expect: &mut Expect) -> Option<Right
     Some(rights)
 }
 
-/// Notes for each service whose apps log in as a cloud's master user what that login may do in the cloud and not here.
+/// Adds a note to each service whose apps log in as a cloud's master user: the rights that the login has in the cloud and
+/// not here.
 pub(super) fn note_masters(stack: &mut Stack, kinds: &Kinds) {
     for service in &mut stack.services {
         let is_master = service.users.iter().any(|user| user.rights == Some(Rights::Master));

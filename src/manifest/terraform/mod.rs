@@ -272,7 +272,7 @@ impl Reader<'_> {
             self.diagnostics.push(
                 Diagnostic::note(
                     "terraform-unresolved",
-                    format!("the files alone do not give the value of `{}`", service.version.text),
+                    format!("the files alone do not determine `{}`", service.version.text),
                 )
                 .at(&service.version.origin, format!("the version of `{}`", service.name))
                 .help("let Terraform evaluate it: `terraform show -json | devenv -f - up`"),

@@ -1,9 +1,9 @@
 //! Central variables (`DATABASE_URL`, `REDIS_URL`) to which no file gives a value: finds the service that each most
 //! probably leads to.
 //!
-//! A variable that production takes from a secret does not say which service it leads to. If exactly one service fits the
-//! name, the variable is bound to that service, and the choice is reported. If several services fit, each choice is shown,
-//! ready to be pasted. A stack without any variable gets the standard variables of its services.
+//! A variable that production takes from a secret does not say which service it leads to. If exactly one service fits
+//! the name, the variable is bound to that service, and the choice is reported. If several services fit, each choice is
+//! shown, ready to be pasted. A stack without any variable gets the standard variables of its services.
 
 use super::local::Local;
 use crate::kinds::{Kind, Kinds};

@@ -35,8 +35,8 @@ pub(crate) struct Runs<'a> {
     pub(crate) entrypoint: Option<&'a [String]>,
     /// The command's words; `None` or empty keeps the image's command.
     pub(crate) command: Option<&'a [String]>,
-    /// Whether the container looks like a server, because it declares ports or a health check. This distinguishes a start
-    /// script from a job.
+    /// Whether the container looks like a server, because it declares ports or a health check. This distinguishes a
+    /// start script from a job.
     pub(crate) looks_served: bool,
 }
 
@@ -168,8 +168,8 @@ const WRAPPERS: &[&str] = &[
     "until",
 ];
 
-/// Names of the programs that a command line starts: the first word, the word after wrappers and entrypoint scripts, and
-/// the programs in command position of a shell's `-c` script.
+/// Names of the programs that a command line starts: the first word, the word after wrappers and entrypoint scripts,
+/// and the programs in command position of a shell's `-c` script.
 fn programs(words: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
     let mut words = words.iter().copied().peekable();

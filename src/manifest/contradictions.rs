@@ -1,15 +1,16 @@
 //! Warnings about values in `services.local.yaml` that contradict production's files.
 //!
-//! A version pin that refines production's version (`17.12` for `17`) is the purpose of the file. A value that contradicts
-//! production's files makes the local server different from production's server. Each command that starts services
-//! reports such a value in one line.
+//! A version pin that refines production's version (`17.12` for `17`) is the purpose of the file. A value that
+//! contradicts production's files makes the local server different from production's server. Each command that starts
+//! services reports such a value in one line.
 
 use crate::model::{Change, Diagnostic, Origin, Stack};
 
 /// The code of these warnings.
 pub const CONTRADICTS: &str = "local-contradicts";
 
-/// A warning for each value in `services.local.yaml` that contradicts production's value, at the line of the value there.
+/// A warning for each value in `services.local.yaml` that contradicts production's value, at the line of the value
+/// there.
 pub fn contradictions(stack: &Stack) -> Vec<Diagnostic> {
     let of_service = stack.services.iter().flat_map(|service| {
         let contradicting = service.changes().into_iter().filter(|change| change.contradicts);

@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Every dialect. A file is read by the first dialect whose `recognises` is true. The files that discovery finds are read
-/// in this order.
+/// Every dialect. A file is read by the first dialect whose `recognises` is true. The files that discovery finds are
+/// read in this order.
 pub(crate) const DIALECTS: &[Dialect] = &[
     platforms::platformsh::DIALECT,
     platforms::render::DIALECT,
@@ -52,8 +52,8 @@ pub(crate) struct Dialect {
     pub(crate) syntax: Syntax,
     /// Words that every file of this dialect contains. A file without one of these words is not even parsed.
     pub(crate) marks: &'static [&'static str],
-    /// Whether a file is of this format, by its content, and by its name where the name is enough. False for a file that
-    /// only looks similar.
+    /// Whether a file is of this format, by its content, and by its name where the name is enough. False for a file
+    /// that only looks similar.
     pub(crate) recognises: fn(&ManifestFile) -> bool,
     /// Reads the declarations of the files. All files of one dialect are passed together, because in some formats one
     /// file is applied over another.
@@ -115,8 +115,8 @@ pub(crate) struct Input<'a> {
     pub(crate) files: &'a [ManifestFile],
     /// Reads further files that manifests name.
     pub(crate) project: &'a Project,
-    /// The variables that a manifest may read. A dialect that reads `.env` beside a manifest reads that file itself, and
-    /// has to read it through [`crate::model::without_managed_block`].
+    /// The variables that a manifest may read. A dialect that reads `.env` beside a manifest reads that file itself,
+    /// and has to read it through [`crate::model::without_managed_block`].
     pub(crate) environment: &'a Environment,
     /// The known kinds.
     pub(crate) kinds: &'a Kinds,

@@ -257,8 +257,8 @@ impl Found {
         self.diagnostics.extend(broken);
     }
 
-    /// Takes every file of a named folder that some dialect recognises; the search goes a few folders deep. `read` reads
-    /// one file.
+    /// Takes every file of a named folder that some dialect recognises; the search goes a few folders deep. `read`
+    /// reads one file.
     pub(crate) fn take_folder(
         &mut self,
         project: &Project,

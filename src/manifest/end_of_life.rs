@@ -3,8 +3,8 @@
 use crate::kinds::Kinds;
 use crate::model::{Diagnostic, Service, Stack};
 
-/// A warning for each service whose series got its last fixes before `today` (`2026-01-31`). The caller passes the day, so
-/// that the same input always gives the same output.
+/// A warning for each service whose series got its last fixes before `today` (`2026-01-31`). The caller passes the day,
+/// so that the same input always gives the same output.
 pub fn ended(stack: &Stack, kinds: &Kinds, today: &str) -> Vec<Diagnostic> {
     let warning = |service: &Service| {
         let ended = kinds.get(&service.kind)?.ended(&service.version.parts(), today)?;

@@ -1,8 +1,9 @@
 //! Compose's files of variables: `.env` and `env_file`, in the syntax that `compose-go`'s `dotenv` reads.
 //!
-//! Lines are `NAME=value`, `NAME: value`, `export NAME=value`, or a bare `NAME` that takes its value from the environment.
-//! A value in single quotes is taken as it is. In a value in double quotes or without quotes, variables are replaced. A
-//! quoted value, in single or double quotes, may have several lines. A comment after a value begins with ` #`.
+//! Lines are `NAME=value`, `NAME: value`, `export NAME=value`, or a bare `NAME` that takes its value from the
+//! environment. A value in single quotes is taken as it is. In a value in double quotes or without quotes, variables
+//! are replaced. A quoted value, in single or double quotes, may have several lines. A comment after a value begins
+//! with ` #`.
 
 use super::interpolate::{Interpolated, interpolate};
 use crate::model::{Diagnostic, Origin, SourceFile};
@@ -30,8 +31,8 @@ pub(crate) enum Format {
     Raw,
 }
 
-/// Reads a file's variables. `lookup` returns the variables of the environment, which win in interpolation over the lines
-/// of the file itself.
+/// Reads a file's variables. `lookup` returns the variables of the environment, which win in interpolation over the
+/// lines of the file itself.
 pub(crate) fn read(
     file: &Arc<SourceFile>,
     format: Format,

@@ -1,7 +1,7 @@
 //! The variables that manifests may read: the variables of the process, and never devenv's own output.
 //!
-//! direnv and similar tools load `.env` into the shell. The variables of the managed block must not become an input of the
-//! next reading.
+//! direnv and similar tools load `.env` into the shell. The variables of the managed block must not become an input of
+//! the next reading.
 
 use crate::model::{BLOCK_END, BLOCK_START};
 use std::collections::BTreeMap;

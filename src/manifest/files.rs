@@ -1,7 +1,7 @@
 //! Reads the files of the project, and no other files.
 //!
-//! A manifest is not trusted: a path that it names is read only if the path, with every symbolic link followed, is inside
-//! the project's boundary.
+//! A manifest is not trusted: a path that it names is read only if the path, with every symbolic link followed, is
+//! inside the project's boundary.
 
 use crate::model::{Diagnostic, Origin, SourceFile};
 use crate::project::{Budget, Checkout, Fault, LIMIT, Resource, open_named, read_at_most};
@@ -96,8 +96,8 @@ impl Project {
         self.read_opened(file, &shown)
     }
 
-    /// The names of the entries of a folder that a manifest names, sorted. Links in the folder are followed when they are
-    /// read.
+    /// The names of the entries of a folder that a manifest names, sorted. Links in the folder are followed when they
+    /// are read.
     pub(crate) fn list(&self, path: &Path) -> Result<Vec<String>, FileError> {
         let shown = self.shown(path);
         self.asks_for(&shown)?;
@@ -114,8 +114,8 @@ impl Project {
         self.asks_for(&self.shown(path)).is_ok() && self.checkout.open_folder(path).is_ok()
     }
 
-    /// Reads a file that the user named. The file may be anywhere. For a path inside the project, no link may lead outside,
-    /// because the link came with the clone and not from the user.
+    /// Reads a file that the user named. The file may be anywhere. For a path inside the project, no link may lead
+    /// outside, because the link came with the clone and not from the user.
     pub(crate) fn read_asked(&self, path: &Path) -> Result<Arc<SourceFile>, FileError> {
         let shown = self.shown(path);
         let file = match self.checkout.inside(path) {
@@ -126,8 +126,8 @@ impl Project {
         source_of(&shown, bytes)
     }
 
-    /// Reads a file of a folder that the user named. The folder may be anywhere. A link in it may lead only to the places
-    /// to which a manifest's path may lead.
+    /// Reads a file of a folder that the user named. The folder may be anywhere. A link in it may lead only to the
+    /// places to which a manifest's path may lead.
     pub(crate) fn read_in_asked(&self, path: &Path) -> Result<Arc<SourceFile>, FileError> {
         if self.root.join(path).is_symlink() { self.read(path) } else { self.read_asked(path) }
     }

@@ -1,8 +1,8 @@
 //! Parses HCL (Terraform, Nomad) into located trees.
 //!
 //! Blocks get the shape of HCL's JSON form: `resource "type" "name" { … }` is an item of the list under `resource`,
-//! `{type: {name: {…}}}`. An expression that is no literal keeps its source text under the tag [`EXPRESSION`], so that a
-//! reader cannot take an expression for a value unless it ignores the tag. The parser bounds the nesting; this module
+//! `{type: {name: {…}}}`. An expression that is no literal keeps its source text under the tag [`EXPRESSION`], so that
+//! a reader cannot take an expression for a value unless it ignores the tag. The parser bounds the nesting; this module
 //! bounds the size.
 
 use super::tree::{Entry, Node, NodeKind};
@@ -71,8 +71,8 @@ pub(crate) fn parse(source: &Arc<SourceFile>) -> Documents {
 }
 
 /// The offset of the object at which the keys of the text become too many for the parser, which compares each key with
-/// every other key of its object. Braces and assignments are counted everywhere, in comments and strings too, so that no
-/// object can be hidden. A block counts as an object.
+/// every other key of its object. Braces and assignments are counted everywhere, in comments and strings too, so that
+/// no object can be hidden. A block counts as an object.
 fn overgrown(text: &str) -> Option<usize> {
     /// The largest sum of the squares of the numbers of keys.
     const MAX_SUM: usize = 30_000_000;
@@ -214,7 +214,8 @@ impl Builder<'_> {
     }
 }
 
-/// Converts byte offsets to lines and columns. Offsets that are converted in the order of the text take one pass over it.
+/// Converts byte offsets to lines and columns. Offsets that are converted in the order of the text take one pass over
+/// it.
 struct Places<'s> {
     source: &'s Arc<SourceFile>,
     /// Byte offsets at which lines begin.

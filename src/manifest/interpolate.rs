@@ -1,7 +1,7 @@
 //! Compose's interpolation of one scalar: `${X:-d}`, `${X-d}`, `${X:?m}`, `${X?m}`, `${X:+r}`, `${X+r}`, `$X`, `$$`.
 //!
-//! Interpolation never fails because a variable is not set: the variables that are not set are part of the result, because
-//! only the reader of the value knows whether they matter.
+//! Interpolation never fails because a variable is not set: the variables that are not set are part of the result,
+//! because only the reader of the value knows whether they matter.
 
 use crate::project::{Budget, Resource};
 use std::ops::Range;
@@ -111,8 +111,8 @@ impl Replacing<'_> {
     }
 }
 
-/// Replaces the variables of one scalar by the values that `lookup` returns. The length of these values is taken from the
-/// budget; the caller reports the place at which the budget was exceeded ([`Budget::blame`]).
+/// Replaces the variables of one scalar by the values that `lookup` returns. The length of these values is taken from
+/// the budget; the caller reports the place at which the budget was exceeded ([`Budget::blame`]).
 pub(crate) fn interpolate(
     text: &str,
     lookup: &dyn Fn(&str) -> Option<String>,

@@ -1,5 +1,5 @@
-//! `services.local.yaml`: local settings, which are applied over the declarations of the manifests. The file is for this
-//! checkout, and may be kept out of git.
+//! `services.local.yaml`: local settings, which are applied over the declarations of the manifests. The file is for
+//! this checkout, and may be kept out of git.
 //!
 //! ```yaml
 //! from: [deploy/compose.prod.yaml]     # the manifests to read, instead of finding them
@@ -80,8 +80,8 @@ pub(crate) struct Included {
 }
 
 impl Local {
-    /// Whether the file sets the value at that path (`services`, `db`, `version`). The value then wins over the values of
-    /// the manifests.
+    /// Whether the file sets the value at that path (`services`, `db`, `version`). The value then wins over the values
+    /// of the manifests.
     pub(crate) fn sets(&self, path: &[&str]) -> bool {
         let mut node = self.document.as_ref();
         for key in path {

@@ -1,7 +1,7 @@
 //! Merges several manifests into one stack.
 //!
-//! A service that two manifests declare alike is one service. If the manifests disagree, both places are cited and neither
-//! value is chosen.
+//! A service that two manifests declare alike is one service. If the manifests disagree, both places are cited and
+//! neither value is chosen.
 
 use super::local::Local;
 use super::same;
@@ -227,8 +227,8 @@ fn take_version(known: &mut Service, other: &Service) {
     known.version = other.version.clone();
 }
 
-/// Removes the items that a reader filled in because its manifest declares none, if the other manifest declares some. An
-/// item that was filled in has the origin of the service.
+/// Removes the items that a reader filled in because its manifest declares none, if the other manifest declares some.
+/// An item that was filled in has the origin of the service.
 fn replace_filled_in<T>(
     (known, here): (&mut Vec<T>, &Origin),
     (other, there): (&mut Vec<T>, &Origin),

@@ -1,7 +1,7 @@
 //! Reads the files that production deploys from into one [`Stack`].
 //!
-//! Only this module knows the syntax of a dialect. Reading changes nothing: the input is text, and the output is a stack
-//! and diagnostics.
+//! Only this module knows the syntax of a dialect. Reading changes nothing: the input is text, and the output is a
+//! stack and diagnostics.
 
 mod adapters;
 mod beside;
@@ -126,8 +126,9 @@ impl Reading {
         self.diagnostics.iter().any(is_unreadable)
     }
 
-    /// Mistakes in the files themselves (an unknown key or kind, a wrong type). With such a mistake, even a command that
-    /// only shows the stack ends with [`Exit::Manifest`]. A variable that is not set on this machine is no mistake.
+    /// Mistakes in the files themselves (an unknown key or kind, a wrong type). With such a mistake, even a command
+    /// that only shows the stack ends with [`Exit::Manifest`]. A variable that is not set on this machine is no
+    /// mistake.
     pub fn mistakes(&self) -> impl Iterator<Item = &Diagnostic> {
         let is_mistake = |one: &&Diagnostic| one.severity == Severity::Error && one.code != "variable-unset";
         self.diagnostics.iter().filter(is_mistake)
@@ -240,8 +241,8 @@ pub fn standard_input(from: impl Read) -> Result<Vec<u8>, Failure> {
     })
 }
 
-/// The root of the checkout that the user works in: the folder that the user names, else the nearest folder upwards that
-/// holds a manifest or for which `is_root` is true. Manifests are only recognised for this, not read.
+/// The root of the checkout that the user works in: the folder that the user names, else the nearest folder upwards
+/// that holds a manifest or for which `is_root` is true. Manifests are only recognised for this, not read.
 pub fn root(request: &Request, is_root: &dyn Fn(&Path) -> bool) -> Result<PathBuf, Failure> {
     Ok(project(request, is_root, &Budget::default())?.root)
 }

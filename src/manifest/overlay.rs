@@ -20,8 +20,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 const SERVICE_KEYS: &[&str] =
     &["version", "image", "port", "rights", "users", "settings", "environment", "extensions", "plugins", "platform"];
 
-/// Applies the file's services, inclusions, exclusions, variables and seeds over a stack. Returns each app's own variable
-/// file.
+/// Applies the file's services, inclusions, exclusions, variables and seeds over a stack. Returns each app's own
+/// variable file.
 pub(crate) fn apply(
     local: &Local,
     stack: &mut Stack,
@@ -52,7 +52,8 @@ pub(crate) fn apply(
     document.get("apps").map(|node| env_files(node, stack, expect)).unwrap_or_default()
 }
 
-/// Replaces the value of a variable in every app that declares it. A variable that no app declares is added for all apps.
+/// Replaces the value of a variable in every app that declares it. A variable that no app declares is added for all
+/// apps.
 fn bind(variables: Vec<Variable>, stack: &mut Stack) {
     let mut places: HashMap<String, Vec<usize>> = HashMap::new();
     for (at, variable) in stack.variables.iter().enumerate() {

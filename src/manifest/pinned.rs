@@ -1,7 +1,7 @@
 //! Writes a version pin into the text of `services.local.yaml`.
 //!
-//! Only the place of the pin changes: comments and layout stay, byte for byte. The new text is parsed again; if any other
-//! value has changed, the text is not returned.
+//! Only the place of the pin changes: comments and layout stay, byte for byte. The new text is parsed again; if any
+//! other value has changed, the text is not returned.
 
 use super::files::parse_yaml;
 use super::tree::{Node, NodeKind};
@@ -10,9 +10,9 @@ use crate::project::{Budget, within_deadline};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Returns the text with `services: {SERVICE: {version: "VERSION"}}` in it. Parsing takes from the budget and ends at the
-/// deadline. The path is for messages. Fails if the text cannot be parsed, or if its layout does not allow the pin to be
-/// written without another change.
+/// Returns the text with `services: {SERVICE: {version: "VERSION"}}` in it. Parsing takes from the budget and ends at
+/// the deadline. The path is for messages. Fails if the text cannot be parsed, or if its layout does not allow the pin
+/// to be written without another change.
 pub fn pinned(path: &Path, text: &str, service: &str, version: &str, budget: &Budget) -> Result<String, Failure> {
     let [text, service, version] = [text, service, version].map(str::to_owned);
     let (path, spending) = (path.to_path_buf(), budget.clone());
@@ -302,8 +302,8 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn a_pin_in_any_text_changes_no_other_value(text in "(services:|  db:|    version: |\"1\"|[{}\\[\\],:# \n&*ab-]){0,24}") {
-            // `pinned` itself checks that no other value changes. This test checks that nothing panics, and that the new
-            // text can be parsed.
+            // `pinned` itself checks that no other value changes. This test checks that nothing panics, and that the
+            // new text can be parsed.
             if let Ok(new) = pinned(Path::new("x"), &text, "db", "16.4", &Budget::default()) {
                 proptest::prop_assert!(parsed(Path::new("x"), &new, &Budget::default()).is_ok());
             }

@@ -1,8 +1,9 @@
 //! Poolers and proxies between an app and its database: a variable that leads to a pooler is bound to the server behind
 //! the pooler.
 //!
-//! A pooler is not started, and its own variables are no variables of an app. `templates/poolers.yaml` says which images
-//! are poolers. The server behind a pooler is the service whose host is in the pooler's variables, arguments or files.
+//! A pooler is not started, and its own variables are no variables of an app. `templates/poolers.yaml` says which
+//! images are poolers. The server behind a pooler is the service whose host is in the pooler's variables, arguments or
+//! files.
 
 use super::bind::{Sources, is_address_name};
 use crate::model::{App, Diagnostic, ImageRef, Origin, Service};

@@ -1,8 +1,8 @@
 //! Plain variables with which a local app would behave as in production, or reach production's data.
 //!
 //! A framework's environment (`RAILS_ENV=production`) is set neither in `.env` nor for `run`: with it, an app would
-//! migrate, cache, send mail and hide errors as in production. Buckets and addresses are copied, because no local service
-//! replaces them, and are reported. `variables:` in `services.local.yaml` sets any of these variables.
+//! migrate, cache, send mail and hide errors as in production. Buckets and addresses are copied, because no local
+//! service replaces them, and are reported. `variables:` in `services.local.yaml` sets any of these variables.
 
 use super::bind::{is_host_elsewhere, leads_out};
 use super::local::Local;
@@ -31,8 +31,8 @@ static KNOWN: LazyLock<Known> = LazyLock::new(|| {
     serde_saphyr::from_str(include_str!("../../templates/environments.yaml")).unwrap_or_default()
 });
 
-/// Does not set the variables that name production's environment, and reports these variables and the variables that lead
-/// to production's own resources, in one line each.
+/// Does not set the variables that name production's environment, and reports these variables and the variables that
+/// lead to production's own resources, in one line each.
 pub(crate) fn ignore_environment_names(stack: &mut Stack, local: &Local) -> Vec<Diagnostic> {
     let mut environments: BTreeMap<String, String> = BTreeMap::new();
     let mut places: BTreeSet<String> = BTreeSet::new();

@@ -217,8 +217,8 @@ fn by_class(reading: &Reading) -> String {
     said.collect::<Vec<_>>().join(", ")
 }
 
-/// The widest cell that sets the width of a column. A wider cell only moves the rest of its own row, so that one long text
-/// does not make every line long.
+/// The widest cell that sets the width of a column. A wider cell only moves the rest of its own row, so that one long
+/// text does not make every line long.
 const WIDEST: usize = 200;
 
 /// The text, filled with blanks up to a width. `format!` would limit the width to 65,535.

@@ -1,7 +1,7 @@
 //! `rights:` in devenv's own files: the rights of a service's logins beyond their databases.
 //!
-//! `rights:` of a service is for all its logins; `rights:` of one login wins over it. `superuser: true` of a login is the
-//! same as `rights: superuser`.
+//! `rights:` of a service is for all its logins; `rights:` of one login wins over it. `superuser: true` of a login is
+//! the same as `rights: superuser`.
 
 use super::expect::Expect;
 use super::tree::Node;
@@ -42,8 +42,8 @@ fn read(node: &Node, of: &str, kind: &Kind, expect: &mut Expect) -> Option<Right
     Some(rights)
 }
 
-/// Adds a note to each service whose apps log in as a cloud's master user: the rights that the login has in the cloud and
-/// not here.
+/// Adds a note to each service whose apps log in as a cloud's master user: the rights that the login has in the cloud
+/// and not here.
 pub(super) fn note_masters(stack: &mut Stack, kinds: &Kinds) {
     for service in &mut stack.services {
         let is_master = service.users.iter().any(|user| user.rights == Some(Rights::Master));

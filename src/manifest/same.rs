@@ -1,8 +1,8 @@
-//! Finds the services that are declared in two formats under different names: Terraform's database, for example, and the
-//! same database in Compose or Kubernetes.
+//! Finds the services that are declared in two formats under different names: Terraform's database, for example, and
+//! the same database in Compose or Kubernetes.
 //!
-//! Names and other declarations have to agree. If several services could be meant, none is chosen: two services that are
-//! taken for one would hide the second service, while one service that is taken for two only starts an idle server.
+//! Names and other declarations have to agree. If several services could be meant, none is chosen: two services that
+//! are taken for one would hide the second service, while one service that is taken for two only starts an idle server.
 
 use crate::kinds::Kinds;
 use crate::model::{Service, Stack};

@@ -50,8 +50,9 @@ impl Search {
         Self { root: root.to_path_buf(), listed: HashMap::new(), names: 0 }
     }
 
-    /// The files whose path from the folder matches a pattern, sorted. In a pattern, `*` matches any characters within one
-    /// name, `{a,b}` matches one of several texts, and a whole segment `**` matches any number of folders, also none.
+    /// The files whose path from the folder matches a pattern, sorted. In a pattern, `*` matches any characters within
+    /// one name, `{a,b}` matches one of several texts, and a whole segment `**` matches any number of folders, also
+    /// none.
     pub(crate) fn matching(&mut self, pattern: &str) -> Vec<PathBuf> {
         let segments: Vec<&str> = pattern.split('/').collect();
         let mut found = Vec::new();

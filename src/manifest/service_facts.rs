@@ -31,8 +31,8 @@ pub(crate) fn read(service: &mut Service, node: &Node, kind: &Kind, expect: &mut
     reader.defaults();
 }
 
-/// Reads the settings of a map into a service. A setting that is part of a login changes the login. A setting that devenv
-/// decides itself is recorded as unsupported. A setting that the service already has is replaced.
+/// Reads the settings of a map into a service. A setting that is part of a login changes the login. A setting that
+/// devenv decides itself is recorded as unsupported. A setting that the service already has is replaced.
 pub(crate) fn settings(service: &mut Service, node: &Node, kind: &Kind, expect: &mut Expect) {
     let what = format!("`{}`", service.name);
     Reader { service, kind, expect, what }.settings(node);
@@ -161,8 +161,8 @@ impl Reader<'_> {
         owners
     }
 
-    /// Reads a list of names, or a map from names to `{rights: …, databases: […]}`. Without `users`, the app's login is the
-    /// default user of the kind, and each owner of a database is a further login.
+    /// Reads a list of names, or a map from names to `{rights: …, databases: […]}`. Without `users`, the app's login is
+    /// the default user of the kind, and each owner of a database is a further login.
     fn users(&mut self, node: Option<&Node>, owners: Vec<Located<String>>, rights: Option<Rights>) {
         if !self.has_users() {
             return;

@@ -21,8 +21,8 @@
 //! kinds: [deploy/kinds/thing.yaml]    # the project's own kinds, in the form of `templates/kinds/`
 //! ```
 //!
-//! An unknown key is an error, so that every entry of a file is carried out or reported. Keys that begin with `x-` are for
-//! anchors and are not read.
+//! An unknown key is an error, so that every entry of a file is carried out or reported. Keys that begin with `x-` are
+//! for anchors and are not read.
 
 use super::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use super::expect::Expect;
@@ -51,8 +51,8 @@ pub(crate) const FILE_NAMES: &[&str] = &["services.yaml", "services.yml"];
 
 const KEYS: &[&str] = &["name", "services", "variables", "kinds"];
 
-/// Recognises a file by a service with `kind`, or by its name. Other formats also use that name: a Kubernetes object, and
-/// Platform.sh's map with `type:`. Such a file is not recognised.
+/// Recognises a file by a service with `kind`, or by its name. Other formats also use that name: a Kubernetes object,
+/// and Platform.sh's map with `type:`. Such a file is not recognised.
 fn recognises(file: &ManifestFile) -> bool {
     let document = file.documents.first();
     let services = document.and_then(|document| document.get("services"));

@@ -1,5 +1,5 @@
-//! Parses YAML with templates (`{{ … }}`) in the place of values that another tool fills in. A template becomes text, as
-//! written.
+//! Parses YAML with templates (`{{ … }}`) in the place of values that another tool fills in. A template becomes text,
+//! as written.
 //!
 //! Every origin is a place in the original file.
 

@@ -13,8 +13,8 @@ pub fn is_shown_by_up(diagnostic: &Diagnostic) -> bool {
     diagnostic.severity != Severity::Note || CODES.contains(&diagnostic.code)
 }
 
-/// A diagnostic of these codes as one line, without the line of source. A warning that leaves a choice to the user keeps
-/// its place and all its help lines.
+/// A diagnostic of these codes as one line, without the line of source. A warning that leaves a choice to the user
+/// keeps its place and all its help lines.
 pub fn in_one_line(diagnostic: Diagnostic) -> Diagnostic {
     let has_code = CODES.contains(&diagnostic.code);
     if !has_code || diagnostic.code != CONTRADICTS && diagnostic.severity != Severity::Note {

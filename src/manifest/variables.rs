@@ -172,7 +172,8 @@ impl Names<'_> {
     }
 }
 
-/// The place of a part of a scalar, if the source has the scalar on one line without escapes; else the place of the scalar.
+/// The place of a part of a scalar, if the source has the scalar on one line without escapes; else the place of the
+/// scalar.
 fn part_of(origin: &Origin, text: &str, quoted: bool, from: usize, length: usize) -> Origin {
     let characters = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
     let marks = if quoted { 2 } else { 0 };

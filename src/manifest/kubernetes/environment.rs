@@ -82,8 +82,8 @@ pub(super) fn of_container(
 }
 
 impl Environment {
-    /// The text with each `$(NAME)` replaced by the value of that variable, and the secret that the value comes from. An
-    /// unknown name stays.
+    /// The text with each `$(NAME)` replaced by the value of that variable, and the secret that the value comes from.
+    /// An unknown name stays.
     pub(super) fn expanded(&self, text: &str, origin: &Origin) -> (Interpolated, Option<String>) {
         let mut result = Interpolated::default();
         let mut secret = None;
@@ -98,7 +98,8 @@ impl Environment {
                 continue;
             }
             let inside = rest.strip_prefix("$(").unwrap_or_default();
-            // A name ends before the next dollar. So each character is searched once, even if many names are never closed.
+            // A name ends before the next dollar. So each character is searched once, even if many names are never
+            // closed.
             let name = inside.find([')', '$']).filter(|at| inside[*at..].starts_with(')')).map(|at| &inside[..at]);
             let known = name.and_then(|name| self.places.get(name)).and_then(|place| self.variables.get(*place));
             let Some((name, known)) = name.zip(known) else {
@@ -226,8 +227,8 @@ fn from_reference(objects: &Objects<'_>, secrets: &Secrets, name: &str, from: &N
     variable
 }
 
-/// A variable from a key of a secret; a field of an endpoint if an operator creates the secret. The text of the secret is
-/// taken only if it can be a host, a user, a database, or a whole connection, whose password is replaced.
+/// A variable from a key of a secret; a field of an endpoint if an operator creates the secret. The text of the secret
+/// is taken only if it can be a host, a user, a database, or a whole connection, whose password is replaced.
 fn from_secret(
     objects: &Objects<'_>,
     secrets: &Secrets,

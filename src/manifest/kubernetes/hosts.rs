@@ -5,8 +5,8 @@ use crate::manifest::bind::Sources;
 use crate::project::{Budget, Resource, VARIABLE};
 use crate::syntax::tree::Node;
 
-/// The names of the `Service` objects that select pods with these labels. Adds the other forms of the names and the ports
-/// to `sources`.
+/// The names of the `Service` objects that select pods with these labels. Adds the other forms of the names and the
+/// ports to `sources`.
 pub(super) fn of_pods(
     objects: &Objects<'_>,
     workload: &Object<'_>,

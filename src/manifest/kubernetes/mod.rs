@@ -145,8 +145,8 @@ impl Reader<'_, '_> {
         app.add_to(&mut self.stack.apps, &self.input.project.budget);
     }
 
-    /// A name that no service and no app has yet: the wanted name, else the name with the namespace, else the name with the
-    /// kind.
+    /// A name that no service and no app has yet: the wanted name, else the name with the namespace, else the name with
+    /// the kind.
     fn name_for(&mut self, wanted: &str, object: &Object<'_>) -> String {
         let kind = object.kind.to_ascii_lowercase();
         let candidates = [

@@ -129,8 +129,8 @@ impl<'n> Objects<'n> {
         if !budget.spend_at(Resource::Expanded, put_in, origin) {
             return;
         }
-        // Kustomize also changes the references to a `ConfigMap` or `Secret`. The references are not changed here, so the
-        // object keeps its name.
+        // Kustomize also changes the references to a `ConfigMap` or `Secret`. The references are not changed here, so
+        // the object keeps its name.
         let is_config = matches!(kind_text, "ConfigMap" | "Secret");
         let name = changes
             .iter()

@@ -1,8 +1,8 @@
 //! Containers that may be poolers, and the poolers of operators: their configuration, and the hosts by which apps reach
 //! them.
 //!
-//! They are attached to their servers after every object is read, because the secrets that operators create are only known
-//! then.
+//! They are attached to their servers after every object is read, because the secrets that operators create are only
+//! known then.
 
 use super::object::Object;
 use super::workload::Pod;

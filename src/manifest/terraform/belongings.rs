@@ -1,8 +1,8 @@
-//! Resources that belong to a service: parameter groups that the service names, and databases, logins and parameters that
-//! name the service.
+//! Resources that belong to a service: parameter groups that the service names, and databases, logins and parameters
+//! that name the service.
 //!
-//! Each is found by an address (`aws_db_parameter_group.main`), or by a name or id that both resources have, so that the
-//! time of reading grows with the number of resources and not with its square.
+//! Each is found by an address (`aws_db_parameter_group.main`), or by a name or id that both resources have, so that
+//! the time of reading grows with the number of resources and not with its square.
 
 use super::evaluate::Scope;
 use super::instances;

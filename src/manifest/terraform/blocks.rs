@@ -1,7 +1,7 @@
 //! `dynamic "parameter" { … }`: blocks that are generated from a collection.
 //!
-//! Each item of the collection becomes the block that would otherwise be written out. If the collection is not known, one
-//! block represents all blocks, and its unknown values are unresolved.
+//! Each item of the collection becomes the block that would otherwise be written out. If the collection is not known,
+//! one block represents all blocks, and its unknown values are unresolved.
 
 use super::evaluate::{Scope, pairs};
 use super::module::labelled;

@@ -87,8 +87,8 @@ pub(super) fn read(kinds: &Kinds, call: &Block, arguments: &Node) -> Option<(Bui
         return None;
     }
     if !is_database && by_words(&words).is_none() {
-        // Only the arguments suggest a server. The words of the source are not used: a cluster of machines, for example,
-        // also has a version.
+        // Only the arguments suggest a server. The words of the source are not used: a cluster of machines, for
+        // example, also has a version.
         words.clear();
     }
     let name_words = words_of(&call.name.value);

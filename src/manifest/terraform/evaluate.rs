@@ -33,7 +33,8 @@ pub(super) struct Scope<'a> {
     pub(super) given: &'a BTreeMap<String, Node>,
     /// `each`, `count` and the names of `for`.
     pub(super) bound: Vec<(String, Rc<Node>)>,
-    /// The local values and resources that are being evaluated. A reference to one of them is a cycle, and is unresolved.
+    /// The local values and resources that are being evaluated. A reference to one of them is a cycle, and is
+    /// unresolved.
     pub(super) inside: Vec<String>,
     /// How many further values may be made.
     pub(super) left: &'a Cell<usize>,

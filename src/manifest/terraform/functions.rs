@@ -1,5 +1,5 @@
-//! The few functions that are used for versions, names and maps of services. Any other function is unresolved. No function
-//! reads a file.
+//! The few functions that are used for versions, names and maps of services. Any other function is unresolved. No
+//! function reads a file.
 
 use super::evaluate::Place;
 use crate::syntax::tree::{Entry, Node, NodeKind};

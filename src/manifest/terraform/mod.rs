@@ -1,5 +1,5 @@
-//! The Terraform dialect (also for OpenTofu): `*.tf` with `*.tfvars`, and the output of `terraform show -json` for a state
-//! or plan.
+//! The Terraform dialect (also for OpenTofu): `*.tf` with `*.tfvars`, and the output of `terraform show -json` for a
+//! state or plan.
 //!
 //! No program is run, and nothing is fetched: only the arguments of a module outside of the project are known.
 
@@ -152,7 +152,8 @@ struct Reader<'i> {
 }
 
 impl Reader<'_> {
-    /// Reads the declarations of a module with the values of its variables. `path` names the calls that lead to the module.
+    /// Reads the declarations of a module with the values of its variables. `path` names the calls that lead to the
+    /// module.
     fn module(&mut self, module: &Module, given: &BTreeMap<String, Node>, path: &[String]) {
         self.inside.push(module.folder.clone());
         let left = self.left.clone();
@@ -292,8 +293,8 @@ fn without_meta(mut body: Node) -> Node {
     body
 }
 
-/// Each instance of a block: its index, its scope, and whether production creates it. An unresolved `count` or `for_each`
-/// counts as one instance.
+/// Each instance of a block: its index, its scope, and whether production creates it. An unresolved `count` or
+/// `for_each` counts as one instance.
 fn instances<'a>(scope: &Scope<'a>, block: &Block) -> Vec<(Option<String>, Scope<'a>, bool)> {
     if let Some(node) = block.body.get("for_each") {
         let each = |key: &str, value: Node, origin| {

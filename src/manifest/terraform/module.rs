@@ -157,9 +157,9 @@ fn is_module_file(name: &str) -> bool {
     ends(".tf") || ends(".tf.json")
 }
 
-/// The values of a root module's variables: from `*.tfvars` and `TF_VAR_…`, as in Terraform. Of the files that Terraform
-/// reads only if they are given on its command line, the files named for production count; if there is none, a single
-/// other file counts.
+/// The values of a root module's variables: from `*.tfvars` and `TF_VAR_…`, as in Terraform. Of the files that
+/// Terraform reads only if they are given on its command line, the files named for production count; if there is none,
+/// a single other file counts.
 pub(super) fn variables(
     folder: &Path,
     project: &Project,

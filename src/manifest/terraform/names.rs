@@ -27,8 +27,8 @@ impl Candidate {
         Self { built: absent(self.built), ..self }
     }
 
-    /// The possible names, from the shortest to the longest: the block's name, its module's name, the whole path, and the
-    /// whole path with the kind.
+    /// The possible names, from the shortest to the longest: the block's name, its module's name, the whole path, and
+    /// the whole path with the kind.
     fn names(&self) -> [String; 4] {
         let indexed = |name: &str| match &self.index {
             Some(index) => format!("{name}-{index}"),

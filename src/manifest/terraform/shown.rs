@@ -1,7 +1,7 @@
 //! Reads the output of `terraform show -json` for a state or a plan.
 //!
-//! The output contains secrets in clear text: a value that Terraform marks as sensitive is removed before any other code
-//! reads the values. Format: <https://developer.hashicorp.com/terraform/internals/json-format>.
+//! The output contains secrets in clear text: a value that Terraform marks as sensitive is removed before any other
+//! code reads the values. Format: <https://developer.hashicorp.com/terraform/internals/json-format>.
 
 use super::belongings::Belongings;
 use super::names::Candidate;

@@ -50,7 +50,8 @@ pub(super) fn read(resource: &mut Resource<'_, '_, '_>) {
     resource.reproduced("spec.users");
 }
 
-/// The rights of a user, from its `options`, which the operator adds to `ALTER ROLE`. The user `postgres` is the superuser.
+/// The rights of a user, from its `options`, which the operator adds to `ALTER ROLE`. The user `postgres` is the
+/// superuser.
 fn rights(user: &Node) -> Rights {
     if user.get("name").and_then(Node::as_str) == Some("postgres") {
         return Rights::Superuser;

@@ -39,7 +39,8 @@ pub(super) fn read(resource: &mut Resource<'_, '_, '_>) {
     topology(resource);
 }
 
-/// Takes the definitions that the configuration names, from the mounts that the override adds to the server's container.
+/// Takes the definitions that the configuration names, from the mounts that the override adds to the server's
+/// container.
 fn definitions(resource: &mut Resource<'_, '_, '_>, config: &str) {
     let path = "spec.override.statefulSet.spec.template.spec";
     let Some(pod) = resource.object.at(path) else { return };

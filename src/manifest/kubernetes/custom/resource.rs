@@ -236,8 +236,8 @@ impl Resource<'_, '_, '_> {
         }
     }
 
-    /// Adds a secret that the operator creates, with the fields that its keys hold. Fields that the kind does not have are
-    /// skipped. `user` is the login that the secret is for, if it is not the first login.
+    /// Adds a secret that the operator creates, with the fields that its keys hold. Fields that the kind does not have
+    /// are skipped. `user` is the login that the secret is for, if it is not the first login.
     pub(super) fn secret(&mut self, name: String, user: Option<&str>, fields: &[(&'static str, &str)]) {
         let known = fields.iter().filter(|(_, field)| self.kind.fields.contains_key(*field));
         let path = user.map(|user| format!("users.{user}.")).unwrap_or_default();

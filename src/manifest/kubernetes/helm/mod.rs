@@ -50,7 +50,8 @@ fn is_values(file: &ManifestFile) -> bool {
         })
 }
 
-/// Reads the declarations of all files together: each chart with its values, and values with the chart in the same folder.
+/// Reads the declarations of all files together: each chart with its values, and values with the chart in the same
+/// folder.
 pub(crate) fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
     let mut stack = Stack::default();
     let mut diagnostics = Vec::new();

@@ -82,8 +82,8 @@ fn chart_tag(values: &Node) -> Option<Located<String>> {
     Some(Located::new(tag.as_str()?.trim().to_owned(), tag.origin.clone()))
 }
 
-/// The kind that the name of a chart or a key means, by the whole name or by one word of it, unless another word says that
-/// it is a tool.
+/// The kind that the name of a chart or a key means, by the whole name or by one word of it, unless another word says
+/// that it is a tool.
 fn kind_of_word<'k>(kinds: &'k Kinds, name: &str) -> Option<&'k Kind> {
     let name = words_of(name);
     if let Some(kind) = kinds.spelled("helm", &name) {
@@ -171,8 +171,8 @@ impl Search<'_, '_> {
         }
     }
 
-    /// Adds a server for values of a chart that is not in the project, if the key is named after a server and switched on.
-    /// Returns whether it is.
+    /// Adds a server for values of a chart that is not in the project, if the key is named after a server and switched
+    /// on. Returns whether it is.
     fn subchart(&mut self, entry: &Entry) -> bool {
         let node = &entry.value;
         let is_on = SWITCHES.iter().any(|key| node.get(key).and_then(Node::as_bool) == Some(true));

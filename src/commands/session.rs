@@ -186,7 +186,7 @@ impl Project {
         // How production names its releases, and what an app here gets otherwise, is told by the commands that start them,
         // not by each one.
         let starts = matches!(purpose, Purpose::Start);
-        notes.retain(|note| if starts { manifest::is_said_by_up(note) } else { note.severity != Severity::Note });
+        notes.retain(|note| if starts { manifest::is_shown_by_up(note) } else { note.severity != Severity::Note });
         let declared = declared(&reading);
         let locked = lock.as_ref().map(|lock| versions::compare(&declared, lock).locked).unwrap_or_default();
         let settled = |note: &Diagnostic| {

@@ -256,6 +256,6 @@ fn a_new_worktree_begins_with_the_main_one_s_data_where_that_is_said() {
 fn a_word_that_data_cannot_follow_is_refused() {
     let project = repository(STACK, "branch: gti\n");
     let refused = project.fail(3, &["up"]);
-    assert!(refused.stderr.contains("`gti` is nothing that data can follow"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("data cannot follow `gti`"), "{}", refused.stderr);
     assert!(refused.stderr.contains("services.local.yaml:1:9"), "{}", refused.stderr);
 }

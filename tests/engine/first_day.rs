@@ -128,7 +128,7 @@ fn an_empty_central_variable_is_the_one_service_that_fits_and_two_are_a_choice_t
     for line in [
         "note: `DATABASE_URL` is taken to be db; `variables: {DATABASE_URL: \"${db.url}\"}` in services.local.yaml makes it certain",
         "note: `RAILS_ENV` names production's environment, and is not set here; `variables: {RAILS_ENV: \"development\"}`",
-        "note: `S3_BUCKET` leads to what is production's",
+        "note: `S3_BUCKET` leads to production's own resources",
     ] {
         assert!(up.stderr.contains(line), "{line}: {up:?}");
     }

@@ -72,7 +72,7 @@ pub fn adapters(
         found.extend(laravel::stand_ins(&mut settings));
         found.extend(spring::stand_ins(&mut settings));
         let differences = found.into_iter().filter_map(|stand_in| difference(stand_in, &stack, &kinds)).collect();
-        (differences, settings.beside.told(&settings.search))
+        (differences, settings.beside.diagnostics(&settings.search))
     })
 }
 

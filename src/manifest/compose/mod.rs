@@ -83,7 +83,7 @@ pub(crate) fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
         }
         let (found, values): (Vec<_>, Vec<_>) = poolers.into_iter().unzip();
         let names: Vec<String> = found.iter().map(|pooler| pooler.app.clone()).collect();
-        let open = poolers::lead_on(
+        let open = poolers::attach(
             found,
             &stack.services,
             &mut sources,

@@ -10,7 +10,7 @@ use crate::model::App;
 
 /// The pooler that an active service is by its image; none where it is another image.
 pub(super) fn read(loader: &mut Loader<'_>, whole: &Value, app: &App, value: &Value) -> Option<Pooler> {
-    let sort = of_image(app.image.as_deref()?)?;
+    let pooler_type = of_image(app.image.as_deref()?)?;
     if !service::is_active(loader, value) {
         return None;
     }
@@ -32,5 +32,11 @@ pub(super) fn read(loader: &mut Loader<'_>, whole: &Value, app: &App, value: &Va
             told.push((String::new(), String::from_utf8_lossy(&file.content).into_owned()));
         }
     }
-    Some(Pooler { app: app.name.clone(), sort: Some(sort), hosts, told, origin: app.origin.clone() })
+    Some(Pooler {
+        app: app.name.clone(),
+        pooler_type: Some(pooler_type),
+        hosts,
+        configuration: told,
+        origin: app.origin.clone(),
+    })
 }

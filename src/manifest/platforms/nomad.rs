@@ -47,7 +47,7 @@ fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
         let parsed = hcl::parse(&file.source);
         reader.containers.diagnostics.extend(parsed.diagnostics);
         for document in &parsed.documents {
-            let settled = terraform::settle(document, VARIABLE, input.environment);
+            let settled = terraform::evaluated(document, VARIABLE, input.environment);
             for (job, body) in blocks(settled.get("job")) {
                 reader.job(job, body);
             }

@@ -88,7 +88,7 @@ fn read(beside: Beside) -> ProjectTools {
         found.pins.append(&mut pins);
         found.packages.append(&mut locks::packages(&beside, &component));
     }
-    found.diagnostics = beside.told(&search);
+    found.diagnostics = beside.diagnostics(&search);
     found
 }
 

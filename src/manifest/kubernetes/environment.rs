@@ -4,7 +4,7 @@ use super::config;
 use super::object::Objects;
 use super::secrets::Secrets;
 use crate::manifest::bind::is_secret_name;
-use crate::manifest::container::{Given, sourced};
+use crate::manifest::container::{ContainerVariable, sourced};
 use crate::manifest::interpolate::{Interpolated, Span, Unset};
 use crate::model::{Diagnostic, Origin};
 use crate::project::{Budget, Resource, VARIABLE, of_text};
@@ -31,7 +31,7 @@ pub(super) struct Environment {
 #[derive(Clone, Debug)]
 pub(super) struct Variable {
     /// As every dialect has it.
-    pub(super) given: Given,
+    pub(super) given: ContainerVariable,
     /// The secret that takes part in it: `NAME key KEY`.
     pub(super) secret: Option<String>,
     /// The service and the field that it is, because an operator makes the secret.
@@ -266,7 +266,7 @@ fn variable(
     said: Option<(String, String)>,
     origin: &Origin,
 ) -> Variable {
-    let given = Given {
+    let given = ContainerVariable {
         name: name.to_owned(),
         text: sourced(&whole),
         whole,

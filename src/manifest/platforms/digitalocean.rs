@@ -141,7 +141,7 @@ impl Reader<'_> {
         let version = node.get("version").and_then(|version| self.expect.text(version, "`version`"));
         let mut service = Managed::new(DIALECT.name, &name, kind, version.as_ref());
         for key in ["name", "engine", "version"].into_iter().filter(|key| node.get(key).is_some()) {
-            service.aside(key, Support::Reproduced, "");
+            service.add_neutral(key, Support::Reproduced, "");
         }
         let said = |key: &str| {
             let node = node.get(key)?;
@@ -149,11 +149,11 @@ impl Reader<'_> {
         };
         if let Some(user) = said("db_user") {
             service.user(&user);
-            service.aside("db_user", Support::Reproduced, "");
+            service.add_neutral("db_user", Support::Reproduced, "");
         }
         if let Some(database) = said("db_name") {
             service.database(&database, None);
-            service.aside("db_name", Support::Reproduced, "");
+            service.add_neutral("db_name", Support::Reproduced, "");
         }
         if let Some(policy) = node.get("eviction_policy") {
             let text = policy.as_str().unwrap_or_default().to_lowercase().replace('_', "-");

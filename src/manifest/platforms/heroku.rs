@@ -216,16 +216,20 @@ impl Reader<'_> {
             .and_then(|options| options.get("version"))
             .and_then(|version| self.expect.text(version, "`version`"));
         let mut service = Managed::new(dialect, &Located::new(name.clone(), origin.clone()), kind, version.as_ref());
-        service.aside("plan", Support::Reproduced, "the provider says the kind; the plan's size is not reproduced");
+        service.add_neutral(
+            "plan",
+            Support::Reproduced,
+            "the provider says the kind; the plan's size is not reproduced",
+        );
         if alias.is_some() {
-            service.aside("as", Support::Reproduced, "");
+            service.add_neutral("as", Support::Reproduced, "");
         }
         for option in options.into_iter().flat_map(Node::entries) {
             let path = format!("options.{}", option.key.value);
             match option.key.value.as_str() {
-                "version" => service.aside(&path, Support::Reproduced, ""),
+                "version" => service.add_neutral(&path, Support::Reproduced, ""),
                 "maxmemory_policy" | "maxmemory-policy" => service.setting(&path, "maxmemory-policy", &option.value),
-                _ => service.aside(&path, Support::Unsupported, "about production's own server"),
+                _ => service.add_neutral(&path, Support::Unsupported, "about production's own server"),
             }
         }
         service.defaults("app", "app");

@@ -44,11 +44,11 @@ impl<'k> Managed<'k> {
         if support != Support::Reproduced {
             self.worst = Support::Approximated;
         }
-        self.aside(path, support, note);
+        self.add_neutral(path, support, note);
     }
 
     /// A key about the platform around it: size, place, backups.
-    pub(super) fn aside(&mut self, path: &str, support: Support, note: &str) {
+    pub(super) fn add_neutral(&mut self, path: &str, support: Support, note: &str) {
         if !self.service.keys.iter().any(|key| key.path == path) {
             self.service.keys.push(Key { path: path.to_owned(), support, note: note.to_owned() });
         }
@@ -57,7 +57,7 @@ impl<'k> Managed<'k> {
     /// Every key of a map that was not accounted for is told as the platform's own.
     pub(super) fn rest(&mut self, node: &Node, reason: &str) {
         for entry in node.entries() {
-            self.aside(&entry.key.value, Support::Unsupported, reason);
+            self.add_neutral(&entry.key.value, Support::Unsupported, reason);
         }
     }
 
@@ -72,7 +72,7 @@ impl<'k> Managed<'k> {
         self.service.settings.retain(|known| known.name != name);
         let value = Located::new(text.to_owned(), value.origin.clone());
         self.service.settings.push(Setting { name: name.to_owned(), value });
-        self.aside(path, Support::Reproduced, "");
+        self.add_neutral(path, Support::Reproduced, "");
     }
 
     /// Whether its server knows databases by name.

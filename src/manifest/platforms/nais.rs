@@ -227,7 +227,7 @@ impl Reader<'_> {
         let mut service = Managed::new(DIALECT.name, &name, kind, version.as_ref());
         service.service.aliases.retain(|alias| *alias != name.value);
         for key in ["type", "name", "databases"].into_iter().filter(|key| node.get(key).is_some()) {
-            service.aside(key, Support::Reproduced, "");
+            service.add_neutral(key, Support::Reproduced, "");
         }
         for flag in items(node.get("flags")) {
             let (Some(flag_name), Some(value)) = (flag.get("name").and_then(Node::as_str), flag.get("value")) else {
@@ -236,7 +236,7 @@ impl Reader<'_> {
             let path = format!("flags.{flag_name}");
             let is_own = OWN_PREFIXES.iter().any(|prefix| flag_name.starts_with(prefix));
             if flag_name.starts_with("cloudsql.") {
-                service.aside(&path, Support::Unsupported, "Google's own: no server elsewhere has it");
+                service.add_neutral(&path, Support::Unsupported, "Google's own: no server elsewhere has it");
             } else if flag_name.contains('.') && !is_own {
                 service.key(&path, Support::Unsupported, "of an extension that the official image does not bring");
             } else {
@@ -244,7 +244,7 @@ impl Reader<'_> {
             }
         }
         if node.get("flags").is_some() {
-            service.aside("flags", Support::Reproduced, "what becomes of each is told by itself");
+            service.add_neutral("flags", Support::Reproduced, "what becomes of each is told by itself");
         }
         // The app logs in under its own name.
         service.user(app);
@@ -340,7 +340,7 @@ impl Reader<'_> {
         let Some(instance) = self.expect.text(instance, "an instance's name") else { return };
         let Some(kind) = self.input.kinds.get(key) else { return };
         let mut service = Managed::new(DIALECT.name, &instance, kind, None);
-        service.aside("instance", Support::Reproduced, "");
+        service.add_neutral("instance", Support::Reproduced, "");
         service.defaults("", "");
         service.rest(node, OF_THE_MACHINE);
         self.keep(service);
@@ -358,7 +358,7 @@ impl Reader<'_> {
         let Some(instance) = self.expect.text(instance, "an instance's name") else { return };
         let Some(kind) = self.input.kinds.get("opensearch") else { return };
         let mut service = Managed::new(DIALECT.name, &instance, kind, None);
-        service.aside("instance", Support::Reproduced, "");
+        service.add_neutral("instance", Support::Reproduced, "");
         service.rest(node, OF_THE_MACHINE);
         self.keep(service);
         for (part, of) in [("URI", "url"), ("HOST", "host"), ("PORT", "port")] {
@@ -377,7 +377,11 @@ impl Reader<'_> {
         let Some(kind) = self.input.kinds.get("kafka") else { return };
         let name = Located::new("kafka".to_owned(), origin.clone());
         let mut service = Managed::new(DIALECT.name, &name, kind, None);
-        service.aside("pool", Support::Approximated, "a broker of the environment's own stands for the shared cluster");
+        service.add_neutral(
+            "pool",
+            Support::Approximated,
+            "a broker of the environment's own stands for the shared cluster",
+        );
         service.rest(node, OF_THE_MACHINE);
         self.keep(service);
         let mut brokers = Template::field("kafka", "host");

@@ -125,19 +125,19 @@ impl Reader<'_> {
             };
             if let Some(user) = said("user") {
                 service.user(&user);
-                service.aside("user", Support::Reproduced, "");
+                service.add_neutral("user", Support::Reproduced, "");
             }
             if let Some(database) = said("databaseName") {
                 service.database(&database, None);
-                service.aside("databaseName", Support::Reproduced, "");
+                service.add_neutral("databaseName", Support::Reproduced, "");
             }
             // What Render makes of the name where nothing is said.
             let plain = name.value.replace('-', "_");
             let database = service.service.databases.first().map_or(plain, |database| database.name.value.clone());
             service.defaults(&format!("{database}_user"), &database);
-            service.aside("name", Support::Reproduced, "");
+            service.add_neutral("name", Support::Reproduced, "");
             if version.is_some() {
-                service.aside("postgresMajorVersion", Support::Reproduced, "");
+                service.add_neutral("postgresMajorVersion", Support::Reproduced, "");
             }
             service.rest(node, OF_THE_MACHINE);
             self.keep(service);
@@ -167,7 +167,7 @@ impl Reader<'_> {
             let Some(kind) = self.input.kinds.spelled(DIALECT.name, word) else { continue };
             let mut service = Managed::new(DIALECT.name, &name, kind, None);
             for key in ["name", "type"] {
-                service.aside(key, Support::Reproduced, "");
+                service.add_neutral(key, Support::Reproduced, "");
             }
             if let Some(policy) = node.get("maxmemoryPolicy") {
                 let said = policy.as_str().map(|text| text.replace('_', "-")).unwrap_or_default();

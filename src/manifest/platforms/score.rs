@@ -131,7 +131,7 @@ impl Reader<'_> {
         };
         let mut service = Managed::new(DIALECT.name, &name, kind, None);
         for key in ["type", "id"].into_iter().filter(|key| entry.value.get(key).is_some()) {
-            service.aside(key, Support::Reproduced, "");
+            service.add_neutral(key, Support::Reproduced, "");
         }
         service.defaults("app", "app");
         service.rest(&entry.value, "what the platform makes of it is not known here");

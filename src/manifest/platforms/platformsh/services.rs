@@ -35,7 +35,7 @@ impl Reader<'_> {
             };
             let version = Located::new(version.to_owned(), said.origin.clone());
             let mut service = Managed::new(DIALECT.name, name, kind, Some(&version));
-            service.aside("type", Support::Reproduced, "");
+            service.add_neutral("type", Support::Reproduced, "");
             if let Some(configuration) = node.get("configuration") {
                 self.configuration(&mut service, configuration);
             }
@@ -51,7 +51,7 @@ impl Reader<'_> {
     }
 
     fn configuration(&mut self, service: &mut Managed<'_>, node: &Node) {
-        service.aside("configuration", Support::Reproduced, "what becomes of each key is told by itself");
+        service.add_neutral("configuration", Support::Reproduced, "what becomes of each key is told by itself");
         for entry in self.expect.map(node, "`configuration`") {
             let (key, value) = (entry.key.value.as_str(), &entry.value);
             let path = format!("configuration.{key}");
@@ -60,17 +60,17 @@ impl Reader<'_> {
                     for name in self.expect.texts(value, &format!("`{key}`")) {
                         service.database(&name, None);
                     }
-                    service.aside(&path, Support::Reproduced, "");
+                    service.add_neutral(&path, Support::Reproduced, "");
                 }
                 "extensions" if service.kind.name == "postgres" => {
                     for name in self.expect.texts(value, "`extensions`") {
                         service.service.extensions.push(name);
                     }
-                    service.aside(&path, Support::Reproduced, "");
+                    service.add_neutral(&path, Support::Reproduced, "");
                 }
                 "vhosts" if service.kind.default_vhost.is_some() => {
                     service.service.vhosts.extend(self.expect.texts(value, "`vhosts`"));
-                    service.aside(&path, Support::Reproduced, "");
+                    service.add_neutral(&path, Support::Reproduced, "");
                 }
                 "maxmemory_policy" => service.setting(&path, "maxmemory-policy", value),
                 "properties" => {
@@ -85,7 +85,7 @@ impl Reader<'_> {
                 "authentication" => {
                     service.key(&path, Support::Approximated, "apps reach the local server without a login");
                 }
-                "rotate_passwords" => service.aside(&path, Support::Unsupported, "passwords stay the same here"),
+                "rotate_passwords" => service.add_neutral(&path, Support::Unsupported, "passwords stay the same here"),
                 _ => service.key(&path, Support::Unsupported, "what this means to the server is not known here"),
             }
         }
@@ -122,7 +122,7 @@ impl Reader<'_> {
                 let reason = "a login owns the databases that it administers; `rw` and `ro` are not granted here";
                 service.key(&path, Support::Approximated, reason);
             } else {
-                service.aside(&path, Support::Reproduced, "");
+                service.add_neutral(&path, Support::Reproduced, "");
             }
             self.ends.insert((service.service.name.clone(), name.value.clone()), end);
         }

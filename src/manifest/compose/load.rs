@@ -322,7 +322,8 @@ impl<'a> Loader<'a> {
         read.documents.into_iter().next().map(|document| (source, document))
     }
 
-    /// Reads the files that `include` names, each entry as a separate project, and joins them with the file's own services.
+    /// Reads the files that `include` names, each entry as a separate project, and joins them with the file's own
+    /// services.
     fn with_included(&mut self, whole: Value, folder: &Path, variables: &Variables, chain: &Chain) -> Value {
         let Some(include) = whole.get("include").cloned() else { return whole };
         let mut whole = without(whole, "include");

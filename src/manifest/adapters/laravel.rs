@@ -87,7 +87,7 @@ fn in_example(source: &Arc<SourceFile>, settings: &Settings<'_>) -> Vec<StandIn>
     DRIVERS.iter().filter_map(stands_in).collect()
 }
 
-/// `'default' => 'sqlite'`, which no variable can change.
+/// Reads `'default' => 'sqlite'`, which no variable can change.
 fn in_php(source: &Arc<SourceFile>) -> Option<StandIn> {
     let line = source.text.lines().map(str::trim).find(|line| line.starts_with("'default'"))?;
     let value = line.strip_prefix("'default'")?.trim_start().strip_prefix("=>")?.trim();

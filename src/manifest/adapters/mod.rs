@@ -161,7 +161,7 @@ fn plain<'s>(stack: &'s Stack, name: &str) -> Option<&'s str> {
     })
 }
 
-/// Whether a path leads through a folder of tests or examples. Nobody develops with their settings.
+/// Whether a path leads through a folder of tests or examples. Their settings are not used in development.
 fn is_test_or_example(path: &Path) -> bool {
     const FOLDERS: &[&str] =
         &["test", "tests", "testing", "spec", "dummy", "example", "examples", "sample", "samples", "e2e"];

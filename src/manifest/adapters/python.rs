@@ -92,7 +92,7 @@ pub(super) fn statements<'t>(lines: &[Line<'t>], name: &str) -> Vec<Statement<'t
         let (keys, rest) = subscripts(rest);
         let value = match rest {
             [Token::Other("="), value @ ..] => value_of(value),
-            // `DATABASES: dict = {…}`
+            // The form is `DATABASES: dict = {…}`.
             [Token::Other(":"), annotated @ ..] => {
                 let equals = annotated.iter().position(|token| *token == Token::Other("="))?;
                 value_of(&annotated[equals + 1..])

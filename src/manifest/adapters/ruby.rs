@@ -7,7 +7,7 @@ use std::sync::Arc;
 /// The values that a file assigns to a setting.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Assigned {
-    /// Names (`memory_store`), each with the place of the value as it is written.
+    /// Names (`memory_store`), each with the place of the written value.
     pub(super) literals: Vec<Located<String>>,
     /// Whether the file has another assignment that is no plain literal: an expression, or a condition on its line.
     pub(super) has_more: bool,

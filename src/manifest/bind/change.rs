@@ -5,7 +5,7 @@ use crate::manifest::interpolate::Interpolated;
 use crate::model::{Piece, Template, Value};
 use std::ops::Range;
 
-/// A text with parts to be replaced.
+/// A text, and the replacements of its parts.
 pub(super) struct Change<'t> {
     pub(super) text: &'t Interpolated,
     pub(super) encoded: bool,

@@ -13,7 +13,7 @@ pub(super) struct Connection {
     pub(super) user: Option<Range<usize>>,
     /// The login's password.
     pub(super) password: Option<Range<usize>>,
-    /// Each server's host, and port where one is written.
+    /// Each server's host, and its port if it is written.
     pub(super) hosts: Vec<(Range<usize>, Option<Range<usize>>)>,
     /// The text after the first `/` of a URL: a database, a virtual host, or a path.
     pub(super) path: Option<Range<usize>>,
@@ -39,7 +39,7 @@ pub(super) struct Parameter {
     pub(super) value: Range<usize>,
 }
 
-/// Reads a text as a connection; none where it has no such form.
+/// Reads a text as a connection; `None` if the text has none of these forms.
 pub(super) fn parse(text: &str) -> Option<Connection> {
     if text.trim().is_empty() || text.contains('\n') {
         return None;
@@ -123,7 +123,7 @@ fn pairs(text: &str) -> Option<Connection> {
     Some(found)
 }
 
-/// `host`, `host:port`, and several of them divided by commas or spaces, options (`password=x`) among them.
+/// `host`, `host:port`, or several of them, separated by commas or spaces. Options (`password=x`) may be among them.
 fn addresses(text: &str) -> Option<Connection> {
     let mut found = Connection::default();
     let mut start = 0;

@@ -205,7 +205,7 @@ pub(super) fn is_no_address(name: &str) -> bool {
     words(name).last().is_some_and(|word| NO_ADDRESS.contains(&word.as_str()))
 }
 
-/// Whether a name says that its value is a host and nothing more.
+/// Whether a name says that its value is only a host.
 pub(super) fn is_host(name: &str) -> bool {
     let name = normal(name);
     ["HOST", "HOSTNAME", "HOST_NAME", "ADDR", "ADDRESS"].iter().any(|end| name.ends_with(end))

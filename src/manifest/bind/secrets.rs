@@ -41,7 +41,7 @@ pub(super) fn looks_secret(value: &str) -> bool {
         || is_random(value)
 }
 
-/// `eyJ….….…`
+/// Whether a value is a JSON Web Token: `eyJ….….…`
 fn is_jwt(value: &str) -> bool {
     value.starts_with("eyJ") && value.len() > 40 && value.split('.').count() == 3
 }

@@ -1,4 +1,4 @@
-//! Parts of a connection that are held in variables of their own.
+//! Parts of a connection that are in separate variables.
 
 use super::Declared;
 use super::binder::{Binder, Host};

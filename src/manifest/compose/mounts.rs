@@ -40,7 +40,7 @@ fn trimmed(target: &str) -> String {
     if trimmed.is_empty() { "/".to_owned() } else { trimmed.to_owned() }
 }
 
-/// `./folder:/target:ro`, `name:/target`, `/target`.
+/// The source of a mount in short form: `./folder:/target:ro`, `name:/target`, `/target`.
 fn short_source(loader: &Loader<'_>, item: &Value) -> MountSource {
     let text = item.as_str().unwrap_or_default();
     match text.split_once(':') {

@@ -148,7 +148,7 @@ fn is_in(search: &mut Search, folder: &Path, name: &str) -> bool {
 
 fn pins(beside: &Beside, search: &mut Search, component: &Component) -> Vec<PinnedTool> {
     let mut pins: Vec<PinnedTool> = Vec::new();
-    // A Dockerfile may name the same images again and again.
+    // A Dockerfile may name the same images many times, so the answer for each tool is kept.
     let mut written: BTreeMap<&str, bool> = BTreeMap::new();
     for path in &component.dockerfiles {
         let Some(source) = beside.read(path) else { continue };

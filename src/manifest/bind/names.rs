@@ -17,7 +17,7 @@ pub(super) enum Part {
     Vhost,
 }
 
-/// Ends of names of variables that hold a server's address. If a name has two of these ends, the longer end comes first.
+/// Ends of names of variables that hold a server's address. If a name has two of these ends, the longer comes first.
 const ADDRESS_ENDS: &[&str] = &[
     "BOOTSTRAP_SERVERS",
     "CONTACT_POINTS",

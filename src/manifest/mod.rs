@@ -197,7 +197,7 @@ fn read_within(request: &Request, budget: &Budget) -> Result<Reading, Failure> {
     expect.diagnostics.retain(|found| !(unreadable && missing(found)));
     diagnostics.append(&mut expect.diagnostics);
     diagnostics.extend(central.into_iter().chain(production));
-    platforms::cloudfoundry::settle_unknown(&stack, &mut diagnostics);
+    platforms::cloudfoundry::raise_unknown(&stack, &mut diagnostics);
     diagnostics.extend(host_without_port::notes(&stack, &kinds));
     diagnostics.extend(contradictions(&stack));
     if stack.project.is_empty() {

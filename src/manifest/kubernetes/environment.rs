@@ -5,7 +5,7 @@ use super::config;
 use super::object::Objects;
 use super::secrets::Secrets;
 use crate::manifest::bind::is_secret_name;
-use crate::manifest::container::{Given, sourced};
+use crate::manifest::container::{ContainerVariable, sourced};
 use crate::manifest::interpolate::{Interpolated, Span, Unset};
 use crate::model::{Diagnostic, Origin};
 use crate::project::{Budget, Resource, VARIABLE, of_text};
@@ -32,7 +32,7 @@ pub(super) struct Environment {
 #[derive(Clone, Debug)]
 pub(super) struct Variable {
     /// The variable in the form of every dialect.
-    pub(super) given: Given,
+    pub(super) given: ContainerVariable,
     /// The secret that its value comes from: `NAME key KEY`.
     pub(super) secret: Option<String>,
     /// The service and the field that its value is, if the secret is created by an operator.
@@ -269,7 +269,7 @@ fn variable(
     field: Option<(String, String)>,
     origin: &Origin,
 ) -> Variable {
-    let given = Given {
+    let given = ContainerVariable {
         name: name.to_owned(),
         text: sourced(&whole),
         whole,

@@ -41,7 +41,7 @@ pub(super) struct Loaded<'a> {
 
 #[derive(Debug)]
 enum File<'a> {
-    Given(&'a ManifestFile),
+    ContainerVariable(&'a ManifestFile),
     Listed(Box<ManifestFile>),
 }
 
@@ -49,7 +49,7 @@ impl Loaded<'_> {
     /// The file.
     pub(super) fn file(&self) -> &ManifestFile {
         match &self.file {
-            File::Given(file) => file,
+            File::ContainerVariable(file) => file,
             File::Listed(file) => file,
         }
     }
@@ -143,7 +143,7 @@ pub(super) fn load<'a>(input: &Input<'a>, diagnostics: &mut Vec<Diagnostic>) -> 
         if !listed && roots.iter().any(|(root, ..)| folder.starts_with(tidy(&root.folder))) {
             ignored.push(file.source.path.display().to_string());
         } else if !listed {
-            loaded.push(Loaded { file: File::Given(file), changes: Vec::new() });
+            loaded.push(Loaded { file: File::ContainerVariable(file), changes: Vec::new() });
         }
     }
     if !ignored.is_empty() {
@@ -155,7 +155,7 @@ pub(super) fn load<'a>(input: &Input<'a>, diagnostics: &mut Vec<Diagnostic>) -> 
     for ((file, parts, found, _), is_root) in roots.into_iter().zip(is_root) {
         if is_root {
             diagnostics.extend(found);
-            loaded.push(Loaded { file: File::Given(file), changes: Vec::new() });
+            loaded.push(Loaded { file: File::ContainerVariable(file), changes: Vec::new() });
             loaded.extend(parts);
         }
     }

@@ -5,12 +5,12 @@ use super::object::{Object, at};
 use super::workload::Pod;
 use super::{Reader, environment, hosts, mounts};
 use crate::kinds::{Family, Kind};
-use crate::manifest::container::{Backing, Container, Keys, Unset, Wording, Words};
+use crate::manifest::container::{Backing, Container, FieldNames, Keys, Unset, Words};
 use crate::model::{Diagnostic, Service, Support};
 use crate::syntax::tree::Node;
 
 /// Kubernetes' names for the parts of a container.
-static WORDING: Wording = Wording {
+static FIELD_NAMES: FieldNames = FieldNames {
     environment: "env",
     environment_file: "envFrom",
     entrypoint: "command",
@@ -63,7 +63,7 @@ pub(super) fn read<'n>(
         used: used(container, &environment.variables),
         mounts: mounts::mounts(reader.objects, pod.spec, container, &object.namespace),
         environment: environment.variables.iter().map(|variable| variable.given.clone()).collect(),
-        wording: &WORDING,
+        field_names: &FIELD_NAMES,
     };
     let mut service = Service::new(name, &kind.name, &family.name, image.version(kind), object.name.origin.clone());
     reader.input.describe(&mut service);
@@ -74,7 +74,7 @@ pub(super) fn read<'n>(
         backing.keys.add("image", Support::Approximated, note.clone());
         backing.service.notes.push(note);
     } else {
-        backing.keys.aside("image", Support::Reproduced, "");
+        backing.keys.add_neutral("image", Support::Reproduced, "");
     }
     backing.read();
     let mut read = {
@@ -113,7 +113,7 @@ fn refused(pod: Pod<'_>, container: &Node, keys: &mut Keys) {
     }
     for key in ["hostNetwork", "hostPID", "hostIPC"] {
         if is_true(pod.spec, key) {
-            keys.add(key, Support::Unsupported, "refused: a manifest does not share this machine's own");
+            keys.add(key, Support::Unsupported, "refused: a manifest may not share this machine's namespaces");
         }
     }
 }
@@ -133,7 +133,7 @@ fn cluster_keys(object: &Object<'_>, pod: Pod<'_>, container: &Node, keys: &mut 
         }
     }
     if !names.is_empty() {
-        keys.aside(names.join(", "), Support::Unsupported, CLUSTER);
+        keys.add_neutral(names.join(", "), Support::Unsupported, CLUSTER);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Layout;
 use crate::kinds::{Kind, arguments};
-use crate::manifest::container::{Backing, Container, Unset, Wording};
+use crate::manifest::container::{Backing, Container, FieldNames, Unset};
 use crate::manifest::kubernetes::image::Image;
 use crate::manifest::kubernetes::object::{Object, Objects};
 use crate::manifest::kubernetes::secrets::{Made, Secrets};
@@ -14,7 +14,7 @@ use crate::model::{
 };
 
 /// A custom resource describes no container, so these names of a container's parts are not used.
-static WORDING: Wording = Wording {
+static FIELD_NAMES: FieldNames = FieldNames {
     environment: "spec",
     environment_file: "spec",
     entrypoint: "spec",
@@ -31,7 +31,7 @@ static NO_CONTAINER: Container = Container {
     command: None,
     used: Vec::new(),
     mounts: Vec::new(),
-    wording: &WORDING,
+    field_names: &FIELD_NAMES,
 };
 
 /// A custom resource while it is read.
@@ -134,7 +134,7 @@ impl Resource<'_, '_, '_> {
     /// Records a key that is carried out as in production.
     pub(super) fn reproduced(&mut self, path: &str) {
         self.record(path);
-        self.backing.keys.aside(path, Support::Reproduced, "");
+        self.backing.keys.add_neutral(path, Support::Reproduced, "");
     }
 
     /// Records a key that is carried out in another way, or not at all.
@@ -259,7 +259,7 @@ impl Resource<'_, '_, '_> {
             .filter(|key| !self.recorded.iter().any(|recorded| recorded == key))
             .collect();
         if !names.is_empty() {
-            self.backing.keys.aside(names.join(", "), Support::Unsupported, CLUSTER);
+            self.backing.keys.add_neutral(names.join(", "), Support::Unsupported, CLUSTER);
         }
     }
 }

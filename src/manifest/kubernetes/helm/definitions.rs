@@ -18,7 +18,7 @@ pub(super) fn read(service: &mut Service, values: &Node, keys: &mut Keys) {
     let [switch, secrets] = KEYS;
     let Some(load) = values.get(switch) else { return };
     if load.get("enabled").and_then(Node::as_bool) != Some(true) {
-        return keys.aside(switch, Support::Reproduced, "no definitions are loaded");
+        return keys.add_neutral(switch, Support::Reproduced, "no definitions are loaded");
     }
     let secret = text(load.get("existingSecret")).unwrap_or_default();
     let file = text(load.get("file")).and_then(|path| path.rsplit('/').next()).unwrap_or(FILE);
@@ -36,7 +36,7 @@ pub(super) fn read(service: &mut Service, values: &Node, keys: &mut Keys) {
     match take_definitions(service, json.as_str().unwrap_or_default().as_bytes(), &json.origin) {
         Ok(excluded) => {
             definitions_loaded(keys, switch, excluded);
-            keys.aside(secrets, Support::Reproduced, "");
+            keys.add_neutral(secrets, Support::Reproduced, "");
         }
         Err(error) => keys.add(switch, Support::Unsupported, format!("{file} is no JSON: {error}")),
     }

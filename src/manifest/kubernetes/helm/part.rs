@@ -259,7 +259,7 @@ fn service(
     match (image, known) {
         (Some(image), Some(_)) => {
             service.image = Some(image.image.name.clone());
-            keys.aside("image", Support::Reproduced, "");
+            keys.add_neutral("image", Support::Reproduced, "");
         }
         (Some(image), None) => {
             let note = format!("the official image stands in for {}", image.image.name.value.canonical_name());
@@ -268,7 +268,11 @@ fn service(
         }
         (None, _) if values.get("image").is_some() => {
             let support = if app_version.is_some() { Support::Reproduced } else { Support::Unsupported };
-            keys.aside("image", support, if app_version.is_some() { "" } else { "the chart's own image is not known" });
+            keys.add_neutral(
+                "image",
+                support,
+                if app_version.is_some() { "" } else { "the chart's own image is not known" },
+            );
         }
         (None, _) => {}
     }
@@ -283,7 +287,7 @@ fn service(
         values.entries().map(|entry| entry.key.value.as_str()).filter(|key| !recorded.contains(key)).take(40).collect();
     if !others.is_empty() {
         let note = "the chart's templates use it, and are not rendered here";
-        keys.aside(others.join(", "), Support::Unsupported, note);
+        keys.add_neutral(others.join(", "), Support::Unsupported, note);
     }
     service.support = kind.support.max(keys.worst);
     if !kind.note.is_empty() {
@@ -297,7 +301,7 @@ fn service(
 fn login(service: &mut Service, kind: &Kind, values: &Node, keys: &mut Keys) {
     let Some(auth) = values.get("auth") else { return };
     if auth.get("enabled").and_then(Node::as_bool) == Some(false) {
-        return keys.aside("auth", Support::Reproduced, "no password is asked for");
+        return keys.add_neutral("auth", Support::Reproduced, "no password is asked for");
     }
     let part = |keys: &[&str]| {
         let node = keys.iter().find_map(|key| auth.get(key).filter(|node| text(Some(node)).is_some()))?;
@@ -320,5 +324,5 @@ fn login(service: &mut Service, kind: &Kind, values: &Node, keys: &mut Keys) {
     if let Some(name) = part(&["database"]).filter(|_| kind.default_database.is_some()) {
         service.databases.push(Database { name, owner: None });
     }
-    keys.aside("auth", Support::Reproduced, "");
+    keys.add_neutral("auth", Support::Reproduced, "");
 }

@@ -1,10 +1,11 @@
 #!/bin/sh
-# Installs devenv. In a checkout it builds what lies beside it; elsewhere (curl … | sh) it fetches a
-# release archive and checks its SHA-256. Everything happens in main, called on the last line, so that
-# a download cut short runs nothing.
+# Installs devenv. In a checkout, this script builds the checkout; elsewhere (curl … | sh) it
+# downloads a release archive and checks the SHA-256 of the archive. All work happens in main, which
+# the last line calls, so that an incomplete download runs nothing.
 set -eu
 
-# Where releases lie: VERSION, devenv-<version>-<target>.tar.gz and the same with .sha256.
+# The project. A release has VERSION, devenv-<version>-<target>.tar.gz and the same name with
+# .sha256.
 PROJECT=https://github.com/devenv-rs/devenv
 
 usage() {
@@ -13,12 +14,12 @@ usage: install.sh [--to DIR] [--version VERSION | --demo | --tools]
 
 In a checkout: builds the release binary and puts it on PATH. Elsewhere: fetches a release.
 
-  --to DIR           where to put it (default: /usr/local/bin for root, else ~/.local/bin)
-  --version VERSION  this release instead of the newest
-  --demo             in a checkout, on Debian: also installs what is missing (and says so), provides
+  --to DIR           the folder for devenv (default: /usr/local/bin for root, else ~/.local/bin)
+  --version VERSION  this release instead of the newest release
+  --demo             in a checkout, on Debian: also installs missing packages (and names them), provides
                      the images, and runs \`devenv up\` on tests/example
-  --tools            on Debian: only installs what building and the tests take and is missing (and says
-                     so): Rust, a C compiler, a container engine
+  --tools            on Debian: only installs missing tools for the build and the tests (and names them):
+                     Rust, a C compiler, a container engine
   --help             this text
 
   DEVENV_RELEASES    base URL of the releases (default: $PROJECT/releases)
@@ -26,12 +27,12 @@ HELP
 }
 
 say() { printf '%s\n' "$*" >&2; }
-fail() { # what went wrong, and what to do about it
+fail() { # PROBLEM [HELP]
   printf 'error: %s\n' "$1" >&2
   [ -z "${2:-}" ] || printf 'help: %s\n' "$2" >&2
   exit 1
 }
-usage_error() { # what is wrong with the command line
+usage_error() { # PROBLEM
   printf 'error: %s\n\n' "$1" >&2
   usage >&2
   exit 2
@@ -39,18 +40,20 @@ usage_error() { # what is wrong with the command line
 have() { command -v "$1" >/dev/null 2>&1; }
 is_root() { [ "$(id -u)" = 0 ]; }
 
-# --- from a checkout -------------------------------------------------------------------------------
+# --- from a checkout
+# -------------------------------------------------------------------------------
 
 build() {
-  have cargo || fail 'Rust is not installed, and building devenv takes it' \
+  have cargo || fail 'Rust is not installed, and building devenv needs Rust' \
     'install it from https://rustup.rs and run this again; on Debian, --demo does it for you'
   say "building devenv in $checkout (a few minutes the first time)"
   # From inside, so that the checkout's rust-toolchain.toml counts.
-  (cd "$checkout" && cargo build --release --locked --bin devenv) || fail 'the build failed (above: why)'
+  (cd "$checkout" && cargo build --release --locked --bin devenv) || fail 'the build failed (see the reason above)'
   binary=${CARGO_TARGET_DIR:-$checkout/target}/release/devenv
 }
 
-# --- from a release --------------------------------------------------------------------------------
+# --- from a release
+# --------------------------------------------------------------------------------
 
 target() {
   system=$(uname -s) machine=$(uname -m)
@@ -71,8 +74,8 @@ fetch() { # URL FILE
   elif have wget; then
     wget --quiet --output-document="$2" "$1"
   else
-    fail 'neither curl nor wget is installed, and fetching a release takes one of them'
-  fi || fail "could not download $1" 'see whether that address opens from here; DEVENV_RELEASES names another place'
+    fail 'neither curl nor wget is installed, and a download needs one of them'
+  fi || fail "could not download $1" 'check that this machine can open that address; DEVENV_RELEASES sets another address'
 }
 
 sha256() {
@@ -80,7 +83,7 @@ sha256() {
 }
 
 download() {
-  have sha256sum || have shasum || fail 'neither sha256sum nor shasum is installed, and a release is not installed unchecked'
+  have sha256sum || have shasum || fail 'neither sha256sum nor shasum is installed, and install.sh installs no release without a check'
   target=$(target)
   if [ -n "${DEVENV_RELEASES:-}" ]; then
     releases=${DEVENV_RELEASES%/}
@@ -97,30 +100,32 @@ download() {
     esac
   fi
   name=devenv-$version-$target
-  say "fetching devenv $version for $target"
+  say "downloading devenv $version for $target"
   fetch "$releases/$name.tar.gz" "$scratch/$name.tar.gz"
   fetch "$releases/$name.tar.gz.sha256" "$scratch/expected"
   expected=$(cut -d ' ' -f 1 <"$scratch/expected")
   actual=$(sha256 "$scratch/$name.tar.gz")
-  [ "$expected" = "$actual" ] || fail "$name.tar.gz is not what was released: its SHA-256 is $actual and should be ${expected:-given}" \
-    'nothing was installed; try again, and if it stays so tell the project'
+  [ "$expected" = "$actual" ] || fail "$name.tar.gz differs from the released archive: its SHA-256 is $actual and should be ${expected:-given}" \
+    'nothing was installed; try again, and report the problem to the project if it persists'
   tar -xzf "$scratch/$name.tar.gz" -C "$scratch" || fail "$name.tar.gz cannot be unpacked"
   binary=$scratch/$name/devenv
-  [ -f "$binary" ] || fail "$name.tar.gz holds no $name/devenv"
+  [ -f "$binary" ] || fail "$name.tar.gz does not contain $name/devenv"
 }
 
-# --- onto PATH -------------------------------------------------------------------------------------
+# --- onto PATH
+# -------------------------------------------------------------------------------------
 
 put() {
   { mkdir -p "$to" 2>/dev/null && [ -w "$to" ]; } || fail "$to cannot be written" 'choose another folder: --to DIR'
-  # Beside first, then renamed: a devenv that runs is not disturbed, and there is never half a file.
+  # Copy to a temporary name, then rename: this does not disturb a running devenv, and the file is
+  # always complete.
   if ! { cp "$binary" "$to/.devenv.$$" && chmod 755 "$to/.devenv.$$" && mv -f "$to/.devenv.$$" "$to/devenv"; }; then
     rm -f "$to/.devenv.$$"
     fail "could not put devenv into $to"
   fi
   installed=$("$to/devenv" --version) || fail "$to/devenv does not run on this machine"
   say "installed $installed as $to/devenv"
-  # man looks beside each folder on PATH. A release from before the manual has none.
+  # man searches next to each folder on PATH. Older releases have no manual.
   case $to in
     */bin)
       manual=${to%/bin}/share/man/man1
@@ -134,7 +139,8 @@ put() {
   [ -z "$found" ] || [ "$found" = "$to/devenv" ] || say "note: another devenv comes first on PATH: $found"
 }
 
-# --- the demo --------------------------------------------------------------------------------------
+# --- the demo
+# --------------------------------------------------------------------------------------
 
 in_debian() { apt-cache policy "$1" 2>/dev/null | grep -q 'Candidate: [0-9]'; }
 
@@ -142,7 +148,7 @@ apt_install() {
   say "installing from Debian: $*"
   apt-get update -qq
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null ||
-    fail "apt-get could not install $*" 'see what it says above'
+    fail "apt-get could not install $*" 'see its output above'
 }
 
 provide_rust() {
@@ -163,7 +169,7 @@ provide_rust() {
       . "$HOME/.cargo/env"
     fi
   fi
-  have cc || { is_root && have apt-get; } || fail 'no C compiler, and building devenv takes one' 'install gcc and run this again'
+  have cc || { is_root && have apt-get; } || fail 'no C compiler is installed, and building devenv needs one' 'install gcc and run this again'
   have cc || apt_install gcc libc6-dev
 }
 
@@ -171,23 +177,23 @@ provide_engine() {
   if ! have docker; then
     { is_root && have apt-get; } || fail 'no container engine is installed' 'install Docker Engine, or run this as root on Debian'
     apt-get update -qq
-    # From trixie on the client is a package of its own.
+    # From trixie on, the client is a separate package.
     if in_debian docker-cli; then apt_install docker.io docker-cli; else apt_install docker.io; fi
   fi
   docker info >/dev/null 2>&1 && return
-  is_root || fail 'the container engine does not answer' 'docker info says why; a user needs to be in the group docker'
+  is_root || fail 'the container engine does not answer' 'docker info shows the reason; a user needs to be in the group docker'
   say 'starting the container engine'
   if [ -d /run/systemd/system ]; then systemctl start docker; else service docker start; fi >/dev/null 2>&1 || true
   tries=0
   until docker info >/dev/null 2>&1; do
     tries=$((tries + 1))
-    [ $tries -lt 30 ] || fail 'the container engine does not start' 'dockerd, run by hand, says why'
+    [ $tries -lt 30 ] || fail 'the container engine does not start' 'run dockerd by hand to see the reason'
     sleep 1
   done
 }
 
 demo() {
-  "$checkout/tests/images/build" --pull --demo || fail 'the images for the demo could not be provided (above: why)'
+  "$checkout/tests/images/build" --pull --demo || fail 'the images for the demo could not be provided (see the reason above)'
   say ''
   say "\$ cd tests/example && devenv up"
   (cd "$checkout/tests/example" && "$to/devenv" up)
@@ -196,12 +202,12 @@ demo() {
   cat "$checkout/tests/example/.env"
   cat >&2 <<NEXT
 
-The shop's services are running, as its production declares them. What to try next, in tests/example:
-  devenv status                what runs, and where
+The shop's services are running, as its production declares them. Next commands to try, in tests/example:
+  devenv status                the running services and their addresses
   devenv shell db              psql, logged in
   devenv run -- env            a command with production's variables set
   devenv up                    again: nothing to do
-  devenv down --volumes        takes it all away, data included
+  devenv down --volumes        removes everything, including the data
 NEXT
 }
 
@@ -227,17 +233,17 @@ main() {
   done
   case $version in
     '' | [0-9]*) ;;
-    *) usage_error "--version needs a release such as 1.2.3, and $version is none" ;;
+    *) usage_error "--version needs a release such as 1.2.3, and $version is not a release" ;;
   esac
-  if $demo && [ -n "$version" ]; then usage_error '--demo builds the checkout, and takes no --version'; fi
-  if $tools && { $demo || [ -n "$to$version" ]; }; then usage_error '--tools installs nothing else, and takes no other option'; fi
+  if $demo && [ -n "$version" ]; then usage_error '--demo builds the checkout and does not accept --version'; fi
+  if $tools && { $demo || [ -n "$to$version" ]; }; then usage_error '--tools installs nothing else and does not accept other options'; fi
   if [ -z "$to" ]; then
     if is_root; then to=/usr/local/bin; else to=$HOME/.local/bin; fi
   fi
-  # The demo runs it from another folder.
+  # The demo runs devenv from another folder.
   case $to in /*) ;; *) to=$PWD/$to ;; esac
 
-  # Piped into a shell, $0 is the shell.
+  # If the script is piped into a shell, $0 is the shell.
   case $0 in
     *install.sh)
       here=$(cd "$(dirname "$0")" && pwd)

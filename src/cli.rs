@@ -1,4 +1,4 @@
-//! The command line, and nothing else.
+//! The types of the command line.
 
 mod habits;
 
@@ -11,16 +11,17 @@ use std::time::Duration;
 
 /// Production's backing services, on this machine.
 ///
-/// Reads what production deploys from, starts the same services at the same versions in Docker, proves each by
-/// logging in, and writes the matching `.env`.
+/// Reads the files that production deploys from, starts the same services at the same versions in Docker, proves each
+/// service by logging in, and writes the matching `.env`.
 #[derive(Debug, Parser)]
 #[command(name = "devenv", version, propagate_version = true, max_term_width = 100)]
 pub struct Cli {
-    /// What every command knows.
+    /// Options of every command.
     #[command(flatten)]
     pub global: Global,
-    // Not global: `devenv logs -f` follows, as everywhere, so the commands that read manifests have their own `-f`.
-    /// Manifests named before the command.
+    // Not a global option: `-f` of `devenv logs` means `--follow`, as in other tools. Each command that reads manifests
+    // has its own `-f`.
+    /// Manifests that are named before the command.
     #[command(flatten)]
     pub manifests: Manifests,
     /// The command.
@@ -40,7 +41,7 @@ pub struct Global {
     /// Colours and progress bars.
     #[arg(long, value_enum, default_value_t, value_name = "WHEN", global = true)]
     pub color: Color,
-    /// Say nothing but what went wrong.
+    /// Print only data and errors.
     #[arg(short, long, global = true)]
     pub quiet: bool,
     /// Agree, for this run, to the commands and variables of the checkout that `devenv trust` shows.
@@ -51,7 +52,7 @@ pub struct Global {
 /// Which manifests to read.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Manifests {
-    /// A manifest to read; may be given several times, `-` is standard input.
+    /// A manifest to read; may be given several times; `-` is standard input.
     #[arg(short, long = "file", value_name = "FILE")]
     pub files: Vec<PathBuf>,
 }
@@ -68,27 +69,27 @@ pub enum Color {
     Never,
 }
 
-/// What to do.
+/// A command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Start what production declares, prove each service by logging in, write `.env`.
+    /// Start the services that production declares, prove each service by logging in, write `.env`.
     #[command(alias = "start")]
     Up(Up),
     /// Show the steps that `up` would take, and their causes; change nothing.
     Plan(Plan),
-    /// Show what production declares.
+    /// Show the services that production declares.
     Manifest(Show),
-    /// Write the version of a service into `services.local.yaml`, where the manifests do not settle it.
+    /// Write the version of a service into `services.local.yaml`, if the manifests leave the version open.
     Pin(Pin),
-    /// Write the exact image of each service into `services.lock`, where the manifests changed; commit that file.
+    /// Write the exact image of each service into `services.lock`, if the manifests changed; commit that file.
     Lock(Lock),
-    /// Lock the newest image of the declared versions, and show old and new.
+    /// Lock the newest image of the declared versions, and show the old and the new image.
     Update(Update),
-    /// Carry every locked image to machines that no registry serves.
+    /// Copy every locked image to machines without access to a registry.
     Bundle(Bundle),
     /// Stop and remove the containers; keep the data.
     Down(Down),
-    /// Stop services; without any, all of them, as `down` does. The data is kept.
+    /// Stop services; without a name, all services, as `down` does. The data is kept.
     #[command(hide = true)]
     Stop(Stop),
     /// Stop services, start them again, and prove them as `up` does.
@@ -96,7 +97,7 @@ pub enum Command {
     /// Show the environment's services.
     #[command(visible_alias = "ps")]
     Status(Status),
-    /// List the environments of this machine: where they are, what they have, how they are.
+    /// List the environments of this machine, with their folders, services and states.
     #[command(visible_alias = "list")]
     Ls(Ls),
     /// Print the variables that `up` writes into `.env`.
@@ -112,23 +113,23 @@ pub enum Command {
     Url(Url),
     /// Bring the services up, then run a command with the variables set.
     Run(Run),
-    /// Keep the data of all services under a name, and go back to it.
+    /// Save the data of all services under a name, and restore it.
     Snapshot(Snapshot),
-    /// Throw the data away and begin as the first `up` did.
+    /// Discard the data and begin as after the first `up`.
     Reset(Reset),
-    /// Remove what nothing needs any more: bases that no environment lies over, leftovers of killed runs.
+    /// Remove unused resources: bases that no environment is layered on, leftovers of killed runs.
     Gc(Gc),
-    /// Show what this checkout asks to run on this machine, and agree to it.
+    /// Show the commands and variables of this checkout that need your agreement, and agree to them.
     Trust(Trust),
-    /// Write a starter `services.yaml`, or say which manifest is there already.
+    /// Write a starter `services.yaml`, or say which manifest exists already.
     Init,
-    /// Check the engine, the registry mirror, `.env` and the rest of what `up` needs.
+    /// Check the engine, the registry mirror, `.env` and the other requirements of `up`.
     Doctor(Show),
     /// List the kinds of services.
     Kinds(Show),
-    /// Compare development with production: manifest, lock, what runs here, and what production answers.
+    /// Compare development with production: the manifest, the lock, the servers here and production's servers.
     Parity(Parity),
-    /// Print what servers say of themselves, read-only, for those who may not ask them.
+    /// Print the facts that servers report about themselves, read-only, for people without access to the servers.
     Facts(Facts),
     /// Print the JSON schema of a file, for editors.
     Schema {
@@ -139,7 +140,7 @@ pub enum Command {
     /// Write the manual's pages into a folder.
     #[command(hide = true)]
     Man {
-        /// The folder; it is made where it lacks.
+        /// The folder; devenv creates it if it is missing.
         #[arg(long, value_name = "DIR")]
         to: PathBuf,
     },
@@ -164,13 +165,13 @@ pub struct Show {
 /// `devenv status`.
 #[derive(Clone, Debug, Args)]
 pub struct Status {
-    /// Showing.
+    /// Options for showing.
     #[command(flatten)]
     pub show: Show,
-    /// Say of this env file whether `up` has written it, instead of the environment's own.
+    /// Check whether `up` has written this env file, instead of the environment's own env file.
     #[arg(long, value_name = "PATH")]
     pub env_file: Option<PathBuf>,
-    /// Show how much room each service's data takes, and what it shares.
+    /// Show how much disk space each service's data takes, and how much of it is shared.
     #[arg(long)]
     pub sizes: bool,
 }
@@ -183,32 +184,33 @@ pub struct Ls {
     pub json: bool,
 }
 
-/// Options of whatever starts services.
+/// Options of every command that starts services.
 #[derive(Clone, Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct Start {
     /// Manifests.
     #[command(flatten)]
     pub manifests: Manifests,
-    /// Go on where production does not say which version it runs.
+    /// Continue if production does not say which version it runs.
     #[arg(long, conflicts_with = "strict")]
     pub allow_floating: bool,
-    /// Refuse a service of which production says no release (`16`), too.
+    /// Also refuse a service if production names only a series (`16`) and no exact release.
     #[arg(long)]
     pub strict: bool,
-    /// How long until every service must be ready: `90`, `90s`, `3m`. A pull is bounded by its own standstill.
+    /// The time in which every service must be ready: `90`, `90s`, `3m`. A pull fails only if no data arrives for this
+    /// time.
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = duration)]
     pub timeout: Duration,
-    /// Start this service on new data where its old data is another major version's; the old data is kept.
+    /// Start this service on new data if another major version wrote the old data; the old data is kept.
     #[arg(long, value_name = "SERVICE")]
     pub fresh: Vec<String>,
-    /// Let servers make fresh data anew instead of starting over what an earlier one of the same kind made.
+    /// Let servers initialise fresh data instead of starting from a base.
     #[arg(long)]
     pub cold: bool,
-    /// Fail where `services.lock` is missing, or does not have what the manifests declare; the default where `CI` is set.
+    /// Fail if `services.lock` is missing or does not match the manifests; the default if `CI` is set.
     #[arg(long, conflicts_with = "no_locked")]
     pub locked: bool,
-    /// Go on without, also where `CI` is set.
+    /// Continue without `services.lock`, also if `CI` is set.
     #[arg(long)]
     pub no_locked: bool,
 }
@@ -219,7 +221,7 @@ pub struct Lock {
     /// Manifests.
     #[command(flatten)]
     pub manifests: Manifests,
-    /// Write nothing; fail where the lock is missing or stale.
+    /// Write nothing; fail if the lock is missing or stale.
     #[arg(long)]
     pub check: bool,
     /// Print JSON.
@@ -233,7 +235,7 @@ pub struct Update {
     /// Manifests.
     #[command(flatten)]
     pub manifests: Manifests,
-    /// The service; without one all are updated.
+    /// The service; without a name, all services are updated.
     pub service: Option<String>,
     /// Print JSON.
     #[arg(long)]
@@ -246,20 +248,20 @@ pub struct Bundle {
     /// Manifests.
     #[command(flatten)]
     pub manifests: Manifests,
-    /// What to do.
+    /// The action.
     #[command(subcommand)]
     pub action: BundleAction,
 }
 
-/// What to do with a bundle.
+/// An action on a bundle.
 #[derive(Clone, Debug, Subcommand)]
 pub enum BundleAction {
-    /// Write every locked image into one archive; those that are not here are pulled first.
+    /// Write every locked image into one archive; pull missing images first.
     Save {
         /// The archive.
         file: PathBuf,
     },
-    /// Load them from it, after every byte was checked against services.lock.
+    /// Load the images from the archive, after checking every byte against services.lock.
     Load {
         /// The archive.
         file: PathBuf,
@@ -275,10 +277,10 @@ pub struct Pin {
     /// The service.
     #[arg(required_unless_present = "from_facts")]
     pub service: Option<String>,
-    /// The release that production runs, as the image's tags have it: `16.4`, `16.4-alpine`, `16.4@sha256:…`.
+    /// The release that production runs, in the form of the image's tags: `16.4`, `16.4-alpine`, `16.4@sha256:…`.
     #[arg(id = "release", value_name = "VERSION", required_unless_present = "from_facts")]
     pub version: Option<String>,
-    /// Pin every service to the release that its server said (`devenv facts`).
+    /// Pin every service to the release that its server reported (`devenv facts`).
     #[arg(long, value_name = "FILE", conflicts_with_all = ["service", "release"])]
     pub from_facts: Option<PathBuf>,
 }
@@ -289,29 +291,29 @@ pub struct Parity {
     /// Manifests.
     #[command(flatten)]
     pub manifests: Manifests,
-    /// Ask this server too, as production: a URL, `env:NAME`, `@FILE` or `-` (standard input) that holds it; with
-    /// `SERVICE=` before it where its scheme does not tell which service it is. Read-only.
+    /// Also ask this server, as production: a URL, or the URL's source: `env:NAME`, `@FILE` or `-` (standard input).
+    /// Put `SERVICE=` before the URL if the scheme does not identify the service. Read-only.
     #[arg(long, value_name = "[SERVICE=]URL")]
     pub against: Vec<String>,
-    /// Send passwords in clear text too where others on the way could read them: without TLS, to another machine.
+    /// Send passwords in clear text to another machine, without TLS. Other hosts on the network can read them.
     #[arg(long, requires = "against")]
     pub insecure: bool,
     /// Take production's answers from this file, which `devenv facts` wrote.
     #[arg(long, value_name = "FILE")]
     pub against_facts: Vec<PathBuf>,
-    /// Compare these two instead: facts files or manifests, by path, or by stage (`production`, `staging`).
+    /// Compare these two instead: facts files or manifests, by path or by stage (`production`, `staging`).
     #[arg(long, num_args = 2, value_names = ["ONE", "OTHER"], conflicts_with_all = ["against", "against_facts"])]
     pub between: Vec<String>,
     /// The form of the report.
     #[arg(long, value_enum, default_value_t)]
     pub format: ReportFormat,
-    /// Exit with 7 where something differs that matters.
+    /// Exit with 7 if there is a difference that matters.
     #[arg(long)]
     pub check: bool,
-    /// With `--check`: exit with 7 also where something could not be asked.
+    /// With `--check`: also exit with 7 if a fact could not be asked.
     #[arg(long, requires = "check")]
     pub require_all: bool,
-    /// What matters to `--check`, and everything above it.
+    /// The lowest impact on which `--check` fails.
     #[arg(long, value_enum, default_value_t, value_name = "IMPACT")]
     pub fail_on: FailOn,
 }
@@ -319,7 +321,7 @@ pub struct Parity {
 /// Forms of the report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum ReportFormat {
-    /// A page to read.
+    /// Text to read on a terminal.
     #[default]
     Terminal,
     /// One object.
@@ -334,7 +336,7 @@ pub enum ReportFormat {
     Github,
 }
 
-/// What `--check` fails on.
+/// The lowest impact on which `--check` fails.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum FailOn {
     /// An app that works on one side fails on the other.
@@ -352,11 +354,11 @@ pub struct Facts {
     /// Manifests.
     #[command(flatten)]
     pub manifests: Manifests,
-    /// The servers, each as a URL, `env:NAME`, `@FILE` or `-` (standard input) that holds it, with the service's name
-    /// and `=` before it; none asks what runs here.
+    /// The servers, each as a URL or the URL's source: `env:NAME`, `@FILE` or `-` (standard input), with the service's
+    /// name and `=` before it. Without servers, devenv asks the services of this environment.
     #[arg(value_name = "[SERVICE=]URL")]
     pub servers: Vec<String>,
-    /// Send passwords in clear text too where others on the way could read them: without TLS, to another machine.
+    /// Send passwords in clear text to another machine, without TLS. Other hosts on the network can read them.
     #[arg(long, requires = "servers")]
     pub insecure: bool,
 }
@@ -370,7 +372,7 @@ pub enum SchemaOf {
     Local,
     /// `services.lock`.
     Lock,
-    /// What `devenv parity --format json` prints.
+    /// The output of `devenv parity --format json`.
     Report,
 }
 
@@ -378,25 +380,25 @@ pub enum SchemaOf {
 #[derive(Clone, Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub struct Up {
-    /// Starting.
+    /// Options for starting services.
     #[command(flatten)]
     pub start: Start,
-    /// Write the variables here instead of `.env`, from now on.
+    /// Write the variables into this file instead of `.env`, now and in later commands.
     #[arg(long, value_name = "PATH")]
     pub env_file: Option<PathBuf>,
-    /// Only these services; the others are left as they are.
+    /// Only these services; the other services are not changed.
     pub services: Vec<String>,
-    /// For habit's sake: services always run in the background.
+    /// For compatibility with Compose: services always run in the background.
     #[arg(short, long, hide = true)]
     pub detach: bool,
-    /// Begin with the data of another checkout of the project, as it is now, or with a snapshot (`PATH@NAME` says whose).
-    /// Only where there is no data yet.
+    /// Begin with the current data of another checkout of the project, or with a snapshot (`PATH@NAME` is a snapshot of
+    /// that checkout). Works only if the environment has no data yet.
     #[arg(long, value_name = "PATH|SNAPSHOT", conflicts_with = "reseed")]
     pub from: Option<String>,
-    /// Take the seeds of `services.local.yaml` again and begin with them: what was written since is discarded.
+    /// Load the seeds of `services.local.yaml` again and begin with them; discards all data that was written since.
     #[arg(long)]
     pub reseed: bool,
-    /// Do not ask before something is discarded.
+    /// Do not ask before data is discarded.
     #[arg(short, long, requires = "reseed")]
     pub yes: bool,
     /// Print the outcome as JSON.
@@ -417,10 +419,10 @@ pub struct Stop {
 /// `devenv restart`.
 #[derive(Clone, Debug, Args)]
 pub struct Restart {
-    /// Starting.
+    /// Options for starting services.
     #[command(flatten)]
     pub start: Start,
-    /// Only these services; without any, all.
+    /// Only these services; without a name, all services.
     pub services: Vec<String>,
 }
 
@@ -433,8 +435,8 @@ pub struct Exec {
     /// Log in as the server's administrator instead of the app.
     #[arg(long)]
     pub admin: bool,
-    /// What Compose and Docker take (`-it`, `-T`), and what is not needed: there is a terminal where the command was typed
-    /// on one.
+    /// Options that Compose and Docker take (`-it`, `-T`). devenv ignores them: the program gets a terminal if the
+    /// command was typed on a terminal.
     #[arg(short = 'i', short_aliases = ['t', 'T'], action = clap::ArgAction::Count, hide = true)]
     pub terminal: u8,
     /// The service.
@@ -450,49 +452,49 @@ pub struct Snapshot {
     /// Manifests.
     #[command(flatten)]
     pub manifests: Manifests,
-    /// How long until every service must be ready again: `90`, `90s`, `3m`.
+    /// The time in which every service must be ready again: `90`, `90s`, `3m`.
     #[arg(long, global = true, value_name = "TIME", default_value = "60s", value_parser = duration)]
     pub timeout: Duration,
-    /// What to do.
+    /// The action.
     #[command(subcommand)]
     pub action: SnapshotAction,
 }
 
-/// What to do with snapshots.
+/// An action on snapshots.
 #[derive(Clone, Debug, Subcommand)]
 pub enum SnapshotAction {
-    /// Keep the data of all services as it is now. They are stopped for a moment.
+    /// Save the current data of all services. The services stop for a moment.
     Save {
         /// Letters, digits, `.`, `_` and `-`.
         name: String,
     },
-    /// List them.
+    /// List the snapshots.
     List {
         /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Go back to a snapshot, in every service; what was written since is discarded.
+    /// Restore a snapshot in every service; discards all data that was written since.
     Restore {
-        /// Which.
+        /// The name of the snapshot.
         name: String,
         /// Do not ask.
         #[arg(short, long)]
         yes: bool,
     },
-    /// Show what is different between two snapshots: rows of tables, keys, messages of queues.
+    /// Show the differences between two snapshots: rows of tables, keys, messages of queues.
     Diff {
-        /// The one.
+        /// The first snapshot.
         a: String,
-        /// The other; what runs now where it is left out.
+        /// The second snapshot; without a name, the current data.
         b: Option<String>,
         /// Print JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Forget a snapshot.
+    /// Remove a snapshot.
     Rm {
-        /// Which.
+        /// The name of the snapshot.
         name: String,
         /// Do not ask.
         #[arg(short, long)]
@@ -509,7 +511,7 @@ pub struct Gc {
     /// Show what would be removed, and remove nothing.
     #[arg(long)]
     pub dry_run: bool,
-    /// Remove the data of git branches that are gone too (`branch: git`); asks before.
+    /// Also remove the data of git branches that no longer exist (`branch: git`); asks first.
     #[arg(long)]
     pub branches: bool,
     /// Do not ask.
@@ -520,7 +522,7 @@ pub struct Gc {
 /// `devenv reset`.
 #[derive(Clone, Debug, Args)]
 pub struct Reset {
-    /// Starting.
+    /// Options for starting services.
     #[command(flatten)]
     pub start: Start,
     /// Do not ask.
@@ -534,10 +536,10 @@ pub struct Trust {
     /// Manifests.
     #[command(flatten)]
     pub manifests: Manifests,
-    /// List everything that was agreed to on this machine.
+    /// List every agreement on this machine.
     #[arg(long, conflicts_with_all = ["revoke", "yes"])]
     pub list: bool,
-    /// Take back what was agreed to for this checkout.
+    /// Withdraw every agreement for this checkout.
     #[arg(long, conflicts_with = "yes")]
     pub revoke: bool,
     /// Do not ask.
@@ -548,7 +550,7 @@ pub struct Trust {
 /// `devenv plan`.
 #[derive(Clone, Debug, Args)]
 pub struct Plan {
-    /// Starting.
+    /// Options for starting services.
     #[command(flatten)]
     pub start: Start,
     /// Print JSON.
@@ -562,7 +564,7 @@ pub struct Down {
     /// Manifests.
     #[command(flatten)]
     pub manifests: Manifests,
-    /// Also delete this environment's data; asks before.
+    /// Also delete this environment's data; asks first.
     #[arg(short, long)]
     pub volumes: bool,
     /// Do not ask.
@@ -576,22 +578,22 @@ pub struct Env {
     /// Manifests.
     #[command(flatten)]
     pub manifests: Manifests,
-    /// How to write them.
+    /// The format of the output.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
     /// Whether the app runs on this machine or in a container of the environment's network.
     #[arg(long, value_enum, default_value_t)]
     pub view: View,
-    /// Print nothing; exit with 7 when `.env` is stale.
+    /// Print nothing; exit with 7 if `.env` is stale.
     #[arg(long)]
     pub check: bool,
-    /// This app's variables, also where apps disagree about a name.
+    /// Print the variables of this app, including those about which apps disagree.
     #[arg(long, value_name = "NAME", conflicts_with = "check")]
     pub app: Option<String>,
     /// The file to check instead of `.env`.
     #[arg(long, value_name = "PATH")]
     pub env_file: Option<PathBuf>,
-    /// Go on where production does not say which version it runs.
+    /// Continue if production does not say which version it runs.
     #[arg(long)]
     pub allow_floating: bool,
 }
@@ -618,7 +620,7 @@ pub enum View {
     /// On this machine: loopback and the published port.
     #[default]
     Host,
-    /// In a container of the environment's network: the service's name and its own port.
+    /// In a container on the environment's network: the service's name and its own port.
     Network,
 }
 
@@ -628,10 +630,10 @@ pub struct Logs {
     /// A manifest to read; may be given several times.
     #[arg(long = "file", value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Go on as new lines come.
+    /// Continue with new lines as they arrive.
     #[arg(short, long)]
     pub follow: bool,
-    /// How many lines to begin with.
+    /// The number of earlier lines to show.
     #[arg(short = 'n', long, value_name = "LINES", default_value_t = 100)]
     pub tail: usize,
     /// Only these services.
@@ -660,35 +662,36 @@ pub struct Url {
     /// Manifests.
     #[command(flatten)]
     pub manifests: Manifests,
-    /// With the login of the server's administrator instead of the app's.
+    /// Print the login of the server's administrator instead of the app's login.
     #[arg(long)]
     pub admin: bool,
-    /// Into the clipboard instead of standard output.
+    /// Copy the URL to the clipboard instead of printing it.
     #[arg(long)]
     pub copy: bool,
-    /// The service; may be left out where there is one.
+    /// The service; optional if there is only one service.
     pub service: Option<String>,
 }
 
 /// `devenv run`.
 #[derive(Clone, Debug, Args)]
 pub struct Run {
-    /// Starting.
+    /// Options for starting services.
     #[command(flatten)]
     pub start: Start,
-    /// Write the variables here instead of `.env`, from now on.
+    /// Write the variables into this file instead of `.env`, now and in later commands.
     #[arg(long, value_name = "PATH")]
     pub env_file: Option<PathBuf>,
-    /// Set this app's variables, also where apps disagree about a name.
+    /// Set the variables of this app, including those about which apps disagree.
     #[arg(long, value_name = "NAME")]
     pub app: Option<String>,
-    /// Fresh data, free ports, an identity of its own, and everything removed at the end.
+    /// Use an environment of its own with fresh data and free ports, and remove everything at the end.
     #[arg(long)]
     pub ephemeral: bool,
-    /// This many ephemeral environments side by side, the command once in each, with `DEVENV_LANE` set to 1, 2, …
+    /// Start this many ephemeral environments in parallel, and run the command once in each, with `DEVENV_LANE` set to
+    /// 1, 2, …
     #[arg(long, value_name = "N", value_parser = lanes)]
     pub lanes: Option<usize>,
-    /// When anybody's `gc` may remove what is left of an ephemeral run that was killed: `90m`, `6h`, `2d`.
+    /// The time after which any `gc` may remove the leftovers of a killed ephemeral run: `90m`, `6h`, `2d`.
     #[arg(long, value_name = "TIME", default_value = "1d", value_parser = duration)]
     pub ttl: Duration,
     /// The command and its arguments.
@@ -696,16 +699,16 @@ pub struct Run {
     pub command: Vec<String>,
 }
 
-/// As many lanes as one machine could carry.
+/// Reads a number of lanes, within the limit of one machine.
 fn lanes(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(count @ 1..=64) => Ok(count),
-        _ => Err("the number of lanes is from 1 to 64".to_owned()),
+        _ => Err("the number of lanes must be from 1 to 64".to_owned()),
     }
 }
 
 impl Command {
-    /// Whether standard output is to hold JSON, and so an error too.
+    /// Whether standard output is JSON, also for an error.
     pub fn is_json(&self) -> bool {
         match self {
             Self::Up(up) => up.json,
@@ -729,7 +732,7 @@ impl Command {
 }
 
 impl Start {
-    /// Options of a command that starts services and has none of its own.
+    /// The options of a command that starts services and has no options of its own for that.
     pub fn with(manifests: &Manifests) -> Self {
         Self {
             manifests: manifests.clone(),
@@ -744,19 +747,19 @@ impl Start {
     }
 }
 
-/// `90`, `90s`, `3m`, `500ms`, `6h`, `2d`.
+/// Reads a time: `90`, `90s`, `3m`, `500ms`, `6h`, `2d`.
 fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let number: u64 =
-        number.parse().map_err(|_| "a time is a number with `ms`, `s`, `m`, `h` or `d` behind it: `90s`".to_owned())?;
+        number.parse().map_err(|_| "a time is a number followed by `ms`, `s`, `m`, `h` or `d`: `90s`".to_owned())?;
     match unit {
         "" | "s" => Ok(Duration::from_secs(number)),
         "ms" => Ok(Duration::from_millis(number)),
         "m" => Ok(Duration::from_secs(number.saturating_mul(60))),
         "h" => Ok(Duration::from_secs(number.saturating_mul(60 * 60))),
         "d" => Ok(Duration::from_secs(number.saturating_mul(24 * 60 * 60))),
-        _ => Err(format!("`{unit}` is no unit of time here: use `ms`, `s`, `m`, `h` or `d`")),
+        _ => Err(format!("`{unit}` is not a unit of time: use `ms`, `s`, `m`, `h` or `d`")),
     }
 }
 

@@ -1,8 +1,9 @@
-//! Starts the backing services that production declares, proves each by logging in, and writes the matching `.env`.
+//! Starts the backing services that production declares, proves each service by logging in, and writes the matching
+//! `.env`.
 //!
-//! The way of the data: `manifest` reads files into a [`model::Stack`]; `resolve` says which image a declared version
-//! means; `plan` compares that with what the engine runs; `apply` carries the plan out and proves each service; `dotenv`
-//! writes the variables last. Only `docker` talks to the engine, only `ui` prints.
+//! The data flow: `manifest` reads files into a [`model::Stack`]; `resolve` decides which image a declared version
+//! refers to; `plan` compares the stack with the state of the engine; `apply` carries out the plan and proves each
+//! service; `dotenv` writes the variables last. Only `docker` talks to the engine, only `ui` prints.
 
 pub mod apply;
 pub mod cli;

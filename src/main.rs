@@ -1,4 +1,4 @@
-//! The `devenv` program: parse, run, exit code.
+//! The `devenv` program: parses the command line, runs the command, and exits with its code.
 
 use devenv::cli::{self, Color};
 use devenv::model::{Diagnostic, Exit, Failure};

@@ -1,11 +1,11 @@
-//! One written `.env` read by the programs that people use, and the file on the disk as git and a user find it.
+//! Checks a written `.env` with the programs that people use to read it, and the file on disk as git and a user see it.
 //!
-//! Needs `sh`, `env`, `git`, and a Python with python-dotenv, which `tests/run` prepares.
+//! Needs `sh`, `env`, `git`, and a Python with python-dotenv, which `tests/run` installs.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails there")]
 
 use devenv::dotenv::EnvFile;
-use devenv::dotenv::git::{Standing, standing};
+use devenv::dotenv::git::{GitStatus, status};
 use devenv::dotenv::{Entry, EntryValue, Format, Target, Wanted, choose, merge, render, render_block, user_lines};
 use devenv::model::{Failure, Secret};
 use devenv::project::Checkout;
@@ -15,7 +15,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// Values that have tripped some reader, all of which every reader must agree on.
+/// Values that are difficult for some readers. All readers must read the same values.
 const CARRIED: &[(&str, &str)] = &[
     ("PLAIN", "info"),
     ("EMPTY", ""),
@@ -99,7 +99,7 @@ fn run(command: &mut Command) -> Vec<u8> {
     stdout
 }
 
-/// What `env -0` printed, without what a shell sets by itself.
+/// The output of `env -0`, without the variables that a shell sets itself.
 fn variables(zero_separated: &[u8]) -> BTreeMap<String, String> {
     let text = std::str::from_utf8(zero_separated).unwrap();
     text.split_terminator('\0')
@@ -109,7 +109,7 @@ fn variables(zero_separated: &[u8]) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The variables after a script in a shell that starts with none; its own default PATH finds `cat`.
+/// The variables after a script in a shell that starts without variables; the shell's own default PATH finds `cat`.
 fn sh(script: &str, argument: &Path) -> BTreeMap<String, String> {
     let env = which::which("env").unwrap();
     let script = format!("{script}\nexec {} -0", env.display());
@@ -143,7 +143,7 @@ fn python_dotenv_reads_every_value_as_it_is() {
 }
 
 #[test]
-fn what_not_every_reader_reads_is_read_by_most_and_costs_no_reader_another_value() {
+fn a_value_that_some_readers_cannot_read_affects_no_other_value() {
     let awkward = [
         "${X}",
         "a${X:-b}c",
@@ -184,7 +184,7 @@ fn what_not_every_reader_reads_is_read_by_most_and_costs_no_reader_another_value
     }
 }
 
-/// A Python that has python-dotenv: `DEVENV_TEST_PYTHON`, else the one of `target/test-venv`.
+/// A Python that has python-dotenv: `DEVENV_TEST_PYTHON`, otherwise the Python in `target/test-venv`.
 fn python() -> PathBuf {
     let python = std::env::var_os("DEVENV_TEST_PYTHON")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-venv/bin/python3"), PathBuf::from);
@@ -267,8 +267,8 @@ fn a_pipe_in_its_place_is_not_waited_for() {
     let path = folder.path().join(".env");
     run(Command::new("mkfifo").arg(&path));
     let file = env_file(folder.path(), ".env");
-    assert!(message(&file.read().unwrap_err()).contains("no regular file"));
-    assert!(message(&file.write("A=1\n").unwrap_err()).contains("no regular file"));
+    assert!(message(&file.read().unwrap_err()).contains("not a regular file"));
+    assert!(message(&file.write("A=1\n").unwrap_err()).contains("not a regular file"));
 }
 
 #[test]
@@ -300,12 +300,12 @@ fn a_file_of_another_purpose_is_refused_though_its_name_was_typed() {
     for refused in ["app.py", ".env.production"] {
         let failure = chosen(folder.path(), Some(&at(refused))).unwrap_err();
         assert_eq!(failure.exit, devenv::model::Exit::Usage);
-        assert!(message(&failure).ends_with("is not written: it is somebody else's"), "{failure:?}");
+        assert!(message(&failure).ends_with("is not written: devenv did not create it"), "{failure:?}");
     }
     for written in [".env.mine", "written.txt", "empty.txt", "new.txt"] {
         assert_eq!(chosen(folder.path(), Some(&at(written))).unwrap().file.path(), at(written));
     }
-    // The advice is followed.
+    // Follow the advice.
     assert!(chosen(folder.path(), Some(&at(".env.devenv"))).is_ok());
 }
 
@@ -332,13 +332,13 @@ fn a_file_that_git_does_not_ignore_is_warned_about() {
 #[test]
 fn without_a_repository_there_is_nothing_to_say() {
     let folder = tempfile::tempdir().unwrap();
-    assert_eq!(standing(&folder.path().join(".env")), Standing::Unknown);
+    assert_eq!(status(&folder.path().join(".env")), GitStatus::Unknown);
     let elsewhere = folder.path().join("else.env");
     assert_eq!(chosen(folder.path(), Some(&elsewhere)).unwrap().file.path(), elsewhere);
 }
 
 #[test]
-fn what_the_user_sets_outside_the_block_is_found_with_its_line() {
+fn variables_outside_the_block_are_found_with_their_line() {
     let folder = tempfile::tempdir().unwrap();
     written(folder.path());
     let text = env_file(folder.path(), ".env").read().unwrap();

@@ -1,9 +1,9 @@
-//! What is read from manifests: a folder for each case under `tests/manifests/`.
+//! The results of reading manifests: a folder for each case under `tests/manifests/`.
 //!
-//! `input/` is a project, copied to a folder of its own before it is read. `request.json`, where there is one, says how:
-//! `folder`, `files`, `stdin`, `environment`, `profiles`. `expected.json` is what `devenv manifest --json` prints, and
-//! `expected.txt` the messages in full. With `UPDATE_EXPECTED=1` both are written instead of compared; read the
-//! difference before committing it.
+//! `input/` is a project, which is copied to a temporary folder before it is read. `request.json`, if it exists, sets
+//! the options: `folder`, `files`, `stdin`, `environment`, `profiles`. `expected.json` is the output of `devenv
+//! manifest --json`, and `expected.txt` has the full messages. With `UPDATE_EXPECTED=1`, both files are written instead
+//! of compared; review the difference before you commit it.
 
 #![expect(clippy::unwrap_used, reason = "a case fails by panicking, in its steps too")]
 
@@ -48,14 +48,14 @@ fn every_case_reads_as_expected() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
-/// What Compose files declare of a service, compared key by key with what became of it.
+/// Compares every key that Compose files declare of a service with the keys in the output.
 #[test]
 fn every_key_of_a_compose_service_is_accounted_for() {
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/manifests");
     let (mut services, mut lost) = (0, String::new());
     for case in fs::read_dir(&cases).unwrap().map(|entry| entry.unwrap().path()) {
         let read: serde_json::Value = serde_json::from_str(&read_case(&case)[0].1).unwrap();
-        // A file laid over another may take a key out again.
+        // A second file that is merged over the first may remove a key again.
         let sources = read["sources"].as_array().filter(|sources| sources.len() == 1).into_iter().flatten();
         let sources = sources.filter(|source| source["format"] == "compose");
         for source in sources {
@@ -71,11 +71,12 @@ fn every_key_of_a_compose_service_is_accounted_for() {
                 let paths: Vec<&str> =
                     service["keys"].as_array().unwrap().iter().map(|key| key["path"].as_str().unwrap()).collect();
                 let told = |key: &str| {
-                    // `configs:`, and `secrets:` that hold no password, are told as the mounts that they are.
+                    // `configs:`, and `secrets:` without a password, are reported as mounts.
                     let keys: &[&str] = if ["configs", "secrets"].contains(&key) { &[key, "volumes"] } else { &[key] };
                     paths.iter().any(|path| keys.iter().any(|key| path == key || path.starts_with(&format!("{key}."))))
                 };
-                // Where others are taken over, and when it starts, is no matter of the server's.
+                // `extends` and `profiles` do not concern the server: they name the source of other keys and the
+                // condition of the start.
                 for key in declared.keys().filter(|key| !["extends", "profiles"].contains(&key.as_str())) {
                     if !told(key) && declared[key] != serde_json::Value::Null {
                         writeln!(lost, "{}: {key} of {}", case.display(), service["name"]).unwrap();
@@ -90,7 +91,7 @@ fn every_key_of_a_compose_service_is_accounted_for() {
 proptest::proptest! {
     #![proptest_config(proptest::test_runner::Config::with_cases(200))]
 
-    /// Lines of a good file, some left out, doubled, indented otherwise or with a part replaced.
+    /// Lines of a valid file, some of them removed, doubled, indented differently or with a replaced part.
     #[test]
     fn a_damaged_services_yaml_is_read_without_a_panic(
         damage in proptest::collection::vec((0_usize..60, 0_usize..6, 0_usize..8), 0..12)
@@ -127,7 +128,7 @@ fn read_case(case: &Path) -> [(&'static str, String); 2] {
         Err(_) => Asked::default(),
     };
     let folder = tempfile::tempdir().unwrap();
-    // The folder's name becomes the project's where nothing else says it.
+    // The folder's name is the project's name if no file sets another name.
     let root = folder.path().join("checkout");
     copy(&case.join("input"), &root);
     let request = Request {
@@ -192,7 +193,7 @@ fn place(origin: &Origin, label: &str) -> String {
 
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
-    // A case about an empty project has no input folder, because git keeps none.
+    // A case with an empty project has no input folder, because git does not store empty folders.
     for entry in fs::read_dir(from).into_iter().flatten() {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());

@@ -1,5 +1,5 @@
-//! How much a running server holds: rows of each table, keys, messages of each queue. Asked through the server's own
-//! client in its container, in a transaction that can only read where the server has such a thing.
+//! Counts the content of a running server: rows of each table, keys, messages of each queue. The server's own client in
+//! its container counts, in a read-only transaction if the server has transactions.
 
 use crate::docker::{Engine, EngineError, ExecRequest, Streams};
 use crate::model::{Diagnostic, Exit, Failure, Protocol};
@@ -7,7 +7,7 @@ use crate::plan::DesiredService;
 use futures_util::stream;
 use std::collections::BTreeMap;
 
-/// Every table of every database, exactly counted. Databases are those that connections are allowed to.
+/// Counts the rows of every table exactly, in every database that allows connections.
 const POSTGRES: &str = r#"
 for database in $(psql -XAtc "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1"); do
 psql -XAtq -F '	' -v ON_ERROR_STOP=1 -d "$database" <<'SQL' || exit 1
@@ -34,7 +34,7 @@ rabbitmqctl -q list_vhosts --no-table-headers name | while read -r vhost; do
 rabbitmqctl -q list_queues -p "$vhost" --no-table-headers name messages | sed "s|^|$vhost/|"
 done"#;
 
-/// What a service holds, by name. A service of which nothing is kept, or can be told, holds nothing here.
+/// The counts of a service by name. Empty for a service that keeps no data or cannot report its content.
 pub async fn contents(engine: &Engine, service: &DesiredService) -> Result<BTreeMap<String, u64>, Failure> {
     let script = match service.protocol {
         Protocol::Postgres => POSTGRES,
@@ -52,9 +52,9 @@ pub async fn contents(engine: &Engine, service: &DesiredService) -> Result<BTree
     let streams = Streams { input: stream::empty(), output: &mut said, error: &mut faults, sizes: stream::pending() };
     let code = engine.exec(&service.container.name, &request, streams).await.map_err(EngineError::into_failure)?;
     let failed = |why: &str| {
-        let told = Diagnostic::error("contents", format!("{} does not tell what it holds", service.name));
-        let told = why.lines().take(5).fold(told, |told, line| told.because(line.to_owned()));
-        Failure::new(Exit::Failed, told.help(format!("`devenv logs {}` may tell more", service.name)))
+        let diagnostic = Diagnostic::error("contents", format!("{} does not report its content", service.name));
+        let diagnostic = why.lines().take(5).fold(diagnostic, |diagnostic, line| diagnostic.because(line.to_owned()));
+        Failure::new(Exit::Failed, diagnostic.help(format!("`devenv logs {}` may tell more", service.name)))
     };
     if code != 0 {
         return Err(failed(String::from_utf8_lossy(&faults).trim()));

@@ -1,4 +1,4 @@
-//! What went wrong while a plan was carried out, said to a person: with the manifest's line and what to do next.
+//! Faults while a plan is carried out, as messages for a person: with the line of the manifest and the next step.
 
 use crate::docker::{EngineError, EngineFault, PullFault, PullFaultKind};
 use crate::kinds;
@@ -28,37 +28,37 @@ pub(super) fn of_engine(error: &EngineError, service: Option<&DesiredService>) -
     failure
 }
 
-/// The code of a failure that is no more than having been asked to stop.
+/// The code of a failure that only means that the run was asked to stop.
 pub(super) const STOPPED: &str = "stopped";
 /// The code of a failure whose container ended.
 const EXITED: &str = "container-exited";
-/// The code of a failure that another plan, with another port, may mend.
+/// The code of a failure that another plan, with another port, may fix.
 pub(super) const PORT_LOST: &str = "port-taken-meanwhile";
-/// The engine's code where something is there that was not, or is gone.
+/// The engine's code for a resource that appeared or disappeared meanwhile.
 pub(super) const CHANGED: &str = "engine-changed";
 
-/// An image cannot be had.
+/// An image cannot be pulled.
 pub(super) fn of_pull(image: &ImageRef, fault: &PullFault, service: Option<&DesiredService>) -> Failure {
     let (what, help) = match fault.kind {
         PullFaultKind::NotFound => (
             format!("there is no image {image}"),
-            "check the name and tag where production declares it; a private registry says the same to whoever is not logged in: `docker login`",
+            "check the name and tag where production declares it; a private registry says the same to users who are not logged in: `docker login`",
         ),
         PullFaultKind::Unauthorized => (
-            format!("the registry does not let us have {image}"),
+            format!("the registry refuses access to {image}"),
             "log in with `docker login REGISTRY`: devenv uses Docker's own credentials and helpers",
         ),
         PullFaultKind::TooManyRequests => (
-            format!("the registry has had enough requests for now and does not give {image}"),
+            format!("the registry limits the number of requests and does not serve {image}"),
             "wait, log in with `docker login` for a higher limit, or name a mirror with DEVENV_REGISTRY_MIRROR",
         ),
         PullFaultKind::Server => (
-            format!("the registry failed while giving {image}"),
+            format!("the registry failed while serving {image}"),
             "try again later, or name a mirror with DEVENV_REGISTRY_MIRROR",
         ),
         PullFaultKind::Short => (
-            format!("{image} came incomplete"),
-            "the connection or the registry cut it short each time; `devenv up` again goes on with the layers that are there",
+            format!("{image} arrived incomplete"),
+            "the connection or the registry cut it short each time; `devenv up` again continues with the layers that are there",
         ),
         PullFaultKind::NoSpace => (
             format!("there is no room for {image}"),
@@ -74,7 +74,7 @@ pub(super) fn of_pull(image: &ImageRef, fault: &PullFault, service: Option<&Desi
         ),
         PullFaultKind::Engine => (
             format!("the engine went away while it pulled {image}"),
-            "look whether Docker still runs (`docker info`), then `devenv up` again",
+            "check whether Docker still runs (`docker info`), then `devenv up` again",
         ),
         PullFaultKind::Other => {
             (format!("the engine could not pull {image}"), "`devenv doctor` checks the engine and the mirror")
@@ -105,10 +105,10 @@ pub(super) fn of_pull(image: &ImageRef, fault: &PullFault, service: Option<&Desi
     Failure::new(exit, diagnostic.help(help))
 }
 
-/// Nothing has come for too long.
-pub(super) fn pull_stands_still(image: &ImageRef, timeout: Duration, service: Option<&DesiredService>) -> Failure {
+/// A pull has made no progress for too long.
+pub(super) fn pull_stalled(image: &ImageRef, timeout: Duration, service: Option<&DesiredService>) -> Failure {
     let mut diagnostic =
-        Diagnostic::error("image", format!("the pull of {image} stands still: nothing came for {}", words(timeout)));
+        Diagnostic::error("image", format!("the pull of {image} has stalled: no progress for {}", words(timeout)));
     if let Some(service) = service {
         diagnostic = diagnostic.at(&service.image_origin, format!("{} wants it", service.name));
     }
@@ -130,7 +130,7 @@ pub(super) fn exited(service: &DesiredService, code: i64, log: &[String]) -> Fai
     let mut diagnostic =
         Diagnostic::error(EXITED, format!("{} stopped before anyone could log in: exit code {code}", service.name))
             .at(&service.origin, format!("runs {}", service.container.image));
-    // A server that refuses a setting names it: point at the line that sets it.
+    // A server that refuses a setting names the setting in its log: point at the line that sets it.
     for setting in &service.settings {
         if log.iter().any(|line| names(line, &setting.name)) {
             diagnostic =
@@ -140,12 +140,12 @@ pub(super) fn exited(service: &DesiredService, code: i64, log: &[String]) -> Fai
     Failure::new(
         Exit::Failed,
         with_log(diagnostic, service, log)
-            .help(format!("`devenv logs {}` shows the whole log; mend the cause and `devenv up` again", service.name)),
+            .help(format!("`devenv logs {}` shows the whole log; fix the cause and `devenv up` again", service.name)),
     )
 }
 
-/// The same of a container that ran when the engine was asked: a run that was killed had asked the engine to stop it,
-/// which it does only now. Another plan starts it again.
+/// The same failure, for a container that still ran when the engine was observed: an earlier run, which was killed, had
+/// asked the engine to stop the container, and the engine did so only now. Another plan starts the container again.
 pub(super) fn ended_meanwhile(mut failure: Failure) -> Failure {
     for diagnostic in failure.diagnostics.iter_mut().filter(|diagnostic| diagnostic.code == EXITED) {
         diagnostic.code = CHANGED;
@@ -153,7 +153,7 @@ pub(super) fn ended_meanwhile(mut failure: Failure) -> Failure {
     failure
 }
 
-/// The time is over.
+/// The service was not ready in time.
 pub(super) fn not_ready(service: &DesiredService, timeout: Duration, last: &ReconcileError, log: &[String]) -> Failure {
     let diagnostic =
         Diagnostic::error("not-ready", format!("{} was not ready within {}", service.name, words(timeout)))
@@ -166,20 +166,20 @@ pub(super) fn not_ready(service: &DesiredService, timeout: Duration, last: &Reco
     )
 }
 
-/// The server answers, and will not have it.
+/// The server answers, but refuses the login or an object that the app needs.
 pub(super) fn refused(service: &DesiredService, last: &ReconcileError, log: &[String]) -> Failure {
     let diagnostic =
         Diagnostic::error("login-refused", format!("{} is up but refuses what the app needs", service.name))
             .at(&service.origin, format!("runs {}", service.container.image))
             .because(last.error.message.clone());
-    // What could not be made was declared somewhere: point there, the log has nothing to add.
+    // The object that could not be created was declared in a file: point there. The log adds nothing.
     if let Some(subject) = &last.subject {
         return Failure::new(Exit::Failed, missing(diagnostic, service, subject));
     }
     Failure::new(
         Exit::NotReady,
         with_log(diagnostic, service, log).help(format!(
-            "if its first start was cut short, or its data is from before this machine's key was made anew, start it on new data: `devenv up --fresh {}`",
+            "if its first start was interrupted, or its data is older than this machine's key, start it on new data: `devenv up --fresh {}`",
             service.name
         )),
     )
@@ -209,7 +209,7 @@ fn with_log(diagnostic: Diagnostic, service: &DesiredService, log: &[String]) ->
     diagnostic.because(format!("the last lines of its log:\n{}", log.join("\n")))
 }
 
-/// Whether a log line names a setting as a word of its own.
+/// Whether a log line names a setting as a separate word.
 fn names(line: &str, setting: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
     line.match_indices(setting)

@@ -1,6 +1,7 @@
-//! Walks a plan, as far side by side as its steps allow, and proves each service as it comes up.
+//! Carries out a plan, with as many steps at the same time as their order allows, and proves each service as it comes
+//! up.
 //!
-//! It holds no decision: which steps there are and in which order is settled in `plan/`.
+//! This module makes no decisions: `plan/` chooses the steps and their order.
 
 pub mod contents;
 mod faults;
@@ -18,27 +19,26 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 pub use stop::Stop;
 
-/// What a run needs beside its plan.
+/// The inputs of a run in addition to its plan.
 pub struct Run<'a> {
     /// The engine.
     pub engine: &'a Engine,
-    /// What the plan is to reach; empty for a teardown.
+    /// The state that the plan leads to; empty for a teardown.
     pub desired: &'a Desired,
-    /// A registry that stands in for `docker.io`.
+    /// The mirror of `docker.io`, if there is one.
     pub mirror: Option<&'a Mirror>,
-    /// When the command began: what "took" counts from.
+    /// When the command began. Durations in messages count from here.
     pub began: Instant,
-    /// How long until every service must be ready, from the first step that is no pull; also how long a pull may
-    /// stand still.
+    /// How long a service may take to become ready. Also how long a pull may make no progress.
     pub timeout: Duration,
-    /// Where events go.
+    /// Receives events.
     pub emit: &'a (dyn Fn(Event) + Sync),
     /// Ends the run early.
     pub stop: &'a Stop,
 }
 
-/// Carries out every step, or ends with the first that fails, or because it was asked to stop. When it ends, nothing
-/// that it began is still going on in the engine.
+/// Carries out every step. Ends early if a step fails, or if it is asked to stop. When it ends, no operation that it
+/// began is still running in the engine.
 pub async fn apply(plan: &Plan, run: &Run<'_>) -> Result<(), Failure> {
     let failed = Stop::default();
     let walk = Walk { run, failed: &failed, containers: RefCell::default() };
@@ -79,22 +79,22 @@ fn service_of<'a>(run: &Run<'a>, step: &Step) -> Option<&'a DesiredService> {
     run.desired.services.iter().find(|service| service.name == step.service)
 }
 
-/// Whether the run ended because the engine changed meanwhile: another program took a port that we had chosen, or what
-/// an earlier run had asked for came only now. Another plan sees it.
+/// Whether the run ended because the engine changed meanwhile: another program took a port that the plan had chosen, or
+/// the engine only now carried out a request of an earlier run. Another plan takes the change into account.
 pub fn is_overtaken(failure: &Failure) -> bool {
     failure.diagnostics.iter().any(|diagnostic| [faults::PORT_LOST, faults::CHANGED].contains(&diagnostic.code))
 }
 
-/// Whether the run ended because it was asked to, and for no fault of its own.
+/// Whether the run ended only because it was asked to stop.
 pub fn is_stopped(failure: &Failure) -> bool {
     failure.diagnostics.iter().all(|diagnostic| diagnostic.code == faults::STOPPED)
 }
 
 struct Walk<'a> {
     run: &'a Run<'a>,
-    /// Asked to stop when a step fails.
+    /// Is asked to stop when a step fails.
     failed: &'a Stop,
-    /// The ids of containers that this run made, by service.
+    /// The ids of the containers that this run created, by service.
     containers: RefCell<BTreeMap<String, String>>,
 }
 
@@ -103,7 +103,7 @@ impl Walk<'_> {
         self.failed.is_asked() || self.run.stop.is_asked()
     }
 
-    /// Whether the step was done; a step that only waits is given up when the run ends.
+    /// Whether the step was done. A step that only waits is abandoned when the run ends.
     async fn carry_out(&self, plan: &Plan, step: &Step) -> Result<bool, Failure> {
         let done = self.do_it(plan, step);
         if !matches!(step.action, Action::Pull { .. } | Action::Prove { .. }) {
@@ -135,8 +135,8 @@ impl Walk<'_> {
             Action::Remove { id, grace, .. } => {
                 state(ServiceState::Replacing(step.cause.clone()));
                 if service.is_none() && !step.service.is_empty() && !self.run.desired.services.is_empty() {
-                    let told = format!("{} is removed: {}", step.service, step.cause);
-                    (self.run.emit)(Event::Message(Diagnostic::note("removed", told)));
+                    let message = format!("{} is removed: {}", step.service, step.cause);
+                    (self.run.emit)(Event::Message(Diagnostic::note("removed", message)));
                 }
                 engine.stop(id, *grace).await.map_err(fault)?;
                 engine.remove_container(id).await.map_err(fault)
@@ -157,12 +157,12 @@ impl Walk<'_> {
                 let proof = prove::prove(service, &id.clone().unwrap_or_else(made), self.run).await;
                 let proof =
                     proof.map_err(|failure| if unchanged { faults::ended_meanwhile(failure) } else { failure })?;
-                // On new data all of it is new, and nothing a person would not expect.
+                // On new data, all changes are expected, so they are not reported.
                 if unchanged && !proof.done.is_empty() {
-                    let told = format!("{}: {}", service.name, proof.done.join(", "));
-                    (self.run.emit)(Event::Message(Diagnostic::note("carried-out", told)));
+                    let message = format!("{}: {}", service.name, proof.done.join(", "));
+                    (self.run.emit)(Event::Message(Diagnostic::note("carried-out", message)));
                 }
-                // From here on what its server has made is somebody's data.
+                // From here on, the data that the server has created may be the user's data.
                 for volume in service.volumes.iter().filter(|volume| volume.unproven) {
                     engine.remove_volume(&volume.mark()).await.map_err(fault)?;
                 }
@@ -179,7 +179,7 @@ impl Walk<'_> {
         }
     }
 
-    /// A pull fails when nothing moves for as long as the timeout: how long a download takes is not ours to bound.
+    /// A pull fails if it makes no progress for as long as the timeout. The duration of a download has no limit.
     async fn pull(&self, plan: &Plan, image: &crate::model::ImageRef, platform: Option<&str>) -> Result<(), Failure> {
         let waiting: Vec<&DesiredService> = self
             .run
@@ -210,7 +210,7 @@ impl Walk<'_> {
                 }
                 () = tokio::time::sleep_until((last_moved() + self.run.timeout).into()) => {
                     if last_moved().elapsed() >= self.run.timeout {
-                        return Err(faults::pull_stands_still(image, self.run.timeout, service));
+                        return Err(faults::pull_stalled(image, self.run.timeout, service));
                     }
                 }
             }
@@ -218,12 +218,13 @@ impl Walk<'_> {
     }
 }
 
-/// Whether a service waits for its image: one that runs as declared does not.
+/// Whether a service waits for its image. A service that runs as declared does not.
 fn starts(plan: &Plan, service: &DesiredService) -> bool {
     !plan.steps.iter().any(|step| step.service == service.name && matches!(step.action, Action::Prove { id: Some(_) }))
 }
 
-/// `127.0.0.1:24310`; where the declared version leaves it open, with the release that answered.
+/// The address of a service: `127.0.0.1:24310`. If the declared version does not decide the release, the release that
+/// answered follows.
 fn address(service: &DesiredService, answered: Option<&str>) -> String {
     let release = answered.and_then(|version| version.split_whitespace().next());
     let open = release.filter(|release| !service.version.starts_with(release));

@@ -1,4 +1,4 @@
-//! Proves one service: what it needs is carried out, then each of its logins is used for one round trip.
+//! Proves one service: sets up its logins and databases, then uses each of its logins for one round trip.
 
 use super::{Run, faults};
 use crate::model::{Endpoint, Event, Failure, ServiceState};
@@ -7,18 +7,18 @@ use crate::protocol::{self, Done, Fault, ProbeError, Proof, ReconcileError};
 use futures_util::future::{join, try_join_all};
 use std::time::{Duration, Instant};
 
-/// How long a server may refuse a login before that is taken for its answer: it may still be loading its users.
+/// How long a server may refuse a login before the refusal counts as final. The server may still be loading its users.
 const LOGIN_PATIENCE: Duration = Duration::from_secs(5);
-/// Between two tries while a server comes up; a try on loopback costs next to nothing.
+/// The pause between two attempts while a server starts. An attempt on loopback costs very little.
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// How a service was proven.
 pub(super) struct Proven {
-    /// In what way: `logged in`.
+    /// The kind of proof: `logged in`.
     pub(super) words: &'static str,
-    /// The version that the server says it is.
+    /// The version that the server reports.
     pub(super) version: Option<String>,
-    /// What had to be made or changed for its logins, each as a sentence's end.
+    /// The objects that had to be created or changed for its logins, each as the end of a sentence.
     pub(super) done: Vec<String>,
 }
 
@@ -26,7 +26,7 @@ pub(super) struct Proven {
 pub(super) async fn prove(service: &DesiredService, id: &str, run: &Run<'_>) -> Result<Proven, Failure> {
     let began = Instant::now();
     let until = tokio::time::Instant::from(began + run.timeout);
-    // What runs already answers at once; only what does not is watched for its end.
+    // A server that already runs answers at once. The container of any other server is watched for its end.
     let mut last = match tokio::time::timeout_at(until, try_at_one_go(service)).await {
         Ok(Ok(proof)) => return Ok(proof),
         Ok(Err(error)) => error,
@@ -77,8 +77,8 @@ pub(super) async fn prove(service: &DesiredService, id: &str, run: &Run<'_>) -> 
     }
 }
 
-/// Logs in while it is still looking what there is to carry out, which is mostly nothing. Where there was something,
-/// or a login did not succeed, only the logins after that count.
+/// Logs in while it sets up the server, because there is usually nothing to set up. If something was set up, or a login
+/// did not succeed, the logins are repeated, and only these count.
 async fn try_at_one_go(service: &DesiredService) -> Result<Proven, ReconcileError> {
     let Some(admin) = &service.admin else { return try_once(service).await };
     let (done, proofs) = join(reconciled(service, admin), logins(service)).await;
@@ -112,8 +112,9 @@ impl Proven {
     }
 }
 
-/// What is wanted is carried out with the administrator's own login, or with the one that the data began with, which
-/// gets its own: the likelier first, and the other where that is refused.
+/// Sets up the server with the administrator's own login, or with the login that the data began with, which is then
+/// replaced by the administrator's own. The more likely login comes first. The other one follows if the first is
+/// refused.
 async fn reconciled(service: &DesiredService, admin: &Endpoint) -> Result<Vec<Done>, ReconcileError> {
     let (protocol, wanted) = (service.protocol, &service.wanted);
     let Some(inherited) = &service.inherited else { return protocol::reconcile(protocol, admin, wanted).await };
@@ -131,7 +132,7 @@ async fn reconciled(service: &DesiredService, admin: &Endpoint) -> Result<Vec<Do
     }
 }
 
-/// The last lines of the container's log; an engine that does not give them must not hide the fault itself.
+/// The last lines of the container's log. If the engine does not return them, the fault itself is still reported.
 async fn log_tail(run: &Run<'_>, id: &str) -> Vec<String> {
     run.engine.log_tail(id, 20).await.unwrap_or_default()
 }

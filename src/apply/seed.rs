@@ -1,6 +1,7 @@
-//! Puts a seed's file into a running server, through the server's own client in its container, or by its protocol.
+//! Loads a seed file into a running server, through the server's own client in its container, or by the server's
+//! protocol.
 //!
-//! Nothing is kept in memory whole: a thread reads and unpacks the file, and what it gives goes on at once.
+//! No file is held in memory as a whole: a thread reads and unpacks the file, and passes on each piece at once.
 
 use crate::docker::{Engine, EngineError, ExecRequest, Streams};
 use crate::model::{Diagnostic, Exit, Failure, Origin, Protocol, Secret, Seed};
@@ -16,18 +17,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// How much is handed on at once, and how many of these wait.
+/// The size of a piece in bytes, and how many pieces may wait.
 const CHUNK: usize = 256 * 1024;
 const WAITING: usize = 8;
 
-/// Of a client's messages the last so many bytes are kept.
-const MOST_SAID: usize = 64 * 1024;
+/// How many of the last bytes of a client's messages are kept.
+const MAX_MESSAGES: usize = 64 * 1024;
 
-/// Between two reports of how far it is.
+/// The time between two progress reports.
 const TICK: Duration = Duration::from_millis(200);
 
-/// Longer statements are shown by their beginning.
-const MOST_OF_A_STATEMENT: usize = 300;
+/// The longest part of a statement that messages show, in characters.
+const MAX_STATEMENT: usize = 300;
 
 /// A server that is being seeded.
 pub struct Seeding<'a> {
@@ -37,11 +38,11 @@ pub struct Seeding<'a> {
     pub container: &'a str,
     /// The server.
     pub service: &'a DesiredService,
-    /// The checkout that the seeds' files lie in.
+    /// The checkout that contains the seed files.
     pub checkout: &'a Checkout,
 }
 
-/// Takes one file in. `on_progress` hears how many bytes of it are done, and of how many.
+/// Loads one file. `on_progress` receives the number of bytes that are done, and the total.
 pub async fn take_file(
     seeding: &Seeding<'_>,
     seed: &Seed,
@@ -107,14 +108,14 @@ impl Seeding<'_> {
     }
 }
 
-/// What a file is, by its first bytes.
+/// The type of a file, by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Content {
     /// `pg_dump --format=custom`.
     PostgresDump,
-    /// What Redis writes to disk.
+    /// A dump that Redis writes to disk.
     RedisDump,
-    /// Text of some sort.
+    /// Any other content, such as text.
     Other,
 }
 
@@ -123,7 +124,7 @@ impl Content {
         match self {
             Self::PostgresDump => "a dump in Postgres' custom format",
             Self::RedisDump => "a Redis dump",
-            Self::Other => "no dump that is known here",
+            Self::Other => "no dump of a known format",
         }
     }
 }
@@ -133,7 +134,7 @@ struct Opened {
     reader: Box<dyn BufRead + Send>,
 }
 
-/// Counts what was read of the file as it lies there.
+/// Counts the bytes that were read of the file, before they are unpacked.
 struct Counted(File, Arc<AtomicU64>);
 
 impl Read for Counted {
@@ -144,11 +145,11 @@ impl Read for Counted {
     }
 }
 
-/// What a file holds, unpacked where it is packed.
+/// The content of a file, unpacked if it is compressed.
 fn unpacked(file: File, done: Arc<AtomicU64>) -> io::Result<Opened> {
     let mut packed = BufReader::with_capacity(CHUNK, Counted(file, done));
     let unsupported = |what: &str| {
-        let text = format!("it is compressed by {what}; gzip and zstd are taken, and what is not compressed");
+        let text = format!("it is compressed by {what}; only gzip and zstd, and uncompressed files, are supported");
         io::Error::new(io::ErrorKind::Unsupported, text)
     };
     let reader: Box<dyn Read + Send> = match packed.fill_buf()? {
@@ -174,7 +175,7 @@ fn unpacked(file: File, done: Arc<AtomicU64>) -> io::Result<Opened> {
     Ok(Opened { content, reader: Box::new(reader) })
 }
 
-/// The file's content in pieces, read by a thread of its own; an error ends them.
+/// The content of a file in pieces. A separate thread reads it. An error ends the pieces.
 fn pieces(file: io::Result<File>, done: &Arc<AtomicU64>) -> mpsc::Receiver<io::Result<Vec<u8>>> {
     let (sender, receiver) = mpsc::channel(WAITING);
     let done = Arc::clone(done);
@@ -187,7 +188,7 @@ fn pieces(file: io::Result<File>, done: &Arc<AtomicU64>) -> mpsc::Receiver<io::R
             let piece = reader.fill_buf().map(<[u8]>::to_vec);
             let read = piece.as_ref().map_or(0, Vec::len);
             reader.consume(read);
-            // The other side has gone, or this is the end.
+            // The receiver is gone, or this is the end.
             if !matches!(&piece, Ok(bytes) if bytes.is_empty()) && sender.blocking_send(piece).is_err() || read == 0 {
                 return;
             }
@@ -196,14 +197,14 @@ fn pieces(file: io::Result<File>, done: &Arc<AtomicU64>) -> mpsc::Receiver<io::R
     receiver
 }
 
-/// Keeps the end of what a client says.
+/// Keeps the end of a client's output.
 #[derive(Default)]
 struct Said(Vec<u8>);
 
 impl Write for &mut Said {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.extend_from_slice(bytes);
-        let over = self.0.len().saturating_sub(MOST_SAID);
+        let over = self.0.len().saturating_sub(MAX_MESSAGES);
         self.0.drain(..over);
         Ok(bytes.len())
     }
@@ -213,7 +214,7 @@ impl Write for &mut Said {
     }
 }
 
-/// Feeds a client in the container with the file.
+/// Feeds the file to a client in the container.
 async fn through(
     seeding: &Seeding<'_>,
     seed: &Seed,
@@ -236,7 +237,7 @@ async fn through(
             }
         }
     });
-    // What statements answer is nobody's business; what goes wrong is.
+    // The results of statements are not needed. Their errors are.
     let streams = Streams { input, output: io::sink(), error: &mut said, sizes: stream::pending() };
     let code = seeding.engine.exec(seeding.container, &request, streams).await.map_err(EngineError::into_failure)?;
     if let Some(error) = broken {
@@ -257,7 +258,7 @@ fn line_in(said: &str) -> Option<usize> {
     after.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-/// A line of the unpacked file, as far as people read it.
+/// A line of the unpacked file, shortened for a message.
 fn line_of(file: File, line: usize) -> Option<String> {
     let mut reader = unpacked(file, Arc::default()).ok()?.reader;
     for _ in 1..line {
@@ -265,48 +266,50 @@ fn line_of(file: File, line: usize) -> Option<String> {
             return None;
         }
     }
-    // A dump may be one line as a whole: of that the beginning is enough.
+    // A whole dump may be one line. Then the beginning is enough.
     let mut bytes = Vec::new();
-    reader.take(4 * MOST_OF_A_STATEMENT as u64).read_until(b'\n', &mut bytes).ok()?;
+    reader.take(4 * MAX_STATEMENT as u64).read_until(b'\n', &mut bytes).ok()?;
     let text = String::from_utf8_lossy(&bytes).trim().to_owned();
-    (line > 0 && !bytes.is_empty()).then(|| text.chars().take(MOST_OF_A_STATEMENT).collect())
+    (line > 0 && !bytes.is_empty()).then(|| text.chars().take(MAX_STATEMENT).collect())
 }
 
-/// The longest command of a text for Redis, in bytes: it is held in memory as a whole.
-const LONGEST_COMMAND: usize = 16 * 1024 * 1024;
+/// The longest command of a text for Redis, in bytes. A command is held in memory as a whole.
+const MAX_COMMAND: usize = 16 * 1024 * 1024;
 
-/// The whole lines of what was read so far with one more piece of it; of the last piece (none), all that is left.
+/// Adds a piece to the unfinished line in `rest` and returns the complete lines. Without a piece, at the end of the
+/// file, returns everything that is left.
 fn whole_lines(rest: &mut Vec<u8>, piece: Option<&[u8]>) -> Result<Vec<u8>, String> {
     let Some(piece) = piece else { return Ok(std::mem::take(rest)) };
     let end = piece.iter().rposition(|byte| *byte == b'\n').map(|at| rest.len() + at + 1);
     rest.extend_from_slice(piece);
     let whole = end.map_or_else(Vec::new, |end| rest.drain(..end).collect());
-    if rest.len() > LONGEST_COMMAND {
-        return Err(format!("the line is longer than {} MB, so this is no text of commands", LONGEST_COMMAND >> 20));
+    if rest.len() > MAX_COMMAND {
+        return Err(format!("the line is longer than {} MB, so this is no text of commands", MAX_COMMAND >> 20));
     }
     Ok(whole)
 }
 
 fn refused(seeding: &Seeding<'_>, seed: &Seed, path: &Path, at: Option<(usize, String)>, said: &str) -> Failure {
     let name = path.display();
-    let mut told = Diagnostic::error("seed", format!("{} does not take {name}", seeding.service.name));
-    told = told.at(&seed.origin, "this seed");
+    let mut diagnostic = Diagnostic::error("seed", format!("{} does not take {name}", seeding.service.name));
+    diagnostic = diagnostic.at(&seed.origin, "this seed");
     if let Some((line, statement)) = at {
-        told = told.because(format!("{name}:{line}: {statement}"));
+        diagnostic = diagnostic.because(format!("{name}:{line}: {statement}"));
     }
     for line in said.lines().take(12) {
-        told = told.because(line.to_owned());
+        diagnostic = diagnostic.because(line.to_owned());
     }
-    Failure::new(Exit::Failed, told.help("mend the file and run it again: nothing of this seed was kept"))
+    Failure::new(Exit::Failed, diagnostic.help("fix the file and run it again: nothing of this seed was kept"))
 }
 
 fn unreadable(seed: &Seed, path: &Path, error: &io::Error) -> Failure {
-    let told = Diagnostic::error("seed-read", format!("cannot read the seed {}", path.display()));
-    let told = told.at(&seed.origin, "this seed").because(error.to_string());
-    Failure::new(Exit::Failed, told.help("check the file, and whether it was copied whole"))
+    let diagnostic = Diagnostic::error("seed-read", format!("cannot read the seed {}", path.display()));
+    let diagnostic = diagnostic.at(&seed.origin, "this seed").because(error.to_string());
+    Failure::new(Exit::Failed, diagnostic.help("check the file, and whether it was copied whole"))
 }
 
-/// Commands of a text, one a line, over the server's own protocol: its client tells no line.
+/// Sends the commands of a text, one on each line, over the server's own protocol, because the server's client does not
+/// report the line of an error.
 async fn commands(seeding: &Seeding<'_>, seed: &Seed, path: &Path, done: &Arc<AtomicU64>) -> Result<(), Failure> {
     let Some(endpoint) = seeding.service.endpoints.first() else { return Ok(()) };
     let mut pieces = pieces(seeding.file(path), done);
@@ -316,7 +319,7 @@ async fn commands(seeding: &Seeding<'_>, seed: &Seed, path: &Path, done: &Arc<At
         let piece = pieces.recv().await.transpose().map_err(|error| unreadable(seed, path, &error))?;
         let is_last = piece.is_none();
         let whole = whole_lines(&mut rest, piece.as_deref()).map_err(|error| {
-            let begins = String::from_utf8_lossy(&rest[..MOST_OF_A_STATEMENT.min(rest.len())]).into_owned();
+            let begins = String::from_utf8_lossy(&rest[..MAX_STATEMENT.min(rest.len())]).into_owned();
             refused(seeding, seed, path, Some((number + 1, begins)), &error)
         })?;
         let mut batch = Vec::new();
@@ -345,17 +348,18 @@ async fn commands(seeding: &Seeding<'_>, seed: &Seed, path: &Path, done: &Arc<At
 }
 
 fn lost(seeding: &Seeding<'_>, seed: &Seed, error: &protocol::ProbeError) -> Failure {
-    let told = Diagnostic::error("seed", format!("{} went away while it was seeded", seeding.service.name));
-    let told = told.at(&seed.origin, "this seed").because(error.message.clone());
-    Failure::new(Exit::Failed, told.help("its memory may be too small for it: `settings: {maxmemory: …}`"))
+    let diagnostic = Diagnostic::error("seed", format!("{} went away while it was seeded", seeding.service.name));
+    let diagnostic = diagnostic.at(&seed.origin, "this seed").because(error.message.clone());
+    Failure::new(Exit::Failed, diagnostic.help("its memory may be too small for it: `settings: {maxmemory: …}`"))
 }
 
-/// Puts a dump in the place of the server's own and has it read that.
+/// Puts a dump in the place of the server's own dump and makes the server load it.
 async fn reload(seeding: &Seeding<'_>, seed: &Seed, path: &Path, done: &Arc<AtomicU64>) -> Result<(), Failure> {
     let Some(endpoint) = seeding.service.endpoints.first() else { return Ok(()) };
     let mut session = protocol::RedisSession::open(endpoint).await.map_err(|error| lost(seeding, seed, &error))?;
     let place = session.dump_path().await.map_err(|error| lost(seeding, seed, &error))?;
-    // By its own client's container: a file that the server may read, wherever it may write.
+    // The script runs in the server's container and gives the file the owner of its folder, so that the server can read
+    // the file.
     let script = r#"cat >"$1.seed" && chown --reference="$(dirname "$1")" "$1.seed" && mv "$1.seed" "$1""#;
     through(seeding, seed, path, &["sh", "-c", script, "sh", &place], done).await?;
     match session.reload().await.map_err(|error| lost(seeding, seed, &error))? {
@@ -364,15 +368,15 @@ async fn reload(seeding: &Seeding<'_>, seed: &Seed, path: &Path, done: &Arc<Atom
     }
 }
 
-/// For messages of whoever runs a command as a seed.
+/// The failure of a seed command, for callers that run such commands.
 pub fn command_failed(service: &str, seed: &Seed, origin: &Origin, why: &str, said: &[String]) -> Failure {
-    let mut told = Diagnostic::error("seed-command", format!("the seed command of {service} failed"))
+    let mut diagnostic = Diagnostic::error("seed-command", format!("the seed command of {service} failed"))
         .at(origin, "this seed")
         .because(format!("`{}` {why}", seed.source.name()));
     for line in said {
-        told = told.because(line.clone());
+        diagnostic = diagnostic.because(line.clone());
     }
-    Failure::new(Exit::Failed, told.help("mend it and run it again: nothing of this seed was kept"))
+    Failure::new(Exit::Failed, diagnostic.help("fix it and run it again: nothing of this seed was kept"))
 }
 
 #[cfg(test)]
@@ -401,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_file_is_its_bytes_tell_packed_or_not() {
+    fn the_type_of_a_file_is_found_by_its_bytes_compressed_or_not() {
         for (bytes, content) in [
             (b"PGDMP\x01".to_vec(), Content::PostgresDump),
             (gzip(b"PGDMP\x01"), Content::PostgresDump),
@@ -425,10 +429,10 @@ mod tests {
         assert_eq!(whole_lines(&mut rest, Some(b" b 2")).unwrap(), b"");
         assert_eq!(whole_lines(&mut rest, None).unwrap(), b"SET b 2");
         let piece = vec![b'x'; CHUNK];
-        let refused = (0..=LONGEST_COMMAND / CHUNK).find_map(|_| whole_lines(&mut rest, Some(&piece)).err());
-        assert!(refused.is_some_and(|error| error.contains("16 MB")) && rest.len() <= LONGEST_COMMAND + CHUNK);
+        let refused = (0..=MAX_COMMAND / CHUNK).find_map(|_| whole_lines(&mut rest, Some(&piece)).err());
+        assert!(refused.is_some_and(|error| error.contains("16 MB")) && rest.len() <= MAX_COMMAND + CHUNK);
         let long = file(&vec![b'y'; 4 * CHUNK]);
-        assert_eq!(line_of(long.reopen().unwrap(), 1).unwrap().len(), MOST_OF_A_STATEMENT);
+        assert_eq!(line_of(long.reopen().unwrap(), 1).unwrap().len(), MAX_STATEMENT);
     }
 
     #[test]
@@ -456,6 +460,6 @@ mod tests {
         while let Some(piece) = pieces.recv().await {
             last = Some(piece);
         }
-        assert!(last.unwrap().is_err(), "a file that is cut short is told");
+        assert!(last.unwrap().is_err(), "a truncated file is reported");
     }
 }

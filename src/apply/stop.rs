@@ -3,33 +3,34 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
 
-/// Asked to stop, a run begins nothing more and gives up what only waits. What the engine is carrying out is waited
-/// for: a request whose answer nobody hears is carried out all the same, and would come behind a teardown's back.
+/// A run that is asked to stop begins no further steps and abandons steps that only wait. It waits for operations that
+/// the engine is carrying out: the engine finishes a request even if no client reads the answer, and the result would
+/// appear after a teardown.
 #[derive(Debug, Default)]
 pub struct Stop {
     asked: AtomicBool,
-    told: Notify,
+    notify: Notify,
 }
 
 impl Stop {
     /// Asks the run to stop.
     pub fn ask(&self) {
         self.asked.store(true, Ordering::SeqCst);
-        self.told.notify_waiters();
+        self.notify.notify_waiters();
     }
 
-    /// Whether it was asked to.
+    /// Whether the run was asked to stop.
     pub(super) fn is_asked(&self) -> bool {
         self.asked.load(Ordering::SeqCst)
     }
 
-    /// Ends when it is asked to.
+    /// Ends when the run is asked to stop.
     pub(super) async fn wait(&self) {
-        // Enabled before the look, so that what is asked in between is not missed.
-        let mut told = std::pin::pin!(self.told.notified());
-        told.as_mut().enable();
+        // Enabled before the check, so that a request between the two is not missed.
+        let mut notify = std::pin::pin!(self.notify.notified());
+        notify.as_mut().enable();
         if !self.is_asked() {
-            told.await;
+            notify.await;
         }
     }
 }

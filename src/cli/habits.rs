@@ -1,4 +1,4 @@
-//! Words that people bring from other tools, and the command that is meant by them.
+//! Command names of other tools, and the devenv command for each.
 
 use super::Cli;
 use clap::Parser as _;
@@ -6,44 +6,44 @@ use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::ffi::OsString;
 
-/// What is no command here, and what to run instead.
+/// Words that are not commands of devenv, and the advice for each.
 const WORDS: &[(&str, &str)] = &[
-    ("attach", "`devenv logs --follow` shows what a service says, `devenv shell SERVICE` opens its client"),
-    ("backup", "`devenv snapshot save NAME` keeps the data of all services"),
-    ("build", "nothing is built: `devenv up` runs the images that production names"),
-    ("clean", "`devenv gc` removes what nothing needs; `devenv down` stops, and keeps the data"),
-    ("config", "`devenv manifest` shows what was understood"),
+    ("attach", "`devenv logs --follow` shows the log of a service, `devenv shell SERVICE` opens its client"),
+    ("backup", "`devenv snapshot save NAME` saves the data of all services"),
+    ("build", "devenv builds nothing: `devenv up` runs the images that production names"),
+    ("clean", "`devenv gc` removes unused resources; `devenv down` stops the services and keeps the data"),
+    ("config", "`devenv manifest` shows the declared services"),
     ("connect", "`devenv shell SERVICE` opens the service's own client"),
     ("console", "`devenv shell SERVICE` opens the service's own client"),
-    ("create", "`devenv up` makes and starts everything"),
+    ("create", "`devenv up` creates and starts everything"),
     ("destroy", "`devenv down` keeps the data; `devenv down --volumes` deletes it, after asking"),
     ("diff", "`devenv plan` shows what `up` would change, `devenv parity` what differs from production"),
     ("images", "`devenv lock` writes the image of each service into services.lock"),
     ("kill", "`devenv down` stops and removes the containers; the data is kept"),
     ("port", "`devenv status` shows the address of each service"),
-    ("prune", "`devenv gc` removes what nothing needs"),
+    ("prune", "`devenv gc` removes unused resources"),
     ("psql", "`devenv shell SERVICE` opens the service's own client"),
-    ("pull", "`devenv up` pulls what is not here"),
+    ("pull", "`devenv up` pulls missing images"),
     ("remove", "`devenv down` keeps the data; `devenv down --volumes` deletes it, after asking"),
     ("rm", "`devenv down` keeps the data; `devenv down --volumes` deletes it, after asking"),
-    ("rollback", "`devenv snapshot restore NAME` goes back to a snapshot"),
-    ("stats", "`devenv status --sizes` shows how much room the data takes"),
-    ("top", "`devenv status` shows what runs"),
+    ("rollback", "`devenv snapshot restore NAME` restores a snapshot"),
+    ("stats", "`devenv status --sizes` shows how much disk space the data takes"),
+    ("top", "`devenv status` shows the running services"),
     ("upgrade", "`devenv update` locks the newest image of the declared versions"),
-    ("validate", "`devenv manifest` shows what was understood, and every mistake"),
+    ("validate", "`devenv manifest` shows the declared services and every mistake"),
     ("version", "`devenv --version`"),
 ];
 
-/// Commands that discard data. Nobody who mistypes another one is led to them.
+/// Commands that discard data. devenv does not suggest them for a mistyped command.
 const DISCARDING: &[&str] = &["reset", "restore", "rm", "gc"];
 
-/// Reads the command line. The error of an unknown command names the right one, where it is known.
+/// Reads the command line. The error for an unknown command names the right command, if that is known.
 pub fn parse(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<Cli, clap::Error> {
     let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
     Cli::try_parse_from(&arguments).map_err(|error| corrected(error, &arguments))
 }
 
-/// Commands that take a command of the user's after `--`.
+/// Commands that take a command of the user after `--`.
 const TAKE_A_COMMAND: &[&str] = &["run", "shell"];
 
 fn corrected(mut error: clap::Error, arguments: &[OsString]) -> clap::Error {

@@ -38,7 +38,7 @@ pub(crate) async fn through_its_tool(
         output(engine, container, &["rabbitmq-plugins", "list", "--quiet", "--enabled", "--minimal"]),
         output(engine, container, &["rabbitmqctl", "--quiet", "list_feature_flags", "--formatter", "json"]),
     );
-    protocol::tell_of_broker(&mut facts, definitions, plugins, flags);
+    protocol::note_rabbitmqctl(&mut facts, definitions, plugins, flags);
     facts
 }
 

@@ -5,7 +5,7 @@ use super::env_files::Main;
 use super::session::{Machine, config_folder, connect, way_said};
 use crate::cli::Global;
 use crate::docker::{Engine, EngineFacts};
-use crate::dotenv::git::{self, Standing};
+use crate::dotenv::git::{self, GitStatus};
 use crate::manifest::{self, Reading};
 use crate::model::{Failure, Severity, Way};
 use crate::plan::Choice;
@@ -160,11 +160,11 @@ fn env_file(reading: &Reading, choice: &Choice) -> Vec<Check> {
     });
     let noted: Vec<Check> = noted.collect();
     let is_warned = noted.iter().any(|check| check.state == CheckState::Warn);
-    let standing = match git::standing(main.file.path()) {
+    let standing = match git::status(main.file.path()) {
         _ if is_warned => None,
-        Standing::Unknown => Some("no git repository here"),
-        Standing::Ignored => Some("git ignores it"),
-        Standing::Tracked | Standing::NotIgnored => None,
+        GitStatus::Unknown => Some("no git repository here"),
+        GitStatus::Ignored => Some("git ignores it"),
+        GitStatus::Tracked | GitStatus::NotIgnored => None,
     };
     noted.into_iter().chain(standing.map(|words| Check::new(&name, CheckState::Ok, words))).collect()
 }

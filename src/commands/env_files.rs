@@ -199,7 +199,7 @@ pub(crate) fn groups(project: &Project, fields: &Fields, main: &Main) -> Result<
                 .push(Diagnostic::note("line-moved", told).help("it stands below the block now: fill in there"));
         }
         let (block, _) = dotenv::render_block(&rendered.entries);
-        let disarmed = dotenv::disarmed(&existing, &block);
+        let disarmed = dotenv::commented_out(&existing, &block);
         if !disarmed.is_empty() {
             let shown = file.shown();
             let told = format!("`{}` lacks the line that ends devenv's block", shown.display());

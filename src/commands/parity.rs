@@ -176,7 +176,7 @@ fn report(project: &Project, production: Option<&Production>, local: &Local) -> 
     let mut report =
         Report { project: stack.project.clone(), sides: sides(project, production, local), ..Report::default() };
     let left_out = stack.apps.iter().filter(|app| stack.left_out.contains(&app.name));
-    report.differences.extend(left_out.map(|app| parity::left_out(&app.name, &app.origin)));
+    report.differences.extend(left_out.map(|app| parity::excluded(&app.name, &app.origin)));
     for service in &stack.services {
         // As it was declared, before the lock's image went into it.
         let as_declared = project.declared.iter().find(|one| one.service.name == service.name);

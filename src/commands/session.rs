@@ -2,7 +2,7 @@
 
 use super::unset;
 use crate::cli::{Global, Start};
-use crate::docker::{self, Engine, EngineError, Mirror, Surroundings};
+use crate::docker::{self, DockerEnv, Engine, EngineError, Mirror};
 use crate::dotenv::UserLine;
 use crate::kinds::Kinds;
 use crate::machine::{CheckoutLock, Key, Settings, Trust};
@@ -187,7 +187,7 @@ impl Project {
         // How production names its releases, and what an app here gets otherwise, is told by the commands that start them,
         // not by each one.
         let starts = matches!(purpose, Purpose::Start);
-        notes.retain(|note| if starts { manifest::is_said_by_up(note) } else { note.severity != Severity::Note });
+        notes.retain(|note| if starts { manifest::is_shown_by_up(note) } else { note.severity != Severity::Note });
         let declared = declared(&reading);
         let locked = lock.as_ref().map(|lock| versions::compare(&declared, lock).locked).unwrap_or_default();
         let settled = |note: &Diagnostic| {
@@ -493,5 +493,5 @@ pub(crate) fn unknown_service<'a>(name: &str, known: impl Iterator<Item = &'a st
 
 /// Connects to the engine by the first rule that holds.
 pub(crate) async fn connect(global: &Global) -> Result<Engine, Failure> {
-    docker::connect(global.host.as_deref(), &Surroundings::of_process()).await
+    docker::connect(global.host.as_deref(), &DockerEnv::of_process()).await
 }

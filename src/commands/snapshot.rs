@@ -185,7 +185,7 @@ impl Standing {
         then.records.push(record.as_made());
         let desired = self.project.desired(&then, &[], &[])?;
         let new = desired.services.iter().flat_map(|service| &service.volumes);
-        try_join_all(new.map(|volume| self.engine.make_top_ahead(volume)))
+        try_join_all(new.map(|volume| self.engine.create_upper_layer_ahead(volume)))
             .await
             .map(drop)
             .map_err(EngineError::into_failure)

@@ -255,7 +255,7 @@ async fn carry_out(
 async fn wait_for_ends(project: &Project, starting: &Starting<'_>) -> Result<bool, Failure> {
     let Some(since) = starting.interrupted else { return Ok(false) };
     let (engine, environment) = (starting.engine, &project.identity.name);
-    let ending = engine.ending(environment, since).await.map_err(EngineError::into_failure)?;
+    let ending = engine.pending_stops(environment, since).await.map_err(EngineError::into_failure)?;
     if ending.is_empty() {
         return Ok(false);
     }

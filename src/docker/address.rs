@@ -1,4 +1,5 @@
-//! An engine's address, as `DOCKER_HOST` and Docker's contexts write it. Only engines of this machine pass.
+//! An engine's address, in the form that `DOCKER_HOST` and Docker's contexts use. Only engines on this machine are
+//! accepted.
 
 use crate::model::{Diagnostic, Exit, Failure};
 use std::net::IpAddr;
@@ -15,7 +16,7 @@ pub(super) enum Address {
     Tcp(String, Option<TlsFiles>),
 }
 
-/// The client's side of TLS: three PEM files, all needed.
+/// The TLS files of the client: three PEM files, and all three are required.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct TlsFiles {
     pub(super) ca: PathBuf,
@@ -24,13 +25,13 @@ pub(super) struct TlsFiles {
 }
 
 impl TlsFiles {
-    /// The names that Docker gives them.
+    /// The files in a folder, under the names that Docker gives them.
     pub(super) fn in_folder(folder: &std::path::Path) -> Self {
         Self { ca: folder.join("ca.pem"), certificate: folder.join("cert.pem"), key: folder.join("key.pem") }
     }
 }
 
-/// Reads an address; `said_by` is what said it, for the message.
+/// Parses an address. `said_by` is the option, variable or context that gives the address; the message names it.
 pub(super) fn parse(host: &str, tls: Option<TlsFiles>, said_by: &str) -> Result<Address, Failure> {
     let host = host.trim();
     let Some((scheme, rest)) = host.split_once("://") else {
@@ -90,7 +91,7 @@ fn name_and_port(authority: &str) -> Option<(String, Option<u16>)> {
     }
 }
 
-/// Whether ports that this engine publishes on 127.0.0.1 are ours.
+/// Whether ports that this engine publishes on 127.0.0.1 are ports of this machine.
 fn is_here(name: &str) -> bool {
     match name.parse::<IpAddr>() {
         Ok(address) => address.is_loopback() || address.is_unspecified(),
@@ -99,7 +100,8 @@ fn is_here(name: &str) -> bool {
 }
 
 fn unreadable(host: &str, said_by: &str) -> Failure {
-    let diagnostic = Diagnostic::error("engine-address", format!("{said_by} gives no engine's address: `{}`", shown(host)))
+    let message = format!("{said_by} holds no valid engine address: `{}`", shown(host));
+    let diagnostic = Diagnostic::error("engine-address", message)
         .because("an address is `unix:///path/of/docker.sock`, `tcp://127.0.0.1:2375` or, on Windows, `npipe:////./pipe/docker_engine`")
         .help("`docker context ls` shows the addresses that Docker itself uses");
     Failure::new(Exit::Engine, diagnostic)
@@ -148,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
+    fn text_that_is_no_address_is_refused() {
         for host in ["", "docker.sock", "unix://relative", "ftp://x", "tcp://:1", "tcp://localhost:port"] {
             assert_eq!(code(host), "engine-address", "{host}");
         }

@@ -1,11 +1,11 @@
-//! Finds the engine and agrees on a version of its interface.
+//! Finds the engine and agrees on an API version with it.
 
 use super::address::{Address, TlsFiles};
-use super::deadline::{Deadlines, WITHOUT_END};
-use super::greeting::{self, Greeting, numbers};
-use super::source::{self, Candidate, Choice, EngineSource, Surroundings};
-use super::tops::Tops;
-use super::unusable::{Fault, lines_of, none_answered, not_answered};
+use super::api_version::{self, EngineVersion, numbers};
+use super::connect_error::{Fault, lines_of, none_answered, not_answered};
+use super::deadline::{Deadlines, NO_TIMEOUT};
+use super::source::{self, Candidate, Choice, DockerEnv, EngineSource};
+use super::upper_layers::UpperLayers;
 use crate::model::Failure;
 use bollard::{API_DEFAULT_VERSION, BollardRequest, ClientVersion, Docker};
 use std::collections::BTreeMap;
@@ -13,23 +13,23 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-/// The oldest interface that does what is needed: that of Docker Engine 19.03.
+/// The oldest API version that has every function that devenv needs: the version of Docker Engine 19.03.
 pub(super) const OLDEST_API: (usize, usize) = (1, 40);
 
-/// A connection to an engine of this machine that has answered once. Cheap to clone.
+/// A connection to an engine on this machine that has answered once. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Engine {
     pub(super) docker: Docker,
     pub(super) source: EngineSource,
-    pub(super) greeting: Greeting,
+    pub(super) engine_version: EngineVersion,
     pub(super) agreed_api: (usize, usize),
     pub(super) deadlines: Deadlines,
     pub(super) passed_over: Vec<String>,
     pub(super) docker_config: Option<PathBuf>,
-    /// Ids of images that it has under another name than the one asked for, by that name.
+    /// Ids of images that the engine has under another name than the requested one, by the requested name.
     pub(super) known_by_id: Arc<Mutex<BTreeMap<String, String>>>,
-    /// The tops of volumes that are being made.
-    pub(super) tops: Arc<Tops>,
+    /// The upper layers of volumes that are being created.
+    pub(super) upper_layers: Arc<UpperLayers>,
 }
 
 impl Engine {
@@ -38,35 +38,36 @@ impl Engine {
         &self.source
     }
 
-    /// Engines that were looked at before and did not answer, each with the reason.
+    /// Engines that were tried before this one and did not answer, each with the reason.
     pub fn passed_over(&self) -> &[String] {
         &self.passed_over
     }
 
-    /// The platform on which the engine runs containers: `linux/amd64`. Until the engine was asked
-    /// ([`Engine::observe`] does where an image is for another one), the processor is taken to be this machine's own.
+    /// The platform on which the engine runs containers: `linux/amd64`. The processor is assumed to be that of this
+    /// machine, unless the engine has reported its platform. [`Engine::observe`] asks the engine if an image is for
+    /// another platform.
     pub fn platform(&self) -> &str {
-        &self.greeting.platform
+        &self.engine_version.platform
     }
 
-    /// Whether it is Podman, which answers as Docker does but for some corners.
+    /// Whether the engine is Podman, which answers as Docker does except in a few cases.
     pub fn is_podman(&self) -> bool {
-        self.greeting.product == "Podman"
+        self.engine_version.product == "Podman"
     }
 }
 
-/// Makes ring the one TLS provider of the process. To be called first thing in `main`; calling it again does nothing.
+/// Makes ring the only TLS provider of the process. Call this first in `main`. A second call does nothing.
 pub fn install_tls_provider() {
-    // An error only says that there is one already.
+    // An error only means that there is a provider already.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 /// Finds the engine: `host` (the option `--host`), `DOCKER_HOST`, `DOCKER_CONTEXT`, the current Docker context, else
-/// the first of the usual sockets that answers. One that was said and does not answer is a failure.
-pub async fn connect(host: Option<&str>, around: &Surroundings) -> Result<Engine, Failure> {
-    let docker_config = around.docker_config();
-    match source::choose(host, around)? {
-        Choice::Said(candidate) => match ask(&candidate, docker_config).await {
+/// the first of the usual sockets that answers. An engine that the user named and that does not answer is a failure.
+pub async fn connect(host: Option<&str>, env: &DockerEnv) -> Result<Engine, Failure> {
+    let docker_config = env.docker_config();
+    match source::choose(host, env)? {
+        Choice::Named(candidate) => match ask(&candidate, docker_config).await {
             Ok(engine) => Ok(engine),
             Err(fault) => Err(not_answered(&candidate.source, &fault)),
         },
@@ -85,42 +86,42 @@ pub async fn connect(host: Option<&str>, around: &Surroundings) -> Result<Engine
 
 async fn ask(candidate: &Candidate, docker_config: Option<PathBuf>) -> Result<Engine, Fault> {
     if let Address::Socket(path) = &candidate.address {
-        // A path that may not be looked at exists as far as we know.
+        // A path that this user may not inspect counts as existing.
         match path.symlink_metadata() {
             Err(error) if error.kind() == ErrorKind::NotFound => return Err(Fault::Absent),
             _ => {}
         }
     }
     let docker = open(&candidate.address)?;
-    let greeting = greet(&candidate.address, &docker).await?;
-    let agreed = greeting.agree()?;
+    let engine_version = ask_version(&candidate.address, &docker).await?;
+    let agreed = engine_version.agree()?;
     Ok(Engine {
         docker: docker.with_request_modifier(move |request| adjust(request, Some(agreed))),
         source: candidate.source.clone(),
-        greeting,
+        engine_version,
         agreed_api: agreed,
         deadlines: Deadlines::default(),
         passed_over: Vec::new(),
         docker_config,
         known_by_id: Arc::default(),
-        tops: Arc::default(),
+        upper_layers: Arc::default(),
     })
 }
 
-async fn greet(address: &Address, docker: &Docker) -> Result<Greeting, Fault> {
+async fn ask_version(address: &Address, docker: &Docker) -> Result<EngineVersion, Fault> {
     #[cfg(unix)]
     if let Address::Socket(path) = address
-        && let Some(greeting) = greeting::ping(path).await?
+        && let Some(answer) = api_version::ping(path).await?
     {
-        return Ok(greeting);
+        return Ok(answer);
     }
-    // The interface's version is not known yet: the path must not name one.
-    greeting::version(&docker.clone().with_request_modifier(|request| adjust(request, None))).await
+    // The API version is not known yet, so the path must not contain one.
+    api_version::version(&docker.clone().with_request_modifier(|request| adjust(request, None))).await
 }
 
 fn open(address: &Address) -> Result<Docker, Fault> {
-    // Who waits, and for how long, is said in `deadline`.
-    let timeout = WITHOUT_END.as_secs();
+    // The module `deadline` sets the deadline of each call, so bollard's own timeout must never apply.
+    let timeout = NO_TIMEOUT.as_secs();
     let version: &ClientVersion = API_DEFAULT_VERSION;
     let opened = match address {
         #[cfg(unix)]
@@ -131,20 +132,20 @@ fn open(address: &Address) -> Result<Docker, Fault> {
         Address::Tcp(authority, Some(TlsFiles { ca, certificate, key })) => {
             install_tls_provider();
             if let Some(missing) = [ca, certificate, key].into_iter().find(|path| !path.is_file()) {
-                return Err(Fault::Tls(format!("TLS is asked for, and {} is no file", missing.display())));
+                return Err(Fault::Tls(format!("TLS is requested, but {} is no file", missing.display())));
             }
             Docker::connect_with_ssl(authority, key, certificate, ca, timeout, version)
         }
         #[cfg(unix)]
-        Address::Pipe(_) => return Err(Fault::Strange("named pipes are Windows' own".to_owned())),
+        Address::Pipe(_) => return Err(Fault::Strange("named pipes work on Windows only".to_owned())),
         #[cfg(windows)]
         Address::Socket(_) => return Err(Fault::Strange("Unix sockets cannot be used on Windows".to_owned())),
     };
-    opened.map_err(|error| greeting::read_fault(&error))
+    opened.map_err(|error| api_version::read_fault(&error))
 }
 
-/// Mends two things that bollard 0.21 gets wrong: the agreed version is missing from the path, and registry
-/// credentials are not in the URL-safe alphabet that engines decode.
+/// Fixes two faults of bollard 0.21: the agreed version is missing from the path, and registry credentials are not in
+/// the URL-safe alphabet that engines decode.
 fn adjust(mut request: BollardRequest, api: Option<(usize, usize)>) -> BollardRequest {
     let uri = request.uri().to_string();
     let path_and_query = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
@@ -169,7 +170,7 @@ fn adjust(mut request: BollardRequest, api: Option<(usize, usize)>) -> BollardRe
     request
 }
 
-/// `/v1.41/info` is `/info`.
+/// Removes the API version from a path: `/v1.41/info` becomes `/info`.
 fn without_version(path: &str) -> &str {
     let versioned = path.strip_prefix("/v").and_then(|rest| rest.split_once('/'));
     match versioned {
@@ -181,14 +182,14 @@ fn without_version(path: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::docker::api_version::read_fault;
     use crate::docker::fake_engine::{Answer, FakeEngine, VERSION};
-    use crate::docker::greeting::read_fault;
     use crate::model::Exit;
     use bollard::errors::Error;
     use std::collections::BTreeMap;
 
     async fn connect_to(engine: &FakeEngine) -> Result<Engine, Failure> {
-        connect(Some(&engine.host()), &Surroundings::default()).await
+        connect(Some(&engine.host()), &DockerEnv::default()).await
     }
 
     fn because(failure: &Failure) -> String {
@@ -231,7 +232,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_engine_is_named_as_such() {
+    async fn a_server_that_is_no_engine_is_reported_as_such() {
         for answer in [Answer::json("{}"), Answer::json("<html>"), Answer::status(500, "broken"), Answer::Hangup] {
             let engine = FakeEngine::start(move |_| answer.clone());
             let failure = connect_to(&engine).await.unwrap_err();
@@ -242,12 +243,12 @@ mod tests {
     #[tokio::test]
     async fn without_any_engine_everything_tried_is_listed() {
         let folder = tempfile::tempdir().unwrap();
-        let around = Surroundings {
+        let env = DockerEnv {
             variables: BTreeMap::new(),
             home: Some(folder.path().join("home")),
             system_root: folder.path().to_owned(),
         };
-        let failure = connect(None, &around).await.unwrap_err();
+        let failure = connect(None, &env).await.unwrap_err();
         assert_eq!(failure.diagnostics[0].message, "no Docker engine was found on this machine");
         for part in ["var/run/docker.sock (the default socket): there is no such socket", ".orbstack", ".rd", ".colima"]
         {
@@ -256,29 +257,29 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_socket_that_nobody_serves_is_passed_over_and_remembered() {
+    async fn a_socket_without_a_server_is_passed_over_and_remembered() {
         let folder = tempfile::tempdir().unwrap();
         let dead = folder.path().join("var/run/docker.sock");
         std::fs::create_dir_all(dead.parent().unwrap()).unwrap();
         drop(std::os::unix::net::UnixListener::bind(&dead).unwrap());
         let engine =
             FakeEngine::start_at(&folder.path().join("home/.orbstack/run/docker.sock"), |_| Answer::json(VERSION));
-        let around = Surroundings {
+        let env = DockerEnv {
             variables: BTreeMap::new(),
             home: Some(folder.path().join("home")),
             system_root: folder.path().to_owned(),
         };
-        let connected = connect(None, &around).await.unwrap();
+        let connected = connect(None, &env).await.unwrap();
         assert_eq!(connected.source().rule, source::Rule::OrbStack);
         assert_eq!(connected.passed_over().len(), 1);
-        assert!(connected.passed_over()[0].contains("nobody listens"), "{:?}", connected.passed_over());
+        assert!(connected.passed_over()[0].contains("no program listens"), "{:?}", connected.passed_over());
         drop(engine);
-        let failure = connect(None, &around).await.unwrap_err();
+        let failure = connect(None, &env).await.unwrap_err();
         assert_eq!(failure.diagnostics[0].message, "no Docker engine answers on this machine");
     }
 
     #[test]
-    fn a_socket_that_may_not_be_opened_is_told_from_an_absent_one() {
+    fn a_socket_that_may_not_be_opened_is_distinguished_from_an_absent_one() {
         let denied = Error::IOError { err: ErrorKind::PermissionDenied.into() };
         assert_eq!(read_fault(&denied), Fault::Denied);
         let source = EngineSource { rule: source::Rule::DefaultSocket, host: "unix:///var/run/docker.sock".to_owned() };
@@ -290,10 +291,10 @@ mod tests {
     #[tokio::test]
     async fn tls_without_its_files_is_refused_before_anything_is_sent() {
         let folder = tempfile::tempdir().unwrap();
-        let mut around = Surroundings::default();
-        around.variables.insert("DOCKER_TLS_VERIFY".to_owned(), "1".to_owned());
-        around.variables.insert("DOCKER_CERT_PATH".to_owned(), folder.path().display().to_string());
-        let failure = connect(Some("tcp://127.0.0.1:1"), &around).await.unwrap_err();
+        let mut env = DockerEnv::default();
+        env.variables.insert("DOCKER_TLS_VERIFY".to_owned(), "1".to_owned());
+        env.variables.insert("DOCKER_CERT_PATH".to_owned(), folder.path().display().to_string());
+        let failure = connect(Some("tcp://127.0.0.1:1"), &env).await.unwrap_err();
         assert!(because(&failure).contains("ca.pem is no file"), "{}", because(&failure));
     }
 

@@ -1,6 +1,6 @@
-//! One container: made, started, stopped, removed, looked at.
+//! Creates, starts, stops, removes and inspects one container.
 
-use super::deadline::WITHOUT_END;
+use super::deadline::NO_TIMEOUT;
 use super::fault::brief;
 use super::networks::gone;
 use super::{Engine, EngineError, EngineFault, files, labels};
@@ -19,18 +19,18 @@ use futures_util::{StreamExt as _, future, pin_mut};
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// How much longer than its grace a stop may take before the engine counts as stuck.
+/// How much longer than its grace period a stop may take before the engine counts as stuck.
 const STOP_MARGIN: Duration = Duration::from_secs(30);
-/// More than any kind's grace.
-const LONGEST_GRACE: Duration = Duration::from_secs(300);
+/// Longer than the grace period of any kind.
+const MAX_GRACE: Duration = Duration::from_secs(300);
 
-/// Within which a server that heard that it should stop mostly has.
-const HEARD_WITHIN: Duration = Duration::from_secs(1);
+/// After this time, most servers that received the stop signal have stopped.
+const STOP_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// How long a removal that is under way already may take.
-const REMOVAL_WITHIN: Duration = Duration::from_secs(30);
+/// How long a removal that has already begun may take.
+const REMOVAL_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How a container is.
+/// The state of a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContainerState {
     /// `created`, `running`, `exited`, `restarting`, `paused`, `dead`.
@@ -39,19 +39,20 @@ pub struct ContainerState {
     pub running: bool,
     /// The exit code of its last run; 0 where it has not run yet.
     pub exit_code: i64,
-    /// Whether the kernel killed it for want of memory.
+    /// Whether the kernel killed it because memory ran out.
     pub out_of_memory: bool,
-    /// What the engine says of a start that failed; empty otherwise.
+    /// The engine's message about a start that failed; empty otherwise.
     pub error: String,
     /// When it was started last, as RFC 3339.
     pub started_at: String,
 }
 
 impl Engine {
-    /// Makes a container with its files in it, and gives its id. It is not started. Where its files cannot be put in,
-    /// it is removed again; after a kill in between, one in the state `created` may lack them.
+    /// Creates a container, copies its files into it and returns its id. The container is not started. If the files
+    /// cannot be copied, the container is removed again. If devenv is killed before the copy is complete, a container
+    /// in the state `created` may lack its files.
     pub async fn create_container(&self, spec: &ContainerSpec) -> Result<String, EngineError> {
-        let operation = format!("make the container {}", spec.name);
+        let operation = format!("create the container {}", spec.name);
         check(&operation, spec)?;
         let archive = match spec.files.as_slice() {
             [] => None,
@@ -71,7 +72,8 @@ impl Engine {
             && made.as_ref().is_err_and(EngineError::is_not_found)
             && let Some(image) = self.local_image(&spec.image).await?
         {
-            // It came through a mirror and has another name here; its content is what the digest says.
+            // The image came through a mirror, so the engine has it under another name. The digest guarantees the same
+            // content.
             made = self.work(&operation, self.docker.create_container(Some(options), body(spec, image.id))).await;
         }
         let id = made?.id;
@@ -80,7 +82,7 @@ impl Engine {
             let operation = format!("put files into the container {}", spec.name);
             let upload = self.docker.upload_to_container(&id, Some(options), body_full(archive.into()));
             if let Err(error) = self.work(operation, upload).await {
-                // The first fault is the one to tell of.
+                // Only the first fault is reported.
                 let _ = self.remove_container(&id).await;
                 return Err(error);
             }
@@ -88,27 +90,27 @@ impl Engine {
         Ok(id)
     }
 
-    /// Starts a container; one that runs already stays as it is.
+    /// Starts a container. A container that already runs stays as it is.
     pub async fn start(&self, id: &str) -> Result<(), EngineError> {
         self.work(format!("start the container {}", brief(id)), self.docker.start_container(id, None)).await
     }
 
-    /// Stops a container cleanly, and kills it after the grace, which is the container's own where none is given; one
-    /// that does not run, or is not there, is left.
+    /// Stops a container cleanly, and kills it after the grace period. Without `grace`, the container's own grace
+    /// period applies. A container that does not run or does not exist is left as it is.
     ///
-    /// A program that is the first of its container hears no signal before it has asked for it. So one that was started
-    /// only just now, and goes on, is told again.
+    /// The first process of a container ignores a signal until it has installed a handler for it. So a container that
+    /// was started only just now and still runs gets the signal again.
     pub async fn stop(&self, id: &str, grace: Option<Duration>) -> Result<(), EngineError> {
         let seconds = grace.map(|grace| i32::try_from(grace.as_secs()).unwrap_or(i32::MAX));
-        let most = grace.unwrap_or(LONGEST_GRACE).saturating_add(STOP_MARGIN);
+        let most = grace.unwrap_or(MAX_GRACE).saturating_add(STOP_MARGIN);
         let stop = || {
             let stopped = self.docker.stop_container(id, Some(StopContainerOptions { t: seconds, signal: None }));
             self.work_within(most, format!("stop the container {}", brief(id)), stopped)
         };
         let again = async {
-            tokio::time::sleep(HEARD_WITHIN).await;
+            tokio::time::sleep(STOP_AGAIN_AFTER).await;
             if self.is_young(id).await {
-                // What comes of it, the first one tells.
+                // The first request reports the result.
                 let _ = stop().await;
             }
             future::pending::<()>().await;
@@ -120,7 +122,7 @@ impl Engine {
         gone(stopped)
     }
 
-    /// Whether a container was started within the last seconds, by the engine's own clock and words.
+    /// Whether a container was started a few seconds ago, by the engine's own clock and status text.
     async fn is_young(&self, id: &str) -> bool {
         let filters = HashMap::from([("id".to_owned(), vec![id.to_owned()])]);
         let options = ListContainersOptions { filters: Some(filters), ..Default::default() };
@@ -129,14 +131,14 @@ impl Engine {
         listed.first().and_then(|container| container.status.as_deref()).is_some_and(is_of_seconds)
     }
 
-    /// Removes a container, killing it if it runs, with the anonymous volumes that were made for it. Named volumes
-    /// stay. One that is not there is as good as removed.
+    /// Removes a container with the anonymous volumes that were created for it, and kills the container if it runs.
+    /// Named volumes stay. A container that does not exist counts as removed.
     pub async fn remove_container(&self, id: &str) -> Result<(), EngineError> {
         let options = RemoveContainerOptions { v: true, force: true, link: false };
         let operation = format!("remove the container {}", brief(id));
         match self.work(&operation, self.docker.remove_container(id, Some(options))).await {
             Err(error) if error.kind == EngineFault::Conflict && error.message.contains("in progress") => {
-                tokio::time::timeout(REMOVAL_WITHIN, self.until_removed(id))
+                tokio::time::timeout(REMOVAL_TIMEOUT, self.until_removed(id))
                     .await
                     .unwrap_or_else(|_| Err(EngineError::new(operation, EngineFault::TimedOut, error.message)))
             }
@@ -144,9 +146,9 @@ impl Engine {
         }
     }
 
-    /// How a container is now.
+    /// The current state of a container.
     pub async fn container_state(&self, id: &str) -> Result<ContainerState, EngineError> {
-        let operation = format!("look at the container {}", brief(id));
+        let operation = format!("inspect the container {}", brief(id));
         let state = self.ask(operation, self.docker.inspect_container(id, None)).await?.state.unwrap_or_default();
         Ok(ContainerState {
             status: state.status.map(|status| status.to_string()).unwrap_or_default(),
@@ -158,8 +160,8 @@ impl Engine {
         })
     }
 
-    /// Waits until a container does not run, and gives its exit code. To be asked once it was started: one that never
-    /// ran does not run either.
+    /// Waits until a container does not run, and returns its exit code. Call this after the start: a container that has
+    /// never run does not run either.
     pub async fn wait_exit(&self, id: &str) -> Result<i64, EngineError> {
         let options = WaitContainerOptions { condition: "not-running".to_owned() };
         self.wait(id, options).await
@@ -173,8 +175,8 @@ impl Engine {
         let operation = format!("wait for the container {}", brief(id));
         let answers = self.docker.wait_container(id, Some(options));
         pin_mut!(answers);
-        // Some engines answer nothing at all before the container's end.
-        match self.watched(WITHOUT_END, answers.next()).await {
+        // Some engines send nothing at all before the container ends.
+        match self.watched(NO_TIMEOUT, answers.next()).await {
             Ok(Some(Ok(answer))) => Ok(answer.status_code),
             Ok(Some(Err(Error::DockerContainerWaitError { code, .. }))) => Ok(code),
             Ok(Some(Err(error))) => Err(EngineError::read(operation, &error)),
@@ -184,14 +186,15 @@ impl Engine {
     }
 }
 
-/// `Up Less than a second`, `Up 3 seconds`.
+/// Whether a status text means that the container has run for a few seconds: `Up Less than a second`, `Up 3 seconds`.
 fn is_of_seconds(status: &str) -> bool {
     let up = status.strip_prefix("Up ").unwrap_or_default();
     let number = up.split_once(" second").and_then(|(number, _)| number.parse::<u32>().ok());
     up.starts_with("Less than a second") || number.is_some_and(|seconds| seconds <= 5)
 }
 
-/// What an engine would refuse by repeating a variable, secret value included, is refused before it is sent.
+/// Refuses variables that no engine accepts before they are sent, because an engine's refusal would repeat the variable
+/// with its secret value.
 fn check(operation: &str, spec: &ContainerSpec) -> Result<(), EngineError> {
     for (name, value) in &spec.environment {
         let fault = if name.is_empty() || name.contains(['=', '\0']) {
@@ -213,7 +216,7 @@ fn body(spec: &ContainerSpec, image: String) -> ContainerCreateBody {
         typ: Some(MountType::VOLUME),
         ..Default::default()
     });
-    let mounts = mounts.chain(kept(&spec.beside));
+    let mounts = mounts.chain(pin_mounts(&spec.beside));
     let endpoint = EndpointSettings { aliases: Some(spec.aliases.clone()), ..Default::default() };
     ContainerCreateBody {
         image: Some(image),
@@ -238,8 +241,8 @@ fn body(spec: &ContainerSpec, image: String) -> ContainerCreateBody {
     }
 }
 
-/// Mounts that only mention volumes, so that no clean-up takes them for unused.
-pub(super) fn kept(volumes: &[String]) -> impl Iterator<Item = Mount> {
+/// Mounts that only pin volumes, so that no prune takes them as unused.
+pub(super) fn pin_mounts(volumes: &[String]) -> impl Iterator<Item = Mount> {
     volumes.iter().enumerate().map(|(number, volume)| Mount {
         target: Some(format!("/.devenv/{number}")),
         source: Some(volume.clone()),
@@ -312,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn what_runs_for_seconds_only_is_young() {
+    fn a_container_that_has_run_for_seconds_only_is_young() {
         for (status, young) in [
             ("Up Less than a second", true),
             ("Up 1 second", true),

@@ -1,7 +1,7 @@
 //! Docker's own configuration: the current context, and where a context's engine listens.
 //!
-//! The form is that of `docker/cli` (`cli/context/store`): `contexts/meta/*/meta.json`, with TLS files below the folder
-//! of the same name in `contexts/tls`.
+//! The format is that of `docker/cli` (`cli/context/store`): `contexts/meta/*/meta.json`, with TLS files below the
+//! folder of the same name in `contexts/tls`.
 
 use super::address::TlsFiles;
 use serde::Deserialize;
@@ -9,21 +9,21 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-/// What a context says of its engine.
+/// The engine that a context names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Context {
     /// The address; empty where the context leaves it to Docker's default.
     pub(super) host: String,
-    /// TLS files, where it has them.
+    /// The TLS files, if the context has them.
     pub(super) tls: Option<TlsFiles>,
 }
 
 /// Why a context cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ContextFault {
-    /// None has that name; these are there.
+    /// No context has that name. Holds the names of the existing contexts.
     Unknown(Vec<String>),
-    /// It has no engine of Docker's, but one of another orchestrator.
+    /// The context has no Docker engine, only an endpoint of another orchestrator.
     NoEngine,
 }
 
@@ -47,7 +47,7 @@ struct Endpoint {
     host: String,
 }
 
-/// The current context's name; none where it is the default one, or Docker has no readable configuration.
+/// The name of the current context. None if it is the default context, or if Docker has no readable configuration.
 pub(super) fn current(docker_config: &Path) -> Option<String> {
     let text = fs::read(docker_config.join("config.json")).ok()?;
     let config: Config = serde_json::from_slice(&text).ok()?;

@@ -1,4 +1,4 @@
-//! Logins for registries, from Docker's own configuration and the helpers that it names.
+//! Logins for registries, from Docker's own configuration and the credential helpers that it names.
 
 use crate::machine::{OnPath, Programs};
 use bollard::auth::DockerCredentials;
@@ -10,41 +10,41 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// A helper may ask a person to unlock a key ring; one that takes longer is left behind.
-const HELPER_WITHIN: Duration = Duration::from_secs(20);
+/// A helper may ask a person to unlock a key ring. devenv does not wait longer than this for a helper.
+const HELPER_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// What Docker's configuration says of a registry.
+/// The login that Docker's configuration has for a registry.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Login {
     /// The login, if there is one.
     pub(super) credentials: Option<DockerCredentials>,
-    /// Why there is none although one is configured; holds no secret.
+    /// Why there is no login although one is configured. Holds no secret.
     pub(super) fault: Option<String>,
 }
 
-/// Looks a registry's login up. A helper runs in a thread of its own, which is left behind when it hangs: the process
-/// can end all the same.
+/// Looks up the login for a registry. A helper runs in its own thread. If the helper hangs, the thread is abandoned,
+/// and the process can still end.
 pub(super) async fn login_for(docker_config: Option<&Path>, registry: &str) -> Login {
     let Some(folder) = docker_config else { return Login::default() };
     let (path, server) = (folder.join("config.json"), server_name(registry).to_owned());
     let (sender, receiver) = oneshot::channel();
     std::thread::spawn(move || {
-        // Nobody may be waiting any more.
+        // The receiver may have stopped waiting.
         let _ = sender.send(look_up(&path, &server));
     });
-    match tokio::time::timeout(HELPER_WITHIN, receiver).await {
+    match tokio::time::timeout(HELPER_TIMEOUT, receiver).await {
         Ok(Ok(login)) => login,
         _ => Login {
             credentials: None,
             fault: Some(format!(
                 "the credential helper for {registry} gave no answer within {} s",
-                HELPER_WITHIN.as_secs()
+                HELPER_TIMEOUT.as_secs()
             )),
         },
     }
 }
 
-/// The name under which Docker keeps a registry's login; Docker Hub's is a URL of old.
+/// The name under which Docker stores a registry's login. For Docker Hub, this is an old URL.
 fn server_name(registry: &str) -> &str {
     if registry == "docker.io" { "https://index.docker.io/v1/" } else { registry }
 }
@@ -58,7 +58,7 @@ fn look_up(path: &PathBuf, server: &str) -> Login {
     let here = Programs::seen_from(Path::new("."));
     for helper in helpers(&text, server) {
         if let OnPath::Checkout(_) = here.find(&helper) {
-            return without(format!("`{helper}` on PATH lies in the checkout, of which nothing is run"));
+            return without(format!("`{helper}` on PATH is in the checkout, and devenv runs no program of a checkout"));
         }
     }
     let found = match get_credential_from_reader(text.as_slice(), server) {
@@ -76,7 +76,7 @@ fn look_up(path: &PathBuf, server: &str) -> Login {
     Login { credentials: Some(credentials), fault: None }
 }
 
-/// The programs that the configuration names for a registry.
+/// The credential helpers that the configuration names for a registry.
 fn helpers(config: &[u8], server: &str) -> Vec<String> {
     #[derive(Default, Deserialize)]
     #[serde(default, rename_all = "camelCase")]
@@ -93,7 +93,7 @@ fn without(fault: String) -> Login {
     Login { credentials: None, fault: Some(fault) }
 }
 
-/// A helper's own words may hold what it keeps: only its name is told.
+/// A helper's output may contain its secrets, so the fault only names the helper.
 fn fault(path: &Path, error: CredentialRetrievalError) -> Login {
     match error {
         CredentialRetrievalError::NoCredentialConfigured | CredentialRetrievalError::ConfigNotFound => Login::default(),
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_helper_that_is_not_there_is_told_and_does_not_stop_the_pull() {
+    async fn a_missing_helper_is_reported_and_does_not_stop_the_pull() {
         let found = login(r#"{"credsStore":"of-devenv-tests-that-is-not-there"}"#, "docker.io").await;
         assert!(found.credentials.is_none());
         assert!(found.fault.unwrap().contains("could not be run"));
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_login_that_cannot_be_read_is_told_without_it() {
+    async fn an_unreadable_login_is_reported_without_its_secret() {
         let found = login(r#"{"auths":{"https://index.docker.io/v1/":{"auth":"%%secret%%"}}}"#, "docker.io").await;
         let fault = found.fault.unwrap();
         assert!(fault.contains("cannot be read") && !fault.contains("secret"), "{fault}");

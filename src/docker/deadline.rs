@@ -1,7 +1,7 @@
-//! How long the engine may take to answer: the one place that waits for it.
+//! The deadlines for the engine's answers, and the functions that wait for these answers.
 //!
-//! A question has one deadline. Work (a start, a pull, an archive) takes as long as it takes: while nothing comes of it,
-//! the engine is asked from time to time whether it still answers, so that one that hangs is told from one that is slow.
+//! A question has one deadline. Work (a start, a pull, an archive) may take longer. While work gives no result, the
+//! engine is pinged from time to time, to distinguish an engine that hangs from an engine that is slow.
 
 use super::{Engine, EngineError};
 use bollard::errors::Error;
@@ -10,35 +10,35 @@ use std::future::Future;
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
-/// An engine that leaves a question without an answer for so long hangs.
-pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// An engine that does not answer a question within this time hangs.
+pub(super) const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// For work that ends when something else does: a container, a log that is followed.
-pub(super) const WITHOUT_END: Duration = Duration::from_hours(24 * 365);
+/// For work whose end depends on something else: a container, or a log that is followed.
+pub(super) const NO_TIMEOUT: Duration = Duration::from_hours(24 * 365);
 
 /// How long to wait for the engine.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadlines {
     /// For the complete answer to a question.
     pub(super) answer: Duration,
-    /// Within work of which nothing comes: until the engine is asked whether it still answers.
+    /// How long work may give no result until the engine is pinged.
     pub(super) check: Duration,
-    /// For work that sets no deadline of its own, with an engine that still answers.
+    /// For work without a deadline of its own, as long as the engine answers pings.
     pub(super) work: Duration,
 }
 
 impl Default for Deadlines {
     fn default() -> Self {
-        Self { answer: ANSWER_WITHIN, check: Duration::from_secs(3), work: Duration::from_mins(2) }
+        Self { answer: ANSWER_TIMEOUT, check: Duration::from_secs(3), work: Duration::from_mins(2) }
     }
 }
 
 /// Why there was no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoAnswer {
-    /// The engine hangs: it was silent for so long.
+    /// The engine hangs: it did not answer within this time.
     Silent(Duration),
-    /// The engine answers, and has not done its work within that.
+    /// The engine answers pings, but did not finish its work within this time.
     Slow(Duration),
 }
 
@@ -55,9 +55,9 @@ fn words(time: Duration) -> String {
     if time.subsec_millis() == 0 { format!("{} s", time.as_secs()) } else { format!("{} ms", time.as_millis()) }
 }
 
-// Calls of bollard are large: each lies in a box of its own, not in the future of everyone who waits for it.
+// The futures of bollard's calls are large. Each is boxed, so that it does not enlarge the future of every caller.
 impl Engine {
-    /// Asks a question: the answer is complete within [`Deadlines::answer`], or it is an error.
+    /// Asks a question. An answer that is not complete within [`Deadlines::answer`] is an error.
     pub(super) fn ask<T>(
         &self,
         operation: impl Into<String>,
@@ -72,7 +72,7 @@ impl Engine {
         }
     }
 
-    /// Has the engine do something that may take its time.
+    /// Lets the engine do work, which may take up to [`Deadlines::work`].
     pub(super) fn work<T>(
         &self,
         operation: impl Into<String>,
@@ -81,14 +81,14 @@ impl Engine {
         self.work_within(self.deadlines.work, operation, call)
     }
 
-    /// The same, with a deadline of its own.
+    /// Lets the engine do work, which may take up to `limit`.
     pub(super) fn work_within<T>(
         &self,
-        most: Duration,
+        limit: Duration,
         operation: impl Into<String>,
         call: impl Future<Output = Result<T, Error>>,
     ) -> impl Future<Output = Result<T, EngineError>> {
-        let (watched, operation) = (self.watched(most, call), operation.into());
+        let (watched, operation) = (self.watched(limit, call), operation.into());
         async move {
             match watched.await {
                 Ok(done) => done.map_err(|error| EngineError::read(operation, &error)),
@@ -97,23 +97,23 @@ impl Engine {
         }
     }
 
-    /// The next piece of a long answer, at most `most` after the one before.
+    /// The next piece of a long answer. It must arrive at most `limit` after the piece before it.
     pub(super) async fn next_piece<T>(
         &self,
-        most: Duration,
+        limit: Duration,
         operation: &str,
         pieces: &mut (impl Stream<Item = Result<T, Error>> + Unpin),
     ) -> Option<Result<T, EngineError>> {
-        match self.watched(most, pieces.next()).await {
+        match self.watched(limit, pieces.next()).await {
             Ok(piece) => piece.map(|piece| piece.map_err(|error| EngineError::read(operation, &error))),
             Err(why) => Some(Err(EngineError::unanswered(operation, why))),
         }
     }
 
-    /// Waits for what the engine does, for as long as the engine answers meanwhile, and at most so long.
+    /// Waits for work of the engine as long as the engine answers pings, and at most for `limit`.
     pub(super) fn watched<T>(
         &self,
-        most: Duration,
+        limit: Duration,
         call: impl Future<Output = T>,
     ) -> impl Future<Output = Result<T, NoAnswer>> {
         let call = Box::pin(call);
@@ -121,20 +121,20 @@ impl Engine {
             tokio::select! {
                 biased;
                 done = call => Ok(done),
-                why = self.until_hopeless(most) => Err(why),
+                why = self.until_hopeless(limit) => Err(why),
             }
         }
     }
 
-    /// Ends when the engine does not answer, or after so long.
-    async fn until_hopeless(&self, most: Duration) -> NoAnswer {
+    /// Ends when the engine does not answer a ping, or after `limit`.
+    async fn until_hopeless(&self, limit: Duration) -> NoAnswer {
         let Deadlines { answer, check, .. } = self.deadlines;
-        let until = Instant::now() + most;
+        let until = Instant::now() + limit;
         loop {
             let next = Instant::now() + check;
             tokio::time::sleep_until(next.min(until)).await;
             if next >= until {
-                return NoAnswer::Slow(most);
+                return NoAnswer::Slow(limit);
             }
             let ping = Box::pin(self.docker.ping());
             if timeout(answer.saturating_sub(check), ping).await.is_err() {
@@ -147,7 +147,7 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use crate::docker::fake_engine::{Answer, FakeEngine};
-    use crate::docker::{Engine, EngineError, EngineFault, Surroundings, connect};
+    use crate::docker::{DockerEnv, Engine, EngineError, EngineFault, connect};
     use crate::model::{Exit, ImageRef};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -162,11 +162,11 @@ mod tests {
     };
 
     async fn connected(fake: &FakeEngine, deadlines: Deadlines) -> Engine {
-        let engine = connect(Some(&fake.host()), &Surroundings::default()).await.unwrap();
+        let engine = connect(Some(&fake.host()), &DockerEnv::default()).await.unwrap();
         Engine { deadlines, ..engine }
     }
 
-    /// An engine that answers so once it was pinged for the first time.
+    /// An engine that gives this answer to every request after the first ping.
     fn after_the_first_ping(answer: Answer) -> FakeEngine {
         let asked = AtomicUsize::new(0);
         FakeEngine::start(move |_| match asked.fetch_add(1, Ordering::SeqCst) {
@@ -181,10 +181,10 @@ mod tests {
         let operation = error.operation.clone();
         let failure = error.into_failure();
         assert_eq!(failure.exit, Exit::Engine);
-        let told = &failure.diagnostics[0];
-        assert_eq!(told.message, format!("the engine gave no answer when it was to {operation}"));
-        assert!(told.help.iter().any(|help| help.contains("devenv doctor")), "{told:?}");
-        assert!(told.help.iter().any(|help| help.contains("restart")), "{told:?}");
+        let diagnostic = &failure.diagnostics[0];
+        assert_eq!(diagnostic.message, format!("the engine gave no answer when it was to {operation}"));
+        assert!(diagnostic.help.iter().any(|help| help.contains("devenv doctor")), "{diagnostic:?}");
+        assert!(diagnostic.help.iter().any(|help| help.contains("restart")), "{diagnostic:?}");
     }
 
     #[tokio::test]
@@ -198,7 +198,7 @@ mod tests {
             assert_it_hangs(engine.container_state("db").await.unwrap_err());
             assert_it_hangs(engine.facts().await.unwrap_err());
             assert_it_hangs(engine.log_tail("db", 5).await.unwrap_err());
-            // What came of these is an answer.
+            // These calls need only the beginning of an answer.
             if !has_begun {
                 assert_it_hangs(engine.wait_exit("db").await.unwrap_err());
                 assert_it_hangs(engine.start("db").await.unwrap_err());

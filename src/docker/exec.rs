@@ -1,4 +1,4 @@
-//! Runs a command in a running container, with its streams joined to ours.
+//! Runs a command in a running container and connects its streams.
 
 use super::fault::brief;
 use super::{Engine, EngineError, EngineFault};
@@ -12,38 +12,39 @@ use std::io::{ErrorKind, Write};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 
-/// The exit code of a command whose reader went away, as shells have it.
+/// The exit code of a command whose output has no reader any more, as shells report it.
 const READER_WENT_AWAY: i64 = 128 + 13;
 
-/// How often, and after how long a wait, the engine is asked again for what it does not know yet.
-const ASK_AGAIN: (u32, Duration) = (100, Duration::from_millis(10));
+/// How many times the engine is asked again for an answer that it does not have yet, and the pause between these
+/// requests.
+const RETRIES: (u32, Duration) = (100, Duration::from_millis(10));
 
 /// A command for a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExecRequest {
     /// Program and arguments.
     pub command: Vec<String>,
-    /// Variables besides the container's own; values may be secret.
+    /// Variables in addition to the container's own. Values may be secret.
     pub environment: Vec<(String, Secret)>,
-    /// Whether it gets a terminal.
+    /// Whether the command gets a terminal.
     pub tty: bool,
 }
 
-/// What a command's streams are joined to.
+/// The ends to which a command's streams are connected.
 #[derive(Debug)]
 pub struct Streams<I, O, E, S> {
-    /// Bytes for its standard input; the end closes it.
+    /// Bytes for its standard input. The end of this stream closes the standard input.
     pub input: I,
-    /// Takes its standard output, or all that its terminal shows.
+    /// Receives its standard output, or everything that its terminal shows.
     pub output: O,
-    /// Takes its standard error; nothing where it has a terminal.
+    /// Receives its standard error. Receives nothing if the command has a terminal.
     pub error: E,
     /// The terminal's size in columns and rows, each time it changes.
     pub sizes: S,
 }
 
 impl Engine {
-    /// Runs a command to its end and gives its exit code.
+    /// Runs a command until it ends and returns its exit code.
     pub async fn exec<I, O, E, S>(
         &self,
         container: &str,
@@ -71,20 +72,20 @@ impl Engine {
         let start = StartExecOptions { detach: false, tty: request.tty, output_capacity: None };
         let started = self.work(&operation, self.docker.start_exec(&id, Some(start))).await?;
         let StartExecResults::Attached { output, mut input } = started else {
-            return Err(EngineError::new(operation, EngineFault::Other, "it was not attached"));
+            return Err(EngineError::new(operation, EngineFault::Other, "the engine did not attach its streams"));
         };
         let Streams { input: bytes, output: mut out, error: mut err, sizes } = streams;
 
         let feed = async {
             pin_mut!(bytes);
             while let Some(bytes) = bytes.next().await {
-                // A command that reads no more is no fault; its end comes on the other side.
+                // A command that stops reading is no fault. The output stream shows when the command ends.
                 if input.write_all(&bytes).await.is_err() || input.flush().await.is_err() {
                     break;
                 }
             }
-            // Without a terminal the end of the input is told by closing it. With one a key tells it (Ctrl-D), and an
-            // engine takes the closing for the end of the whole session.
+            // Without a terminal, closing the input signals its end. With a terminal, a key signals it (Ctrl-D), and an
+            // engine would treat a closed input as the end of the whole session.
             if !request.tty {
                 let _ = input.shutdown().await;
             }
@@ -126,9 +127,9 @@ impl Engine {
         }
     }
 
-    /// The streams can end a moment before the engine knows the exit code.
+    /// The exit code. The streams can end a moment before the engine knows the exit code.
     async fn exit_code(&self, operation: &str, id: &str) -> Result<i64, EngineError> {
-        let (times, wait) = ASK_AGAIN;
+        let (times, wait) = RETRIES;
         for _ in 0..times {
             let state = self.ask(operation, self.docker.inspect_exec(id)).await?;
             if let (Some(false), Some(code)) = (state.running, state.exit_code) {
@@ -139,9 +140,9 @@ impl Engine {
         Err(EngineError::new(operation, EngineFault::TimedOut, "its streams ended, and it still runs"))
     }
 
-    /// A terminal can be resized only once its command runs, a moment after it was started.
+    /// Resizes the terminal. This works only once the command runs, a moment after its start.
     async fn resize(&self, id: &str, width: u16, height: u16) {
-        let (times, wait) = ASK_AGAIN;
+        let (times, wait) = RETRIES;
         for _ in 0..times.min(10) {
             let resized = self.docker.resize_exec(id, ResizeExecOptions { width, height });
             if self.ask("resize a terminal", resized).await.is_ok() {

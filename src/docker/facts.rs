@@ -1,18 +1,18 @@
-//! What the engine is, for `devenv doctor`.
+//! Facts about the engine, for `devenv doctor`.
 
-use super::greeting::{platform, shown};
+use super::api_version::{platform, shown};
 use super::{Engine, EngineError};
 
-/// An engine's facts, as it tells them itself.
+/// Facts that an engine reports about itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EngineFacts {
     /// `Docker Engine`, `Podman`.
     pub product: String,
     /// Its release: `20.10.24+dfsg1`.
     pub version: String,
-    /// The newest interface that it speaks: `1.41`.
+    /// The newest API version that it supports: `1.41`.
     pub newest_api: String,
-    /// The interface that is spoken with it.
+    /// The API version that devenv uses with it.
     pub agreed_api: String,
     /// Where containers run: `linux/amd64`.
     pub platform: String,
@@ -22,9 +22,10 @@ pub struct EngineFacts {
     pub kernel: String,
     /// `overlay2`, `btrfs`, `overlayfs` (containerd).
     pub storage_driver: String,
-    /// The folder with images and volumes, on the engine's own file system (in a virtual machine, not here).
+    /// The folder with images and volumes, on the engine's own file system. With a virtual machine, this is not a
+    /// folder of this machine.
     pub root_folder: String,
-    /// Whether it runs without root, in a user's own name space.
+    /// Whether it runs without root, in a user namespace.
     pub rootless: bool,
     /// Processors that it may use.
     pub processors: u64,
@@ -33,7 +34,8 @@ pub struct EngineFacts {
 }
 
 impl EngineFacts {
-    /// Whether a clean-up of volumes takes named ones too, where no container mentions them: Docker before 23, and Podman.
+    /// Whether a prune of volumes also takes named volumes that no container mentions. Docker before 23 and Podman do
+    /// so.
     pub fn prunes_named_volumes(&self) -> bool {
         let major = self.version.split('.').next().and_then(|major| major.parse::<u32>().ok());
         self.product == "Podman" || major.is_none_or(|major| major < 23)
@@ -41,39 +43,39 @@ impl EngineFacts {
 }
 
 impl Engine {
-    /// Whether something may stand in for Docker Hub that is not ours to know: the engine's own `registry-mirrors`, what
-    /// Podman reads from its files, or anything where the engine does not tell.
+    /// Whether the engine may use a mirror of Docker Hub that devenv does not know: the engine's own
+    /// `registry-mirrors`, or Podman's configuration files. True if the engine gives no answer.
     pub async fn has_mirrors(&self) -> bool {
         if self.is_podman() {
             return true;
         }
-        match self.ask("tell its mirrors", self.docker.info()).await {
-            Ok(told) => {
-                told.registry_config.and_then(|config| config.mirrors).is_some_and(|mirrors| !mirrors.is_empty())
+        match self.ask("list its registry mirrors", self.docker.info()).await {
+            Ok(info) => {
+                info.registry_config.and_then(|config| config.mirrors).is_some_and(|mirrors| !mirrors.is_empty())
             }
             Err(_) => true,
         }
     }
 
-    /// Asks the engine what it is.
+    /// Asks the engine for its facts.
     pub async fn facts(&self) -> Result<EngineFacts, EngineError> {
-        let operation = "tell what it is";
+        let operation = "describe itself";
         let info = self.ask(operation, self.docker.info());
-        let (told, version) = futures_util::try_join!(info, self.ask(operation, self.docker.version()))?;
-        let security = told.security_options.unwrap_or_default();
+        let (info, version) = futures_util::try_join!(info, self.ask(operation, self.docker.version()))?;
+        let security = info.security_options.unwrap_or_default();
         Ok(EngineFacts {
-            product: self.greeting.product.clone(),
-            version: self.greeting.version.clone(),
-            newest_api: shown(self.greeting.newest_api),
+            product: self.engine_version.product.clone(),
+            version: self.engine_version.version.clone(),
+            newest_api: shown(self.engine_version.newest_api),
             agreed_api: shown(self.agreed_api),
             platform: platform(&version),
-            operating_system: told.operating_system.unwrap_or_default(),
-            kernel: told.kernel_version.unwrap_or_default(),
-            storage_driver: told.driver.unwrap_or_default(),
-            root_folder: told.docker_root_dir.unwrap_or_default(),
+            operating_system: info.operating_system.unwrap_or_default(),
+            kernel: info.kernel_version.unwrap_or_default(),
+            storage_driver: info.driver.unwrap_or_default(),
+            root_folder: info.docker_root_dir.unwrap_or_default(),
             rootless: security.iter().any(|option| option.contains("name=rootless")),
-            processors: told.ncpu.and_then(|count| count.try_into().ok()).unwrap_or_default(),
-            memory: told.mem_total.and_then(|bytes| bytes.try_into().ok()).unwrap_or_default(),
+            processors: info.ncpu.and_then(|count| count.try_into().ok()).unwrap_or_default(),
+            memory: info.mem_total.and_then(|bytes| bytes.try_into().ok()).unwrap_or_default(),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! An engine for tests: speaks just enough HTTP over a Unix socket to show faults that a real one cannot.
+//! An engine for tests. It speaks just enough HTTP over a Unix socket to show faults that a real engine cannot show.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -9,7 +9,7 @@ use std::{fs, thread};
 /// The answer of an engine 20.10 to `/version`.
 pub(crate) const VERSION: &str = r#"{"Components":[{"Name":"Engine","Version":"20.10.24"}],"Version":"20.10.24","ApiVersion":"1.41","MinAPIVersion":"1.12","Os":"linux","Arch":"amd64"}"#;
 
-/// One request as it came in.
+/// One received request.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     /// Path and query.
@@ -18,20 +18,20 @@ pub(crate) struct Request {
     pub(crate) headers: Vec<String>,
 }
 
-/// What the engine does with a request.
+/// The engine's reaction to a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
-    /// Answers whole.
+    /// Sends a complete answer.
     Whole(u16, String),
-    /// Sends the head and this much of the body, then goes away.
+    /// Sends the head and this part of the body, then closes the connection.
     CutShort(String),
-    /// Answers a ping, with the newest interface that it speaks.
+    /// Answers a ping, with the newest API version that it supports.
     Ping(&'static str),
-    /// Goes away without a word.
+    /// Closes the connection without an answer.
     Hangup,
-    /// Keeps the connection, and says nothing.
+    /// Keeps the connection open and sends nothing.
     Silence,
-    /// Sends the head and this much of the body, keeps the connection, and says nothing more.
+    /// Sends the head and this part of the body, keeps the connection open, and sends nothing more.
     Unfinished(String),
 }
 
@@ -45,7 +45,7 @@ impl Answer {
     }
 }
 
-/// It serves until it is dropped.
+/// A fake engine. It serves until it is dropped.
 pub(crate) struct FakeEngine {
     socket: PathBuf,
     requests: Arc<Mutex<Vec<Request>>>,
@@ -74,7 +74,7 @@ impl FakeEngine {
                     let answer = answer(&request);
                     send(&stream, &answer);
                     if matches!(answer, Answer::Silence | Answer::Unfinished(_)) {
-                        // Until the other side has had enough.
+                        // Waits until the client closes the connection.
                         let _ = (&stream).read(&mut [0]);
                     }
                 });
@@ -94,7 +94,7 @@ impl FakeEngine {
 
 impl Drop for FakeEngine {
     fn drop(&mut self) {
-        // The thread keeps its listener for as long as the tests run; without its path nobody finds it.
+        // The thread keeps the listener as long as the tests run. Without the socket's path, no client finds it.
         if self.folder.is_none() {
             let _ = fs::remove_file(&self.socket);
         }

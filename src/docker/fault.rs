@@ -1,4 +1,4 @@
-//! What can go wrong between us and the engine: every fault names the operation and holds what the engine said.
+//! Faults of operations on the engine. Every fault names the operation and holds the engine's message.
 
 use super::deadline::NoAnswer;
 use crate::model::{Diagnostic, Exit, Failure};
@@ -10,26 +10,26 @@ use std::io;
 /// An operation that the engine did not carry out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineError {
-    /// What was to be done, to follow `could not`: `start the container shop-db`.
+    /// The operation, as words that follow `could not`: `start the container shop-db`.
     pub operation: String,
-    /// What sort of fault it is, as far as it decides what to do next.
+    /// The kind of fault, as far as it decides what to do next.
     pub kind: EngineFault,
-    /// The engine's own words. They hold no variable and no file's content: the engine never repeats those.
+    /// The engine's own message. It contains no variable and no file content: the engine never repeats those.
     pub message: String,
-    /// What else belongs to it.
+    /// Further notes about the fault.
     pub notes: Vec<String>,
 }
 
-/// What to make of an operation that failed.
+/// The kinds of faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EngineFault {
     /// No such container, image, network or volume.
     NotFound,
-    /// The name is taken, or the thing is in use.
+    /// The name is taken, or the resource is in use.
     Conflict,
     /// Another program has the port that was to be published.
     PortTaken,
-    /// The engine is not there any more.
+    /// The connection to the engine failed: the engine went away.
     Gone,
     /// The engine's disk is full.
     NoSpace,
@@ -37,19 +37,19 @@ pub enum EngineFault {
     NoAddresses,
     /// No answer in time.
     TimedOut,
-    /// The engine's system does not let us.
+    /// The operating system denies this user access to the engine.
     Denied,
-    /// Anything else; the message tells.
+    /// Any other fault. The message describes it.
     Other,
 }
 
 impl EngineError {
-    /// A fault that we see ourselves, without asking the engine.
+    /// A fault that devenv finds itself, not the engine.
     pub(super) fn new(operation: impl Into<String>, kind: EngineFault, message: impl Into<String>) -> Self {
         Self { operation: operation.into(), kind, message: message.into(), notes: Vec::new() }
     }
 
-    /// Reads bollard's error.
+    /// Classifies an error of bollard.
     pub(super) fn read(operation: impl Into<String>, error: &Error) -> Self {
         let (kind, message) = match error {
             Error::DockerResponseServerError { status_code, message } => {
@@ -71,28 +71,30 @@ impl EngineError {
         Self::new(operation, EngineFault::TimedOut, why.text())
     }
 
-    /// Whether it says that the thing is not there.
+    /// Whether the resource does not exist.
     pub fn is_not_found(&self) -> bool {
         self.kind == EngineFault::NotFound
     }
 
-    /// The fault as a message, where the caller has no better one.
+    /// The fault as a failure with a message, for callers that have no better message.
     pub fn into_failure(self) -> Failure {
         let Self { operation, kind, message, notes } = self;
         let (exit, code, help) = match kind {
             EngineFault::Gone => (
                 Exit::Engine,
                 "engine-gone",
-                "look whether Docker still runs (`docker info`), then run the command again: it goes on where this one stopped",
+                "check whether Docker still runs (`docker info`), then run the command again: it goes on where this one stopped",
             ),
             EngineFault::TimedOut => (
                 Exit::Engine,
                 "engine-silent",
                 "`devenv doctor` asks it again; once it answers, run the command again: it goes on where this one stopped",
             ),
-            EngineFault::Denied => {
-                (Exit::Engine, "engine-denied", "let this user talk to the engine: `devenv doctor` says which one")
-            }
+            EngineFault::Denied => (
+                Exit::Engine,
+                "engine-denied",
+                "give this user access to the engine: `devenv doctor` says which engine",
+            ),
             EngineFault::NoSpace => (
                 Exit::Failed,
                 "engine-disk-full",
@@ -101,7 +103,7 @@ impl EngineError {
             EngineFault::NoAddresses => (
                 Exit::Failed,
                 "engine-addresses",
-                "`devenv gc` removes what runs that were killed left, `devenv down` in a project frees its network, and \
+                "`devenv gc` removes the leftovers of killed runs, `devenv down` in a project frees its network, and \
                  `docker network prune` removes every network that no container uses",
             ),
             EngineFault::PortTaken => {
@@ -168,18 +170,18 @@ fn by_status(status: u16, message: &str) -> EngineFault {
     })
 }
 
-/// Docker's words, and Podman's, which has no status of its own for them.
+/// Parts of the messages of Docker and Podman about conflicts. Podman has no status code of its own for conflicts.
 const CONFLICTS: &[&str] =
     &["volume is in use", "volume is being used", "has active endpoints", "is already in use by", "is being used"];
 
-/// Of Docker until 26, of Docker since, and of Podman.
+/// Parts of the messages of Docker up to 26, of later Docker releases, and of Podman.
 const NO_ADDRESSES: &[&str] = &[
     "could not find an available, non-overlapping ipv4 address pool",
     "all predefined address pools have been fully subnetted",
     "could not find free subnet",
 ];
 
-/// An engine's id as people know it: its first twelve digits. Names stay as they are.
+/// The short form of an engine's id that people know: its first twelve digits. Names stay as they are.
 pub(super) fn brief(id: &str) -> &str {
     match id.get(..12) {
         Some(short) if id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) => short,
@@ -187,7 +189,7 @@ pub(super) fn brief(id: &str) -> &str {
     }
 }
 
-/// Faults that engines report with status 500, or within a stream, and tell by words only.
+/// Recognises faults that engines report with status 500 or within a stream, so that only the message identifies them.
 fn by_message(message: &str) -> Option<EngineFault> {
     let words = message.to_ascii_lowercase();
     let says = |part: &str| words.contains(part);
@@ -206,7 +208,7 @@ fn by_message(message: &str) -> Option<EngineFault> {
 
 /// The first input/output error among an error's causes.
 pub(super) fn io_kind(error: &Error) -> Option<io::ErrorKind> {
-    // This variant passes for its cause, and is none itself.
+    // This variant reports the source of its I/O error as its own source, so the loop would skip the I/O error.
     if let Error::IOError { err } = error {
         return Some(err.kind());
     }
@@ -220,7 +222,7 @@ pub(super) fn io_kind(error: &Error) -> Option<io::ErrorKind> {
     None
 }
 
-/// The last of an error's causes in words: the outer ones only say that there is one.
+/// The message of an error's innermost cause. The outer messages only say that there is a cause.
 pub(super) fn innermost(error: &Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,12 +1,12 @@
-//! Files for a container, as the tar archive that engines take.
+//! Files for a container, as the tar archive that engines accept.
 
 use crate::model::File;
 use std::io;
 
 /// One archive of all files, by absolute path.
 ///
-/// It has no entries for folders: an engine makes those that lack (root's, mode 0755) and leaves the others as they
-/// are, whereas an entry would change the mode of a folder that the image has, `/tmp` included.
+/// The archive has no entries for folders: an engine creates missing folders (owner root, mode 0755) and leaves the
+/// others as they are. An entry would change the mode of a folder that the image has, `/tmp` included.
 pub(super) fn archive(files: &[File]) -> io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
     for file in files {
@@ -17,7 +17,7 @@ pub(super) fn archive(files: &[File]) -> io::Result<Vec<u8>> {
         header.set_mode(file.mode);
         header.set_uid(0);
         header.set_gid(0);
-        // A time of long ago, so that the same files make the same archive.
+        // A fixed time in the past, so that the same files give the same archive.
         header.set_mtime(0);
         archive.append_data(&mut header, file.path.trim_start_matches('/'), bytes.as_slice())?;
     }

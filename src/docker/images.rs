@@ -1,4 +1,4 @@
-//! Images that are on the engine already.
+//! Images that the engine already has.
 
 use super::{Engine, EngineError, archive};
 use crate::model::{ImageRef, LocalImage, platform_name, releases};
@@ -7,14 +7,14 @@ use bollard::query_parameters::{ListImagesOptions, RemoveImageOptions, TagImageO
 use std::sync::PoisonError;
 
 impl Engine {
-    /// The image behind a reference, if the engine has it. One with a digest is the same image under any name, so a
-    /// copy that came through a mirror counts.
+    /// The image that a reference names, if the engine has it. A digest identifies an image under any name, so a copy
+    /// that came through a mirror counts.
     pub async fn local_image(&self, image: &ImageRef) -> Result<Option<LocalImage>, EngineError> {
         if let Some(found) = self.inspect(&self.name_here(image)).await? {
             return Ok(Some(found));
         }
         let Some(digest) = &image.digest else { return Ok(None) };
-        // An image that was made on an engine, or came as an archive, has no digest but its own id.
+        // An image that was built on an engine or loaded from an archive has no digest except its own id.
         let found = match self.inspect(digest).await? {
             Some(found) => Some(found),
             None => match self.name_of_digest(digest).await? {
@@ -29,28 +29,29 @@ impl Engine {
         Ok(found)
     }
 
-    /// The name under which the engine has an image: its id, where it was found to have it under another than its own.
+    /// The name under which the engine has an image. This is the image's id if an earlier look-up found the image under
+    /// another name.
     pub(super) fn name_here(&self, image: &ImageRef) -> String {
         let name = engine_name(image);
         let elsewhere = self.known_by_id.lock().unwrap_or_else(PoisonError::into_inner);
         elsewhere.get(&name).cloned().unwrap_or(name)
     }
 
-    /// Gives an image a further name.
+    /// Gives an image another name.
     pub async fn tag(&self, source: &str, target: &ImageRef) -> Result<(), EngineError> {
         let options = TagImageOptions { repo: Some(target.name()), tag: Some(tag_of(target).to_owned()) };
-        self.work(format!("name the image {source} {target}"), self.docker.tag_image(source, Some(options))).await
+        self.work(format!("name the image {source} as {target}"), self.docker.tag_image(source, Some(options))).await
     }
 
-    /// Takes a name from an image; the image itself goes with its last name.
+    /// Removes a name of an image. The engine removes the image itself with its last name.
     pub async fn untag(&self, name: &str) -> Result<(), EngineError> {
         let options = RemoveImageOptions { force: false, noprune: true, ..Default::default() };
-        let operation = format!("take the name {name} from its image");
+        let operation = format!("remove the name {name} of its image");
         self.work(operation, self.docker.remove_image(name, Some(options), None)).await.map(drop)
     }
 
     pub(super) async fn inspect(&self, name: &str) -> Result<Option<LocalImage>, EngineError> {
-        match self.ask(format!("look at the image {name}"), self.docker.inspect_image(name)).await {
+        match self.ask(format!("inspect the image {name}"), self.docker.inspect_image(name)).await {
             Ok(found) => Ok(Some(read(found))),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
@@ -60,7 +61,7 @@ impl Engine {
     async fn name_of_digest(&self, digest: &str) -> Result<Option<String>, EngineError> {
         let options = ListImagesOptions { digests: true, ..Default::default() };
         let listed = self.ask("list the images", self.docker.list_images(Some(options))).await?;
-        // One that came in a bundle has it in a name of ours.
+        // An image from a bundle has the digest in a name that devenv gave it.
         let mut tags = listed.iter().flat_map(|image| &image.repo_tags);
         if let Some(found) = tags.find(|tag| archive::digest_in_name(tag).is_some_and(|name| name.ends_with(digest))) {
             return Ok(Some(found.clone()));
@@ -70,7 +71,8 @@ impl Engine {
     }
 }
 
-/// The name under which an engine looks an image up: by its digest where it has one, since no engine keeps both.
+/// The name under which an engine looks up an image: by its digest if it has one, because no engine keeps both tag and
+/// digest.
 pub(super) fn engine_name(image: &ImageRef) -> String {
     match &image.digest {
         Some(digest) => format!("{}@{digest}", image.name()),
@@ -78,7 +80,7 @@ pub(super) fn engine_name(image: &ImageRef) -> String {
     }
 }
 
-/// The tag; without one engines mean `latest`.
+/// The tag. An engine uses `latest` if there is none.
 pub(super) fn tag_of(image: &ImageRef) -> &str {
     image.tag.as_deref().unwrap_or("latest")
 }

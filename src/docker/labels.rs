@@ -1,7 +1,7 @@
-//! What something of ours is, as the engine keeps it: labels. No other module reads or writes them.
+//! Labels record on the engine what each resource of devenv is. No other module reads or writes labels.
 //!
-//! What is read is what was written, also by earlier releases: a label keeps its name and its meaning. Where the meaning has
-//! to change, [`SCHEMA`] grows, and what an older release wrote is still read.
+//! This release also reads the labels of earlier releases: a label keeps its name and its meaning. If the meaning has
+//! to change, [`SCHEMA`] grows, and labels of older releases are still read.
 
 use crate::model::{
     BaseKey, Belonging, ContainerRole, Data, Entry, Head, Lease, Owner, Parent, Record, Says, ServiceContainer,
@@ -17,11 +17,11 @@ pub(super) type Labels = HashMap<String, String>;
 
 /// The names of the labels.
 pub mod label {
-    /// Which meaning the others have.
+    /// The schema, which decides the meaning of the other labels.
     pub const SCHEMA: &str = "dev.devenv.schema";
     /// The environment's identity (`shop-3f9a12bc`).
     pub const ENVIRONMENT: &str = "dev.devenv.environment";
-    /// The project's root folder on this machine. Whatever has it is ours.
+    /// The project's root folder on this machine. Every resource with this label belongs to devenv.
     pub const ROOT: &str = "dev.devenv.root";
     /// The service's name.
     pub const SERVICE: &str = "dev.devenv.service";
@@ -31,42 +31,45 @@ pub mod label {
     pub const VERSION: &str = "dev.devenv.version";
     /// A keyed hash of everything that decides a container's configuration.
     pub const CONFIG: &str = "dev.devenv.config";
-    /// What the container's service was declared as, sealed with the machine's key.
+    /// The declaration of the container's service, sealed with the machine's key.
     pub const DECLARED: &str = "dev.devenv.declared";
-    /// The published port on loopback, on volumes too, so that it survives `down`.
+    /// The published port on loopback. Volumes have this label too, so that the port survives `down`.
     pub const PORT: &str = "dev.devenv.port";
-    /// On a service's volume, where it is not 1: the sequence number of the head that it was made for.
+    /// On a service's volume: the sequence number of the head that named it first, if that is not 1.
     pub const GENERATION: &str = "dev.devenv.generation";
-    /// On everything of `devenv run --ephemeral`.
+    /// On every resource of `devenv run --ephemeral`.
     pub const EPHEMERAL: &str = "dev.devenv.ephemeral";
-    /// On the same: who it belongs to, as a CI system tells, else the user.
+    /// On the same resources: the owner, as a CI system names it, else the user.
     pub const OWNER: &str = "dev.devenv.owner";
-    /// On the same: the CI job, else the process.
+    /// On the same resources: the CI job, else the process.
     pub const JOB: &str = "dev.devenv.job";
-    /// On the same: when anybody may remove it, seconds since 1970.
+    /// On the same resources: when any user may remove them, in seconds since 1970.
     pub const EXPIRES: &str = "dev.devenv.expires";
-    /// On a base, its record and the containers that make it: the base's name. They belong to no environment.
+    /// On a base, its record and the containers that build it: the base's name. These resources belong to no
+    /// environment.
     pub const BASE: &str = "dev.devenv.base";
-    /// On a base and on records: what others may see of the key of the machine's user who made it.
+    /// On a base and on records: the public id of the key of the machine's user who created them.
     pub const MACHINE: &str = "dev.devenv.machine";
-    /// On a volume that began with others: the layers, the nearest first (`volume`, `volume/upper`).
+    /// On a volume that is layered on others: the layers, the nearest first (`volume`, `volume/upper`).
     pub const LAYERS: &str = "dev.devenv.layers";
-    /// Whether layers are mounted (`overlay`) or copied (`copy`): on volumes over layers, and on records.
+    /// The clone mode: whether layers are mounted (`overlay`) or copied (`copy`). On volumes that are layered on
+    /// others, and on records.
     pub const WAY: &str = "dev.devenv.way";
     /// On a volume and on a base: owner, group and permission bits of the nearest layer's folder.
     pub const FOLDER: &str = "dev.devenv.folder";
-    /// On a volume that began with another environment's data: that environment, whose login it has at first.
+    /// On a volume that began with the data of another environment: that environment. At first, the data has the login
+    /// of that environment.
     pub const FROM: &str = "dev.devenv.from";
-    /// On a service's volume, and on a head: the git branch whose data it is, where data follows them.
+    /// On a service's volume, and on a head: the git branch to which the data belongs, if data follows git branches.
     pub const BRANCH: &str = "dev.devenv.branch";
-    /// On a service's volume: a hash of the seeds of which its data was made.
+    /// On a service's volume: a hash of the seeds from which its data was made.
     pub const SEEDS: &str = "dev.devenv.seeds";
     /// On the upper layer of an overlay volume: that volume's name.
-    pub const TOP: &str = "dev.devenv.top";
+    pub const UPPER_OF: &str = "dev.devenv.top";
     /// On a record: the environment that it is about.
-    pub const KEEPS: &str = "dev.devenv.keeps";
-    /// On the record that protects volumes from a clean-up.
-    pub const KEEPER: &str = "dev.devenv.keeper";
+    pub const RECORD_OF: &str = "dev.devenv.keeps";
+    /// On a pin, the record that protects volumes from a prune.
+    pub const PIN: &str = "dev.devenv.keeper";
     /// On the record of a snapshot: its name.
     pub const SNAPSHOT: &str = "dev.devenv.snapshot";
     /// On a head: its sequence number.
@@ -75,19 +78,20 @@ pub mod label {
     pub const ENTRIES: &str = "dev.devenv.entries";
     /// On a head: volumes that stay, though no service uses them.
     pub const KEPT: &str = "dev.devenv.kept";
-    /// On the record of what the user chose for a checkout on the command line: that, with a keyed hash before it.
+    /// On the record of the user's choices for a checkout on the command line: the choices, with a keyed hash before
+    /// them.
     pub const CHOICE: &str = "dev.devenv.choice";
-    /// On a container that copies: the volume that is not whole as long as the container is there.
+    /// On a container that copies: the volume that is incomplete as long as this container exists.
     pub const FILLING: &str = "dev.devenv.filling";
-    /// On an empty volume: the volume to whose server nobody has logged in yet.
+    /// On an empty volume: the volume whose server has not been proven by a login yet.
     pub const UNPROVEN: &str = "dev.devenv.unproven";
-    /// On a record: when it was written, seconds since 1970.
+    /// On a record: when it was written, in seconds since 1970.
     pub const WRITTEN: &str = "dev.devenv.written";
-    /// On a record, before a service's name: the volume with its data.
+    /// On a record, followed by a service's name: the volume with the data of that service.
     pub const DATA: &str = "dev.devenv.data.";
 }
 
-/// The labels of something that is somebody's and has no other role.
+/// The labels of a resource that belongs to a project or an environment and has no other role.
 pub(super) fn of_belonging(of: &Belonging) -> Labels {
     let mut labels = Written::new(&of.root);
     labels.say(label::ENVIRONMENT, &of.environment);
@@ -137,7 +141,7 @@ pub(super) fn of_volume(of: &Belonging, role: &VolumeRole) -> Labels {
                 labels.parent(parent);
             }
         }
-        VolumeRole::Upper(of) => labels.say(label::TOP, of),
+        VolumeRole::Upper(of) => labels.say(label::UPPER_OF, of),
         VolumeRole::Base(key) => labels.base(key),
         VolumeRole::Unproven(of) => labels.say(label::UNPROVEN, of),
         VolumeRole::Helper => {}
@@ -145,11 +149,11 @@ pub(super) fn of_volume(of: &Belonging, role: &VolumeRole) -> Labels {
     labels.0
 }
 
-/// The labels of a record that is written now, in seconds since 1970.
+/// The labels of a record that is written at `now`, in seconds since 1970.
 pub(super) fn of_record(record: &Record, now: i64) -> Labels {
     let mut labels = Written::new(&record.root);
     labels.say(label::WRITTEN, &now.to_string());
-    labels.say(label::KEEPS, &record.environment);
+    labels.say(label::RECORD_OF, &record.environment);
     labels.say(label::MACHINE, &record.machine);
     labels.say(label::WAY, &record.way.map(|way| way.to_string()).unwrap_or_default());
     for (service, volume) in &record.data {
@@ -163,7 +167,7 @@ pub(super) fn of_record(record: &Record, now: i64) -> Labels {
             labels.say(label::ENTRIES, &entries_text(&head.entries));
             labels.say(label::KEPT, &head.kept.join(","));
         }
-        Says::Pin => labels.say(label::KEEPER, "true"),
+        Says::Pin => labels.say(label::PIN, "true"),
         Says::Choice(text) => {
             labels.0.insert(label::CHOICE.to_owned(), text.clone());
         }
@@ -213,7 +217,7 @@ impl Written {
         labels
     }
 
-    /// A label; none where there is nothing to say.
+    /// Adds a label, unless its value is empty.
     fn say(&mut self, key: &str, value: &str) {
         if !value.is_empty() {
             self.0.insert(key.to_owned(), value.to_owned());
@@ -236,15 +240,15 @@ fn number(port: Option<u16>) -> String {
     port.map(|port| port.to_string()).unwrap_or_default()
 }
 
-/// What a container with labels of ours is.
+/// A container with devenv's labels.
 pub(super) enum ReadContainer {
-    /// It is a record, but for its name and what it pins.
+    /// A record, without its name and its pinned volumes.
     Record(Record),
-    /// It is anything else.
+    /// Any other container.
     Other(Belonging, ContainerRole),
 }
 
-/// Labels as they are read.
+/// Labels that were read from the engine.
 pub(super) struct Read(BTreeMap<String, String>);
 
 impl Read {
@@ -252,7 +256,7 @@ impl Read {
         Self(labels.unwrap_or_default().into_iter().collect())
     }
 
-    /// Which meaning they have.
+    /// The schema of the labels.
     pub(super) fn schema(&self) -> u32 {
         self.get(label::SCHEMA).parse().unwrap_or(1)
     }
@@ -273,7 +277,7 @@ impl Read {
         self.0.contains_key(key)
     }
 
-    /// Whose it is.
+    /// The project and environment that the resource belongs to.
     pub(super) fn belonging(&self) -> Belonging {
         let lease = self.get(label::EXPIRES).parse().ok().map(|expires| Lease {
             owner: self.text(label::OWNER),
@@ -288,7 +292,7 @@ impl Read {
         }
     }
 
-    /// What a container is.
+    /// The record that a container is, or the container's role.
     pub(super) fn container(&self) -> ReadContainer {
         if let Some(record) = self.record() {
             return ReadContainer::Record(record);
@@ -312,10 +316,10 @@ impl Read {
         ReadContainer::Other(self.belonging(), role)
     }
 
-    /// What a volume is for.
+    /// The role of a volume.
     pub(super) fn volume(&self) -> VolumeRole {
-        if self.has(label::TOP) {
-            VolumeRole::Upper(self.text(label::TOP))
+        if self.has(label::UPPER_OF) {
+            VolumeRole::Upper(self.text(label::UPPER_OF))
         } else if self.has(label::UNPROVEN) {
             VolumeRole::Unproven(self.text(label::UNPROVEN))
         } else if self.has(label::BASE) {
@@ -351,15 +355,15 @@ impl Read {
         self.get(key).split(',').filter(|part| !part.is_empty()).map(str::to_owned).collect()
     }
 
-    /// When a record was written, as far as it tells.
+    /// When a record was written, if the labels say so.
     pub(super) fn written(&self) -> Option<i64> {
         self.get(label::WRITTEN).parse().ok()
     }
 
-    /// What a record says, but for its name and what it pins; none where it is no record.
+    /// The record, without its name and its pinned volumes. None if the labels are not those of a record.
     pub(super) fn record(&self) -> Option<Record> {
-        let says = if !self.has(label::KEEPS) {
-            // What only serves a base's making does not say what it lies over.
+        let says = if !self.has(label::RECORD_OF) {
+            // A container that only helps to build a base has no label for a parent.
             Says::Base { base: self.some(label::BASE)?, parent: self.parent()? }
         } else if self.has(label::SNAPSHOT) {
             Says::Snapshot(self.text(label::SNAPSHOT))
@@ -379,7 +383,7 @@ impl Read {
         Some(Record {
             name: String::new(),
             root: self.text(label::ROOT),
-            environment: self.text(label::KEEPS),
+            environment: self.text(label::RECORD_OF),
             machine: self.text(label::MACHINE),
             says,
             data: data.map(|(service, volume)| (service.to_owned(), volume.clone())).collect(),
@@ -511,7 +515,7 @@ mod tests {
     }
 
     #[test]
-    fn what_0_1_0_wrote_is_read() {
+    fn labels_of_0_1_0_are_read() {
         let labels = [
             (label::ROOT, "/shop"),
             (label::ENVIRONMENT, "shop-1"),

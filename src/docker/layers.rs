@@ -1,10 +1,10 @@
-//! Volumes over layers: overlay mounts by the engine's own `local` driver, or copies.
+//! Volumes that are layered on others: overlay mounts by the engine's own `local` driver, or copies.
 //!
-//! A volume over layers is there under its name only once it is complete; one that is being copied has a container
-//! beside it that says so (`ContainerRole::Filling`).
+//! An overlay volume exists under its name only once it is complete. A volume that is being copied exists earlier, and
+//! a container marks it as incomplete (`ContainerRole::Filling`).
 
 use super::labels::{self, Labels};
-use super::tops::Filled;
+use super::upper_layers::Filled;
 use super::{Engine, EngineError, EngineFault};
 use crate::model::{
     BaseKey, Belonging, ContainerRole, Data, ImageRef, Over, Owner, VolumeRole, VolumeSpec, Way, top_of, volume_of,
@@ -17,22 +17,23 @@ use std::collections::HashMap;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// Where a container of ours sees what it puts into a volume.
+/// Where a helper container mounts the volume that it fills.
 const INTO: &str = "/devenv-into";
-/// Where it sees what the volume begins with.
+/// Where a helper container mounts the volume that it copies from.
 const FROM: &str = "/devenv-from";
 
-/// How long an engine may take to make a container, and how often it is asked for one that it still makes.
-const MADE_WITHIN: Duration = Duration::from_secs(30);
+/// How long an engine may take to create a container, and the pause before it is asked again for a container that it is
+/// still creating.
+const CREATE_TIMEOUT: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(50);
 
 impl Engine {
-    /// Makes a volume: empty, or with what its layers hold. What is written to it never reaches those. One that exists
-    /// already is left as it is.
+    /// Creates a volume: empty, or with the content of its layers. Writes to the volume never reach its layers. A
+    /// volume that exists already is left as it is.
     pub async fn create_volume(&self, volume: &VolumeSpec) -> Result<(), EngineError> {
         match &volume.over {
             None => {
-                // The mark is there before the volume, and goes after the proof.
+                // The mark is created before the volume, and removed after the server is proven.
                 if volume.unproven {
                     let role = VolumeRole::Unproven(volume.name.clone());
                     self.empty_volume(&volume.mark(), &volume.of, &role).await?;
@@ -44,9 +45,9 @@ impl Engine {
         }
     }
 
-    /// Whether the engine can mount an overlay volume over this layer: tried with a volume called `name`, which is
-    /// removed again. Where it can, whose the layer's folder is. What a killed run leaves of it belongs to the base, where
-    /// one is named.
+    /// Whether the engine can mount an overlay volume on this layer. This is tried with a volume called `name`, which
+    /// is removed again. If the mount works, returns the owner of the layer's folder. If devenv is killed meanwhile,
+    /// the leftovers belong to `base`, if one is given.
     pub async fn can_overlay(
         &self,
         name: &str,
@@ -61,7 +62,7 @@ impl Engine {
         let tried = async {
             self.overlay(&probe, over).await?;
             let helper = self.helper(&format!("{name}.probe"), &over.image, &labels, vec![into(name)]).await?;
-            // The engine mounts a container's volumes to read a file of it.
+            // To read a file of a container, the engine mounts the container's volumes.
             let read = self.owner(&helper, INTO).await;
             self.remove_container(&helper).await?;
             read
@@ -76,12 +77,12 @@ impl Engine {
         }
     }
 
-    /// The volume itself comes last: it is there only once it can be mounted.
+    /// Creates an overlay volume. The volume itself is created last, so that it exists only once it can be mounted.
     async fn overlay(&self, volume: &VolumeSpec, over: &Over) -> Result<(), EngineError> {
         let name = &volume.name;
-        let operation = format!("make the volume {name}");
+        let operation = format!("create the volume {name}");
         let lower = self.lower_directories(over).await?;
-        let Filled { owner, helper } = self.top(name, &volume.of, over).await?;
+        let Filled { owner, helper } = self.upper_layer(name, &volume.of, over).await?;
         let upper = self.mountpoint(&top_of(name)).await?;
         let options = format!("lowerdir={lower},upperdir={upper}/upper,workdir={upper}/work");
         let mut role = volume.role.clone();
@@ -108,7 +109,7 @@ impl Engine {
         made.and(removed)
     }
 
-    /// Where the layers lie on the engine's disk, as the mount takes it.
+    /// The folders of the layers on the engine's disk, in the form of the mount option `lowerdir`.
     async fn lower_directories(&self, over: &Over) -> Result<String, EngineError> {
         let folders = over.layers.iter().map(|layer| async move {
             let mountpoint = self.mountpoint(volume_of(layer)).await?;
@@ -117,9 +118,10 @@ impl Engine {
         Ok(try_join_all(folders).await?.join(":"))
     }
 
-    /// First there is a container that says that the volume is not complete, and it goes last. An engine makes a
-    /// container's volumes before it shows the container, so the one that fills the volume cannot say it: a run that is
-    /// killed while the engine makes that would leave an empty volume which looks like a full one.
+    /// Creates a volume by copying. A separate container marks the volume as incomplete: it is created first and
+    /// removed last. The container that copies cannot be this mark, because an engine creates a container's volumes
+    /// before it lists the container. If devenv were killed at that moment, it would leave an empty volume that looks
+    /// like a complete one.
     async fn copy(&self, volume: &VolumeSpec, over: &Over) -> Result<(), EngineError> {
         let name = &volume.name;
         let operation = format!("copy {} into the volume {name}", over.whole);
@@ -131,33 +133,35 @@ impl Engine {
             }),
             ..into(name)
         };
-        // Whose it is the volume tells, once that is there.
+        // The labels of the volume name its environment as soon as the volume exists.
         let of = Belonging { environment: String::new(), lease: None, ..volume.of.clone() };
         let own = labels::of_container(&of, &ContainerRole::Filling(name.clone()));
         let command = ["cp", "-a", &format!("{FROM}/."), INTO].map(str::to_owned).to_vec();
         let from = mount(&over.whole, FROM, true);
-        let record = self.record_of_copy(&filler_of(name), &own, &over.image, from.clone()).await?;
+        let mark = self.create_mark(&mark_name(name), &own, &over.image, from.clone()).await?;
         let name_of_copying = format!("{name}.copying");
         let id = self.create_bare(&name_of_copying, &over.image, &own, vec![filling, from], Some(command)).await?;
         self.start(&id).await?;
         let code = self.wait_exit(&id).await?;
         if code != 0 {
             let said = self.log_tail(&id, 5).await.unwrap_or_default().join("\n");
-            // A full disk takes no log either.
+            // On a full disk, the log is lost too.
             let said = if said.is_empty() {
-                format!("cp ended with {code}, and nothing of what it said was kept, as where the disk is full")
+                format!("cp ended with {code} and its log is empty, as happens if the disk is full")
             } else {
                 format!("cp ended with {code}: {said}")
             };
             return Err(EngineError::new(operation, EngineFault::Other, said));
         }
         self.remove_container(&id).await?;
-        self.remove_container(&record).await
+        self.remove_container(&mark).await
     }
 
-    /// The container that says that a copy is not complete. One that a run which was killed left is still true; one that
-    /// the engine still makes for it has the name, and is not there: it would come later, and say so of a whole copy.
-    async fn record_of_copy(
+    /// Creates the container that marks a copy as incomplete. A mark that a killed run left is still correct and is
+    /// used. If the engine is still creating the mark of a killed run, the name is taken but the container does not
+    /// exist yet. Then this function waits for it: otherwise the mark would appear later and mark a complete copy as
+    /// incomplete.
+    async fn create_mark(
         &self,
         name: &str,
         labels: &Labels,
@@ -169,7 +173,7 @@ impl Engine {
             match self.create_bare(name, image, labels, vec![from.clone()], None).await {
                 Err(error) if error.kind == EngineFault::Conflict => match self.container_state(name).await {
                     Ok(_) => return Ok(name.to_owned()),
-                    Err(absent) if absent.is_not_found() && began.elapsed() < MADE_WITHIN => {
+                    Err(absent) if absent.is_not_found() && began.elapsed() < CREATE_TIMEOUT => {
                         tokio::time::sleep(PAUSE).await;
                     }
                     Err(_) => return Err(error),
@@ -179,7 +183,7 @@ impl Engine {
         }
     }
 
-    /// A container that is never started, in place of one of that name that a killed run left.
+    /// Creates a container that is never started. A container of the same name that a killed run left is replaced.
     pub(super) async fn helper(
         &self,
         name: &str,
@@ -204,13 +208,13 @@ impl Engine {
         mounts: Vec<Mount>,
         command: Option<Vec<String>>,
     ) -> Result<String, EngineError> {
-        let operation = format!("make the container {name}");
+        let operation = format!("create the container {name}");
         let body = |image: &str| bare(image, labels.clone(), mounts.clone(), command.clone());
         let make = async |image: &str| {
             self.work(&operation, self.docker.create_container(Some(named(name)), body(image))).await
         };
         let made = match make(&self.name_here(image)).await {
-            // It came through a mirror and has another name here.
+            // The image came through a mirror, so the engine has it under another name.
             Err(error) if error.is_not_found() => match self.local_image(image).await? {
                 Some(local) => make(&local.id).await?,
                 None => return Err(error),
@@ -221,12 +225,13 @@ impl Engine {
     }
 
     async fn mountpoint(&self, volume: &str) -> Result<String, EngineError> {
-        Ok(self.ask(format!("look at the volume {volume}"), self.docker.inspect_volume(volume)).await?.mountpoint)
+        Ok(self.ask(format!("inspect the volume {volume}"), self.docker.inspect_volume(volume)).await?.mountpoint)
     }
 
-    /// Who owns a folder in a container: the first entry of its archive, of which no more is read.
+    /// The owner of a folder in a container, from the first entry of the folder's archive. The rest of the archive is
+    /// not read.
     pub(super) async fn owner(&self, container: &str, path: &str) -> Result<Owner, EngineError> {
-        let operation = format!("look at {path}");
+        let operation = format!("read the owner of {path}");
         let options = DownloadFromContainerOptions { path: format!("{path}/") };
         let pieces = self.docker.download_from_container(container, Some(options));
         pin_mut!(pieces);
@@ -245,7 +250,7 @@ pub(super) fn named(name: &str) -> CreateContainerOptions {
     CreateContainerOptions { name: Some(name.to_owned()), platform: String::new() }
 }
 
-/// A container that runs nothing of the image, or one command as root, and that no network reaches.
+/// The body of a container without a network, for one command as root, or for a container that is never started.
 pub(super) fn bare(
     image: &str,
     labels: Labels,
@@ -267,13 +272,13 @@ pub(super) fn bare(
     }
 }
 
-/// The folder of a layer inside its volume: `/upper` of what lies in a top.
+/// The folder of a layer inside its volume: `/upper` for an upper layer, else empty.
 pub(super) fn inner(layer: &str) -> String {
     layer.split_once('/').map(|(_, inner)| format!("/{inner}")).unwrap_or_default()
 }
 
-/// The container that fills a volume by copying.
-fn filler_of(volume: &str) -> String {
+/// The name of the container that marks a volume as incomplete.
+fn mark_name(volume: &str) -> String {
     format!("{volume}.filling")
 }
 
@@ -303,11 +308,11 @@ pub(super) fn first_owner(bytes: &[u8]) -> io::Result<Owner> {
 mod tests {
     use super::*;
     use crate::docker::fake_engine::{Answer, FakeEngine, VERSION};
-    use crate::docker::{Surroundings, connect};
+    use crate::docker::{DockerEnv, connect};
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[tokio::test]
-    async fn a_record_that_the_engine_still_makes_for_a_killed_run_is_waited_for() {
+    async fn a_mark_that_the_engine_is_still_creating_for_a_killed_run_is_waited_for() {
         let looks = AtomicUsize::new(0);
         let engine = FakeEngine::start(move |request| match request.path.as_str() {
             "/version" => Answer::json(VERSION),
@@ -317,10 +322,10 @@ mod tests {
             }
             _ => Answer::status(404, r#"{"message":"No such container: db.filling"}"#),
         });
-        let client = connect(Some(&engine.host()), &Surroundings::default()).await.unwrap();
+        let client = connect(Some(&engine.host()), &DockerEnv::default()).await.unwrap();
         let image = ImageRef::parse("redis:8").unwrap();
-        let record = client.record_of_copy("db.filling", &Labels::new(), &image, mount("from", FROM, true)).await;
-        assert_eq!(record.unwrap(), "db.filling");
+        let mark = client.create_mark("db.filling", &Labels::new(), &image, mount("from", FROM, true)).await;
+        assert_eq!(mark.unwrap(), "db.filling");
         assert_eq!(engine.requests().iter().filter(|one| one.path.contains("/containers/db.filling/json")).count(), 3);
     }
 }

@@ -1,6 +1,6 @@
-//! What containers wrote to their standard output and error, line by line.
+//! The lines that containers wrote to their standard output and error.
 
-use super::deadline::WITHOUT_END;
+use super::deadline::NO_TIMEOUT;
 use super::fault::brief;
 use super::{Engine, EngineError};
 use bollard::container::LogOutput;
@@ -12,14 +12,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 use std::time::Duration;
 
-/// Which lines are wanted.
+/// The lines to read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct LogRequest {
-    /// Goes on with new lines until the container ends.
+    /// Whether to follow new lines until the container ends.
     follow: bool,
-    /// Only so many of the newest lines that are there; none is all.
+    /// How many of the newest existing lines to read. None means all.
     tail: Option<usize>,
-    /// Only lines that were written in this second or later, since 1970.
+    /// Only lines that were written in this second or later, in seconds since 1970.
     since: Option<i32>,
 }
 
@@ -28,10 +28,10 @@ struct LogRequest {
 pub struct LogLine {
     /// The service.
     pub service: String,
-    /// When it was written, as RFC 3339 in UTC with nine digits of a second, so that texts compare as times do. Empty where
-    /// the engine does not say.
+    /// When it was written, as RFC 3339 in UTC with nine decimal places of the second, so that texts sort as times do.
+    /// Empty if the engine does not say.
     pub time: String,
-    /// The line, without its end; bytes that are no UTF-8 are replaced.
+    /// The line, without its line end. Bytes that are not UTF-8 are replaced.
     pub text: String,
     /// Whether it came on standard error.
     pub on_stderr: bool,
@@ -45,7 +45,7 @@ impl Engine {
         let mut texts = VecDeque::new();
         while let Some(line) = read.next().await {
             texts.push_back(line?.text);
-            // Engines count what was written at once as one line, however many line ends are in it.
+            // Engines count one write as one line, however many line ends it contains.
             if texts.len() > lines {
                 texts.pop_front();
             }
@@ -61,8 +61,8 @@ impl Engine {
         stream::unfold(waiting, |waiting| async { earliest(waiting).await }).boxed()
     }
 
-    /// What they write from then on, as it comes in. Each container is given with the time of the last line that is known
-    /// of it.
+    /// The new lines of several containers, as they arrive. `known` has, for each service, the time of the last known
+    /// line.
     pub fn further_logs(&self, containers: &[(String, String)], known: &BTreeMap<String, String>) -> LogLines {
         let streams = containers.iter().map(|(service, id)| {
             let last = known.get(service).cloned().unwrap_or_default();
@@ -91,8 +91,8 @@ impl Engine {
             ..Default::default()
         };
         let output = self.docker.logs(&id, Some(options)).boxed();
-        // A container may be silent for as long as it likes.
-        let most = if request.follow { WITHOUT_END } else { self.deadlines.answer };
+        // A container may write nothing for any time.
+        let most = if request.follow { NO_TIMEOUT } else { self.deadlines.answer };
         let (engine, lines, time) = (self.clone(), Lines::default(), String::new());
         let reading = Reading { engine, most, service, id, output, lines, time, ready: VecDeque::new() };
         stream::unfold(Some(reading), |reading| async { next_line(reading?).await })
@@ -107,15 +107,15 @@ struct Reading {
     id: String,
     output: Pin<Box<dyn Stream<Item = Result<LogOutput, Error>> + Send>>,
     lines: Lines,
-    /// When what was read last was written.
+    /// When the last piece was written.
     time: String,
     ready: VecDeque<(bool, String)>,
 }
 
-/// Lines as they are read.
+/// A stream of lines.
 pub type LogLines = BoxStream<'static, Result<LogLine, EngineError>>;
 
-/// The earliest of the next lines of several streams; a fault comes at once.
+/// The earliest of the next lines of several streams. A fault is returned at once.
 async fn earliest(
     mut waiting: Vec<(Option<LogLine>, LogLines)>,
 ) -> Option<(Result<LogLine, EngineError>, Vec<(Option<LogLine>, LogLines)>)> {
@@ -141,7 +141,7 @@ async fn earliest(
     Some((Ok(line), waiting))
 }
 
-/// The whole seconds since 1970 of an engine's time; none where it is none, or lies after 2038.
+/// The whole seconds since 1970 of an engine's time. None if the text is no time, or if the time is after 2038.
 fn seconds(time: &str) -> Option<i32> {
     let number = |range: std::ops::Range<usize>| time.get(range)?.parse::<i64>().ok();
     let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
@@ -155,7 +155,7 @@ fn seconds(time: &str) -> Option<i32> {
     i32::try_from(days * 86_400 + of_day).ok()
 }
 
-/// The time that an engine puts before each piece, and the piece.
+/// The time that an engine writes before each piece, and the piece.
 fn timed(bytes: &[u8]) -> (&str, &[u8]) {
     let is_time = |text: &&str| text.len() >= 20 && text.as_bytes()[10] == b'T' && text.ends_with('Z');
     let end = bytes.iter().take(40).position(|byte| *byte == b' ');
@@ -163,7 +163,7 @@ fn timed(bytes: &[u8]) -> (&str, &[u8]) {
     time.map_or(("", bytes), |time| (time, &bytes[time.len() + 1..]))
 }
 
-/// The next line and where to go on from; no way on after the end or an error.
+/// The next line, and the state for the line after it. There is no further state after the end or an error.
 async fn next_line(mut reading: Reading) -> Option<(Result<LogLine, EngineError>, Option<Reading>)> {
     loop {
         if let Some((on_stderr, text)) = reading.ready.pop_front() {
@@ -193,7 +193,7 @@ async fn next_line(mut reading: Reading) -> Option<(Result<LogLine, EngineError>
     }
 }
 
-/// Puts lines together from pieces: an engine cuts long lines, and two streams are mixed.
+/// Joins pieces to lines: an engine cuts long lines and mixes two streams.
 #[derive(Default)]
 struct Lines {
     out: Vec<u8>,

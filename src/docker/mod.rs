@@ -1,29 +1,31 @@
-//! The engine: finding it, observing what it has, and carrying out single operations. The only user of bollard.
+//! The engine: this module finds it, observes its resources and carries out single operations. No other module uses
+//! bollard.
 //!
-//! Nothing is decided here. Every function asks the engine for one thing, and every fault names the operation and holds
-//! what the engine said, which is never a secret.
+//! This module makes no decisions. Every function asks the engine for one thing. Every fault names the operation and
+//! holds the engine's message, which is never a secret.
 
 mod address;
+mod api_version;
 mod archive;
 mod connect;
+mod connect_error;
 mod containers;
 mod context;
 mod credentials;
 mod deadline;
-mod ending;
 mod exec;
 mod facts;
 #[cfg(test)]
 mod fake_engine;
 mod fault;
 mod files;
-mod greeting;
 mod images;
 mod labels;
 mod layers;
 mod logs;
 mod networks;
 mod observe;
+mod pending_stops;
 mod pull;
 mod pull_fault;
 mod pull_progress;
@@ -33,8 +35,7 @@ mod registry_api;
 mod sizes;
 mod source;
 mod terminal;
-mod tops;
-mod unusable;
+mod upper_layers;
 
 pub use connect::{Engine, connect, install_tls_provider};
 pub use containers::ContainerState;
@@ -46,4 +47,4 @@ pub use logs::{LogLine, LogLines};
 pub use pull::{Mirror, PullRequest, Pulled};
 pub use pull_fault::{PullFault, PullFaultKind};
 pub use registry_api::ContentFault;
-pub use source::{EngineSource, Rule, Surroundings};
+pub use source::{DockerEnv, EngineSource, Rule};

@@ -8,16 +8,17 @@ use bollard::query_parameters::{ListNetworksOptions, RemoveVolumeOptions};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
-/// Of so many projects a fault names the networks.
-const MOST_PROJECTS: usize = 10;
+/// How many projects a fault lists with their networks.
+const MAX_PROJECTS: usize = 10;
 
 impl Engine {
-    /// Makes a network and gives its id. Engines before API 1.44 would make a second one of the same name, which no
-    /// container could then name: here that is a conflict on every engine.
+    /// Creates a network and returns its id. Engines before API 1.44 would create a second network of the same name,
+    /// and then no container could use a network by this name. Here a taken name is a conflict on every engine.
     ///
-    /// Where there are several already (a run was killed while the engine was making one), all but one are removed.
+    /// If several networks have the name already (because a run was killed while the engine was creating one), all but
+    /// one are removed.
     pub async fn create_network(&self, name: &str, of: &Belonging) -> Result<String, EngineError> {
-        let operation = format!("make the network {name}");
+        let operation = format!("create the network {name}");
         let before = self.networks_named(name, &operation).await?;
         if before.len() == 1 {
             return Err(EngineError::new(operation, EngineFault::Conflict, "there is a network of that name already"));
@@ -35,7 +36,7 @@ impl Engine {
             }
         }
         let mut all = self.networks_named(name, &operation).await?;
-        // Newest first; of one that is in use the engine says so, and an older one goes instead.
+        // Newest first. If the engine reports that a network is in use, an older one is removed instead.
         all.sort_by(|one, other| (&other.created, &other.id).cmp(&(&one.created, &one.id)));
         let mut ids: Vec<String> = all.into_iter().filter_map(|network| network.id).collect();
         let mut index = 0;
@@ -49,20 +50,20 @@ impl Engine {
         ids.pop().ok_or_else(|| EngineError::new(operation, EngineFault::NotFound, "it was removed at once"))
     }
 
-    /// Says with a fault whose the engine's networks are.
+    /// Adds a note to a fault: the projects to which the engine's networks belong.
     async fn with_networks(&self, mut error: EngineError) -> EngineError {
         let all = self.ask("list the networks", self.docker.list_networks(None)).await;
-        let (Ok(all), Ok(ours)) = (all, self.networks_of_ours().await) else { return error };
+        let (Ok(all), Ok(ours)) = (all, self.own_networks().await) else { return error };
         let mut projects: BTreeMap<&str, usize> = BTreeMap::new();
         for network in &ours {
             *projects.entry(network.of.root.as_str()).or_default() += 1;
         }
         let mut note = format!("it has {} networks, of which {} are devenv's", all.len(), ours.len());
-        for (root, count) in projects.iter().take(MOST_PROJECTS) {
+        for (root, count) in projects.iter().take(MAX_PROJECTS) {
             let _ = write!(note, "\n{count} of {root}");
         }
-        if projects.len() > MOST_PROJECTS {
-            let _ = write!(note, "\nand those of {} more projects", projects.len() - MOST_PROJECTS);
+        if projects.len() > MAX_PROJECTS {
+            let _ = write!(note, "\nand those of {} more projects", projects.len() - MAX_PROJECTS);
         }
         error.notes.push(note);
         error
@@ -77,29 +78,29 @@ impl Engine {
         Ok(listed)
     }
 
-    /// Removes a network by id or name; one that is not there is as good as removed.
+    /// Removes a network by id or name. A network that does not exist counts as removed.
     pub async fn remove_network(&self, network: &str) -> Result<(), EngineError> {
         gone(self.work(format!("remove the network {}", brief(network)), self.docker.remove_network(network)).await)
     }
 
-    /// Makes a named volume that is empty. One that exists already is left as it is, with the labels it has.
+    /// Creates an empty named volume. A volume that exists already is left as it is, with its labels.
     pub(super) async fn empty_volume(&self, name: &str, of: &Belonging, role: &VolumeRole) -> Result<(), EngineError> {
         let request = VolumeCreateRequest {
             name: Some(name.to_owned()),
             labels: Some(labels::of_volume(of, role)),
             ..Default::default()
         };
-        self.work(format!("make the volume {name}"), self.docker.create_volume(request)).await.map(drop)
+        self.work(format!("create the volume {name}"), self.docker.create_volume(request)).await.map(drop)
     }
 
-    /// Removes a named volume and the data in it; one that is not there is as good as removed.
+    /// Removes a named volume and its data. A volume that does not exist counts as removed.
     pub async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
         let options = RemoveVolumeOptions { force: false };
         gone(self.work(format!("remove the volume {name}"), self.docker.remove_volume(name, Some(options))).await)
     }
 }
 
-/// What is not there needs no removing.
+/// A resource that does not exist counts as removed.
 pub(super) fn gone(removed: Result<(), EngineError>) -> Result<(), EngineError> {
     match removed {
         Err(error) if error.is_not_found() => Ok(()),

@@ -1,6 +1,6 @@
-//! What the engine has, asked once and all at the same time.
+//! Observes the resources on the engine, with all requests at the same time.
 
-use super::greeting::platform;
+use super::api_version::platform;
 use super::labels::{Read, ReadContainer, SCHEMA};
 use super::{Engine, EngineError, EngineFault, label};
 use crate::model::{Container, ImageRef, LocalImage, Network, Observed, ObservedRecord, Publish, Record, Volume};
@@ -11,45 +11,46 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 impl Engine {
-    /// Containers, volumes and networks of every environment of ours, base layers, and which of the asked images are here.
+    /// The containers, volumes and networks of every environment of devenv, the base layers, and those of the given
+    /// images that the engine has.
     ///
-    /// All requests go out at once; nothing of another tool's is listed.
+    /// All requests are sent at the same time. Resources of other tools are not listed.
     pub async fn observe(&self, images: &[ImageRef]) -> Result<Observed, EngineError> {
         let ((containers, by_containers), (volumes, by_volumes), networks, images) = futures_util::try_join!(
-            self.containers_of_ours(),
-            self.volumes_of_ours(),
-            self.networks_of_ours(),
+            self.own_containers(),
+            self.own_volumes(),
+            self.own_networks(),
             try_join_all(images.iter().map(|image| self.with_its_name(image))),
         )?;
         let images: BTreeMap<_, _> = images.into_iter().filter_map(|(name, image)| Some((name, image?))).collect();
         let in_doubt = images.values().any(|image: &LocalImage| !image.is_for(self.platform()));
-        let platform = if in_doubt { self.told_platform().await? } else { self.platform().to_owned() };
+        let platform = if in_doubt { self.reported_platform().await? } else { self.platform().to_owned() };
         let records = joined(by_containers, by_volumes);
         Ok(Observed { containers, volumes, records, networks, images, platform })
     }
 
-    /// Volumes alone, of every environment of ours, and what records say: one question.
+    /// Only the volumes and records of every environment of devenv, with one request.
     pub async fn observe_volumes(&self) -> Result<Observed, EngineError> {
-        let (volumes, records) = self.volumes_of_ours().await?;
+        let (volumes, records) = self.own_volumes().await?;
         Ok(Observed { volumes, records, ..Observed::default() })
     }
 
-    /// The platform in the engine's own words, which it takes its time to say.
-    async fn told_platform(&self) -> Result<String, EngineError> {
-        if self.greeting.platform_is_told {
+    /// The platform that the engine reports. The engine needs some time for this answer.
+    async fn reported_platform(&self) -> Result<String, EngineError> {
+        if self.engine_version.platform_is_reported {
             return Ok(self.platform().to_owned());
         }
-        let told = self.ask("tell its platform", self.docker.version()).await?;
-        Ok(platform(&told))
+        let version = self.ask("report its platform", self.docker.version()).await?;
+        Ok(platform(&version))
     }
 
     async fn with_its_name(&self, image: &ImageRef) -> Result<(String, Option<LocalImage>), EngineError> {
         Ok((image.to_string(), self.local_image(image).await?))
     }
 
-    async fn containers_of_ours(&self) -> Result<(Vec<Container>, Vec<ObservedRecord>), EngineError> {
+    async fn own_containers(&self) -> Result<(Vec<Container>, Vec<ObservedRecord>), EngineError> {
         let operation = "list the containers";
-        let options = ListContainersOptions { all: true, filters: Some(ours()), ..Default::default() };
+        let options = ListContainersOptions { all: true, filters: Some(own_resources()), ..Default::default() };
         let listed = self.ask(operation, self.docker.list_containers(Some(options))).await?;
         let (mut containers, mut records) = (Vec::new(), Vec::new());
         for one in listed {
@@ -61,9 +62,9 @@ impl Engine {
         Ok((sorted(containers.into_iter(), |container| &container.name), records))
     }
 
-    async fn volumes_of_ours(&self) -> Result<(Vec<Volume>, Vec<ObservedRecord>), EngineError> {
+    async fn own_volumes(&self) -> Result<(Vec<Volume>, Vec<ObservedRecord>), EngineError> {
         let operation = "list the volumes";
-        let options = ListVolumesOptions { filters: Some(ours()) };
+        let options = ListVolumesOptions { filters: Some(own_resources()) };
         let listed = self.ask(operation, self.docker.list_volumes(Some(options))).await?;
         let (mut volumes, mut records) = (Vec::new(), Vec::new());
         for volume in listed.volumes.unwrap_or_default() {
@@ -81,8 +82,8 @@ impl Engine {
         Ok((sorted(volumes.into_iter(), |volume| &volume.name), records))
     }
 
-    pub(super) async fn networks_of_ours(&self) -> Result<Vec<Network>, EngineError> {
-        let options = ListNetworksOptions { filters: Some(ours()) };
+    pub(super) async fn own_networks(&self) -> Result<Vec<Network>, EngineError> {
+        let options = ListNetworksOptions { filters: Some(own_resources()) };
         let listed = self.ask("list the networks", self.docker.list_networks(Some(options))).await?;
         let networks = listed.into_iter().map(|network| Network {
             id: network.id.unwrap_or_default(),
@@ -93,7 +94,7 @@ impl Engine {
     }
 }
 
-/// Each record once: its container and its volume say the same.
+/// Lists each record once, although both its container and its volume hold it.
 fn joined(by_containers: Vec<ObservedRecord>, by_volumes: Vec<ObservedRecord>) -> Vec<ObservedRecord> {
     let mut all: BTreeMap<String, ObservedRecord> = BTreeMap::new();
     for one in by_containers.into_iter().chain(by_volumes) {
@@ -105,12 +106,12 @@ fn joined(by_containers: Vec<ObservedRecord>, by_volumes: Vec<ObservedRecord>) -
     all.into_values().collect()
 }
 
-/// Labels of which every meaning is known: a later release may have written others, which must not be guessed at.
+/// Labels with a known meaning. A later release may have written labels with other meanings, which must not be guessed.
 fn known(operation: &str, labels: Option<HashMap<String, String>>) -> Result<Read, EngineError> {
     let labels = Read::new(labels);
     if labels.schema() > SCHEMA {
-        let told = "a later devenv was used on this engine, and what it made cannot be read by this one: update devenv";
-        return Err(EngineError::new(operation, EngineFault::Other, told));
+        let message = "a later devenv was used on this engine, and this one cannot read its resources: update devenv";
+        return Err(EngineError::new(operation, EngineFault::Other, message));
     }
     Ok(labels)
 }
@@ -120,11 +121,12 @@ enum Seen {
     Record(Box<ObservedRecord>),
 }
 
-fn ours() -> HashMap<String, Vec<String>> {
+fn own_resources() -> HashMap<String, Vec<String>> {
     HashMap::from([("label".to_owned(), vec![label::ROOT.to_owned()])])
 }
 
-/// Engines list by age; a plan reads better, and compares equal, by name.
+/// Sorts by name. Engines list by age, but lists that are sorted by name are easier to read, and equal lists compare as
+/// equal.
 fn sorted<T>(items: impl Iterator<Item = T>, name: impl Fn(&T) -> &str) -> Vec<T> {
     let mut items: Vec<T> = items.collect();
     items.sort_by(|a, b| name(a).cmp(name(b)));
@@ -191,10 +193,10 @@ fn volume_name(mount: MountPoint) -> Option<String> {
 mod tests {
     use super::*;
     use crate::docker::fake_engine::{Answer, FakeEngine};
-    use crate::docker::{EngineFault, Surroundings, connect};
+    use crate::docker::{DockerEnv, EngineFault, connect};
 
     async fn observe(fake: &FakeEngine) -> Result<Observed, EngineError> {
-        let engine = connect(Some(&fake.host()), &Surroundings::default()).await.unwrap();
+        let engine = connect(Some(&fake.host()), &DockerEnv::default()).await.unwrap();
         engine.observe(&[ImageRef::parse("postgres:16").unwrap()]).await
     }
 
@@ -213,7 +215,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_engine_s_own_word_on_its_platform_is_asked_for_only_where_it_matters() {
-        let own = connect(Some(&engine_with_an_image_for("linux/sparc").host()), &Surroundings::default()).await;
+        let own = connect(Some(&engine_with_an_image_for("linux/sparc").host()), &DockerEnv::default()).await;
         let own: &'static str = own.unwrap().platform().to_owned().leak();
         let fake = engine_with_an_image_for(own);
         assert_eq!(observe(&fake).await.unwrap().platform, own);
@@ -223,7 +225,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_engine_that_goes_away_in_the_middle_is_told_as_such() {
+    async fn an_engine_that_goes_away_in_the_middle_is_reported_as_such() {
         for gone in [Answer::Hangup, Answer::CutShort("[{\"Id\":".to_owned())] {
             let fake = FakeEngine::start(move |request| match request.path.as_str() {
                 "/_ping" => Answer::Ping("1.45"),

@@ -1,4 +1,4 @@
-//! Brings an image from its registry, or from the mirror that stands in for Docker Hub, to the engine.
+//! Pulls an image to the engine, from its registry or from the mirror of Docker Hub.
 
 use super::credentials::{Login, login_for};
 use super::deadline::NoAnswer;
@@ -13,28 +13,28 @@ use futures_util::{StreamExt as _, pin_mut};
 use std::fmt;
 use std::time::Duration;
 
-/// How long to wait before each further try after a fault that passes.
+/// The pause before each retry after a transient fault.
 const WAITS: &[Duration] = &[Duration::from_millis(500), Duration::from_secs(2), Duration::from_secs(5)];
 
-/// A pull of which nothing is heard for so long has stalled.
+/// A pull without a message for this time has stalled.
 const STALLED_AFTER: Duration = Duration::from_mins(3);
 
-/// A registry that stands in for `docker.io`.
+/// A mirror: a registry that serves the images of `docker.io`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mirror {
     registry: String,
-    /// Stands before the repository, with its slash; mostly empty.
+    /// The prefix of the repository, with its slash. Usually empty.
     prefix: String,
 }
 
 impl Mirror {
-    /// Reads `mirror.example`, `127.0.0.1:5000`, `https://mirror.example/hub/`. The engine decides between HTTP and
-    /// HTTPS by itself. None where the text names no host.
+    /// Parses `mirror.example`, `127.0.0.1:5000`, `https://mirror.example/hub/`. The engine itself chooses between HTTP
+    /// and HTTPS. None if the text names no host.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let text = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or(text);
         let text = text.trim_matches('/');
-        // A name of the same grammar tells whether host and path are well formed.
+        // An image name has the same grammar, so parsing one checks host and path.
         let probe = ImageRef::parse(&format!("{text}/x")).ok()?;
         let host = text.split('/').next()?;
         let is_host = host.chars().all(|c| c.is_ascii_alphanumeric() || ".-:[]".contains(c));
@@ -44,7 +44,7 @@ impl Mirror {
         })
     }
 
-    /// The name by which the mirror has an image; none where it does not stand in for the image's registry.
+    /// The name of an image on the mirror. None if the image's registry is not `docker.io`.
     pub(super) fn name_of(&self, image: &ImageRef) -> Option<ImageRef> {
         (image.registry == "docker.io").then(|| ImageRef {
             registry: self.registry.clone(),
@@ -61,21 +61,22 @@ impl fmt::Display for Mirror {
     }
 }
 
-/// An image that is wanted.
+/// A request to pull an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PullRequest<'a> {
     /// The image.
     pub image: &'a ImageRef,
     /// Production's platform, where it is known: `linux/amd64`.
     pub platform: Option<&'a str>,
-    /// What stands in for Docker Hub.
+    /// The mirror of Docker Hub, if there is one.
     pub mirror: Option<&'a Mirror>,
 }
 
-/// An image that was brought.
+/// A pulled image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pulled {
-    /// The image as the engine has it now. Whether it is for the platform asked for, [`LocalImage::is_for`] tells.
+    /// The image as the engine has it now. [`LocalImage::is_for`] tells whether the image is for the requested
+    /// platform.
     pub image: LocalImage,
     /// The digest under which the registry has it.
     pub digest: Option<String>,
@@ -83,16 +84,16 @@ pub struct Pulled {
     pub bytes: u64,
 }
 
-/// How one try ended.
+/// A failed attempt to pull.
 struct TryFailed {
     fault: PullFault,
-    /// The engine has tried several times itself already, with waits of its own.
+    /// Whether the engine itself has already retried several times, with pauses of its own.
     engine_retried: bool,
 }
 
 impl Engine {
-    /// Pulls an image and names it as it was asked for, whatever registry it came from. Tried again after faults that
-    /// pass. A caller that drops the future calls the pull off.
+    /// Pulls an image and gives it the requested name, whatever registry it came from. Transient faults are retried. If
+    /// the caller drops the future, the pull is cancelled.
     pub async fn pull(
         &self,
         request: PullRequest<'_>,
@@ -108,7 +109,7 @@ impl Engine {
                 Err(failed) => failed,
             };
             match waits.next() {
-                Some(wait) if failed.fault.passes() && !failed.engine_retried => {
+                Some(wait) if failed.fault.is_transient() && !failed.engine_retried => {
                     on_progress(PullProgress::Retry { error: failed.fault.message, wait: *wait });
                     tokio::time::sleep(*wait).await;
                 }
@@ -130,7 +131,7 @@ impl Engine {
         let asked = engine_name(source);
         let options = match &source.digest {
             Some(_) => CreateImageOptions { from_image: Some(asked.clone()), ..Default::default() },
-            // Without a tag an engine would bring all of them.
+            // Without a tag, an engine would pull all tags.
             None => CreateImageOptions {
                 from_image: Some(source.name()),
                 tag: Some(tag_of(source).to_owned()),
@@ -161,7 +162,7 @@ impl Engine {
             match layers.take(&answer) {
                 Some(News::Bytes { done, total }) => on_progress(PullProgress::Bytes { done, total }),
                 Some(News::EngineRetries { wait }) => {
-                    let error = "a layer came short".to_owned();
+                    let error = "a layer arrived incomplete".to_owned();
                     on_progress(PullProgress::Retry { error, wait });
                 }
                 None => {}
@@ -169,8 +170,8 @@ impl Engine {
         }
     }
 
-    /// The image that was brought, under the name that was asked for. A mirror's tag goes again; with a digest the
-    /// mirror's name stays, since no engine can give a digest another name.
+    /// The pulled image, under the requested name. The tag of a mirror is removed again. With a digest, the name of the
+    /// mirror stays, because no engine can give a digest another name.
     async fn named(&self, source: &ImageRef, stands_for: Option<&ImageRef>) -> Result<LocalImage, PullFault> {
         let asked = engine_name(source);
         let fault = |error: EngineError| {
@@ -182,7 +183,7 @@ impl Engine {
             PullFault::new(kind, &asked, error.to_string())
         };
         let image = self.inspect(&asked).await.map_err(fault)?.ok_or_else(|| {
-            PullFault::new(PullFaultKind::Other, &asked, "the engine says that it was pulled, and does not have it")
+            PullFault::new(PullFaultKind::Other, &asked, "the engine reports that it was pulled, but does not have it")
         })?;
         if let Some(target) = stands_for
             && source.digest.is_none()
@@ -234,10 +235,10 @@ pub(super) fn read(asked: &str, error: &Error) -> PullFault {
 mod tests {
     use super::*;
     use crate::docker::fake_engine::{Answer, FakeEngine, VERSION};
-    use crate::docker::{Surroundings, connect};
+    use crate::docker::{DockerEnv, connect};
 
     #[test]
-    fn a_mirror_stands_in_for_docker_hub_only() {
+    fn a_mirror_serves_images_of_docker_hub_only() {
         let image = |text: &str| ImageRef::parse(text).unwrap();
         let name =
             |mirror: &str, of: &str| Mirror::parse(mirror).unwrap().name_of(&image(of)).map(|name| name.to_string());
@@ -247,14 +248,14 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_host_is_no_mirror() {
+    fn text_without_a_host_is_no_mirror() {
         for text in ["", "mirror", "https://", "m.example/UPPER", "a b.c"] {
             assert_eq!(Mirror::parse(text), None, "{text}");
         }
     }
 
     async fn pull_from(engine: &FakeEngine) -> (Result<Pulled, PullFault>, Vec<PullProgress>) {
-        let engine = connect(Some(&engine.host()), &Surroundings::default()).await.unwrap();
+        let engine = connect(Some(&engine.host()), &DockerEnv::default()).await.unwrap();
         let image = ImageRef::parse("postgres:16").unwrap();
         let mut progress = Vec::new();
         let request = PullRequest { image: &image, platform: None, mirror: None };
@@ -281,7 +282,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_fault_that_passes_is_tried_again_and_told() {
+    async fn a_transient_fault_is_retried_and_reported() {
         let engine = engine_whose_pulls(|tries| match tries {
             0 => stream_error("received unexpected HTTP status: 503 Service Unavailable"),
             _ => Answer::json("{\"status\":\"Digest: sha256:bb\"}\n"),
@@ -294,7 +295,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failure_inside_the_stream_is_a_failure_and_not_tried_again_where_it_does_not_pass() {
+    async fn a_failure_inside_the_stream_is_a_failure_and_not_retried_if_it_is_not_transient() {
         let engine = engine_whose_pulls(|_| stream_error("write /x: no space left on device"));
         let (pulled, progress) = pull_from(&engine).await;
         assert_eq!(pulled.unwrap_err().kind, PullFaultKind::NoSpace);
@@ -302,7 +303,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn where_the_engine_has_tried_for_itself_it_is_not_tried_again() {
+    async fn a_pull_that_the_engine_itself_has_retried_is_not_retried() {
         let engine = engine_whose_pulls(|_| {
             let retry = r#"{"status":"Retrying in 5 seconds","progressDetail":{},"id":"aa"}"#;
             Answer::json(&format!(
@@ -315,7 +316,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_engine_that_goes_away_in_the_middle_of_a_pull_is_told_as_such() {
+    async fn an_engine_that_goes_away_in_the_middle_of_a_pull_is_reported_as_such() {
         let engine = engine_whose_pulls(|_| Answer::CutShort("{\"status\":\"Pulling\"}\n".to_owned()));
         assert_eq!(pull_from(&engine).await.0.unwrap_err().kind, PullFaultKind::Engine);
     }
@@ -326,10 +327,10 @@ mod tests {
         // `me:>>>???`, whose standard form has both `+` and `/`.
         let config = r#"{"auths":{"https://index.docker.io/v1/":{"auth":"bWU6Pj4+Pz8/"}}}"#;
         std::fs::write(folder.path().join("config.json"), config).unwrap();
-        let mut around = Surroundings::default();
-        around.variables.insert("DOCKER_CONFIG".to_owned(), folder.path().display().to_string());
+        let mut env = DockerEnv::default();
+        env.variables.insert("DOCKER_CONFIG".to_owned(), folder.path().display().to_string());
         let fake = engine_whose_pulls(|_| Answer::json("{\"status\":\"Digest: sha256:bb\"}\n"));
-        let engine = connect(Some(&fake.host()), &around).await.unwrap();
+        let engine = connect(Some(&fake.host()), &env).await.unwrap();
         let image = ImageRef::parse("postgres:16").unwrap();
         engine.pull(PullRequest { image: &image, platform: None, mirror: None }, &mut |_| {}).await.unwrap();
         let headers: Vec<String> = fake.requests().into_iter().flat_map(|request| request.headers).collect();

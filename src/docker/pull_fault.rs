@@ -1,39 +1,40 @@
-//! Why an image could not be had. Engines tell by words only; the words here are those of Docker Engine (19.03 to 28,
-//! with and without containerd's store) and Podman.
+//! Why an image could not be pulled. Engines give the reason only in their messages. The parts of messages here are
+//! those of Docker Engine (19.03 to 28, with and without containerd's store) and Podman.
 
 use std::fmt;
 
-/// An image that could not be had.
+/// An image that could not be pulled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PullFault {
-    /// What sort of fault it is.
+    /// The kind of fault.
     pub kind: PullFaultKind,
-    /// What was asked for, by the name that was really asked for: a mirror's, where one stands in.
+    /// The requested image, by the name that was really requested: the mirror's name if a mirror is used.
     pub asked: String,
-    /// The engine's or the registry's own words.
+    /// The message of the engine or the registry.
     pub message: String,
-    /// What else belongs to it: that a credential helper failed, that it was tried several times.
+    /// Further notes: that a credential helper failed, or that the pull was tried several times.
     pub notes: Vec<String>,
 }
 
-/// What to make of a pull that failed.
+/// The kinds of faults of a pull.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PullFaultKind {
     /// The registry has no such image, or no such tag or digest of it.
     NotFound,
-    /// The registry wants a login, or refuses the one that Docker has; Docker Hub says so of images that do not exist.
+    /// The registry requires a login, or refuses the login that Docker has. Docker Hub also says this of images that do
+    /// not exist.
     Unauthorized,
-    /// The registry has had enough of us for now (429).
+    /// The registry limits the number of requests (429).
     TooManyRequests,
     /// The registry failed (5xx).
     Server,
-    /// A layer came short, or is not what its digest says.
+    /// A layer arrived incomplete, or does not match its digest.
     Short,
     /// The engine's disk is full.
     NoSpace,
     /// The registry cannot be reached.
     Network,
-    /// The image is not to be had for that platform.
+    /// The image does not exist for that platform.
     Platform,
     /// The engine went away.
     Engine,
@@ -46,13 +47,13 @@ impl PullFault {
         Self { kind, asked: asked.to_owned(), message: message.into(), notes: Vec::new() }
     }
 
-    /// Reads the engine's words.
+    /// Classifies the engine's message.
     pub(super) fn read(asked: &str, message: &str) -> Self {
         Self::new(kind_of(message), asked, message.trim())
     }
 
-    /// Whether the same pull may well work a little later.
-    pub(super) fn passes(&self) -> bool {
+    /// Whether the same pull may succeed a little later.
+    pub(super) fn is_transient(&self) -> bool {
         match self.kind {
             PullFaultKind::TooManyRequests | PullFaultKind::Server | PullFaultKind::Short => true,
             PullFaultKind::Network => {
@@ -72,7 +73,8 @@ impl fmt::Display for PullFault {
 
 impl std::error::Error for PullFault {}
 
-/// Network faults that pass by themselves, unlike a name that does not resolve or a port that nobody serves.
+/// Parts of messages about network faults that end by themselves, unlike a name that does not resolve or a port on
+/// which no server listens.
 const TRANSIENT: &[&str] = &[
     "timeout",
     "timed out",
@@ -84,7 +86,8 @@ const TRANSIENT: &[&str] = &[
     "try again",
 ];
 
-/// Words and what they mean; the first that is found counts, so what is said more closely comes first.
+/// Parts of messages, with the kind of fault that they mean. The first part that is found counts, so more specific
+/// parts come first.
 const WORDS: &[(PullFaultKind, &[&str])] = &[
     (PullFaultKind::NoSpace, &["no space left on device"]),
     (
@@ -192,9 +195,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn engines_words_are_told_apart() {
+    fn the_messages_of_engines_are_distinguished() {
         use PullFaultKind as K;
-        for (message, kind, passes) in [
+        for (message, kind, is_transient) in [
             ("manifest for postgres:99 not found: manifest unknown: manifest unknown", K::NotFound, false),
             ("docker.io/library/postgres:99: not found", K::NotFound, false),
             (
@@ -226,7 +229,7 @@ mod tests {
             ("something new", K::Other, false),
         ] {
             let fault = PullFault::read("x", message);
-            assert_eq!((fault.kind, fault.passes()), (kind, passes), "{message}");
+            assert_eq!((fault.kind, fault.is_transient()), (kind, is_transient), "{message}");
         }
     }
 }

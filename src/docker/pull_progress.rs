@@ -1,13 +1,13 @@
-//! How far a pull is, added up over the layers of an image.
+//! The progress of a pull, summed over the layers of an image.
 
 use bollard::models::CreateImageInfo;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// Something that a person may want to see.
+/// A change in the progress of a pull that a person may want to see.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum News {
-    /// Bytes downloaded, and in all as far as is known.
+    /// Bytes downloaded so far, and the total as far as it is known.
     Bytes { done: u64, total: u64 },
     /// A layer failed, and the engine waits before it tries again by itself.
     EngineRetries { wait: Duration },
@@ -16,17 +16,17 @@ pub(super) enum News {
 /// The layers of one pull.
 #[derive(Default)]
 pub(super) struct Layers {
-    /// Bytes done and in all, by layer; those that were here already are left out.
+    /// Downloaded bytes and total bytes, by layer. Layers that the engine already had are not included.
     downloads: BTreeMap<String, (u64, u64)>,
     /// The digest that the registry gave.
     pub(super) digest: Option<String>,
-    /// Whether the engine has tried a layer again.
+    /// Whether the engine has retried a layer.
     pub(super) engine_retried: bool,
     waiting: bool,
 }
 
 impl Layers {
-    /// Takes in what the engine says; gives what is new in it.
+    /// Reads a message of the engine and returns the news in it, if any.
     pub(super) fn take(&mut self, said: &CreateImageInfo) -> Option<News> {
         let status = said.status.as_deref().unwrap_or_default();
         if let Some(digest) = status.strip_prefix("Digest: ") {
@@ -34,7 +34,7 @@ impl Layers {
             return None;
         }
         if let Some(wait) = status.strip_prefix("Retrying in ") {
-            // It counts down second by second; once is enough.
+            // The engine counts down second by second. One report is enough.
             let first = !std::mem::replace(&mut self.waiting, true);
             self.engine_retried = true;
             let seconds = wait.split(' ').next().and_then(|seconds| seconds.parse().ok()).unwrap_or_default();
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn the_engine_s_own_retries_are_told_once_each() {
+    fn the_engine_s_own_retries_are_reported_once_each() {
         let mut layers = Layers::default();
         let retry = |wait| Some(News::EngineRetries { wait: Duration::from_secs(wait) });
         assert_eq!(layers.take(&said("a", "Retrying in 5 seconds", None)), retry(5));

@@ -1,10 +1,12 @@
-//! Records: what is written down on the engine about environments and bases, whole or not at all.
+//! Records: facts about environments and bases that devenv writes to the engine. A record is written completely or not
+//! at all.
 //!
-//! A record is an empty volume whose labels say it, so that no clean-up of containers forgets it; and a container that is
-//! never started, mounts that volume and mentions others, so that a clean-up of volumes takes none of them (engines before
-//! 23 and Podman take every volume that no container mentions). One request makes both, the volume first.
+//! A record consists of an empty volume and a container that is never started. The labels of the volume hold the facts,
+//! so that a prune of containers does not lose them. The container mounts that volume and pins others, so that a prune
+//! of volumes takes none of them (engines before 23 and Podman take every volume that no container mentions). One
+//! request creates both, the volume first.
 
-use super::containers::kept;
+use super::containers::pin_mounts;
 use super::layers::{bare, mount, named};
 use super::{Engine, EngineError, EngineFault, files, labels};
 use crate::model::{File, FileContent, ObservedRecord, Record};
@@ -15,22 +17,22 @@ use futures_util::pin_mut;
 use std::io::Read as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Where a record's container sees the record's volume.
+/// Where a record's container mounts the record's volume.
 const AT: &str = "/devenv-record";
-/// The file that a record keeps, in its volume.
+/// The file that a record keeps in its volume.
 const FILE: &str = "kept";
-/// Where 0.1.0 kept it, in the container itself.
+/// Where 0.1.0 kept this file, in the container itself.
 const OLD_PATH: &str = "/devenv-kept";
-/// More than any file that is kept, in bytes.
+/// Larger than any kept file, in bytes.
 const MAX_SIZE: usize = 64 * 1024 * 1024;
 
 impl Engine {
-    /// Writes a record down, and gives the id of its container. One of that name that is there already is a conflict.
-    /// `image_id` is an image that is here.
+    /// Writes a record and returns the id of its container. If a record of that name exists already, this is a
+    /// conflict. `image_id` is an image that the engine has.
     ///
-    /// A head has no container, for one costs an engine more than all other requests of a start: the containers of services
-    /// tell the same as long as they are there, and pins mention its volume after that. Its name follows from its content, so
-    /// that writing it twice changes nothing.
+    /// A head has no container, and its id is empty: to create a container takes an engine longer than all other requests
+    /// for a record. While the services run, their containers tell the same as the head; after that, pins mention the
+    /// head's volume. The name of a head follows from its content, so writing the same head twice changes nothing.
     pub async fn write_record(&self, record: &Record, image_id: &str) -> Result<String, EngineError> {
         let labels = labels::of_record(record, now());
         if record.head().is_some() {
@@ -44,11 +46,11 @@ impl Engine {
             }),
             ..mount(&record.volume(), AT, false)
         };
-        let mounts = std::iter::once(own).chain(kept(&record.pins)).collect();
+        let mounts = std::iter::once(own).chain(pin_mounts(&record.pins)).collect();
         let made = self.docker.create_container(Some(named(&record.name)), bare(image_id, labels, mounts, None));
-        match self.work(format!("make the container {}", record.name), made).await {
+        match self.work(format!("create the container {}", record.name), made).await {
             Ok(made) => Ok(made.id),
-            // The engine may have made the volume, which would say what did not come to be.
+            // The engine may have created the volume, whose labels would describe a record that was not written.
             Err(error) if !matches!(error.kind, EngineFault::Conflict | EngineFault::Gone | EngineFault::TimedOut) => {
                 self.remove_volume(&record.volume()).await?;
                 Err(error)
@@ -57,7 +59,7 @@ impl Engine {
         }
     }
 
-    /// Makes what a record lacks: its volume, or its container, which a clean-up took.
+    /// Recreates the missing part of a record: its volume, or its container if a prune took it.
     pub async fn repair_record(&self, one: &ObservedRecord, image_id: &str) -> Result<(), EngineError> {
         if one.id.is_empty() {
             return self.write_record(&one.record, image_id).await.map(drop);
@@ -67,10 +69,10 @@ impl Engine {
 
     async fn write_volume(&self, name: &str, labels: labels::Labels) -> Result<(), EngineError> {
         let request = VolumeCreateRequest { name: Some(name.to_owned()), labels: Some(labels), ..Default::default() };
-        self.work(format!("make the volume {name}"), self.docker.create_volume(request)).await.map(drop)
+        self.work(format!("create the volume {name}"), self.docker.create_volume(request)).await.map(drop)
     }
 
-    /// Forgets a record. Where that is cut short, it is there still.
+    /// Removes a record. If the removal is interrupted, the record still exists.
     pub async fn remove_record(&self, one: &ObservedRecord) -> Result<(), EngineError> {
         if !one.id.is_empty() {
             self.remove_container(&one.id).await?;
@@ -78,7 +80,7 @@ impl Engine {
         self.remove_volume(&one.record.volume()).await
     }
 
-    /// Puts a file into a record, by its container.
+    /// Puts a file into the record of this container.
     pub async fn keep_file(&self, container: &str, bytes: Vec<u8>) -> Result<(), EngineError> {
         let operation = "keep a file in a record";
         let file = File { path: format!("/{FILE}"), mode: 0o600, content: FileContent(bytes) };
@@ -89,7 +91,7 @@ impl Engine {
         self.work(operation, upload).await
     }
 
-    /// The file that a record keeps, by its container.
+    /// The file that the record of this container keeps.
     pub async fn kept_file(&self, container: &str) -> Result<Vec<u8>, EngineError> {
         match self.file_in(container, &format!("{AT}/{FILE}")).await {
             Err(error) if error.is_not_found() => self.file_in(container, OLD_PATH).await,

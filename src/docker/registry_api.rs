@@ -1,9 +1,10 @@
-//! The registry's own API, for what no engine passes on: an index, a manifest, a configuration, by their digests.
+//! The registry's own API, for documents that no engine passes on: an index, a manifest or a configuration, each
+//! requested by its digest.
 //!
 //! OCI Distribution 1.1 (<https://github.com/opencontainers/distribution-spec>) and the token logins of
 //! <https://distribution.github.io/distribution/spec/auth/token/>. Registries on loopback are asked over HTTP, as
-//! engines do; all others over HTTPS, through the proxy that the environment names. What a registry answers is believed
-//! where it hashes to the digest that was asked for.
+//! engines do; all others over HTTPS, through the proxy that the environment names. An answer of a registry is accepted
+//! only if its hash is the requested digest.
 
 use super::credentials::Login;
 use crate::kinds::base64;
@@ -27,47 +28,47 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tower_service::Service as _;
 
-/// Bytes that a document may have; the largest indexes have some 100 KiB.
-const LIMIT: usize = 4 * 1024 * 1024;
+/// The largest document, in bytes. The largest indexes have about 100 KiB.
+const MAX_SIZE: usize = 4 * 1024 * 1024;
 
-/// One answer, from the name's look-up to its last byte.
-const WITHIN: Duration = Duration::from_secs(10);
+/// The deadline for one answer, from the DNS look-up to the last byte.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A blob lies with a content network, which may send on once more.
-const MOST_REDIRECTS: usize = 3;
+/// A registry redirects to a content network for blobs, and this network may redirect once more.
+const MAX_REDIRECTS: usize = 3;
 
 const MANIFESTS: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
      application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
 
-/// Where a document lies.
+/// The kind of a document, which decides its path.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Shelf {
+pub(super) enum DocumentKind {
     /// Indexes and manifests.
     Manifests,
     /// Configurations.
     Blobs,
 }
 
-/// Why a registry does not tell what lies behind a digest; holds no secret.
+/// Why a registry does not give the document of a digest. Holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ContentFault {
-    /// It could not be asked, or has no answer.
-    Untold(String),
-    /// It answers with something else than what the digest names.
+    /// The registry could not be asked, or did not give the document.
+    Unavailable(String),
+    /// The registry gave content that does not match the digest.
     Other(String),
 }
 
 impl fmt::Display for ContentFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Untold(why) | Self::Other(why) => f.write_str(why),
+            Self::Unavailable(why) | Self::Other(why) => f.write_str(why),
         }
     }
 }
 
 impl From<String> for ContentFault {
     fn from(why: String) -> Self {
-        Self::Untold(why)
+        Self::Unavailable(why)
     }
 }
 
@@ -76,7 +77,7 @@ pub(super) struct RegistryApi<'a> {
     base: String,
     repository: &'a str,
     login: &'a Login,
-    /// What the registry takes for a login, once it has said so.
+    /// The header that the registry accepts as a login, once the registry has asked for one.
     authorization: Option<HeaderValue>,
 }
 
@@ -88,19 +89,19 @@ impl<'a> RegistryApi<'a> {
     }
 
     /// The document of that digest.
-    pub(super) async fn document(&mut self, shelf: Shelf, digest: &str) -> Result<Bytes, ContentFault> {
-        let (shelf, accept) = match shelf {
-            Shelf::Manifests => ("manifests", MANIFESTS),
-            Shelf::Blobs => ("blobs", "*/*"),
+    pub(super) async fn document(&mut self, kind: DocumentKind, digest: &str) -> Result<Bytes, ContentFault> {
+        let (kind, accept) = match kind {
+            DocumentKind::Manifests => ("manifests", MANIFESTS),
+            DocumentKind::Blobs => ("blobs", "*/*"),
         };
-        let url = format!("{}/v2/{}/{shelf}/{digest}", self.base, self.repository);
+        let url = format!("{}/v2/{}/{kind}/{digest}", self.base, self.repository);
         let mut answer = self.get(&url, accept).await?;
         if answer.status == StatusCode::UNAUTHORIZED && self.authorization.is_none() {
             self.authorization = Some(self.log_in(&answer.challenge).await?);
             answer = self.get(&url, accept).await?;
         }
         if answer.status != StatusCode::OK {
-            return Err(ContentFault::Untold(format!("{} answers {} for {digest}", self.base, answer.status)));
+            return Err(ContentFault::Unavailable(format!("{} answers {} for {digest}", self.base, answer.status)));
         }
         let is = digest_of_bytes(&answer.body);
         if is == digest {
@@ -111,9 +112,9 @@ impl<'a> RegistryApi<'a> {
 
     async fn get(&self, url: &str, accept: &str) -> Result<Answer, String> {
         let mut url = uri(url)?;
-        for redirects in 0..=MOST_REDIRECTS {
+        for redirects in 0..=MAX_REDIRECTS {
             let mut request = Request::get(&url).header(ACCEPT, accept);
-            // A login is for the registry, not for where it sends us.
+            // The login is only for the registry, not for the target of a redirect.
             if let Some(authorization) = self.authorization.as_ref().filter(|_| redirects == 0) {
                 request = request.header(AUTHORIZATION, authorization);
             }
@@ -123,21 +124,22 @@ impl<'a> RegistryApi<'a> {
                 _ => return Ok(answer),
             }
         }
-        Err(format!("{} sends us on and on", self.base))
+        Err(format!("{} redirects too many times", self.base))
     }
 
-    /// What the registry takes for a login, from its challenge (RFC 9110, section 11).
+    /// The header that the registry accepts as a login, from its challenge (RFC 9110, section 11).
     async fn log_in(&self, challenge: &str) -> Result<HeaderValue, String> {
         let credentials = self.login.credentials.clone().unwrap_or_default();
         let basic = credentials.username.as_ref().zip(credentials.password.as_ref());
         let basic = basic.map(|(name, password)| format!("Basic {}", base64(format!("{name}:{password}").as_bytes())));
         let (scheme, parameters) = challenge.split_once(' ').unwrap_or((challenge, ""));
         if scheme.eq_ignore_ascii_case("basic") {
-            return secret(&basic.ok_or_else(|| format!("{} wants a login (`docker login`)", self.base))?);
+            return secret(&basic.ok_or_else(|| format!("{} requires a login (`docker login`)", self.base))?);
         }
         let parameter = |name: &str| parameter(parameters, name);
         let realm = parameter("realm").filter(|_| scheme.eq_ignore_ascii_case("bearer"));
-        let realm = realm.ok_or_else(|| format!("{} wants a login of a sort that is not known here", self.base))?;
+        let realm =
+            realm.ok_or_else(|| format!("{} requires a kind of login that devenv does not support", self.base))?;
         if self.base.starts_with("https:") && !realm.starts_with("https:") {
             return Err(format!("{} sends logins to {realm}, which is not encrypted", self.base));
         }
@@ -173,7 +175,7 @@ struct Token {
     access_token: Option<String>,
 }
 
-/// An answer, as far as it counts.
+/// The parts of an answer that are used.
 struct Answer {
     status: StatusCode,
     challenge: String,
@@ -181,7 +183,7 @@ struct Answer {
     body: Bytes,
 }
 
-/// A header that is in no debug output.
+/// A header value that debug output does not show.
 fn secret(text: &str) -> Result<HeaderValue, String> {
     let mut value =
         HeaderValue::from_str(text).map_err(|_| "the login has bytes that no header can have".to_owned())?;
@@ -190,15 +192,15 @@ fn secret(text: &str) -> Result<HeaderValue, String> {
 }
 
 fn uri(text: &str) -> Result<Uri, String> {
-    let uri: Uri = text.parse().map_err(|_| "the registry names an address that is none".to_owned())?;
+    let uri: Uri = text.parse().map_err(|_| "the registry names an invalid address".to_owned())?;
     match (uri.scheme_str(), uri.host()) {
         (Some("https"), Some(_)) => Ok(uri),
         (Some("http"), Some(host)) if is_loopback(host) => Ok(uri),
-        _ => Err(format!("the registry sends us to {}, which is not encrypted", uri.host().unwrap_or(text))),
+        _ => Err(format!("the registry refers to {}, which is not encrypted", uri.host().unwrap_or(text))),
     }
 }
 
-/// Where a redirect leads, which may be said relative to where it was said.
+/// The target of a redirect, which may be relative to the current URL.
 fn joined(url: &Uri, location: &str) -> String {
     let whole = url::Url::parse(&url.to_string()).and_then(|url| url.join(location));
     whole.map_or_else(|_| location.to_owned(), String::from)
@@ -226,12 +228,12 @@ fn parameter(parameters: &str, name: &str) -> Option<String> {
     None
 }
 
-/// One exchange over a connection of its own.
+/// One request and its answer, over a connection of its own.
 async fn ask(url: &Uri, request: hyper::http::request::Builder, body: Bytes) -> Result<Answer, String> {
     let host = url.host().unwrap_or_default();
-    match tokio::time::timeout(WITHIN, exchange(url, host, request, body)).await {
+    match tokio::time::timeout(ANSWER_TIMEOUT, exchange(url, host, request, body)).await {
         Ok(answered) => answered.map_err(|why| format!("{host}: {why}")),
-        Err(_) => Err(format!("{host} gave no answer within {} s", WITHIN.as_secs())),
+        Err(_) => Err(format!("{host} gave no answer within {} s", ANSWER_TIMEOUT.as_secs())),
     }
 }
 
@@ -292,7 +294,7 @@ where
         let header = |name| answer.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
         let challenge = header(hyper::header::WWW_AUTHENTICATE).unwrap_or_default().to_owned();
         let (status, location) = (answer.status(), header(LOCATION).map(str::to_owned));
-        let body = Limited::new(answer.into_body(), LIMIT).collect().await;
+        let body = Limited::new(answer.into_body(), MAX_SIZE).collect().await;
         let body = body.map_err(|error| error.to_string())?.to_bytes();
         Ok(Answer { status, challenge, location, body })
     };
@@ -300,7 +302,7 @@ where
     answer
 }
 
-/// An error with what lies behind it.
+/// The message of an error, with the messages of its causes.
 fn words(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut behind = error.source();

@@ -1,6 +1,6 @@
-//! How much room volumes take: looked at by a container of an image that is here, since not every engine tells it.
+//! Measures the disk space of volumes. A container of a local image measures it, because not every engine reports it.
 //!
-//! Overlay volumes are asked for by their tops and their layers: mounted, each would show the whole.
+//! Overlay volumes are measured by their upper layers and their parents: a mounted overlay volume would show the sum.
 
 use super::layers::mount;
 use super::{Engine, EngineError, EngineFault, labels};
@@ -8,11 +8,11 @@ use crate::model::Belonging;
 use bollard::models::{ContainerCreateBody, HostConfig};
 use std::collections::BTreeMap;
 
-/// Where the container sees the volumes, each in a folder of its number.
+/// Where the container mounts the volumes, each in a folder named by its number.
 const AT: &str = "/devenv-sizes";
 
 impl Engine {
-    /// Bytes on disk of each of these volumes, which have to be there. `image_id` is an image with a `du`.
+    /// The bytes on disk of each of these volumes. The volumes must exist. `image_id` is an image that contains `du`.
     pub async fn sizes(
         &self,
         image_id: &str,
@@ -46,13 +46,13 @@ impl Engine {
         self.remove_container(&id).await?;
         let sizes = read(&measured?, volumes);
         if sizes.len() < volumes.len() {
-            return Err(EngineError::new(operation, EngineFault::Other, "the image has no `du` that tells".to_owned()));
+            return Err(EngineError::new(operation, EngineFault::Other, "the image has no `du` that works".to_owned()));
         }
         Ok(sizes)
     }
 }
 
-/// What `du -sk` tells of each folder. A file that goes meanwhile makes it complain, and no more.
+/// Parses the output of `du -sk`. If a file disappears meanwhile, `du` only prints a warning, which is ignored.
 fn read(lines: &[String], volumes: &[String]) -> BTreeMap<String, u64> {
     let of_line = |line: &str| {
         let (size, path) = line.trim().split_once('\t')?;

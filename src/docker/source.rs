@@ -1,6 +1,7 @@
-//! Which engine is meant: what the user said, else what Docker itself would use, else whichever is there.
+//! Chooses the engine: the one that the user names, else the one that Docker itself would use, else the first that
+//! answers.
 //!
-//! What was said is never replaced by something else that happens to answer.
+//! An engine that the user names is never replaced by another engine that happens to answer.
 
 use super::address::{self, Address, TlsFiles};
 use super::context::{self, ContextFault};
@@ -20,7 +21,7 @@ pub enum Rule {
     DockerContext(String),
     /// The current context of Docker's configuration, with its name.
     CurrentContext(String),
-    /// The socket that Docker Engine has unless told otherwise.
+    /// The default socket of Docker Engine.
     DefaultSocket,
     /// A rootless engine of this user.
     Rootless,
@@ -59,22 +60,22 @@ impl fmt::Display for Rule {
 pub struct EngineSource {
     /// The rule that won.
     pub rule: Rule,
-    /// The address: `unix:///var/run/docker.sock`. A password in it is left out.
+    /// The address: `unix:///var/run/docker.sock`. A password in it is removed.
     pub host: String,
 }
 
-/// What decides where engines are looked for: variables, and folders of this machine.
+/// The environment variables and folders of this machine that decide where engines are searched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Surroundings {
-    /// Environment variables; only those that Docker knows are looked at.
+pub struct DockerEnv {
+    /// Environment variables. Only those that Docker knows are read.
     pub variables: BTreeMap<String, String>,
     /// The user's home folder.
     pub home: Option<PathBuf>,
-    /// Stands before the system's own sockets; `/`, or a folder of a test.
+    /// The root of the paths of the system's own sockets: `/`, or a folder of a test.
     pub system_root: PathBuf,
 }
 
-/// The variables that are looked at.
+/// The variables that are read.
 const VARIABLES: &[&str] = &[
     "DOCKER_HOST",
     "DOCKER_CONTEXT",
@@ -85,8 +86,8 @@ const VARIABLES: &[&str] = &[
     "XDG_RUNTIME_DIR",
 ];
 
-impl Surroundings {
-    /// Those of this process.
+impl DockerEnv {
+    /// The variables and folders of this process.
     pub fn of_process() -> Self {
         let variables = VARIABLES
             .iter()
@@ -102,12 +103,12 @@ impl Surroundings {
             .or_else(|| self.home.as_ref().map(|home| home.join(".docker")))
     }
 
-    /// A variable's value, if it is set and not empty: Docker takes an empty one for none.
+    /// A variable's value, if it is set and not empty: Docker treats an empty variable as unset.
     fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// TLS as the variables ask for it.
+    /// The TLS files, if the variables ask for TLS.
     fn tls(&self) -> Option<TlsFiles> {
         self.variable("DOCKER_TLS_VERIFY").or_else(|| self.variable("DOCKER_TLS"))?;
         let folder = self.variable("DOCKER_CERT_PATH").map(PathBuf::from).or_else(|| self.docker_config())?;
@@ -115,32 +116,32 @@ impl Surroundings {
     }
 }
 
-/// An engine that may be there.
+/// An engine that may exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Candidate {
     pub(super) source: EngineSource,
     pub(super) address: Address,
 }
 
-/// Where to look.
+/// The engines to try.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Choice {
-    /// This one and no other.
-    Said(Candidate),
-    /// The first that answers.
+    /// Only this engine.
+    Named(Candidate),
+    /// The first of these engines that answers.
     FirstOf(Vec<Candidate>),
 }
 
-/// Decides where to look; asks nothing of any engine.
-pub(super) fn choose(host: Option<&str>, around: &Surroundings) -> Result<Choice, Failure> {
+/// Decides which engines to try, without any request to an engine.
+pub(super) fn choose(host: Option<&str>, env: &DockerEnv) -> Result<Choice, Failure> {
     if let Some(host) = host {
-        return said(Rule::HostOption, host, around.tls());
+        return said(Rule::HostOption, host, env.tls());
     }
-    if let Some(host) = around.variable("DOCKER_HOST") {
-        return said(Rule::DockerHost, host, around.tls());
+    if let Some(host) = env.variable("DOCKER_HOST") {
+        return said(Rule::DockerHost, host, env.tls());
     }
-    let config = around.docker_config();
-    let named = around.variable("DOCKER_CONTEXT").map(str::to_owned);
+    let config = env.docker_config();
+    let named = env.variable("DOCKER_CONTEXT").map(str::to_owned);
     let rule = match (&named, &config) {
         (Some(name), _) if name == "default" => None,
         (Some(name), _) => Some(Rule::DockerContext(name.clone())),
@@ -152,12 +153,12 @@ pub(super) fn choose(host: Option<&str>, around: &Surroundings) -> Result<Choice
     {
         return Ok(choice);
     }
-    Ok(Choice::FirstOf(usual_sockets(around)))
+    Ok(Choice::FirstOf(usual_sockets(env)))
 }
 
 fn said(rule: Rule, host: &str, tls: Option<TlsFiles>) -> Result<Choice, Failure> {
     let address = address::parse(host, tls, &rule.to_string())?;
-    Ok(Choice::Said(Candidate { source: EngineSource { rule, host: address::shown(host) }, address }))
+    Ok(Choice::Named(Candidate { source: EngineSource { rule, host: address::shown(host) }, address }))
 }
 
 fn of_context(rule: Rule, config: Option<&Path>) -> Result<Option<Choice>, Failure> {
@@ -189,11 +190,11 @@ fn of_context(rule: Rule, config: Option<&Path>) -> Result<Option<Choice>, Failu
     Err(Failure::new(Exit::Engine, diagnostic))
 }
 
-/// The sockets at which engines are found unless told otherwise, in the order in which they are tried.
-fn usual_sockets(around: &Surroundings) -> Vec<Candidate> {
-    let system = |path: &str| Some(around.system_root.join(path));
-    let home = |path: &str| around.home.as_ref().map(|home| home.join(path));
-    let runtime = |path: &str| around.variable("XDG_RUNTIME_DIR").map(|folder| Path::new(folder).join(path));
+/// The default sockets of engines, in the order in which they are tried.
+fn usual_sockets(env: &DockerEnv) -> Vec<Candidate> {
+    let system = |path: &str| Some(env.system_root.join(path));
+    let home = |path: &str| env.home.as_ref().map(|home| home.join(path));
+    let runtime = |path: &str| env.variable("XDG_RUNTIME_DIR").map(|folder| Path::new(folder).join(path));
     let sockets = [
         (Rule::DefaultSocket, system("var/run/docker.sock")),
         (Rule::Rootless, runtime("docker.sock")),
@@ -228,22 +229,22 @@ mod tests {
 
     struct Machine {
         folder: tempfile::TempDir,
-        around: Surroundings,
+        env: DockerEnv,
     }
 
     fn machine() -> Machine {
         let folder = tempfile::tempdir().unwrap();
-        let around = Surroundings {
+        let env = DockerEnv {
             variables: BTreeMap::new(),
             home: Some(folder.path().join("home")),
             system_root: folder.path().join("system"),
         };
-        Machine { folder, around }
+        Machine { folder, env }
     }
 
     impl Machine {
         fn set(mut self, name: &str, value: &str) -> Self {
-            self.around.variables.insert(name.to_owned(), value.to_owned());
+            self.env.variables.insert(name.to_owned(), value.to_owned());
             self
         }
 
@@ -260,15 +261,15 @@ mod tests {
         }
 
         fn said(&self, host: Option<&str>) -> EngineSource {
-            match choose(host, &self.around).unwrap() {
-                Choice::Said(candidate) => candidate.source,
-                Choice::FirstOf(_) => panic!("nothing was said"),
+            match choose(host, &self.env).unwrap() {
+                Choice::Named(candidate) => candidate.source,
+                Choice::FirstOf(_) => panic!("no engine was named"),
             }
         }
     }
 
     #[test]
-    fn what_is_said_more_closely_wins() {
+    fn the_most_specific_choice_wins() {
         let machine = machine()
             .context("work", "unix:///work.sock")
             .context("home", "unix:///home.sock")
@@ -285,10 +286,10 @@ mod tests {
     }
 
     #[test]
-    fn without_a_word_the_usual_sockets_are_tried_in_order() {
+    fn without_a_named_engine_the_usual_sockets_are_tried_in_order() {
         let machine = machine().set("XDG_RUNTIME_DIR", "/run/user/7").set("DOCKER_HOST", "");
-        let Choice::FirstOf(candidates) = choose(None, &machine.around).unwrap() else {
-            panic!("nothing was said");
+        let Choice::FirstOf(candidates) = choose(None, &machine.env).unwrap() else {
+            panic!("no engine was named");
         };
         let mut rules: Vec<Rule> = candidates.iter().map(|candidate| candidate.source.rule.clone()).collect();
         rules.dedup();
@@ -311,7 +312,7 @@ mod tests {
             .context("home", "unix:///home.sock")
             .file("home/.docker/config.json", r#"{"currentContext":"home"}"#)
             .set("DOCKER_CONTEXT", "default");
-        assert!(matches!(choose(None, &machine.around), Ok(Choice::FirstOf(_))));
+        assert!(matches!(choose(None, &machine.env), Ok(Choice::FirstOf(_))));
     }
 
     #[test]
@@ -329,7 +330,7 @@ mod tests {
     #[test]
     fn an_unknown_context_is_an_error_with_the_nearest_name() {
         let machine = machine().context("colima", "unix:///c.sock").set("DOCKER_CONTEXT", "colina");
-        let failure = choose(None, &machine.around).unwrap_err();
+        let failure = choose(None, &machine.env).unwrap_err();
         assert_eq!(failure.exit, Exit::Engine);
         assert_eq!(failure.diagnostics[0].help[0], "did you mean `colima`?");
     }
@@ -337,8 +338,8 @@ mod tests {
     #[test]
     fn tls_is_on_only_where_the_variable_is_not_empty() {
         let machine = machine().set("DOCKER_HOST", "tcp://127.0.0.1:2376").set("DOCKER_CERT_PATH", "/certs");
-        let tls = |machine: &Machine| match choose(None, &machine.around).unwrap() {
-            Choice::Said(Candidate { address: Address::Tcp(_, tls), .. }) => tls,
+        let tls = |machine: &Machine| match choose(None, &machine.env).unwrap() {
+            Choice::Named(Candidate { address: Address::Tcp(_, tls), .. }) => tls,
             other => panic!("{other:?}"),
         };
         let machine = machine.set("DOCKER_TLS_VERIFY", "");

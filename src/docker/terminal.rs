@@ -1,6 +1,6 @@
-//! Joins a command in a container to the terminal, or to the pipes, of this process.
+//! Connects a command in a container to the terminal, or to the pipes, of this process.
 //!
-//! The terminal's own mode comes back however the command ends.
+//! The terminal's own mode is restored, however the command ends.
 
 use super::{Engine, EngineError, ExecRequest, Streams};
 use futures_util::stream::{self, Stream};
@@ -8,8 +8,8 @@ use std::io::Read as _;
 use tokio::sync::mpsc;
 
 impl Engine {
-    /// Runs a command with standard input, output and error of this process, and gives its exit code. With `tty` the
-    /// terminal is in raw mode meanwhile, so that every key, Ctrl-C too, goes to the command.
+    /// Runs a command with standard input, output and error of this process, and returns its exit code. With `tty`, the
+    /// terminal is in raw mode meanwhile, so that every key, also Ctrl-C, goes to the command.
     pub async fn exec_interactive(&self, container: &str, request: &ExecRequest) -> Result<i64, EngineError> {
         let streams = Streams {
             input: standard_input(),
@@ -26,8 +26,8 @@ impl Engine {
     }
 }
 
-/// Standard input in pieces. A thread of its own reads it: a read cannot be called off, and the process must be able to
-/// end during one.
+/// Standard input in pieces. A separate thread reads it, because a read cannot be cancelled, and the process must be
+/// able to end during a read.
 fn standard_input() -> impl Stream<Item = Vec<u8>> {
     let (sender, receiver) = mpsc::channel(8);
     std::thread::spawn(move || {
@@ -46,7 +46,7 @@ struct RawMode(rustix::termios::Termios);
 
 #[cfg(unix)]
 impl RawMode {
-    /// None where standard input is no terminal.
+    /// None if standard input is no terminal.
     fn enter() -> Option<Self> {
         use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
         let before = tcgetattr(std::io::stdin()).ok()?;
@@ -61,7 +61,7 @@ impl RawMode {
 impl Drop for RawMode {
     fn drop(&mut self) {
         use rustix::termios::{OptionalActions, tcsetattr};
-        // Where this fails there is no terminal any more.
+        // If this fails, the terminal no longer exists.
         let _ = tcsetattr(std::io::stdin(), OptionalActions::Drain, &self.0);
     }
 }
@@ -86,7 +86,8 @@ fn sizes(_tty: bool) -> impl Stream<Item = (u16, u16)> {
     stream::empty()
 }
 
-/// Waits for a signal that would end this process with the terminal still raw; gives the exit code that goes with it.
+/// Waits for a signal that would end this process with the terminal still in raw mode. Returns the exit code for that
+/// signal.
 #[cfg(unix)]
 async fn ended_from_outside() -> i64 {
     use tokio::signal::unix::{SignalKind, signal};

@@ -1,6 +1,7 @@
-//! The managed block: its text, its place among the user's lines, and whether it still says what it should.
+//! The managed block: its text, its place between the user's lines, and whether its content is up to date.
 //!
-//! Every byte outside the block stays as it is, whatever its line ends; the block's own lines end in a line feed.
+//! The bytes outside the block stay unchanged, whatever their line endings are. The lines of the block end in a line
+//! feed.
 
 use super::entry::check_name;
 use super::quote::{Quoted, quote};
@@ -10,13 +11,15 @@ use crate::model::{BLOCK_END, BLOCK_START, unclosed_length};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-/// The managed block with its marker lines, and every variable that it does not carry for all readers.
+/// Returns the managed block with its marker lines, and a refusal for each variable that the block does not carry for
+/// all readers.
 pub fn render_block(entries: &[Entry]) -> (String, Vec<Refusal>) {
     let (lines, refusals) = render_lines(entries);
     (format!("{BLOCK_START}\n{lines}{BLOCK_END}\n"), refusals)
 }
 
-/// The lines between the markers. What a line cannot carry stands there empty, with the reason above it.
+/// Returns the lines between the markers. If a line cannot carry a value, the value is written empty, with the reason
+/// above the line.
 pub(super) fn render_lines(entries: &[Entry]) -> (String, Vec<Refusal>) {
     let mut text = String::new();
     let mut refusals = Vec::new();
@@ -24,12 +27,12 @@ pub(super) fn render_lines(entries: &[Entry]) -> (String, Vec<Refusal>) {
     for entry in entries {
         if let Some(before) = written.insert(&entry.name, &entry.value) {
             if *before != entry.value {
-                refusals.push(Refusal::new(&entry.name, "it is there twice, with different values"));
+                refusals.push(Refusal::new(&entry.name, "it is set twice, with different values"));
             }
             continue;
         }
         if let Err(refusal) = check_name(&entry.name) {
-            push_comment(&mut text, Some(&format!("{} is left out: {}", entry.name, refusal.reason)));
+            push_comment(&mut text, Some(&format!("{} is not written: {}", entry.name, refusal.reason)));
             refusals.push(refusal);
             continue;
         }
@@ -37,12 +40,12 @@ pub(super) fn render_lines(entries: &[Entry]) -> (String, Vec<Refusal>) {
         let _ = match quote(entry.value.text().unwrap_or_default()) {
             Quoted::ForAll(value) => writeln!(text, "{}={value}", entry.name),
             Quoted::ForMost(value, reason) => {
-                push_comment(&mut text, Some(&format!("not for every reader: {reason}")));
+                push_comment(&mut text, Some(&format!("some programs read another value: {reason}")));
                 refusals.push(Refusal { for_most: true, ..Refusal::new(&entry.name, reason) });
                 writeln!(text, "{}={value}", entry.name)
             }
             Quoted::Not(reason) => {
-                push_comment(&mut text, Some(&format!("empty here: {reason}")));
+                push_comment(&mut text, Some(&format!("left empty: {reason}")));
                 refusals.push(Refusal::new(&entry.name, reason));
                 writeln!(text, "{}=", entry.name)
             }
@@ -51,7 +54,7 @@ pub(super) fn render_lines(entries: &[Entry]) -> (String, Vec<Refusal>) {
     (text, refusals)
 }
 
-/// Writes a comment above a line; what could end it early is made visible.
+/// Writes a comment above a line. Control characters are escaped, because they could end the comment early.
 pub(super) fn push_comment(text: &mut String, comment: Option<&str>) {
     for line in comment.into_iter().flat_map(str::lines) {
         text.push_str("# ");
@@ -62,16 +65,16 @@ pub(super) fn push_comment(text: &mut String, comment: Option<&str>) {
     }
 }
 
-/// Whether the file has a block of ours.
+/// Whether the file has a devenv block.
 pub fn has_block(existing: &str) -> bool {
     parts(existing).iter().any(|part| !matches!(part, Part::Outside(_)))
 }
 
-/// The text of the file with this block in the place of the old one, else at the end.
+/// Returns the text of the file with this block in the place of the old block, or at the end if there is no old block.
 ///
-/// A further block goes. Where a block has no end line, nobody can tell for sure what below its start line is the user's:
-/// all of it stays, below the new block. Up to the first line that devenv cannot have written, lines that set what the
-/// block sets become comments.
+/// A second block is removed. If a block has no end line, it is not certain which lines below its start line belong to
+/// the user: all of them stay, below the new block. Of these lines, those that set a variable of the block become
+/// comments, up to the first line that devenv cannot have written.
 pub fn merge(existing: &str, block: &str) -> String {
     let mut merged = String::with_capacity(existing.len() + block.len());
     let mut placed = false;
@@ -91,7 +94,7 @@ pub fn merge(existing: &str, block: &str) -> String {
             merged.push_str(block);
             placed = true;
         }
-        push_disarmed(&mut merged, unclosed, block);
+        push_commented_out(&mut merged, unclosed, block);
     }
     if !placed {
         let line_end = if existing.contains("\r\n") { "\r\n" } else { "\n" };
@@ -107,9 +110,9 @@ pub fn merge(existing: &str, block: &str) -> String {
     merged
 }
 
-/// Names that a block without an end line sets to something else than this block: [`merge`] makes comments of those lines,
-/// since nobody can tell whose they are.
-pub fn disarmed(existing: &str, block: &str) -> Vec<String> {
+/// Returns the names that a block without an end line sets to another value than this block. [`merge`] turns these
+/// lines into comments, since it is not certain who wrote them.
+pub fn commented_out(existing: &str, block: &str) -> Vec<String> {
     let wanted = values(block);
     let mut names = Vec::new();
     for part in parts(existing) {
@@ -123,7 +126,7 @@ pub fn disarmed(existing: &str, block: &str) -> Vec<String> {
     names
 }
 
-/// The text without devenv's block. Below a start line that has no end line all stays.
+/// Returns the text without devenv's block. If a start line has no end line, everything below the start line stays.
 pub fn without_block(existing: &str) -> String {
     let mut text = String::with_capacity(existing.len());
     for part in parts(existing) {
@@ -137,12 +140,13 @@ pub fn without_block(existing: &str) -> String {
     text
 }
 
-/// How the comment of a line begins that is left to the user.
+/// The start of the comment above a line whose value the user has to fill in.
 pub const TO_FILL_IN: &str = "to fill in below this block";
 
-/// The text with a copy, at its end, of each line of the block that sets one of these names to something although the
-/// comment above it left that to the user: what was filled in inside the block, which is written anew. A value of our own
-/// is none of them. Nothing where there is none; else also the names.
+/// Copies the lines that the user filled in inside the block, because devenv rewrites the block. Returns the text with
+/// the copies at its end, and the copied names; `None` if there are none. A line is copied if it sets one of `names` to
+/// a non-empty value, and the comment above the line starts with [`TO_FILL_IN`]. A value that devenv wrote is not
+/// copied.
 pub fn lift(existing: &str, names: &BTreeSet<&str>) -> Option<(String, Vec<String>)> {
     let mut lifted = existing.to_owned();
     let mut found = Vec::new();
@@ -169,8 +173,8 @@ fn ends_with_empty_line(text: &str) -> bool {
     text.ends_with("\n\n") || text.ends_with("\n\r\n")
 }
 
-/// Copies what stood below a start line that has no end line; what the block sets is turned into comments.
-fn push_disarmed(merged: &mut String, rest: &str, block: &str) {
+/// Copies the text below a start line that has no end line. Lines that set a variable of the block become comments.
+fn push_commented_out(merged: &mut String, rest: &str, block: &str) {
     let names: BTreeSet<&str> = assignments(block).into_iter().map(|assignment| assignment.name).collect();
     let mut at = 0;
     for assignment in assignments(rest).into_iter().filter(|assignment| names.contains(assignment.name)) {
@@ -184,19 +188,20 @@ fn push_disarmed(merged: &mut String, rest: &str, block: &str) {
     merged.push_str(&rest[at..]);
 }
 
-/// How the file's block differs from what it should be.
+/// How the block of the file differs from the expected block.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase", tag = "difference", content = "name")]
 pub enum Difference {
-    /// A variable is not there.
+    /// The variable is missing.
     Missing(String),
-    /// It has another value.
+    /// The variable has another value.
     Changed(String),
-    /// It is there and should not be.
+    /// The variable is in the block, but should not be.
     Superfluous(String),
 }
 
-/// What differs between the file's block and this one; nothing where it is up to date. Comments do not count.
+/// Returns the differences between the file's block and this block; empty if the block is up to date. Comments do not
+/// count.
 pub fn check(existing: &str, block: &str) -> Vec<Difference> {
     let managed: String = parts(existing)
         .into_iter()
@@ -221,28 +226,28 @@ pub fn check(existing: &str, block: &str) -> Vec<Difference> {
     differences
 }
 
-/// What each name is set to: its value where readers agree on it, else the text of its lines.
+/// Returns the value of each name, if all readers agree on the value; otherwise the text of its lines.
 fn values(text: &str) -> BTreeMap<&str, Result<String, &str>> {
     let value =
         |assignment: &Assignment<'_>| assignment.value.clone().ok_or_else(|| text[assignment.span.clone()].trim_end());
     assignments(text).iter().map(|assignment| (assignment.name, value(assignment))).collect()
 }
 
-/// A stretch of a file's text.
+/// A part of the text of a file.
 enum Part<'a> {
-    /// The user's.
+    /// Text of the user.
     Outside(&'a str),
-    /// From a start line to its end line; `bom` where the file's byte order mark stands before it.
+    /// A block from its start line to its end line; `bom` is set if the file's byte order mark precedes the block.
     Block { bom: bool, text: &'a str },
-    /// A start line without an end line before the next start line or the end; `rest` is what devenv can have written
-    /// after it.
+    /// A start line without an end line before the next start line or the end of the file; `rest` is the text after the
+    /// start line that devenv can have written.
     Unclosed { bom: bool, rest: &'a str },
 }
 
 fn parts(text: &str) -> Vec<Part<'_>> {
     let mut parts = Vec::new();
     let mut outside_from = 0;
-    // Where the open start line begins and ends, while one is open.
+    // The start and the end of the open start line, while a block is open.
     let mut open: Option<(usize, usize)> = None;
     let mut at = 0;
     for line in text.split_inclusive('\n') {
@@ -271,7 +276,7 @@ fn parts(text: &str) -> Vec<Part<'_>> {
     parts
 }
 
-/// What devenv can have written after the start line, and then what is the user's.
+/// Adds the text that devenv can have written after the start line, and then the text of the user.
 fn push_unclosed<'a>(parts: &mut Vec<Part<'a>>, bom: bool, rest: &'a str) {
     let (rest, outside) = rest.split_at(unclosed_length(rest));
     parts.push(Part::Unclosed { bom, rest });

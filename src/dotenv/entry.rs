@@ -1,31 +1,32 @@
-//! One variable as it is to be written, and why one cannot be.
+//! One variable to write, and the reason why a variable cannot be written.
 
 use crate::model::{Diagnostic, Secret};
 
 /// One variable of `.env`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Production's own name.
+    /// The name that production uses.
     pub name: String,
-    /// What it is.
+    /// The value.
     pub value: EntryValue,
-    /// Shown above the line: why it is empty, where production gets it, what was dropped. May have several lines.
+    /// The comment above the line: why the value is empty, where production gets the value, or which part was dropped.
+    /// The comment can have several lines.
     pub comment: Option<String>,
 }
 
-/// What a variable is.
+/// The value of a variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EntryValue {
-    /// A value that anyone may see.
+    /// A value that everyone may see.
     Plain(String),
-    /// A value that holds a credential.
+    /// A value that contains a credential.
     Secret(Secret),
-    /// Left empty for the user to fill in; not the same as a value that production sets to the empty text.
+    /// No value: the user has to fill it in. This is not the same as an empty text that production sets.
     Empty,
 }
 
 impl EntryValue {
-    /// The text to write; nothing where the value is for the user to fill in.
+    /// The text to write; `None` if the user has to fill in the value.
     pub fn text(&self) -> Option<&str> {
         match self {
             Self::Plain(text) => Some(text),
@@ -35,14 +36,15 @@ impl EntryValue {
     }
 }
 
-/// A variable that a format does not carry for every reader. It never holds the value.
+/// A variable that a format does not carry for every reader, without its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The variable.
     pub name: String,
-    /// Why: reads on from "because".
+    /// The reason, as a clause after "because".
     pub reason: String,
-    /// Whether most readers read it all the same; else it is left empty or out.
+    /// Whether most readers still read the value correctly; otherwise the value is left empty or the variable is not
+    /// written.
     pub for_most: bool,
 }
 
@@ -51,7 +53,7 @@ impl Refusal {
         Self { name: name.to_owned(), reason: reason.into(), for_most: false }
     }
 
-    /// The message for a person; where the value was declared is for the caller to add.
+    /// The message for a person. The caller adds the place where the value was declared.
     pub fn diagnostic(&self) -> Diagnostic {
         let what = if self.for_most { "is not read the same by every program" } else { "is not written" };
         Diagnostic::warning("value-not-carried", format!("the value of `{}` {what}", self.name))
@@ -62,7 +64,7 @@ impl Refusal {
     }
 }
 
-/// Whether a name can be a variable for every reader: letters, digits and `_`, no digit first.
+/// Whether a name can be a variable for every reader: letters, digits and `_`, not starting with a digit.
 pub(super) fn check_name(name: &str) -> Result<(), Refusal> {
     let good = !name.starts_with(|first: char| first.is_ascii_digit())
         && !name.is_empty()

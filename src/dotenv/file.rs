@@ -1,7 +1,7 @@
 //! Reads and replaces env files.
 //!
-//! A file is always whole, old or new, and is the user's alone. It lies inside the checkout, whatever its links say, unless
-//! the user named another place on the command line.
+//! A write is atomic: the file is always complete, old or new, and only the user can read it. The file is inside the
+//! checkout, even through links, unless the user named another place on the command line.
 
 use crate::model::{BLOCK_START, Diagnostic, Exit, Failure, Origin};
 use crate::project::{Checkout, Fault, FileName, Mode};
@@ -12,22 +12,22 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::str;
 
-/// An env file of a checkout, which need not exist.
+/// An env file of a checkout. The file need not exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnvFile {
     checkout: Checkout,
     path: PathBuf,
     name: FileName,
-    /// The line that names it.
+    /// The line that names the file.
     origin: Option<Origin>,
 }
 
-/// What writing did.
+/// The result of a write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Written {
-    /// Whether the text is another one now.
+    /// Whether the text changed.
     pub changed: bool,
-    /// The mode that the file had, where others could read or write it. It is 0600 now.
+    /// The former mode of the file, if others could read or write the file. The mode is 0600 now.
     pub corrected: Option<u32>,
 }
 
@@ -38,13 +38,13 @@ impl EnvFile {
         Self { checkout: checkout.clone(), path, name: FileName::EnvFile, origin: None }
     }
 
-    /// The file that the user named on the command line, with a path from the process' folder.
+    /// The file that the user named on the command line; a relative path starts at the working directory.
     pub fn asked(checkout: &Checkout, path: &Path) -> Self {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         Self { checkout: checkout.clone(), path, name: FileName::Asked, origin: None }
     }
 
-    /// The same file, named by that line.
+    /// The same file, with the line that names it.
     #[must_use]
     pub fn named_at(self, origin: &Origin) -> Self {
         Self { origin: Some(origin.clone()), ..self }
@@ -55,12 +55,12 @@ impl EnvFile {
         &self.path
     }
 
-    /// Its path as messages show it: from the root where it lies there.
+    /// The path for messages: relative to the root if the file is below the root.
     pub fn shown(&self) -> PathBuf {
         self.path.strip_prefix(self.checkout.root()).unwrap_or(&self.path).to_owned()
     }
 
-    /// The file's text; empty where there is no file. Its bytes are kept, line ends and byte order mark included.
+    /// The text of the file; empty if there is no file. All bytes are kept, with line endings and the byte order mark.
     pub fn read(&self) -> Result<String, Failure> {
         let bytes = match self.bytes() {
             Ok(found) => found.map(|(bytes, _)| bytes).unwrap_or_default(),
@@ -69,25 +69,27 @@ impl EnvFile {
         String::from_utf8(bytes).map_err(|error| self.not_text(error.as_bytes(), error.utf8_error()))
     }
 
-    /// Whether the file could be written, given what it holds: asked before anything is started.
+    /// Checks whether devenv may write the file, given its current text. The caller asks this before anything is
+    /// started.
     pub fn check(&self, existing: &str) -> Result<(), Failure> {
         let name =
             self.checkout.check(&self.path, self.name).map_err(|fault| self.failure("cannot be written", fault))?;
         let has_block = existing.lines().any(|line| line.trim_start_matches('\u{feff}').trim_end() == BLOCK_START);
-        // What is called `.env` is for variables; `prod.env` may be what production reads.
+        // A file called `.env` is meant for variables; `prod.env` may be a file that production reads.
         let is_ours = self.name == FileName::Asked || is_dot_env(&name) || has_block || existing.trim().is_empty();
         if is_ours {
             return Ok(());
         }
-        let told = self.error("is not written: nothing in it is devenv's");
+        let diagnostic = self.error("is not written: it has no devenv block");
         Err(Failure::new(
             Exit::Failed,
-            told.because("only a file called `.env` or `.env.NAME` may hold lines of your own beside devenv's")
-                .help("name a file that is not there yet, or one called `.env.NAME`"),
+            diagnostic
+                .because("devenv adds its block only to a file that is empty or is called `.env` or `.env.NAME`")
+                .help("name a file that does not exist yet, or a file called `.env.NAME`"),
         ))
     }
 
-    /// Replaces the file's text, mode 0600. A symbolic link stays one.
+    /// Replaces the text of the file and sets the mode 0600. A symbolic link stays a symbolic link.
     pub fn write(&self, text: &str) -> Result<Written, Failure> {
         let failed = |fault: Fault| self.failure("cannot be written", fault);
         let before = self.bytes().map_err(failed)?;
@@ -108,7 +110,7 @@ impl EnvFile {
         Ok(Written { changed: true, corrected })
     }
 
-    /// What the file holds, and the file itself.
+    /// The bytes of the file, and the open file.
     fn bytes(&self) -> Result<Option<(Vec<u8>, File)>, Fault> {
         let opened = match self.name {
             FileName::Asked => self.checkout.open_asked(&self.path),
@@ -125,10 +127,10 @@ impl EnvFile {
     }
 
     fn error(&self, what: &str) -> Diagnostic {
-        let told = Diagnostic::error("env-file", format!("`{}` {what}", self.shown().display()));
+        let diagnostic = Diagnostic::error("env-file", format!("`{}` {what}", self.shown().display()));
         match &self.origin {
-            Some(origin) => told.at(origin, "named here"),
-            None => told,
+            Some(origin) => diagnostic.at(origin, "named here"),
+            None => diagnostic,
         }
     }
 
@@ -139,39 +141,39 @@ impl EnvFile {
             None => "write elsewhere: `--env-file PATH`".to_owned(),
         };
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let told = match fault {
+        let diagnostic = match fault {
             Fault::Outside(leads) => self
                 .error("is not written: it lies outside the checkout")
                 .because(format!(
-                    "it leads to {}, and what a clone says is written below {} only",
+                    "it leads to {}, and a path in a clone may only lead to a file below {}",
                     leads.display(),
                     self.checkout.boundary().display()
                 ))
                 .help(match &self.origin {
-                    Some(_) => "name a file inside the checkout, and no link that leaves it",
+                    Some(_) => "name a file inside the checkout that is not a link out of it",
                     None => "remove the link, or write elsewhere: `--env-file PATH`",
                 }),
             Fault::Git => {
                 self.error("is not written: it lies in `.git`").because("only git writes there").help(elsewhere)
             }
             Fault::OtherPurpose(inside) => self
-                .error("is not written: its name is not an env file's")
+                .error("is not written: its name is not the name of an env file")
                 .because(format!(
-                    "it is `{}`, and variables go only to `.env`, `.env.NAME` or `NAME.env`",
+                    "it is `{}`, and devenv writes variables only to `.env`, `.env.NAME` or `NAME.env`",
                     inside.display()
                 ))
-                .help("give it such a name: `.env.web`"),
+                .help("use a name of that form: `.env.web`"),
             Fault::Folder => self
                 .error("is a folder")
                 .because("the variables are written to a file of that name")
                 .help(format!("move it away, or {elsewhere}")),
             Fault::NotRegular => self
-                .error("is no regular file")
+                .error("is not a regular file")
                 .because("the variables are written to a file of that name")
                 .help(format!("move it away, or {elsewhere}")),
             Fault::ReadOnly => self
                 .error("is read-only")
-                .because("someone made it so, and it is left as it is")
+                .because("someone made it read-only, and devenv does not change that")
                 .help(format!("`chmod u+w {}`, or {elsewhere}", path.display())),
             Fault::Missing => self
                 .error(what)
@@ -190,7 +192,7 @@ impl EnvFile {
                 self.error(what).because(error.to_string()).help(help)
             }
         };
-        Failure::new(Exit::Failed, told)
+        Failure::new(Exit::Failed, diagnostic)
     }
 
     fn not_text(&self, bytes: &[u8], error: str::Utf8Error) -> Failure {
@@ -200,8 +202,8 @@ impl EnvFile {
         } else {
             format!("line {line} holds a byte that is not UTF-8")
         };
-        let told = self.error("is not UTF-8 text").because(because);
-        Failure::new(Exit::Failed, told.help("save it as UTF-8, or write elsewhere: `--env-file PATH`"))
+        let diagnostic = self.error("is not UTF-8 text").because(because);
+        Failure::new(Exit::Failed, diagnostic.help("save it as UTF-8, or write elsewhere: `--env-file PATH`"))
     }
 }
 
@@ -217,7 +219,7 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
 
-    /// A checkout with one env file, which is not there yet.
+    /// A checkout with one env file, which does not exist yet.
     fn env_file(name: &str) -> (tempfile::TempDir, EnvFile) {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("checkout")).unwrap();
@@ -226,17 +228,17 @@ mod tests {
         (folder, file)
     }
 
-    fn told(result: Result<impl std::fmt::Debug, Failure>) -> Diagnostic {
-        let told = result.unwrap_err().diagnostics.remove(0);
-        assert!(!told.help.is_empty() && !told.notes.is_empty(), "{told:?}");
-        told
+    fn diagnostic(result: Result<impl std::fmt::Debug, Failure>) -> Diagnostic {
+        let diagnostic = result.unwrap_err().diagnostics.remove(0);
+        assert!(!diagnostic.help.is_empty() && !diagnostic.notes.is_empty(), "{diagnostic:?}");
+        diagnostic
     }
 
     #[test]
-    fn a_full_disk_is_said_with_what_to_do() {
+    fn a_full_disk_is_reported_with_advice() {
         let (_folder, file) = env_file(".env");
         let full = Fault::Io(io::ErrorKind::StorageFull.into());
-        assert!(told(Err::<(), _>(file.failure("cannot be written", full))).help[0].contains("make room"));
+        assert!(diagnostic(Err::<(), _>(file.failure("cannot be written", full))).help[0].contains("make room"));
     }
 
     #[test]
@@ -259,21 +261,21 @@ mod tests {
         let (_folder, file) = env_file(".env");
         assert_eq!(file.read(), Ok(String::new()));
         fs::create_dir(file.path()).unwrap();
-        assert!(told(file.write("A=1\n")).message.contains("is a folder"));
-        assert!(told(file.read()).message.contains("is a folder"));
+        assert!(diagnostic(file.write("A=1\n")).message.contains("is a folder"));
+        assert!(diagnostic(file.read()).message.contains("is a folder"));
     }
 
     #[test]
     fn bytes_that_are_no_text_are_named_by_their_line() {
         let (_folder, file) = env_file(".env");
         fs::write(file.path(), b"A=1\nB=\xff\n").unwrap();
-        assert!(told(file.read()).notes[0].contains("line 2"));
+        assert!(diagnostic(file.read()).notes[0].contains("line 2"));
         fs::write(file.path(), b"\xff\xfeA\0").unwrap();
-        assert!(told(file.read()).notes[0].contains("UTF-16"));
+        assert!(diagnostic(file.read()).notes[0].contains("UTF-16"));
     }
 
     #[test]
-    fn what_leaves_the_checkout_or_has_another_purpose_is_refused_and_left_as_it_is() {
+    fn a_file_outside_the_checkout_or_of_another_purpose_is_refused_and_unchanged() {
         let (folder, file) = env_file(".env");
         let checkout = file.checkout.clone();
         symlink("../.bash_login", file.path()).unwrap();
@@ -284,17 +286,17 @@ mod tests {
             (".env", "outside the checkout"),
             ("web/.env", "outside the checkout"),
             ("../.env", "outside the checkout"),
-            ("prod.env", "nothing in it is devenv's"),
-            (".envrc", "name is not an env file's"),
-            ("Makefile", "name is not an env file's"),
+            ("prod.env", "it has no devenv block"),
+            (".envrc", "not the name of an env file"),
+            ("Makefile", "not the name of an env file"),
             ("missing/.env", "cannot be written"),
         ] {
             let file = EnvFile::inside(&checkout, Path::new(path));
-            assert!(told(file.write("A=1\n")).message.contains(why), "{path}");
+            assert!(diagnostic(file.write("A=1\n")).message.contains(why), "{path}");
         }
         assert_eq!(fs::read_to_string(checkout.root().join("prod.env")).unwrap(), "THEIRS=1\n");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
-        // A block of ours makes it ours, and so does nothing at all in it.
+        // devenv may write a file that has a devenv block, and an empty file.
         for text in ["", &format!("THEIRS=1\n{BLOCK_START}\n")] {
             fs::write(checkout.root().join("prod.env"), text).unwrap();
             assert!(EnvFile::inside(&checkout, Path::new("prod.env")).write("A=1\n").unwrap().changed);

@@ -1,7 +1,7 @@
 //! The formats of `devenv env`.
 //!
-//! A variable that is left for the user to fill in is never set by a format that a program evaluates: the value that
-//! the shell or the CI system already has would be lost.
+//! A format that a program evaluates never sets a variable that the user has to fill in: the shell or the CI system
+//! would lose the value that it already has.
 
 use super::block::{push_comment, render_lines};
 use super::entry::check_name;
@@ -9,10 +9,10 @@ use super::{Entry, EntryValue, Refusal};
 use serde::ser::{SerializeMap, Serializer};
 use std::fmt::Write as _;
 
-/// Lines longer than this are refused by Docker's `--env-file` (the buffer of Go's `bufio.Scanner`).
+/// Docker's `--env-file` refuses longer lines (the buffer of Go's `bufio.Scanner`).
 const DOCKER_LINE: usize = 64 * 1024;
 
-/// How the variables are printed.
+/// The format in which the variables are printed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     /// As in `.env`.
@@ -20,7 +20,7 @@ pub enum Format {
     Dotenv,
     /// `export NAME='value'`, for a POSIX shell's `eval`.
     Shell,
-    /// One object; `null` for what is left to fill in.
+    /// One object; `null` for a value that the user has to fill in.
     Json,
     /// Lines for the file that `$GITHUB_ENV` names.
     Github,
@@ -28,7 +28,8 @@ pub enum Format {
     Docker,
 }
 
-/// The variables in a format, and every one that it does not carry for all readers. One value never costs the others.
+/// Returns the variables in a format, and a refusal for each variable that the format does not carry for all readers. A
+/// refused value never affects the other values.
 pub fn render(entries: &[Entry], format: Format) -> (String, Vec<Refusal>) {
     if format == Format::Dotenv {
         return render_lines(entries);
@@ -41,7 +42,7 @@ pub fn render(entries: &[Entry], format: Format) -> (String, Vec<Refusal>) {
             continue;
         };
         if check_name(&entry.name).is_ok() {
-            let comment = Some(format!("left out: {}", refusal.reason));
+            let comment = Some(format!("not written: {}", refusal.reason));
             carried.push(Entry { name: entry.name.clone(), value: EntryValue::Empty, comment });
         }
         refusals.push(refusal);
@@ -55,7 +56,8 @@ pub fn render(entries: &[Entry], format: Format) -> (String, Vec<Refusal>) {
     (text, refusals)
 }
 
-/// Commands by which a GitHub step hides the secrets in its log: for the step's own output, not for `$GITHUB_ENV`.
+/// Returns the commands that hide the secrets in the log of a GitHub step: for the step's own output, not for
+/// `$GITHUB_ENV`.
 pub fn masks(entries: &[Entry]) -> Vec<String> {
     let mut masks = Vec::new();
     for entry in entries {
@@ -105,7 +107,7 @@ fn lines(entries: &[Entry], line: impl Fn(&str, &str) -> String) -> String {
 fn json(entries: &[Entry]) -> String {
     let mut text = Vec::new();
     let mut serializer = serde_json::Serializer::pretty(&mut text);
-    // A map of serde_json's own would lose the order.
+    // The map of `serde_json` would lose the order.
     let written = serializer.serialize_map(Some(entries.len())).and_then(|mut map| {
         entries.iter().try_for_each(|entry| map.serialize_entry(&entry.name, &entry.value.text()))?;
         map.end()
@@ -145,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_shell_gets_exports_and_nothing_for_what_is_to_fill_in() {
+    fn a_shell_gets_exports_and_nothing_for_values_to_fill_in() {
         let text = render(&entries(), Format::Shell).0;
         assert_eq!(text, "export B='it'\\''s $5 \\\\'\n# why\nexport A='two\n100%'\n# a secret\n# KEY=\n");
     }
@@ -170,10 +172,10 @@ mod tests {
     }
 
     #[test]
-    fn docker_gets_all_but_what_a_line_cannot_hold_and_no_quotes() {
+    fn docker_gets_every_value_that_fits_on_a_line_without_quotes() {
         let (text, refusals) = render(&entries(), Format::Docker);
         assert_eq!(refusals.iter().map(|refusal| refusal.name.as_str()).collect::<Vec<_>>(), ["A"]);
-        assert!(text.starts_with("B=it's $5 \\\\\n# left out: it has several lines"), "{text}");
+        assert!(text.starts_with("B=it's $5 \\\\\n# not written: it has several lines"), "{text}");
         let long = Entry { name: "L".into(), value: EntryValue::Plain("x".repeat(DOCKER_LINE)), comment: None };
         assert_eq!(render(&[long], Format::Docker).1.len(), 1);
         assert_eq!(render(&entries()[..1], Format::Docker).0, "B=it's $5 \\\\\n");

@@ -1,40 +1,40 @@
-//! What git makes of an env file.
+//! The git status of an env file.
 //!
-//! Asked from the `git` on PATH; without it, or outside a repository, there is nothing to say and nothing to fear.
+//! devenv asks the `git` on PATH. Without git, or outside a repository, the status is unknown and no warning is needed.
 
 use crate::machine::git::{command, in_repository};
 use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Child, Stdio};
 
-/// How git stands to a file.
+/// The git status of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// It is in the index.
+pub enum GitStatus {
+    /// The file is in the index.
     Tracked,
-    /// An ignore rule matches it.
+    /// An ignore rule matches the file.
     Ignored,
-    /// It would be taken by `git add .`.
+    /// `git add .` would add the file.
     NotIgnored,
-    /// No repository, no git, or git does not say.
+    /// There is no repository or no git, or git gives no clear answer.
     Unknown,
 }
 
-/// How git stands to the file at this path, which need not exist.
-pub fn standing(path: &Path) -> Standing {
+/// Returns the git status of the file at this path. The file need not exist.
+pub fn status(path: &Path) -> GitStatus {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let Some(name) = path.file_name() else { return Standing::Unknown };
+    let Some(name) = path.file_name() else { return GitStatus::Unknown };
     if !in_repository(folder) {
-        return Standing::Unknown;
+        return GitStatus::Unknown;
     }
-    // Side by side: two processes take no longer than one.
+    // Both run at the same time: two processes take no longer than one.
     let tracked = git(folder, &["--literal-pathspecs", "ls-files", "--error-unmatch", "--"], name);
     let ignored = git(folder, &["check-ignore", "--quiet", "--"], name);
     match (tracked.and_then(exit_code), ignored.and_then(exit_code)) {
-        (Some(0), _) => Standing::Tracked,
-        (_, Some(0)) => Standing::Ignored,
-        (_, Some(1)) => Standing::NotIgnored,
-        _ => Standing::Unknown,
+        (Some(0), _) => GitStatus::Tracked,
+        (_, Some(0)) => GitStatus::Ignored,
+        (_, Some(1)) => GitStatus::NotIgnored,
+        _ => GitStatus::Unknown,
     }
 }
 

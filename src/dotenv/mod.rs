@@ -1,8 +1,10 @@
-//! The variables as text: the managed block of `.env`, what surrounds it, and the other formats of `devenv env`.
+//! The variables as text: the managed block of `.env`, the lines around the block, and the other formats of `devenv
+//! env`.
 //!
-//! Whatever is written here is read back the same by python-dotenv, Node's dotenv, Ruby's dotenv, dotenvy and a POSIX
-//! shell; a value for which that cannot be had is told with the reason, and costs no other. What a user wrote outside the block is never
-//! changed. Only [`mod@file`] touches the disk, and only [`git`] asks git.
+//! python-dotenv, Node's dotenv, Ruby's dotenv, dotenvy and a POSIX shell read every written value the same. If that is
+//! impossible for a value, devenv reports the variable with the reason, and still writes the others. devenv never
+//! changes the lines that a user wrote outside the block. Only [`mod@file`] touches the disk, and only [`git`] asks
+//! git.
 
 mod block;
 mod entry;
@@ -13,7 +15,7 @@ mod quote;
 mod reader;
 mod target;
 
-pub use block::{Difference, TO_FILL_IN, check, disarmed, has_block, lift, merge, render_block, without_block};
+pub use block::{Difference, TO_FILL_IN, check, commented_out, has_block, lift, merge, render_block, without_block};
 pub use entry::{Entry, EntryValue, Refusal};
 pub use file::EnvFile;
 pub use format::{Format, masks, render};

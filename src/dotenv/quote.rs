@@ -1,32 +1,34 @@
-//! How a value is quoted, so that every reader reads the same.
+//! How a value is quoted, so that every reader reads the same value.
 //!
-//! The readers differ, and what they share is small (python-dotenv 1.2 `parser.py` and `variables.py`, dotenv 17
+//! The readers differ, and they have little in common (python-dotenv 1.2 `parser.py` and `variables.py`, dotenv 17
 //! `lib/main.js`, dotenv for Ruby 3 `parser.rb`, dotenvy 0.15 `parse.rs`, POSIX 2.2):
 //!
-//! - In single quotes all but python-dotenv take every character as it is. python-dotenv reads `\\` as `\` and `\'` as
-//!   `'`, so two backslashes in a row and one at the end cannot be there. No reader agrees with another on `'`.
-//! - In double quotes `"`, `\`, `$` and the backtick mean something to a shell, and something else to each reader.
-//! - python-dotenv replaces `${NAME}` and `${NAME:-text}` whatever the quotes.
-//! - Everyone but a shell and dotenvy turns a carriage return into a line feed.
-//! - In double quotes a backslash before `"`, `\` and `$` is taken away by a shell, dotenvy and Ruby, by python-dotenv but
-//!   for `$`, and not by Node's. Where a quote could be taken for an escaped one, what follows would be part of the value,
-//!   so such a form is none: one value never costs the others.
+//! - In single quotes, all readers except python-dotenv take every character literally. python-dotenv reads `\\` as `\`
+//!   and `\'` as `'`, so the value cannot contain two backslashes in a row or end with a backslash. No two readers
+//!   agree on `'`.
+//! - In double quotes, `"`, `\`, `$` and the backtick have a meaning for a shell, and another meaning for each reader.
+//! - python-dotenv replaces `${NAME}` and `${NAME:-text}` in any quotes.
+//! - All readers except a shell and dotenvy turn a carriage return into a line feed.
+//! - In double quotes, a shell, dotenvy and Ruby remove a backslash before `"`, `\` and `$`. python-dotenv does so
+//!   except before `$`, and Node's dotenv does not. If a reader could take the closing quote for an escaped quote, the
+//!   text after the value would become part of the value. That form is not used, so that one value never affects the
+//!   others.
 
 use crate::model::{BLOCK_END, BLOCK_START};
 use std::borrow::Cow;
 
-/// How a value can stand after the `=`.
+/// How a value can be written after the `=`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Quoted<'a> {
-    /// So that every reader reads it as it is.
+    /// Every reader reads the value unchanged.
     ForAll(Cow<'a, str>),
-    /// So that most readers do, and why not all.
+    /// Most readers read the value unchanged; the second text says why not all do.
     ForMost(String, &'static str),
-    /// Not at all, and why.
+    /// The value cannot be written; the text says why.
     Not(&'static str),
 }
 
-/// The form of a value that the most readers read as it is.
+/// Returns the form of a value that the most readers read unchanged.
 pub(super) fn quote(value: &str) -> Quoted<'_> {
     if value.contains('\0') {
         return Quoted::Not("it holds a NUL character, which no variable can");
@@ -64,12 +66,12 @@ pub(super) fn quote(value: &str) -> Quoted<'_> {
     Quoted::ForAll(Cow::Owned(quoted))
 }
 
-/// Characters that mean nothing to any reader; `=` and `~` are not among them because of zsh.
+/// Characters without a meaning for any reader; `=` and `~` are excluded because of zsh.
 fn is_bare(c: char) -> bool {
     c.is_ascii_alphanumeric() || "_./:@%+,-".contains(c)
 }
 
-/// Whether python-dotenv would replace a part of it: `\$\{[^\}:]*(?::-[^\}]*)?\}` of its `variables.py`.
+/// Whether python-dotenv would replace a part of the value: `\$\{[^\}:]*(?::-[^\}]*)?\}` in its `variables.py`.
 pub(super) fn python_replaces(value: &str) -> bool {
     value.match_indices("${").any(|(at, opening)| {
         let rest = &value[at + opening.len()..];
@@ -110,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_not_every_reader_takes_gets_the_form_that_most_take_or_none() {
+    fn a_value_that_not_every_reader_reads_gets_the_form_that_most_read_or_none() {
         for (value, written) in [
             ("${X}", "'${X}'"),
             ("a${X:-b}c", "'a${X:-b}c'"),

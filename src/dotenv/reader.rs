@@ -1,7 +1,7 @@
-//! Reads assignments from the text of an env file, with their places.
+//! Reads assignments from the text of an env file, with their positions.
 //!
-//! A value is given only where the readers that `quote` knows agree on it; where they differ (a `$`, a backslash in
-//! double quotes) it is unknown, because a guess could be taken for a credential.
+//! A value is given only if the readers that `quote` knows agree on it. If the readers differ (a `$`, a backslash in
+//! double quotes), the value is unknown, because a guess could be taken for a credential.
 
 use super::quote::python_replaces;
 use crate::model::{Secret, without_managed_block};
@@ -12,17 +12,18 @@ use std::ops::Range;
 pub struct UserLine {
     /// The variable.
     pub name: String,
-    /// Its value; none where it depends on who reads it.
+    /// The value; `None` if the value depends on the reader.
     pub value: Option<Secret>,
-    /// Line, from 1.
+    /// The line, from 1.
     pub line: u32,
-    /// Column of the name in characters, from 1.
+    /// The column of the name in characters, from 1.
     pub column: u32,
-    /// Characters of the name.
+    /// The length of the name in characters.
     pub length: u32,
 }
 
-/// The variables that are set outside the managed block, in order. Where a name is set twice, the last one counts.
+/// Returns the variables that are set outside the managed block, in order. If a name is set twice, the last line
+/// counts.
 pub fn user_lines(existing: &str) -> Vec<UserLine> {
     let outside = without_managed_block(existing);
     let mut lines: Vec<UserLine> = Vec::new();
@@ -41,19 +42,19 @@ pub fn user_lines(existing: &str) -> Vec<UserLine> {
 
 /// One assignment in a text.
 pub(super) struct Assignment<'a> {
-    /// What is set.
+    /// The name.
     pub(super) name: &'a str,
-    /// To what; none where readers differ.
+    /// The value; `None` if readers differ.
     pub(super) value: Option<String>,
-    /// Line of the name, from 1.
+    /// The line of the name, from 1.
     pub(super) line: u32,
-    /// Column of the name in characters, from 1.
+    /// The column of the name in characters, from 1.
     pub(super) column: u32,
-    /// The bytes of its lines, their line ends included.
+    /// The byte range of its lines, with their line endings.
     pub(super) span: Range<usize>,
 }
 
-/// Every assignment, in order. Lines that are none are passed over.
+/// Returns every assignment, in order. Other lines are skipped.
 pub(super) fn assignments(text: &str) -> Vec<Assignment<'_>> {
     let mut found = Vec::new();
     let (mut at, mut line) = (0, 1);
@@ -73,12 +74,12 @@ pub(super) fn assignments(text: &str) -> Vec<Assignment<'_>> {
     found
 }
 
-/// Where the line ends that holds this byte, its line feed included.
+/// Returns the end of the line that contains this byte. The line feed belongs to the line.
 fn line_end(text: &str, at: usize) -> usize {
     text[at..].find('\n').map_or(text.len(), |feed| at + feed + 1)
 }
 
-/// The name that a line sets, where it stands, and where its value starts.
+/// Returns the name that a line sets, the position of the name, and the start of its value.
 fn name_of(text: &str, start: usize, end: usize) -> Option<(&str, usize, usize)> {
     let line = &text[start..end];
     let mut rest = line.trim_start_matches('\u{feff}').trim_start();
@@ -95,7 +96,7 @@ fn name_of(text: &str, start: usize, end: usize) -> Option<(&str, usize, usize)>
         .then(|| (name, end - rest.len(), end - value.len()))
 }
 
-/// The value that starts at this byte of a line, and the first byte after it that is on its last line.
+/// Returns the value that starts at this byte of a line, and a byte position on the last line of the value.
 fn value_of(text: &str, start: usize, end: usize) -> (Option<String>, usize) {
     let rest = &text[start..];
     for mark in ['\'', '"'] {
@@ -121,7 +122,8 @@ fn value_of(text: &str, start: usize, end: usize) -> (Option<String>, usize) {
     (agreed.then(|| value.to_owned()), start)
 }
 
-/// Where the closing quote stands: the first one, but in double quotes not one after a backslash.
+/// Returns the position of the closing quote: the first quote, but in double quotes the first quote that no backslash
+/// escapes.
 fn closing(content: &str, mark: char) -> Option<usize> {
     let mut escaped = false;
     content.char_indices().find_map(|(at, c)| {
@@ -131,7 +133,7 @@ fn closing(content: &str, mark: char) -> Option<usize> {
     })
 }
 
-/// Where a comment starts that follows a blank.
+/// Returns the start of a comment that follows a blank.
 fn comment_at(line: &str) -> Option<usize> {
     if line.starts_with('#') {
         return None;

@@ -1,17 +1,17 @@
-//! Which file the variables go to.
+//! Chooses the file that the variables are written to.
 //!
-//! The usual one is passed over where it is somebody else's: git's, or an input of production's own tools. Then it is the
-//! same name with `.local`, which apps read after it.
+//! The usual file is skipped if git tracks it, or if production's own tools read it. Then devenv writes a file with the
+//! same name and `.local`, which apps read after the usual file.
 
 use super::file::EnvFile;
-use super::git::{Standing, standing};
+use super::git::{GitStatus, status};
 use super::reader::user_lines;
 use crate::model::{BLOCK_START, Diagnostic, EnvInput, Exit, Failure, Located};
 use crate::project::{Checkout, is_env_file};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// What decides which file is written.
+/// The inputs that decide which file is written.
 #[derive(Clone, Debug)]
 pub struct Wanted<'a> {
     /// The usual name: `.env`, `.env.web`.
@@ -27,25 +27,25 @@ pub struct Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
-    /// The file of that name, where nothing else is said.
+    /// Only the usual name, without a file that the command line or `services.local.yaml` names.
     pub fn of(name: &'a str) -> Self {
         Self { name, asked: None, said: None, inputs: &[], bound: BTreeSet::new() }
     }
 }
 
-/// The env file to write, and what is to be said about that.
+/// The env file to write, and the messages about the choice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The file.
     pub file: EnvFile,
-    /// The usual one, where it is another's: apps read it before this one.
+    /// The usual file, if it was skipped: apps read it before the written file.
     pub passed_over: Option<EnvFile>,
     /// Warnings and notes.
     pub notes: Vec<Diagnostic>,
 }
 
-/// Which file is written: the one that was asked for, else the one that `services.local.yaml` names, else the usual one,
-/// or its `.local` where the usual one is passed over.
+/// Returns the file to write: the file that the command line names; otherwise the file that `services.local.yaml`
+/// names; otherwise the usual file, or its `.local` variant if the usual file is skipped.
 pub fn choose(checkout: &Checkout, wanted: &Wanted<'_>) -> Result<Target, Failure> {
     let named = match (wanted.asked, wanted.said) {
         (Some(path), _) => Some(EnvFile::asked(checkout, path)),
@@ -53,82 +53,86 @@ pub fn choose(checkout: &Checkout, wanted: &Wanted<'_>) -> Result<Target, Failur
         (None, None) => None,
     };
     if let Some(file) = named {
-        let stands = standing(file.path());
+        let status_of_file = status(file.path());
         if wanted.asked.is_some() {
-            refuse_another_purpose(&file, stands)?;
+            refuse_another_purpose(&file, status_of_file)?;
         }
-        let notes = match stands {
-            Standing::Tracked => vec![tracked(&file)],
-            Standing::NotIgnored => vec![not_ignored(&file)],
-            Standing::Ignored | Standing::Unknown => Vec::new(),
+        let notes = match status_of_file {
+            GitStatus::Tracked => vec![tracked(&file)],
+            GitStatus::NotIgnored => vec![not_ignored(&file)],
+            GitStatus::Ignored | GitStatus::Unknown => Vec::new(),
         };
         return Ok(Target { file, passed_over: None, notes });
     }
     let usual = EnvFile::inside(checkout, Path::new(wanted.name));
     let local_name = format!("{}.local", wanted.name);
-    let (taken, stands) = is_another_s(&usual, wanted)?;
+    let (taken, status_of_file) = why_taken(&usual, wanted)?;
     let Some(why) = taken else {
-        let notes = if stands == Standing::NotIgnored { vec![not_ignored(&usual)] } else { Vec::new() };
+        let notes = if status_of_file == GitStatus::NotIgnored { vec![not_ignored(&usual)] } else { Vec::new() };
         return Ok(Target { file: usual, passed_over: None, notes });
     };
     let local = EnvFile::inside(checkout, Path::new(&local_name));
-    let (also_taken, stands) = is_another_s(&local, wanted)?;
+    let (also_taken, status_of_file) = why_taken(&local, wanted)?;
     if let Some(also) = also_taken {
-        let told = Diagnostic::error(
+        let diagnostic = Diagnostic::error(
             "env-file-taken",
-            format!("neither `{}` nor `{local_name}` is devenv's to write", wanted.name),
+            format!("devenv may write neither `{}` nor `{local_name}`", wanted.name),
         );
-        let told = told.because(format!("{}, and {}", why.words, also.words));
+        let diagnostic = diagnostic.because(format!("{}, and {}", why.words, also.words));
         return Err(Failure::new(
             Exit::Failed,
-            told.help(match wanted.name {
-                ".env" => "name another in services.local.yaml: `env_file: .env.devenv`, or here: `--env-file PATH`",
-                _ => "name another in services.local.yaml: `apps: {NAME: {env_file: .env.NAME}}`",
+            diagnostic.help(match wanted.name {
+                ".env" => {
+                    "name another file in services.local.yaml: `env_file: .env.devenv`, or here: `--env-file PATH`"
+                }
+                _ => "name another file in services.local.yaml: `apps: {NAME: {env_file: .env.NAME}}`",
             }),
         ));
     }
-    let told = format!(
-        "`{local_name}` is written, because {}; your app reads it after `{}`, or start it by `devenv run -- COMMAND`",
+    let message = format!(
+        "`{local_name}` is written, because {}; your app reads it after `{}`, or use `devenv run -- COMMAND`",
         why.words, wanted.name
     );
-    let mut notes = vec![Diagnostic::note(why.code, told)];
-    if stands == Standing::NotIgnored {
+    let mut notes = vec![Diagnostic::note(why.code, message)];
+    if status_of_file == GitStatus::NotIgnored {
         notes.push(not_ignored(&local));
     }
     Ok(Target { file: local, passed_over: Some(usual), notes })
 }
 
-/// Compose reads the file that its `--env-file` names; devenv writes it. A file that somebody wrote for another purpose is
-/// not taken for devenv's, though its name was typed.
-fn refuse_another_purpose(file: &EnvFile, stands: Standing) -> Result<(), Failure> {
+/// Compose reads the file that its `--env-file` names, but devenv writes the file. So a file that was written for
+/// another purpose is refused, although the user typed its name.
+fn refuse_another_purpose(file: &EnvFile, status_of_file: GitStatus) -> Result<(), Failure> {
     let text = file.read()?;
     if text.trim().is_empty() || text.contains(BLOCK_START) {
         return Ok(());
     }
     let why = match file.path().file_name() {
-        _ if stands == Standing::Tracked => "git tracks it, and local passwords would be part of the next commit",
+        _ if status_of_file == GitStatus::Tracked => {
+            "git tracks it, and local passwords would be part of the next commit"
+        }
         Some(name) if is_env_file(name) => return Ok(()),
-        _ => "it is there, holds nothing of devenv's, and is called neither `.env`, `.env.NAME` nor `NAME.env`",
+        _ => "it exists, has no devenv block, and is called neither `.env`, `.env.NAME` nor `NAME.env`",
     };
-    let told = format!("`{}` is not written: it is somebody else's", file.shown().display());
-    let told = Diagnostic::error("env-file-of-another", told).because(why);
-    let told = told.because("`--env-file` names the file that devenv writes, and not one that it reads");
-    Err(Failure::new(Exit::Usage, told.help("name a new file: `--env-file .env.devenv`")))
+    let message = format!("`{}` is not written: devenv did not create it", file.shown().display());
+    let diagnostic = Diagnostic::error("env-file-of-another", message).because(why);
+    let diagnostic = diagnostic.because("`--env-file` names the file that devenv writes, not a file that devenv reads");
+    Err(Failure::new(Exit::Usage, diagnostic.help("name a new file: `--env-file .env.devenv`")))
 }
 
-/// Why a file is not devenv's to write.
+/// Why devenv may not write a file.
 struct Taken {
     code: &'static str,
-    /// Reads on from "because".
+    /// The reason, as a clause after "because".
     words: String,
 }
 
-fn is_another_s(file: &EnvFile, wanted: &Wanted<'_>) -> Result<(Option<Taken>, Standing), Failure> {
+fn why_taken(file: &EnvFile, wanted: &Wanted<'_>) -> Result<(Option<Taken>, GitStatus), Failure> {
     let shown = file.shown();
     let name = shown.display();
-    let stands = standing(file.path());
-    if stands == Standing::Tracked {
-        return Ok((Some(Taken { code: "env-file-tracked", words: format!("git tracks `{name}`") }), stands));
+    let status_of_file = status(file.path());
+    if status_of_file == GitStatus::Tracked {
+        return Ok((Some(Taken { code: "env-file-tracked", words: format!("git tracks `{name}`") }), status_of_file));
     }
     let mut inputs = wanted.inputs.iter().filter(|input| input.path == shown).collect::<Vec<_>>();
     inputs.sort_by_key(|input| input.origin.is_none());
@@ -138,17 +142,17 @@ fn is_another_s(file: &EnvFile, wanted: &Wanted<'_>) -> Result<(Option<Taken>, S
         } else {
             let text = file.read()?;
             let has_block = text.lines().any(|line| line.trim_start_matches('\u{feff}').trim_end() == BLOCK_START);
-            // What somebody filled in below the block is no reason to leave the file.
+            // A value that the user filled in below the block is no reason to skip the file.
             let decides = |name: &String| !has_block || wanted.bound.contains(name.as_str());
             let set: BTreeSet<String> = user_lines(&text).into_iter().map(|line| line.name).collect();
             let names: Vec<&String> = input.names.iter().filter(|name| set.contains(*name) && decides(name)).collect();
             let Some(first) = names.first() else { continue };
             let more = if names.len() > 1 { " and others" } else { "" };
-            format!("Compose takes `{first}`{more} from `{name}`")
+            format!("Compose reads `{first}`{more} from `{name}`")
         };
-        return Ok((Some(Taken { code: "env-file-input", words }), stands));
+        return Ok((Some(Taken { code: "env-file-input", words }), status_of_file));
     }
-    Ok((None, stands))
+    Ok((None, status_of_file))
 }
 
 fn tracked(file: &EnvFile) -> Diagnostic {

@@ -1,6 +1,6 @@
-//! Commands and configuration files as settings: `postgres -c max_connections=200` is `max_connections`, `200`.
+//! Reads commands and configuration files as settings: `postgres -c max_connections=200` is `max_connections`, `200`.
 //!
-//! Every word that is not read as a setting is named in the result, so that nothing is dropped in silence.
+//! Every word that is not read as a setting is in the result, so that no word is dropped silently.
 
 use super::{ArgumentStyle, Kind};
 
@@ -15,12 +15,12 @@ pub struct Argument {
     pub at: usize,
 }
 
-/// What a command says.
+/// The settings and the other words of a command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Arguments {
     /// Settings, in order.
     pub settings: Vec<Argument>,
-    /// Words that are none, in order, with their index.
+    /// Words that are no settings, in order, with their index.
     pub rest: Vec<(usize, String)>,
 }
 
@@ -68,7 +68,7 @@ fn assignment(kind: &Kind, words: &[String], at: usize) -> Taken {
     short(kind, words, at)
 }
 
-/// `--name value…` up to the next `--`, as `redis-server` has it.
+/// `--name value…` up to the next `--`, as `redis-server` accepts it.
 fn redis(words: &[String], at: usize) -> Taken {
     let name = words[at].strip_prefix("--").filter(|name| !name.is_empty())?;
     let values = words[at + 1..].iter().take_while(|word| !word.starts_with("--") || word.contains(' '));
@@ -97,7 +97,7 @@ fn short(kind: &Kind, words: &[String], at: usize) -> Taken {
     })
 }
 
-/// `--name=value` and `--name value`, as `mysqld` has it; `-` and `_` mean the same.
+/// `--name=value` and `--name value`, as `mysqld` accepts them; `-` and `_` mean the same.
 fn long(kind: &Kind, words: &[String], at: usize) -> Taken {
     let Some(name) = words[at].strip_prefix("--").filter(|name| !name.is_empty()) else {
         return short(kind, words, at);
@@ -112,7 +112,7 @@ fn long(kind: &Kind, words: &[String], at: usize) -> Taken {
     Some((name.replace('-', "_"), value.to_owned(), count))
 }
 
-/// Splits a command's text into words as a POSIX shell does, without expanding anything. None where a quote is open.
+/// Splits a command's text into words as a POSIX shell does, without expanding anything. None if a quote is not closed.
 pub fn split_words(text: &str) -> Option<Vec<String>> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_setting_is_named() {
+    fn a_word_that_is_no_setting_is_named() {
         let kinds = Kinds::built_in().unwrap();
         let words = split_words("/etc/redis.conf --port 1").unwrap();
         let read = read(kinds.get("redis").unwrap(), &words);

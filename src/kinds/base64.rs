@@ -1,4 +1,4 @@
-//! Base64 (RFC 4648, section 4), as every protocol here has it: written with padding, read with it or without.
+//! Base64 (RFC 4648, section 4), as every protocol here uses it: written with padding, read with or without padding.
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
@@ -16,7 +16,7 @@ pub(crate) fn base64(bytes: &[u8]) -> String {
     BASE64.encode(bytes)
 }
 
-/// The bytes of a base64 text; none where it is none. Line ends in it are passed over, as Kubernetes does.
+/// The bytes of a base64 text. None if the text is not base64. Line ends in the text are ignored, as Kubernetes does.
 pub(crate) fn from_base64(text: &str) -> Option<Vec<u8>> {
     let text: Vec<u8> = text.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
     BASE64.decode(text).ok()

@@ -1,4 +1,4 @@
-//! Until when the projects give fixes for their servers' series.
+//! The days until which projects fix the series of their servers.
 
 use super::Kind;
 
@@ -16,15 +16,16 @@ impl Ended<'_> {
         format!("{} {} has had no fixes since {}", self.kind.title, self.series, self.day)
     }
 
-    /// Where that is written, and when somebody looked: the list is shipped and may be older than the page.
+    /// The page with this day, and the day of the last look-up: the list is part of the release and may be older than
+    /// the page.
     pub fn source(&self) -> String {
         format!("{} (looked up on {})", self.kind.end_of_life_source, self.kind.end_of_life_checked)
     }
 }
 
 impl Kind {
-    /// The series of a version's numbers, where it got its last fixes before `today` (`2026-01-31`); none where that is
-    /// not known. The longest series that fits counts: `10.11` before `10`.
+    /// The series of a version's numbers, if its last fixes came before `today` (`2026-01-31`). None if the day of the
+    /// last fixes is not known. The longest matching series counts: `10.11` before `10`.
     pub fn ended(&self, version: &[u64], today: &str) -> Option<Ended<'_>> {
         let parts: Vec<String> = version.iter().map(u64::to_string).collect();
         let known = |count| self.end_of_life.get_key_value(&parts[..count].join("."));
@@ -38,8 +39,8 @@ mod tests {
     use crate::kinds::Kinds;
     use crate::model::Version;
 
-    /// What is told of a version on that day.
-    fn told(kind: &str, text: &str, today: &str) -> Option<String> {
+    /// The sentence about a version on that day.
+    fn sentence_about(kind: &str, text: &str, today: &str) -> Option<String> {
         let kinds = Kinds::built_in().unwrap();
         let kind = kinds.get(kind).unwrap();
         kind.ended(&Version::parts_in(text), today).map(|ended| ended.sentence())
@@ -58,16 +59,16 @@ mod tests {
             ("elasticsearch", "7.17.29", "Elasticsearch 7", "2026-01-15"),
         ] {
             let sentence = format!("{series} has had no fixes since {day}");
-            assert_eq!(told(kind, text, "2999-01-01"), Some(sentence), "{kind} {text}");
-            assert_eq!(told(kind, text, day), None, "{kind} {text}: on its last day");
+            assert_eq!(sentence_about(kind, text, "2999-01-01"), Some(sentence), "{kind} {text}");
+            assert_eq!(sentence_about(kind, text, day), None, "{kind} {text}: on its last day");
         }
         for (kind, text) in [("postgres", "99"), ("mysql", "8"), ("redis", "7"), ("postgres", "latest")] {
-            assert_eq!(told(kind, text, "2999-01-01"), None, "{kind} {text}");
+            assert_eq!(sentence_about(kind, text, "2999-01-01"), None, "{kind} {text}");
         }
     }
 
     #[test]
-    fn every_list_says_where_it_is_written_and_when_that_was_looked_up() {
+    fn every_list_names_its_page_and_the_day_of_its_look_up() {
         let kinds = Kinds::built_in().unwrap();
         let known: Vec<_> = kinds.iter().filter(|kind| !kind.end_of_life.is_empty()).collect();
         assert!(known.len() >= 10);

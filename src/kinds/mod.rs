@@ -1,7 +1,8 @@
-//! The kinds of backing services: facts from `templates/kinds/`, one file each, and the user's own in the same form.
+//! The kinds of backing services: facts from `templates/kinds/`, one file each, and the user's own kinds in the same
+//! format.
 //!
-//! A kind says what each dialect calls it, what its images want, and what an endpoint's fields look like. What is
-//! done with that is the business of `manifest/` (reading) and `plan/` (starting).
+//! A kind describes its names in each dialect, the contract of its images, and the fields of an endpoint. `manifest/`
+//! uses kinds to read manifests, and `plan/` uses them to start services.
 
 pub mod arguments;
 mod base64;
@@ -25,7 +26,7 @@ pub use withdrawn::{Withdrawn, withdrawn};
 /// File name and content, as JSON, of every built-in kind, listed by the build script.
 const BUILT_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/kinds.rs"));
 
-/// A sort of backing service. Strings with `{{ }}` are minijinja templates; `plan/` documents their variables.
+/// A kind of backing service. Strings with `{{ }}` are minijinja templates; `plan/` documents their variables.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Kind {
@@ -33,21 +34,22 @@ pub struct Kind {
     pub name: String,
     /// The name for people: `Postgres`.
     pub title: String,
-    /// How it is spoken to.
+    /// The protocol of its clients.
     pub protocol: Protocol,
-    /// The image that stands for it where a manifest names only kind and version, without a tag.
+    /// The image that is used if a manifest names only kind and version, without a tag.
     pub image: String,
-    /// The tag for a version, `{{ version }}` where nothing is said.
+    /// The tag for a version. The default is `{{ version }}`.
     #[serde(default = "version_as_it_is")]
     pub tag: String,
     /// The port it listens on inside its container.
     pub port: u16,
-    /// How many numbers a full release has; `[from major, parts]` pairs, the highest that fits counts.
+    /// How many numbers a full release has, as `[from major, parts]` pairs. The highest pair that matches counts.
     pub exact_parts: Vec<(u64, usize)>,
-    /// Tags that name one release although they are no dotted number: `RELEASE.*`; what `*` stands for is the number.
+    /// Tags that name one release although they are no dotted number: `RELEASE.*`. The text that `*` matches is the
+    /// number.
     #[serde(default)]
     pub exact_tags: Vec<String>,
-    /// Whether a new major version cannot run over the old one's data.
+    /// Whether a new major version cannot run with the data of the old one.
     #[serde(default)]
     pub data_follows_major: bool,
     /// The signal for a clean stop, where the image's own is not right.
@@ -56,16 +58,16 @@ pub struct Kind {
     /// Seconds that a clean stop may take.
     #[serde(default = "ten")]
     pub grace: u64,
-    /// Whether it can be proven in full (`reproduced`) or only as far as HTTP or TCP go.
+    /// Whether services of this kind are login-checked (`reproduced`), or only reachability-checked over HTTP or TCP.
     #[serde(default)]
     pub support: Support,
-    /// What a person should know of every service of this kind.
+    /// A note for people about every service of this kind.
     #[serde(default)]
     pub note: String,
     /// Words that mean it in `kind:` and in other dialects, the name itself included.
     pub names: Vec<String>,
-    /// What dialects call it where that is not one of its names, by the dialect's name: `platformsh` → `mysql` is
-    /// `MariaDB`; `*` stands for any run of characters.
+    /// Names of this kind in single dialects, if they are not among its names, by the dialect's name: `platformsh` →
+    /// `mysql` is `MariaDB`; `*` stands for any run of characters.
     #[serde(default)]
     pub spellings: BTreeMap<String, Vec<String>>,
     /// Words in the last part of an unknown image's name that make it a derived image of this kind.
@@ -94,28 +96,28 @@ pub struct Kind {
     /// Settings that `devenv` decides itself, each with the reason: never passed on, reported as unsupported.
     #[serde(default)]
     pub own_settings: BTreeMap<String, String>,
-    /// What a login may do, by who makes it where no image does: a dialect (`services.yaml`, `render`), `cloud`, or the
-    /// type of a cloud's or an operator's resource (`*` stands for any run of characters; the longest pattern counts). A
-    /// type and ` user` is a login that is a resource of its own.
+    /// The rights of a login that no image creates, by its creator: a dialect (`services.yaml`, `render`), `cloud`, or
+    /// the type of a cloud's or an operator's resource (`*` stands for any run of characters; the longest pattern
+    /// counts). A type followed by ` user` is a login that is a separate resource.
     #[serde(default)]
     pub rights: BTreeMap<String, Rights>,
-    /// What a login of the rights `master` is granted: Postgres' predefined roles, which one of the rights `monitor`
-    /// gets too, or `MySQL`'s privileges.
+    /// The grants of a login with the rights `master`: Postgres' predefined roles, which a login with the rights
+    /// `monitor` gets too, or `MySQL`'s privileges.
     #[serde(default)]
     pub master: Vec<String>,
-    /// What a login of those rights may do in production and not here.
+    /// A note about the rights that such a login has in production and not here.
     #[serde(default)]
     pub master_note: String,
-    /// The login that apps use where nothing is said (`guest` names no such thing: it is refused over a network).
+    /// The default login of apps. `guest` is never the default, because it is refused over a network.
     #[serde(default)]
     pub default_user: Option<String>,
-    /// The database where nothing is said; a template over `user`.
+    /// The default database, as a template over `user`.
     #[serde(default)]
     pub default_database: Option<String>,
-    /// The virtual host where nothing is said.
+    /// The default virtual host.
     #[serde(default)]
     pub default_vhost: Option<String>,
-    /// The path to ask, for the protocol `http`.
+    /// The path of the request, for the protocol `http`.
     #[serde(default)]
     pub probe_path: Option<String>,
     /// Fields of an endpoint, as templates over `host`, `port`, `user`, `password`, `database`, `vhost`.
@@ -123,63 +125,63 @@ pub struct Kind {
     /// URL schemes by which apps name it, the usual one first.
     #[serde(default)]
     pub schemes: Vec<String>,
-    /// Schemes that mean TLS, with the plain one that stands in: `rediss: redis`.
+    /// Schemes that mean TLS, each with the plain scheme that replaces it: `rediss: redis`.
     #[serde(default)]
     pub tls_schemes: BTreeMap<String, String>,
-    /// Query parameters of its URLs that ask for TLS, and are taken out.
+    /// Query parameters of its URLs that ask for TLS and are removed.
     #[serde(default)]
     pub tls_parameters: Vec<String>,
-    /// Words in names of variables that are about such a service, beside the kind's names: `DB`, `DATABASE`.
+    /// Words in the names of variables about such a service, in addition to the kind's names: `DB`, `DATABASE`.
     #[serde(default)]
     pub variable_words: Vec<String>,
-    /// By field of an endpoint, the names of variables that usually hold it where a file does not say what they hold; the
-    /// first of `url` is what it is called where no file names any variable.
+    /// By field of an endpoint: the names of variables that usually hold the field, for files that do not say what
+    /// their variables hold. The first name of `url` is used if no file names any variable.
     #[serde(default)]
     pub central: BTreeMap<String, Vec<String>>,
-    /// What `devenv shell` runs in the container, as templates over the administrator's login.
+    /// The command that `devenv shell` runs in the container, as templates over the administrator's login.
     #[serde(default)]
     pub shell: Vec<String>,
     /// Variables for `devenv shell`, as templates.
     #[serde(default)]
     pub shell_environment: BTreeMap<String, String>,
-    /// The HTTP API that says what the server is, where its own protocol does not.
+    /// The HTTP API that identifies the server, if the server's own protocol does not.
     #[serde(default)]
     pub management: Option<Management>,
-    /// A release of it, to show how a pin looks.
+    /// An example of a release, to show the form of a pin.
     #[serde(default)]
     pub example: Option<String>,
-    /// The last day on which a series got fixes from its project, by the series' first numbers: `"13": "2025-11-13"`. A
-    /// series that is not here is one of which nothing is known.
+    /// The last day on which a series got fixes from its project, by the first numbers of the series: `"13":
+    /// "2025-11-13"`. Nothing is known about a series that is not listed.
     #[serde(default)]
     pub end_of_life: BTreeMap<String, String>,
-    /// Where the project says so.
+    /// The project's page with these days.
     #[serde(default)]
     pub end_of_life_source: String,
-    /// The day on which that was looked up last.
+    /// The day on which that page was last looked up.
     #[serde(default)]
     pub end_of_life_checked: String,
 }
 
-/// An HTTP API beside the server's own port, there only where production has it too.
+/// An HTTP API in addition to the server's own port. It exists only if production has it too.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Management {
     /// The port it listens on inside the container.
     pub port: u16,
-    /// The plugin that it is.
+    /// The plugin that provides it.
     pub plugin: String,
-    /// Tags of images that have it switched on; `*` stands for any run of characters.
+    /// Tags of images that enable it; `*` stands for any run of characters.
     pub tags: String,
 }
 
 impl Management {
-    /// Whether a service with these plugins and this tag has it.
+    /// Whether a service with these plugins and this tag has this API.
     pub fn is_on<'a>(&self, mut plugins: impl Iterator<Item = &'a str>, tag: Option<&str>) -> bool {
         plugins.any(|plugin| plugin == self.plugin) || tag.is_some_and(|tag| matches(&self.tags, tag))
     }
 }
 
-/// Whether it is written as a day: `2025-11-13`.
+/// Whether a text has the form of a day: `2025-11-13`.
 #[cfg(test)]
 fn is_day(text: &str) -> bool {
     let parts: Vec<&str> = text.split('-').collect();
@@ -195,7 +197,7 @@ fn ten() -> u64 {
     10
 }
 
-/// What a container variable or a setting means.
+/// The meaning of a container variable or a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Login {
@@ -203,25 +205,25 @@ pub enum Login {
     User,
     /// Its password.
     Password,
-    /// A database to be there (several, divided by commas, where the image allows it).
+    /// A database to create (several, separated by commas, if the image allows this).
     Database,
-    /// A virtual host to be there.
+    /// A virtual host to create.
     Vhost,
-    /// The administrator's password or name; ours stands in.
+    /// The administrator's password or name. devenv replaces it by its own.
     Admin,
-    /// Plugins to be enabled, divided by commas or spaces.
+    /// Plugins to enable, separated by commas or spaces.
     Plugins,
-    /// Lets everybody in without a password, where its value is `trust`, `yes`, `true` or `1`.
+    /// Accepts logins without a password, if its value is `trust`, `yes`, `true` or `1`.
     Open,
 }
 
-/// The login that an image makes by itself.
+/// The login that an image creates by itself.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DefaultLogin {
     /// Its name.
     pub user: String,
-    /// Its password, where the image has one of its own.
+    /// Its password, if the image has one of its own.
     #[serde(default)]
     pub password: Option<String>,
 }
@@ -234,31 +236,32 @@ pub struct Family {
     pub name: String,
     /// Canonical names of its images (`docker.io/library/postgres`); `*` stands for any run of characters.
     pub images: Vec<String>,
-    /// Extensions that come with images of these names, by image pattern: made in every database.
+    /// Extensions that come with images of these names, by image pattern. They are created in every database.
     #[serde(default)]
     pub extensions: BTreeMap<String, Vec<String>>,
-    /// Where the data lies; `[from major, path]` pairs, the highest that fits counts. Empty: it keeps none.
+    /// The data folder, as `[from major, path]` pairs. The highest pair that matches counts. Empty if the images keep
+    /// no data.
     #[serde(default)]
     pub data: Vec<(u64, String)>,
-    /// The administrator's login, where the image has it fixed; else it gets a name of ours.
+    /// The administrator's login, if the image fixes its name. Otherwise devenv chooses the name.
     #[serde(default)]
     pub admin: Option<String>,
-    /// What its variables mean in a manifest. `X_FILE` means what `X` means.
+    /// The meanings of its variables in a manifest. `X_FILE` means the same as `X`.
     #[serde(default)]
     pub variables: BTreeMap<String, Login>,
-    /// What the login may do that its images make of their variables; that of `admin` may do everything.
+    /// The rights of the login that its images create from their variables. The login `admin` has all rights.
     #[serde(default)]
     pub rights: Option<Rights>,
-    /// The login that its images make where none of the variables names one.
+    /// The login that its images create if no variable names one.
     #[serde(default)]
     pub default_login: Option<DefaultLogin>,
-    /// Variables that are passed on as the manifest has them; `*` stands for any run of characters.
+    /// Variables that are passed on as they are in the manifest; `*` stands for any run of characters.
     #[serde(default)]
     pub passed: Vec<String>,
-    /// Variables of its images that are left out, each with the reason; `*` stands for any run of characters.
+    /// Variables of its images that are not passed on, each with the reason; `*` stands for any run of characters.
     #[serde(default)]
     pub left_out: BTreeMap<String, String>,
-    /// Variables that are settings: `mongodb`'s none, `elasticsearch`'s `discovery.type`; pattern → kept as they are.
+    /// Variables that devenv itself sets in the container, with templates of their values.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
     /// The container's arguments before those of the settings.
@@ -273,20 +276,20 @@ pub struct Family {
     /// The folder whose files the server runs at its first start.
     #[serde(default)]
     pub init_folder: Option<String>,
-    /// How its images are told to load definitions, where that is by variables.
+    /// The variables that make its images load definitions, if there are such variables.
     #[serde(default)]
     pub definitions: Option<DefinitionsFile>,
 }
 
-/// Variables by which an image is told to load a broker's definitions from a file.
+/// Variables that make an image load a broker's definitions from a file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DefinitionsFile {
-    /// The variable that says whether: `yes`, `true` or `1`.
+    /// The variable that switches this on: `yes`, `true` or `1`.
     pub switch: String,
-    /// The variable that says from where.
+    /// The variable that holds the path of the file.
     pub variable: String,
-    /// The path where that one says nothing.
+    /// The default path.
     pub path: String,
 }
 
@@ -294,7 +297,7 @@ pub struct DefinitionsFile {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FileTemplate {
-    /// Where it goes.
+    /// Its path in the container.
     pub path: String,
     /// Its text; a file whose text renders empty is not written.
     pub content: String,
@@ -304,21 +307,21 @@ pub struct FileTemplate {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ArgumentStyle {
-    /// Arguments hold none.
+    /// Arguments contain no settings.
     #[default]
     None,
     /// `-c name=value`, `-cname=value`, `--name=value`, with `-` read as `_`.
     Assign,
-    /// `--name value…` up to the next `--`, as `redis-server` has it.
+    /// `--name value…` up to the next `--`, as `redis-server` accepts it.
     Words,
-    /// `-m 256`, `-m256`, `--memory-limit=256`, as memcached has it.
+    /// `-m 256`, `-m256`, `--memory-limit=256`, as memcached accepts them.
     Short,
-    /// `--name=value` and `--name value`, as mysqld has it.
+    /// `--name=value` and `--name value`, as mysqld accepts them.
     Long,
 }
 
 impl Kind {
-    /// How many numbers a full release of that major has.
+    /// How many numbers a full release of that major version has.
     pub fn exact_parts(&self, parts: &[u64]) -> usize {
         let major = parts.first().copied().unwrap_or_default();
         highest(&self.exact_parts, major).copied().unwrap_or(3)
@@ -340,7 +343,8 @@ impl Kind {
         version
     }
 
-    /// What a login may do that these make, the first that is known; none where none of them is.
+    /// The rights of a login that one of these creates: the first creator that is known counts. None if no creator is
+    /// known.
     pub fn rights_by(&self, makers: &[&str]) -> Option<Rights> {
         makers.iter().find_map(|maker| {
             let known = self.rights.iter().filter(|(pattern, _)| matches(pattern, maker));
@@ -355,17 +359,18 @@ impl Kind {
 }
 
 impl Family {
-    /// What its images let the login of that name do.
+    /// The rights that its images give the login of that name.
     pub fn rights_of(&self, name: &str) -> Option<Rights> {
         if self.admin.as_deref() == Some(name) { Some(Rights::Superuser) } else { self.rights }
     }
 
-    /// Whether its files load `RabbitMQ` definitions of ours, so that a manifest's can be loaded with them.
+    /// Whether its files load devenv's `RabbitMQ` definitions, so that the definitions of a manifest can be loaded with
+    /// them.
     pub fn loads_definitions(&self) -> bool {
         self.files.iter().any(|file| file.content.contains("rabbitmq_definitions"))
     }
 
-    /// Where data of that major lies.
+    /// The data folder of that major version.
     pub fn data_folder(&self, major: Option<u64>) -> Option<&str> {
         highest(&self.data, major.unwrap_or(u64::MAX)).map(String::as_str)
     }
@@ -376,13 +381,13 @@ fn highest<T>(pairs: &[(u64, T)], major: u64) -> Option<&T> {
 }
 
 /// The largest file of a kind, in bytes.
-const LARGEST: usize = 64 * 1024;
+const MAX_SIZE: usize = 64 * 1024;
 
 /// How many templates one kind may have.
-const TEMPLATES: usize = 100;
+const MAX_TEMPLATES: usize = 100;
 
 /// How many kinds there may be.
-const MOST: usize = 200;
+const MAX_KINDS: usize = 200;
 
 /// All kinds that are known in a project.
 #[derive(Clone, Debug)]
@@ -393,12 +398,12 @@ pub struct Kinds(Vec<Arc<Kind>>);
 pub struct KindError {
     /// The file.
     pub path: String,
-    /// What is wrong, with line and column.
+    /// The error, with line and column.
     pub message: String,
 }
 
 impl Kinds {
-    /// The built-in kinds. They are checked by tests, so an error here is a mistake of a build.
+    /// The built-in kinds. Tests check them, so an error here is a fault of the build.
     pub fn built_in() -> Result<Self, KindError> {
         static KINDS: LazyLock<Result<Kinds, KindError>> = LazyLock::new(|| {
             let kinds = BUILT_IN.iter().map(|(path, content)| read_built_in(path, content).map(Arc::new));
@@ -407,22 +412,22 @@ impl Kinds {
         KINDS.clone()
     }
 
-    /// Adds a kind of the user's own; one of the same name replaces the built-in one.
+    /// Adds a kind of the user. It replaces a built-in kind of the same name.
     pub fn add(&mut self, path: &str, text: &str) -> Result<(), KindError> {
         let refuse = |message: String| KindError { path: path.to_owned(), message };
-        if text.len() > LARGEST {
-            return Err(refuse(format!("it is larger than {} KB; the largest built-in one takes 6", LARGEST >> 10)));
+        if text.len() > MAX_SIZE {
+            return Err(refuse(format!("it is larger than {} KB; the largest built-in one takes 6", MAX_SIZE >> 10)));
         }
-        if self.0.len() > MOST {
-            return Err(refuse(format!("there are more than {MOST} kinds already")));
+        if self.0.len() > MAX_KINDS {
+            return Err(refuse(format!("there are more than {MAX_KINDS} kinds already")));
         }
         if template::multiplies(text) {
-            return Err(refuse("a template in it multiplies (`*`), and what a list grows to has no bound".to_owned()));
+            return Err(refuse("a template in it multiplies (`*`), which could make a list of any size".to_owned()));
         }
         let kind = read(path, text)?;
         let templates = |family: &Family| family.files.len() + family.environment.len() + family.command.len();
-        if kind.fields.len() + kind.families.iter().map(templates).sum::<usize>() > TEMPLATES {
-            return Err(refuse(format!("it has more than {TEMPLATES} templates")));
+        if kind.fields.len() + kind.families.iter().map(templates).sum::<usize>() > MAX_TEMPLATES {
+            return Err(refuse(format!("it has more than {MAX_TEMPLATES} templates")));
         }
         self.0.retain(|known| known.name != kind.name);
         self.0.insert(0, Arc::new(kind));
@@ -434,7 +439,7 @@ impl Kinds {
         self.0.iter().map(AsRef::as_ref)
     }
 
-    /// The kind of that very name.
+    /// The kind of exactly that name.
     pub fn get(&self, name: &str) -> Option<&Kind> {
         self.iter().find(|kind| kind.name == name)
     }

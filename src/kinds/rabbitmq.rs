@@ -1,20 +1,21 @@
 //! `RabbitMQ`'s users and vhosts, as the file that it imports on every boot.
 //!
-//! This is here and not in `protocol/`, because `plan/` puts it into a container's files. The text depends on nothing
-//! but its arguments, so that a container's configuration hash stays the same from run to run.
+//! This code is here and not in `protocol/`, because `plan/` puts the text into a container's files. The text depends
+//! only on the arguments, so that a container's configuration hash stays the same from run to run.
 
 use super::base64::base64;
 use crate::model::Secret;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// `RabbitMQ`'s definitions (JSON): each user as `(name, password, administrator)`, every vhost, and what `more` declares
-/// besides: what production mounts, without its passwords. Passwords are in it as salted hashes only.
+/// `RabbitMQ`'s definitions (JSON): each user as `(name, password, administrator)`, every vhost, and the objects that
+/// `more` declares: production's mounted definitions, without passwords. The text contains passwords only as salted
+/// hashes.
 ///
-/// A user of `more` keeps its tags and permissions ([`rabbitmq_permits`]); every other user may do everything on every
-/// vhost. `load_definitions` imports it on every boot, changed passwords included; while it is set,
-/// the broker makes neither its default user nor its default vhost. A user without a password cannot log in with one.
-/// The hash is the one of `rabbit_password_hashing_sha256` (<https://www.rabbitmq.com/docs/passwords>).
+/// A user of `more` keeps its tags and permissions ([`rabbitmq_permits`]). Every other user has all permissions on
+/// every vhost. `load_definitions` imports the text on every boot, changed passwords included. While `load_definitions`
+/// is set, the broker creates neither its default user nor its default vhost. A user without a password cannot log in
+/// with a password. The hash is that of `rabbit_password_hashing_sha256` (<https://www.rabbitmq.com/docs/passwords>).
 pub fn rabbitmq_definitions(
     users: &[(String, Option<Secret>, bool)],
     vhosts: &[String],
@@ -49,18 +50,18 @@ pub fn rabbitmq_definitions(
     all.to_string()
 }
 
-/// Whether a user may open a vhost: one of whose permissions `more` says nothing may open every one.
+/// Whether a user may open a vhost. A user whose permissions `more` does not declare may open every vhost.
 pub fn rabbitmq_permits(more: &Value, user: &str, vhost: &str) -> bool {
     let permitted = |one: &Value| one["user"] == user && one["vhost"] == vhost;
     !has_permissions(more, user) || items(more, "permissions").any(permitted)
 }
 
-/// Whether `more` says what a user may do: it has permissions, and the user among its users.
+/// Whether `more` declares the permissions of a user: it has permissions, and the user is among its users.
 fn has_permissions(more: &Value, user: &str) -> bool {
     items(more, "permissions").next().is_some() && items(more, "users").any(|one| one["name"] == user)
 }
 
-/// The lists of two definitions, one after the other.
+/// Merges two definitions: each list of the first, followed by that of the other.
 pub fn rabbitmq_merged(mut one: Value, other: &Value) -> Value {
     if !one.is_object() {
         one = json!({});
@@ -78,8 +79,8 @@ fn items<'a>(definitions: &'a Value, list: &str) -> impl Iterator<Item = &'a Val
     definitions[list].as_array().into_iter().flatten()
 }
 
-/// The salt (4 bytes) and the hash of salt and password. The salt comes from name and password: equal input, equal
-/// text, and still another salt for each login.
+/// The salt (4 bytes) and the hash of salt and password. The salt is derived from name and password: equal input gives
+/// equal text, and each login still has another salt.
 fn password_hash(name: &str, password: &Secret) -> String {
     let password = password.reveal().as_bytes();
     let seed = Sha256::new().chain_update(name).chain_update([0]).chain_update(password).finalize();
@@ -119,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_production_declares_is_loaded_with_our_users_passwords() {
+    fn production_s_definitions_are_loaded_with_our_users_passwords() {
         let theirs = json!({
             "users": [{"name": "app", "tags": ["monitoring"], "limits": {}}],
             "vhosts": [{"name": "shop", "default_queue_type": "quorum"}],
@@ -147,7 +148,7 @@ mod tests {
         let salt = [0x90, 0x8d, 0xc6, 0x0a];
         let hash = Sha256::new().chain_update(salt).chain_update(b"test12").finalize();
         assert_eq!(base64(&[&salt[..], &hash[..]].concat()), "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR");
-        // Ours has the same form: 36 bytes, and each login its own salt.
+        // The hash of this module has the same form: 36 bytes, and each login has its own salt.
         let ours = password_hash("app", &Secret::new("test12"));
         assert_eq!(ours.len(), 48);
         assert_ne!(ours[..5], password_hash("ops", &Secret::new("test12"))[..5]);

@@ -1,17 +1,17 @@
-//! The environment in which templates of kinds are rendered: strict about names, and bounded in what they cost.
+//! Renders the templates of kinds: strict about names, and with a limited cost.
 //!
-//! A project's own kind is not trusted: a loop, a repeated text or a wide column ends when its fuel does. Fuel counts
-//! instructions, and bytes that are written or held.
+//! A project's own kind is not trusted: a loop, a repeated text or a wide column ends when its fuel is used up. Fuel
+//! counts instructions, and bytes that are written or held.
 
 use minijinja::{Environment, UndefinedBehavior};
 
-/// What one field of an endpoint, one argument or one name may cost.
+/// The fuel for one field of an endpoint, one argument or one name.
 pub const FIELD_FUEL: u64 = 50_000;
 
-/// What one file may cost: some of them list every database, login and setting.
+/// The fuel for one file. Some files list every database, login and setting.
 pub const FILE_FUEL: u64 = 1_000_000;
 
-/// Templates may cost that much each. A mistyped name is an error and not an empty text.
+/// An environment in which each template may use this fuel. A mistyped name is an error and not an empty text.
 pub fn templates(fuel: u64) -> Environment<'static> {
     let mut jinja = Environment::new();
     jinja.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -19,7 +19,7 @@ pub fn templates(fuel: u64) -> Environment<'static> {
     jinja
 }
 
-/// Whether a template of a kind's file multiplies: fuel does not count what a repeated list takes.
+/// Whether a template of a kind's file multiplies: fuel does not count the size of a repeated list.
 pub(super) fn multiplies(text: &str) -> bool {
     text.split("{{").skip(1).chain(text.split("{%").skip(1)).any(|part| {
         let end = part.find("}}").into_iter().chain(part.find("%}")).min().unwrap_or(part.len());

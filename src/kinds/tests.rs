@@ -1,4 +1,4 @@
-//! What holds for every kind.
+//! Rules for every kind.
 
 use super::*;
 
@@ -87,12 +87,12 @@ fn a_kinds_own_image_is_an_image_of_a_kind_with_its_server() {
 }
 
 #[test]
-fn what_is_not_proven_in_full_says_why() {
+fn a_kind_that_is_not_login_checked_says_why() {
     use crate::model::{Protocol, Support};
     for kind in Kinds::built_in().unwrap().iter() {
         let is_spoken = !matches!(kind.protocol, Protocol::Tcp | Protocol::Http);
         assert_eq!(kind.support == Support::Reproduced, is_spoken, "{}", kind.name);
-        assert!(is_spoken || !kind.note.is_empty(), "{} says nothing of how far it is proven", kind.name);
+        assert!(is_spoken || !kind.note.is_empty(), "{} does not say how far it is proven", kind.name);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Images that registries do not give any more, and where they went: `templates/withdrawn-images.yaml`.
+//! Images that registries no longer serve, and their replacements: `templates/withdrawn-images.yaml`.
 
 use crate::model::ImageRef;
 use serde::Deserialize;
@@ -22,25 +22,25 @@ struct Entry {
     checked: String,
 }
 
-/// What became of an image.
+/// A withdrawn image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Withdrawn {
-    /// The day since when, as `2025-08-28`.
+    /// The day of the withdrawal, as `2025-08-28`.
     pub since: String,
-    /// What happened, in a sentence without its full stop.
+    /// A sentence about the withdrawal, without its full stop.
     pub what: String,
     /// The image to run instead, by its full name.
     pub instead: String,
-    /// Where that is written, and when somebody looked.
+    /// The page that says so, and the day of the last look-up.
     pub source: String,
 }
 
 static TABLE: LazyLock<Vec<Entry>> = LazyLock::new(|| {
-    // The file is part of the program and read by a test; one that does not parse would say nothing.
+    // The file is part of the program, and a test reads it. If it did not parse, the table would be empty.
     serde_saphyr::from_str(include_str!("../../templates/withdrawn-images.yaml")).unwrap_or_default()
 });
 
-/// What became of an image, where its registry does not give it any more. `has` tells which variables its container gets.
+/// The entry for an image, if its registry no longer serves it. `has` tells which variables its container gets.
 pub fn withdrawn(image: &ImageRef, has: impl Fn(&str) -> bool) -> Option<Withdrawn> {
     let (name, tag) = (image.canonical_name(), image.tag.as_deref().unwrap_or_default());
     let is = |patterns: &[String], text: &str| patterns.iter().any(|pattern| matches(pattern, text));
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn what_went_away_is_told_with_where_it_went() {
+    fn a_withdrawn_image_is_reported_with_its_replacement() {
         for (image, went) in [
             ("bitnami/postgresql:16.4.0", Some("docker.io/bitnamilegacy/postgresql:16.4.0")),
             ("docker.io/bitnami/redis:7.2.5-debian-12-r0", Some("docker.io/bitnamilegacy/redis:7.2.5-debian-12-r0")),

@@ -1,7 +1,7 @@
-//! Running a program for what it says, under a deadline.
+//! Runs a program for its output, under a deadline.
 //!
-//! Whatever the program does, the caller goes on: it gets no input, its output is bounded, and when the time is up it is
-//! ended together with what it started.
+//! No program can block the caller: it gets no input and its output is bounded. When its time is up, it is killed
+//! together with the processes that it started.
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::io::{self, Read};
@@ -10,13 +10,13 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
-/// The most that is read of what a program says, in bytes.
-const MOST: u64 = 64 * 1024 * 1024;
+/// The most bytes that are read of one output of a program.
+const MAX_OUTPUT: u64 = 64 * 1024 * 1024;
 
-/// What a program said.
+/// The answer of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Answer {
-    /// Whether it says that it succeeded.
+    /// Whether its exit status reports success.
     pub(super) success: bool,
     /// Its standard output.
     pub(super) out: String,
@@ -42,14 +42,14 @@ impl std::fmt::Display for NoAnswer {
     }
 }
 
-/// Runs it to its end, or to the end of its time.
+/// Runs a program until it ends or its time is up.
 pub(super) fn ask(command: &mut Command, limit: Duration) -> Result<Answer, NoAnswer> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     let mut child = command.spawn().map_err(NoAnswer::NotRun)?;
     let began = Instant::now();
     let (out, err) = (read(child.stdout.take()), read(child.stderr.take()));
     let left = || limit.saturating_sub(began.elapsed());
-    // Whoever still holds the pipes may be a child of it: their end is waited for no longer than its own.
+    // A child of the program may still hold the pipes, so the same deadline applies to the end of the pipes.
     let said = out.recv_timeout(left()).and_then(|out| Ok((out, err.recv_timeout(left())?)));
     let status = said.is_ok().then(|| end(&mut child, began + limit)).flatten();
     if let (Ok((out, err)), Some(status)) = (said, status) {
@@ -59,22 +59,22 @@ pub(super) fn ask(command: &mut Command, limit: Duration) -> Result<Answer, NoAn
     Err(NoAnswer::Late(limit))
 }
 
-/// Reads a pipe beside everything else.
+/// Reads a pipe in a separate thread.
 fn read(pipe: Option<impl Read + Send + 'static>) -> Receiver<String> {
     let (send, receive) = mpsc::channel();
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
         if let Some(pipe) = pipe {
-            // What cannot be read any more is at its end.
-            let _ = pipe.take(MOST).read_to_end(&mut bytes);
+            // A pipe that cannot be read any more counts as ended.
+            let _ = pipe.take(MAX_OUTPUT).read_to_end(&mut bytes);
         }
-        // Nobody waits any more when the time is up.
+        // The receiver is gone when the time is up.
         let _ = send.send(String::from_utf8_lossy(&bytes).into_owned());
     });
     receive
 }
 
-/// Its end, which follows at once on that of its output.
+/// The exit status of the program, which follows at once after the end of its output.
 fn end(child: &mut Child, deadline: Instant) -> Option<ExitStatus> {
     loop {
         match child.try_wait() {
@@ -87,7 +87,7 @@ fn end(child: &mut Child, deadline: Instant) -> Option<ExitStatus> {
 
 fn kill(child: &mut Child) {
     if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-        // One that has ended meanwhile cannot be ended, and need not be.
+        // A process group that has ended meanwhile cannot be killed, and need not be.
         let _ = kill_process_group(group, Signal::KILL);
     }
     let _ = child.wait();
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn both_outputs_and_the_end_are_told() {
+    fn both_outputs_and_the_exit_status_are_returned() {
         let answer = ask(&mut shell("cat; echo one; echo two >&2; exit 3"), LONG).unwrap();
         assert_eq!(answer, Answer { success: false, out: "one\n".to_owned(), err: "two\n".to_owned() });
     }
@@ -121,7 +121,7 @@ mod tests {
     fn a_program_that_does_not_end_is_ended_with_what_it_started() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("pid");
-        // The inner one has the pipe too, so without its end nothing would ever be read to the end.
+        // The inner shell has the pipe too, so the pipe ends only when the inner shell ends.
         let script = format!("sh -c 'echo $$ > {0}.new; mv {0}.new {0}; sleep 600' & wait", file.display());
         let answer = ask(&mut shell(&script), Duration::from_secs(3));
         assert!(matches!(answer, Err(NoAnswer::Late(_))), "{answer:?}");
@@ -132,13 +132,13 @@ mod tests {
         }
     }
 
-    /// Nobody may be there to reap it.
+    /// There may be no process that reaps it.
     fn is_zombie(pid: i32) -> bool {
         std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z"))
     }
 
     #[test]
-    fn what_is_not_there_cannot_be_run() {
+    fn a_missing_program_cannot_be_run() {
         assert!(matches!(ask(&mut Command::new("/nowhere/tool"), LONG), Err(NoAnswer::NotRun(_))));
     }
 }

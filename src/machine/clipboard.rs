@@ -1,11 +1,11 @@
-//! The clipboard, by the first program of this machine that takes a text into it.
+//! Copies text to the clipboard, with the first program of this machine that can do so.
 
 use super::program::{OnPath, Programs};
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Stdio;
 
-/// Programs that take a text into the clipboard, with their arguments and the variable without which they do not work.
+/// Programs that copy a text to the clipboard, with their arguments and the variable that they need.
 const PROGRAMS: &[(&str, &[&str], &str)] = &[
     ("wl-copy", &[], "WAYLAND_DISPLAY"),
     ("xclip", &["-selection", "clipboard"], "DISPLAY"),
@@ -14,8 +14,9 @@ const PROGRAMS: &[(&str, &[&str], &str)] = &[
     ("clip.exe", &[], ""),
 ];
 
-/// Puts a text into the clipboard, for somebody in that folder, and gives the program's name; else why none did it, which
-/// is empty where there is none. The text goes over standard input, and so into no list of processes.
+/// Copies a text to the clipboard and returns the name of the program that did so. Programs are looked up as seen from
+/// `folder`. The error says why no program did so, and is empty if there is no such program. The text goes over
+/// standard input, so that no list of processes shows the text.
 pub(crate) fn copy(text: &str, folder: &Path) -> Result<&'static str, String> {
     let programs = Programs::seen_from(folder);
     let is_set = |name: &str| name.is_empty() || std::env::var_os(name).is_some_and(|value| !value.is_empty());

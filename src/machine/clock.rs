@@ -1,4 +1,4 @@
-//! What day it is.
+//! The current day.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,7 +8,7 @@ pub fn today() -> String {
     day(since.as_secs() / (24 * 60 * 60))
 }
 
-/// The day that is so many days after 1970-01-01.
+/// The day that is this number of days after 1970-01-01.
 fn day(mut days: u64) -> String {
     let is_leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let mut year = 1970;

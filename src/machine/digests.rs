@@ -1,7 +1,8 @@
-//! What files hold, as hashes, without reading again what has not changed since.
+//! Hashes of the content of files. A file that has not changed since the last run is not read again.
 //!
-//! Content alone decides. That length, time and place on the disk are as they were only spares the reading, and not
-//! where a file is so new that it could have been written twice within one tick of the clock.
+//! Only the content decides. If length, modification time and inode are unchanged, the known hash is used without
+//! reading the file. This does not apply to a file that is so new that it could have been written twice within one tick
+//! of the clock.
 
 use crate::project::{Checkout, Fault, read_up_to};
 use rustix::fs::FileType;
@@ -18,10 +19,10 @@ use std::time::{Duration, SystemTime};
 
 const NAME: &str = "digests.json";
 
-/// A file that was written so short a time ago may be written again without its time telling.
+/// A file that was written less than this time ago may be written again without a change of its modification time.
 const NEW: Duration = Duration::from_secs(3);
 
-/// The hashes that are known of this machine's files.
+/// The known hashes of files on this machine.
 #[derive(Debug)]
 pub struct Digests {
     path: PathBuf,
@@ -32,29 +33,30 @@ pub struct Digests {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Known {
     length: u64,
-    /// Nanoseconds since 1970, as text: JSON's numbers end before.
+    /// Nanoseconds since 1970, as text, because the number is too large for JSON.
     modified: String,
     place: u64,
     digest: String,
 }
 
 /// The largest file of known hashes, in bytes.
-const LARGEST: u64 = 32 * 1024 * 1024;
+const MAX_SIZE: u64 = 32 * 1024 * 1024;
 
 impl Digests {
-    /// Those that lie in the machine's folder; a file that cannot be read counts as none.
+    /// The hashes in the machine's folder. A file that cannot be read counts as empty.
     pub fn open(folder: &Path) -> Self {
         let path = folder.join(NAME);
-        let text = read_up_to(&path, LARGEST).unwrap_or_default();
+        let text = read_up_to(&path, MAX_SIZE).unwrap_or_default();
         Self { path, known: serde_json::from_slice(&text).unwrap_or_default(), changed: false }
     }
 
-    /// None: every file is read anew, whatever its time says. These are not to be kept.
+    /// No known hashes: every file is read again, whatever its modification time. Do not call `keep` on these.
     pub fn unknown() -> Self {
         Self { path: PathBuf::new(), known: BTreeMap::new(), changed: false }
     }
 
-    /// A hash of what a file of the checkout, or all files of a folder with their paths, hold: 64 hexadecimal digits.
+    /// A hash of the content of a file of the checkout, or of all files of a folder with their paths: 64 hexadecimal
+    /// digits.
     pub fn of(&mut self, checkout: &Checkout, path: &Path) -> Result<String, Fault> {
         match checkout.open(path) {
             Ok(file) => return Ok(self.of_file(&checkout.root().join(path), file)?),
@@ -71,7 +73,7 @@ impl Digests {
             hash.update(inner.as_bytes());
             match checkout.open(&file) {
                 Ok(opened) => hash.update(self.of_file(&checkout.root().join(&file), opened)?.as_bytes()),
-                // What a link leads to belongs to the folder, but a linked folder could lead back here.
+                // The target of a link belongs to the folder, but a linked folder could lead back here.
                 Err(Fault::Folder | Fault::NotRegular | Fault::Missing) => {}
                 Err(fault) => return Err(fault),
             }
@@ -112,7 +114,7 @@ impl Digests {
         Ok(digest)
     }
 
-    /// Keeps what was found. Where that fails, the next run reads again.
+    /// Saves the hashes. If this fails, the next run reads the files again.
     pub fn keep(mut self) {
         if !self.changed {
             return;
@@ -160,7 +162,7 @@ fn place(_: &Metadata) -> u64 {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = write!(hex, "{byte:02x}");
         hex
     })
@@ -175,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_outside_the_checkout_is_not_read_by_any_link() {
+    fn files_outside_the_checkout_are_not_read_through_any_link() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().join("checkout");
         fs::create_dir_all(root.join("migrate")).unwrap();
@@ -184,8 +186,8 @@ mod tests {
         std::os::unix::fs::symlink("..", root.join("up")).unwrap();
         let checkout = Checkout::at(&root).unwrap();
         for path in ["migrate", "migrate/1.sql", "up", "up/secret", "../secret", "/etc/passwd"] {
-            let told = Digests::open(folder.path()).of(&checkout, Path::new(path));
-            assert!(matches!(told, Err(Fault::Outside(_))), "{path}: {told:?}");
+            let refused = Digests::open(folder.path()).of(&checkout, Path::new(path));
+            assert!(matches!(refused, Err(Fault::Outside(_))), "{path}: {refused:?}");
         }
     }
 
@@ -211,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_is_not_read_again_and_what_is_new_is() {
+    fn a_known_file_is_not_read_again_and_a_new_file_is() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.sql");
         fs::write(&file, "one").unwrap();

@@ -1,6 +1,6 @@
-//! What git knows of the project, asked from the `git` on PATH.
+//! Facts about the project from git: devenv asks the `git` on PATH.
 //!
-//! Git is only read: nothing is fetched, no lock is taken, no hook or helper of the repository is run (`command`).
+//! devenv only reads: it fetches nothing, takes no lock, and runs no hook or helper of the repository (`command`).
 
 use super::ask::{Answer, ask};
 use super::program::{OnPath, Programs};
@@ -13,11 +13,11 @@ use std::time::Duration;
 /// How long one question may take. A history of a hundred thousand commits takes about a second.
 const LIMIT: Duration = Duration::from_secs(20);
 
-/// Branches that are taken for the main one, the surest first, where the remote does not say.
+/// Names of the main branch, the most likely first, if the remote does not name its main branch.
 const MAIN: &[&str] = &["origin/main", "origin/master", "origin/trunk", "main", "master", "trunk"];
 
-/// Of these paths, relative to the folder, those that are in git's index. None where there is no repository, no git, or
-/// no answer.
+/// Those of the paths, relative to the folder, that are in git's index. None if there is no repository, no git, or no
+/// answer.
 pub fn tracked(folder: &Path, paths: &[PathBuf]) -> Option<BTreeSet<PathBuf>> {
     if !in_repository(folder) {
         return None;
@@ -28,9 +28,9 @@ pub fn tracked(folder: &Path, paths: &[PathBuf]) -> Option<BTreeSet<PathBuf>> {
     Some(answer.out.split_terminator('\0').map(PathBuf::from).collect())
 }
 
-/// The project's releases and what is deployed: the first of `named` (revisions, as the manifest has them) that the
-/// repository knows and that lies furthest behind, else the newest release of the main branch. None where the folder is
-/// in no repository, or the repository has no release tag. `since` is how far back commits are told.
+/// The project's releases and the deployed revision. This is the revision in `named` (revisions, as the manifest has
+/// them) that the repository knows and that is furthest behind, else the newest release of the main branch. None if the
+/// folder is in no repository, or the repository has no release tag. `since` is the time from which commits are listed.
 pub fn history(folder: &Path, named: &[Located<String>], since: i64) -> Result<Option<History>, Diagnostic> {
     if !in_repository(folder) {
         return Ok(None);
@@ -69,12 +69,12 @@ pub fn history(folder: &Path, named: &[Located<String>], since: i64) -> Result<O
     } else {
         let merged = git.say(&["for-each-ref", "--format=%(refname:strip=2)", "--merged", &head, "refs/tags"])?;
         let merged: BTreeSet<&str> = merged.lines().collect();
-        // Where releases are made on branches of their own, none is on the main one.
+        // If releases are made on release branches, the main branch has none.
         let on_main = releases.iter().rfind(|release| merged.contains(release.name.as_str()));
         let Some(release) = on_main.or(releases.last()) else { return Ok(None) };
         (git.count(&release.commit, &head)?, release.commit.clone(), release.name.clone(), None)
     };
-    // What came by a merge came with the merge, however old it was by then.
+    // A merged commit counts from the time of its merge, however old the commit is.
     let times = git.say(&[
         "log",
         "--no-ext-diff",
@@ -96,21 +96,21 @@ pub fn history(folder: &Path, named: &[Located<String>], since: i64) -> Result<O
     Ok(Some(History { main, head, deployed: name, named_at, waiting, waiting_since, releases, commits }))
 }
 
-/// The branch that is checked out. None where there is none: a detached `HEAD`, no repository, no git.
+/// The branch that is checked out. None for a detached `HEAD`, without a repository, or without git.
 pub fn branch(folder: &Path) -> Option<String> {
     let name = Git { folder }.of_repository(&["symbolic-ref", "--quiet", "HEAD"])?;
     Some(name.trim_end().strip_prefix("refs/heads/")?.to_owned())
 }
 
-/// Every local branch. None where git does not tell.
+/// Every local branch. None if git does not answer.
 pub fn branches(folder: &Path) -> Option<BTreeSet<String>> {
     let names = Git { folder }.of_repository(&["for-each-ref", "--format=%(refname:lstrip=2)", "refs/heads"])?;
     Some(names.lines().map(str::to_owned).collect())
 }
 
-/// The same folder in the main worktree, where this one is in a linked worktree, and it is there.
+/// The same folder in the main worktree, if this folder is in a linked worktree and the same folder exists there.
 pub fn in_main_worktree(folder: &Path) -> Option<PathBuf> {
-    // A linked worktree has a file there; most have a folder, and need not ask.
+    // A linked worktree has a file `.git`. Most checkouts have a folder `.git`, so git need not be asked.
     folder.ancestors().find(|folder| folder.join(".git").exists()).filter(|top| top.join(".git").is_file())?;
     let git = Git { folder };
     let known = git.of_repository(&["worktree", "list", "--porcelain", "-z"])?;
@@ -118,7 +118,7 @@ pub fn in_main_worktree(folder: &Path) -> Option<PathBuf> {
     let top = PathBuf::from(git.of_repository(&["rev-parse", "--show-toplevel"])?.trim_end()).canonicalize().ok()?;
     let folder = folder.canonicalize().ok()?;
     let within = folder.strip_prefix(&top).ok()?;
-    // Joining nothing would end in a slash.
+    // Joining an empty path would add a slash at the end.
     let there = if within.as_os_str().is_empty() { main.clone() } else { main.join(within) };
     (main != top && there.is_dir()).then_some(there)
 }
@@ -127,7 +127,7 @@ const TAG_FORMAT: &str = "--format=%(refname:strip=2)%00%(objectname)%00%(*objec
 
 const COMMIT_FORMAT: &str = "--format=%H%x00%P%x00%ct%x00%aE";
 
-/// The release tags of a listing, oldest first; of one time, in the order of their versions.
+/// The release tags of a listing, oldest first. Tags of the same time are in the order of their versions.
 fn releases(listing: &str) -> Vec<Release> {
     let release = |line: &str| {
         let fields: Vec<&str> = line.split('\0').collect();
@@ -155,10 +155,10 @@ fn numbers(name: &str) -> Vec<u64> {
     name.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).collect()
 }
 
-/// The branch that the remote calls its own, else the surest by name.
+/// The main branch that the remote names, else the most likely one by name.
 fn main_branch(listing: &str) -> Option<String> {
     let branches: BTreeMap<&str, &str> = listing.lines().filter_map(|line| line.split_once('\0')).collect();
-    // The remote's HEAD is called by the remote's name alone, or by both, depending on git's release.
+    // Git lists the remote's HEAD by the remote's name alone, or as `origin/HEAD`, depending on git's release.
     let remote =
         ["origin", "origin/HEAD"].iter().find_map(|name| branches.get(name)).filter(|target| !target.is_empty());
     let by_name = || MAIN.iter().find(|name| branches.contains_key(**name));
@@ -179,13 +179,13 @@ fn commits(listing: &str) -> Vec<Commit> {
     listing.lines().filter_map(commit).collect()
 }
 
-/// One repository's git.
+/// The git of one repository.
 struct Git<'a> {
     folder: &'a Path,
 }
 
 impl Git<'_> {
-    /// What git says to a question that it should be able to answer.
+    /// Git's answer to a question that git should be able to answer.
     fn say(&self, arguments: &[&str]) -> Result<String, Diagnostic> {
         let reason = match self.ask(arguments) {
             Ok(answer) if answer.success => return Ok(answer.out),
@@ -198,7 +198,7 @@ impl Git<'_> {
             .help(format!("try it there by hand: `git {question}`")))
     }
 
-    /// What it says of a repository; none where there is no repository, no git, or no answer.
+    /// Git's answer about a repository. None if there is no repository, no git, or no answer.
     fn of_repository(&self, arguments: &[&str]) -> Option<String> {
         let asked = in_repository(self.folder).then(|| self.ask(arguments))?;
         asked.ok().filter(|answer| answer.success).map(|answer| answer.out)
@@ -209,7 +209,7 @@ impl Git<'_> {
         ask(command.args(arguments), LIMIT).map_err(|none| none.to_string())
     }
 
-    /// The commit that a manifest's word names: a tag of a release with or without its `v`, or a commit's id.
+    /// The commit that a word of a manifest names: a tag of a release with or without its `v`, or the id of a commit.
     fn commit_of(&self, word: &str, releases: &[Release]) -> Option<String> {
         let bare = |name: &str| name.strip_prefix('v').unwrap_or(name).to_owned();
         if let Some(release) = releases.iter().find(|release| bare(&release.name) == bare(word)) {
@@ -221,13 +221,13 @@ impl Git<'_> {
         asked.ok().filter(|answer| answer.success).map(|answer| answer.out.trim().to_owned())
     }
 
-    /// How many commits that are no merges lie between two.
+    /// The number of commits between two commits, without merges.
     fn count(&self, from: &str, to: &str) -> Result<u64, Diagnostic> {
         let count = self.say(&["rev-list", "--count", "--no-merges", &format!("{from}..{to}"), "--"])?;
         Ok(count.trim().parse().unwrap_or_default())
     }
 
-    /// Gives taggers the addresses that `.mailmap` has for them, as authors have theirs.
+    /// Replaces the addresses of taggers by those in `.mailmap`, as git does for authors.
     fn canonical_taggers(&self, releases: &mut [Release]) -> Result<(), Diagnostic> {
         let taggers: BTreeSet<String> = releases.iter().filter_map(|release| release.tagger.clone()).collect();
         if taggers.is_empty() {
@@ -247,8 +247,8 @@ impl Git<'_> {
     }
 }
 
-/// What keeps git from running a program that the repository's configuration names. A clone has none, but what was unpacked
-/// or lies in it as a bare repository may.
+/// Settings that keep git from running a program that the repository's configuration names. A clone has no such
+/// configuration, but an unpacked archive, or a bare repository inside a clone, may have one.
 const NO_PROGRAMS: &[&str] = &[
     "core.fsmonitor=false",
     "core.hooksPath=/dev/null",
@@ -261,7 +261,8 @@ const NO_PROGRAMS: &[&str] = &[
     "safe.bareRepository=explicit",
 ];
 
-/// The one way to git: a question about the repository of that folder. None where this machine has no git.
+/// A git command for the repository of that folder. All uses of git go through this function. None if this machine has
+/// no git.
 pub(crate) fn command(folder: &Path) -> Option<Command> {
     let programs = Programs::seen_from(folder);
     let OnPath::Machine(git) = programs.find("git") else { return None };
@@ -270,7 +271,8 @@ pub(crate) fn command(folder: &Path) -> Option<Command> {
     for setting in NO_PROGRAMS {
         command.args(["-c", setting]);
     }
-    // Its words are read, and a partial clone is not to fetch what is asked for; releases before 2.44 know the last alone.
+    // The output is parsed, so it must be in English. A partial clone must not fetch missing objects. Git before 2.44
+    // does not know `GIT_NO_LAZY_FETCH`, so `GIT_ALLOW_PROTOCOL` forbids the fetch there.
     command
         .env("LC_ALL", "C")
         .env("GIT_OPTIONAL_LOCKS", "0")
@@ -285,7 +287,7 @@ pub(crate) fn command(folder: &Path) -> Option<Command> {
     Some(command)
 }
 
-/// Whether there is a repository to ask about; spares a process where there is none.
+/// Whether there is a repository to ask about. This check avoids starting git if there is none.
 pub(crate) fn in_repository(folder: &Path) -> bool {
     let above = |folder: &Path| folder.ancestors().any(|folder| folder.join(".git").exists());
     std::env::var_os("GIT_DIR").is_some() || folder.canonicalize().is_ok_and(|folder| above(&folder))

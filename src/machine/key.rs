@@ -16,7 +16,7 @@ use std::path::Path;
 pub struct Key([u8; 32]);
 
 impl Key {
-    /// Reads the key from `folder/key`, or makes it. The file has mode 0600.
+    /// Reads the key from `folder/key`, or creates it. The file has mode 0600.
     pub fn load_or_create(folder: &Path) -> Result<Self, Failure> {
         let path = folder.join("key");
         let refuse = |what: &str, error: &dyn std::fmt::Display| {
@@ -50,7 +50,7 @@ impl Key {
             .map_err(|error| refuse("make", &error))?;
         let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|error| refuse("write", &error))?;
         file.write_all(&bytes).map_err(|error| refuse("write", &error))?;
-        // Another run may have made it meanwhile: the first one counts for both.
+        // Another run may have created the key meanwhile. Then both runs use the first key.
         match file.persist_noclobber(&path) {
             Ok(_) => Ok(Self(bytes)),
             Err(error) if error.error.kind() == ErrorKind::AlreadyExists => read(&path)
@@ -61,18 +61,18 @@ impl Key {
         }
     }
 
-    /// A key of given bytes, for tests.
+    /// A key with the given bytes, for tests.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// What others may see of the key: it tells machines apart and gives nothing away.
+    /// The public id of the key. It distinguishes machines and reveals nothing about the key.
     pub fn public_id(&self) -> [u8; 32] {
         Sha256::new().chain_update(b"devenv public id").chain_update(self.0).finalize().into()
     }
 
-    /// The bytes so that only who has the key can read them, and nobody can change them (ChaCha20-Poly1305). None where
-    /// the system gives no random numbers.
+    /// The bytes, sealed so that only the holder of the key can read them, and any change is detected
+    /// (ChaCha20-Poly1305). None if the system gives no random numbers.
     pub fn sealed(&self, bytes: &[u8]) -> Option<Vec<u8>> {
         let mut nonce = [0; NONCE_LEN];
         SystemRandom::new().fill(&mut nonce).ok()?;
@@ -82,7 +82,7 @@ impl Key {
         Some([&nonce[..], &sealed].concat())
     }
 
-    /// What was sealed with this key; none where it was not.
+    /// The bytes that were sealed with this key. None if they were not sealed with this key, or were changed.
     pub fn unsealed(&self, sealed: &[u8]) -> Option<Vec<u8>> {
         let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>()?;
         let mut bytes = sealed.to_vec();
@@ -116,7 +116,7 @@ impl Key {
     }
 }
 
-/// The mode of a file that others than its user can read or write.
+/// The mode of a file that users other than its owner can read or write.
 fn open_to_others(path: &Path) -> Option<u32> {
     let mode = fs::metadata(path).ok()?.permissions().mode() & 0o7777;
     (mode & 0o077 != 0).then_some(mode)
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sealed_is_read_by_its_key_alone_and_only_unchanged() {
+    fn sealed_bytes_are_read_by_their_key_alone_and_only_unchanged() {
         let key = Key::from_bytes([1; 32]);
         let mut sealed = key.sealed(b"kind: Secret").unwrap();
         assert!(!sealed.windows(6).any(|part| part == b"Secret"));
@@ -170,15 +170,15 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_others_can_read_is_refused_and_the_help_mends_it() {
+    fn a_key_that_others_can_read_is_refused_and_the_help_fixes_it() {
         let folder = tempfile::tempdir().unwrap();
         let first = Key::load_or_create(folder.path()).unwrap();
         let path = folder.path().join("key");
         for mode in [0o644, 0o640, 0o604, 0o660, 0o602] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            let told = Key::load_or_create(folder.path()).err().unwrap().diagnostics.remove(0);
-            assert!(told.message.contains("others can read"), "{mode:o}: {told:?}");
-            assert_eq!(told.help[0], format!("`chmod 600 {}`", path.display()));
+            let diagnostic = Key::load_or_create(folder.path()).err().unwrap().diagnostics.remove(0);
+            assert!(diagnostic.message.contains("others can read"), "{mode:o}: {diagnostic:?}");
+            assert_eq!(diagnostic.help[0], format!("`chmod 600 {}`", path.display()));
         }
         let chmod = std::process::Command::new("chmod").arg("600").arg(&path).status().unwrap();
         assert!(chmod.success());

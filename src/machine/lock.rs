@@ -1,4 +1,4 @@
-//! One `up` at a time in one checkout.
+//! The lock that allows only one `up` at a time in one checkout.
 
 use crate::model::{Diagnostic, Exit, Failure};
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -6,19 +6,20 @@ use std::io::{Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Held while an environment is changed; the system lets go of it when the process ends, however it ends.
+/// Held while an environment is changed. The system releases the lock when the process ends, however it ends.
 ///
-/// The file says since when it is held, in seconds since 1970, and nothing once it was given back. So whoever takes it
-/// next sees that its last holder was killed, and that the engine may still be doing what it was asked then.
+/// The file holds the time since when the lock is held, in seconds since 1970, and is empty after the lock was
+/// released. So the next holder sees that the last holder was killed, and that the engine may still be carrying out
+/// requests of that holder.
 #[derive(Debug)]
 pub struct CheckoutLock {
     file: File,
-    /// Since when holders were killed without one that came to its end.
+    /// If the last holder was killed: the start of the first holder that was killed since a holder last ended normally.
     pub interrupted: Option<SystemTime>,
 }
 
 impl CheckoutLock {
-    /// Takes the environment's lock. Where another process has it, `on_wait` is called once before waiting.
+    /// Takes the environment's lock. If another process holds it, `on_wait` is called once before waiting.
     pub fn acquire(folder: &Path, environment: &str, on_wait: impl FnOnce()) -> Result<Self, Failure> {
         if let Some(lock) = Self::try_acquire(folder, environment)? {
             return Ok(lock);
@@ -29,7 +30,7 @@ impl CheckoutLock {
         Self::held(file, &path)
     }
 
-    /// Takes the lock if nobody has it: neither another process, nor this one.
+    /// Takes the lock if neither another process nor this one holds it.
     pub fn try_acquire(folder: &Path, environment: &str) -> Result<Option<Self>, Failure> {
         let path = path_of(folder, environment);
         let file = open(&path).map_err(|error| refusal(&path, &error))?;
@@ -54,13 +55,13 @@ impl CheckoutLock {
 }
 
 fn refusal(path: &Path, error: &std::io::Error) -> Failure {
-    let told = Diagnostic::error("lock", format!("cannot lock this environment with {}", path.display()));
-    Failure::new(Exit::Failed, told.because(error.to_string()))
+    let diagnostic = Diagnostic::error("lock", format!("cannot lock this environment with {}", path.display()));
+    Failure::new(Exit::Failed, diagnostic.because(error.to_string()))
 }
 
 impl Drop for CheckoutLock {
     fn drop(&mut self) {
-        // What is left makes the next holder ask the engine once more than it has to.
+        // If this fails, the next holder asks the engine one question more than necessary.
         let _ = rewrite(&mut self.file, "");
     }
 }

@@ -1,7 +1,7 @@
-//! What belongs to this machine and not to a project: its key, the user's configuration, locks, ports in use, and the
-//! programs on it that can be asked; and what its user agreed to.
+//! The parts of devenv that belong to this machine and not to a project: its key, the user's configuration, locks,
+//! ports in use, the programs that devenv asks, and the agreements of the user.
 //!
-//! Nothing here is state of an environment; losing the key makes new passwords, which the next `up` carries out.
+//! Nothing here is state of an environment. If the key is lost, passwords are new, and the next `up` sets them.
 
 mod ask;
 pub(crate) mod clipboard;

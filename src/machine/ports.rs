@@ -1,4 +1,4 @@
-//! Who listens on a port of this machine.
+//! The processes that listen on ports of this machine.
 
 use super::ask::ask;
 use super::program::{OnPath, Programs};
@@ -7,10 +7,10 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
 
-/// How long a program may take to say who listens.
+/// How long a program may take to say which process listens.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// The process that has a port.
+/// The process that holds a port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holder {
     /// Its process id.
@@ -25,7 +25,7 @@ impl fmt::Display for Holder {
     }
 }
 
-/// Whether a server could listen there now. Asked by listening for a moment.
+/// Whether a server could listen there now. Tested by listening for a moment.
 pub fn is_free(address: IpAddr, port: u16) -> bool {
     TcpListener::bind(SocketAddr::new(address, port)).is_ok()
 }

@@ -1,20 +1,20 @@
-//! The programs of this machine that are asked for something: which ones, from where, with what on their PATH.
+//! The programs of this machine that devenv runs: how they are found, and the PATH that they get.
 //!
-//! None of them lies in a checkout, and none can find another program there: a clone may carry a `git` or a `node` of its
-//! own, and a relative or added entry of PATH leads to it.
+//! devenv runs no program of a checkout, and a program that devenv runs cannot find another program there. A clone may
+//! contain its own `git` or `node`, and a relative or added entry of PATH may lead to it.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What PATH has under a name.
+/// The result of a look-up on PATH.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum OnPath {
     /// A program of this machine.
     Machine(PathBuf),
-    /// The first one lies in the checkout: a caller would get it, and it is never run to be asked.
+    /// The first program of that name is in the checkout. A shell would run it, but devenv never does.
     Checkout(PathBuf),
-    /// None.
+    /// There is no such program.
     Missing,
 }
 
@@ -27,12 +27,12 @@ pub(crate) struct Programs {
 }
 
 impl Programs {
-    /// Those that the process's own PATH has, for somebody in that folder.
+    /// The programs on the PATH of this process, as seen from that folder.
     pub(crate) fn seen_from(folder: &Path) -> Self {
         Self::on(&std::env::var_os("PATH").unwrap_or_default(), folder)
     }
 
-    /// Those that a PATH has, for somebody in that folder.
+    /// The programs on the given PATH, as seen from that folder.
     pub(super) fn on(path: &OsStr, folder: &Path) -> Self {
         let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
         Self { checkout: checkout_of(&folder), folder, path: path.to_owned() }
@@ -44,13 +44,14 @@ impl Programs {
         if self.is_of_checkout(&program) { OnPath::Checkout(program) } else { OnPath::Machine(program) }
     }
 
-    /// Whether a path lies in the checkout, as it stands or with its links followed.
+    /// Whether a path is in the checkout, either the path itself or the target of its links.
     pub(crate) fn is_of_checkout(&self, path: &Path) -> bool {
         let real = |path: &Path| path.canonicalize().is_ok_and(|real| real.starts_with(&self.checkout));
         real(path) || path.parent().is_some_and(real)
     }
 
-    /// A command that runs such a program. What it starts itself is looked for on PATH without the checkout's folders.
+    /// A command that runs the program. Its PATH has no folder of the checkout, so that programs that it starts are not
+    /// looked up there.
     pub(crate) fn command(&self, program: &Path) -> Command {
         let outside = |entry: &PathBuf| entry.is_absolute() && !self.is_of_checkout(&entry.join("any"));
         let path = std::env::join_paths(std::env::split_paths(&self.path).filter(outside)).unwrap_or_default();
@@ -60,8 +61,8 @@ impl Programs {
     }
 }
 
-/// The checkout that a folder belongs to: git's top level, else the folder itself. A home folder that is kept in git is
-/// its user's own, with the programs that are installed in it.
+/// The checkout that a folder belongs to: git's top level, else the folder itself. A home folder under git is no
+/// checkout: the programs that are installed there belong to the user.
 fn checkout_of(folder: &Path) -> PathBuf {
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     let home = dirs::home_dir().and_then(|home| home.canonicalize().ok());
@@ -108,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_program_starts_is_not_looked_for_in_the_checkout() {
+    fn programs_that_a_program_starts_are_not_looked_up_in_the_checkout() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().canonicalize().unwrap();
         std::fs::create_dir_all(root.join("shop/.git")).unwrap();

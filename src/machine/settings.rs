@@ -6,11 +6,11 @@ use serde::Deserialize;
 use std::io::ErrorKind;
 use std::path::Path;
 
-/// `config.yaml` in the folder `devenv` of the system's place for configuration (`~/.config` on Linux).
+/// `config.yaml` in the folder `devenv` of the system's folder for configuration (`~/.config` on Linux).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
-    /// A registry that stands in for `docker.io`: `127.0.0.1:5000`, `mirror.example.com/hub`.
+    /// A mirror of `docker.io`: `127.0.0.1:5000`, `mirror.example.com/hub`.
     pub registry_mirror: Option<String>,
 }
 
@@ -26,7 +26,7 @@ impl Settings {
         if text.trim().is_empty() {
             return Ok(Self::default());
         }
-        // The message's own heading says no more than ours, and calls the file `<input>`.
+        // The heading of the parser's message repeats devenv's heading, and calls the file `<input>`.
         serde_saphyr::from_str(&text).map_err(|error| refuse(&path, &error.without_snippet()))
     }
 }

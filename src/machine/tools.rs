@@ -1,9 +1,9 @@
-//! Which releases of the pinned languages and tools this machine has.
+//! The releases of the pinned languages and tools that this machine has.
 //!
-//! Only what production pins is asked, side by side and under a deadline. A tool is asked for its version and nothing
-//! else: none is to fetch anything, and none runs code of the project. Many tools do what files of the folder that they
-//! are started in say (`rust-toolchain.toml` with `path`, `yarnPath`, plugins), so each is asked in a folder of its own
-//! that holds nothing but the wanted version, written anew for version managers.
+//! Only tools that production pins are asked, in parallel and under a deadline. A tool is asked only for its version:
+//! it must fetch nothing and run no code of the project. Many tools obey files in their working folder
+//! (`rust-toolchain.toml` with `path`, `yarnPath`, plugins). So each tool is asked in a new folder that contains only
+//! the wanted version, in files for version managers.
 
 use super::ask::ask;
 use super::program::{OnPath, Programs};
@@ -17,8 +17,8 @@ use std::time::Duration;
 /// How long a tool may take to say its version.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// What keeps version managers and tools that hand over to another release of themselves from fetching it, and others from
-/// looking for news.
+/// Variables that keep version managers, and tools that hand over to another release of themselves, from fetching that
+/// release, and other tools from looking for updates.
 const QUIET: &[(&str, &str)] = &[
     ("LC_ALL", "C"),
     ("COMPOSER_ALLOW_SUPERUSER", "1"),
@@ -30,14 +30,14 @@ const QUIET: &[(&str, &str)] = &[
     ("MISE_OFFLINE", "1"),
     ("NO_UPDATE_NOTIFIER", "1"),
     ("RUSTUP_AUTO_INSTALL", "0"),
-    // Releases of rustup before 1.28 do not know the above.
+    // Releases of rustup before 1.28 do not know the variable above.
     ("RUSTUP_DIST_SERVER", "file:///dev/null"),
     ("YARN_IGNORE_PATH", "1"),
     ("npm_config_update_notifier", "false"),
 ];
 
-/// What this machine has of each pinned tool, by the component's folder and the tool's name. Version managers go by the
-/// component's files, so each is asked for what its component names.
+/// The release of each pinned tool on this machine, by the component's folder and the tool's name. Version managers
+/// obey the component's files, so each tool is asked for the version that its component names.
 pub fn found(root: &Path, pins: &[PinnedTool]) -> FoundTools {
     let asked: BTreeSet<(&PathBuf, &str)> = pins.iter().map(|pin| (&pin.folder, pin.tool.name)).collect();
     std::thread::scope(|scope| {
@@ -61,8 +61,8 @@ pub fn found(root: &Path, pins: &[PinnedTool]) -> FoundTools {
     })
 }
 
-/// The version that a version manager's file names for a component: its own, else the root's. Nothing that could be more
-/// than a version, such as a path.
+/// The version that a version manager's file names for a component: the component's own file, else the root's. None for
+/// a text that could be more than a version, such as a path.
 fn named<'p>(pins: &'p [PinnedTool], folder: &Path, tool: &Tool) -> Option<&'p str> {
     let of = |folder: &Path| {
         let mut named = pins.iter().filter(|pin| pin.strength == Strength::Named && pin.tool.name == tool.name);
@@ -88,7 +88,11 @@ fn find(tool: &Tool, named: Option<&str>, folder: &Path, programs: &Programs) ->
             OnPath::Missing => continue,
             OnPath::Checkout(program) => {
                 return of_package(&program, tool.name).map_or_else(
-                    || FoundTool::Fails(format!("`{name}` on PATH lies in the checkout, of which nothing is run")),
+                    || {
+                        FoundTool::Fails(format!(
+                            "`{name}` on PATH is in the checkout, and devenv runs no program of a checkout"
+                        ))
+                    },
                     FoundTool::Version,
                 );
             }
@@ -101,17 +105,22 @@ fn find(tool: &Tool, named: Option<&str>, folder: &Path, programs: &Programs) ->
             Err(error) => return FoundTool::Fails(format!("there is no folder to ask it in: {error}")),
         };
         let asked = run(programs, &program, arguments, empty.path(), None);
-        // Go hands over to the release that go.mod asks for; where that is not here, the one that is here is told.
+        // Go hands over to the release that go.mod asks for. If that release is not installed, the installed one is
+        // reported.
         if tool.name == "go" && matches!(asked, Err(_) | Ok((false, _))) {
-            return told(tool, run(programs, &program, arguments, empty.path(), Some(("GOTOOLCHAIN", "local"))));
+            return read_version(
+                tool,
+                run(programs, &program, arguments, empty.path(), Some(("GOTOOLCHAIN", "local"))),
+            );
         }
-        return told(tool, asked);
+        return read_version(tool, asked);
     }
     FoundTool::Missing
 }
 
-/// A new folder that holds the named version alone, in the files that version managers read. It lies in the user's own
-/// folders, since tools also read what lies above, and in a shared one that is anybody's.
+/// A new folder that contains only the named version, in the files that version managers read. The folder is in the
+/// user's own folders, because tools also read files in the folders above it, and in a shared folder any user could put
+/// such files.
 fn neutral(tool: &Tool, named: Option<&str>) -> io::Result<tempfile::TempDir> {
     let home = dirs::data_local_dir().ok_or_else(|| io::Error::other("this user has no home folder"))?;
     let home = home.join("devenv");
@@ -123,7 +132,7 @@ fn neutral(tool: &Tool, named: Option<&str>) -> io::Result<tempfile::TempDir> {
     Ok(folder)
 }
 
-/// What version managers read, and tools that hand over to another release of themselves.
+/// The files that version managers read, and tools that hand over to another release of themselves.
 fn version_files(tool: &Tool, version: &str) -> Vec<(&'static str, String)> {
     let names = [tool.name].into_iter().chain(tool.aliases.iter().copied());
     let lines: Vec<String> = names.map(|name| format!("{name} {version}\n")).collect();
@@ -148,7 +157,8 @@ fn version_files(tool: &Tool, version: &str) -> Vec<(&'static str, String)> {
     files
 }
 
-/// The version that a program's own package names. Tools written for Node take a third of a second to say it themselves.
+/// The version that a program's own package names. Tools written for Node need a third of a second to report it
+/// themselves.
 fn of_package(program: &Path, name: &str) -> Option<String> {
     let real = program.canonicalize().ok()?;
     real.ancestors().skip(1).take(3).find_map(|folder| {
@@ -159,7 +169,7 @@ fn of_package(program: &Path, name: &str) -> Option<String> {
     })
 }
 
-/// Whether it succeeded, and what it said.
+/// Whether the program succeeded, and its output.
 type Said = Result<(bool, String), String>;
 
 fn run(programs: &Programs, program: &Path, arguments: &[&str], folder: &Path, also: Option<(&str, &str)>) -> Said {
@@ -171,13 +181,13 @@ fn run(programs: &Programs, program: &Path, arguments: &[&str], folder: &Path, a
     }
 }
 
-fn told(tool: &Tool, said: Said) -> FoundTool {
+fn read_version(tool: &Tool, said: Said) -> FoundTool {
     match said {
         Ok((true, text)) => version_in(tool.mark, &text).map_or_else(
             || FoundTool::Fails(format!("it says no version: {}", first_line(&text))),
             |version| FoundTool::Version(version.to_owned()),
         ),
-        // A version manager that lacks the wanted release says so here, and may well name others.
+        // A version manager that lacks the wanted release says so here, and may name other releases.
         Ok((false, text)) => FoundTool::Fails(first_line(&text)),
         Err(reason) => FoundTool::Fails(reason),
     }
@@ -188,7 +198,7 @@ fn first_line(text: &str) -> String {
     line.chars().take(200).collect()
 }
 
-/// The version that follows the mark, else the first line that begins with one.
+/// The version that follows the mark, else the first line that begins with a version.
 fn version_in<'t>(mark: &str, text: &'t str) -> Option<&'t str> {
     let marked = text.match_indices(mark).filter(|_| !mark.is_empty()).map(|(at, _)| &text[at + mark.len()..]);
     let lines = text.lines().map(str::trim);
@@ -200,7 +210,7 @@ fn version_in<'t>(mark: &str, text: &'t str) -> Option<&'t str> {
     })
 }
 
-/// The release that the project's own virtual environment was made with.
+/// The release of Python in the project's own virtual environment.
 fn virtual_environment(folder: &Path) -> Option<String> {
     let read = |name: &str| read_text(&folder.join(name).join("pyvenv.cfg")).ok();
     let text = [".venv", "venv"].into_iter().find_map(read)?;
@@ -217,12 +227,13 @@ mod tests {
     use super::*;
     use std::process::Command;
 
-    /// A folder of programs: each a name and what its script does.
+    /// A folder of programs, each given by its name and its script.
     fn programs(scripts: &[(&str, &str)]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         for (name, script) in scripts {
             let path = folder.path().join(name);
-            // Written by another process: a program that this one has open could not be run while some other test forks.
+            // Another process writes the file: a file that this process has open for writing cannot be run while
+            // another test forks.
             let write = r#"printf '#!/bin/sh\n%s\n' "$1" > "$2" && chmod +x "$2""#;
             let written = Command::new("sh").args(["-c", write, "sh", script]).arg(path).status().unwrap();
             assert!(written.success());
@@ -241,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_are_found_in_what_tools_really_say() {
+    fn versions_are_found_in_the_real_output_of_tools() {
         for (tool, text, version) in [
             ("python", "Python 3.11.7\n", "3.11.7"),
             ("python", "Python 3.13.0rc1\n", "3.13.0"),
@@ -325,7 +336,7 @@ mod tests {
         let find = || asked("npm", None, Path::new("/nowhere"), folder.path().as_os_str());
         for (package, version) in [
             ("{\"name\": \"npm\", \"version\": \"10.8.2\"}", "10.8.2"),
-            // A shim of another package hands over to whichever release is wanted.
+            // A shim of another package hands over to the wanted release.
             ("{\"name\": \"corepack\", \"version\": \"0.29.4\"}", "1.0.0"),
             ("{\"name\": \"npm\"", "1.0.0"),
         ] {
@@ -366,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_can_be_nothing_but_a_version_is_handed_on_to_version_managers() {
+    fn only_texts_that_are_certainly_versions_are_passed_on_to_version_managers() {
         let pin = |text: &str| {
             let tool = Tool::named_so("rust").unwrap();
             let mut wanted = tool.release("1.80.0").unwrap();

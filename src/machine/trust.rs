@@ -1,7 +1,7 @@
-//! What the user agreed to have done on this machine for which checkout.
+//! The agreements of the user: the actions that checkouts may carry out on this machine.
 //!
-//! Each agreement is a file of its own, named by the hash of what was agreed to, so that two runs never write the same
-//! one differently. Only the user can read them.
+//! Each agreement is a separate file, named by the hash of the agreed action, so that two runs never write different
+//! content to the same file. Only the user can read these files.
 
 use crate::model::{Diagnostic, Exit, Failure};
 use serde::{Deserialize, Serialize};
@@ -10,33 +10,33 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-/// One thing that was agreed to.
+/// One agreement.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Agreement {
     /// The checkout's root.
     pub root: PathBuf,
-    /// What it may do, for people.
+    /// The action that it may carry out, as text for people.
     pub what: String,
 }
 
-/// All that was agreed to on this machine.
+/// All agreements on this machine.
 #[derive(Clone, Debug)]
 pub struct Trust {
     folder: PathBuf,
 }
 
 impl Trust {
-    /// Those in the machine's folder, which need not be there.
+    /// The agreements in the machine's folder, which need not exist.
     pub fn open(machine: &Path) -> Self {
         Self { folder: machine.join("trust") }
     }
 
-    /// Whether exactly that was agreed to.
+    /// Whether the user agreed to exactly this action.
     pub fn has(&self, digest: &str) -> bool {
         self.path_of(digest).is_file()
     }
 
-    /// Keeps an agreement. The file has mode 0600, its folder 0700.
+    /// Saves an agreement. The file has mode 0600, its folder 0700.
     pub fn add(&self, digest: &str, agreement: &Agreement) -> Result<(), Failure> {
         let keep = || {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
@@ -47,14 +47,14 @@ impl Trust {
         keep().map(drop).map_err(|error: std::io::Error| self.fault("written", &error))
     }
 
-    /// Every agreement, by checkout; a file that cannot be read is none.
+    /// Every agreement, by checkout. A file that cannot be read is ignored.
     pub fn all(&self) -> Vec<Agreement> {
         let mut all: Vec<Agreement> = self.files().into_iter().map(|(_, agreement)| agreement).collect();
         all.sort();
         all
     }
 
-    /// Takes back all that was agreed to for a checkout; how many there were.
+    /// Revokes all agreements for a checkout and returns how many there were.
     pub fn revoke(&self, root: &Path) -> Result<usize, Failure> {
         let mut count = 0;
         for (path, _) in self.files().into_iter().filter(|(_, agreement)| agreement.root == root) {
@@ -80,8 +80,9 @@ impl Trust {
     }
 
     fn fault(&self, verb: &str, error: &dyn std::fmt::Display) -> Failure {
-        let told = Diagnostic::error("trust", format!("an agreement cannot be {verb} in {}", self.folder.display()));
-        Failure::new(Exit::Failed, told.because(error.to_string()).help("make the folder writable"))
+        let diagnostic =
+            Diagnostic::error("trust", format!("an agreement cannot be {verb} in {}", self.folder.display()));
+        Failure::new(Exit::Failed, diagnostic.because(error.to_string()).help("make the folder writable"))
     }
 }
 

@@ -1,6 +1,6 @@
-//! Files that say nothing of services and are read beside the manifests: versions of tools, settings of development.
+//! Files that are read beside the manifests and do not declare services: pinned tools, settings of development.
 //!
-//! They are read with the same budget, and within a deadline as the manifests are. What is not taken in is told.
+//! They are read with the same budget as the manifests, and within a deadline. Files that are not read are reported.
 
 use super::files::{FileFault, Project};
 use super::search::Search;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub(super) struct Beside {
     /// The project.
     pub(super) project: Project,
-    told: RefCell<Vec<Diagnostic>>,
+    diagnostics: RefCell<Vec<Diagnostic>>,
 }
 
 /// Reads files below a project's root, within the deadline.
@@ -24,17 +24,17 @@ pub(super) fn within<T: Send + 'static>(
     read: impl FnOnce(Beside) -> T + Send + 'static,
 ) -> Result<T, Failure> {
     let project = Project::at(root, budget).map_err(|error| {
-        let told = Diagnostic::error("folder", format!("cannot read {}", root.display()));
-        Failure::new(Exit::Failed, told.because(error.to_string()).help("check its permissions"))
+        let diagnostic = Diagnostic::error("folder", format!("cannot read {}", root.display()));
+        Failure::new(Exit::Failed, diagnostic.because(error.to_string()).help("check its permissions"))
     })?;
-    within_deadline(budget, move || read(Beside { project, told: RefCell::default() }))
+    within_deadline(budget, move || read(Beside { project, diagnostics: RefCell::default() }))
 }
 
 impl Beside {
-    /// A file's text, where there is one; why it cannot be read is told.
+    /// A file's text, if the file exists. If it cannot be read, the reason is reported.
     pub(super) fn read(&self, path: &Path) -> Option<Arc<SourceFile>> {
         let error = match self.project.read(path) {
-            // Each reader goes through the whole text, so it is counted for each.
+            // Each reader goes through the whole text, so the text is counted for each reader.
             Ok(source) => {
                 let within =
                     self.project.budget.spend_at(Resource::Steps, source.text.len(), &Origin::start_of(&source));
@@ -42,36 +42,36 @@ impl Beside {
             }
             Err(error) => error,
         };
-        // That the budget is spent is told once, at the end; a folder of that name is somebody else's.
-        let is_told = error.diagnostic.code != LIMIT && error.fault != FileFault::Missing;
-        if is_told && !self.project.is_folder(path) {
+        // A spent budget is reported once, at the end. A folder of that name has another purpose, so it is no mistake.
+        let is_reported = error.diagnostic.code != LIMIT && error.fault != FileFault::Missing;
+        if is_reported && !self.project.is_folder(path) {
             self.tell(Diagnostic { severity: Severity::Warning, ..*error.diagnostic });
         }
         None
     }
 
-    /// Tells something, once.
+    /// Reports a diagnostic, once.
     pub(super) fn tell(&self, diagnostic: Diagnostic) {
-        let mut told = self.told.borrow_mut();
-        if !told.contains(&diagnostic) {
-            told.push(diagnostic);
+        let mut diagnostics = self.diagnostics.borrow_mut();
+        if !diagnostics.contains(&diagnostic) {
+            diagnostics.push(diagnostic);
         }
     }
 
-    /// What was told, and what was left out because there is too much.
-    pub(super) fn told(self, search: &Search) -> Vec<Diagnostic> {
-        let mut told = self.told.into_inner();
+    /// The diagnostics so far, and warnings about files that were not read because there are too many.
+    pub(super) fn diagnostics(self, search: &Search) -> Vec<Diagnostic> {
+        let mut diagnostics = self.diagnostics.into_inner();
         if let Some(limit) = self.project.budget.overspent() {
-            let help = "what this file and those after it say is not compared: name the manifests alone with -f";
-            told.push(Diagnostic { severity: Severity::Warning, help: vec![help.to_owned()], ..limit });
+            let help = "this file and the files after it are not compared: name only the manifests, with -f";
+            diagnostics.push(Diagnostic { severity: Severity::Warning, help: vec![help.to_owned()], ..limit });
         }
         if search.is_cut() {
             let message = "the project has more files than are searched for pinned tools and settings of development";
-            told.push(
+            diagnostics.push(
                 Diagnostic::warning("search-cut", message)
                     .help("work in the app's own folder: `devenv -C FOLDER parity`"),
             );
         }
-        told
+        diagnostics
     }
 }

@@ -1,15 +1,16 @@
-//! Central variables (`DATABASE_URL`, `REDIS_URL`) that no file gives a value: which service they most probably are.
+//! Central variables (`DATABASE_URL`, `REDIS_URL`) to which no file gives a value: finds the service that each most
+//! probably leads to.
 //!
-//! What production takes from a secret says nothing of where it leads. Where one service alone fits the name, it is
-//! taken, and said; where several do, the choice is shown, ready to be pasted. A stack without any variable gets the
-//! standard names of its services.
+//! A variable that production takes from a secret does not say which service it leads to. If exactly one service fits
+//! the name, the variable is bound to that service, and the choice is reported. If several services fit, each choice is
+//! shown, ready to be pasted. A stack without any variable gets the standard variables of its services.
 
 use super::local::Local;
 use crate::kinds::{Kind, Kinds};
 use crate::model::{Diagnostic, Origin, Service, Stack, Template, Value, Variable};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Binds what can be told, and says so.
+/// Binds the variables for which exactly one service fits, and reports each choice.
 pub(crate) fn bind(stack: &mut Stack, kinds: &Kinds, local: &Local) -> Vec<Diagnostic> {
     if stack.variables.is_empty() {
         stack.variables = standard(&stack.services, kinds);
@@ -18,14 +19,14 @@ pub(crate) fn bind(stack: &mut Stack, kinds: &Kinds, local: &Local) -> Vec<Diagn
     let mut taken: BTreeMap<String, Found> = BTreeMap::new();
     let mut open: BTreeMap<String, Found> = BTreeMap::new();
     let Stack { services, variables, .. } = stack;
-    // Where another app's variable of that name is bound, it is the same connection.
+    // If another app's variable of the same name is bound, both are taken to be the same connection.
     let bound = variables.iter().filter(|variable| matches!(variable.value, Value::Bound { .. }));
     let elsewhere: BTreeMap<String, Value> =
         bound.map(|variable| (variable.name.clone(), variable.value.clone())).collect();
-    // Many apps have variables of one name.
+    // Computed once for each name, because many apps may have a variable of the same name.
     let mut fitting_by_name: BTreeMap<String, Vec<(usize, &str)>> = BTreeMap::new();
     for variable in variables.iter_mut().filter(|variable| is_empty(&variable.value)) {
-        if local.settles(&["variables", &variable.name]) {
+        if local.sets(&["variables", &variable.name]) {
             continue;
         }
         let fits = fitting_by_name.entry(variable.name.clone());
@@ -51,26 +52,26 @@ pub(crate) fn bind(stack: &mut Stack, kinds: &Kinds, local: &Local) -> Vec<Diagn
             }
         }
     }
-    let said = told_taken(&taken);
-    said.into_iter().chain(open.iter().map(|(name, found)| told_open(name, found))).collect()
+    let notes = taken_note(&taken);
+    notes.into_iter().chain(open.iter().map(|(name, found)| open_warning(name, found))).collect()
 }
 
-/// How many services are printed, ready to paste, where several fit.
-const MOST_CHOICES: usize = 20;
+/// How many choices are printed, ready to paste, if several services fit.
+const MAX_CHOICES: usize = 20;
 
-/// Where a variable is declared, and what it could be.
+/// Where a variable is declared, and the services that fit.
 struct Found {
     origin: Origin,
     /// Service and field.
     choices: Vec<(String, String)>,
 }
 
-/// As `services.local.yaml` has it, in quotes, since a brace would end a map in braces.
+/// The text for `services.local.yaml`. It is quoted, because its closing brace would end a map in braces.
 fn written((service, field): &(String, String)) -> String {
     format!("\"${{{service}.{field}}}\"")
 }
 
-/// Whether no file says what a variable is.
+/// Whether no file gives a variable a value.
 fn is_empty(value: &Value) -> bool {
     match value {
         Value::Secret(_) | Value::Unresolved(_) | Value::NotPassed => true,
@@ -79,7 +80,7 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// The services, by their index, that a name fits, with the field that it means of each.
+/// The indices of the services that fit a variable's name, each with the field that the name means.
 fn fitting<'k>(name: &str, services: &[Service], kinds: &'k Kinds) -> Vec<(usize, &'k str)> {
     let field = |kind: &'k Kind| {
         let known = kind.central.iter().find(|(_, names)| names.iter().any(|known| known == name));
@@ -89,8 +90,8 @@ fn fitting<'k>(name: &str, services: &[Service], kinds: &'k Kinds) -> Vec<(usize
     fits.collect()
 }
 
-/// One message for all that were taken, since one line settles them.
-fn told_taken(taken: &BTreeMap<String, Found>) -> Option<Diagnostic> {
+/// One message for all variables that were bound, because one line in `services.local.yaml` sets them all.
+fn taken_note(taken: &BTreeMap<String, Found>) -> Option<Diagnostic> {
     let chosen = taken.iter().filter_map(|(name, found)| Some((name, found.choices.first()?)));
     let words: Vec<String> =
         chosen.clone().map(|(name, (service, _))| format!("`{name}` is taken to be {service}")).collect();
@@ -103,16 +104,16 @@ fn told_taken(taken: &BTreeMap<String, Found>) -> Option<Diagnostic> {
     )
 }
 
-fn told_open(name: &str, found: &Found) -> Diagnostic {
+fn open_warning(name: &str, found: &Found) -> Diagnostic {
     let message = format!("`{name}` stands empty: {} services fit", found.choices.len());
-    let told = Diagnostic::warning("central-variable", message).at(&found.origin, "no file says which it is");
-    found.choices.iter().take(MOST_CHOICES).fold(told, |told, choice| {
-        told.help(format!("in services.local.yaml: `variables: {{{name}: {}}}`", written(choice)))
+    let warning = Diagnostic::warning("central-variable", message).at(&found.origin, "no file says which it is");
+    found.choices.iter().take(MAX_CHOICES).fold(warning, |warning, choice| {
+        warning.help(format!("in services.local.yaml: `variables: {{{name}: {}}}`", written(choice)))
     })
 }
 
-/// The variables of a stack that names none: what each service is usually called, with the service's own name before it
-/// where two would be called alike.
+/// The variables of a stack that declares none: the usual variable of each service. If two services would have the same
+/// variable, its name begins with the service's name.
 fn standard(services: &[Service], kinds: &Kinds) -> Vec<Variable> {
     let usual = |service: &Service| {
         let (field, names) = kinds.get(&service.kind)?.central.get_key_value("url")?;
@@ -130,7 +131,7 @@ fn standard(services: &[Service], kinds: &Kinds) -> Vec<Variable> {
     named.iter().map(variable).collect()
 }
 
-/// A service's name as the beginning of a variable's.
+/// A service's name in the form that a variable's name may begin with.
 fn in_a_name(service: &str) -> String {
     let name: String =
         service.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
@@ -165,7 +166,7 @@ mod tests {
     }
 
     fn bound(stack: &mut Stack) -> (Vec<Option<String>>, Vec<Diagnostic>) {
-        let told = bind(stack, &Kinds::built_in().unwrap(), &Local::default());
+        let diagnostics = bind(stack, &Kinds::built_in().unwrap(), &Local::default());
         let template = |variable: &Variable| match &variable.value {
             Value::Bound { template, .. } => {
                 let field = |(service, field)| format!("{}={service}.{field}", variable.name);
@@ -173,7 +174,7 @@ mod tests {
             }
             _ => None,
         };
-        (stack.variables.iter().map(template).collect(), told)
+        (stack.variables.iter().map(template).collect(), diagnostics)
     }
 
     fn secret() -> Value {
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_central_variable_is_the_one_service_that_fits_and_that_is_said() {
+    fn an_empty_central_variable_is_bound_to_the_one_service_that_fits_and_that_is_reported() {
         let variables = [
             ("DATABASE_URL", secret()),
             ("SPRING_DATASOURCE_URL", Value::Unresolved("${URL}".to_owned())),
@@ -191,7 +192,7 @@ mod tests {
             ("MYSQL_URL", secret()),
         ];
         let mut stack = stack(&[("db", "postgres"), ("cache", "valkey"), ("queue", "rabbitmq")], &variables);
-        let (found, told) = bound(&mut stack);
+        let (found, diagnostics) = bound(&mut stack);
         let is = |text: &str| Some(text.to_owned());
         assert_eq!(
             found,
@@ -204,17 +205,17 @@ mod tests {
                 None
             ]
         );
-        let [told] = told.as_slice() else { panic!("{told:?}") };
-        assert!(told.message.contains("`DATABASE_URL` is taken to be db"), "{}", told.message);
-        assert!(told.help[0].contains("DATABASE_URL: \"${db.url}\""), "{:?}", told.help);
+        let [note] = diagnostics.as_slice() else { panic!("{diagnostics:?}") };
+        assert!(note.message.contains("`DATABASE_URL` is taken to be db"), "{}", note.message);
+        assert!(note.help[0].contains("DATABASE_URL: \"${db.url}\""), "{:?}", note.help);
     }
 
     #[test]
-    fn where_two_fit_nothing_is_taken_and_each_choice_can_be_pasted() {
+    fn if_two_services_fit_none_is_taken_and_each_choice_can_be_pasted() {
         let mut stack = stack(&[("db", "postgres"), ("audit", "mysql")], &[("DATABASE_URL", secret())]);
-        let (found, told) = bound(&mut stack);
+        let (found, diagnostics) = bound(&mut stack);
         assert_eq!(found, [None]);
-        let lines: Vec<&str> = told[0].help.iter().map(String::as_str).collect();
+        let lines: Vec<&str> = diagnostics[0].help.iter().map(String::as_str).collect();
         assert_eq!(
             lines,
             [
@@ -225,10 +226,10 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_a_file_gives_is_left_alone() {
+    fn a_value_that_a_file_gives_is_not_changed() {
         let mut stack = stack(&[("db", "postgres")], &[("DATABASE_URL", Value::Plain("sqlite:///x".to_owned()))]);
-        let (found, told) = bound(&mut stack);
-        assert_eq!((found, told), (vec![None], Vec::new()));
+        let (found, diagnostics) = bound(&mut stack);
+        assert_eq!((found, diagnostics), (vec![None], Vec::new()));
     }
 
     #[test]

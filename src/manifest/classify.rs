@@ -1,13 +1,15 @@
-//! Which container is a backing service, and of which kind: by its image's name and by what it runs.
+//! Decides whether a container is a backing service, and of which kind: by its image's name, its entrypoint and its
+//! command.
 //!
-//! An image that is no known server, or runs something other than its server, is an app with a note that says why.
+//! A container whose image is no known server, or that runs another program than the image's server, is an app, with a
+//! note that says why.
 
 use crate::kinds::{Family, Kind, Kinds};
 use crate::model::ImageRef;
 use serde::Deserialize;
 use std::sync::LazyLock;
 
-/// What a container is.
+/// The class of a container: a backing service or an app.
 #[derive(Clone, Debug)]
 pub(crate) enum Class<'a> {
     /// A server that apps talk to.
@@ -16,28 +18,29 @@ pub(crate) enum Class<'a> {
         kind: &'a Kind,
         /// Its image's family.
         family: &'a Family,
-        /// Whether only the image's name suggests it, so that the family's contract is a guess.
+        /// Whether only the image's name suggests the kind, so that the family's contract is a guess.
         derived: bool,
     },
-    /// Not one; the note says why where that is not plain.
+    /// No backing service. The note says why, unless that is obvious.
     App {
-        /// As in `App::note`.
+        /// The text of `App::note`.
         note: String,
     },
 }
 
-/// What a container runs in place of what its image says.
+/// The entrypoint and command with which a container overrides those of its image.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Runs<'a> {
-    /// The entrypoint's words; none or empty keeps the image's.
+    /// The entrypoint's words; `None` or empty keeps the image's entrypoint.
     pub(crate) entrypoint: Option<&'a [String]>,
-    /// The command's words; none or empty keeps the image's.
+    /// The command's words; `None` or empty keeps the image's command.
     pub(crate) command: Option<&'a [String]>,
-    /// Whether it publishes the kind's port or keeps data where the kind does: tells a start script from a job.
+    /// Whether the container looks like a server, because it declares ports or a health check. This distinguishes a
+    /// start script from a job.
     pub(crate) looks_served: bool,
 }
 
-/// Words that make an image something else than the server it is named after.
+/// Words in an image's name that say that the image is not the server after which it is named.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LookAlikes {
@@ -46,11 +49,11 @@ struct LookAlikes {
 }
 
 static LOOK_ALIKES: LazyLock<Vec<LookAlikes>> = LazyLock::new(|| {
-    // The file is part of the program and read by a test; one that does not parse would exclude nothing.
+    // The file is compiled into the program, and a test parses it. A file that does not parse would exclude nothing.
     serde_saphyr::from_str(include_str!("../../templates/look-alikes.yaml")).unwrap_or_default()
 });
 
-/// Says what a container of that image is.
+/// Classifies a container of that image.
 pub(crate) fn classify<'a>(kinds: &'a Kinds, image: &ImageRef, runs: &Runs<'_>) -> Class<'a> {
     let (kind, family, derived) = match kinds.of_image(image) {
         Some((kind, family)) => (kind, family, false),
@@ -70,7 +73,7 @@ pub(crate) fn classify<'a>(kinds: &'a Kinds, image: &ImageRef, runs: &Runs<'_>) 
     }
 }
 
-/// Whether a name holds a word that makes it something else than the server that another word of it names.
+/// Whether a name contains a word that says that it is not the server that another word of the name means.
 pub(crate) fn is_look_alike(name: &str) -> bool {
     look_alike(name).is_some()
 }
@@ -88,7 +91,7 @@ enum Derived<'a> {
     Nothing,
 }
 
-/// The kind whose word the image's own name holds, unless another word says that it is something else.
+/// The kind whose word is in the last part of the image's name, unless another word says that the image is no server.
 fn derived_kind<'a>(kinds: &'a Kinds, image: &ImageRef) -> Derived<'a> {
     let last = image.repository.rsplit('/').next().unwrap_or_default();
     let parts = || last.split(['-', '_', '.']);
@@ -116,7 +119,7 @@ fn runs_server(kind: &Kind, runs: &Runs<'_>) -> bool {
     if starts(&words) {
         return true;
     }
-    // A script of the project's own: what it does cannot be read from here.
+    // A script of the project: its content is not known here.
     let is_script = is_script_name(first) || words.get(1).is_some_and(|word| is_shell(first) && is_script_name(word));
     is_script && runs.looks_served
 }
@@ -137,7 +140,7 @@ fn base_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
-/// Words before a program that only change how it is run.
+/// Programs and shell words that run the program after them.
 const WRAPPERS: &[&str] = &[
     "exec",
     "env",
@@ -165,8 +168,8 @@ const WRAPPERS: &[&str] = &[
     "until",
 ];
 
-/// Names of the programs that a command line starts: its first word, the words after wrappers and entrypoint scripts,
-/// and those in command position of a shell's `-c` script.
+/// Names of the programs that a command line starts: the first word, the word after wrappers and entrypoint scripts,
+/// and the programs in command position of a shell's `-c` script.
 fn programs(words: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
     let mut words = words.iter().copied().peekable();
@@ -201,7 +204,7 @@ fn programs(words: &[&str]) -> Vec<String> {
             wrapped_by = Some(name);
             continue;
         }
-        // An image's own entrypoint script runs what follows it; another program's words are its own.
+        // An image's entrypoint script runs the program after it. The words after any other program are its arguments.
         if is_script_name(name) && words.peek().is_some_and(|next| !next.starts_with('-')) {
             continue;
         }
@@ -219,7 +222,7 @@ fn script_programs(script: &str) -> Vec<String> {
             let words: Vec<String> =
                 crate::kinds::arguments::split_words(command).unwrap_or_else(|| words_of_broken(command));
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
-            // A shell inside a shell is read as text, once: scripts do not nest in practice.
+            // The words of a shell inside a shell are taken as names, without parsing: scripts do not nest in practice.
             match words.first() {
                 Some(word) if is_shell(word) => words.iter().map(|word| base_name(word).to_owned()).collect(),
                 _ => programs(&words),
@@ -232,7 +235,7 @@ fn words_of_broken(command: &str) -> Vec<String> {
     command.split_whitespace().map(str::to_owned).collect()
 }
 
-/// Cuts a script at `;`, `&`, `|`, parentheses and line ends that are not in quotes; comments are left out.
+/// Splits a script at `;`, `&`, `|`, parentheses and line ends that are not in quotes; comments are removed.
 pub(crate) fn simple_commands(script: &str) -> Vec<String> {
     let mut commands = vec![String::new()];
     let mut quote: Option<char> = None;
@@ -263,7 +266,7 @@ pub(crate) fn simple_commands(script: &str) -> Vec<String> {
                 last.push(c);
             }
             (None, '#') if before.is_whitespace() => while chars.next_if(|c| *c != '\n').is_some() {},
-            // What `$(…)` gives is one word of the command around it.
+            // The output of `$(…)` is one word of the command around it.
             (None, '$') if chars.peek() == Some(&'(') => last.push_str(&substitution(&mut chars)),
             // `2>&1` and `>|` are redirections.
             (None, '&' | '|') if before == '>' => last.push(c),
@@ -342,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_carries_a_servers_name_is_an_app() {
+    fn an_image_that_only_contains_a_servers_name_is_an_app() {
         for image in [
             "prodrigestivill/postgres-backup-local",
             "quay.io/prometheuscommunity/postgres-exporter",
@@ -361,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_runs_no_server_makes_it_a_job() {
+    fn a_container_whose_command_runs_no_server_is_a_job() {
         for (entrypoint, command) in [
             ("", "pg_dump -U postgres -h db postgres"),
             ("", "sh -c 'until pg_isready -U postgres; do sleep 1; done; psql -f /x.sql postgres'"),
@@ -380,7 +383,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_runs_the_server_by_any_way_keeps_it_a_service() {
+    fn a_container_whose_command_runs_the_server_in_any_way_is_a_service() {
         for (entrypoint, command) in [
             ("", "-c max_connections=5"),
             ("", "postgres -c x=y"),
@@ -395,13 +398,13 @@ mod tests {
     }
 
     #[test]
-    fn a_start_script_counts_where_the_container_serves() {
+    fn a_start_script_counts_as_the_server_if_the_container_looks_like_one() {
         assert_eq!(class_of("postgres:16", "/custom/start.sh", "", true), "postgres");
         assert!(class_of("postgres:16", "/custom/start.sh", "", false).starts_with("app"));
     }
 
     #[test]
-    fn scripts_are_cut_into_commands_outside_of_quotes_only() {
+    fn scripts_are_split_into_commands_only_outside_of_quotes() {
         let script = "a 'x;y' && b # c; d\ne \"f|g\" | h 2>&1; (i); j $(k \"l\"; m)";
         let commands: Vec<_> = simple_commands(script).iter().map(|command| command.trim().to_owned()).collect();
         assert_eq!(commands, ["a 'x;y'", "b", "e \"f|g\"", "h 2>&1", "i", "j \"$(k l; m)\""]);

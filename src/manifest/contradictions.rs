@@ -1,14 +1,16 @@
-//! Where `services.local.yaml` contradicts what production's files declare.
+//! Warnings about values in `services.local.yaml` that contradict production's files.
 //!
-//! A pin that refines (`17.12` over `17`) is what the file is for; one that contradicts makes another server of it here
-//! than runs in production, and is said by each command that starts services, in one line.
+//! A version pin that refines production's version (`17.12` for `17`) is the purpose of the file. A value that
+//! contradicts production's files makes the local server different from production's server. Each command that starts
+//! services reports such a value in one line.
 
 use crate::model::{Change, Diagnostic, Origin, Stack};
 
 /// The code of these warnings.
 pub const CONTRADICTS: &str = "local-contradicts";
 
-/// A warning for each value of `services.local.yaml` that contradicts production's, at its line there.
+/// A warning for each value in `services.local.yaml` that contradicts production's value, at the line of the value
+/// there.
 pub fn contradictions(stack: &Stack) -> Vec<Diagnostic> {
     let of_service = stack.services.iter().flat_map(|service| {
         let contradicting = service.changes().into_iter().filter(|change| change.contradicts);
@@ -31,7 +33,7 @@ fn warning(service: &str, change: &Change) -> Diagnostic {
         (_, None) => format!("{service}: {here} sets {}, {production}", change.subject()),
         (_, Some(_)) => format!("{service}: {here} says {} {}, {production}", change.subject(), change.local.value),
     };
-    Diagnostic::warning(CONTRADICTS, message).at(&change.local.origin, "production has another here")
+    Diagnostic::warning(CONTRADICTS, message).at(&change.local.origin, "production has another value")
 }
 
 /// `services.local.yaml:3`.

@@ -1,14 +1,14 @@
-//! Services and apps are counted as they are found: what a dialect compares with all of them stays small.
+//! Counts services and apps as they are found, so that comparing each of them with all others stays cheap.
 
 use crate::model::{App, Origin, Service};
 use crate::project::{Budget, Resource};
 
-/// What a stack holds a number of.
+/// An item that a stack holds a limited number of: a service or an app.
 pub(super) trait Counted: Sized {
-    /// Where it was declared.
+    /// Where the item was declared.
     fn origin(&self) -> &Origin;
 
-    /// Adds it to those that are known, unless a project has no more of them by any measure.
+    /// Adds the item to the known items, unless the budget says that no real project has so many.
     fn add_to(self, known: &mut Vec<Self>, budget: &Budget) {
         if budget.spend_at(Resource::Services, 1, self.origin()) {
             known.push(self);

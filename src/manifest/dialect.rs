@@ -1,6 +1,6 @@
-//! The table of dialects: a new one is a file with a reader and a line here.
+//! The table of dialects: a new dialect is a file with a reader and a line here.
 //!
-//! A reader never fails as a whole: what it cannot read becomes a diagnostic and the rest of the stack stays.
+//! A reader never fails as a whole: a part that it cannot read becomes a diagnostic, and the rest of the stack stays.
 
 use super::discover::Found;
 use super::environment::Environment;
@@ -14,7 +14,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Every dialect; the first whose `recognises` holds reads a file. What discovery finds is read in this order.
+/// Every dialect. A file is read by the first dialect whose `recognises` is true. The files that discovery finds are
+/// read in this order.
 pub(crate) const DIALECTS: &[Dialect] = &[
     platforms::platformsh::DIALECT,
     platforms::render::DIALECT,
@@ -41,38 +42,41 @@ pub(crate) const DIALECTS: &[Dialect] = &[
 
 /// One manifest format.
 pub(crate) struct Dialect {
-    /// As `--json` has it: `compose`.
+    /// The name in `--json`: `compose`.
     pub(crate) name: &'static str,
-    /// As people call it: `Compose`.
+    /// The name for people: `Compose`.
     pub(crate) title: &'static str,
-    /// Where its files lie in a project.
+    /// Where its files are in a project.
     pub(crate) places: Places,
     /// How its text becomes trees.
     pub(crate) syntax: Syntax,
-    /// Words that the text of each of its files holds, all of them: what lacks one is not even parsed.
+    /// Words that every file of this dialect contains. A file without one of these words is not even parsed.
     pub(crate) marks: &'static [&'static str],
-    /// Whether a file is of this format, by its content, and by its name where that settles it. A look-alike is not.
+    /// Whether a file is of this format, by its content, and by its name where the name is enough. False for a file
+    /// that only looks similar.
     pub(crate) recognises: fn(&ManifestFile) -> bool,
-    /// What the files declare. Files of one dialect come together, because some formats lay one over the other.
+    /// Reads the declarations of the files. All files of one dialect are passed together, because in some formats one
+    /// file is applied over another.
     pub(crate) read: fn(&Input<'_>) -> (Stack, Vec<Diagnostic>),
 }
 
-/// Where a dialect's files lie.
+/// Where a dialect's files are.
 #[derive(Clone, Copy)]
 pub(crate) enum Places {
-    /// Every file that matches one of these patterns of paths from the root ([`super::search::Search::matching`]), and
-    /// is recognised. Files whose path names production win over those of staging and development.
+    /// Every file that is recognised and whose path from the root matches one of these patterns
+    /// ([`super::search::Search::matching`]). Files whose path names production win over files of staging and
+    /// development.
     Files(&'static [&'static str]),
-    /// The dialect chooses by rules of its own.
+    /// The dialect chooses its files by its own rules.
     Own {
-        /// Whether a folder holds such files, for finding the root.
+        /// Whether a folder holds files of the dialect. Used to find the root.
         holds: fn(&Path) -> bool,
-        /// Takes its files, and tells where it looked.
+        /// Takes its files, and records where it looked.
         find: fn(&Wanted<'_>, &mut Found),
     },
 }
 
-/// What discovery is asked for.
+/// The input of discovery.
 #[derive(Clone, Copy)]
 pub(crate) struct Wanted<'a> {
     /// Where to look.
@@ -88,7 +92,7 @@ pub(crate) struct Wanted<'a> {
 pub(crate) enum Syntax {
     /// YAML or JSON: [`ManifestFile::documents`] holds the trees.
     Yaml,
-    /// The same, in which templates may stand for values ([`super::templates`]).
+    /// The same, in which templates may be in the place of values ([`super::templates`]).
     Templated,
     /// The dialect parses `source.text` itself (HCL, TOML, YAML with templates in it); `documents` is empty.
     Text,
@@ -101,29 +105,29 @@ pub(crate) struct ManifestFile {
     pub(crate) source: Arc<SourceFile>,
     /// The absolute folder that relative paths in it start from.
     pub(crate) folder: PathBuf,
-    /// Its documents that could be parsed; what is wrong with others has been reported.
+    /// The documents that could be parsed. Mistakes in the other documents have been reported.
     pub(crate) documents: Vec<Node>,
 }
 
-/// What a reader gets.
+/// The input of a reader.
 pub(crate) struct Input<'a> {
-    /// The files, in the order in which a later one lies over an earlier one; at least one.
+    /// The files, at least one. A later file is applied over an earlier file.
     pub(crate) files: &'a [ManifestFile],
-    /// For files that manifests name.
+    /// Reads further files that manifests name.
     pub(crate) project: &'a Project,
-    /// The variables that a manifest may read. `.env` beside a manifest is the dialect's own business; it has to read
-    /// it through [`crate::model::without_managed_block`].
+    /// The variables that a manifest may read. A dialect that reads `.env` beside a manifest reads that file itself,
+    /// and has to read it through [`crate::model::without_managed_block`].
     pub(crate) environment: &'a Environment,
     /// The known kinds.
     pub(crate) kinds: &'a Kinds,
     /// Profiles given on the command line.
     pub(crate) profiles: &'a [String],
-    /// Services that `services.local.yaml` includes although the reader would take them for apps, by name.
+    /// By name, the services that `services.local.yaml` includes although the reader would take them for apps.
     pub(crate) included: &'a BTreeMap<String, Included>,
 }
 
 impl<'a> Input<'a> {
-    /// The kind and family of a service, by its image or because the user includes it.
+    /// The kind and family of a service, by its image, or by the user's `include` entry.
     pub(crate) fn kind_of(&self, service: &str, image: Option<&ImageRef>) -> Option<(&'a Kind, &'a Family)> {
         let generic = self.included.get(service).and_then(|included| included.generic.as_ref());
         if let Some(kind) = generic.and_then(|generic| self.kinds.get(generic.kind)) {
@@ -133,7 +137,7 @@ impl<'a> Input<'a> {
         self.kinds.of_image(image?)
     }
 
-    /// Tells an included service its port and how it is proven, before variables are bound to it.
+    /// Sets the port and the health check of an included service, before variables are bound to the service.
     pub(crate) fn describe(&self, service: &mut Service) {
         if let Some(generic) = self.included.get(&service.name).and_then(|included| included.generic.as_ref()) {
             generic.describe(service);
@@ -147,26 +151,26 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn dialects_of_one_name_stand_together() {
+    fn dialects_of_one_name_are_consecutive() {
         let mut names: Vec<&str> = DIALECTS.iter().map(|dialect| dialect.name).collect();
         names.dedup();
         let all: BTreeSet<&str> = names.iter().copied().collect();
-        assert_eq!(names.len(), all.len(), "what follows each other is read together: {names:?}");
+        assert_eq!(names.len(), all.len(), "consecutive dialects of one name are read together: {names:?}");
     }
 
     #[test]
-    fn kinds_are_spelled_for_dialects_that_there_are() {
+    fn kinds_are_spelled_for_dialects_that_exist() {
         let names: BTreeSet<&str> = DIALECTS.iter().map(|dialect| dialect.name).collect();
         for kind in Kinds::built_in().unwrap().iter() {
             for dialect in kind.spellings.keys() {
-                // Words of clouds' engines (`aurora-postgresql`) are the same wherever they are declared.
+                // The names of the clouds' engines (`aurora-postgresql`) are the same in every dialect.
                 assert!(dialect == "cloud" || names.contains(dialect.as_str()), "{}: {dialect}", kind.name);
             }
         }
     }
 
     #[test]
-    fn every_dialect_says_where_its_files_lie() {
+    fn every_dialect_says_where_its_files_are() {
         for dialect in DIALECTS {
             if let Places::Files(patterns) = dialect.places {
                 assert!(!patterns.is_empty(), "{}", dialect.name);

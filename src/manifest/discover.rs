@@ -1,7 +1,7 @@
-//! Finding the manifests of a folder: each dialect says where its files lie, and knows them by their content.
+//! Finds the manifests of a folder: each dialect says where its files are, and recognises them by their content.
 //!
-//! Nothing is guessed: of files for production and for development, production's are taken, and what is left alone is
-//! said. `services.yaml` wins over every other format.
+//! Nothing is guessed: of files for production and for development, production's files are taken, and the ignored files
+//! are reported. `services.yaml` wins over every other format.
 
 use super::dialect::{DIALECTS, Dialect, ManifestFile, Places, Syntax, Wanted};
 use super::environment::Environment;
@@ -20,25 +20,25 @@ use std::sync::Arc;
 const OTHER_TOOL: &[&str] = &["devenv.nix", "devenv.yaml", "devenv.lock"];
 
 /// How many files of one dialect are read.
-const FILES: usize = 1000;
+const MAX_FILES: usize = 1000;
 
-/// What discovery found in a project.
+/// The result of discovery in a project.
 #[derive(Default)]
 pub(crate) struct Found {
     /// The manifests, in the order in which they are read, each with the dialect that recognised it.
     pub(crate) files: Vec<(&'static Dialect, ManifestFile)>,
-    /// What a person should know: files left alone, files that cannot be read.
+    /// Messages for the user: ignored files, files that cannot be read.
     pub(crate) diagnostics: Vec<Diagnostic>,
-    /// Where it looked, for the message that nothing was found.
+    /// The places that were searched, for the message that nothing was found.
     pub(crate) looked: Vec<String>,
 }
 
-/// The nearest folder upwards that holds a manifest, or that `is_root` knows; git's top level is the last one that is
-/// looked at.
+/// The nearest folder upwards that holds a manifest, or for which `is_root` is true. Git's top-level folder is the last
+/// folder that is searched.
 pub(crate) fn root_above(folder: &Path, is_root: &dyn Fn(&Path) -> bool, budget: &Budget) -> Option<PathBuf> {
     let top = git_top_level(folder);
     for above in folder.ancestors() {
-        // Names that any file may have (`*.yaml`) say nothing of folders that the user did not choose.
+        // Patterns that match any file (`*.yaml`) prove nothing about folders that the user did not choose.
         let chosen = above == folder || top == Some(above);
         if is_root(above) || holds_manifest(above, chosen, budget) {
             return Some(above.to_path_buf());
@@ -66,18 +66,18 @@ fn holds_manifest(folder: &Path, chosen: bool, budget: &Budget) -> bool {
     })
 }
 
-/// Whether a file below a folder is of a dialect, so far as that is needed to know the root.
+/// Whether a file below a folder is of a dialect, as exactly as is needed to find the root.
 fn is_of(dialect: &Dialect, project: &Project, path: &Path) -> bool {
     let Ok(source) = project.read(path) else { return false };
     if !has_marks(dialect, &source.text) {
         return false;
     }
-    // Parsing something large only to know that it is there would take its time twice.
+    // A large file counts without being parsed, because parsing it here and again later would take twice the time.
     source.text.len() > 1024 * 1024
         || (dialect.recognises)(&parsed_for(dialect, source, &project.root, &project.budget, &mut Vec::new()))
 }
 
-/// Finds the manifests that lie in the project's root or in the usual folders below it.
+/// Finds the manifests in the project's root and in the usual folders below it.
 pub(crate) fn discover(project: &Project, environment: &Environment, working: &Path) -> Found {
     let mut own = Found { looked: vec!["looked for services.yaml".to_owned()], ..Found::default() };
     let mut search = Search::below(&project.root);
@@ -99,19 +99,20 @@ pub(crate) fn discover(project: &Project, environment: &Environment, working: &P
         );
     }
     if has_own {
-        own.left_alone(&others);
+        own.report_ignored(&others);
         return own;
     }
     own.looked.append(&mut others.looked);
     own.looked.push(
-        "nor is there a file of another format in its usual place (docs/manifests.md of devenv lists them)".to_owned(),
+        "no file of another format is in its usual place either (docs/manifests.md of devenv lists the places)"
+            .to_owned(),
     );
     own.files = others.files;
     own.diagnostics.append(&mut others.diagnostics);
     own
 }
 
-/// The note about devenv.sh's files, where they lie in a folder.
+/// The note about devenv.sh's files, if a folder has any.
 pub(crate) fn other_tool(root: &Path) -> Option<Diagnostic> {
     let files: Vec<&str> = OTHER_TOOL.iter().copied().filter(|name| root.join(name).is_file()).collect();
     if files.is_empty() {
@@ -121,7 +122,7 @@ pub(crate) fn other_tool(root: &Path) -> Option<Diagnostic> {
         format!("{} belong{} to devenv.sh, another tool", files.join(", "), if files.len() == 1 { "s" } else { "" });
     Some(
         Diagnostic::note("other-tool", message)
-            .because("both tools install a command called `devenv`; its files are left alone"),
+            .because("both tools install a command called `devenv`; this tool ignores its files"),
     )
 }
 
@@ -137,7 +138,7 @@ pub(crate) fn parsed(
     ManifestFile { source, folder, documents: read.documents }
 }
 
-/// Parses a manifest's text as YAML in which templates may stand for values.
+/// Parses a manifest's text as YAML in which templates may be in the place of values.
 pub(crate) fn parsed_templated(
     source: Arc<SourceFile>,
     folder: PathBuf,
@@ -155,7 +156,7 @@ pub(crate) fn parsed_templated(
     file
 }
 
-/// Parses a text as a dialect has it.
+/// Parses a text in the syntax of a dialect.
 fn parsed_for(
     dialect: &Dialect,
     source: Arc<SourceFile>,
@@ -174,10 +175,11 @@ fn has_marks(dialect: &Dialect, text: &str) -> bool {
     dialect.marks.iter().all(|mark| memmem::find(text.as_bytes(), mark.as_bytes()).is_some())
 }
 
-/// A file that was recognised, with the stage of its path and what is wrong in it.
+/// A file that was recognised, with the stage that its path names and the mistakes in the file.
 type Known = (Stage, ManifestFile, Vec<Diagnostic>);
 
-/// The first dialect that recognises a text, and what is wrong with it; of none, why it cannot be parsed.
+/// The first dialect that recognises a text, and the mistakes in the text. If no dialect recognises the text, the
+/// diagnostics say why it cannot be parsed.
 fn recognised(
     source: Arc<SourceFile>,
     folder: &Path,
@@ -214,7 +216,7 @@ fn no_format(message: String) -> Diagnostic {
 }
 
 impl Found {
-    /// Keeps a file that could be read; of one that could not, says who named it.
+    /// Takes a file that could be read. If it could not be read, the error says where the file was named.
     pub(crate) fn take(&mut self, project: &Project, read: Result<Arc<SourceFile>, FileError>, named: Option<&str>) {
         match read {
             Ok(source) => {
@@ -225,7 +227,7 @@ impl Found {
         }
     }
 
-    /// The same, where relative paths in the file start from that folder.
+    /// The same; relative paths in the file start from that folder.
     pub(crate) fn take_from(
         &mut self,
         folder: &Path,
@@ -242,7 +244,7 @@ impl Found {
         }
     }
 
-    /// Takes a file that somebody named, as the first dialect that recognises it; of none, that is said.
+    /// Takes a file that was named, for the first dialect that recognises it. A file of no dialect is reported.
     fn identify(&mut self, source: Arc<SourceFile>, folder: &Path, budget: &Budget) {
         let message = format!("`{}` is of no format that devenv reads", source.path.display());
         let (file, broken) = recognised(source, folder, budget);
@@ -255,8 +257,8 @@ impl Found {
         self.diagnostics.extend(broken);
     }
 
-    /// Takes what some dialect recognises of a folder that somebody named: the files in it and a few folders deep.
-    /// `read` reads one of them.
+    /// Takes every file of a named folder that some dialect recognises; the search goes a few folders deep. `read`
+    /// reads one file.
     pub(crate) fn take_folder(
         &mut self,
         project: &Project,
@@ -267,7 +269,7 @@ impl Found {
         let mut known: BTreeMap<usize, Vec<Known>> = BTreeMap::new();
         let mut broken_files = Vec::new();
         let mut search = Search::below(folder);
-        for path in search.matching("**/*").into_iter().take(FILES) {
+        for path in search.matching("**/*").into_iter().take(MAX_FILES) {
             let Ok(source) = read(&folder.join(&path)) else { continue };
             let within = folder_of(project, &source.path);
             match recognised(Arc::clone(&source), &within, &project.budget) {
@@ -297,7 +299,7 @@ impl Found {
         }
     }
 
-    /// Takes the files of a dialect that lie in its places and that it recognises; look-alikes are passed over.
+    /// Takes the files in a dialect's places that the dialect recognises; look-alikes are skipped.
     fn search(
         &mut self,
         project: &Project,
@@ -312,10 +314,10 @@ impl Found {
                 paths.push((stage(&path), path));
             }
         }
-        if paths.len() > FILES {
-            paths.truncate(FILES);
+        if paths.len() > MAX_FILES {
+            paths.truncate(MAX_FILES);
             self.diagnostics.push(
-                Diagnostic::warning("search-cut", format!("only {FILES} files of {} are read", dialect.title))
+                Diagnostic::warning("search-cut", format!("only {MAX_FILES} files of {} are read", dialect.title))
                     .help("name the manifests under `from:` in services.local.yaml, or with -f"),
             );
         }
@@ -323,9 +325,9 @@ impl Found {
         for (stage, path) in paths {
             let source = match project.read(&path) {
                 Ok(source) => source,
-                // What is linked from elsewhere, or is no text, is not what was looked for, unless it is our own.
+                // A file that is no text is no manifest, unless it is named `services.yaml`.
                 Err(error) if error.fault != FileFault::NotText || dialect.name == services_yaml::DIALECT.name => {
-                    // Another dialect that looks at the same name would say the same.
+                    // Another dialect that searches for the same name would report the same error.
                     taken.insert(path);
                     self.diagnostics.push(*error.diagnostic);
                     continue;
@@ -352,7 +354,8 @@ impl Found {
         self.keep_production(dialect, known);
     }
 
-    /// Of files for several stages, those of the stage nearest to production, after those that name none.
+    /// Keeps the files whose path names no stage, then the files of the stage nearest to production. Other files are
+    /// reported as ignored.
     fn keep_production(&mut self, dialect: &'static Dialect, mut known: Vec<(Stage, ManifestFile, Vec<Diagnostic>)>) {
         let kept = match known.iter().map(|(stage, ..)| *stage).min() {
             None => return,
@@ -369,27 +372,25 @@ impl Found {
                 others.push(file.source.path.display().to_string());
             }
         }
-        if let Some(said) = shortened(&others) {
+        if let Some(names) = shortened(&others) {
+            let are = are(&others);
             self.diagnostics.push(
-                Diagnostic::note(
-                    "left-alone",
-                    format!("{said} {} not production's by name and left alone", are(&others)),
-                )
-                .help("to read others, list them under `from:` in services.local.yaml, or name them with -f"),
+                Diagnostic::note("left-alone", format!("{names} {are} ignored: {are} not for production, by name"))
+                    .help("to read others, list them under `from:` in services.local.yaml, or name them with -f"),
             );
         }
     }
 
-    /// Says which manifests of other formats are not read, because `services.yaml` is.
-    fn left_alone(&mut self, others: &Found) {
+    /// Reports the manifests of other formats that are ignored because `services.yaml` is read.
+    fn report_ignored(&mut self, others: &Found) {
         let own = self
             .files
             .first()
             .map_or(services_yaml::FILE_NAMES[0].to_owned(), |(_, file)| file.source.path.display().to_string());
         let paths: Vec<String> = others.files.iter().map(|(_, file)| file.source.path.display().to_string()).collect();
-        if let Some(said) = shortened(&paths) {
+        if let Some(names) = shortened(&paths) {
             self.diagnostics.push(
-                Diagnostic::note("left-alone", format!("{own} is read; {said} {} left alone", are(&paths)))
+                Diagnostic::note("left-alone", format!("{own} is read; {names} {} ignored", are(&paths)))
                     .help("to read both, list them under `from:` in services.local.yaml"),
             );
         }
@@ -401,11 +402,11 @@ fn folder_of(project: &Project, path: &Path) -> PathBuf {
 }
 
 fn template(source: &Arc<SourceFile>) -> Diagnostic {
-    let message = format!("`{}` is a template and passed over", source.path.display());
+    let message = format!("`{}` is a template, and is ignored", source.path.display());
     Diagnostic::note("template", message).help("render it: `helm template … | devenv up -f -`")
 }
 
-/// Three names at most, and how many more there are; none of none.
+/// At most three names, and the number of further names; `None` for an empty list.
 fn shortened(names: &[String]) -> Option<String> {
     let words: Vec<&str> = names.iter().take(3).map(String::as_str).collect();
     match names.len() {
@@ -426,7 +427,7 @@ mod tests {
 
     const SERVICE: &str = "services: { db: { image: postgres } }\n";
 
-    /// The paths that discovery reads in a project of those files.
+    /// The paths that discovery finds in a project with those files.
     fn found(files: &[(&str, &str)], process: &[(&str, &str)]) -> Vec<String> {
         let folder = tempfile::tempdir().unwrap();
         for (path, text) in files {
@@ -452,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn a_production_file_that_only_adds_lies_over_the_base_file() {
+    fn a_production_file_that_only_adds_is_applied_over_the_base_file() {
         let partial = "services: { db: { restart: always } }\n";
         let files = [("compose.yaml", SERVICE), ("compose.prod.yaml", partial)];
         assert_eq!(found(&files, &[]), ["compose.yaml", "compose.prod.yaml"]);
@@ -468,12 +469,12 @@ mod tests {
     }
 
     #[test]
-    fn of_several_files_that_could_be_meant_none_is_taken() {
+    fn if_several_files_could_be_meant_none_is_taken() {
         assert_eq!(found(&[("a-compose.yml", SERVICE), ("b-compose.yml", SERVICE)], &[]), Vec::<String>::new());
     }
 
     #[test]
-    fn usual_folders_are_searched_where_the_root_has_nothing() {
+    fn usual_folders_are_searched_if_the_root_has_no_manifest() {
         assert_eq!(found(&[("deploy/compose.yaml", SERVICE)], &[]), ["deploy/compose.yaml"]);
         let both = [("deploy/compose.yaml", SERVICE), ("docker-compose.yml", SERVICE)];
         assert_eq!(found(&both, &[]), ["docker-compose.yml"]);
@@ -500,7 +501,7 @@ mod tests {
     }
 
     #[test]
-    fn above_the_users_folder_and_outside_a_checkout_only_names_that_say_it_count() {
+    fn above_the_users_folder_and_outside_a_checkout_only_exact_names_count() {
         let folder = tempfile::tempdir().unwrap();
         let object = "apiVersion: v1\nkind: Pod\nmetadata: { name: db }\n";
         fs::create_dir_all(folder.path().join("project/app")).unwrap();

@@ -1,21 +1,21 @@
-//! A Dockerfile's last `FROM`: which image a `build:` stands on, what it runs, and what it copies from others.
+//! Reads a Dockerfile: the base image of a `build:`, the program that it runs, and the images that it copies from.
 //!
-//! Stages that stand on earlier stages are followed; build arguments are replaced; nothing is built.
+//! A stage that is based on an earlier stage is followed to that stage. Build arguments are replaced. Nothing is built.
 
 use super::interpolate::interpolate;
 use crate::project::{Budget, Resource};
 use std::collections::{HashMap, VecDeque};
 
-/// What a build's final stage stands on.
+/// The base image of a build's final stage, and the program that the stage runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Base {
-    /// The image's name with arguments replaced; `scratch` where there is none.
+    /// The image's name with arguments replaced; `scratch` if there is no image.
     pub(crate) image: String,
-    /// The `FROM` line that names it, from 1.
+    /// The `FROM` line that names the image, counted from 1.
     pub(crate) line: u32,
-    /// Arguments without value that took part in the name.
+    /// Arguments in the name that have no value.
     pub(crate) unset: Vec<String>,
-    /// The last `ENTRYPOINT`, as words or as one shell text.
+    /// The last `ENTRYPOINT`, as words; the shell form as `sh -c TEXT`.
     pub(crate) entrypoint: Option<Vec<String>>,
     /// The last `CMD`, in the same form.
     pub(crate) command: Option<Vec<String>>,
@@ -27,15 +27,15 @@ struct Stage {
     unset: Vec<String>,
     entrypoint: Option<Vec<String>>,
     command: Option<Vec<String>>,
-    /// What `COPY --from` names, with its line.
+    /// The images and stages that `COPY --from` names, each with its line.
     copies: Vec<(String, u32)>,
-    /// The earlier stage that it stands on.
-    on: Option<usize>,
-    /// The stage at the end of that chain, which stands on an image.
-    foot: usize,
+    /// The earlier stage that this stage is based on.
+    parent: Option<usize>,
+    /// The stage at the end of the chain of parents, which is based on an image.
+    root: usize,
 }
 
-/// The stages of a file in order, and the last one of each name, in lower case.
+/// The stages of a file in order, and by name in lower case, the last stage of that name.
 #[derive(Default)]
 struct Stages {
     all: Vec<Stage>,
@@ -47,21 +47,21 @@ impl Stages {
         self.names.get(&name.to_ascii_lowercase()).copied()
     }
 
-    /// The stage that a word means: a name, else a number from 0.
+    /// The stage that a word means: a stage's name, else its number, counted from 0.
     fn meant(&self, word: &str) -> Option<usize> {
         self.named(word).or_else(|| word.parse::<usize>().ok().filter(|index| *index < self.all.len()))
     }
 }
 
-/// The images that take part in what a build's last stage holds, with their lines: the one that it stands on first, then
-/// those that it copies from, directly or through the stages that it copies from stand on. Names that an argument without
-/// value leaves open are left out.
+/// The images that contribute to a build's last stage, with their lines: first the base image, then the images that the
+/// stage and its parents copy from. For a copy from another stage, the base image of that stage counts. Names with an
+/// argument that has no value are not returned.
 pub(crate) fn images(text: &str, budget: &Budget) -> Vec<(String, u32)> {
     let stages = stages(text, &HashMap::new(), budget);
     let Some(last) = stages.all.last() else { return Vec::new() };
     let image_of = |stage: &Stage| {
-        let foot = &stages.all[stage.foot];
-        (foot.image.clone(), foot.line, foot.unset.is_empty())
+        let root = &stages.all[stage.root];
+        (root.image.clone(), root.line, root.unset.is_empty())
     };
     let mut images = vec![image_of(last)];
     let mut next = Some(last);
@@ -72,13 +72,13 @@ pub(crate) fn images(text: &str, budget: &Budget) -> Vec<(String, u32)> {
                 None => (name.clone(), *line, !name.contains('$')),
             });
         }
-        next = stage.on.map(|index| &stages.all[index]);
+        next = stage.parent.map(|index| &stages.all[index]);
     }
-    images.into_iter().filter(|(_, _, settled)| *settled).map(|(image, line, _)| (image, line)).collect()
+    images.into_iter().filter(|(_, _, resolved)| *resolved).map(|(image, line, _)| (image, line)).collect()
 }
 
-/// Follows the target stage (the last one where none is said) to the image that it stands on. None where the file has
-/// no such stage.
+/// Follows the target stage (the last stage if no target is given) to its base image. `None` if the file has no such
+/// stage.
 pub(crate) fn base(
     text: &str,
     arguments: &HashMap<String, String>,
@@ -93,15 +93,15 @@ pub(crate) fn base(
     let (mut entrypoint, mut command) = (None, None);
     loop {
         let stage = &stages.all[at];
-        // A stage's own ENTRYPOINT drops the CMD that it inherits.
+        // The ENTRYPOINT of a stage removes the CMD that the stage inherits.
         if command.is_none() && entrypoint.is_none() {
             command.clone_from(&stage.command);
         }
         if entrypoint.is_none() {
             entrypoint.clone_from(&stage.entrypoint);
         }
-        match stage.on {
-            Some(earlier) => at = earlier,
+        match stage.parent {
+            Some(parent) => at = parent,
             None => {
                 return Some(Base {
                     image: stage.image.clone(),
@@ -116,7 +116,7 @@ pub(crate) fn base(
 }
 
 fn stages(text: &str, arguments: &HashMap<String, String>, budget: &Budget) -> Stages {
-    // A file that many services are built from is read for each of them.
+    // A file from which many services are built is read for each of them, so each reading is counted.
     if !budget.spend(Resource::Steps, text.len()) {
         return Stages::default();
     }
@@ -149,12 +149,12 @@ fn stages(text: &str, arguments: &HashMap<String, String>, budget: &Budget) -> S
                 let read = interpolate(image, &|name| global.get(name).cloned(), budget).ok();
                 let unset = read.iter().flat_map(|read| &read.unset).map(|unset| unset.name.clone()).collect();
                 let image = read.map_or_else(|| image.to_owned(), |read| read.text);
-                let on = stages.named(&image);
+                let parent = stages.named(&image);
                 let number = stages.all.len();
-                let foot = on.map_or(number, |index| stages.all[index].foot);
+                let root = parent.map_or(number, |index| stages.all[index].root);
                 stages.names.extend(name.map(|name| (name.to_ascii_lowercase(), number)));
                 let copies = Vec::new();
-                stages.all.push(Stage { image, line, unset, entrypoint: None, command: None, copies, on, foot });
+                stages.all.push(Stage { image, line, unset, entrypoint: None, command: None, copies, parent, root });
             }
             "COPY" => {
                 let from = rest.split_whitespace().take_while(|word| word.starts_with("--"));
@@ -182,12 +182,13 @@ fn stages(text: &str, arguments: &HashMap<String, String>, budget: &Budget) -> S
     stages
 }
 
-/// The JSON form as its words; the shell form as `sh -c` runs it.
+/// The words of the JSON form; for the shell form, `sh -c TEXT`.
 fn words(text: &str) -> Vec<String> {
     serde_json::from_str(text).unwrap_or_else(|_| vec!["sh".to_owned(), "-c".to_owned(), text.to_owned()])
 }
 
-/// Instructions with their first line's number: comments dropped, continued lines joined, here-documents skipped.
+/// The instructions, each with the number of its first line. Comments are removed, continued lines are joined, and
+/// here-documents are skipped.
 fn instructions(text: &str) -> Vec<(u32, String)> {
     let escape = text
         .lines()
@@ -223,7 +224,7 @@ fn instructions(text: &str) -> Vec<(u32, String)> {
     found
 }
 
-/// The words that end the here-documents an instruction opens.
+/// The words that end the here-documents that an instruction opens.
 fn here_documents(instruction: &str) -> Vec<String> {
     let takes_one = ["RUN", "COPY", "ADD"]
         .iter()
@@ -270,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_joined_and_here_documents_are_no_instructions() {
+    fn continued_lines_are_joined_and_here_documents_are_no_instructions() {
         let text =
             "# escape=`\nFROM --platform=linux/amd64 `\n  postgres:16\nRUN <<EOF\nFROM redis\nEOF\nCMD postgres\n";
         let base = base(text, &HashMap::new(), None, &Budget::default()).unwrap();
@@ -279,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_part_in_the_last_stage_is_told_with_its_lines() {
+    fn the_images_of_the_last_stage_are_found_with_their_lines() {
         let text = "ARG NODE=20\nFROM node:$NODE AS assets\nFROM golang:1.22 AS unused\nFROM ruby:3.3 AS base\n\
                     COPY --from=ghcr.io/astral-sh/uv:0.5 /uv /bin/\nFROM base\nCOPY --from=assets /a /a\n\
                     COPY --link --from=0 /b /b\nCOPY --from=$WHERE /c /c\n";
@@ -292,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_stage_runs_is_told() {
+    fn the_entrypoint_of_the_stage_is_found() {
         let base =
             base("FROM postgres:16\nENTRYPOINT [\"/backup.sh\"]\n", &HashMap::new(), None, &Budget::default()).unwrap();
         assert_eq!(base.entrypoint.unwrap(), ["/backup.sh"]);

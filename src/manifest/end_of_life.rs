@@ -1,19 +1,19 @@
-//! Declared versions that get no fixes any more.
+//! Warnings about declared versions that get no fixes any more.
 
 use crate::kinds::Kinds;
 use crate::model::{Diagnostic, Service, Stack};
 
-/// A warning for each service whose series got its last fixes before `today` (`2026-01-31`). The day is the caller's, so
-/// that the same files always read the same.
+/// A warning for each service whose series got its last fixes before `today` (`2026-01-31`). The caller passes the day,
+/// so that the same input always gives the same output.
 pub fn ended(stack: &Stack, kinds: &Kinds, today: &str) -> Vec<Diagnostic> {
-    let told = |service: &Service| {
+    let warning = |service: &Service| {
         let ended = kinds.get(&service.kind)?.ended(&service.version.parts(), today)?;
-        let told = Diagnostic::warning("end-of-life", ended.sentence())
+        let warning = Diagnostic::warning("end-of-life", ended.sentence())
             .at(&service.version.origin, format!("production runs {}", service.version.text))
             .because(format!("its project says so: {}", ended.source()));
-        Some(told.help("plan an upgrade in production; what is declared is what runs here"))
+        Some(warning.help("plan an upgrade in production; devenv runs the declared version"))
     };
-    stack.services.iter().filter_map(told).collect()
+    stack.services.iter().filter_map(warning).collect()
 }
 
 #[cfg(test)]
@@ -35,12 +35,12 @@ mod tests {
             service("open", "postgres", "latest"),
         ];
         let stack = Stack { services, ..Stack::default() };
-        let told = ended(&stack, &Kinds::built_in().unwrap(), today);
-        told.into_iter().map(|one| one.message).collect()
+        let warnings = ended(&stack, &Kinds::built_in().unwrap(), today);
+        warnings.into_iter().map(|one| one.message).collect()
     }
 
     #[test]
-    fn a_series_is_told_from_the_day_after_its_last() {
+    fn a_series_is_reported_from_the_day_after_its_last_fixes() {
         let mysql = "MySQL 5.7 has had no fixes since 2023-10-31";
         assert_eq!(messages("2023-10-31"), Vec::<String>::new());
         assert_eq!(messages("2025-11-13"), [mysql]);

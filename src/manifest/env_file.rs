@@ -1,8 +1,9 @@
 //! Compose's files of variables: `.env` and `env_file`, in the syntax that `compose-go`'s `dotenv` reads.
 //!
-//! Lines are `NAME=value`, `NAME: value`, `export NAME=value`, or a bare `NAME` that takes its value from outside. A
-//! value in single quotes is taken as it is; in double quotes and without quotes variables are replaced; both kinds of
-//! quotes reach over lines. A comment after a value begins with ` #`.
+//! Lines are `NAME=value`, `NAME: value`, `export NAME=value`, or a bare `NAME` that takes its value from the
+//! environment. A value in single quotes is taken as it is. In a value in double quotes or without quotes, variables
+//! are replaced. A quoted value, in single or double quotes, may have several lines. A comment after a value begins
+//! with ` #`.
 
 use super::interpolate::{Interpolated, interpolate};
 use crate::model::{Diagnostic, Origin, SourceFile};
@@ -15,7 +16,7 @@ use std::sync::Arc;
 pub(crate) struct Entry {
     /// Its name.
     pub(crate) name: String,
-    /// Its value; none for a bare name that is not set outside.
+    /// Its value; `None` for a bare name that is not set in the environment.
     pub(crate) value: Option<Interpolated>,
     /// Where the value is written.
     pub(crate) origin: Origin,
@@ -30,7 +31,8 @@ pub(crate) enum Format {
     Raw,
 }
 
-/// Reads a file's variables. `lookup` is what is set outside (it wins in interpolation over the file's own lines).
+/// Reads a file's variables. `lookup` returns the variables of the environment, which win in interpolation over the
+/// lines of the file itself.
 pub(crate) fn read(
     file: &Arc<SourceFile>,
     format: Format,
@@ -41,9 +43,9 @@ pub(crate) fn read(
     reader.rest = reader.rest.strip_prefix('\u{feff}').unwrap_or(reader.rest);
     let mut entries: Vec<Option<Entry>> = Vec::new();
     let mut known: HashMap<String, String> = HashMap::new();
-    // Where the entry of a name stands that counts so far.
+    // By name, the index of its last entry so far.
     let mut places: HashMap<String, usize> = HashMap::new();
-    // A file that many services name is read for each of them.
+    // A file that many services name is read for each of them, so each reading is counted.
     if !budget.spend_at(Resource::Steps, file.text.len(), &Origin::start_of(file)) {
         return (Vec::new(), Vec::new());
     }
@@ -66,8 +68,8 @@ pub(crate) fn read(
     (entries.into_iter().flatten().collect(), reader.diagnostics)
 }
 
-/// Faults of one file that are told of.
-const MESSAGES: usize = 20;
+/// How many mistakes of one file are reported.
+const MAX_MESSAGES: usize = 20;
 
 struct Reader<'a> {
     file: &'a Arc<SourceFile>,
@@ -78,7 +80,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads one line, or several where a quoted value reaches over them.
+    /// Reads one line, or several lines if a quoted value has several.
     fn entry(&mut self, format: Format, lookup: &dyn Fn(&str) -> Option<String>) -> Option<Entry> {
         let start = self.rest;
         let line_number = self.line;
@@ -104,7 +106,7 @@ impl Reader<'_> {
         };
         if name.is_empty() || name.contains(char::is_whitespace) {
             let place = origin(column_of(content), content.chars().count().min(1));
-            self.tell(
+            self.report(
                 Diagnostic::warning("env-file-line", "a line of a file of variables cannot be read")
                     .at(&place, "no variable's name")
                     .help(
@@ -141,7 +143,7 @@ impl Reader<'_> {
                 return Some(Entry { name, value: Some(value), origin });
             }
             let place = origin(column, 1);
-            self.tell(
+            self.report(
                 Diagnostic::warning(
                     "env-file-line",
                     format!("the value of `{name}` opens a quote and never closes it"),
@@ -168,7 +170,7 @@ impl Reader<'_> {
             if self.budget.blame(origin) {
                 return Interpolated::default();
             }
-            self.tell(
+            self.report(
                 Diagnostic::warning("interpolation", "a value's `${…}` cannot be read")
                     .at(origin, error.message)
                     .help("write `$$` for a dollar that is no variable, or put the value in single quotes"),
@@ -177,8 +179,8 @@ impl Reader<'_> {
         })
     }
 
-    fn tell(&mut self, diagnostic: Diagnostic) {
-        if self.diagnostics.len() < MESSAGES {
+    fn report(&mut self, diagnostic: Diagnostic) {
+        if self.diagnostics.len() < MAX_MESSAGES {
             self.diagnostics.push(diagnostic);
         }
     }
@@ -190,7 +192,7 @@ impl Reader<'_> {
     }
 }
 
-/// The byte at which the quote is closed; a backslash keeps a double quote from closing it.
+/// The byte offset of the closing quote; a quote after a backslash does not close.
 fn closing_quote(body: &str, quote: char) -> Option<usize> {
     let mut escaped = false;
     for (at, c) in body.char_indices() {
@@ -204,7 +206,8 @@ fn closing_quote(body: &str, quote: char) -> Option<usize> {
     None
 }
 
-/// Escapes of double quotes; an escaped dollar becomes `$$`, which interpolation turns into a dollar.
+/// Replaces the escapes of a value in double quotes. An escaped dollar becomes `$$`, which interpolation turns into a
+/// dollar.
 fn unescaped(raw: &str) -> String {
     let mut text = String::with_capacity(raw.len());
     let mut chars = raw.chars();
@@ -280,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_name_takes_what_is_set_outside() {
+    fn a_bare_name_takes_its_value_from_the_environment() {
         assert_eq!(
             entries("OUTSIDE\nNOWHERE\n"),
             [("OUTSIDE".to_owned(), Some("given".to_owned())), ("NOWHERE".to_owned(), None),]
@@ -288,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_may_use_the_lines_before_it_and_the_last_of_a_name_counts() {
+    fn a_line_may_use_earlier_lines_and_the_last_line_of_a_name_counts() {
         assert_eq!(
             entries("A=1\nB=${A}2\nA=3\n"),
             [("B".to_owned(), Some("12".to_owned())), ("A".to_owned(), Some("3".to_owned())),]

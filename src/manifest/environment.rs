@@ -1,16 +1,17 @@
-//! The variables that manifests may read: those of the process, and never our own output.
+//! The variables that manifests may read: the variables of the process, and never devenv's own output.
 //!
-//! direnv and the like load `.env` into the shell; what the managed block put there must not come back as an input.
+//! direnv and similar tools load `.env` into the shell. The variables of the managed block must not become an input of
+//! the next reading.
 
 use crate::model::{BLOCK_END, BLOCK_START};
 use std::collections::BTreeMap;
 
-/// The process' variables, without what came out of the managed block of the project's `.env`.
+/// The variables of the process, without those that come from the managed block of the project's `.env`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Environment(BTreeMap<String, String>);
 
 impl Environment {
-    /// Takes out every variable whose name and value stand in the managed block of an env file.
+    /// Removes every variable whose name and value are in the managed block of an env file.
     pub(crate) fn new(process: &BTreeMap<String, String>, env_files: &[&str]) -> Self {
         let ours: Vec<_> = env_files.iter().map(|text| managed_entries(text)).collect();
         let is_ours = |name: &String, value: &String| ours.iter().any(|ours| ours.get(name) == Some(value));
@@ -29,7 +30,7 @@ impl Environment {
     }
 }
 
-/// Names and values of the managed block, in the quoting that `devenv up` writes.
+/// Names and values in the managed block, which has the quoting that `devenv up` writes.
 fn managed_entries(text: &str) -> BTreeMap<String, String> {
     let Some((_, block)) = text.split_once(BLOCK_START) else { return BTreeMap::new() };
     let block = block.split_once(BLOCK_END).map_or(block, |(block, _)| block);
@@ -42,7 +43,7 @@ fn managed_entries(text: &str) -> BTreeMap<String, String> {
             continue;
         };
         let quoted = value.chars().next().filter(|quote| matches!(quote, '\'' | '"')).and_then(|quote| {
-            // A quoted value may hold newlines, so it ends at its quote and not at its line.
+            // A quoted value may contain newlines, so it ends at its closing quote and not at the end of the line.
             closed(&value[1..], quote)
         });
         if let Some((value, after)) = quoted {
@@ -56,7 +57,7 @@ fn managed_entries(text: &str) -> BTreeMap<String, String> {
     entries
 }
 
-/// A quoted text up to its quote, without the escapes of double quotes, and what follows.
+/// A quoted text up to its closing quote, without the escapes of double quotes, and the text after it.
 fn closed(text: &str, quote: char) -> Option<(String, &str)> {
     let (mut value, mut escaped) = (String::new(), false);
     for (at, c) in text.char_indices() {
@@ -82,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_managed_block_wrote_is_no_input() {
+    fn the_variables_of_the_managed_block_are_no_input() {
         let dotenv = format!(
             "TAG=15\n{BLOCK_START}\n# note\nURL='a b'\nMOTD=\"it's \\\"\\$5\\\"\"\nTWO='x\ny'\nPLAIN=1\n{BLOCK_END}\nC=3\n"
         );

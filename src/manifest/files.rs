@@ -1,7 +1,7 @@
-//! Reading the project's files, and only those.
+//! Reads the files of the project, and no other files.
 //!
-//! A manifest is not trusted: a path that it names is read only where it lies, with every symbolic link followed, inside
-//! the project's boundary.
+//! A manifest is not trusted: a path that it names is read only if the path, with every symbolic link followed, is
+//! inside the project's boundary.
 
 use crate::model::{Diagnostic, Origin, SourceFile};
 use crate::project::{Budget, Checkout, Fault, LIMIT, Resource, open_named, read_at_most};
@@ -17,19 +17,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// The largest file that is read, in bytes.
 pub(super) const LARGEST: u64 = 32 * 1024 * 1024;
 
-/// How many names of one folder are looked at.
-const MOST_NAMES: usize = 20_000;
+/// How many names of one folder are read.
+const MAX_NAMES: usize = 20_000;
 
-/// A project's place on disk.
+/// A project's folder on disk, with the budget for reading it.
 #[derive(Clone, Debug)]
 pub(crate) struct Project {
-    /// The folder that the project's environment belongs to: absolute, links followed. Paths are shown from here.
+    /// The folder that the project's environment belongs to: an absolute path with links followed. Shown paths are
+    /// relative to this folder.
     pub(crate) root: PathBuf,
-    /// Opens its files, and none outside.
+    /// Opens the project's files, and no file outside.
     checkout: Checkout,
-    /// What reading it may still cost.
+    /// The budget for reading the project.
     pub(crate) budget: Budget,
-    /// Texts that were read, by the path shown: several dialects look at one file.
+    /// Texts that were read, by the path shown, because several dialects look at the same file.
     read: Arc<Mutex<HashMap<PathBuf, Arc<SourceFile>>>>,
 }
 
@@ -38,7 +39,7 @@ pub(crate) struct Project {
 pub(crate) enum FileFault {
     /// There is no such file.
     Missing,
-    /// It lies outside the project.
+    /// The file is outside the project.
     Outside,
     /// It is no regular file, too large, or may not be read.
     Unreadable,
@@ -46,17 +47,17 @@ pub(crate) enum FileFault {
     NotText,
 }
 
-/// A file that was not read, and what to tell about it.
+/// A file that was not read, and the message about it.
 #[derive(Clone, Debug)]
 pub(crate) struct FileError {
-    /// Why.
+    /// The reason.
     pub(crate) fault: FileFault,
     /// The message; the caller says which line names the file ([`FileError::named_at`]).
     pub(crate) diagnostic: Box<Diagnostic>,
 }
 
 impl FileError {
-    /// The message, with the place that names the file.
+    /// The message, with the place at which the file is named.
     pub(crate) fn named_at(self, origin: &Origin) -> Diagnostic {
         match self.fault {
             FileFault::NotText => self.diagnostic.and_at(origin, "named here"),
@@ -95,14 +96,15 @@ impl Project {
         self.read_opened(file, &shown)
     }
 
-    /// The names of a folder's entries that a manifest names, sorted. Links in it are followed when they are read.
+    /// The names of the entries of a folder that a manifest names, sorted. Links in the folder are followed when they
+    /// are read.
     pub(crate) fn list(&self, path: &Path) -> Result<Vec<String>, FileError> {
         let shown = self.shown(path);
         self.asks_for(&shown)?;
         let folder = self.checkout.open_folder(path).map_err(|fault| self.fault(&shown, fault))?;
         let entries = Dir::read_from(folder).map_err(|error| io_error(&shown, &error.into()))?;
         let names = entries.filter_map(|entry| entry.ok()?.file_name().to_str().ok().map(str::to_owned));
-        let mut names: Vec<String> = names.filter(|name| name != "." && name != "..").take(MOST_NAMES).collect();
+        let mut names: Vec<String> = names.filter(|name| name != "." && name != "..").take(MAX_NAMES).collect();
         names.sort();
         Ok(names)
     }
@@ -112,8 +114,8 @@ impl Project {
         self.asks_for(&self.shown(path)).is_ok() && self.checkout.open_folder(path).is_ok()
     }
 
-    /// Reads a file that the user named. It may lie anywhere; in the project no link leads it out, for that came with
-    /// the clone.
+    /// Reads a file that the user named. The file may be anywhere. For a path inside the project, no link may lead
+    /// outside, because the link came with the clone and not from the user.
     pub(crate) fn read_asked(&self, path: &Path) -> Result<Arc<SourceFile>, FileError> {
         let shown = self.shown(path);
         let file = match self.checkout.inside(path) {
@@ -124,13 +126,13 @@ impl Project {
         source_of(&shown, bytes)
     }
 
-    /// Reads a file of a folder that the user named. The folder may lie anywhere; a link in it leads no further than a
-    /// manifest's path does.
+    /// Reads a file of a folder that the user named. The folder may be anywhere. A link in it may lead only to the
+    /// places to which a manifest's path may lead.
     pub(crate) fn read_in_asked(&self, path: &Path) -> Result<Arc<SourceFile>, FileError> {
         if self.root.join(path).is_symlink() { self.read(path) } else { self.read_asked(path) }
     }
 
-    /// A path as messages show it: relative to the root where it lies inside.
+    /// A path as messages show it: relative to the root, if the path is inside the boundary.
     pub(crate) fn shown(&self, path: &Path) -> PathBuf {
         let path = tidy(&self.root.join(path));
         relative(&path, &self.root, self.checkout.boundary()).unwrap_or(path)
@@ -150,7 +152,7 @@ impl Project {
                 other(io::ErrorKind::InvalidInput, "it is a FIFO, a socket or a device, not a regular file")
             }
             Fault::Io(error) => io_error(shown, &error),
-            // These are of files that are replaced.
+            // These faults occur only when a file is replaced.
             Fault::Git | Fault::OtherPurpose(_) | Fault::ReadOnly => other(io::ErrorKind::PermissionDenied, "not read"),
         }
     }
@@ -160,11 +162,11 @@ impl Project {
         if self.budget.spend(Resource::Bytes, bytes.len()) { Ok(bytes) } else { Err(self.too_much()) }
     }
 
-    /// The message that the budget is spent; it is told once, however many files it is the answer for.
+    /// The message that the budget is spent. It is reported once, even if many files are not read because of it.
     fn too_much(&self) -> FileError {
-        let told =
+        let diagnostic =
             self.budget.overspent().unwrap_or_else(|| Diagnostic::error(LIMIT, "this project is too much to read"));
-        FileError { fault: FileFault::Unreadable, diagnostic: Box::new(told) }
+        FileError { fault: FileFault::Unreadable, diagnostic: Box::new(diagnostic) }
     }
 
     fn outside(&self, shown: &Path, lies: &Path) -> FileError {
@@ -179,14 +181,14 @@ impl Project {
     }
 }
 
-/// Reads YAML with what the budget has left, and spends what it holds.
+/// Parses YAML within the rest of the budget, and takes the cost of the values from the budget.
 pub(crate) fn parse_yaml(source: &Arc<SourceFile>, budget: &Budget) -> Documents {
     let read = yaml::parse_within(source, budget.left(Resource::Values));
     budget.spend_at(Resource::Values, read.values, &Origin::start_of(source));
     read
 }
 
-/// Text from bytes: without a byte order mark, and refused where it is no UTF-8.
+/// Text from bytes, without a byte order mark. Bytes that are not UTF-8 are refused.
 pub(crate) fn source_of(shown: &Path, bytes: Vec<u8>) -> Result<Arc<SourceFile>, FileError> {
     let refuse = |bytes: &[u8], at: usize, what: String, help: &str| {
         let text = String::from_utf8_lossy(bytes).replace('\0', "\u{fffd}");
@@ -241,7 +243,7 @@ fn io_error(shown: &Path, error: &io::Error) -> FileError {
         }
         io::ErrorKind::InvalidInput => {
             let what = format!("cannot be read: {error}");
-            unreadable(shown, &what, "put a regular file there, or take out what names it")
+            unreadable(shown, &what, "put a regular file there, or remove the line that names it")
         }
         _ => unreadable(shown, &format!("cannot be read: {error}"), "check the file and its permissions"),
     }
@@ -252,7 +254,7 @@ fn unreadable(shown: &Path, what: &str, help: &str) -> FileError {
     FileError { fault: FileFault::Unreadable, diagnostic: Box::new(diagnostic) }
 }
 
-/// The path as seen from the root, with `..` where it lies beside it inside the boundary.
+/// The path relative to the root; it begins with `..` if it is outside the root and inside the boundary.
 fn relative(path: &Path, root: &Path, boundary: &Path) -> Option<PathBuf> {
     if let Ok(inside) = path.strip_prefix(root) {
         let is_root = inside.as_os_str().is_empty();
@@ -313,14 +315,14 @@ mod tests {
     }
 
     #[test]
-    fn what_the_user_asks_for_may_lie_anywhere() {
+    fn a_file_that_the_user_names_may_be_anywhere() {
         let (_folder, project) = project();
         assert_eq!(project.read_asked(Path::new("../../secret")).unwrap().text, "s");
         assert_eq!(project.read_asked(Path::new("../shared.env")).unwrap().text, "A=1");
     }
 
     #[test]
-    fn a_link_of_the_checkout_leads_what_the_user_asks_for_out_of_it_no_more_than_a_manifest() {
+    fn a_link_in_the_checkout_leads_a_path_of_the_user_outside_no_more_than_a_path_of_a_manifest() {
         use std::os::unix::fs::symlink;
         let (folder, project) = project();
         symlink(folder.path().join("secret"), project.root.join("file")).unwrap();
@@ -333,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_regular_file_is_refused_wherever_it_lies() {
+    fn a_device_is_refused_wherever_it_is() {
         let (_folder, project) = project();
         let error = project.read_asked(Path::new("/dev/zero")).unwrap_err();
         assert_eq!(error.fault, FileFault::Unreadable);
@@ -341,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_counted_and_one_that_is_read_again_costs_no_bytes() {
+    fn files_are_counted_and_a_file_that_is_read_again_costs_no_bytes() {
         let (_folder, project) = project();
         let before = project.budget.spent();
         for _ in 0..3 {

@@ -1,32 +1,32 @@
-//! Services of images that no kind knows, when the user includes them.
+//! Services whose image belongs to no known kind, and which the user includes.
 //!
-//! Such a service is proven by a connection or an HTTP answer only, and is always reported as approximated.
+//! Such a service is checked only by a connection or an HTTP response, and is always reported as approximated.
 
 use super::expect::Expect;
 use super::tree::Node;
 use crate::model::{Diagnostic, Located, Service, Support};
 
-/// The kind of a service that is proven by a connection.
+/// The kind of a service that is checked by a connection.
 pub(crate) const TCP: &str = "generic";
-/// The kind of a service that is proven by an HTTP answer.
+/// The kind of a service that is checked by an HTTP response.
 pub(crate) const HTTP: &str = "generic-http";
 
-/// The keys by which a generic service is described.
+/// The keys that describe a generic service.
 pub(crate) const KEYS: &[&str] = &["port", "protocol", "path"];
 
-/// What the user says about a service of a generic kind.
+/// The user's description of a service of a generic kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Generic {
-    /// The port its server listens on, inside the container.
+    /// The port inside the container on which its server listens.
     pub(crate) port: u16,
     /// [`TCP`] or [`HTTP`].
     pub(crate) kind: &'static str,
-    /// The path to ask.
+    /// The path of the HTTP request.
     pub(crate) path: Option<String>,
 }
 
 impl Generic {
-    /// Tells a service how it is reached and proven.
+    /// Sets the port and the check of a service.
     pub(crate) fn describe(&self, service: &mut Service) {
         service.container_port = Some(self.port);
         service.probe_path.clone_from(&self.path);
@@ -39,7 +39,7 @@ pub(crate) fn is_generic(kind: &str) -> bool {
     kind == TCP || kind == HTTP
 }
 
-/// Reads port, protocol and path of a service; the port has to be there.
+/// Reads port, protocol and path of a service; the port is required.
 pub(crate) fn read(node: &Node, service: &Located<String>, expect: &mut Expect) -> Option<Generic> {
     let name = &service.value;
     let Some(port) = node.get("port") else {

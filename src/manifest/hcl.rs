@@ -1,8 +1,9 @@
-//! HCL (Terraform, Nomad) to located trees.
+//! Parses HCL (Terraform, Nomad) into located trees.
 //!
-//! Blocks become what they are in HCL's own JSON form: `resource "type" "name" { … }` is an item of the list under
-//! `resource`, `{type: {name: {…}}}`. What is no literal keeps its source text under the tag [`EXPRESSION`], so no
-//! reader can take an expression for a value unless it ignores the tag. Nesting is bounded by the parser, size here.
+//! Blocks get the shape of HCL's JSON form: `resource "type" "name" { … }` is an item of the list under `resource`,
+//! `{type: {name: {…}}}`. An expression that is no literal keeps its source text under the tag [`EXPRESSION`], so that
+//! a reader cannot take an expression for a value unless it ignores the tag. The parser bounds the nesting; this module
+//! bounds the size.
 
 use super::tree::{Entry, Node, NodeKind};
 use super::yaml::Documents;
@@ -20,7 +21,7 @@ pub(crate) const EXPRESSION: &str = "!expression";
 /// The largest file that is read, in bytes.
 const LARGEST: usize = 8 * 1024 * 1024;
 
-/// Reads a file; one that is no HCL is reported with the place where that shows.
+/// Parses a file. A file that is no HCL is reported at the place of its first mistake.
 pub(crate) fn parse(source: &Arc<SourceFile>) -> Documents {
     let mut read = Documents::default();
     if source.text.len() > LARGEST {
@@ -69,12 +70,12 @@ pub(crate) fn parse(source: &Arc<SourceFile>) -> Documents {
     read
 }
 
-/// Where an object begins whose keys, with those of others, would take the parser too long: it compares each key with
-/// every other of its object. Only braces and assignments are looked at, wherever they stand, so nothing can hide; a
-/// block counts as an object does.
+/// The offset of the object at which the keys of the text become too many for the parser, which compares each key with
+/// every other key of its object. Braces and assignments are counted everywhere, in comments and strings too, so that
+/// no object can be hidden. A block counts as an object.
 fn overgrown(text: &str) -> Option<usize> {
-    /// The sum of the squares of all objects' keys.
-    const MOST: usize = 30_000_000;
+    /// The largest sum of the squares of the numbers of keys.
+    const MAX_SUM: usize = 30_000_000;
     let mut open: Vec<(usize, usize)> = Vec::new();
     let mut sum = 0_usize;
     for (at, byte) in text.bytes().enumerate() {
@@ -84,9 +85,9 @@ fn overgrown(text: &str) -> Option<usize> {
             b'=' | b':' => {
                 if let Some((begin, keys)) = open.last_mut() {
                     *keys += 1;
-                    // What one more key adds to the square.
+                    // One more key adds about this to the square.
                     sum += 2 * *keys;
-                    if sum > MOST {
+                    if sum > MAX_SUM {
                         return Some(*begin);
                     }
                 }
@@ -97,12 +98,12 @@ fn overgrown(text: &str) -> Option<usize> {
     None
 }
 
-/// Reads one expression, or nothing where it is none.
+/// Parses one expression; `None` if the text is no expression.
 pub(crate) fn expression(text: &str) -> Option<Expression> {
     hcl_edit::parser::parse_expr(text).ok()
 }
 
-/// The text of a template without interpolations; a heredoc's indentation is taken off as `<<-` asks.
+/// The text of a template; `None` if it has interpolations.
 pub(crate) fn literal_text(template: &Template) -> Option<String> {
     template.iter().map(|element| element.as_literal().map(|text| text.as_str())).collect()
 }
@@ -213,12 +214,13 @@ impl Builder<'_> {
     }
 }
 
-/// From byte offsets to lines and columns. Asked in the order of the text it takes one walk over it.
+/// Converts byte offsets to lines and columns. Offsets that are converted in the order of the text take one pass over
+/// it.
 struct Places<'s> {
     source: &'s Arc<SourceFile>,
     /// Byte offsets at which lines begin.
     lines: Vec<usize>,
-    /// Line (from 0), byte offset and column (from 0) of the last answer.
+    /// Line (counted from 0), byte offset and column (counted from 0) of the last conversion.
     last: (usize, usize, usize),
 }
 
@@ -296,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_literal_keeps_its_source() {
+    fn an_expression_that_is_no_literal_keeps_its_source() {
         let expression = |text: &str, source: &str| {
             let (found, tag, _) = value(&format!("x = {text}\n"), &["x"]);
             assert_eq!((found.as_str(), tag.as_deref()), (source, Some(EXPRESSION)), "{text}");
@@ -328,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_file_is_told_with_its_place() {
+    fn a_broken_file_is_reported_with_its_place() {
         for (text, place) in [("x = \n", "main.tf:1:5"), ("a {\n", "main.tf:1:4")] {
             let found = read(text).diagnostics;
             assert_eq!(found[0].origin.as_ref().unwrap().to_string(), place, "{text:?}");

@@ -1,12 +1,12 @@
-//! A variable that gives an app a server's host, where none gives it the port: half a binding, which is said.
+//! Notes about variables that give an app a server's host while no variable gives it the port.
 
 use crate::kinds::Kinds;
 use crate::model::{Diagnostic, Stack, Value};
 
-/// A note for each service that apps are told the host of and no port.
+/// A note for each service of which apps get the host and not the port.
 pub(crate) fn notes(stack: &Stack, kinds: &Kinds) -> Vec<Diagnostic> {
-    let halves = stack.services.iter().filter(|service| service.needs_own_port && service.port.is_none());
-    let told = halves.filter_map(|service| {
+    let without_port = stack.services.iter().filter(|service| service.needs_own_port && service.port.is_none());
+    let notes = without_port.filter_map(|service| {
         let port = kinds.get(&service.kind)?.port;
         let gives_host = |value: &Value| match value {
             Value::Bound { template, .. } => template.fields().any(|field| field == (service.name.as_str(), "host")),
@@ -19,7 +19,7 @@ pub(crate) fn notes(stack: &Stack, kinds: &Kinds) -> Vec<Diagnostic> {
         );
         Some(Diagnostic::note("host-without-port", message).at(&variable.origin, "no variable carries its port"))
     });
-    told.collect()
+    notes.collect()
 }
 
 #[cfg(test)]
@@ -29,7 +29,7 @@ mod tests {
     use std::sync::Arc;
 
     #[test]
-    fn a_host_without_a_port_is_said_and_one_with_a_port_is_not() {
+    fn a_host_without_a_port_is_reported_and_a_host_with_a_port_is_not() {
         let origin = Origin::start_of(&Arc::new(SourceFile { path: "compose.yaml".into(), text: "x\n".into() }));
         let version = Version::parse("17.12", false, |_| 2, origin.clone());
         let service = Service::new("db", "postgres", "official", version, origin.clone());
@@ -39,7 +39,8 @@ mod tests {
         let kinds = Kinds::built_in().unwrap();
         assert_eq!(notes(&stack, &kinds), []);
         stack.services[0].needs_own_port = true;
-        let told = notes(&stack, &kinds);
-        assert!(told[0].message.starts_with("`PGHOST` leads to db without a port") && told[0].message.contains("5432"));
+        let found = notes(&stack, &kinds);
+        let message = &found[0].message;
+        assert!(message.starts_with("`PGHOST` leads to db without a port") && message.contains("5432"), "{message}");
     }
 }

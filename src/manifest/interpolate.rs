@@ -1,15 +1,15 @@
 //! Compose's interpolation of one scalar: `${X:-d}`, `${X-d}`, `${X:?m}`, `${X?m}`, `${X:+r}`, `${X+r}`, `$X`, `$$`.
 //!
-//! It never fails on a variable that is not set: what was missing is part of the result, because only the reader of the
-//! value knows whether it matters.
+//! Interpolation never fails because a variable is not set: the variables that are not set are part of the result,
+//! because only the reader of the value knows whether they matter.
 
 use crate::project::{Budget, Resource};
 use std::ops::Range;
 
-/// A scalar after interpolation, with where its parts came from.
+/// A scalar after interpolation, with the variables that its parts came from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Interpolated {
-    /// The text with variables replaced; one that is not set leaves nothing.
+    /// The text with variables replaced; a variable that is not set is replaced by nothing.
     pub(crate) text: String,
     /// Which bytes of `text` came from which variable (defaults included), in order.
     pub(crate) spans: Vec<Span>,
@@ -20,7 +20,7 @@ pub(crate) struct Interpolated {
 /// A part of an interpolated text that a variable decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
-    /// Bytes of the text; empty where the variable gave nothing.
+    /// Bytes of the text; empty if nothing was put in.
     pub(crate) range: Range<usize>,
     /// The variable's name.
     pub(crate) variable: String,
@@ -31,7 +31,7 @@ pub(crate) struct Span {
 pub(crate) struct Unset {
     /// Its name.
     pub(crate) name: String,
-    /// The message of `${X:?message}`; none for a plain `${X}`.
+    /// The message of `${X:?message}`; `None` for a plain `${X}`.
     pub(crate) required: Option<String>,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Unset {
 pub(crate) struct Malformed {
     /// Byte offset of the `$` in the scalar.
     pub(crate) at: usize,
-    /// What is wrong with it.
+    /// The mistake.
     pub(crate) message: String,
 }
 
@@ -58,7 +58,7 @@ impl Interpolated {
         }
     }
 
-    /// The one variable that those bytes of the text came from.
+    /// The one variable that these bytes of the text came from.
     pub(crate) fn variable_of(&self, range: &Range<usize>) -> Option<&str> {
         self.spans.iter().find(|span| span.range == *range).map(|span| span.variable.as_str())
     }
@@ -74,7 +74,7 @@ impl Interpolated {
         names
     }
 
-    /// A part of it, with the spans inside moved along.
+    /// A part of the text, with the spans inside the part moved to their new positions.
     pub(crate) fn slice(&self, range: Range<usize>) -> Self {
         let spans = self
             .spans
@@ -91,17 +91,17 @@ impl Interpolated {
     }
 }
 
-/// How deep defaults may nest; deeper ones are malformed, so that no file can exhaust the stack.
-const DEEPEST: usize = 50;
+/// How deep defaults may nest. Deeper defaults are malformed, so that no file can exhaust the stack.
+const MAX_DEPTH: usize = 50;
 
-/// What variables are replaced by, and what that may cost.
+/// The values of variables, and the budget for putting them in.
 struct Replacing<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
     budget: &'a Budget,
 }
 
 impl Replacing<'_> {
-    /// Puts a variable's value in, as far as the budget goes.
+    /// Appends a variable's value, if the budget allows it.
     fn put(&self, text: &mut String, value: &str) -> Result<(), Malformed> {
         if !self.budget.spend(Resource::Expanded, value.len()) {
             return Err(malformed(0, "its variables expand to more than is read"));
@@ -111,15 +111,15 @@ impl Replacing<'_> {
     }
 }
 
-/// Replaces the variables of one scalar by what `lookup` says. What they put in is spent from the budget; the caller
-/// says where that went over ([`Budget::blame`]).
+/// Replaces the variables of one scalar by the values that `lookup` returns. The length of these values is taken from
+/// the budget; the caller reports the place at which the budget was exceeded ([`Budget::blame`]).
 pub(crate) fn interpolate(
     text: &str,
     lookup: &dyn Fn(&str) -> Option<String>,
     budget: &Budget,
 ) -> Result<Interpolated, Malformed> {
     let mut result = Interpolated::default();
-    into(&mut result, text, &Replacing { lookup, budget }, DEEPEST)?;
+    into(&mut result, text, &Replacing { lookup, budget }, MAX_DEPTH)?;
     Ok(result)
 }
 
@@ -145,7 +145,7 @@ fn into(result: &mut Interpolated, text: &str, replacing: &Replacing<'_>, depth:
         } else {
             let name = &rest[..name_length(rest)];
             if name.is_empty() {
-                // Compose leaves a dollar alone that begins no variable: `$(date)`.
+                // Compose does not change a dollar that begins no variable: `$(date)`.
                 result.text.push('$');
             } else {
                 plain(result, name, replacing).map_err(|error| Malformed { at: dollar, ..error })?;
@@ -192,7 +192,7 @@ fn braced(result: &mut Interpolated, inside: &str, replacing: &Replacing<'_>, de
             ));
         }
     }
-    // The outer variable decides the whole, whatever a default named inside.
+    // The span belongs to the outer variable, even if its default names further variables.
     result.spans.truncate(spans);
     result.spans.push(Span { range: start..result.text.len(), variable: name.to_owned() });
     Ok(())
@@ -212,7 +212,7 @@ fn malformed(at: usize, message: &str) -> Malformed {
     Malformed { at, message: message.to_owned() }
 }
 
-/// The brace that closes what a `${` before the text opened.
+/// The offset of the brace that closes a `${` before the text.
 fn closing_brace(text: &str) -> Option<usize> {
     let mut open = 1_usize;
     for (at, byte) in text.bytes().enumerate() {
@@ -228,7 +228,7 @@ fn closing_brace(text: &str) -> Option<usize> {
     None
 }
 
-/// How many bytes of the text are a variable's name: a letter or `_`, then letters, digits and `_`.
+/// How many bytes at the beginning of the text are a variable's name: a letter or `_`, then letters, digits and `_`.
 fn name_length(text: &str) -> usize {
     if text.starts_with(|c: char| c.is_ascii_digit()) {
         return 0;
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_missing_is_told_with_the_message_of_a_required_one() {
+    fn variables_that_are_not_set_are_found_with_the_messages_of_required_ones() {
         let result = interpolate("${A}-${B:?set B}-${C:-${D}}", &lookup, &Budget::default()).unwrap();
         assert_eq!(result.text, "--");
         let names: Vec<_> = result.unset.iter().map(|unset| (unset.name.as_str(), unset.required.as_deref())).collect();
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn what_variables_put_in_is_spent_and_refused_where_it_is_over() {
+    fn the_values_of_variables_are_taken_from_the_budget_and_refused_when_it_is_exceeded() {
         let budget = Budget::default();
         interpolate("a $SET ${SET:-x} ${UNSET:-default}", &lookup, &budget).unwrap();
         assert_eq!(budget.spent().of(Resource::Expanded), 10);
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_brace_is_told_with_its_place() {
+    fn a_malformed_brace_is_reported_with_its_place() {
         for (template, at) in [("ab${SET", 2), ("${}", 2), ("${1X}", 2), ("x${SET!y}", 6), ("${UNSET:-${}}", 11)] {
             assert_eq!(interpolate(template, &lookup, &Budget::default()).unwrap_err().at, at, "{template}");
         }

@@ -1,31 +1,31 @@
-//! `services.local.yaml`: local matters, laid over whatever the manifests declare. It is for this checkout, and may be
-//! kept out of git.
+//! `services.local.yaml`: local settings, which are applied over the declarations of the manifests. The file is for
+//! this checkout, and may be kept out of git.
 //!
 //! ```yaml
-//! from: [deploy/compose.prod.yaml]     # which manifests to read, instead of finding them
+//! from: [deploy/compose.prod.yaml]     # the manifests to read, instead of finding them
 //! services:
 //!   db:
-//!     version: "16.4"                  # a pin: settles a version of any class
-//!     port: 5433                       # the port on 127.0.0.1; never swapped for another
-//!     settings: {max_connections: 50}  # over the declared ones
-//!     rights: owner                    # what its logins may do, where that is not to be as in production
-//!     users: {shop: {rights: superuser}} # this login, or a further one
+//!     version: "16.4"                  # a pin: the version to run, whatever the manifest says
+//!     port: 5433                       # the port on 127.0.0.1; never replaced by another port
+//!     settings: {max_connections: 50}  # applied over the declared settings
+//!     rights: owner                    # the rights of its logins, if they should differ from production
+//!     users: {shop: {rights: superuser}} # the rights of this login, or a further login
 //!     extensions: [pg_stat_statements] # added
 //! leave_out: [mailpit]                 # declared, but not started here
-//! include:                             # apps, and images of no known kind, to be started all the same
+//! include:                             # apps, and images of no known kind, that are started too
 //!   jaeger: {port: 16686, protocol: http, path: /}
 //!   mail: {image: "axllent/mailpit:v1.20", port: 8025}
 //! variables:                           # bound by hand
 //!   CACHE_URL: ${cache.url}
-//! seeds: {db: [seeds/shop.sql]}        # what its data begins with (see `seeds`)
-//! branch: git                          # each git branch has data of its own; `worktree`: see `--from`
+//! seeds: {db: [seeds/shop.sql]}        # the first data of the service (see `seeds`)
+//! branch: git                          # each git branch has its own data; `worktree`: see `--from`
 //! apps:
-//!   web: {env_file: web/.env}          # this app's variables go to a file of their own
-//! env_file: .env.devenv                # and all others to this one instead of `.env`
-//! kinds: [kinds/thing.yaml]            # kinds of one's own
+//!   web: {env_file: web/.env}          # the variables of this app are written to this file
+//! env_file: .env.devenv                # all other variables are written to this file instead of `.env`
+//! kinds: [kinds/thing.yaml]            # the project's own kinds
 //! ```
 //!
-//! What it names has to be there: a service that no manifest declares is an error, not a wish.
+//! Everything that the file names has to exist: a service that no manifest declares is an error.
 
 use super::dialect::ManifestFile;
 use super::expect::{Expect, list};
@@ -39,10 +39,10 @@ use crate::project::{Budget, Resource};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// The file's name, as it is looked for in the root.
+/// The names of the file, as they are looked for in the root.
 pub(crate) const FILE_NAMES: &[&str] = &["services.local.yaml", "services.local.yml"];
 
-/// The file of a project, where it is or where it would be.
+/// The path of a project's file; if the file does not exist, the path that it would have.
 pub fn file(root: &Path) -> PathBuf {
     let mut paths = FILE_NAMES.iter().map(|name| root.join(name));
     paths.find(|path| path.is_file()).unwrap_or_else(|| root.join(FILE_NAMES[0]))
@@ -51,37 +51,38 @@ pub fn file(root: &Path) -> PathBuf {
 const KEYS: &[&str] =
     &["from", "services", "leave_out", "include", "variables", "seeds", "branch", "env_file", "apps", "kinds"];
 
-/// What the file says, as far as it is needed before the manifests are read.
+/// The parts of the file that are needed before the manifests are read.
 #[derive(Debug, Default)]
 pub(crate) struct Local {
-    /// The folder that its paths are seen from.
+    /// The folder that its paths are relative to.
     pub(crate) root: PathBuf,
-    /// The file that variables go to.
+    /// The file that variables are written to.
     pub(crate) env_file: Option<Located<String>>,
     /// The whole document, for `overlay`.
     pub(crate) document: Option<Node>,
     /// Manifests to read, relative to the root.
     pub(crate) from: Vec<Located<String>>,
-    /// How data follows git, where it says so.
+    /// How data follows git, if the file sets `branch`.
     pub(crate) branching: Option<Branching>,
-    /// Services to be started although they would be apps, by name.
+    /// By name, the services to start although they would be apps.
     pub(crate) included: BTreeMap<String, Included>,
 }
 
 /// A service that is included.
 #[derive(Clone, Debug)]
 pub(crate) struct Included {
-    /// Where it is included.
+    /// The place of its `include` entry.
     pub(crate) origin: Origin,
-    /// How it is reached and proven; none where its image's own kind says it.
+    /// Its port and check; `None` if the kind of its image gives both.
     pub(crate) generic: Option<Generic>,
-    /// Its image, where no manifest declares it.
+    /// Its image, if the entry names one.
     pub(crate) image: Option<Located<ImageRef>>,
 }
 
 impl Local {
-    /// Whether the file has a value at that path (`services`, `db`, `version`), which then wins over the manifests'.
-    pub(crate) fn settles(&self, path: &[&str]) -> bool {
+    /// Whether the file sets the value at that path (`services`, `db`, `version`). The value then wins over the values
+    /// of the manifests.
+    pub(crate) fn sets(&self, path: &[&str]) -> bool {
         let mut node = self.document.as_ref();
         for key in path {
             node = node.and_then(|node| node.get(key));
@@ -90,7 +91,7 @@ impl Local {
     }
 }
 
-/// Reads `services.local.yaml` of a project, if there is one, and adds its kinds.
+/// Reads `services.local.yaml` of a project, if the file exists, and adds its kinds.
 pub(crate) fn open(project: &Project, kinds: &mut Kinds, diagnostics: &mut Vec<Diagnostic>) -> Local {
     let Some(name) = FILE_NAMES.iter().find(|name| project.root.join(name).is_file()) else { return Local::default() };
     let file = match project.read(Path::new(name)) {
@@ -164,7 +165,7 @@ fn branching(node: &Node, expect: &mut Expect) -> Branching {
             "git" => found.git = true,
             "worktree" => found.worktree = true,
             other => expect.diagnostics.push(
-                Diagnostic::error("branch-word", format!("`{other}` is nothing that data can follow"))
+                Diagnostic::error("branch-word", format!("data cannot follow `{other}`"))
                     .at(&word.origin, "`git` or `worktree`")
                     .help("`git`: each git branch has data of its own; `worktree`: a new worktree begins with the main one's"),
             ),
@@ -173,7 +174,7 @@ fn branching(node: &Node, expect: &mut Expect) -> Branching {
     found
 }
 
-/// How data follows git in another checkout, as far as its file says so and can be read.
+/// How data follows git in another checkout; `None` if its file does not set `branch` or cannot be read.
 pub fn branching_of(root: &Path) -> Option<Branching> {
     let (project, mut kinds) = (Project::at(root, &Budget::default()).ok()?, Kinds::built_in().ok()?);
     open(&project, &mut kinds, &mut Vec::new()).branching
@@ -208,7 +209,7 @@ fn included(name: &Located<String>, node: &Node, kinds: &Kinds, expect: &mut Exp
     Some(included)
 }
 
-/// `a`, `b` and `c`; `none` of none.
+/// `a`, `b` and `c`; the word `none` for an empty list.
 pub(crate) fn names(words: &[&str]) -> String {
     if words.is_empty() { "none".to_owned() } else { list(words) }
 }

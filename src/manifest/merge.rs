@@ -1,7 +1,7 @@
-//! Several manifests, one stack.
+//! Merges several manifests into one stack.
 //!
-//! A service that two manifests declare alike is one service; where they disagree, both places are cited and nothing is
-//! chosen.
+//! A service that two manifests declare alike is one service. If the manifests disagree, both places are cited and
+//! neither value is chosen.
 
 use super::local::Local;
 use super::same;
@@ -9,7 +9,7 @@ use crate::kinds::Kinds;
 use crate::model::{Diagnostic, Origin, Service, Stack, Value, Variable, Version, VersionClass};
 use std::collections::{HashMap, HashSet};
 
-/// Adds what a further manifest declares. What `services.local.yaml` settles is no conflict.
+/// Adds the declarations of a further manifest. A value that `services.local.yaml` sets is no conflict.
 pub(crate) fn merge(
     stack: &mut Stack,
     mut other: Stack,
@@ -50,22 +50,22 @@ pub(crate) fn merge(
                 stack.variables.push(variable);
             }
             Some(known) if known.value == variable.value => {}
-            Some(_) if local.settles(&["variables", &variable.name]) => {}
+            Some(_) if local.sets(&["variables", &variable.name]) => {}
             Some(known) => diagnostics.push(
                 Diagnostic::error("variable-conflict", format!("the manifests disagree about {}", of(&variable)))
                     .at(&variable.origin, format!("a {} value", described(&variable.value)))
-                    .and_at(&known.origin, format!("another one, {}", described(&known.value)))
-                    .help(format!("settle it in services.local.yaml: `variables: {{{}: …}}`", variable.name)),
+                    .and_at(&known.origin, format!("another value: {}", described(&known.value)))
+                    .help(format!("set one in services.local.yaml: `variables: {{{}: …}}`", variable.name)),
             ),
         }
     }
 }
 
-/// Calls a service as another manifest calls it; what apps reach it by stays.
+/// Gives a service the name that another manifest uses. The hosts by which apps reach the service stay.
 fn rename(stack: &mut Stack, from: &str, to: &str) {
     for service in stack.services.iter_mut().filter(|service| service.name == from) {
         to.clone_into(&mut service.name);
-        // What only a file calls it (`rds-((env))`) is no host's name.
+        // A name that only has a meaning in its file (`rds-((env))`) is no host name.
         if from.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')) {
             service.aliases.push(from.to_owned());
         }
@@ -82,20 +82,20 @@ fn of(variable: &Variable) -> String {
     if variable.app.is_empty() { variable.name.clone() } else { format!("{} of {}", variable.name, variable.app) }
 }
 
-/// Never the value itself, which may be a secret.
+/// The class of a value; never the value itself, which may be a secret.
 fn described(value: &Value) -> &'static str {
     value.class()
 }
 
-/// Completes a service by what another manifest says of it.
+/// Completes a service with the values from another manifest.
 fn unite(known: &mut Service, mut other: Service, local: &Local, diagnostics: &mut Vec<Diagnostic>) {
     let mut conflict = |what: &str, here: (&Origin, String), there: (&Origin, String), help: String| {
         let name = other.name.as_str();
-        let settled = match what.split_once(' ') {
-            Some((_, setting)) => local.settles(&["services", name, "settings", setting]),
-            None => local.settles(&["services", name, what]) || local.settles(&["services", name, "image"]),
+        let is_set = match what.split_once(' ') {
+            Some((_, setting)) => local.sets(&["services", name, "settings", setting]),
+            None => local.sets(&["services", name, what]) || local.sets(&["services", name, "image"]),
         };
-        if settled {
+        if is_set {
             return;
         }
         diagnostics.push(
@@ -113,7 +113,7 @@ fn unite(known: &mut Service, mut other: Service, local: &Local, diagnostics: &m
             "kind",
             (&known.origin, known.kind.clone()),
             (&other.origin, other.kind.clone()),
-            format!("leave one out by `from:` in services.local.yaml, or rename `{}` in one of them", known.name),
+            format!("read one of them only, by `from:` in services.local.yaml, or rename `{}` in one", known.name),
         );
         return;
     }
@@ -125,7 +125,7 @@ fn unite(known: &mut Service, mut other: Service, local: &Local, diagnostics: &m
         Some(Which::Other) => take_version(known, &other),
         None => {
             let help = format!(
-                "settle it in services.local.yaml: `services: {{{}: {{version: \"{}\"}}}}`",
+                "set one in services.local.yaml: `services: {{{}: {{version: \"{}\"}}}}`",
                 known.name,
                 known.version.number.as_deref().unwrap_or(&known.version.text)
             );
@@ -136,7 +136,7 @@ fn unite(known: &mut Service, mut other: Service, local: &Local, diagnostics: &m
         && let (Some(here), Some(there)) = (&known.image, &other.image)
         && here.value != there.value
     {
-        let help = format!("settle it in services.local.yaml: `services: {{{}: {{image: …}}}}`", known.name);
+        let help = format!("set one in services.local.yaml: `services: {{{}: {{image: …}}}}`", known.name);
         conflict("image", (&here.origin, here.value.to_string()), (&there.origin, there.value.to_string()), help);
     }
     for setting in other.settings {
@@ -145,7 +145,7 @@ fn unite(known: &mut Service, mut other: Service, local: &Local, diagnostics: &m
             Some(here) if here.value.value == setting.value.value => {}
             Some(here) => {
                 let help = format!(
-                    "settle it in services.local.yaml: `services: {{{}: {{settings: {{{}: …}}}}}}`",
+                    "set one in services.local.yaml: `services: {{{}: {{settings: {{{}: …}}}}}}`",
                     known.name, setting.name
                 );
                 let what = format!("setting {}", setting.name);
@@ -159,7 +159,7 @@ fn unite(known: &mut Service, mut other: Service, local: &Local, diagnostics: &m
         }
     }
     let (here, there) = (known.origin.clone(), other.origin.clone());
-    // Of what a cloud and an image give the same login, production's is the lesser.
+    // If a cloud and an image give the same login different rights, the lesser rights are production's.
     let both = known.users.first().zip(other.users.first());
     let least = both.and_then(|(here, there)| Some(here.rights?.min(there.rights?)));
     replace_filled_in((&mut known.users, &here), (&mut other.users, &there), |user| &user.name.origin);
@@ -182,17 +182,17 @@ fn unite(known: &mut Service, mut other: Service, local: &Local, diagnostics: &m
     known.support = known.support.max(other.support);
 }
 
-/// Which of two versions says more, where they do not contradict each other.
+/// Which of two versions is more exact, if they do not contradict each other.
 enum Which {
     Known,
     Other,
 }
 
 fn more_exact(known: &Version, other: &Version) -> Option<Which> {
-    let settles = |version: &Version| {
+    let is_known = |version: &Version| {
         !matches!(version.class, VersionClass::Absent | VersionClass::Unresolved | VersionClass::Floating)
     };
-    match (settles(known), settles(other)) {
+    match (is_known(known), is_known(other)) {
         (_, false) => return Some(Which::Known),
         (false, true) => return Some(Which::Other),
         (true, true) if known.text == other.text => return Some(Which::Known),
@@ -205,29 +205,30 @@ fn more_exact(known: &Version, other: &Version) -> Option<Which> {
         (Some(here), Some(there)) if there.starts_with(&here) && known.class != VersionClass::Digest => {
             Some(Which::Other)
         }
-        // Neither says the other's number, or a digest alone says none.
+        // Neither number refines the other, or a digest has no number.
         _ => None,
     }
 }
 
-/// Takes the other's version, and the image that goes with it.
+/// Takes the version of the other service, and the image with that version.
 fn take_version(known: &mut Service, other: &Service) {
     if other.image.is_some() {
         known.image.clone_from(&other.image);
         known.family.clone_from(&other.family);
     } else if let Some(image) = &mut known.image {
-        // The image's name says the family and its tag the flavour (`-alpine`); the number is the other's.
+        // The image's name gives the family, and its tag gives the variant (`-alpine`). The number comes from the other
+        // service.
         let number = other.version.number.as_deref().unwrap_or(&other.version.text);
         let tag = image.value.tag.as_deref().unwrap_or_default();
-        let flavour = known.version.number.as_deref().and_then(|old| tag.strip_prefix(old)).unwrap_or_default();
-        image.value.tag = Some(format!("{number}{flavour}"));
+        let variant = known.version.number.as_deref().and_then(|old| tag.strip_prefix(old)).unwrap_or_default();
+        image.value.tag = Some(format!("{number}{variant}"));
         image.value.digest = None;
     }
     known.version = other.version.clone();
 }
 
-/// What a reader filled in, because its manifest says nothing, goes where the other manifest says something. Such a thing
-/// stands where the service does.
+/// Removes the items that a reader filled in because its manifest declares none, if the other manifest declares some.
+/// An item that was filled in has the origin of the service.
 fn replace_filled_in<T>(
     (known, here): (&mut Vec<T>, &Origin),
     (other, there): (&mut Vec<T>, &Origin),

@@ -1,6 +1,7 @@
-//! From the files that production deploys from to one [`Stack`].
+//! Reads the files that production deploys from into one [`Stack`].
 //!
-//! Only this module knows a dialect's syntax, and reading changes nothing: text in, stack and diagnostics out.
+//! Only this module knows the syntax of a dialect. Reading changes nothing: the input is text, and the output is a
+//! stack and diagnostics.
 
 mod adapters;
 mod beside;
@@ -36,7 +37,6 @@ mod production;
 mod refusals;
 mod report;
 mod rights;
-mod said;
 mod same;
 mod same_port;
 mod search;
@@ -49,6 +49,7 @@ mod templates;
 mod terraform;
 mod tools;
 mod unsafe_variables;
+mod up_messages;
 mod variables;
 
 pub use adapters::adapters;
@@ -59,9 +60,9 @@ pub use local::{branching_of, file as local_file};
 pub use pinned::pinned;
 pub use refusals::{Strictness, gathered, refusals};
 pub use report::{json, lines};
-pub use said::{in_one_line, is_said_by_up};
 pub use tools::{ProjectTools, tools};
 pub use unsafe_variables::unsafe_variable;
+pub use up_messages::{in_one_line, is_shown_by_up};
 
 use crate::kinds::Kinds;
 use crate::model::{Branching, Diagnostic, Exit, Failure, Located, Severity, Stack};
@@ -78,60 +79,62 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// What is to be read. Nothing is taken from the process itself, so that tests can say all of it.
+/// The input of one reading. Nothing is taken from the process itself, so that tests can set all of it.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
-    /// The folder that the user works in (`-C`, else the process' own): absolute.
+    /// The folder that the user works in (`-C`, else the working folder of the process): an absolute path.
     pub folder: PathBuf,
-    /// The project's root, where it is known.
+    /// The project's root, if it is known.
     pub root: Option<PathBuf>,
-    /// Whether that folder is the root whatever lies above it (`-C`).
+    /// Whether `folder` is the root without regard to the folders above it (`-C`).
     pub folder_is_root: bool,
-    /// Manifests that the user names, relative to the folder; `-` is standard input.
+    /// Manifests that the user names, relative to `folder`; `-` is standard input.
     pub files: Vec<PathBuf>,
-    /// Standard input's bytes, where `-` is among the files.
+    /// The bytes of standard input, if `-` is among the files.
     pub stdin: Option<Vec<u8>>,
-    /// The process' variables.
+    /// The variables of the process.
     pub environment: BTreeMap<String, String>,
     /// Profiles given on the command line.
     pub profiles: Vec<String>,
 }
 
-/// What was read.
+/// The result of one reading.
 #[derive(Clone, Debug)]
 pub struct Reading {
     /// The project's root: the folder that its environment belongs to.
     pub root: PathBuf,
-    /// What all manifests declare together, with `services.local.yaml` laid over it.
+    /// Everything that the manifests declare, with `services.local.yaml` applied over it.
     pub stack: Stack,
-    /// Every kind, the user's own included.
+    /// Every kind: the built-in kinds and the user's own kinds.
     pub kinds: Kinds,
-    /// The file that variables go to instead of `.env`, relative to the root, where `services.local.yaml` names one.
+    /// The file that variables are written to instead of `.env`, relative to the root, if `services.local.yaml` names
+    /// one.
     pub env_file: Option<Located<String>>,
-    /// By app, the file that its variables go to instead of that one, relative to the root.
+    /// By app, the file that its variables are written to instead of the common file, relative to the root.
     pub env_files: BTreeMap<String, Located<String>>,
-    /// How data follows git, where `services.local.yaml` says so.
+    /// How data follows git, if `services.local.yaml` sets `branch`.
     pub branching: Option<Branching>,
-    /// What is wrong or worth knowing, in the order of reading.
+    /// Mistakes and notes, in the order of reading.
     pub diagnostics: Vec<Diagnostic>,
-    /// What reading cost, and what reading further files of the project may still cost.
+    /// The budget of the project: its cost so far, and the rest that is left for further files.
     pub budget: Budget,
 }
 
 impl Reading {
-    /// Whether some file could not be read at all or in part, so that what it declares is not known.
+    /// Whether a file could not be read as a whole or in part, so that its declarations are not known.
     pub fn has_unreadable(&self) -> bool {
         self.diagnostics.iter().any(is_unreadable)
     }
 
-    /// What is wrong in the files themselves (an unknown key or kind, a wrong type): then even showing the stack ends
-    /// with [`Exit::Manifest`]. What only this machine's environment leaves open is none.
+    /// Mistakes in the files themselves (an unknown key or kind, a wrong type). With such a mistake, even a command
+    /// that only shows the stack ends with [`Exit::Manifest`]. A variable that is not set on this machine is no
+    /// mistake.
     pub fn mistakes(&self) -> impl Iterator<Item = &Diagnostic> {
         let is_mistake = |one: &&Diagnostic| one.severity == Severity::Error && one.code != "variable-unset";
         self.diagnostics.iter().filter(is_mistake)
     }
 
-    /// Whether something is wrong that keeps a plan from being made.
+    /// Whether there is an error, so that no plan can be made.
     pub fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
     }
@@ -143,8 +146,8 @@ fn is_unreadable(diagnostic: &Diagnostic) -> bool {
             || [LIMIT, platforms::cloudfoundry::INSTANCES_UNKNOWN].contains(&diagnostic.code))
 }
 
-/// Finds and reads the manifests. Fails where there is none; whatever else is wrong is in the reading's diagnostics.
-/// However much the project holds, it ends: what it may cost is bounded by one [`Budget`], and by a deadline.
+/// Finds and reads the manifests. Fails if there is no manifest; every other mistake is in the diagnostics of the
+/// reading. Reading ends for a project of any size: one [`Budget`] and a deadline bound its cost.
 pub fn read(request: &Request) -> Result<Reading, Failure> {
     let budget = Budget::default();
     let (request, spending) = (request.clone(), budget.clone());
@@ -184,17 +187,17 @@ fn read_within(request: &Request, budget: &Budget) -> Result<Reading, Failure> {
         merge::merge(&mut stack, part, &kinds, &local, &mut diagnostics);
     }
     let mut expect = Expect::default();
-    let env_files = overlay::lay_over(&local, &mut stack, &kinds, &mut expect);
+    let env_files = overlay::apply(&local, &mut stack, &kinds, &mut expect);
     rights::note_masters(&mut stack, &kinds);
     let central = central::bind(&mut stack, &kinds, &local);
-    let production = production::set_aside(&mut stack, &local);
-    // What a broken file would have declared is not known: that it is missing would be a false trail.
+    let production = production::ignore_environment_names(&mut stack, &local);
+    // The declarations of a broken file are not known. A message that a service of that file is missing would mislead.
     let unreadable = diagnostics[before_manifests..].iter().any(is_unreadable);
     let missing = |found: &Diagnostic| matches!(found.code, "unknown-service" | "unknown-app" | "include-unknown");
     expect.diagnostics.retain(|found| !(unreadable && missing(found)));
     diagnostics.append(&mut expect.diagnostics);
     diagnostics.extend(central.into_iter().chain(production));
-    platforms::cloudfoundry::settle_unknown(&stack, &mut diagnostics);
+    platforms::cloudfoundry::raise_unknown(&stack, &mut diagnostics);
     diagnostics.extend(host_without_port::notes(&stack, &kinds));
     diagnostics.extend(contradictions(&stack));
     if stack.project.is_empty() {
@@ -207,38 +210,39 @@ fn read_within(request: &Request, budget: &Budget) -> Result<Reading, Failure> {
 }
 
 /// How many messages of one reading are kept.
-const MESSAGES: usize = 500;
+const MAX_MESSAGES: usize = 500;
 
-/// The messages that somebody can read. Where the budget is spent, that comes first and once: much of what else is told
-/// follows from it.
+/// At most as many messages as a person can read. If the budget is spent, the message about it comes first and once,
+/// because many other messages follow from it.
 fn bounded(mut diagnostics: Vec<Diagnostic>, budget: &Budget) -> Vec<Diagnostic> {
     if let Some(limit) = budget.overspent() {
         diagnostics.retain(|one| one.code != LIMIT);
         diagnostics.insert(0, limit);
         diagnostics.truncate(20);
     }
-    let left_out = diagnostics.len().saturating_sub(MESSAGES);
-    if left_out > 0 {
-        // Sorting is stable: errors first, else in the order of reading.
+    let omitted = diagnostics.len().saturating_sub(MAX_MESSAGES);
+    if omitted > 0 {
+        // The sort is stable: errors come first, and messages of one severity keep the order of reading.
         diagnostics.sort_by_key(|one| std::cmp::Reverse(one.severity));
-        diagnostics.truncate(MESSAGES);
-        let more = Diagnostic::note("more-messages", format!("{left_out} further messages are not shown"))
-            .help("settle some of those that are shown first");
+        diagnostics.truncate(MAX_MESSAGES);
+        let more = Diagnostic::note("more-messages", format!("{omitted} further messages are not shown"))
+            .help("fix the mistakes that are shown first");
         diagnostics.push(more);
     }
     diagnostics
 }
 
-/// The bytes of standard input, as much as of any file.
+/// The bytes of standard input, with the same limit as for a file.
 pub fn standard_input(from: impl Read) -> Result<Vec<u8>, Failure> {
     read_at_most(from, files::LARGEST).map_err(|error| {
-        let told = Diagnostic::error("file-unreadable", "standard input cannot be read").because(error.to_string());
-        Failure::new(Exit::Manifest, told.help("pipe in the manifest alone: `helm template … | devenv -f - up`"))
+        let diagnostic =
+            Diagnostic::error("file-unreadable", "standard input cannot be read").because(error.to_string());
+        Failure::new(Exit::Manifest, diagnostic.help("pipe in only the manifest: `helm template … | devenv -f - up`"))
     })
 }
 
-/// The root of the checkout that the user works in: the nearest folder upwards that holds a manifest, or that `is_root`
-/// knows, or the folder that the user says. No manifest is read for it.
+/// The root of the checkout that the user works in: the folder that the user names, else the nearest folder upwards
+/// that holds a manifest or for which `is_root` is true. Manifests are only recognised for this, not read.
 pub fn root(request: &Request, is_root: &dyn Fn(&Path) -> bool) -> Result<PathBuf, Failure> {
     Ok(project(request, is_root, &Budget::default())?.root)
 }
@@ -256,20 +260,20 @@ fn project(request: &Request, is_root: &dyn Fn(&Path) -> bool, budget: &Budget) 
     let root = if request.folder_is_root || request.root.is_some() {
         folder
     } else {
-        // Files that are named where no manifest lies belong to the checkout.
+        // If no folder upwards has a manifest, files that the user names belong to the checkout.
         let checkout = || files::git_top_level(&folder).map(Path::to_path_buf).filter(|_| !request.files.is_empty());
         discover::root_above(&folder, is_root, budget).or_else(checkout).unwrap_or_else(|| folder.clone())
     };
     Project::at(&root, budget).map_err(|error| refuse(&root, &error))
 }
 
-/// The kinds of a checkout whose manifests are not read: the built-in ones, and those of its `.devenv/kinds/`.
+/// The kinds of a checkout whose manifests are not read: the built-in kinds and the kinds in its `.devenv/kinds/`.
 pub fn kinds_of(root: &Path) -> Result<Kinds, Failure> {
     let request = Request { root: Some(root.to_path_buf()), ..Request::default() };
     kinds(&project(&request, &|_| false, &Budget::default())?, &mut Vec::new())
 }
 
-/// The built-in kinds, and those of `.devenv/kinds/`.
+/// The built-in kinds and the kinds in `.devenv/kinds/`.
 fn kinds(project: &Project, diagnostics: &mut Vec<Diagnostic>) -> Result<Kinds, Failure> {
     let mut kinds = Kinds::built_in().map_err(|error| {
         let message = format!("the built-in kind {} does not read: {}", error.path, error.message);
@@ -288,7 +292,7 @@ fn kinds(project: &Project, diagnostics: &mut Vec<Diagnostic>) -> Result<Kinds, 
     Ok(kinds)
 }
 
-/// The manifests that the user names, else those of `from:`, else those that are found.
+/// The manifests that the user names, else the manifests of `from:`, else the manifests that discovery finds.
 fn manifests(request: &Request, project: &Project, local: &Local, environment: &Environment) -> Found {
     let mut found = Found::default();
     for path in &request.files {
@@ -322,7 +326,7 @@ fn manifests(request: &Request, project: &Project, local: &Local, environment: &
     if local.from.is_empty() { discover::discover(project, environment, &request.folder) } else { found }
 }
 
-/// Files of one dialect that follow each other are read together.
+/// Groups consecutive files of one dialect, which are read together.
 fn by_dialect(files: Vec<(&'static Dialect, ManifestFile)>) -> Vec<(&'static Dialect, Vec<ManifestFile>)> {
     let mut groups: Vec<(&'static Dialect, Vec<ManifestFile>)> = Vec::new();
     for (dialect, file) in files {
@@ -348,7 +352,7 @@ fn no_manifest(project: &Project, looked: &[String]) -> Failure {
     )
 }
 
-/// A project's name from its folder's: letters, digits and dashes.
+/// A project's name, made of its folder's name: letters, digits and dashes, at most 40.
 fn name_of(root: &Path) -> String {
     let folder = root.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
     let words: Vec<&str> = folder.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();

@@ -1,6 +1,6 @@
-//! Laying `services.local.yaml` over the stack that the manifests declare.
+//! Applies `services.local.yaml` over the stack that the manifests declare.
 //!
-//! Every change names its place in that file, so that messages lead there and not to production's line.
+//! Every change has its place in that file as origin, so that messages cite that file and not production's line.
 
 use super::expect::Expect;
 use super::local::{Local, names};
@@ -20,8 +20,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 const SERVICE_KEYS: &[&str] =
     &["version", "image", "port", "rights", "users", "settings", "environment", "extensions", "plugins", "platform"];
 
-/// Lays the file's services, inclusions and variables over a stack; gives back each app's own variable file.
-pub(crate) fn lay_over(
+/// Applies the file's services, inclusions, exclusions, variables and seeds over a stack. Returns each app's own
+/// variable file.
+pub(crate) fn apply(
     local: &Local,
     stack: &mut Stack,
     kinds: &Kinds,
@@ -36,7 +37,7 @@ pub(crate) fn lay_over(
     }
     if let Some(node) = document.get("leave_out") {
         let names = expect.texts(node, "`leave_out`");
-        leave_out(&names, stack, expect);
+        exclude(&names, stack, expect);
     }
     if let Some(node) = document.get("variables") {
         let entries = expect.map(node, "`variables`");
@@ -46,12 +47,13 @@ pub(crate) fn lay_over(
         bind(variables, stack);
     }
     if let Some(node) = document.get("seeds") {
-        seeds::lay_over(node, &local.root, stack, kinds, expect);
+        seeds::apply(node, &local.root, stack, kinds, expect);
     }
     document.get("apps").map(|node| env_files(node, stack, expect)).unwrap_or_default()
 }
 
-/// Replaces a variable's value wherever it is declared; one of no app's is for every app.
+/// Replaces the value of a variable in every app that declares it. A variable that no app declares is added for all
+/// apps.
 fn bind(variables: Vec<Variable>, stack: &mut Stack) {
     let mut places: HashMap<String, Vec<usize>> = HashMap::new();
     for (at, variable) in stack.variables.iter().enumerate() {
@@ -71,7 +73,7 @@ fn bind(variables: Vec<Variable>, stack: &mut Stack) {
     }
 }
 
-/// Services that are to be started although they would be apps, or that no manifest declares.
+/// Adds the services that are to be started although they would be apps, or that no manifest declares.
 fn include(local: &Local, stack: &mut Stack, kinds: &Kinds, expect: &mut Expect) {
     for (name, included) in &local.included {
         if stack.service(name).is_some() {
@@ -205,7 +207,7 @@ fn service(entry: &Entry, stack: &mut Stack, kinds: &Kinds, expect: &mut Expect)
     }
 }
 
-/// Further logins, and the rights of those that are named.
+/// Adds further logins, and sets the rights of named logins.
 fn users(service: &mut Service, kind: &Kind, node: &Node, expect: &mut Expect) {
     for entry in expect.map(node, &format!("`users` of `{}`", service.name)) {
         let name = &entry.key;
@@ -224,10 +226,10 @@ fn users(service: &mut Service, kind: &Kind, node: &Node, expect: &mut Expect) {
     }
 }
 
-/// A version that the user pins: a tag, or a tag and a digest.
+/// Applies a version that the user pins: a tag, or a tag and a digest.
 fn pin(service: &mut Service, text: Located<String>, kind: &Kind, expect: &mut Expect) {
     let name = service.image.as_ref().map_or_else(|| kind.image.clone(), |image| image.value.name());
-    // A pinned number settles the release, not the variant: `17.11` over `17-alpine` is `17.11-alpine`.
+    // A pinned number sets the release and keeps the variant: `17.11` for `17-alpine` is `17.11-alpine`.
     let text = text.map(|asked| service.version.pinned_to(&asked, service.image.is_some()));
     let Ok(image) = ImageRef::parse(&format!("{name}:{}", text.value)) else {
         expect.diagnostics.push(
@@ -266,8 +268,8 @@ pub(super) fn no_such_service(name: &Located<String>, stack: &Stack) -> Diagnost
     }
 }
 
-/// Services become apps that are not started; variables that are bound to them have no value here.
-fn leave_out(names: &[Located<String>], stack: &mut Stack, expect: &mut Expect) {
+/// Excludes services: they become apps, which are not started, and variables that are bound to them have no value here.
+fn exclude(names: &[Located<String>], stack: &mut Stack, expect: &mut Expect) {
     let known: BTreeSet<&str> = stack.services.iter().map(|service| service.name.as_str()).collect();
     let mut asked: BTreeSet<String> = BTreeSet::new();
     for name in names {
@@ -278,19 +280,19 @@ fn leave_out(names: &[Located<String>], stack: &mut Stack, expect: &mut Expect) 
         }
     }
     let services = std::mem::take(&mut stack.services);
-    let (left_out, kept): (Vec<_>, Vec<_>) = services.into_iter().partition(|service| asked.contains(&service.name));
+    let (excluded, kept): (Vec<_>, Vec<_>) = services.into_iter().partition(|service| asked.contains(&service.name));
     stack.services = kept;
-    stack.apps.extend(left_out.into_iter().map(|service| App {
+    stack.apps.extend(excluded.into_iter().map(|service| App {
         name: service.name,
         image: service.image.map(|image| image.value.to_string()),
-        note: "left out by services.local.yaml".to_owned(),
+        note: "excluded by services.local.yaml".to_owned(),
         origin: service.origin,
     }));
     for variable in &mut stack.variables {
         let Value::Bound { template, .. } = &variable.value else { continue };
         let gone = template.fields().map(|(service, _)| service).find(|service| asked.contains(*service));
         if let Some(service) = gone {
-            variable.value = Value::Unresolved(format!("{service}, which services.local.yaml leaves out"));
+            variable.value = Value::Unresolved(format!("{service}, which services.local.yaml excludes"));
         }
     }
     stack.left_out.append(&mut asked);

@@ -1,7 +1,7 @@
-//! Writing a pin into the text of `services.local.yaml`.
+//! Writes a version pin into the text of `services.local.yaml`.
 //!
-//! Only the place of the pin changes: comments and layout stay, byte for byte. The new text is read again, and a text
-//! that would say anything else besides is not given.
+//! Only the place of the pin changes: comments and layout stay, byte for byte. The new text is parsed again; if any
+//! other value has changed, the text is not returned.
 
 use super::files::parse_yaml;
 use super::tree::{Node, NodeKind};
@@ -10,9 +10,9 @@ use crate::project::{Budget, within_deadline};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The text with `services: {SERVICE: {version: "VERSION"}}` in it, with what the budget has left and within the deadline.
-/// The path is for messages. Fails where the file does not read, or is written in a way that cannot be changed at one
-/// place.
+/// Returns the text with `services: {SERVICE: {version: "VERSION"}}` in it. Parsing takes from the budget and ends at
+/// the deadline. The path is for messages. Fails if the text cannot be parsed, or if its layout does not allow the pin
+/// to be written without another change.
 pub fn pinned(path: &Path, text: &str, service: &str, version: &str, budget: &Budget) -> Result<String, Failure> {
     let [text, service, version] = [text, service, version].map(str::to_owned);
     let (path, spending) = (path.to_path_buf(), budget.clone());
@@ -26,7 +26,7 @@ fn edited(path: &Path, text: &str, service: &str, version: &str, budget: &Budget
     let wanted = PathBuf::from("services").join(service).join("version");
     let proven = new.filter(|new| {
         parsed(path, new, budget).is_ok_and(|after| {
-            let (mut before, mut after) = (said(&before), said(&after));
+            let (mut before, mut after) = (values(&before), values(&after));
             before.retain(|(place, _)| !wanted.starts_with(place));
             let at = after.iter().position(|(place, value)| *place == wanted && *value == version);
             at.is_some_and(|at| {
@@ -57,8 +57,8 @@ fn parsed(path: &Path, text: &str, budget: &Budget) -> Result<Vec<Node>, Failure
     Err(Failure { exit: Exit::Manifest, diagnostics: read.diagnostics })
 }
 
-/// Every value with the path of its keys, those of all documents.
-fn said(documents: &[Node]) -> Vec<(PathBuf, String)> {
+/// Every value of all documents, with the path of its keys.
+fn values(documents: &[Node]) -> Vec<(PathBuf, String)> {
     fn walk(node: &Node, path: &Path, found: &mut Vec<(PathBuf, String)>) {
         match &node.kind {
             NodeKind::Scalar { text, quoted } => {
@@ -80,7 +80,7 @@ fn said(documents: &[Node]) -> Vec<(PathBuf, String)> {
     }
     let mut found = Vec::new();
     for (at, document) in documents.iter().enumerate() {
-        // What a second document says must stay there.
+        // The values of a second document must stay in that document.
         let root = if at == 0 { PathBuf::new() } else { PathBuf::from(format!("document {at}")) };
         walk(document, &root, &mut found);
     }
@@ -88,7 +88,7 @@ fn said(documents: &[Node]) -> Vec<(PathBuf, String)> {
     found
 }
 
-/// A key as YAML has it, in quotes where it could be taken for something else.
+/// A key in YAML, with quotes if it could be read as another value.
 fn key(name: &str) -> String {
     let plain = name.starts_with(|c: char| c.is_ascii_alphabetic())
         && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
@@ -103,14 +103,14 @@ fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
-/// The file's text, and what ends its lines.
+/// The file's text, and its line ending.
 struct Text<'a> {
     text: &'a str,
     end: &'a str,
 }
 
 impl Text<'_> {
-    /// The changed text, where its layout is one that is known.
+    /// The changed text; `None` if the layout is not supported.
     fn with_pin(&self, document: Option<&Node>, service: &str, version: &str) -> Option<String> {
         let version = quoted(version);
         let of_service = [(key(service), None), ("version".to_owned(), Some(version.clone()))];
@@ -133,13 +133,13 @@ impl Text<'_> {
         }
     }
 
-    /// At the end of the file, as a block of its own.
+    /// Adds the lines at the end of the file, as a block.
     fn appended(&self, lines: &[(String, Option<String>)]) -> String {
         let between = if self.text.is_empty() || self.text.ends_with('\n') { "" } else { self.end };
         format!("{}{between}{}", self.text, self.block(lines, 0))
     }
 
-    /// As the first of a map's entries: inside its braces, or on the line below its key.
+    /// Adds the lines as the first entry of a map: inside its braces, or on the line below its key.
     fn below(&self, key: &Origin, map: &Node, lines: &[(String, Option<String>)]) -> Option<String> {
         if let Some(at) = self.brace(map) {
             return Some(self.in_braces(at, map, lines));
@@ -181,13 +181,13 @@ impl Text<'_> {
         format!("{before}{space}{inside}{comma}{after}")
     }
 
-    /// Where a map's brace stands, if it is written in braces.
+    /// The byte offset of a map's opening brace, if the map is written in braces.
     fn brace(&self, map: &Node) -> Option<usize> {
         let at = self.offset(&map.origin)?;
         (map.as_mapping().is_some() && self.text[at..].starts_with('{')).then_some(at)
     }
 
-    /// Puts a value in place of a scalar that stands on one line.
+    /// Replaces a scalar that is on one line by another value.
     fn replaced(&self, old: &Origin, value: &str) -> Option<String> {
         let start = self.offset(old)?;
         let rest = &self.text[start..];
@@ -195,7 +195,7 @@ impl Text<'_> {
         (!rest[..length].contains('\n')).then(|| format!("{}{value}{}", &self.text[..start], &rest[length..]))
     }
 
-    /// The byte at which a place begins.
+    /// The byte offset at which a place begins.
     fn offset(&self, place: &Origin) -> Option<usize> {
         let start = self.line_start(place.line);
         let line = self.text.get(start..)?;
@@ -204,7 +204,7 @@ impl Text<'_> {
         Some(start + within)
     }
 
-    /// The byte at which a line begins, counted from 1; the text's end where there are fewer.
+    /// The byte offset at which a line begins; lines are counted from 1. The end of the text if it has fewer lines.
     fn line_start(&self, line: u32) -> usize {
         let before = usize::try_from(line).unwrap_or(usize::MAX).saturating_sub(1);
         self.text.split_inclusive('\n').take(before).map(str::len).sum()
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_says_nothing_gets_a_block() {
+    fn a_file_without_services_gets_a_block() {
         let block = "services:\n  db:\n    version: \"16.4\"\n";
         assert_eq!(pin(""), block);
         assert_eq!(pin("# ours"), format!("# ours\n{block}"));
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_that_is_there_is_replaced_in_its_place() {
+    fn an_existing_version_is_replaced_in_its_place() {
         for (old, new) in [
             ("services:\n  db:\n    version: 15 # old\n", "services:\n  db:\n    version: \"16.4\" # old\n"),
             ("services: {db: {version: '15', port: 1}}\n", "services: {db: {version: \"16.4\", port: 1}}\n"),
@@ -266,13 +266,13 @@ mod tests {
     }
 
     #[test]
-    fn empty_values_and_windows_line_ends_are_met() {
+    fn empty_values_and_windows_line_endings_are_supported() {
         assert_eq!(pin("services:\n"), "services:\n  db:\n    version: \"16.4\"\n");
         assert_eq!(pin("services:\r\n  db:"), "services:\r\n  db:\r\n    version: \"16.4\"\r\n");
     }
 
     #[test]
-    fn what_cannot_be_changed_at_one_place_is_refused_with_the_line_to_write() {
+    fn a_text_that_cannot_be_changed_at_one_place_is_refused_with_the_line_to_write() {
         for text in [
             "services:\n  cache: &same {version: \"7.2.5\"}\n  db: *same\n",
             "services:\n  cache: {version: &v \"7.2.5\"}\n  db: {version: *v}\n",
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pin_is_read_with_what_the_budget_has_left() {
+    fn a_pin_takes_from_the_rest_of_the_budget() {
         let budget = Budget::default();
         while budget.spend(crate::project::Resource::Values, 1 << 20) {}
         let failure = pinned(Path::new("x"), "services: {}\n", "db", "16", &budget).unwrap_err();
@@ -301,8 +301,9 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn whatever_the_text_a_pin_says_what_it_said_and_the_pin(text in "(services:|  db:|    version: |\"1\"|[{}\\[\\],:# \n&*ab-]){0,24}") {
-            // The proof is inside: here only that nothing panics and that what is given reads.
+        fn a_pin_in_any_text_changes_no_other_value(text in "(services:|  db:|    version: |\"1\"|[{}\\[\\],:# \n&*ab-]){0,24}") {
+            // `pinned` itself checks that no other value changes. This test checks that nothing panics, and that the
+            // new text can be parsed.
             if let Ok(new) = pinned(Path::new("x"), &text, "db", "16.4", &Budget::default()) {
                 proptest::prop_assert!(parsed(Path::new("x"), &new, &Budget::default()).is_ok());
             }

@@ -1,11 +1,11 @@
-//! From a part of a file's text to its place.
+//! Finds the place of a part of a file's text.
 
 use crate::model::{Origin, SourceFile};
 use std::sync::Arc;
 
-/// The place of a part of a file's text. The part is a slice of that very text.
+/// The place of a part of a file's text. The part has to be a slice of the file's own text.
 pub(crate) fn place(source: &Arc<SourceFile>, part: &str) -> Origin {
-    // Both are of one allocation, so the distance of their beginnings is the part's offset.
+    // Both are in one allocation, so the difference of the pointers is the part's offset.
     let at = (part.as_ptr() as usize).saturating_sub(source.text.as_ptr() as usize).min(source.text.len());
     let before = source.text.get(..at).unwrap_or_default();
     let begin = before.rfind('\n').map_or(0, |at| at + 1);
@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_part_of_a_text_knows_its_place() {
+    fn the_place_of_a_part_of_a_text_is_found() {
         let source = Arc::new(SourceFile { path: "Gemfile".into(), text: "# é\n  ruby \"3.3\"\n".to_owned() });
         let at = source.text.find("3.3").unwrap();
         let place = place(&source, &source.text[at..at + 3]);

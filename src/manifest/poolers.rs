@@ -1,7 +1,9 @@
-//! Poolers and proxies between an app and its database: what leads to one leads to the server behind it.
+//! Poolers and proxies between an app and its database: a variable that leads to a pooler is bound to the server behind
+//! the pooler.
 //!
-//! A pooler is not started, and its own variables are not an app's. Which images are poolers is data
-//! (`templates/poolers.yaml`); the server behind one is the service whose host its variables, arguments or files name.
+//! A pooler is not started, and its own variables are no variables of an app. `templates/poolers.yaml` says which
+//! images are poolers. The server behind a pooler is the service whose host is in the pooler's variables, arguments or
+//! files.
 
 use super::bind::{Sources, is_address_name};
 use crate::model::{App, Diagnostic, ImageRef, Origin, Service};
@@ -10,50 +12,54 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-/// A sort of pooler.
+/// A type of pooler.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Sort {
-    /// Parts of its images' names.
+pub(crate) struct PoolerType {
+    /// Parts of the names of its images.
     words: Vec<String>,
-    /// The kinds of servers that can stand behind it.
+    /// The kinds of servers that can be behind a pooler of this type.
     kinds: Vec<String>,
-    /// Whether it is one only where it names a server.
+    /// Whether the image is a pooler only if its configuration names a server (`host:port`). A proxy, for example, may
+    /// also be before an app.
     #[serde(default)]
     named: bool,
 }
 
-static SORTS: LazyLock<Vec<Sort>> = LazyLock::new(|| {
-    // The file is part of the program and read by a test; one that does not parse would know no pooler.
+static POOLER_TYPES: LazyLock<Vec<PoolerType>> = LazyLock::new(|| {
+    // The file is compiled into the program, and a test parses it. With a file that does not parse, no pooler would be
+    // known.
     serde_saphyr::from_str(include_str!("../../templates/poolers.yaml")).unwrap_or_default()
 });
 
-/// The sort of pooler that an image is.
-pub(crate) fn of_image(image: &str) -> Option<&'static Sort> {
+/// The type of pooler that an image is; `None` for any other image.
+pub(crate) fn of_image(image: &str) -> Option<&'static PoolerType> {
     let image = ImageRef::parse(image).ok()?;
     let last = image.repository.rsplit('/').next().unwrap_or_default();
     let is = |word: &str| {
         last.split(['-', '_', '.']).any(|part| part == word) || (word.contains('-') && last.contains(word))
     };
-    SORTS.iter().find(|sort| sort.words.iter().any(|word| is(word)))
+    POOLER_TYPES.iter().find(|pooler| pooler.words.iter().any(|word| is(word)))
 }
 
 /// A container that may be a pooler.
 pub(crate) struct Pooler {
     /// Its app's name.
     pub(crate) app: String,
-    /// Its sort; none where the manifest itself says what it is.
-    pub(crate) sort: Option<&'static Sort>,
-    /// The hosts by which apps reach it, `*` standing for any run of characters.
+    /// Its type; `None` if the manifest itself says that it is a pooler.
+    pub(crate) pooler_type: Option<&'static PoolerType>,
+    /// The hosts by which apps reach it; `*` matches any characters.
     pub(crate) hosts: Vec<String>,
-    /// What it is told, each with the name of its variable; empty for arguments and files.
-    pub(crate) told: Vec<(String, String)>,
+    /// Its configuration: the value of each variable with the variable's name, and each argument and file with an empty
+    /// name.
+    pub(crate) configuration: Vec<(String, String)>,
     /// Where it is declared.
     pub(crate) origin: Origin,
 }
 
-/// Finds the server behind each pooler and gives it the pooler's hosts; one that names none is given back.
-pub(crate) fn lead_on(
+/// Finds the server behind each pooler, and adds the pooler's hosts to the hosts of that server. Returns the poolers
+/// without a server.
+pub(crate) fn attach(
     poolers: Vec<Pooler>,
     services: &[Service],
     sources: &mut BTreeMap<String, Sources>,
@@ -62,7 +68,7 @@ pub(crate) fn lead_on(
     budget: &Budget,
 ) -> Vec<Pooler> {
     let mut open = poolers;
-    // A proxy may stand before a pooler: each round finds those whose next one is known by now.
+    // A proxy may be before another pooler. Each round finds the poolers whose next pooler is attached by then.
     loop {
         let before = open.len();
         let mut left = Vec::new();
@@ -70,16 +76,16 @@ pub(crate) fn lead_on(
             match behind(&pooler, services, sources, budget) {
                 Some(service) => {
                     sources.entry(service.clone()).or_default().poolers.extend(pooler.hosts.iter().cloned());
-                    let told = format!("a connection pooler before {service}");
+                    let note = format!("a connection pooler before {service}");
                     if let Some(app) = apps.iter_mut().find(|app| app.name == pooler.app) {
-                        app.note.clone_from(&told);
+                        app.note.clone_from(&note);
                     }
                     diagnostics.push(
                         Diagnostic::note(
                             "pooler",
-                            format!("`{}` is {told}, which apps reach directly here", pooler.app),
+                            format!("`{}` is {note}, which apps reach directly here", pooler.app),
                         )
-                        .at(&pooler.origin, "not started; what leads to it is bound to the server"),
+                        .at(&pooler.origin, "not started; variables that lead to it are bound to the server"),
                     );
                 }
                 None => left.push(pooler),
@@ -92,23 +98,24 @@ pub(crate) fn lead_on(
     }
 }
 
-/// The one service that a pooler names: by a variable that holds an address, else anywhere, else the only one there is.
+/// The service behind a pooler: the one service that a variable with an address names, else the one service that the
+/// configuration names anywhere, else the only service that fits the pooler's type.
 fn behind(
     pooler: &Pooler,
     services: &[Service],
     sources: &BTreeMap<String, Sources>,
     budget: &Budget,
 ) -> Option<String> {
-    // A chain of poolers is gone through once for each of them.
+    // A chain of poolers is searched once for each pooler in it, so each search is counted.
     if !budget.spend_at(Resource::Steps, 1 + services.len(), &pooler.origin) {
         return None;
     }
-    let fits = |service: &&Service| pooler.sort.is_none_or(|sort| sort.kinds.contains(&service.kind));
+    let fits = |service: &&Service| pooler.pooler_type.is_none_or(|known| known.kinds.contains(&service.kind));
     let candidates: Vec<&Service> = services.iter().filter(fits).collect();
     let named_in = |addresses_alone: bool| {
-        let told = pooler.told.iter().filter(|(name, _)| !addresses_alone || is_address_name(name));
-        let with_port = pooler.sort.is_some_and(|sort| sort.named);
-        let hosts: Vec<String> = told.flat_map(|(_, text)| hosts_in(text, with_port)).collect();
+        let texts = pooler.configuration.iter().filter(|(name, _)| !addresses_alone || is_address_name(name));
+        let with_port = pooler.pooler_type.is_some_and(|known| known.named);
+        let hosts: Vec<String> = texts.flat_map(|(_, text)| hosts_in(text, with_port)).collect();
         let mut named = candidates.iter().filter(|service| {
             let patterns = patterns_of(service, sources.get(&service.name));
             budget.spend_at(Resource::Steps, (1 + hosts.len()) * patterns.len(), &pooler.origin)
@@ -117,13 +124,13 @@ fn behind(
         named.next().filter(|_| named.next().is_none()).map(|service| service.name.clone())
     };
     let only = || match candidates.as_slice() {
-        [one] if pooler.sort.is_some_and(|sort| !sort.named) => Some(one.name.clone()),
+        [one] if pooler.pooler_type.is_some_and(|known| !known.named) => Some(one.name.clone()),
         _ => None,
     };
     named_in(true).or_else(|| named_in(false)).or_else(only)
 }
 
-/// Words of a text that could be hosts; where a port has to be with them, only those of `host:5432`.
+/// Words of a text that could be hosts; if a port is required, only the hosts of words such as `host:5432`.
 fn hosts_in(text: &str, with_port: bool) -> impl Iterator<Item = String> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || "-._:".contains(c)));
     let host = move |word: &str| {
@@ -136,7 +143,7 @@ fn hosts_in(text: &str, with_port: bool) -> impl Iterator<Item = String> {
     words.flat_map(host)
 }
 
-/// Every form of a service's host, those of poolers before it among them.
+/// Every form of a service's host, and the hosts of the poolers before it.
 fn patterns_of(service: &Service, known: Option<&Sources>) -> Vec<String> {
     let names = std::iter::once(&service.name).chain(&service.aliases);
     let further = known.into_iter().flat_map(|known| known.hosts.iter().chain(&known.poolers));
@@ -158,25 +165,30 @@ mod tests {
         Service::new(name, kind, "official", Version::parse("1.2.3", false, |_| 3, origin()), origin())
     }
 
-    fn pooler(app: &str, image: &str, told: &[(&str, &str)]) -> Pooler {
-        let told = told.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-        Pooler { app: app.to_owned(), sort: of_image(image), hosts: vec![app.to_owned()], told, origin: origin() }
+    fn pooler(app: &str, image: &str, configuration: &[(&str, &str)]) -> Pooler {
+        Pooler {
+            app: app.to_owned(),
+            pooler_type: of_image(image),
+            hosts: vec![app.to_owned()],
+            configuration: configuration.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect(),
+            origin: origin(),
+        }
     }
 
-    /// Which service each pooler stands before, and which poolers stand before none.
-    fn led(poolers: Vec<Pooler>, services: &[Service]) -> (Vec<(String, Vec<String>)>, Vec<String>) {
+    /// The poolers before each service, and the poolers without a server.
+    fn attached(poolers: Vec<Pooler>, services: &[Service]) -> (Vec<(String, Vec<String>)>, Vec<String>) {
         let mut sources = BTreeMap::new();
-        let open = lead_on(poolers, services, &mut sources, &mut [], &mut Vec::new(), &Budget::default());
-        let led = sources.into_iter().map(|(name, known)| (name, known.poolers)).collect();
-        (led, open.into_iter().map(|pooler| pooler.app).collect())
+        let open = attach(poolers, services, &mut sources, &mut [], &mut Vec::new(), &Budget::default());
+        let attached = sources.into_iter().map(|(name, known)| (name, known.poolers)).collect();
+        (attached, open.into_iter().map(|pooler| pooler.app).collect())
     }
 
     #[test]
-    fn the_kinds_of_every_pooler_are_known_and_its_words_are_no_two_sorts_own() {
+    fn the_kinds_of_every_pooler_are_known_and_no_word_is_of_two_types() {
         let kinds = Kinds::built_in().unwrap();
-        assert!(SORTS.len() > 3, "templates/poolers.yaml does not read");
-        let mut words: Vec<&String> = SORTS.iter().flat_map(|sort| &sort.words).collect();
-        for kind in SORTS.iter().flat_map(|sort| &sort.kinds) {
+        assert!(POOLER_TYPES.len() > 3, "templates/poolers.yaml cannot be parsed");
+        let mut words: Vec<&String> = POOLER_TYPES.iter().flat_map(|known| &known.words).collect();
+        for kind in POOLER_TYPES.iter().flat_map(|known| &known.kinds) {
             assert!(kinds.get(kind).is_some(), "{kind}");
         }
         words.sort();
@@ -190,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pooler_stands_before_the_server_that_it_names() {
+    fn a_pooler_is_attached_to_the_server_that_it_names() {
         let services = [service("db", "postgres"), service("audit", "postgres"), service("cache", "redis")];
         let poolers = vec![
             pooler("pool", "edoburu/pgbouncer", &[("DB_HOST", "audit"), ("DB_NAME", "db")]),
@@ -198,19 +210,19 @@ mod tests {
             pooler("front", "haproxy:3", &[("", "server one pool:6432 check")]),
             pooler("web", "haproxy:3", &[("", "server one shop:8080 check")]),
         ];
-        let (led, open) = led(poolers, &services);
+        let (found, open) = attached(poolers, &services);
         let of = |name: &str, hosts: &[&str]| (name.to_owned(), hosts.iter().map(|host| (*host).to_owned()).collect());
-        assert_eq!(led, [of("audit", &["pool", "front"]), of("db", &["pgb"])]);
+        assert_eq!(found, [of("audit", &["pool", "front"]), of("db", &["pgb"])]);
         assert_eq!(open, ["web"]);
     }
 
     #[test]
-    fn a_pooler_that_names_none_stands_before_the_only_server_there_is() {
+    fn a_pooler_that_names_no_server_is_attached_to_the_only_server_of_its_kinds() {
         let one = [service("db", "postgres"), service("cache", "redis")];
-        let (led_to, open) = led(vec![pooler("pool", "edoburu/pgbouncer", &[])], &one);
-        assert_eq!((led_to.len(), open.len()), (1, 0));
+        let (found, open) = attached(vec![pooler("pool", "edoburu/pgbouncer", &[])], &one);
+        assert_eq!((found.len(), open.len()), (1, 0));
         let two = [service("db", "postgres"), service("audit", "postgres")];
-        let (led_to, open) = led(vec![pooler("pool", "edoburu/pgbouncer", &[])], &two);
-        assert_eq!((led_to.len(), open.len()), (0, 1));
+        let (found, open) = attached(vec![pooler("pool", "edoburu/pgbouncer", &[])], &two);
+        assert_eq!((found.len(), open.len()), (0, 1));
     }
 }

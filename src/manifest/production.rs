@@ -1,8 +1,8 @@
-//! Plain variables that would make an app here behave as production, or reach production's data.
+//! Plain variables with which a local app would behave as in production, or reach production's data.
 //!
-//! A framework's environment (`RAILS_ENV=production`) is set neither in `.env` nor for `run`: with it an app migrates,
-//! caches, mails and hides errors as there. Buckets and addresses are copied, since nothing here stands in for them, and
-//! said. `variables:` of `services.local.yaml` sets any of them.
+//! A framework's environment (`RAILS_ENV=production`) is set neither in `.env` nor for `run`: with it, an app would
+//! migrate, cache, send mail and hide errors as in production. Buckets and addresses are copied, because no local
+//! service replaces them, and are reported. `variables:` in `services.local.yaml` sets any of these variables.
 
 use super::bind::{is_host_elsewhere, leads_out};
 use super::local::Local;
@@ -11,32 +11,34 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-/// What is known of such names.
+/// The words by which these variables are recognised.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Known {
-    /// Words of values that mean production.
+    /// Words in values that mean production.
     production: Vec<String>,
-    /// Words of names whose values are places of data.
+    /// Words in the names of variables whose values are places of data.
     places: Vec<String>,
-    /// Last words of names whose values are hosts.
+    /// Last words in the names of variables whose values are hosts.
     hosts: Vec<String>,
-    /// Names of environments, with what development is usually called.
+    /// Variables that name an environment, each with the usual value for development.
     names: BTreeMap<String, String>,
 }
 
 static KNOWN: LazyLock<Known> = LazyLock::new(|| {
-    // The file is part of the program and read by a test; one that does not parse would know no name.
+    // The file is compiled into the program, and a test parses it. With a file that does not parse, no name would be
+    // known.
     serde_saphyr::from_str(include_str!("../../templates/environments.yaml")).unwrap_or_default()
 });
 
-/// Takes out names of production's environment, and says what else is production's own, in a line each.
-pub(crate) fn set_aside(stack: &mut Stack, local: &Local) -> Vec<Diagnostic> {
+/// Does not set the variables that name production's environment, and reports these variables and the variables that
+/// lead to production's own resources, in one line each.
+pub(crate) fn ignore_environment_names(stack: &mut Stack, local: &Local) -> Vec<Diagnostic> {
     let mut environments: BTreeMap<String, String> = BTreeMap::new();
     let mut places: BTreeSet<String> = BTreeSet::new();
     for variable in &mut stack.variables {
         let Value::Plain(text) = &variable.value else { continue };
-        if local.settles(&["variables", &variable.name]) {
+        if local.sets(&["variables", &variable.name]) {
             continue;
         }
         if let Some(development) = in_development(&variable.name, text) {
@@ -47,11 +49,11 @@ pub(crate) fn set_aside(stack: &mut Stack, local: &Local) -> Vec<Diagnostic> {
         }
     }
     let quoted = |names: Vec<&String>| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    let mut told = Vec::new();
+    let mut notes = Vec::new();
     if !environments.is_empty() {
         let lines: Vec<String> = environments.iter().map(|(name, value)| format!("{name}: \"{value}\"")).collect();
         let (name, is) = if environments.len() == 1 { ("names", "is") } else { ("name", "are") };
-        told.push(Diagnostic::note(
+        notes.push(Diagnostic::note(
             "production-environment",
             format!(
                 "{} {name} production's environment, and {is} not set here; `variables: {{{}}}` in services.local.yaml sets it",
@@ -63,19 +65,19 @@ pub(crate) fn set_aside(stack: &mut Stack, local: &Local) -> Vec<Diagnostic> {
     if !places.is_empty() {
         let lines: Vec<String> = places.iter().map(|name| format!("{name}: …")).collect();
         let lead = if places.len() == 1 { "leads" } else { "lead" };
-        told.push(Diagnostic::note(
+        notes.push(Diagnostic::note(
             "production-place",
             format!(
-                "{} {lead} to what is production's; `variables: {{{}}}` in services.local.yaml sets another",
+                "{} {lead} to production's own resources; `variables: {{{}}}` in services.local.yaml sets other values",
                 quoted(places.iter().collect()),
                 lines.join(", ")
             ),
         ));
     }
-    told
+    notes
 }
 
-/// What a name of an environment is in development, where its value means production.
+/// The development value of a variable that names an environment; `None` if its value does not mean production.
 fn in_development(name: &str, value: &str) -> Option<String> {
     let development = KNOWN.names.get(name)?;
     let mut found = false;
@@ -119,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_of_production_s_environment_is_set_aside_and_said_in_one_line() {
+    fn a_name_of_production_s_environment_is_not_set_and_reported_in_one_line() {
         let mut stack = stack(&[
             ("RAILS_ENV", "production"),
             ("DJANGO_SETTINGS_MODULE", "shop.settings.production"),
@@ -127,18 +129,18 @@ mod tests {
             ("NODE_ENV", "test"),
             ("THEME", "production"),
         ]);
-        let told = set_aside(&mut stack, &Local::default());
-        let aside = |variable: &Variable| matches!(variable.value, Value::Environment(_));
-        assert_eq!(stack.variables.iter().map(aside).collect::<Vec<_>>(), [true, true, true, false, false]);
-        let [told] = told.as_slice() else { panic!("{told:?}") };
+        let notes = ignore_environment_names(&mut stack, &Local::default());
+        let ignored = |variable: &Variable| matches!(variable.value, Value::Environment(_));
+        assert_eq!(stack.variables.iter().map(ignored).collect::<Vec<_>>(), [true, true, true, false, false]);
+        let [note] = notes.as_slice() else { panic!("{notes:?}") };
         let line = "`variables: {DJANGO_SETTINGS_MODULE: \"shop.settings.development\", RAILS_ENV: \"development\", \
                     SPRING_PROFILES_ACTIVE: \"dev,cloud\"}` in services.local.yaml sets it";
-        assert!(told.message.ends_with(line), "{}", told.message);
-        assert!(told.help.is_empty() && told.origin.is_none());
+        assert!(note.message.ends_with(line), "{}", note.message);
+        assert!(note.help.is_empty() && note.origin.is_none());
     }
 
     #[test]
-    fn buckets_and_addresses_of_production_are_copied_and_said_in_one_line() {
+    fn buckets_and_addresses_of_production_are_copied_and_reported_in_one_line() {
         let mut stack = stack(&[
             ("S3_BUCKET", "shop-uploads"),
             ("PAYMENTS_URL", "https://payments.example.com"),
@@ -149,19 +151,19 @@ mod tests {
             ("BIND_HOST", "0.0.0.0"),
             ("DB_HOST", "db"),
         ]);
-        let told = set_aside(&mut stack, &Local::default());
+        let notes = ignore_environment_names(&mut stack, &Local::default());
         assert!(stack.variables.iter().all(|variable| matches!(variable.value, Value::Plain(_))));
-        let [told] = told.as_slice() else { panic!("{told:?}") };
+        let [note] = notes.as_slice() else { panic!("{notes:?}") };
         assert!(
-            told.message.starts_with("`PAYMENTS_URL`, `S3_BUCKET`, `SMTP_HOST` lead to what is production's"),
+            note.message.starts_with("`PAYMENTS_URL`, `S3_BUCKET`, `SMTP_HOST` lead to production's own resources"),
             "{}",
-            told.message
+            note.message
         );
     }
 
     #[test]
     fn the_names_are_read_and_each_has_a_word_that_is_not_production_s() {
-        assert!(KNOWN.names.len() > 20, "templates/environments.yaml does not read");
+        assert!(KNOWN.names.len() > 20, "templates/environments.yaml cannot be parsed");
         for (name, development) in &KNOWN.names {
             assert_eq!(in_development(name, development), None, "{name}");
             assert!(in_development(name, "production").is_some(), "{name}");

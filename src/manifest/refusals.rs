@@ -1,16 +1,16 @@
-//! Which declared versions `plan` and `up` refuse, and what to write instead.
+//! The declared versions that `plan` and `up` refuse, with the text to write instead.
 //!
-//! Nothing is guessed in silence: a version that the files do not settle is refused with the line that would settle it.
+//! Nothing is guessed silently: a version that the files do not determine is refused, with the line that would set it.
 
 use crate::kinds::{Kind, Kinds};
 use crate::model::{Diagnostic, Service, Severity, Stack, VersionClass};
 
 const SERIES: &str = "version-series";
 
-/// How much a manifest has to settle.
+/// How exact the versions in a manifest have to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Strictness {
-    /// Nothing: whatever the images are today.
+    /// Any version is accepted; today's image is used.
     AllowFloating,
     /// At least a series.
     #[default]
@@ -36,11 +36,10 @@ pub fn refusals(stack: &Stack, kinds: &Kinds, strictness: Strictness) -> Vec<Dia
                 Diagnostic::error("version-absent", format!("production does not say which {title} it runs"))
                     .at(&service.version.origin, "no version: whatever the platform fills in")
             }
-            VersionClass::Unresolved => Diagnostic::error(
-                "version-unresolved",
-                format!("the files do not settle which {title} production runs"),
-            )
-            .at(&service.version.origin, format!("`{}` is filled in elsewhere", service.version.text)),
+            VersionClass::Unresolved => {
+                Diagnostic::error("version-unresolved", format!("the files do not say which {title} production runs"))
+                    .at(&service.version.origin, format!("`{}` is filled in elsewhere", service.version.text))
+            }
         };
         if let Some(variable) = variable_of(&service.version.text) {
             refused = refused.help(format!("set it as production does: `{variable}=… devenv up`, or in .env"));
@@ -55,16 +54,16 @@ pub fn refusals(stack: &Stack, kinds: &Kinds, strictness: Strictness) -> Vec<Dia
             .help(format!("{or} in services.local.yaml: `services: {{{}: {{version: \"{example}\"}}}}`", service.name));
         if strictness == Strictness::AllowFloating {
             refused.severity = Severity::Warning;
-            refused.notes.push("it goes on because of --allow-floating".to_owned());
+            refused.notes.push("accepted because of --allow-floating".to_owned());
         } else if strictness == Strictness::Usual {
-            refused.help.push("or go on with whatever the image is today: `--allow-floating`".to_owned());
+            refused.help.push("or use today's image: `--allow-floating`".to_owned());
         }
         Some(refused)
     };
     stack.services.iter().filter_map(refuse).chain(super::same_port::refusals(stack)).collect()
 }
 
-/// For people: the warnings of several series as one, with a place for each. Other messages stay as they are.
+/// For people: combines the warnings about series into one warning with a place for each. Other messages do not change.
 pub fn gathered(diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let (series, mut others): (Vec<_>, Vec<_>) =
         diagnostics.into_iter().partition(|diagnostic| diagnostic.code == SERIES && diagnostic.origin.is_some());
@@ -108,7 +107,7 @@ fn floating(service: &Service) -> String {
     }
 }
 
-/// A release to show how a pin looks: one of the kind's shape, with the declared tag's suffix.
+/// An example of a pin: a version in the form of the kind's versions, with the suffix of the declared tag.
 fn example(service: &Service, kind: &Kind) -> String {
     let number = kind.example.clone().unwrap_or_else(|| "VERSION".to_owned());
     match service.version.text.as_str() {
@@ -118,10 +117,10 @@ fn example(service: &Service, kind: &Kind) -> String {
     }
 }
 
-/// How the version would be written in the manifest itself.
+/// The text of the version in the manifest itself; `None` if its format is not known here.
 fn there(service: &Service, stack: &Stack, example: &str) -> Option<String> {
     let path = service.version.origin.path();
-    let is_ours = stack.sources.iter().any(|source| source.path == path && source.format == "services.yaml");
+    let is_services_yaml = stack.sources.iter().any(|source| source.path == path && source.format == "services.yaml");
     match (&service.image, service.version.class) {
         (_, VersionClass::Unresolved) => None,
         (Some(image), _) => {
@@ -130,14 +129,14 @@ fn there(service: &Service, stack: &Stack, example: &str) -> Option<String> {
                 name.strip_prefix("docker.io/library/").or_else(|| name.strip_prefix("docker.io/")).unwrap_or(&name);
             Some(format!("`image: {name}:{example}`"))
         }
-        // Where other formats say a version, if they can, is their own affair.
-        (None, _) => is_ours.then(|| format!("`version: \"{example}\"`")),
+        // How other formats write a version is not known here.
+        (None, _) => is_services_yaml.then(|| format!("`version: \"{example}\"`")),
     }
 }
 
-/// The variable that an unresolved version waits for: `${PG_VERSION}`.
+/// The variable that would resolve a version: `PG_VERSION` of `${PG_VERSION}`.
 fn variable_of(text: &str) -> Option<String> {
-    // Terraform takes its variables from the environment too.
+    // Terraform also takes its variables from the environment.
     let is_name = |name: &&str| name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-'));
     if let Some(name) = text.strip_prefix("var.").filter(is_name) {
         return Some(format!("TF_VAR_{name}"));

@@ -1,13 +1,13 @@
-//! What `devenv manifest` shows: a value for machines and rows for people.
+//! The output of `devenv manifest`: a JSON value for machines and lines for people.
 //!
-//! No secret is in either: a variable shows its class, never its value.
+//! Neither contains a secret: a variable shows its class, never its value.
 
 use super::Reading;
 use crate::model::{App, Diagnostic, Origin, Piece, Rights, Service, Support, User, Value, Variable, VersionClass};
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
 
-/// Everything that was read, as `--json` prints it; `more` are diagnostics besides the reading's own.
+/// Everything that was read, as `--json` prints it. `more` are further diagnostics, after those of the reading.
 pub fn json(reading: &Reading, more: &[Diagnostic]) -> Json {
     let stack = &reading.stack;
     let app =
@@ -15,7 +15,7 @@ pub fn json(reading: &Reading, more: &[Diagnostic]) -> Json {
     let variable = |variable: &Variable| {
         let first = match &variable.value {
             Value::Bound { template, .. } => template.fields().next().map(|(service, field)| {
-                // A URL that is put together from user, password and the rest is a URL all the same.
+                // A URL that is composed of user, password and other fields counts as a URL.
                 let in_url = |piece: &Piece| matches!(piece, Piece::Text(text) if text.contains("://"));
                 (service, if template.0.iter().any(in_url) { "url" } else { field })
             }),
@@ -82,7 +82,8 @@ fn diagnostic(diagnostic: &Diagnostic) -> Json {
     })
 }
 
-/// The reading for people, as lines: what was read, the services, what is left alone, the variables by class.
+/// The reading for people, as lines: the files, the services, the keys, the apps that are not started, the variables by
+/// class.
 pub fn lines(reading: &Reading) -> Vec<String> {
     let stack = &reading.stack;
     let mut rows = Vec::new();
@@ -116,7 +117,7 @@ pub fn lines(reading: &Reading) -> Vec<String> {
             "" => app.name.clone(),
             note => format!("{} ({note})", app.name),
         };
-        foot.push(vec!["left alone".to_owned(), stack.apps.iter().map(named).collect::<Vec<_>>().join(", ")]);
+        foot.push(vec!["not started".to_owned(), stack.apps.iter().map(named).collect::<Vec<_>>().join(", ")]);
     }
     if !stack.variables.is_empty() {
         foot.push(vec!["variables".to_owned(), by_class(reading)]);
@@ -157,7 +158,7 @@ fn service_row(service: &Service) -> Vec<String> {
     ]
 }
 
-/// A login, with its rights where they are those of an administrator.
+/// A login, with its rights if it is an administrator.
 fn user(user: &User) -> String {
     match user.rights {
         Some(rights) if rights >= Rights::Master => format!("{} ({})", user.name.value, rights.name()),
@@ -173,7 +174,7 @@ fn carried_out(support: Support) -> &'static str {
     }
 }
 
-/// The keys of that support: what is the same for several services is one row.
+/// The keys with that support: a key that is the same for several services is one row.
 fn keys(reading: &Reading, support: Support) -> Vec<Vec<String>> {
     let mut found: Vec<(&str, &str, Vec<&str>)> = Vec::new();
     for service in &reading.stack.services {
@@ -190,7 +191,7 @@ fn keys(reading: &Reading, support: Support) -> Vec<Vec<String>> {
     found.into_iter().map(row).collect()
 }
 
-/// What became of everything that was declared: the parts add up.
+/// The counts of all declared keys by their support; the counts add up to the total.
 fn total(reading: &Reading) -> String {
     let services = reading.stack.services.len();
     let keys = || reading.stack.services.iter().flat_map(|service| &service.keys);
@@ -205,7 +206,7 @@ fn total(reading: &Reading) -> String {
 }
 
 fn by_class(reading: &Reading) -> String {
-    // A name that several apps get is one variable.
+    // A name that several apps have counts as one variable.
     let mut names: BTreeMap<&str, &str> = BTreeMap::new();
     for variable in &reading.stack.variables {
         names.entry(&variable.name).or_insert_with(|| variable.value.class());
@@ -216,15 +217,16 @@ fn by_class(reading: &Reading) -> String {
     said.collect::<Vec<_>>().join(", ")
 }
 
-/// A cell that is wider moves its own row only, so that one long text does not make every line as long.
+/// The widest cell that sets the width of a column. A wider cell only moves the rest of its own row, so that one long
+/// text does not make every line long.
 const WIDEST: usize = 200;
 
-/// The text with blanks up to a width, of which formatting takes 65,535 at most.
+/// The text, filled with blanks up to a width. `format!` would limit the width to 65,535.
 fn padded(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(text.chars().count())))
 }
 
-/// Rows as lines: columns two spaces apart, as wide as their widest cell; a row's last cell has no say in that.
+/// Rows as lines. Columns are two spaces apart and as wide as their widest cell; the last cell of a row does not count.
 fn aligned(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let width = |column: usize| {

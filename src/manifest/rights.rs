@@ -1,19 +1,19 @@
-//! `rights:` of our own files: what a service's logins may do beyond their databases.
+//! `rights:` in devenv's own files: the rights of a service's logins beyond their databases.
 //!
-//! It is said of a service, for all its logins, or of one login, which counts more; `superuser: true` of a login is the
-//! same as `rights: superuser`.
+//! `rights:` of a service is for all its logins; `rights:` of one login wins over it. `superuser: true` of a login is
+//! the same as `rights: superuser`.
 
 use super::expect::Expect;
 use super::tree::Node;
 use crate::kinds::{Kind, Kinds, Protocol};
 use crate::model::{Credential, Diagnostic, Located, Origin, Rights, Service, Stack, User};
 
-/// What `rights` of a service's entry says; what is wrong with it is reported.
+/// Reads `rights` of a service's entry; mistakes are reported.
 pub(super) fn of_service(node: &Node, kind: &Kind, expect: &mut Expect) -> Option<Rights> {
     read(node.get("rights")?, "`rights`", kind, expect)
 }
 
-/// What `rights` or `superuser` of a login says; what is wrong with it is reported.
+/// Reads `rights` or `superuser` of a login; mistakes are reported.
 pub(super) fn of_user(node: &Node, what: &str, kind: &Kind, expect: &mut Expect) -> Option<Rights> {
     if let Some(said) = node.get("rights") {
         return read(said, &format!("`rights` of {what}"), kind, expect);
@@ -42,7 +42,8 @@ fn read(node: &Node, of: &str, kind: &Kind, expect: &mut Expect) -> Option<Right
     Some(rights)
 }
 
-/// Says of each service whose apps log in as a cloud's master what that login may do there and not here.
+/// Adds a note to each service whose apps log in as a cloud's master user: the rights that the login has in the cloud
+/// and not here.
 pub(super) fn note_masters(stack: &mut Stack, kinds: &Kinds) {
     for service in &mut stack.services {
         let is_master = service.users.iter().any(|user| user.rights == Some(Rights::Master));
@@ -52,7 +53,7 @@ pub(super) fn note_masters(stack: &mut Stack, kinds: &Kinds) {
     }
 }
 
-/// Gives all logins of a service these rights. Where an image fixes the rights of one, that is said.
+/// Gives all logins of a service these rights. A login whose rights are fixed by the image is reported.
 pub(super) fn give(service: &mut Service, rights: Rights, origin: &Origin, kind: &Kind, expect: &mut Expect) {
     if let (true, Some(name)) = (service.users.is_empty(), &kind.default_user) {
         let name = Located::new(name.clone(), service.origin.clone());
@@ -75,13 +76,13 @@ pub(super) fn give_one(
 ) {
     let family = kind.family(&service.family);
     let user = &mut service.users[at];
-    // What is said here is told at its place here.
+    // Messages about this login cite the place in this file.
     user.name.origin = origin.clone();
     let name = &user.name.value;
     user.rights = Some(rights);
     let is_fixed = family.is_some_and(|family| {
         let is_admin = family.admin.as_ref() == Some(name);
-        // Of an image that takes no definitions, the default user is an administrator whatever is said here.
+        // If an image takes no definitions, its default user is always an administrator.
         let by_image = kind.protocol == Protocol::Amqp
             && !family.files.iter().any(|file| file.content.contains("rabbitmq_definitions"));
         (is_admin || by_image) && rights < Rights::Superuser

@@ -1,14 +1,15 @@
-//! Which services of two formats are one: Terraform's database, and the one that Compose or Kubernetes names.
+//! Finds the services that are declared in two formats under different names: Terraform's database, for example, and
+//! the same database in Compose or Kubernetes.
 //!
-//! Names and facts have to say so, and of several that could be meant none is: two services taken for one would hide the
-//! second, one taken for two only starts an idle server.
+//! Names and other declarations have to agree. If several services could be meant, none is chosen: two services that
+//! are taken for one would hide the second service, while one service that is taken for two only starts an idle server.
 
 use crate::kinds::Kinds;
 use crate::model::{Service, Stack};
 use std::collections::BTreeSet;
 
-/// Words that a format or a team puts into any service's name.
-const SAYS_NOTHING: &[&str] = &[
+/// Words that formats and teams put into the name of any service.
+const COMMON_WORDS: &[&str] = &[
     "db",
     "dbs",
     "database",
@@ -46,7 +47,7 @@ const SAYS_NOTHING: &[&str] = &[
     "credentials",
 ];
 
-/// For each of the other stack's services the one of this stack that it is, under another name.
+/// Pairs of names: a service of the other stack, and the same service of this stack under another name.
 pub(crate) fn pairs(stack: &Stack, other: &Stack, kinds: &Kinds) -> Vec<(String, String)> {
     let project = words(&stack.project).chain(words(&other.project)).collect();
     let free = |service: &&Service, there: &Stack| there.service(&service.name).is_none();
@@ -57,10 +58,10 @@ pub(crate) fn pairs(stack: &Stack, other: &Stack, kinds: &Kinds) -> Vec<(String,
     let (here, there) = (of(stack, other), of(other, stack));
     let mut found = Vec::new();
     for (new, its_words) in &there {
-        let is_one = |(known, words): &&(Service, BTreeSet<String>)| {
+        let is_same = |(known, words): &&(Service, BTreeSet<String>)| {
             known.kind == new.kind && (known_as(known, new) || (words == its_words && agree(known, new)))
         };
-        let mut known = here.iter().filter(is_one);
+        let mut known = here.iter().filter(is_same);
         let (Some((known, words)), None) = (known.next(), known.next()) else { continue };
         let rivals = there.iter().filter(|(rival, rivals)| rival.kind == new.kind && rivals == words).count();
         if rivals == 1 || known_as(known, new) {
@@ -70,14 +71,14 @@ pub(crate) fn pairs(stack: &Stack, other: &Stack, kinds: &Kinds) -> Vec<(String,
     found
 }
 
-/// Whether apps reach one by the other's name.
+/// Whether apps reach one service by the name of the other service.
 fn known_as(one: &Service, other: &Service) -> bool {
     one.aliases.contains(&other.name) || other.aliases.contains(&one.name)
 }
 
-/// Whether both declare databases, and some of them are the same; or one declares none.
+/// Whether both services declare a common database, or one of them declares none.
 fn agree(one: &Service, other: &Service) -> bool {
-    // A name that the reader filled in stands where the service does, and says nothing.
+    // A name that the reader filled in has the origin of the service, and proves nothing.
     let declared = |service: &Service| -> BTreeSet<String> {
         let said = service.databases.iter().filter(|database| database.name.origin != service.origin);
         said.map(|database| database.name.value.clone()).collect()
@@ -86,14 +87,14 @@ fn agree(one: &Service, other: &Service) -> bool {
     here.is_empty() || there.is_empty() || !here.is_disjoint(&there)
 }
 
-/// The words of a service's name that tell it from others of its kind.
+/// The words of a service's name that distinguish the service from others of its kind.
 fn distinct(service: &Service, kinds: &Kinds, project: &BTreeSet<String>) -> BTreeSet<String> {
     let kind = kinds.get(&service.kind);
     let of_kind = |word: &String| {
         kind.is_some_and(|kind| kind.names.contains(word) || kind.derived.contains(word) || kind.servers.contains(word))
     };
     words(&service.name)
-        .filter(|word| !SAYS_NOTHING.contains(&word.as_str()) && !of_kind(word) && !project.contains(word))
+        .filter(|word| !COMMON_WORDS.contains(&word.as_str()) && !of_kind(word) && !project.contains(word))
         .collect()
 }
 

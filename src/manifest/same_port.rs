@@ -1,8 +1,8 @@
-//! Two services cannot be published on one port of this machine.
+//! Refuses two services with the same port, because they cannot be published on one port of this machine.
 
 use crate::model::{Diagnostic, Located, Service, Stack};
 
-/// The services that are to have a port which an earlier one is to have, each with both places.
+/// An error for each service whose port is already the port of an earlier service, with both places.
 pub(super) fn refusals(stack: &Stack) -> Vec<Diagnostic> {
     let mut set: Vec<(&Service, &Located<u16>)> = Vec::new();
     let mut refused = Vec::new();
@@ -12,7 +12,7 @@ pub(super) fn refusals(stack: &Stack) -> Vec<Diagnostic> {
             Some((other, earlier)) => refused.push(
                 Diagnostic::error(
                     "port-twice",
-                    format!("{} and {} are both to have port {}", other.name, service.name, port.value),
+                    format!("{} and {} have the same port {}", other.name, service.name, port.value),
                 )
                 .at(&port.origin, format!("of {}", service.name))
                 .and_at(&earlier.origin, format!("of {}", other.name))

@@ -1,7 +1,7 @@
-//! Looking for files by patterns of their paths, below one folder.
+//! Finds files below one folder by patterns of their paths.
 //!
-//! However large the folder is, the search ends: it goes a few folders deep, passes over those of packages, tools and
-//! build results, follows no linked folder, and lists a bounded number of names.
+//! The search ends for a folder of any size: it goes a few folders deep, skips the folders of packages, tools and build
+//! results, follows no linked folder, and lists a bounded number of names.
 
 use crate::kinds;
 use std::collections::HashMap;
@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 /// How many folders deep `**` goes.
-const DEPTH: usize = 3;
+const MAX_DEPTH: usize = 3;
 
-/// How many names are listed in all.
-const NAMES: usize = 20_000;
+/// How many names one search lists in total.
+const MAX_NAMES: usize = 20_000;
 
-/// Folders that hold nobody's manifests: other people's code, build results, tools' own state.
-const NEVER: &[&str] = &[
+/// Folders without manifests of the project: code of other projects, build results, state of tools.
+const SKIPPED: &[&str] = &[
     "node_modules",
     "bower_components",
     "vendor",
@@ -31,7 +31,7 @@ const NEVER: &[&str] = &[
     "fixtures",
 ];
 
-/// A search below one folder; what was listed once is kept.
+/// A search below one folder; each listed folder is cached.
 pub(crate) struct Search {
     root: PathBuf,
     listed: HashMap<PathBuf, Rc<[Name]>>,
@@ -50,8 +50,9 @@ impl Search {
         Self { root: root.to_path_buf(), listed: HashMap::new(), names: 0 }
     }
 
-    /// The files whose path from the folder matches a pattern, sorted. In a pattern `*` is any run of characters of one
-    /// name, `{a,b}` one of several, and a whole `**` any folders, none too.
+    /// The files whose path from the folder matches a pattern, sorted. In a pattern, `*` matches any characters within
+    /// one name, `{a,b}` matches one of several texts, and a whole segment `**` matches any number of folders, also
+    /// none.
     pub(crate) fn matching(&mut self, pattern: &str) -> Vec<PathBuf> {
         let segments: Vec<&str> = pattern.split('/').collect();
         let mut found = Vec::new();
@@ -63,19 +64,19 @@ impl Search {
 
     /// Whether the search was cut short because there are too many files.
     pub(crate) fn is_cut(&self) -> bool {
-        self.names >= NAMES
+        self.names >= MAX_NAMES
     }
 
     fn walk(&mut self, folder: &Path, segments: &[&str], depth: usize, found: &mut Vec<PathBuf>) {
         let Some((segment, rest)) = segments.split_first() else { return };
         if *segment == "**" {
             self.walk(folder, rest, 0, found);
-            if depth == DEPTH {
+            if depth == MAX_DEPTH {
                 return;
             }
         }
         let names = self.list(folder);
-        // What a Helm chart's templates declare is known once they are rendered.
+        // The declarations of a Helm chart's templates are only known after rendering.
         let is_chart = names.iter().any(|entry| entry.name == "Chart.yaml");
         for entry in names.iter() {
             let wild = segment.contains('*');
@@ -103,12 +104,12 @@ impl Search {
         }
         let mut names = Vec::new();
         for entry in fs::read_dir(self.root.join(folder)).into_iter().flatten().flatten() {
-            if self.names >= NAMES {
+            if self.names >= MAX_NAMES {
                 break;
             }
             self.names += 1;
             let (Ok(kind), Ok(name)) = (entry.file_type(), entry.file_name().into_string()) else { continue };
-            // A linked file is followed when it is read, as far as that is allowed; a linked folder is not.
+            // A linked file is followed when it is read, if that is allowed. A linked folder is never followed.
             if kind.is_symlink() && !entry.path().is_file() {
                 continue;
             }
@@ -120,9 +121,9 @@ impl Search {
     }
 }
 
-/// Whether wildcards pass a folder by: hidden ones too.
+/// Whether wildcards skip a folder, because it is hidden or holds no manifests of the project.
 pub(crate) fn is_never(name: &str) -> bool {
-    name.starts_with('.') || NEVER.contains(&name)
+    name.starts_with('.') || SKIPPED.contains(&name)
 }
 
 /// Whether a name matches a segment with `{a,b}` and `*`.
@@ -157,14 +158,14 @@ mod tests {
     }
 
     #[test]
-    fn folders_of_packages_and_hidden_ones_are_passed_over_unless_named() {
+    fn folders_of_packages_and_hidden_folders_are_skipped_unless_named() {
         let files = ["x/node_modules/a.tf", "x/.terraform/b.tf", "x/vendor/c.tf", "x/d/e.tf", ".nais/nais.yaml"];
         assert_eq!(found(&files, "**/*.tf"), ["x/d/e.tf"]);
         assert_eq!(found(&files, ".nais/*.yaml"), [".nais/nais.yaml"]);
     }
 
     #[test]
-    fn a_charts_templates_are_passed_over() {
+    fn a_charts_templates_are_skipped() {
         assert_eq!(found(&["c/Chart.yaml", "c/templates/db.yaml"], "c/**/*.yaml"), ["c/Chart.yaml"]);
     }
 

@@ -1,12 +1,12 @@
-//! `seeds:` of `services.local.yaml`: what each service's data begins with.
+//! `seeds:` of `services.local.yaml`: the first data of each service.
 //!
 //! ```yaml
 //! seeds:
 //!   db:
 //!     - seeds/schema.sql                           # .sql, .dump, also compressed
-//!     - {file: seeds/shop.dump, database: shop}    # without `database`: the first one
+//!     - {file: seeds/shop.dump, database: shop}    # without `database`: the first database
 //!     - command: bin/rails db:migrate              # run on the host with the project's variables
-//!       reads: [db/migrate, db/schema.rb]          # what decides whether it has to run again
+//!       reads: [db/migrate, db/schema.rb]          # when these files change, the command runs again
 //! ```
 
 use super::expect::Expect;
@@ -18,7 +18,7 @@ use crate::project::{Checkout, Fault};
 use std::path::{Path, PathBuf};
 
 /// Adds the seeds to the stack's services.
-pub(super) fn lay_over(node: &Node, root: &Path, stack: &mut Stack, kinds: &Kinds, expect: &mut Expect) {
+pub(super) fn apply(node: &Node, root: &Path, stack: &mut Stack, kinds: &Kinds, expect: &mut Expect) {
     for entry in expect.map(node, "`seeds`").to_vec() {
         let Some(at) = stack.services.iter().position(|service| service.name == entry.key.value) else {
             expect.diagnostics.push(no_such_service(&entry.key, stack));
@@ -39,10 +39,10 @@ pub(super) fn lay_over(node: &Node, root: &Path, stack: &mut Stack, kinds: &Kind
             }
         }
         if nodes.is_empty() {
-            let told = Diagnostic::error("seed-none", format!("`seeds` of `{}` names nothing", entry.key.value));
+            let error = Diagnostic::error("seed-none", format!("`seeds` of `{}` is empty", entry.key.value));
             expect
                 .diagnostics
-                .push(told.at(&entry.key.origin, "an empty list").help("name a file, or remove the line"));
+                .push(error.at(&entry.key.origin, "an empty list").help("name a file, or remove the line"));
         }
         stack.services[at].seeds = seeds;
     }
@@ -60,16 +60,16 @@ fn read(node: &Node, service: &Located<String>, root: &Path, expect: &mut Expect
         (Some(path), None) => {
             let database = find("database").and_then(|node| expect.text(node, "`database` of a seed"));
             if let Some(reads) = find("reads") {
-                let told = Diagnostic::error("seed-reads", "a file's own content decides whether it is taken again");
-                expect.diagnostics.push(told.at(&reads.origin, "for commands only").help("remove `reads`"));
+                let error = Diagnostic::error("seed-reads", "a file's own content decides whether it is loaded again");
+                expect.diagnostics.push(error.at(&reads.origin, "for commands only").help("remove `reads`"));
             }
             let path = expect.text(path, "`file` of a seed")?;
             file(&path, database.map(|database| database.value), root, expect)
         }
         (None, Some(node)) => {
             if let Some(database) = find("database") {
-                let told = Diagnostic::error("seed-database", "a command goes where its variables lead it");
-                expect.diagnostics.push(told.at(&database.origin, "for files only").help("remove `database`"));
+                let error = Diagnostic::error("seed-database", "a command connects by its variables");
+                expect.diagnostics.push(error.at(&database.origin, "for files only").help("remove `database`"));
             }
             let command = match node.as_sequence() {
                 Some(_) => expect.texts(node, "`command` of a seed").into_iter().map(|word| word.value).collect(),
@@ -77,30 +77,31 @@ fn read(node: &Node, service: &Located<String>, root: &Path, expect: &mut Expect
             };
             let mut reads = Vec::new();
             for path in find("reads").map(|node| expect.texts(node, "`reads` of a seed")).unwrap_or_default() {
-                reads.push(there(&path, root, false, expect)?);
+                reads.push(existing(&path, root, false, expect)?);
             }
             if command.is_empty() {
-                let told = Diagnostic::error("seed-command", "the command has no words");
-                expect.diagnostics.push(told.at(&node.origin, "an empty list").help("write it as a text or as a list"));
+                let error =
+                    Diagnostic::error("seed-command", "the command has no words").at(&node.origin, "an empty list");
+                expect.diagnostics.push(error.help("write it as a text or as a list"));
                 return None;
             }
             Some(SeedSource::Command { command, reads })
         }
         _ => {
-            let told = Diagnostic::error("seed-form", format!("{what} is a file or a command"));
-            let told = told.at(&node.origin, "names neither, or both");
-            expect.diagnostics.push(told.help("write a path, `{file: PATH}` or `{command: WORDS}`"));
+            let error = Diagnostic::error("seed-form", format!("{what} is a file or a command"));
+            let error = error.at(&node.origin, "names neither, or both");
+            expect.diagnostics.push(error.help("write a path, `{file: PATH}` or `{command: WORDS}`"));
             None
         }
     }
 }
 
 fn file(path: &Located<String>, database: Option<String>, root: &Path, expect: &mut Expect) -> Option<SeedSource> {
-    Some(SeedSource::File { path: there(path, root, true, expect)?, database })
+    Some(SeedSource::File { path: existing(path, root, true, expect)?, database })
 }
 
-/// A path of something that is there.
-fn there(path: &Located<String>, root: &Path, is_file: bool, expect: &mut Expect) -> Option<PathBuf> {
+/// The path of an existing file, or of an existing file or folder if `is_file` is false.
+fn existing(path: &Located<String>, root: &Path, is_file: bool, expect: &mut Expect) -> Option<PathBuf> {
     let found = root.join(&path.value);
     let opened = Checkout::at(root).map_err(Fault::Io).and_then(|checkout| {
         let opened = checkout.open(&found).map(|_| ());
@@ -110,19 +111,19 @@ fn there(path: &Located<String>, root: &Path, is_file: bool, expect: &mut Expect
         Ok(()) => return Some(PathBuf::from(&path.value)),
         Err(Fault::Missing) => format!("looked for at {}", found.display()),
         Err(fault) => {
-            let told = Diagnostic::error("seed-refused", format!("the seed `{}` is not read", path.value));
-            let told = told.at(&path.origin, "named here").because(fault.to_string());
-            expect.diagnostics.push(told.help("name a regular file inside the checkout: copy it there"));
+            let error = Diagnostic::error("seed-refused", format!("the seed `{}` is not read", path.value));
+            let error = error.at(&path.origin, "named here").because(fault.to_string());
+            expect.diagnostics.push(error.help("name a regular file inside the checkout: copy it there"));
             return None;
         }
     };
-    let told = Diagnostic::error("seed-absent", format!("there is no file {}", path.value));
-    let told = told.at(&path.origin, why);
-    expect.diagnostics.push(told.help("paths are seen from the folder of services.local.yaml"));
+    let error = Diagnostic::error("seed-absent", format!("there is no file {}", path.value));
+    let error = error.at(&path.origin, why);
+    expect.diagnostics.push(error.help("paths are relative to the folder of services.local.yaml"));
     None
 }
 
-/// Whether a service can take what a seed is.
+/// Returns the seed if the service can load a seed of this form; otherwise reports the reason.
 fn fits(
     source: SeedSource,
     origin: &Origin,
@@ -134,18 +135,17 @@ fn fits(
     let takes_files = matches!(protocol, Protocol::Postgres | Protocol::Mysql | Protocol::Redis | Protocol::Amqp);
     let has_databases = matches!(protocol, Protocol::Postgres | Protocol::Mysql);
     let (why, help) = match &source {
-        _ if !keeps => ("it keeps nothing: what is in it is gone when it stops", "fill it when the app starts"),
+        _ if !keeps => ("it keeps no data after it stops", "fill it when the app starts"),
         SeedSource::File { .. } if !takes_files => {
-            ("how a file gets into it is not known here", "use `{command: …}`, with a client on this machine")
+            ("devenv cannot load a file into it", "use `{command: …}`, with a client on this machine")
         }
         SeedSource::File { database: Some(_), .. } if !has_databases => {
             ("it has no databases by name", "remove `database`")
         }
         _ => return Some(source),
     };
-    let told =
-        Diagnostic::error("seed-kind", format!("`{}` ({}) cannot be seeded by this", service.name, service.kind));
-    expect.diagnostics.push(told.at(origin, "this seed").because(why).help(help));
+    let error = Diagnostic::error("seed-kind", format!("`{}` ({}) cannot load this seed", service.name, service.kind));
+    expect.diagnostics.push(error.at(origin, "this seed").because(why).help(help));
     None
 }
 
@@ -166,7 +166,7 @@ mod tests {
         crate::manifest::read(&request).unwrap()
     }
 
-    fn told(seeds: &str) -> Vec<Diagnostic> {
+    fn diagnostics(seeds: &str) -> Vec<Diagnostic> {
         reading(seeds).diagnostics
     }
 
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn each_fault_is_told_at_its_line_with_what_to_do() {
+    fn each_mistake_is_reported_at_its_line_with_help() {
         for (line, code) in [
             ("dbb: [a.sql]", "unknown-service"),
             ("db: [b.sql]", "seed-absent"),
@@ -199,9 +199,9 @@ mod tests {
             ("search: [a.sql]", "seed-kind"),
             ("cache: [{file: a.sql, database: x}]", "seed-kind"),
         ] {
-            let told = told(&format!("seeds:\n  {line}\n"));
-            let found = told.iter().find(|one| one.code == code);
-            let found = found.unwrap_or_else(|| panic!("{line}: {told:?}"));
+            let diagnostics = diagnostics(&format!("seeds:\n  {line}\n"));
+            let found = diagnostics.iter().find(|one| one.code == code);
+            let found = found.unwrap_or_else(|| panic!("{line}: {diagnostics:?}"));
             assert_eq!(found.origin.as_ref().unwrap().line, 2, "{line}");
             assert!(!found.help.is_empty(), "{line}: {found:?}");
         }

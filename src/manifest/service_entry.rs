@@ -1,6 +1,6 @@
-//! One service of `services.yaml`: its name, kind, image and version.
+//! Reads one service of `services.yaml`: its name, kind, image and version.
 //!
-//! A service whose kind or image cannot be told is reported and left out; the others are read all the same.
+//! A service whose kind or image is not known is reported and skipped; the other services are read.
 
 use super::expect::Expect;
 use super::tree::{Entry, Node};
@@ -27,7 +27,7 @@ const KEYS: &[&str] = &[
     "path",
 ];
 
-/// Reads a service; nothing where kind or image cannot be told.
+/// Reads a service; `None` if its kind or image is not known.
 pub(crate) fn read(entry: &Entry, kinds: &Kinds, expect: &mut Expect) -> Option<Service> {
     let (name, node) = (&entry.key, &entry.value);
     if !is_name(&name.value) {
@@ -166,7 +166,7 @@ fn version(node: &Node, kind: &Kind, image: Option<&Located<ImageRef>>, expect: 
             Diagnostic::error("version-conflict", "the image's tag and the version do not agree")
                 .at(&version.origin, format!("says {}", version.text))
                 .and_at(&of_image.origin, format!("says {}", of_image.text))
-                .help("leave one of them out"),
+                .help("remove one of them"),
         );
     }
     of_image

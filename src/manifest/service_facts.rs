@@ -1,6 +1,7 @@
-//! What a service of `services.yaml` shall hold: databases, users, settings and the like.
+//! Reads the content of a service of `services.yaml`: databases, users, settings and similar entries.
 //!
-//! What its kind cannot carry out is said in the service's keys; a value of the wrong shape costs only itself.
+//! A key that the kind does not support is recorded as unsupported in the service's keys. A value of the wrong shape is
+//! reported, and the other values are read.
 
 use super::expect::{Expect, list};
 use super::tree::Node;
@@ -10,11 +11,11 @@ use crate::model::{
     Credential, Database, Diagnostic, Key, Located, Rights, Secret, Service, Setting, Support, User, did_you_mean,
 };
 
-/// Fills a service with what its entry says, and with its kind's own where nothing is said.
+/// Fills a service with the values of its entry, and with the defaults of its kind.
 pub(crate) fn read(service: &mut Service, node: &Node, kind: &Kind, expect: &mut Expect) {
     if generic::is_generic(&kind.name) {
         let name = Located::new(service.name.clone(), service.origin.clone());
-        // What is wrong with it was said when the kind was chosen.
+        // Mistakes in these keys were reported when the kind was chosen.
         if let Some(generic) = generic::read(node, &name, &mut Expect::default()) {
             generic.describe(service);
         }
@@ -30,8 +31,8 @@ pub(crate) fn read(service: &mut Service, node: &Node, kind: &Kind, expect: &mut
     reader.defaults();
 }
 
-/// Reads the settings of a map into a service: those that are a login become one, those that `devenv` decides itself
-/// are left out and reported, and a setting that is there already is replaced.
+/// Reads the settings of a map into a service. A setting that is part of a login changes the login. A setting that
+/// devenv decides itself is recorded as unsupported. A setting that the service already has is replaced.
 pub(crate) fn settings(service: &mut Service, node: &Node, kind: &Kind, expect: &mut Expect) {
     let what = format!("`{}`", service.name);
     Reader { service, kind, expect, what }.settings(node);
@@ -140,7 +141,7 @@ impl Reader<'_> {
         self.service.keys.push(Key { path: path.to_owned(), support, note: note.to_owned() });
     }
 
-    /// A list of names, or a map from names to `{owner: …}`; gives the owners back.
+    /// Reads a list of names, or a map from names to `{owner: …}`; returns the owners.
     fn databases(&mut self, node: Option<&Node>) -> Vec<Located<String>> {
         let Some(node) = node.filter(|_| self.has_databases()) else { return Vec::new() };
         let mut owners = Vec::new();
@@ -160,8 +161,8 @@ impl Reader<'_> {
         owners
     }
 
-    /// A list of names, or a map from names to `{rights: …, databases: […]}`. Without one, the app's login is the
-    /// kind's own, and whoever owns a database is a further one.
+    /// Reads a list of names, or a map from names to `{rights: …, databases: […]}`. Without `users`, the app's login is
+    /// the default user of the kind, and each owner of a database is a further login.
     fn users(&mut self, node: Option<&Node>, owners: Vec<Located<String>>, rights: Option<Rights>) {
         if !self.has_users() {
             return;
@@ -209,7 +210,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A user owns a database, which is there then.
+    /// Makes a user the owner of a database, and adds the database if it is not declared.
     fn own(&mut self, user: &str, name: &Located<String>) {
         if let Some(database) = self.service.databases.iter_mut().find(|other| other.name.value == name.value) {
             if let Some(owner) = database.owner.as_deref().filter(|owner| *owner != user) {
@@ -217,7 +218,7 @@ impl Reader<'_> {
                     Diagnostic::error("two-owners", format!("database `{}` has two owners", name.value))
                         .at(&name.origin, format!("owned by `{user}`"))
                         .and_at(&database.name.origin, format!("owned by `{owner}`"))
-                        .help("leave one of them out"),
+                        .help("remove one of them"),
                 );
             }
             database.owner = Some(user.to_owned());
@@ -253,7 +254,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A setting that is a login: `requirepass`.
+    /// Applies a setting that is part of a login: `requirepass`.
     fn login(&mut self, login: Login, value: Located<String>) {
         match login {
             Login::Vhost => self.service.vhosts.push(value),
@@ -280,7 +281,7 @@ impl Reader<'_> {
             let path = format!("environment.{name}");
             let is_login = family.variables.get(name).is_some_and(|login| *login != Login::Open);
             if is_login || family.environment.contains_key(name) {
-                let reason = "devenv sets it itself: say it with `users`, `databases` or `vhosts`";
+                let reason = "devenv sets it itself: use `users`, `databases` or `vhosts`";
                 self.key(&path, Support::Unsupported, reason);
                 continue;
             }
@@ -318,7 +319,7 @@ impl Reader<'_> {
     }
 }
 
-/// Adds the names that are not there yet.
+/// Adds the names that the list does not contain yet.
 pub(crate) fn add(known: &mut Vec<Located<String>>, more: Vec<Located<String>>) {
     for name in more {
         if !known.iter().any(|other| other.value == name.value) {
@@ -332,7 +333,7 @@ fn has_plugins(family: &Family) -> bool {
         || family.files.iter().any(|file| file.content.contains("plugins"))
 }
 
-/// A setting's text; a list is joined with commas, and nothing is empty text.
+/// A setting's text. A list is joined with commas; null is empty text.
 fn setting(node: &Node, name: &str, expect: &mut Expect) -> Option<Located<String>> {
     let what = format!("the setting `{name}`");
     if node.is_null() {

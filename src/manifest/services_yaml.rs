@@ -1,28 +1,28 @@
-//! Our own dialect, `services.yaml`.
+//! devenv's own dialect, `services.yaml`.
 //!
 //! ```yaml
 //! name: shop
 //! services:
 //!   db:
-//!     kind: postgres                  # or `image:` alone, where it says the kind
+//!     kind: postgres                  # or only `image:`, if the image is of a known kind
 //!     version: "16.4"
 //!     databases: [shop]               # or {shop: {owner: shop}}
 //!     users: {shop: {databases: [shop]}, report: {rights: minimal}}
 //!     extensions: [pg_trgm]
 //!     settings: {max_connections: 200}
 //!   mail:
-//!     kind: generic                   # any image; proven by a connection or an HTTP answer
+//!     kind: generic                   # any image; checked by a connection or an HTTP response
 //!     image: axllent/mailpit:v1.20
 //!     port: 8025
 //!     protocol: http
 //! variables:
 //!   DATABASE_URL: ${db.url}
 //!   REPORT_URL: ${db.users.report.url}
-//! kinds: [deploy/kinds/thing.yaml]    # kinds of one's own, in the form of `templates/kinds/`
+//! kinds: [deploy/kinds/thing.yaml]    # the project's own kinds, in the form of `templates/kinds/`
 //! ```
 //!
-//! Every key that it does not know is an error: what a file says is carried out or reported. Keys that begin with
-//! `x-` are for anchors and are not read.
+//! An unknown key is an error, so that every entry of a file is carried out or reported. Keys that begin with `x-` are
+//! for anchors and are not read.
 
 use super::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use super::expect::Expect;
@@ -35,7 +35,7 @@ use crate::manifest::count::Counted as _;
 use crate::model::{Diagnostic, Origin, Source, Stack, Variable};
 use std::path::Path;
 
-/// This dialect's line in the table.
+/// The line of this dialect in the table.
 pub(crate) const DIALECT: Dialect = Dialect {
     name: "services.yaml",
     title: "services.yaml",
@@ -46,12 +46,13 @@ pub(crate) const DIALECT: Dialect = Dialect {
     read,
 };
 
-/// The file's name, as discovery looks for it.
+/// The names of the file, as discovery looks for them.
 pub(crate) const FILE_NAMES: &[&str] = &["services.yaml", "services.yml"];
 
 const KEYS: &[&str] = &["name", "services", "variables", "kinds"];
 
-/// By its name, unless that is what others call it too: a Kubernetes object, or Platform.sh's map of `type:`.
+/// Recognises a file by a service with `kind`, or by its name. Other formats also use that name: a Kubernetes object,
+/// and Platform.sh's map with `type:`. Such a file is not recognised.
 fn recognises(file: &ManifestFile) -> bool {
     let document = file.documents.first();
     let services = document.and_then(|document| document.get("services"));
@@ -68,7 +69,7 @@ fn recognises(file: &ManifestFile) -> bool {
     named && !others
 }
 
-/// Adds the kinds that the files declare, before they are read: those of `kinds:`.
+/// Adds the kinds that the files declare under `kinds:`. Called before the services are read.
 pub(crate) fn declare_kinds(files: &[ManifestFile], project: &Project, kinds: &mut Kinds) -> Vec<Diagnostic> {
     let mut expect = Expect::default();
     for file in files {
@@ -82,7 +83,7 @@ pub(crate) fn declare_kinds(files: &[ManifestFile], project: &Project, kinds: &m
     expect.diagnostics
 }
 
-/// Adds a kind's file, which a manifest names or which lies in `.devenv/kinds/`.
+/// Adds the file of a kind, which a manifest names or which is in `.devenv/kinds/`.
 pub(crate) fn add_kind(
     path: &Path,
     named: Option<&Origin>,
@@ -166,7 +167,7 @@ fn read_file(file: &ManifestFile, input: &Input<'_>, stack: &mut Stack, expect: 
     }
 }
 
-/// The variables of a map, each for every app.
+/// Reads the variables of a map; each is for every app.
 pub(crate) fn variables(entries: &[Entry], names: &Names<'_>) -> (Vec<Variable>, Vec<Diagnostic>) {
     let (mut read, mut wrong) = (Vec::new(), Vec::new());
     for entry in entries {

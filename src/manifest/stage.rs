@@ -1,11 +1,11 @@
-//! Which of several files is production's, by the words of their paths.
+//! Finds the stage of a file (production, staging, development) by the words of its path.
 
 use std::path::Path;
 
-/// Where a file belongs on the way to production. The least one wins.
+/// The stage that a file is for. Of several files, those with the least stage win.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
-    /// Nothing in the path says it: a base, or the only one.
+    /// The path names no stage: a base file, or the only file.
     Unnamed,
     /// The path says production.
     Production,
@@ -36,7 +36,7 @@ const DEVELOPMENT: &[&str] = &[
     "minikube",
 ];
 
-/// What the path's words say; the last word that says something counts.
+/// The stage that the words of a path name; the last such word counts.
 pub(crate) fn stage(path: &Path) -> Stage {
     let path = path.to_string_lossy().to_ascii_lowercase();
     let words: Vec<&str> = path.split(|c: char| !c.is_ascii_alphanumeric()).collect();
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_words_of_a_path_say_its_stage() {
+    fn the_words_of_a_path_name_its_stage() {
         for (path, wanted) in [
             ("k8s/db.yaml", Stage::Unnamed),
             ("k8s/overlays/production/db.yaml", Stage::Production),

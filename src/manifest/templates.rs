@@ -1,6 +1,7 @@
-//! YAML in which templates (`{{ … }}`) stand for values that another tool fills in: they become text as written.
+//! Parses YAML with templates (`{{ … }}`) in the place of values that another tool fills in. A template becomes text,
+//! as written.
 //!
-//! Every place is one of the file itself: nothing moves.
+//! Every origin is a place in the original file.
 
 use super::files::parse_yaml;
 use super::tree::{Entry, Node, NodeKind};
@@ -9,11 +10,11 @@ use crate::model::{Located, Origin, SourceFile};
 use crate::project::Budget;
 use std::sync::Arc;
 
-/// Stand in for the braces while the text is parsed; characters of private use, which no manifest means anything by.
+/// Replace the braces while the text is parsed: characters for private use, which have no meaning in a manifest.
 const OPEN: char = '\u{e000}';
 const CLOSE: char = '\u{e001}';
 
-/// Reads a text whose values hold templates; none where it has none, or cannot be read all the same.
+/// Parses a text whose values contain templates; `None` if it has no template, or has another mistake.
 pub(crate) fn parse(source: &Arc<SourceFile>, budget: &Budget) -> Option<Documents> {
     memchr::memmem::find(source.text.as_bytes(), b"{{")?;
     let text: String = source.text.split_inclusive('\n').map(masked).collect();
@@ -22,7 +23,7 @@ pub(crate) fn parse(source: &Arc<SourceFile>, budget: &Budget) -> Option<Documen
     read.diagnostics.is_empty().then_some(Documents { documents, diagnostics: Vec::new(), values: read.values })
 }
 
-/// A line with its templates masked; one that is nothing but templates becomes a comment.
+/// A line with its templates masked. A line that consists only of templates becomes a comment.
 fn masked(line: &str) -> String {
     let trimmed = line.trim();
     if trimmed.starts_with("{{")
@@ -33,7 +34,7 @@ fn masked(line: &str) -> String {
     }
     let mut text = String::with_capacity(line.len());
     let mut rest = line;
-    // Braces that close no template are maps in maps.
+    // Braces that are never closed by `}}` are maps in maps.
     while let Some((before, after)) = rest.split_once("{{") {
         let Some((inside, after)) = after.split_once("}}") else { break };
         text.push_str(before);
@@ -82,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_broken_for_another_reason_is_left_to_the_plain_reader() {
+    fn a_text_with_another_mistake_is_not_parsed() {
         let source = Arc::new(SourceFile { path: "x.yaml".into(), text: "a: {{ b }}\n c: [\n".to_owned() });
         assert!(parse(&source, &Budget::default()).is_none());
     }

@@ -1,4 +1,5 @@
-//! Names of variables that make programs run: `templates/unsafe-variables.yaml`, with the reason of each group.
+//! Names of variables that can make other programs run, from `templates/unsafe-variables.yaml`, with a reason for each
+//! group.
 
 use serde::Deserialize;
 use std::collections::HashMap;
@@ -9,22 +10,23 @@ const LIST: &str = include_str!("../../templates/unsafe-variables.yaml");
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Group {
-    /// What each of the names does.
+    /// The effect of each name of the group.
     reason: String,
-    /// Names, `START*`, `*END`.
+    /// Names, or patterns: `START*`, `*END`.
     names: Vec<String>,
-    /// Names that a pattern matches and that do nothing of the sort.
+    /// Safe names that a pattern matches.
     #[serde(default)]
     except: Vec<String>,
 }
 
-/// The groups, and where each of their names is looked up: a repository may declare ten thousand variables.
+/// The groups, with an index of their names, because a repository may declare ten thousand variables.
 struct List {
     groups: Vec<Group>,
-    /// The group of each whole name.
+    /// By exact name, the index of its first group.
     names: HashMap<String, usize>,
-    /// Starts and ends of names, each with its group.
+    /// The beginnings of names (`START*`), each with the index of its group.
     starts: Vec<(String, usize)>,
+    /// The ends of names (`*END`), each with the index of its group.
     ends: Vec<(String, usize)>,
 }
 
@@ -43,7 +45,7 @@ impl List {
         Self { groups, ..list }
     }
 
-    /// The first group that has the name.
+    /// The first group that contains the name.
     fn group(&self, name: &str) -> Option<&Group> {
         let starts = self.starts.iter().filter(|(start, _)| name.starts_with(start)).map(|(_, at)| *at);
         let ends = self.ends.iter().filter(|(end, _)| name.ends_with(end)).map(|(_, at)| *at);
@@ -53,10 +55,10 @@ impl List {
     }
 }
 
-/// What a variable of that name does to programs; none where it does nothing to them.
+/// The effect of a variable of that name on programs; `None` for a safe name.
 pub fn unsafe_variable(name: &str) -> Option<&'static str> {
     static GROUPS: OnceLock<List> = OnceLock::new();
-    // A test reads the file; the program holds no other.
+    // A test parses this file, and the program contains no other.
     let list = GROUPS.get_or_init(|| List::of(serde_saphyr::from_str(LIST).unwrap_or_default()));
     list.group(name).map(|group| group.reason.as_str())
 }
@@ -73,7 +75,7 @@ mod tests {
             assert!(!group.reason.is_empty() && !group.names.is_empty());
             for name in &group.names {
                 assert!(name.matches('*').count() <= 1 && name.len() > 1, "{name}");
-                // Any name of a pattern.
+                // One name that the pattern matches.
                 let one = name.replace('*', "X");
                 assert_eq!(unsafe_variable(&one), Some(group.reason.as_str()), "{one}");
             }
@@ -84,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_programs_run_is_in_it_and_what_apps_declare_is_not() {
+    fn names_that_make_programs_run_are_unsafe_and_names_of_apps_are_safe() {
         for name in "PATH LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT DYLD_INSERT_LIBRARIES BASH_ENV ENV PROMPT_COMMAND \
                     PS4 IFS GIT_SSH_COMMAND GIT_EXTERNAL_DIFF NODE_OPTIONS PYTHONSTARTUP PYTHONPATH PERL5OPT \
                     PERL5LIB RUBYOPT RUBYLIB JAVA_TOOL_OPTIONS _JAVA_OPTIONS DOCKER_HOST HOME SHELL EDITOR \

@@ -1,23 +1,24 @@
 //! `${db.url}` in the variables of `services.yaml` and `services.local.yaml`.
 //!
-//! Every field that a template names exists: a service, kind or field that does not is an error with its own place.
+//! A service or field in a template has to exist; one that does not exist is an error at its own place.
 
 use super::expect::list;
 use super::tree::{Node, NodeKind};
 use crate::kinds::Kinds;
 use crate::model::{Diagnostic, Origin, Piece, Service, Template, Value, did_you_mean};
 
-/// What templates may name.
+/// The names that templates may use.
 pub(crate) struct Names<'a> {
     /// The services that were read.
     pub(crate) services: &'a [Service],
-    /// Names of services that were declared and could not be read: naming one is no further mistake.
+    /// Names of services that were declared and could not be read. A template that names such a service is no further
+    /// mistake.
     pub(crate) broken: &'a [String],
     /// The known kinds.
     pub(crate) kinds: &'a Kinds,
 }
 
-/// A variable's value: bound where it names a field, else plain. `$$` is a dollar; nothing is empty text.
+/// A variable's value: bound if it names a field, else plain. `$$` is a dollar; null is empty text.
 pub(crate) fn value(node: &Node, names: &Names<'_>) -> Result<Value, Diagnostic> {
     let NodeKind::Scalar { text, quoted } = &node.kind else {
         return Err(Diagnostic::error("wrong-type", format!("a variable has to be text, and is {}", node.shape()))
@@ -75,11 +76,11 @@ pub(crate) fn value(node: &Node, names: &Names<'_>) -> Result<Value, Diagnostic>
     Ok(Value::Plain(template.0.iter().map(|piece| if let Piece::Text(text) = piece { text } else { "" }).collect()))
 }
 
-/// Why a template's name means nothing.
+/// The reason why a name in a template cannot be resolved.
 enum Fault {
     /// The service could not be read.
     Broken(String),
-    /// A mistake, without its place.
+    /// A mistake; the caller adds its place.
     Unknown(Box<Diagnostic>),
 }
 
@@ -92,7 +93,7 @@ fn unknown(message: String, label: &str, help: String) -> Fault {
 impl Names<'_> {
     /// The service and field that `db.url` or `db.databases.audit.url` names.
     fn field<'t>(&self, name: &'t str) -> Result<(&str, &'t str), Fault> {
-        // Other dialects' names may hold dots, so the longest service name that fits counts.
+        // Names in other dialects may contain dots, so the longest service name that fits counts.
         let fits = |service: &&Service| name.strip_prefix(&service.name).is_some_and(|rest| rest.starts_with('.'));
         let Some(service) = self.services.iter().filter(fits).max_by_key(|service| service.name.len()) else {
             return Err(self.no_such_service(name));
@@ -171,7 +172,8 @@ impl Names<'_> {
     }
 }
 
-/// The place of a part of a scalar, where the scalar stands on one line as it is.
+/// The place of a part of a scalar, if the source has the scalar on one line without escapes; else the place of the
+/// scalar.
 fn part_of(origin: &Origin, text: &str, quoted: bool, from: usize, length: usize) -> Origin {
     let characters = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
     let marks = if quoted { 2 } else { 0 };

@@ -3,6 +3,6 @@
 pub struct Branching {
     /// Each git branch of a checkout has data of its own.
     pub git: bool,
-    /// A new worktree begins with the data of the main one.
+    /// A new worktree begins with the data of the main worktree.
     pub worktree: bool,
 }

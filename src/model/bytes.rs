@@ -1,4 +1,5 @@
-//! Bytes as a text for JSON, in which each byte is one character: of a text they take no more room than itself.
+//! Bytes as a JSON string, in which each byte is one character. ASCII text takes about as much space as the text
+//! itself.
 
 use serde::{Deserialize as _, Deserializer, Serializer};
 

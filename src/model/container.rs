@@ -1,46 +1,47 @@
-//! What an environment is made of on the engine: plain data that `plan/` decides and `docker/` carries out.
+//! The containers, volumes and images of an environment: plain data that `plan/` decides and `docker/` carries out.
 
 use super::{Belonging, ContainerRole, Data, ImageRef, Over, Secret, Volume, VolumeRole};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// A container to be made.
+/// A container to create.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContainerSpec {
     /// Its name on the engine.
     pub name: String,
     /// The image to run.
     pub image: ImageRef,
-    /// `linux/amd64`, where production says it.
+    /// `linux/amd64`, if production declares a platform.
     pub platform: Option<String>,
     /// Variables; values may be secret.
     pub environment: Vec<(String, Secret)>,
-    /// Arguments for the image's entrypoint; none leaves the image's own.
+    /// Arguments for the image's entrypoint; empty for the image's own arguments.
     pub command: Vec<String>,
     /// Replaces the image's entrypoint.
     pub entrypoint: Option<Vec<String>>,
-    /// The host name inside; fixed, because some servers keep data under it.
+    /// The host name inside the container; fixed, because some servers store data under this name.
     pub hostname: String,
-    /// Volumes and where they go.
+    /// Volumes and their mount points.
     pub mounts: Vec<Mount>,
-    /// Volumes that are only kept from being unmentioned: mounted read-only, out of the server's way.
+    /// Volumes that the container only references, so that no prune of the engine removes them: mounted read-only,
+    /// outside of the server's folders.
     pub beside: Vec<String>,
-    /// Files put in before the first start.
+    /// Files that are copied into the container before its first start.
     pub files: Vec<File>,
     /// Ports published on loopback.
     pub publish: Vec<Publish>,
     /// The environment's network.
     pub network: String,
-    /// Names by which containers of the network reach it.
+    /// Names by which other containers of the network reach this container.
     pub aliases: Vec<String>,
-    /// Whose it is.
+    /// The owner.
     pub of: Belonging,
-    /// What it is for.
+    /// The purpose.
     pub role: ContainerRole,
-    /// The signal that stops it cleanly; none leaves the image's own.
+    /// The signal that stops the server cleanly; none for the image's own signal.
     pub stop_signal: Option<String>,
-    /// How long a clean stop may take before it is killed.
+    /// How long a clean stop may take before the engine kills the container.
     pub grace: Duration,
 }
 
@@ -49,14 +50,14 @@ pub struct ContainerSpec {
 pub struct Mount {
     /// The volume's name on the engine.
     pub volume: String,
-    /// Where it goes in the container.
+    /// The mount point in the container.
     pub target: String,
 }
 
-/// A file to be put into a container before it starts.
+/// A file that is copied into a container before its start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    /// Absolute path in the container; folders that lack are made (mode 0755).
+    /// Absolute path in the container; missing folders are created (mode 0755).
     pub path: String,
     /// Permission bits; the owner is root.
     pub mode: u32,
@@ -64,7 +65,7 @@ pub struct File {
     pub content: FileContent,
 }
 
-/// A file's bytes; never shown by a debug print.
+/// The bytes of a file; a debug print never shows them.
 #[derive(Clone, PartialEq, Eq)]
 pub struct FileContent(pub Vec<u8>);
 
@@ -85,28 +86,28 @@ pub struct Publish {
     pub host_port: u16,
 }
 
-/// A volume to be there.
+/// A volume that must exist.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VolumeSpec {
     /// Its name on the engine.
     pub name: String,
-    /// Whose it is.
+    /// The owner.
     pub of: Belonging,
-    /// What it is for.
+    /// The purpose.
     pub role: VolumeRole,
-    /// What it begins with; none is an empty one.
+    /// The data that the volume begins with; none for an empty volume.
     pub over: Option<Over>,
-    /// Whether it counts as whole only once somebody has logged in to the server over it.
+    /// Whether the volume counts as complete only after the first login to its server.
     pub unproven: bool,
 }
 
 impl VolumeSpec {
-    /// The volume that says that this one is not proven.
+    /// The name of the volume that marks this volume as not proven.
     pub fn mark(&self) -> String {
         format!("{}.unproven", self.name)
     }
 
-    /// The service's data that it is to hold; none where it holds none.
+    /// The data of a service in the volume; none if the volume holds no data of a service.
     pub fn data(&self) -> Option<&Data> {
         match &self.role {
             VolumeRole::Data(data) => Some(data),
@@ -114,7 +115,7 @@ impl VolumeSpec {
         }
     }
 
-    /// The same, to be settled.
+    /// The same data, to be changed.
     pub fn data_mut(&mut self) -> Option<&mut Data> {
         match &mut self.role {
             VolumeRole::Data(data) => Some(data),
@@ -122,7 +123,7 @@ impl VolumeSpec {
         }
     }
 
-    /// As the engine will list it.
+    /// The volume as the engine will list it.
     pub fn as_made(&self) -> Volume {
         Volume { name: self.name.clone(), of: self.of.clone(), role: self.role.clone() }
     }
@@ -133,25 +134,25 @@ impl VolumeSpec {
 pub struct LocalImage {
     /// The image's id (`sha256:…` of its configuration).
     pub id: String,
-    /// Registry digests by which it is known: `docker.io/library/postgres@sha256:…` as the engine lists them.
+    /// Its digests in registries: `docker.io/library/postgres@sha256:…` as the engine lists them.
     pub repo_digests: Vec<String>,
     /// `linux/amd64`, `linux/arm64/v8`.
     pub platform: String,
-    /// Paths that it declares as volumes.
+    /// Paths that the image declares as volumes.
     pub volumes: Vec<String>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
-    /// Its variables that name a release (`PG_VERSION`); others are left out, as they could be secret.
+    /// Its variables that name a release (`PG_VERSION`), without the other variables, which could be secret.
     pub releases: BTreeMap<String, String>,
 }
 
 impl LocalImage {
-    /// The registries' digests of it; one that was made on this engine has none.
+    /// The image's digests in registries; an image that was built on this engine has none.
     pub fn digests(&self) -> impl Iterator<Item = &str> {
         self.repo_digests.iter().filter_map(|name| Some(name.rsplit_once('@')?.1))
     }
 
-    /// Whether it is for that platform; `linux/arm64` and `linux/arm64/v8` are the same.
+    /// Whether the image is for that platform; `linux/arm64` and `linux/arm64/v8` are the same.
     pub fn is_for(&self, platform: &str) -> bool {
         let normal = |platform: &str| {
             let platform = platform.to_ascii_lowercase().replace("x86_64", "amd64").replace("aarch64", "arm64");

@@ -1,16 +1,16 @@
-//! What is said to a person: what went wrong, where, why, and what to do next.
+//! Messages for users: each says what is wrong, where, why, and how to continue.
 
 use super::Origin;
 
-/// How bad it is.
+/// The severity of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Good to know.
+    /// Information.
     Note,
-    /// Goes on, but differs from what was asked.
+    /// The command continues, but the result differs from the request.
     Warning,
-    /// Does not go on.
+    /// The command cannot continue.
     Error,
 }
 
@@ -25,47 +25,47 @@ pub enum Exit {
     Manifest = 3,
     /// The engine cannot be reached.
     Engine = 4,
-    /// An image cannot be had.
+    /// An image is not available.
     Image = 5,
     /// A service was not ready in time.
     NotReady = 6,
     /// `.env` or the environment differs from production.
     Differs = 7,
-    /// The command of `run` is there and cannot be executed; as a shell has it.
+    /// The command of `run` exists and cannot be executed; the same code as a shell's.
     NotExecutable = 126,
-    /// There is no such command.
+    /// The command of `run` does not exist.
     NoCommand = 127,
-    /// Ctrl-C was the answer to a question, or a signal stopped the command before it was done.
+    /// The user answered a question with Ctrl-C, or a signal stopped the command before its end.
     Cancelled = 130,
 }
 
-/// A further place that a message points at.
+/// An additional place that a message points to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Where.
+    /// The place.
     pub origin: Origin,
-    /// What is there.
+    /// The text below the place.
     pub label: String,
 }
 
 /// One message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
     /// A short stable name in kebab case: `version-floating`.
     pub code: &'static str,
-    /// What went wrong, in one sentence without a full stop.
+    /// The problem, in one sentence without a full stop.
     pub message: String,
-    /// Where.
+    /// The place.
     pub origin: Option<Origin>,
-    /// What to say below the marked text.
+    /// The text below the marked source text.
     pub label: String,
-    /// Further places, each with what is there.
+    /// Additional places, each with its text.
     pub related: Vec<Place>,
-    /// Why, and what else belongs to it (log lines); each may have several lines.
+    /// The reasons and other details (log lines); each entry may have several lines.
     pub notes: Vec<String>,
-    /// What to do next; each entry is one way.
+    /// The advice; each entry is one alternative.
     pub help: Vec<String>,
 }
 
@@ -98,7 +98,7 @@ impl Diagnostic {
         }
     }
 
-    /// Says where.
+    /// Sets the place.
     #[must_use]
     pub fn at(mut self, origin: &Origin, label: impl Into<String>) -> Self {
         self.origin = Some(origin.clone());
@@ -106,21 +106,21 @@ impl Diagnostic {
         self
     }
 
-    /// Adds a further place.
+    /// Adds another place.
     #[must_use]
     pub fn and_at(mut self, origin: &Origin, label: impl Into<String>) -> Self {
         self.related.push(Place { origin: origin.clone(), label: label.into() });
         self
     }
 
-    /// Says why.
+    /// Adds a reason.
     #[must_use]
     pub fn because(mut self, note: impl Into<String>) -> Self {
         self.notes.push(note.into());
         self
     }
 
-    /// Says what to do next.
+    /// Adds advice.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help.push(help.into());
@@ -143,7 +143,7 @@ impl Failure {
         Self { exit, diagnostics: vec![diagnostic] }
     }
 
-    /// The messages as warnings, where it goes on without: `note` says without what.
+    /// The messages as warnings, for a command that continues; `note` says what is missing then.
     pub fn into_warnings(self, note: &str) -> Vec<Diagnostic> {
         let soften = |one: Diagnostic| Diagnostic { severity: Severity::Warning, ..one }.because(note);
         self.diagnostics.into_iter().map(soften).collect()
@@ -152,25 +152,27 @@ impl Failure {
 
 /// The known word nearest to a mistyped one, if it is near enough to be meant.
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // No word that somebody mistyped is as long, and nobody reads a list as long as that.
-    let short = |word: &str| word.len() <= LONGEST_WORD;
+    // A mistyped word is shorter than this limit, and no user reads a list that is longer.
+    let short = |word: &str| word.len() <= MAX_WORD_LENGTH;
     known
         .into_iter()
-        .take(MOST_KNOWN)
-        .filter(|candidate| short(word) && short(candidate) && candidate.len().abs_diff(word.len()) <= LONGEST_WORD / 3)
+        .take(MAX_KNOWN)
+        .filter(|candidate| {
+            short(word) && short(candidate) && candidate.len().abs_diff(word.len()) <= MAX_WORD_LENGTH / 3
+        })
         .map(|candidate| (edit_distance(word, candidate), candidate))
         .filter(|(distance, candidate)| *distance <= candidate.chars().count().max(3) / 3)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
 
-/// How long words are that are compared, in bytes.
-const LONGEST_WORD: usize = 100;
+/// The length limit of compared words, in bytes.
+const MAX_WORD_LENGTH: usize = 100;
 
-/// How many words one is compared with.
-const MOST_KNOWN: usize = 200;
+/// The number of known words that a word is compared with.
+const MAX_KNOWN: usize = 200;
 
-/// Levenshtein's distance, in characters, with a swap of neighbours counted as one.
+/// Levenshtein's distance, in characters, where a swap of neighbours counts as one edit.
 fn edit_distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut rows = vec![(0..=b.len()).collect::<Vec<usize>>()];

@@ -1,4 +1,4 @@
-//! Where development differs from production: one finding of parity, as plain data.
+//! A difference between development and production: one finding of parity, as plain data.
 
 use super::Origin;
 
@@ -6,34 +6,34 @@ use super::Origin;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Impact {
-    /// Is so by design: a port, a password, what a provider or `devenv` itself sets.
+    /// By design: a port, a password, a setting of a provider or of `devenv` itself.
     Expected,
-    /// Seen, without an effect on what an app gets.
+    /// Visible, without an effect on an app.
     Cosmetic,
-    /// Goes on, but an app may get other answers, another order or other limits.
+    /// An app continues to work, but may get other answers, another order or other limits.
     Behaves,
     /// An app that works on one side fails on the other.
     Breaks,
 }
 
-/// Which of the three gaps between development and production it is.
+/// The three gaps between development and production.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Gap {
     /// Services, languages and tools.
     Tools,
-    /// How far what is deployed lies behind what is written.
+    /// How far the deployed code is behind the written code.
     Time,
-    /// Who writes and who releases.
+    /// Whether authors release their own code.
     People,
 }
 
-/// What one side says.
+/// The value of one side.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Said {
     /// The side: `manifest`, `lock`, `local`, `production`, or a file's name.
     pub side: String,
-    /// Its value as it would be written there; `absent` where it has none.
+    /// Its value as it would be written there; `absent` if the side has no value.
     pub value: String,
 }
 
@@ -46,15 +46,15 @@ impl Said {
 
 /// The names of the sides.
 pub mod side {
-    /// What production's servers answer.
+    /// The answers of production's servers.
     pub const PRODUCTION: &str = "production";
-    /// What the servers here answer.
+    /// The answers of the servers here.
     pub const LOCAL: &str = "local";
-    /// What `services.lock` has.
+    /// The content of `services.lock`.
     pub const LOCK: &str = "lock";
-    /// What the manifests declare: production's own files.
+    /// The declarations of production's own manifests.
     pub const MANIFEST: &str = "manifest";
-    /// What `services.local.yaml` makes of it.
+    /// The declarations after the changes of `services.local.yaml`.
     pub const OVERLAY: &str = "overlay";
 }
 
@@ -63,22 +63,22 @@ pub mod side {
 pub struct Difference {
     /// A short stable name in kebab case: `collation`, `version-minor`, `tool-version`.
     pub code: &'static str,
-    /// How much it matters.
+    /// The impact.
     pub impact: Impact,
-    /// Which gap it belongs to.
+    /// The gap that the difference belongs to.
     pub gap: Gap,
-    /// The service, where it is one's; empty for what belongs to the project.
+    /// The service; empty for a difference of the whole project.
     pub service: String,
-    /// What differs, in a few words: `max_connections`, `extension pg_trgm in shop`, `python`.
+    /// The subject, in a few words: `max_connections`, `extension pg_trgm in shop`, `python`.
     pub subject: String,
     /// The sides that differ, production's first.
     pub said: Vec<Said>,
-    /// Why it matters, in one line.
+    /// Why the difference matters, in one line.
     pub why: String,
-    /// Where that is written: an address in the product's own documentation; empty where it is plain.
+    /// The source of the reason: an address in the product's own documentation; empty if the reason is obvious.
     pub source: String,
-    /// What to change, here or in production; each entry is one way.
+    /// The change to make, here or in production; each entry is one alternative.
     pub help: Vec<String>,
-    /// The manifest's (or file's) line it belongs to.
+    /// The line of the manifest (or of another file) that the difference belongs to.
     pub origin: Option<Origin>,
 }

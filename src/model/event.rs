@@ -1,48 +1,48 @@
-//! What happens while a plan is carried out; `ui/` shows it.
+//! Events of carrying out a plan, which `ui/` shows.
 
 use super::Diagnostic;
 use std::time::Duration;
 
-/// One thing that happened.
+/// One event.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
     /// A service changed its state.
     Service {
         /// The service's name.
         name: String,
-        /// What it does now.
+        /// Its new state.
         state: ServiceState,
     },
-    /// An image's pull went on.
+    /// The pull of an image made progress.
     Pull {
         /// The image as declared.
         image: String,
         /// The services that wait for it.
         services: Vec<String>,
-        /// How far it is.
+        /// The progress.
         progress: PullProgress,
     },
-    /// Something a person should know, not tied to the end of the run.
+    /// A message for the user, not tied to the end of the run.
     Message(Diagnostic),
 }
 
 /// A service on its way to being ready.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ServiceState {
-    /// Its container is removed so that another can take its place; the text says why.
+    /// Its container is removed so that a new container can replace it; the text is the reason.
     Replacing(String),
-    /// Its container is made and started.
+    /// Its container is created and started.
     Starting,
-    /// Its seeds are put in.
+    /// Its seeds are loaded.
     Seeding {
         /// The file or the command.
         what: String,
         /// Bytes done.
         done: u64,
-        /// In all; 0 where that is not known.
+        /// Bytes in total; 0 if the total is not known.
         total: u64,
     },
-    /// It runs; logging in has not worked yet. The text is the last try's error.
+    /// The server runs; no login has worked yet. The text is the error of the last attempt.
     LoggingIn(String),
     /// Logged in, one round trip done.
     Ready {
@@ -50,33 +50,33 @@ pub enum ServiceState {
         took: Duration,
         /// `127.0.0.1:24310`.
         address: String,
-        /// What was done to prove it: `logged in`, `answers HTTP`.
+        /// The proof that it is ready: `logged in`, `answers HTTP`.
         proof: String,
-        /// Whether it was running already and nothing was changed.
+        /// Whether the service was already running and nothing was changed.
         unchanged: bool,
     },
-    /// It will not come up; the failure follows at the end.
+    /// The service will not become ready; the failure follows at the end.
     Failed,
 }
 
-/// How far an image's pull is, in bytes over all layers.
+/// The progress of an image's pull, in bytes over all layers.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PullProgress {
-    /// Bytes so far, and in all as far as the registry has said.
+    /// Bytes so far, and the total as far as the registry has reported it.
     Bytes {
         /// Done.
         done: u64,
-        /// In all; 0 while unknown.
+        /// Bytes in total; 0 while unknown.
         total: u64,
     },
-    /// A fault that passes; it is tried again after the wait.
+    /// A temporary failure; devenv tries again after the wait.
     Retry {
-        /// What went wrong.
+        /// The error.
         error: String,
         /// How long until the next try.
         wait: Duration,
     },
-    /// It is here.
+    /// The image is complete.
     Done {
         /// Bytes downloaded.
         bytes: u64,

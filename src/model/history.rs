@@ -1,38 +1,39 @@
-//! A project's history as far as releases go: what git says, as plain data.
+//! A project's history of releases, from git, as plain data.
 
 use super::Origin;
 
-/// What is deployed, what waits for it, and who did what. Times are seconds since 1970.
+/// The deployed revision, the commits that wait to be deployed, and the authors. Times are seconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct History {
     /// The main branch as git calls it: `origin/main`.
     pub main: String,
-    /// The commit that it is at.
+    /// The commit at its head.
     pub head: String,
-    /// What is deployed: a release tag, or the revision that the manifest names.
+    /// The deployed revision: a release tag, or the revision that the manifest names.
     pub deployed: String,
-    /// Where the manifest names it; of a release tag nothing.
+    /// The place where the manifest names the revision; none for a release tag.
     pub named_at: Option<Origin>,
-    /// How many commits of the main branch are not in it; merges do not count.
+    /// How many commits of the main branch are not in the deployed revision; merges do not count.
     pub waiting: u64,
-    /// When the first of them came to the main branch.
+    /// When the first of these commits came to the main branch.
     pub waiting_since: Option<i64>,
     /// The releases, oldest first.
     pub releases: Vec<Release>,
-    /// The newer commits of the main branch and of the releases, parents included as far as they are among them.
+    /// The newer commits of the main branch and of the releases, with their parents as far as these are in the list
+    /// too.
     pub commits: Vec<Commit>,
 }
 
-/// A release, known by its tag.
+/// A release, identified by its tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Release {
     /// The tag's name.
     pub name: String,
     /// The commit that was released.
     pub commit: String,
-    /// When: of a tag that only points, its commit's time.
+    /// The time of the release; for a lightweight tag, the time of its commit.
     pub time: i64,
-    /// The address of who made it, where the tag tells.
+    /// The email address of the tagger, if the tag has one.
     pub tagger: Option<String>,
 }
 
@@ -41,16 +42,16 @@ pub struct Release {
 pub struct Commit {
     /// Its id.
     pub id: String,
-    /// Its parents' ids; more than one make a merge.
+    /// The ids of its parents; a merge has more than one.
     pub parents: Vec<String>,
-    /// When it was committed.
+    /// The time of the commit.
     pub time: i64,
-    /// Its author's address.
+    /// The email address of its author.
     pub author: String,
 }
 
-/// Whether a tag's name is that of a release: `v1.4`, `1.4.2`, `2026.11.3`, `release-12`, `release/1.4`. Releases before
-/// a release (`-rc.1`, `-beta2`) are none.
+/// Whether a tag names a release: `v1.4`, `1.4.2`, `2026.11.3`, `release-12`, `release/1.4`. Pre-releases (`-rc.1`,
+/// `-beta2`) do not count.
 pub fn is_release(tag: &str) -> bool {
     let lower = tag.to_ascii_lowercase();
     let before_release = ["rc", "alpha", "beta", "pre", "preview", "dev", "snapshot", "nightly", "canary"];

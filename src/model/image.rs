@@ -1,21 +1,21 @@
-//! Names of images, as Docker's reference grammar has them (`distribution/reference`).
+//! Names of images, in Docker's reference grammar (`distribution/reference`).
 
 use std::fmt;
 
-/// `docker.io/library/postgres:16.4@sha256:…`, taken apart.
+/// The parts of `docker.io/library/postgres:16.4@sha256:…`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct ImageRef {
-    /// The registry's host; `docker.io` where none is written.
+    /// The registry's host; `docker.io` if the name has no host.
     pub registry: String,
-    /// The repository, `library/` included.
+    /// The repository, including `library/`.
     pub repository: String,
-    /// The tag, if one is written.
+    /// The tag, if the name has one.
     pub tag: Option<String>,
-    /// The digest (`sha256:…`), if one is written.
+    /// The digest (`sha256:…`), if the name has one.
     pub digest: Option<String>,
 }
 
-/// What is wrong with an image's name.
+/// A mistake in an image's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageError(pub String);
 
@@ -30,7 +30,7 @@ const MIRRORS: &[(&str, &str)] =
     &[("public.ecr.aws", "docker/library/"), ("mirror.gcr.io", "library/"), ("quay.io", "docker-library/")];
 
 impl ImageRef {
-    /// Takes a reference apart.
+    /// Parses a reference.
     pub fn parse(text: &str) -> Result<Self, ImageError> {
         let (name, digest) = match text.split_once('@') {
             Some((name, digest)) => (name, Some(digest.to_owned())),
@@ -93,13 +93,13 @@ impl ImageRef {
         format!("{}/{}", self.registry, self.repository)
     }
 
-    /// Registry and repository as written.
+    /// Registry and repository, without mapping a mirror to Docker Hub.
     pub fn name(&self) -> String {
         format!("{}/{}", self.registry, self.repository)
     }
 }
 
-/// The full form, registry included; `latest` is not added.
+/// The full form, including the registry; `latest` is not added.
 impl fmt::Display for ImageRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.registry, self.repository)?;

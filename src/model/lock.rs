@@ -1,4 +1,4 @@
-//! What a team has agreed on: the exact version and image behind each declared version.
+//! The decisions of a team: the exact version and image of each declared version.
 
 use std::collections::BTreeMap;
 
@@ -9,16 +9,16 @@ pub struct Lock {
     pub services: BTreeMap<String, LockedService>,
 }
 
-/// What a registry has under an image's name.
+/// The image that a registry has under a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RegistryImage {
     /// The digest of its index, or of its one manifest.
     pub digest: String,
-    /// The platforms that it is made for: `linux/amd64`.
+    /// The platforms of the image: `linux/amd64`.
     pub platforms: Vec<String>,
 }
 
-/// What lies behind a digest in a registry.
+/// The content behind a digest in a registry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RegistryContent {
     /// The digest of the manifest for each platform, by the platform's name.
@@ -27,26 +27,26 @@ pub struct RegistryContent {
     pub labels: BTreeMap<String, String>,
     /// Its variables that name a release.
     pub releases: BTreeMap<String, String>,
-    /// The documents that say so, by their digests: an index, a manifest, a configuration.
+    /// The documents with this information, by their digests: an index, a manifest, a configuration.
     pub documents: BTreeMap<String, Vec<u8>>,
 }
 
-/// What one service is pinned to.
+/// The locked version and image of one service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockedService {
-    /// The version as the manifest has it: `16`, `16-alpine`.
+    /// The version as the manifest declares it: `16`, `16-alpine`.
     pub declared: String,
-    /// The manifest's place that decided it: `compose.prod.yaml:14`.
+    /// The place in the manifest that declares the version: `compose.prod.yaml:14`.
     pub origin: String,
-    /// The exact release, where it is known: `16.4`.
+    /// The exact release, if it is known: `16.4`.
     pub version: Option<String>,
     /// The image by its name and tag, without a digest: `docker.io/library/postgres:16`.
     pub image: String,
-    /// The digest of the image's index (or of its one manifest): `sha256:…`. None where the image was made on this
-    /// engine and no registry has it; then `platforms` has its id instead.
+    /// The digest of the image's index (or of its one manifest): `sha256:…`. None if the image was built on this engine
+    /// and no registry has it; `platforms` then has the image's id.
     pub digest: Option<String>,
     /// The digest for each platform, by the platform's name (`linux/amd64`).
     pub platforms: BTreeMap<String, String>,
-    /// A hash of the part of the manifest that decided it, so that a change is seen.
+    /// A hash of the part of the manifest that declares the version, to notice changes.
     pub manifest: String,
 }

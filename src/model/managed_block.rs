@@ -1,6 +1,6 @@
-//! The two marker lines around the part of `.env` that is ours.
+//! The two marker lines around the part of `.env` that devenv manages.
 //!
-//! Here, and not in `dotenv/`, because readers of manifests must skip the block too: Compose reads `.env`.
+//! This code is not in `dotenv/`, because readers of manifests must skip the block too: Compose reads `.env`.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -10,7 +10,8 @@ pub const BLOCK_START: &str = "# >>> devenv: written by `devenv up`, do not edit
 /// Last line of the managed block.
 pub const BLOCK_END: &str = "# <<< devenv <<<";
 
-/// The text without the managed block; its lines are emptied, not removed, so that line numbers hold.
+/// The text without the managed block; the lines of the block are emptied, not removed, so that line numbers stay the
+/// same.
 pub fn without_managed_block(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
     let mut at = 0;
@@ -23,9 +24,9 @@ pub fn without_managed_block(text: &str) -> String {
     kept
 }
 
-/// Where the next block lies, from its start line to its end.
+/// The range of the next block, from its start line to its end.
 fn next_block(text: &str, from: usize) -> Option<Range<usize>> {
-    // Where the start line begins, and where it ends.
+    // The offsets of the beginning and the end of the start line.
     let mut open: Option<(usize, usize)> = None;
     let mut at = from;
     for line in text[from..].split_inclusive('\n') {
@@ -44,8 +45,9 @@ fn next_block(text: &str, from: usize) -> Option<Range<usize>> {
     open.map(|(start, inside)| start..inside + unclosed_length(&text[inside..]))
 }
 
-/// How much of what follows a start line without an end line devenv can have written, in bytes: up to an empty line, a line
-/// that sets nothing, or one that sets a name once more. What follows is the user's.
+/// The length in bytes of the text that devenv can have written after a start line that has no end line: up to an empty
+/// line, a line that sets no variable, or a line that sets the same name again. The rest of the text belongs to the
+/// user.
 pub fn unclosed_length(rest: &str) -> usize {
     let mut names = BTreeSet::new();
     let mut at = 0;
@@ -71,7 +73,7 @@ pub fn unclosed_length(rest: &str) -> usize {
     at
 }
 
-/// Bytes up to the closing quote; in double quotes a backslash keeps one from closing.
+/// Bytes up to the closing quote; in double quotes, a backslash escapes a quote.
 fn quoted_length(text: &str, quote: char) -> Option<usize> {
     let mut escaped = false;
     text.char_indices().find_map(|(at, c)| {

@@ -1,6 +1,6 @@
-//! What production declares and what can be said about it: plain data, no IO.
+//! The data that the modules exchange (declarations, plans, observations, messages): plain data, no IO.
 //!
-//! Everything may import this module; it imports nothing of the crate.
+//! Every module may import this module; this module imports nothing of the crate.
 
 mod branching;
 mod bytes;

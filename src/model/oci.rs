@@ -1,4 +1,4 @@
-//! What an image consists of, as registries and archives have it: documents, each named by the digest of its bytes.
+//! The documents of an image in registries and archives; the name of each document is the digest of its bytes.
 //!
 //! An index names a manifest for each platform, a manifest names a configuration and the layers, a configuration names
 //! the layers' unpacked content (OCI Image Format 1.1, <https://github.com/opencontainers/image-spec>; Docker's schema
@@ -14,18 +14,18 @@ use std::fmt::Write as _;
 pub enum OciDocument {
     /// The manifest's digest for each platform (`linux/amd64`, `linux/arm64/v8`).
     Index(BTreeMap<String, String>),
-    /// What one platform's image consists of.
+    /// The configuration and the layers of one platform's image.
     Manifest {
         /// The configuration's digest.
         config: String,
-        /// The layers' digests as they are sent, the lowest first.
+        /// The digests of the layers as they are transferred, the lowest layer first.
         layers: Vec<String>,
     },
-    /// What one platform's image is.
+    /// The configuration of one platform's image.
     Config {
         /// `linux/amd64`.
         platform: String,
-        /// The digests of the layers' archives, unpacked.
+        /// The digests of the uncompressed archives of the layers.
         diff_ids: Vec<String>,
         /// Its labels.
         labels: BTreeMap<String, String>,
@@ -42,13 +42,13 @@ pub fn digest_of_bytes(bytes: &[u8]) -> String {
 /// `sha256:…` of a hash that was computed elsewhere.
 pub fn digest_of_hash(hash: &[u8]) -> String {
     hash.iter().fold("sha256:".to_owned(), |mut text, byte| {
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");
         text
     })
 }
 
-/// The variables of an image that name a release; others are left out, as they could be secret.
+/// The variables of an image that name a release, without the other variables, which could be secret.
 pub fn releases<'a>(variables: impl Iterator<Item = &'a str>) -> BTreeMap<String, String> {
     let pairs = variables.filter_map(|variable| variable.split_once('='));
     pairs
@@ -57,7 +57,7 @@ pub fn releases<'a>(variables: impl Iterator<Item = &'a str>) -> BTreeMap<String
         .collect()
 }
 
-/// `linux/arm64/v8`, as a platform is written.
+/// The name of a platform: `linux/arm64/v8`.
 pub fn platform_name(os: &str, processor: &str, variant: Option<&str>) -> String {
     let variant = variant.filter(|variant| !variant.is_empty()).map(|variant| format!("/{variant}"));
     format!("{os}/{processor}{}", variant.unwrap_or_default())
@@ -97,7 +97,7 @@ struct Execution {
     labels: Option<BTreeMap<String, String>>,
 }
 
-/// All shapes in one: which of them it is, its fields tell.
+/// All kinds of documents in one type; the fields that are set decide which kind it is.
 #[derive(Deserialize)]
 struct Any {
     manifests: Option<Vec<Descriptor>>,
@@ -109,17 +109,17 @@ struct Any {
 }
 
 impl OciDocument {
-    /// All that an index names, whatever it is for; none where it is no index.
+    /// The digests of all manifests in an index, of every purpose; none if the document is not an index.
     pub fn digests(index: &[u8]) -> Option<Vec<String>> {
         let any: Any = serde_json::from_slice(index).ok()?;
         Some(any.manifests?.into_iter().map(|one| one.digest).collect())
     }
 
-    /// Reads a document; none where it is no such thing.
+    /// Reads a document; none if the bytes are not a document.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let any: Any = serde_json::from_slice(bytes).ok()?;
         if let Some(manifests) = any.manifests {
-            // `unknown/unknown` is an attestation, which nobody runs.
+            // `unknown/unknown` is an attestation, which cannot run.
             let of_platform = manifests.into_iter().filter_map(|one| Some((one.platform?, one.digest)));
             let named = of_platform.map(|(platform, digest)| (platform.name(), digest));
             return Some(Self::Index(named.filter(|(name, _)| !name.starts_with("unknown/")).collect()));

@@ -5,18 +5,19 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// One file as it was read: what an [`Origin`] points into.
+/// One file as it was read. An [`Origin`] is a place in this file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct SourceFile {
-    /// As messages show it: relative to the project's root where it lies inside, `<stdin>` for standard input.
+    /// The path as messages show it: relative to the project's root if the file is inside the root, `<stdin>` for
+    /// standard input.
     pub path: PathBuf,
     /// The whole text, for showing the line beside a message.
     pub text: String,
 }
 
-/// A place in a file. Every value of a stack carries one.
+/// A place in a file. Every value of a stack has its place.
 ///
-/// Kept without the file's text: then messages name the line, and do not show it.
+/// The serialized form does not have the text of the file: messages then name the line and do not show it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Kept", into = "Kept")]
 pub struct Origin {
@@ -26,11 +27,11 @@ pub struct Origin {
     pub line: u32,
     /// Column in characters, from 1.
     pub column: u32,
-    /// How many characters the value takes on that line (at least 1 where shown).
+    /// The length of the value on that line, in characters (at least 1 if it is shown).
     pub length: u32,
 }
 
-/// A place as it is kept.
+/// The serialized form of a place.
 #[derive(Serialize, Deserialize)]
 struct Kept(PathBuf, u32, u32, u32);
 
@@ -47,7 +48,7 @@ impl From<Origin> for Kept {
 }
 
 impl Origin {
-    /// The place of a whole file, where no line is to blame.
+    /// The place of a whole file, for a message that concerns no single line.
     pub fn start_of(file: &Arc<SourceFile>) -> Self {
         Self { file: Arc::clone(file), line: 1, column: 1, length: 1 }
     }
@@ -64,14 +65,14 @@ impl fmt::Display for Origin {
     }
 }
 
-/// As short as Display: a file's text has no place in a debug print.
+/// As short as Display: a debug print must not contain the text of a file.
 impl fmt::Debug for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-/// A value and where it was declared.
+/// A value and the place of its declaration.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Located<T> {
     /// The value.

@@ -1,40 +1,40 @@
-//! What `services.local.yaml` changes of a service, beside what production's own files declare.
+//! The changes of `services.local.yaml` to a service, separate from the declaration in production's own files.
 //!
-//! A service of the stack is what runs here; production's declaration is kept as it was, so that nothing laid over it is
-//! taken for production's word.
+//! A service of the stack is the service that runs here. It also keeps production's declaration unchanged, so that no
+//! change of `services.local.yaml` is mistaken for production's declaration.
 
 use super::{Located, Origin, Rights, Service, User};
 
-/// What production's files declare of a service.
+/// The declaration of a service in production's files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Production {
-    /// The service as it stands: `services.local.yaml` changes nothing of it.
+    /// The same as the service: `services.local.yaml` does not change it.
     #[default]
     AsItStands,
-    /// This; `services.local.yaml` made of it what the service is.
+    /// This declaration, which `services.local.yaml` changed.
     Declared(Box<Service>),
-    /// Nothing: the service is of `services.local.yaml` alone.
+    /// None: only `services.local.yaml` declares the service.
     Nothing,
 }
 
 /// One value of a service that `services.local.yaml` changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// The topic, in the words of facts: `version`, `image`, `settings`, `extensions`, `plugins`, `environment`, `rights`,
-    /// `platform`.
+    /// The topic, with the same names as in facts: `version`, `image`, `settings`, `extensions`, `plugins`,
+    /// `environment`, `rights`, `platform`.
     pub topic: &'static str,
     /// The name in that topic: `max_connections`; empty for the version.
     pub name: String,
-    /// What production's files say; none where they say nothing.
+    /// The value in production's files; none if they declare no value.
     pub production: Option<Located<String>>,
-    /// What `services.local.yaml` says.
+    /// The value in `services.local.yaml`.
     pub local: Located<String>,
-    /// Whether both cannot be true of one server: `17.12` refines `17`, and contradicts `16.4`.
+    /// Whether one server cannot have both values: `17.12` refines `17`, and contradicts `16.4`.
     pub contradicts: bool,
 }
 
 impl Change {
-    /// What is changed, in a few words: `version`, `max_connections`, `rights of shop`.
+    /// The changed item, in a few words: `version`, `max_connections`, `rights of shop`.
     pub fn subject(&self) -> String {
         match self.topic {
             "version" => "version".to_owned(),
@@ -48,7 +48,7 @@ impl Change {
 }
 
 impl Service {
-    /// The service as production's files declare it; none where only `services.local.yaml` has it.
+    /// The service as production's files declare it; none if only `services.local.yaml` declares it.
     pub fn in_production(&self) -> Option<&Self> {
         match &self.production {
             Production::AsItStands => Some(self),
@@ -57,7 +57,7 @@ impl Service {
         }
     }
 
-    /// What `services.local.yaml` changes, in the order of topics.
+    /// The changes of `services.local.yaml`, in the order of topics.
     pub fn changes(&self) -> Vec<Change> {
         let Production::Declared(declared) = &self.production else { return Vec::new() };
         let mut changes: Vec<Change> = version(declared, self).into_iter().collect();
@@ -81,7 +81,7 @@ impl Service {
         changes
     }
 
-    /// Where the version stands in `services.local.yaml`, where that has one.
+    /// The place of the version in `services.local.yaml`, if that file has a version.
     pub fn local_version(&self) -> Option<&Origin> {
         let declared = match &self.production {
             Production::Declared(declared) => declared,
@@ -109,7 +109,7 @@ fn version(declared: &Service, here: &Service) -> Option<Change> {
     })
 }
 
-/// Whether a version's number is a nearer one of the same release line: `17.12` of `17` and of `17.x`.
+/// Whether a version's number is more precise, in the same release line: `17.12` refines `17` and `17.x`.
 pub(super) fn refines(declared: &str, here: &str) -> bool {
     let numbers = |text: &str| text.split('.').filter(|part| *part != "x").map(str::to_owned).collect::<Vec<_>>();
     numbers(here).starts_with(&numbers(declared))
@@ -118,7 +118,8 @@ pub(super) fn refines(declared: &str, here: &str) -> bool {
 /// Another repository, variant or digest than the declared one.
 fn image(declared: &Service, here: &Service) -> Vec<Change> {
     let (Some(before), Some(now)) = (&declared.image, &here.image) else {
-        // Where production names none, the kind's own stands in, and any is as near.
+        // If production names no image, the kind's default image is used, and every other image is as close to
+        // production.
         return Vec::new();
     };
     if before.origin == now.origin {
@@ -132,7 +133,7 @@ fn image(declared: &Service, here: &Service) -> Vec<Change> {
         contradicts: true,
     };
     let mut changes = Vec::new();
-    // Beside a number, a tag says on what the image is built: another word there is another image.
+    // The words of a tag beside its number name the base of the image: another word means another image.
     let (variant, other) = (declared.version.variant(true), here.version.variant(true));
     let has_numbers = declared.version.number.is_some() && here.version.number.is_some();
     if has_numbers && variant != other && (!variant.is_empty() || other.contains("alpine")) {
@@ -150,7 +151,7 @@ fn image(declared: &Service, here: &Service) -> Vec<Change> {
     changes
 }
 
-/// Settings that `services.local.yaml` has in another value than production's files, or alone.
+/// Settings with another value in `services.local.yaml` than in production's files, or only in `services.local.yaml`.
 fn settings(declared: &Service, here: &Service) -> Vec<Change> {
     let values = |service: &Service, name: &str| -> Vec<Located<String>> {
         let named = service.settings.iter().filter(|setting| setting.name == name);
@@ -171,7 +172,7 @@ fn settings(declared: &Service, here: &Service) -> Vec<Change> {
     changes.collect()
 }
 
-/// Container variables. Their values may be secret, so only that they differ is told.
+/// Container variables. Their values may be secret, so a change does not contain the values.
 fn environment(declared: &Service, here: &Service) -> Vec<Change> {
     let changed = here.environment.iter().filter_map(|(name, value)| {
         let before = declared.environment.iter().find(|(other, _)| other == name).map(|(_, value)| value);
@@ -187,7 +188,7 @@ fn environment(declared: &Service, here: &Service) -> Vec<Change> {
     changed.collect()
 }
 
-/// Logins that only `services.local.yaml` has, and those that have other rights by it.
+/// Logins that only `services.local.yaml` has, and logins whose rights it changes.
 fn roles(declared: &Service, here: &Service) -> Vec<Change> {
     let rights = |user: &User| user.rights.map_or("as it was made", Rights::name).to_owned();
     let changed = here.users.iter().filter_map(|user| {
@@ -204,7 +205,7 @@ fn roles(declared: &Service, here: &Service) -> Vec<Change> {
     changed.collect()
 }
 
-/// A platform beside none is no contradiction: where nothing is said, the machine's own is meant.
+/// If production declares no platform, a platform is not a contradiction: the machine's own platform is the default.
 fn platform(declared: &Service, here: &Service) -> Option<Change> {
     let now = here.platform.as_ref()?;
     let before = declared.platform.as_ref().filter(|before| before.value != now.value)?;

@@ -1,4 +1,4 @@
-//! How services are spoken to.
+//! The protocols of services.
 
 /// A protocol. Each has one file in `src/protocol/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
@@ -21,7 +21,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// Whether logins and databases are made by statements, through an administrator's login that is ours.
+    /// Whether devenv creates logins and databases by statements, with its own administrator's login.
     pub fn has_administrator(self) -> bool {
         matches!(self, Self::Postgres | Self::Mysql)
     }

@@ -1,19 +1,19 @@
-//! The report of parity: every side, what each says of the services, and where they differ.
+//! The report of parity: every side, the facts of each side about the services, and the differences.
 
 use super::{Difference, Impact, Origin, Said};
 
-/// What `devenv parity` found out. The same sides give the same report, whoever asks: no ports, hosts or times.
+/// The result of `devenv parity`. The same sides give the same report for every user: it has no ports, hosts or times.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// The project's name.
     pub project: String,
-    /// The sides that were compared, and what each of them is: `manifest` → `compose.prod.yaml (Compose)`.
+    /// The sides that were compared, and a description of each: `manifest` → `compose.prod.yaml (Compose)`.
     pub sides: Vec<Said>,
     /// The services, in the manifest's order.
     pub services: Vec<ReportedService>,
-    /// What differs: what matters most first, then in the order of the services.
+    /// The differences: the highest impact first, then in the order of the services.
     pub differences: Vec<Difference>,
-    /// Further sections.
+    /// Additional sections.
     pub sections: Vec<Section>,
 }
 
@@ -24,37 +24,37 @@ pub struct ReportedService {
     pub name: String,
     /// Its kind's name.
     pub kind: String,
-    /// Where production's files declare its version; none where no file was read.
+    /// The place where production's files declare its version; none if no file was read.
     pub origin: Option<Origin>,
-    /// Its version, as each side says it; why a side is silent, where it is.
+    /// Its version on each side; for a side without a version, the reason.
     pub versions: Vec<Said>,
-    /// Everything that a side said of it.
+    /// Every fact that a side reported about it.
     pub facts: Vec<Fact>,
-    /// What could not be asked.
+    /// The facts that could not be asked.
     pub not_asked: Vec<NotAsked>,
 }
 
-/// What the sides say of one name.
+/// The values of all sides for one name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fact {
     /// The topic: `settings`.
     pub topic: String,
     /// The name in it: `max_connections`.
     pub name: String,
-    /// What each side says, as far as it was asked.
+    /// The value of each side that was asked.
     pub said: Vec<Said>,
-    /// What came of comparing them.
+    /// The result of the comparison.
     pub verdict: Verdict,
 }
 
-/// What came of comparing what the sides say of one name.
+/// The result of comparing the values of all sides for one name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// All that was said is the same.
+    /// All values are the same.
     Same,
-    /// It differs, and matters as much as this.
+    /// The values differ, with this impact.
     Differs(Impact),
-    /// One side alone says something, or nothing is known of the name: it was not compared.
+    /// Not compared: only one side has a value, or devenv knows no rule for the name.
     NotCompared,
 }
 
@@ -87,27 +87,27 @@ impl ReportedService {
     }
 }
 
-/// Something that a side could not be asked.
+/// Facts that a side could not be asked.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NotAsked {
     /// The side.
     pub side: String,
-    /// Why.
+    /// The reason.
     pub why: String,
     /// The topics: `users`, `settings/save`.
     pub topics: Vec<String>,
 }
 
-/// A section that is no list of differences: the gap of time, the gap of people.
+/// A section that is not a list of differences: the gap of time, the gap of people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Section {
     /// A short stable name: `time`.
     pub code: &'static str,
     /// Its heading.
     pub title: String,
-    /// What is measured, and the figure.
+    /// The measured quantities, each with its figure.
     pub rows: Vec<(String, String)>,
-    /// What the figures mean, in a line.
+    /// The meaning of the figures, in one line.
     pub note: String,
 }
 
@@ -127,12 +127,12 @@ impl Report {
         self.services.iter().map(ReportedService::missing).sum()
     }
 
-    /// The differences of one service; of the project where the name is empty.
+    /// The differences of one service; with an empty name, of the project.
     pub fn of<'a>(&'a self, service: &'a str) -> impl Iterator<Item = &'a Difference> {
         self.differences.iter().filter(move |difference| difference.service == service)
     }
 
-    /// Puts the differences in their order.
+    /// Sorts the differences.
     pub fn sort(&mut self) {
         let place = |name: &str| self.services.iter().position(|service| service.name == name);
         self.differences.sort_by(|one, other| {
@@ -155,7 +155,7 @@ impl Impact {
         }
     }
 
-    /// What it means, as people say it.
+    /// Its name in texts for users.
     pub fn words(self) -> &'static str {
         match self {
             Self::Breaks => "breaks",
@@ -165,6 +165,6 @@ impl Impact {
         }
     }
 
-    /// All of them, what matters most first.
+    /// All impacts, the highest first.
     pub const ALL: [Self; 4] = [Self::Breaks, Self::Behaves, Self::Cosmetic, Self::Expected];
 }

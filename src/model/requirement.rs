@@ -1,51 +1,53 @@
-//! Which versions of a language or tool a file asks for.
+//! The versions of a language or tool that a file asks for.
 //!
-//! Whatever the notation (`3.12`, `^18 || ^20`, `~> 3.2.0`, `>=3.10,<3.13`), it comes to spans of versions, so that
-//! files of different ecosystems and what a machine has can be compared. What is not understood is no requirement.
+//! Every notation (`3.12`, `^18 || ^20`, `~> 3.2.0`, `>=3.10,<3.13`) is converted to spans of versions, so that files
+//! of different ecosystems can be compared with each other and with a machine's tools. A text that devenv does not
+//! understand is not a requirement.
 
 use std::cmp::Ordering;
 
-/// Versions, any of which will do.
+/// A set of versions; each of them satisfies the requirement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Requirement {
-    /// As the file has it.
+    /// The text in the file.
     pub text: String,
     spans: Vec<Span>,
 }
 
-/// What `~1.2` means, which differs.
+/// The meaning of `~1.2`, which differs between ecosystems.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tilde {
     /// Every 1.2: npm, Poetry.
     Minor,
-    /// From 1.2 up to the next 1 (`~1.2.3`: up to the next 1.2): Composer, and everybody's `~>` and `~=`.
+    /// From 1.2 up to, but not including, 2 (`~1.2.3`: up to 1.3): Composer, and `~>` and `~=` in every ecosystem.
     Last,
 }
 
-/// From a version, which is in it, to one that is not.
+/// The versions from `from`, inclusive, to `below`, exclusive.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Span {
     from: Vec<u64>,
     below: Option<Vec<u64>>,
-    /// Release lines within it that will not do.
+    /// Release lines within the span that are excluded.
     except: Vec<Vec<u64>>,
 }
 
 impl Requirement {
-    /// One release, or every release that begins so: `3.12.4`, `v20`, `3.x`, `1.16.1-otp-26` (suffixes do not count).
+    /// One release, or every release with the same first numbers: `3.12.4`, `v20`, `3.x`, `1.16.1-otp-26` (suffixes do
+    /// not count).
     pub fn release(text: &str) -> Option<Self> {
         let numbers = numbers(text)?;
         (!numbers.is_empty()).then(|| Self { text: text.to_owned(), spans: vec![Span::of(numbers)] })
     }
 
-    /// That release or a later one, which is how `go.mod` and `rust-version` are meant.
+    /// This release or a later release, which is the meaning of `go.mod` and `rust-version`.
     pub fn at_least(text: &str) -> Option<Self> {
         let from = numbers(text).filter(|numbers| !numbers.is_empty())?;
         Some(Self { text: text.to_owned(), spans: vec![Span { from, ..Span::default() }] })
     }
 
     /// A range in the notations of npm, Composer, `RubyGems`, Mix, Poetry and Python's own (PEP 440). A bare version
-    /// asks for every release that begins so.
+    /// asks for every release with the same first numbers.
     pub fn range(text: &str, tilde: Tilde) -> Option<Self> {
         let text = text.trim();
         let alternatives = text.split("||").flat_map(|one| one.split('|')).flat_map(|one| one.split(" or "));
@@ -53,17 +55,17 @@ impl Requirement {
         Some(Self { text: text.to_owned(), spans })
     }
 
-    /// How far the nearest versions of two requirements lie apart: the place of the first number that differs, 0 for the
-    /// major one. None where some version does for both.
+    /// The distance between the nearest versions of two requirements: the position of the first number that differs, 0
+    /// for the major number. None if some version satisfies both.
     pub fn apart(&self, other: &Self) -> Option<usize> {
         let pairs = self.spans.iter().flat_map(|one| other.spans.iter().map(move |another| one.apart(another)));
-        // The nearest pair is the one whose difference lies furthest back; one that meets is nearer than any.
+        // In the nearest pair, the first different number has the last position; a pair that overlaps is the nearest.
         pairs.max_by_key(|apart| apart.unwrap_or(usize::MAX)).flatten()
     }
 }
 
 impl Span {
-    /// Every release that begins so.
+    /// Every release that begins with these numbers.
     fn of(numbers: Vec<u64>) -> Self {
         Self { below: Some(next(&numbers)), from: numbers, except: Vec::new() }
     }
@@ -88,19 +90,19 @@ impl Span {
         {
             return Some(first_difference(&last_before(below), &high.from));
         }
-        // Two that meet, but in nothing except what one of them leaves out.
-        let left_out = [(low, high), (high, low)].into_iter().find_map(|(one, another)| {
+        // The spans overlap, but possibly only in versions that one of them excludes.
+        let excluded = [(low, high), (high, low)].into_iter().find_map(|(one, another)| {
             let within = |except: &&Vec<u64>| {
                 compare(&another.from, except) != Ordering::Less
                     && another.below.as_ref().is_some_and(|below| compare(below, &next(except)) != Ordering::Greater)
             };
             one.except.iter().find(within)
         });
-        left_out.map(|except| except.len() - 1)
+        excluded.map(|except| except.len() - 1)
     }
 }
 
-/// One alternative: comparisons that all hold.
+/// One alternative: comparisons that must all hold.
 fn span(text: &str, tilde: Tilde) -> Option<Span> {
     let mut span = Span::default();
     let mut rest = text.trim();
@@ -159,7 +161,8 @@ fn span(text: &str, tilde: Tilde) -> Option<Span> {
     any.then_some(span)
 }
 
-/// The numbers between the dots, up to what is none; nothing of `*`, and no answer for what is no version.
+/// The numbers between the dots, up to the first part that is not a number; empty for `*`; none if the text is not a
+/// version.
 fn numbers(text: &str) -> Option<Vec<u64>> {
     let text = text.trim();
     let text = text.strip_prefix(['v', 'V']).unwrap_or(text);
@@ -181,7 +184,7 @@ fn numbers(text: &str) -> Option<Vec<u64>> {
     Some(numbers)
 }
 
-/// The first version after every one that begins so.
+/// The first version after all versions that begin with these numbers.
 fn next(numbers: &[u64]) -> Vec<u64> {
     let mut next = numbers.to_vec();
     if let Some(last) = next.last_mut() {

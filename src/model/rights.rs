@@ -1,32 +1,34 @@
-//! What a login may do on its server beyond its own databases.
+//! The rights of a login on its server beyond its own databases.
 
-/// The rights of a login, as production's way of making it gives them.
+/// The rights that a login gets from the way in which production creates it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Rights {
     /// Everything on its own databases, or virtual hosts, and no more.
     Minimal,
-    /// The same, and it sees and ends what the server's other logins do (Postgres' `pg_monitor`, `pg_signal_backend`).
+    /// As `Minimal`, and the login sees and ends the sessions of other logins (Postgres' `pg_monitor`,
+    /// `pg_signal_backend`).
     Monitor,
-    /// As the least, and it makes further databases, where a server has such a right (Postgres' `CREATEDB`).
+    /// As `Minimal`, and the login creates databases, if the server has this right (Postgres' `CREATEDB`).
     Owner,
-    /// What a cloud gives the login that it makes with the server: databases, logins, monitoring, and no superuser.
+    /// The rights that a cloud gives to the login that it creates with the server: databases, logins, monitoring, but
+    /// not superuser.
     Master,
     /// Everything on the server: Postgres' superuser, `MySQL`'s `ALL PRIVILEGES`, `RabbitMQ`'s administrator.
     Superuser,
 }
 
 impl Rights {
-    /// Every word that a file may say, the least first.
+    /// Every name that a file may use, the lowest rights first.
     pub const NAMES: [&'static str; 5] = ["minimal", "monitor", "owner", "master", "superuser"];
 
-    /// The rights that a word means.
+    /// The rights with that name.
     pub fn named(word: &str) -> Option<Self> {
         let all = [Self::Minimal, Self::Monitor, Self::Owner, Self::Master, Self::Superuser];
         all.into_iter().find(|rights| rights.name() == word)
     }
 
-    /// The word for it.
+    /// The name of the rights.
     pub fn name(self) -> &'static str {
         Self::NAMES[self as usize]
     }

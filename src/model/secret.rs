@@ -1,8 +1,8 @@
-//! A value that no log, message or debug print may show.
+//! A value that must not appear in a log, a message or a debug print.
 
 use std::fmt;
 
-/// A password or token. It prints as `[secret]`; [`Secret::reveal`] is the one way to its text.
+/// A password or token. It prints as `[secret]`; only [`Secret::reveal`] gives its text.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Secret(String);
 
@@ -24,7 +24,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// A secret in a text that is sealed before it leaves the process. Nothing else may hold one.
+/// Serializes the secret itself. Only for texts that are encrypted before they leave the process.
 pub(super) mod revealed {
     use super::Secret;
     use serde::{Deserialize as _, Deserializer, Serializer};

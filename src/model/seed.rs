@@ -1,4 +1,4 @@
-//! What a service's data begins with, beyond what its server makes of an empty folder.
+//! The initial data of a service, in addition to the data that its server creates in an empty folder.
 
 use super::Origin;
 use serde::{Deserialize, Serialize};
@@ -9,34 +9,34 @@ use std::path::PathBuf;
 pub struct Seed {
     /// Its line in `services.local.yaml`.
     pub origin: Origin,
-    /// What it is.
+    /// The file or the command.
     pub source: SeedSource,
-    /// A hash of all that decides what it makes of a server; empty until somebody has computed it.
+    /// A hash of everything that decides the effect of the seed; empty until it is computed.
     pub digest: String,
 }
 
 /// Where a seed comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SeedSource {
-    /// A file that the service's own client, or server, takes: statements, a dump, definitions. What is in it tells what
-    /// it is.
+    /// A file that the service's own client or server reads: statements, a dump, definitions. The content of the file
+    /// decides which of them it is.
     File {
-        /// As written, seen from the project's root.
+        /// The path as written, relative to the project's root.
         path: PathBuf,
-        /// The database it goes into, where it is not the first one.
+        /// The database that gets the file, if it is not the first database.
         database: Option<String>,
     },
-    /// A command that is run on the host, in the project's root, with the project's variables.
+    /// A command that runs on the host, in the project's root, with the project's variables.
     Command {
         /// Program and arguments.
         command: Vec<String>,
-        /// Files and folders that decide what it does.
+        /// Files and folders that decide the effect of the command.
         reads: Vec<PathBuf>,
     },
 }
 
 impl SeedSource {
-    /// For people: the file's path, or the command's words.
+    /// The name for users: the file's path, or the command's words.
     pub fn name(&self) -> String {
         match self {
             Self::File { path, .. } => path.display().to_string(),

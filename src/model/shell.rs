@@ -1,6 +1,6 @@
 //! Words as a POSIX shell reads them.
 
-/// A command's words as one would type them.
+/// The words of a command as a user would type them.
 pub fn shell_words<S: AsRef<str>>(command: &[S]) -> String {
     if let [shell, option, line] = command
         && shell.as_ref() == "sh"
@@ -11,7 +11,7 @@ pub fn shell_words<S: AsRef<str>>(command: &[S]) -> String {
     command.iter().map(|word| shell_word(word.as_ref())).collect::<Vec<_>>().join(" ")
 }
 
-/// One word, in quotes where it needs them.
+/// One word, in quotes if they are needed.
 pub fn shell_word(word: &str) -> String {
     let is_plain = |c: char| c.is_alphanumeric() || "/._-+@%=:,".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {

@@ -1,4 +1,4 @@
-//! The canonical model: what all manifests together declare.
+//! The canonical model: the declarations of all manifests together.
 
 use super::{ImageRef, Located, Origin, Production, Protocol, Rights, Secret, Seed, Template, Version};
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ pub struct Stack {
     pub apps: Vec<App>,
     /// Every variable of every app.
     pub variables: Vec<Variable>,
-    /// Names of services that production has and this checkout alone leaves out; they are among the apps.
+    /// Names of services that production has and that `leave_out` of this checkout excludes; they are among the apps.
     pub left_out: BTreeSet<String>,
     /// Files of variables that production's own tools read in this checkout.
     pub env_inputs: Vec<EnvInput>,
@@ -29,9 +29,9 @@ pub struct Stack {
 pub struct EnvInput {
     /// Its path from the root.
     pub path: PathBuf,
-    /// What the file sets for the `${…}` of a manifest; nothing where an app gets the whole file.
+    /// The variables that the file sets for the `${…}` of a manifest; empty if an app gets the whole file.
     pub names: BTreeSet<String>,
-    /// The line that names the file, where one does.
+    /// The line that names the file, if a line names it.
     pub origin: Option<Origin>,
 }
 
@@ -45,16 +45,16 @@ impl Stack {
 /// One manifest that was read.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Source {
-    /// As messages show it.
+    /// The path as messages show it.
     pub path: PathBuf,
     /// The dialect's name: `compose`, `services.yaml`.
     pub format: &'static str,
-    /// As people call it: `Compose`.
+    /// The dialect's title for users: `Compose`.
     #[serde(skip)]
     pub title: &'static str,
 }
 
-/// `compose.prod.yaml (Compose)`; a file that is called as its format stands alone.
+/// `compose.prod.yaml (Compose)`; if the file's name is the format's name, the path alone.
 impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let path = self.path.display().to_string();
@@ -62,27 +62,27 @@ impl std::fmt::Display for Source {
     }
 }
 
-/// How far what was declared is carried out.
+/// How far a declaration is carried out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Support {
     /// As in production.
     #[default]
     Reproduced,
-    /// Near it; the note says how it differs.
+    /// Similar to production; the note says how it differs.
     Approximated,
     /// Not carried out; the note says why.
     Unsupported,
 }
 
-/// What becomes of one declared key.
+/// The treatment of one declared key.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Key {
     /// The key's path inside the service: `environment.POSTGRES_DB`, `command`.
     pub path: String,
-    /// What becomes of it.
+    /// How far the key is carried out.
     pub support: Support,
-    /// Why, where that is not plain.
+    /// The reason, if it is not obvious.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub note: String,
 }
@@ -98,21 +98,21 @@ pub struct Service {
     pub family: String,
     /// The declared version.
     pub version: Version,
-    /// The image that production runs, where the manifest names one; else the kind's image stands in.
+    /// The image that production runs, if the manifest names an image; otherwise the kind's default image is used.
     pub image: Option<Located<ImageRef>>,
-    /// `linux/amd64`, where the manifest says it.
+    /// `linux/amd64`, if the manifest declares a platform.
     pub platform: Option<Located<String>>,
     /// Server settings in the server's own names (`max_connections`), in the manifest's order.
     pub settings: Vec<Setting>,
-    /// Databases to be there.
+    /// Databases that must exist.
     pub databases: Vec<Database>,
-    /// Logins of the apps, the first being the one that endpoints use by default.
+    /// Logins of the apps; endpoints use the first login by default.
     pub users: Vec<User>,
     /// `RabbitMQ`'s virtual hosts.
     pub vhosts: Vec<Located<String>>,
-    /// Extensions (Postgres) or modules to be there, in every database.
+    /// Extensions (Postgres) or modules that every database must have.
     pub extensions: Vec<Located<String>>,
-    /// Plugins to be enabled (`RabbitMQ`).
+    /// Plugins to enable (`RabbitMQ`).
     pub plugins: Vec<Located<String>>,
     /// Container variables that the kind's family passes on as they are (`POSTGRES_INITDB_ARGS`).
     pub environment: Vec<(String, Located<String>)>,
@@ -120,31 +120,31 @@ pub struct Service {
     pub init_files: Vec<InitFile>,
     /// `RabbitMQ`'s definitions that production mounts (queues, policies, …), without a password's hash.
     pub definitions: Option<Located<serde_json::Value>>,
-    /// What its data begins with, in order.
+    /// Its initial data, in order.
     pub seeds: Vec<Seed>,
-    /// Arguments for an included app of the generic kind; known kinds get theirs from `settings`.
+    /// Arguments for an included app of the generic kind; known kinds get their arguments from `settings`.
     pub command: Option<Vec<String>>,
-    /// The port the user wants on 127.0.0.1; never swapped for another.
+    /// The port that the user wants on 127.0.0.1; devenv never replaces it by another port.
     pub port: Option<Located<u16>>,
-    /// Whether a variable names its host and no port anywhere, so that apps will use the kind's own port.
+    /// Whether a variable names its host and no variable names its port, so that apps will use the kind's own port.
     pub needs_own_port: bool,
-    /// The port inside the container, where an included app has another than its kind.
+    /// The port inside the container, if an included app has another port than its kind.
     pub container_port: Option<u16>,
-    /// How an included app is proven, where it is not its kind's way.
+    /// The protocol that proves an included app, if it is not the protocol of its kind.
     pub protocol: Option<Protocol>,
-    /// The path to ask, where an included app that speaks HTTP has another than its kind.
+    /// The path of the request, if an included app with HTTP has another path than its kind.
     pub probe_path: Option<String>,
-    /// Other names that apps reach it by: `container_name`, network aliases, `hostname`.
+    /// Other names by which apps reach it: `container_name`, network aliases, `hostname`.
     pub aliases: Vec<String>,
-    /// What became of each declared key.
+    /// The treatment of each declared key.
     #[serde(skip)]
     pub keys: Vec<Key>,
-    /// The service as a whole.
+    /// How far the service as a whole is carried out.
     pub support: Support,
-    /// What a person should know about it.
+    /// Notes for the user.
     #[serde(skip)]
     pub notes: Vec<String>,
-    /// What production's own files declare of it, where `services.local.yaml` changes something.
+    /// Its declaration in production's own files, if `services.local.yaml` changes it.
     #[serde(skip)]
     pub production: Production,
     /// Where it was declared.
@@ -206,7 +206,7 @@ pub struct Setting {
 pub struct Database {
     /// Its name.
     pub name: Located<String>,
-    /// The login that owns it; the service's first user where none is said.
+    /// The login that owns it; none for the service's first user.
     pub owner: Option<String>,
 }
 
@@ -215,32 +215,32 @@ pub struct Database {
 pub struct User {
     /// Its name; empty for servers that know only a password (Redis' default user).
     pub name: Located<String>,
-    /// Where production takes the password from.
+    /// The source of its password in production.
     pub credential: Credential,
-    /// Whether some app's variable carries this password. Where none does, a declared literal is kept as it is.
+    /// Whether an app's variable contains this password. If no variable does, a literal password is kept unchanged.
     pub bound: bool,
-    /// What it may do beyond its databases. None where no file says how production makes it: a login that is there
-    /// keeps what it has, and one that is made gets no more than its databases.
+    /// Its rights beyond its databases. None if no file says how production creates the login: an existing login then
+    /// keeps its rights, and a new login gets no rights beyond its databases.
     pub rights: Option<Rights>,
 }
 
-/// Where production takes a password from. Services that share a source share the credential.
+/// The source of a password in production. Services that share a source share the credential.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Credential {
     /// No password at all.
     None,
-    /// A variable that is filled in at deploy time: `${DB_PASSWORD}`.
+    /// A variable that is set at deploy time: `${DB_PASSWORD}`.
     Variable(String),
     /// A secret of the platform, or a file: its name and key.
     Secret(String),
     /// Written in the manifest itself.
     #[serde(with = "super::secret::revealed")]
     Literal(Secret),
-    /// Nothing is said: one of our own, named after the service.
+    /// No declared source: a credential of devenv, named after the service.
     Own(String),
 }
 
-/// A file the server runs at its first start (`/docker-entrypoint-initdb.d`).
+/// A file that the server runs at its first start (`/docker-entrypoint-initdb.d`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InitFile {
     /// Its name in the folder.
@@ -248,7 +248,7 @@ pub struct InitFile {
     /// Its content.
     #[serde(with = "super::bytes")]
     pub content: Vec<u8>,
-    /// Where the manifest names it.
+    /// The place where the manifest names it.
     pub origin: Origin,
 }
 
@@ -257,9 +257,10 @@ pub struct InitFile {
 pub struct App {
     /// Production's own name for it.
     pub name: String,
-    /// The image, where one is named.
+    /// The image, if the manifest names an image.
     pub image: Option<String>,
-    /// Why it is not a backing service, where that is not plain: `exporter`, `a job that reuses the image of db`.
+    /// The reason why it is not a backing service, if that is not obvious: `exporter`, `a job that reuses the image of
+    /// db`.
     pub note: String,
     /// Where it was declared.
     pub origin: Origin,
@@ -270,7 +271,7 @@ pub struct App {
 pub struct Variable {
     /// Its name.
     pub name: String,
-    /// The app that gets it; empty for `variables:` of our own dialect, which are for every app.
+    /// The app that gets it; empty for `variables:` of `services.yaml`, which are for every app.
     pub app: String,
     /// Its value.
     pub value: Value,
@@ -278,25 +279,25 @@ pub struct Variable {
     pub origin: Origin,
 }
 
-/// What is known of a variable's value.
+/// The known value of a variable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Value {
     /// Copied as it is.
     Plain(String),
     /// Made from endpoints' fields.
     Bound {
-        /// The value with the fields' places.
+        /// The value with placeholders for the fields.
         template: Template,
-        /// What was taken out because a local server does not offer it (`sslmode=require`).
+        /// The parts that were removed because a local server does not support them (`sslmode=require`).
         dropped: Vec<String>,
     },
     /// Never copied: the text says where production gets it (`${STRIPE_KEY}`, `secret app/stripe`).
     Secret(String),
-    /// Not settled by the files: the text says by what it would be.
+    /// Not defined by the files: the text names the source that would define it.
     Unresolved(String),
     /// Names production's environment to a framework (`RAILS_ENV=production`), with production's value: not set here.
     Environment(String),
-    /// Passed through to the app where it is set at deploy time; not set here, so it is not written at all.
+    /// Passed through to the app if it is set at deploy time; it is not set here, so devenv does not write it.
     NotPassed,
 }
 

@@ -1,4 +1,4 @@
-//! A variable's value with places for an endpoint's fields.
+//! A variable's value with placeholders for an endpoint's fields.
 
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +26,7 @@ pub enum Piece {
     },
 }
 
-/// A JSON value with places for endpoints' fields.
+/// A JSON value with placeholders for endpoints' fields.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Json {
     /// `null`.
@@ -35,11 +35,11 @@ pub enum Json {
     Bool(bool),
     /// Text.
     Text(Template),
-    /// A number where the rendered text is one (a port), else that text.
+    /// A number if the rendered text is a number (a port), otherwise the text.
     Number(Template),
     /// A list.
     List(Vec<Json>),
-    /// A map; its keys are written in their own order.
+    /// A map; its keys keep their order.
     Map(Vec<(String, Json)>),
 }
 
@@ -88,7 +88,7 @@ impl Template {
         Self(vec![Piece::Json { value, base64 }])
     }
 
-    /// Adds plain text, joined to text that already ends the template.
+    /// Adds plain text, joined with plain text at the end of the template.
     pub fn push_text(&mut self, text: &str) {
         if text.is_empty() {
             return;
@@ -105,7 +105,7 @@ impl Template {
         self.0.push(Piece::Field { service: service.to_owned(), field: field.to_owned(), encoded: true });
     }
 
-    /// Gives a service another name wherever the template names it.
+    /// Renames a service everywhere in the template.
     pub fn rename(&mut self, from: &str, to: &str) {
         for piece in &mut self.0 {
             match piece {
@@ -116,7 +116,7 @@ impl Template {
         }
     }
 
-    /// The services and fields it names, in order.
+    /// The services and fields in the template, in order.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
         let mut fields = Vec::new();
         for piece in &self.0 {

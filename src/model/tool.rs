@@ -1,10 +1,10 @@
-//! The languages and tools that production can pin, and what is said about them. Data alone.
+//! The languages and tools that production can pin, and the data about them.
 
 use super::{Origin, Requirement};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// What a tool is there for, and so what another version of it does.
+/// The purpose of a tool, which decides the effect of another version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// The app runs on it.
@@ -20,17 +20,17 @@ pub struct Tool {
     pub name: &'static str,
     /// Its name for people: `Python`.
     pub title: &'static str,
-    /// What it is there for.
+    /// Its purpose.
     pub role: Role,
-    /// How many numbers make a release line, within which programs go on working: 2 for Python, 1 for Node.
+    /// How many numbers identify a release line, within which programs continue to work: 2 for Python, 1 for Node.
     pub line: usize,
-    /// Commands that say its version, the first that is on PATH counts.
+    /// Commands that print its version; the first command that is on PATH counts.
     pub commands: &'static [&'static [&'static str]],
-    /// What stands before the version in their output; nothing where it is the first word.
+    /// The text before the version in their output; empty if the version is the first word.
     pub mark: &'static str,
     /// Other names in files of version managers (asdf, mise, Volta).
     pub aliases: &'static [&'static str],
-    /// Where its makers say what its versions mean.
+    /// The page where its project explains its versions.
     pub source: &'static str,
 }
 
@@ -52,7 +52,7 @@ pub const TOOLS: &[Tool] = &[
     language("java", "Java", 1, &[&["java", "-version"]]).says("version \"", "https://openjdk.org/projects/jdk/"),
     language("elixir", "Elixir", 2, &[&["elixir", "--version"]])
         .says("Elixir ", "https://hexdocs.pm/elixir/compatibility-and-deprecations.html"),
-    // Its shell has no switch for its version, and reads a file of the working folder unless it is told not to.
+    // Erlang's shell has no option that prints its version, and reads a file of the working folder by default.
     language(
         "erlang",
         "Erlang/OTP",
@@ -109,7 +109,7 @@ impl Tool {
         Self { mark, source, ..self }
     }
 
-    /// The tool of that name, in reports or in version managers' files.
+    /// The tool with that name, in reports or in version managers' files.
     pub fn named_so(name: &str) -> Option<&'static Self> {
         TOOLS.iter().find(|tool| tool.name == name || tool.aliases.contains(&name))
     }
@@ -124,56 +124,56 @@ impl Tool {
     }
 }
 
-/// How much a file's word counts. The greatest is production's.
+/// The priority of a file's statement. The highest priority decides production's version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Strength {
-    /// A range of versions that would do.
+    /// A range of allowed versions.
     Range,
     /// A file that names the version to install.
     Named,
-    /// What is deployed: the Dockerfile.
+    /// The deployed version: the Dockerfile.
     Deployed,
 }
 
-/// What one file says of one tool.
+/// One file's statement about one tool.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PinnedTool {
     /// The tool.
     pub tool: &'static Tool,
-    /// The folder of the component that it is for, relative to the root; empty for the root itself.
+    /// The folder of the component, relative to the root; empty for the root itself.
     pub folder: PathBuf,
-    /// The versions that do.
+    /// The allowed versions.
     pub wanted: Requirement,
-    /// How much that counts.
+    /// The priority of the statement.
     pub strength: Strength,
-    /// Where it says so.
+    /// The place of the statement.
     pub origin: Origin,
 }
 
-/// What this machine has of a tool.
+/// A tool on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FoundTool {
-    /// Its version, as it says it: `3.11.7`.
+    /// Its version, as the tool prints it: `3.11.7`.
     Version(String),
-    /// It is not on PATH.
+    /// The tool is not on PATH.
     Missing,
-    /// It is on PATH and does not say its version; the reason.
+    /// The tool is on PATH and does not print its version; the text is the reason.
     Fails(String),
 }
 
-/// What this machine has, by the component's folder (relative to the root) and the tool's name.
+/// The tools on this machine, by the component's folder (relative to the root) and the tool's name.
 pub type FoundTools = BTreeMap<(PathBuf, &'static str), FoundTool>;
 
-/// A file that names the packages an app needs, and the lock file that settles their versions.
+/// A file that names the packages of an app, and the lock file with their exact versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PackageFile {
-    /// Where packages are named: `package.json`.
+    /// The file that names the packages: `package.json`.
     pub origin: Origin,
-    /// What writes the lock file: `npm install`.
+    /// The command that writes the lock file: `npm install`.
     pub command: &'static str,
-    /// The lock file's names, the usual one first.
+    /// The possible names of the lock file, the usual name first.
     pub lock_names: &'static [&'static str],
-    /// The lock file, relative to the root, where there is one.
+    /// The lock file, relative to the root, if it exists.
     pub lock: Option<PathBuf>,
 }
 

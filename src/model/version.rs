@@ -3,7 +3,7 @@
 use super::Origin;
 use serde::{Deserialize, Serialize};
 
-/// How much a declared version settles.
+/// How precise a declared version is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum VersionClass {
@@ -15,9 +15,9 @@ pub enum VersionClass {
     Series,
     /// `latest`, `alpine`, no tag.
     Floating,
-    /// The format, operator or module fills it in.
+    /// No version is given; the format, operator or module chooses one.
     Absent,
-    /// A variable or template that the files do not settle.
+    /// A variable or template that the files do not resolve.
     Unresolved,
 }
 
@@ -42,14 +42,14 @@ pub struct Version {
     pub text: String,
     /// The product's own number without suffixes (`16`, `7.2.5`), where there is one.
     pub number: Option<String>,
-    /// How much it settles.
+    /// How precise it is.
     pub class: VersionClass,
-    /// Where it was declared; of an absent one, where it was looked for.
+    /// The place of the declaration; for an absent version, the place where a version was expected.
     pub origin: Origin,
 }
 
 impl Version {
-    /// The numbers between the dots (`16.4` is `[16, 4]`); stops at the first part that is no number.
+    /// The numbers between the dots (`16.4` is `[16, 4]`); stops at the first part that is not a number.
     pub fn parts(&self) -> Vec<u64> {
         parts_of(self.number.as_deref().unwrap_or_default())
     }
@@ -59,9 +59,9 @@ impl Version {
         parts_of(&number_in(text).unwrap_or_default())
     }
 
-    /// The variant of an image, with its hyphen: `-alpine3.20`, `-management-alpine`, also of `alpine` alone; empty where
-    /// there is none. Of an image's tag that is all that stands beside its number; of any other text (`16.4-rds.2024`)
-    /// what begins with a known word.
+    /// The variant of an image, with its hyphen: `-alpine3.20`, `-management-alpine`, also for `alpine` alone; empty if
+    /// there is no variant. In an image's tag, the variant is everything beside the number; in any other text
+    /// (`16.4-rds.2024`), the variant begins with a known word.
     pub fn variant(&self, is_tag: bool) -> String {
         let beside = match self.number.as_deref().filter(|number| !number.is_empty()) {
             Some(number) => self.text.split_once(number).map_or_else(String::new, |(_, beside)| beside.to_owned()),
@@ -79,8 +79,8 @@ impl Version {
         self.parts().first().copied()
     }
 
-    /// The text with another number in it: `16-alpine` with `16.4` is `16.4-alpine`, and so is `alpine`; where it says
-    /// nothing beside a number, the number alone.
+    /// The text with another number: `16-alpine` with `16.4` is `16.4-alpine`, and so is `alpine` with `16.4`; without
+    /// a variant, the number alone.
     pub fn with_number(&self, number: &str) -> String {
         match &self.number {
             Some(own) if self.text.contains(own.as_str()) => self.text.replacen(own.as_str(), number, 1),
@@ -88,8 +88,8 @@ impl Version {
         }
     }
 
-    /// The tag that a pin means: a number alone settles the release, and leaves the variant as it is. Whether the version
-    /// is an image's tag decides what of it is a variant: of a tag all that stands beside its number.
+    /// The tag for a pin: a number alone sets the release and keeps the variant. `is_tag` says whether the version is
+    /// an image's tag, in which everything beside the number is the variant.
     pub fn pinned_to(&self, asked: &str, is_tag: bool) -> String {
         let is_number = asked.chars().all(|c| c.is_ascii_digit() || c == '.');
         match (is_number, is_tag) {
@@ -117,7 +117,7 @@ impl Version {
     }
 }
 
-/// Words that begin the name of an image's variant: base systems, and the sets of programs that official images come in.
+/// Words that begin the name of an image's variant: base systems, and the editions of official images.
 const VARIANTS: &[&str] = &[
     "alpine",
     "bookworm",

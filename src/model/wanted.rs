@@ -1,4 +1,4 @@
-//! What must be there in a server before an app can log in.
+//! The logins, databases and extensions that a server must have before an app can log in.
 
 use super::{Rights, Secret};
 
@@ -11,10 +11,10 @@ pub struct Wanted {
     pub databases: Vec<WantedDatabase>,
     /// Extensions for each of the databases.
     pub extensions: Vec<String>,
-    /// What is granted to logins of [`Rights::Master`]: Postgres' predefined roles, which those of
-    /// [`Rights::Monitor`] get too, or `MySQL`'s privileges.
+    /// The grants of logins with [`Rights::Master`]: Postgres' predefined roles, which logins with [`Rights::Monitor`]
+    /// get too, or `MySQL`'s privileges.
     pub master: Vec<String>,
-    /// Whether what init files made as the administrator goes over to each database's owner.
+    /// Whether the objects that init files created as the administrator are transferred to each database's owner.
     pub adopt: bool,
 }
 
@@ -25,7 +25,7 @@ pub struct WantedUser {
     pub name: String,
     /// Its password.
     pub password: Option<Secret>,
-    /// What it may do beyond its databases; none where what it has is left alone.
+    /// Its rights beyond its databases; none if its rights stay unchanged.
     pub rights: Option<Rights>,
 }
 

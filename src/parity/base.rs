@@ -1,5 +1,5 @@
-//! On what a service's image is built: its C library, its distribution, whether it is a slim one. The table is data, in
-//! `templates/parity/images.yaml`; what it does not know, nobody is taken to have said.
+//! The base of a service's image: its C library, its distribution, and whether it is a slim variant. The table is data,
+//! in `templates/parity/images.yaml`. The base of an image that is not in the table is unknown.
 
 use super::declared::IMAGE;
 use crate::kinds::matches;
@@ -10,9 +10,9 @@ use std::sync::LazyLock;
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
-    /// By the tag.
+    /// Entries that match the tag.
     tags: Vec<Entry>,
-    /// By the image's name, where the tag does not say it.
+    /// Entries that match the image's name, for tags that do not name the base.
     images: Vec<Entry>,
 }
 
@@ -25,7 +25,7 @@ struct Entry {
     libc: String,
 }
 
-/// On what one image is built.
+/// The base of one image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Base {
     distribution: Option<String>,
@@ -34,10 +34,10 @@ pub(super) struct Base {
 }
 
 impl Base {
-    /// Every name that is known of it.
+    /// Every name that a base can have a value for.
     pub(super) const NAMES: [&'static str; 3] = ["base", "libc", "packages"];
 
-    /// The value of a name.
+    /// Returns the value of a name.
     pub(super) fn get(&self, name: &str) -> Option<String> {
         match name {
             "base" => self.distribution.clone(),
@@ -48,10 +48,10 @@ impl Base {
     }
 }
 
-/// On what an image is built, as far as its name and tag say it.
+/// Returns the base of an image, as far as its name and tag show it.
 pub(super) fn of(image: &str) -> Option<Base> {
     static TABLE: LazyLock<Table> = LazyLock::new(|| {
-        // A test reads it.
+        // A test parses this file.
         serde_saphyr::from_str(include_str!("../../templates/parity/images.yaml")).unwrap_or_default()
     });
     let image = ImageRef::parse(image).ok()?;
@@ -67,18 +67,18 @@ pub(super) fn of(image: &str) -> Option<Base> {
     Some(Base { distribution, libc: entry.libc.clone(), slim: tag.split('-').any(|word| word == "slim") })
 }
 
-/// The number that a text begins with: `3.20`.
+/// The number at the start of a text: `3.20`.
 fn numbers(text: &str) -> &str {
     let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
     text[..end].trim_end_matches('.')
 }
 
-/// Whether two say the same, as far as both say it: `Debian` is no other base than `Debian 12`.
+/// Whether two values agree, as far as both are exact: `Debian` agrees with `Debian 12`.
 pub(super) fn agree(one: &str, other: &str) -> bool {
     one.split(' ').zip(other.split(' ')).all(|(one, other)| one == other)
 }
 
-/// A server's facts, with what the name of its image says of the base where the server does not say it itself.
+/// Adds the base that the image's name shows to the facts of a server, for names that the server did not report.
 pub fn with_image(mut facts: ServiceFacts, image: &str) -> ServiceFacts {
     let Some(base) = of(image) else { return facts };
     let topic = facts.topics.entry(IMAGE.to_owned()).or_default();
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tag_says_on_what_an_image_is_built_and_else_its_name() {
+    fn the_base_of_an_image_is_read_from_its_tag_or_else_its_name() {
         for (image, base, libc, packages) in [
             ("postgres:16.4", "Debian", "glibc", "full"),
             ("postgres:16.4-alpine3.20", "Alpine 3.20", "musl", "full"),

@@ -1,4 +1,4 @@
-//! One service's sides against each other.
+//! Compares the sides of one service.
 
 use super::base;
 use super::declared::IMAGE;
@@ -10,7 +10,7 @@ use super::values::same;
 use crate::model::{Difference, Fact, Gap, Impact, Origin, Said, Verdict, side};
 use std::collections::BTreeSet;
 
-/// Everything that the sides say, and every difference, in the order of topics and names.
+/// Returns all facts of the sides, and every difference, in the order of topics and names.
 pub fn compare(sides: &Sides<'_>) -> Compared {
     let mut compared = Compared::default();
     let mut take = |fact: Option<(Fact, Option<Difference>)>| {
@@ -37,7 +37,7 @@ pub fn compare(sides: &Sides<'_>) -> Compared {
     compared
 }
 
-/// What the sides say of one name; nothing where it is devenv's own.
+/// Compares the sides for one name; `None` if a rule ignores the name.
 fn entry(sides: &Sides<'_>, topic: &str, name: &str) -> Option<(Fact, Option<Difference>)> {
     let knowledge = Knowledge::of(sides.protocol);
     let rule = knowledge.rule(topic, name);
@@ -56,7 +56,7 @@ fn entry(sides: &Sides<'_>, topic: &str, name: &str) -> Option<(Fact, Option<Dif
     let agree = |one: &Has, other: &Has| match (one.value(), other.value()) {
         (Some(one), Some(other)) if topic == IMAGE => base::agree(one, other),
         (Some(one), Some(other)) => same(rule.same, unit, one, other),
-        // Being there is all that one of them says.
+        // One of the two has no value, so only the presence is compared.
         _ => (*one == Has::Nothing) == (*other == Has::Nothing),
     };
     let (_, first) = said.first()?;
@@ -66,7 +66,7 @@ fn entry(sides: &Sides<'_>, topic: &str, name: &str) -> Option<(Fact, Option<Dif
     }
     let of = |wanted: &str| said.iter().find(|(side, _)| *side == wanted).map(|(_, has)| has);
     let overlay = of(side::OVERLAY);
-    // What `services.local.yaml` makes different is told at its line there.
+    // A difference that `services.local.yaml` makes is reported at its line there.
     let by_overlay = overlay.is_some_and(|has| {
         let production = of(side::MANIFEST).or_else(|| of(side::PRODUCTION));
         production.is_some_and(|production| !agree(has, production))
@@ -99,12 +99,12 @@ fn entry(sides: &Sides<'_>, topic: &str, name: &str) -> Option<(Fact, Option<Dif
     Some((fact, Some(difference)))
 }
 
-/// What each side says of a name, servers first.
+/// Returns the value that each side has for a name, servers first.
 fn said<'a>(sides: &Sides<'a>, topic: &str, name: &str) -> Vec<(&'a str, Has)> {
     let key = (topic.to_owned(), name.to_owned());
     let mut said: Vec<(&str, Has)> = Vec::new();
     for (side, facts) in &sides.answered {
-        said.extend(Has::told(facts, topic, name, &sides.answered).map(|has| (*side, has)));
+        said.extend(Has::in_facts(facts, topic, name, &sides.answered).map(|has| (*side, has)));
     }
     if topic == IMAGE
         && let Some(value) = sides.locked.and_then(|locked| base::of(&locked.image)?.get(name))
@@ -115,7 +115,7 @@ fn said<'a>(sides: &Sides<'a>, topic: &str, name: &str) -> Vec<(&'a str, Has)> {
     let overlay = sides.overlay.and_then(|(overlay, _)| overlay.entries.get(&key));
     match sides.declared.and_then(|declared| declared.entries.get(&key)) {
         Some((declared, _)) => said.push((side::MANIFEST, value(declared))),
-        // What production's server answers counts before its files' silence.
+        // The answer of production's server takes precedence over the silence of production's files.
         None if overlay.is_some()
             && topic != IMAGE
             && sides.declared.is_some()
@@ -148,7 +148,7 @@ fn subject(topic: &str, name: &str) -> String {
     }
 }
 
-/// A difference of which only the sides' words are known yet.
+/// A difference with only the values of the sides; the caller adds the other fields.
 pub(super) fn difference(
     sides: &Sides<'_>,
     code: &'static str,
@@ -170,25 +170,25 @@ pub(super) fn difference(
     }
 }
 
-/// A backing service that production declares and this checkout leaves out.
-pub fn left_out(service: &str, origin: &Origin) -> Difference {
-    let said = vec![Said::new(side::MANIFEST, "declared"), Said::new(side::LOCAL, "left out")];
+/// A backing service that production declares and this checkout excludes.
+pub fn excluded(service: &str, origin: &Origin) -> Difference {
+    let said = vec![Said::new(side::MANIFEST, "declared"), Said::new(side::LOCAL, "excluded")];
     Difference {
         code: "left-out",
         impact: Impact::Behaves,
         gap: Gap::Tools,
-        // Nothing of it runs here that would have a section of its own.
+        // The service does not run here, so it has no section of its own.
         service: String::new(),
         subject: format!("service {service}"),
         said,
-        why: "what the app does with it is not tried here".to_owned(),
+        why: "the app's use of this service is not tested here".to_owned(),
         source: String::new(),
-        help: vec!["here: take it out of `leave_out` in services.local.yaml".to_owned()],
+        help: vec!["here: remove it from `leave_out` in services.local.yaml".to_owned()],
         origin: Some(origin.clone()),
     }
 }
 
-/// A service that no file of production's declares: `services.local.yaml` alone has it.
+/// A service that no file of production declares: only `services.local.yaml` has it.
 pub fn local_only(service: &str, origin: &Origin) -> Difference {
     Difference {
         code: "local-only",
@@ -197,7 +197,7 @@ pub fn local_only(service: &str, origin: &Origin) -> Difference {
         subject: "service".to_owned(),
         said: vec![Said::new(side::MANIFEST, "absent"), Said::new(side::OVERLAY, "included")],
         why: "an app that needs it finds it here and not in production".to_owned(),
-        help: vec!["here: take it out of `include` in services.local.yaml".to_owned()],
-        ..left_out(service, origin)
+        help: vec!["here: remove it from `include` in services.local.yaml".to_owned()],
+        ..excluded(service, origin)
     }
 }

@@ -1,11 +1,11 @@
-//! What a manifest declares of a service, in the words of facts.
+//! The declaration of a service in a manifest, in the words of facts.
 
 use super::base::{self, Base};
 use super::sides::Declared;
 use crate::model::{ImageRef, Located, Origin, Protocol, Rights, Service, ServiceFacts};
 use std::collections::BTreeMap;
 
-/// The topic of what is known of an image.
+/// The topic of the facts about an image.
 pub(super) const IMAGE: &str = "image";
 
 /// Logins of Postgres.
@@ -13,13 +13,14 @@ const ROLES: &str = "roles";
 /// Logins of `RabbitMQ`.
 const USERS: &str = "users";
 
-/// What production's files declare: version, image, settings, extensions, databases, vhosts, plugins and what logins
-/// may do, each with its place; without a word of `services.local.yaml`. None where those files do not have the service.
+/// Returns the declaration in production's files: version, image, settings, extensions, databases, vhosts, plugins and
+/// the rights of logins, each with its place. The changes of `services.local.yaml` are not included. `None` if
+/// production's files do not have the service.
 pub fn declared(service: &Service, protocol: Protocol) -> Option<Declared> {
     let production = service.in_production()?;
     let mut declared = Declared { version: production.version.number.clone(), ..Declared::default() };
     for change in service.changes().into_iter().filter(|change| change.topic != "version") {
-        // What its server tells of logins is said below, in the server's words.
+        // The rights of logins that a server reports are added below, in the words of the server.
         if change.topic == "rights" && words_of(Rights::Minimal, protocol).is_some() {
             continue;
         }
@@ -59,7 +60,8 @@ pub fn declared(service: &Service, protocol: Protocol) -> Option<Declared> {
     Some(declared)
 }
 
-/// What `services.local.yaml` changes of a service, and where its version stands there; none where it changes nothing.
+/// Returns the changes that `services.local.yaml` makes to a service, and the place of its version there; `None` if
+/// there are no changes.
 pub fn overlay(service: &Service, protocol: Protocol) -> Option<(Declared, Option<&Origin>)> {
     let mut overlay = Declared::default();
     let place = service.local_version();
@@ -90,7 +92,7 @@ pub fn overlay(service: &Service, protocol: Protocol) -> Option<(Declared, Optio
     (overlay.version.is_some() || !overlay.entries.is_empty()).then_some((overlay, place))
 }
 
-/// The image's name, its digest, and on what it is built.
+/// Adds the image's name, its digest, and its base.
 fn of_image(declared: &mut Declared, image: &Located<ImageRef>) {
     let mut add = |name: &str, value: Option<String>| {
         if let Some(value) = value {
@@ -107,7 +109,8 @@ fn of_image(declared: &mut Declared, image: &Located<ImageRef>) {
     }
 }
 
-/// What a server says of a login with these rights, and under which topic; none where it says nothing of rights.
+/// Returns the topic and the words in which a server reports a login with these rights; `None` if the server does not
+/// report rights.
 fn words_of(rights: Rights, protocol: Protocol) -> Option<(&'static str, &'static str)> {
     match (protocol, rights) {
         (Protocol::Postgres, Rights::Superuser) => Some((ROLES, "login, superuser, createdb, createrole, replication")),
@@ -120,7 +123,7 @@ fn words_of(rights: Rights, protocol: Protocol) -> Option<(&'static str, &'stati
     }
 }
 
-/// The rights that a role's words in the facts come nearest to.
+/// Returns the rights that are nearest to the words of a role in the facts.
 pub(super) fn rights_of_words(words: &str) -> Rights {
     let has = |word: &str| words.split(", ").any(|known| known == word);
     if has("superuser") || has("administrator") {
@@ -134,8 +137,8 @@ pub(super) fn rights_of_words(words: &str) -> Rights {
     }
 }
 
-/// What a manifest declares as if its server had said it, for a comparison with another manifest: what it does not
-/// declare is not there.
+/// Returns the declaration as if a server had reported it, for a comparison with another manifest. An entry that the
+/// manifest does not declare is absent.
 pub fn as_facts(declared: &Declared, protocol: Protocol, product: &str) -> ServiceFacts {
     let topics = ["settings", "extensions", "vhosts", "plugins", "databases", ROLES, USERS];
     let mut topics: BTreeMap<String, BTreeMap<String, String>> =

@@ -1,25 +1,26 @@
-//! Series that get no fixes from their projects any more, whichever side runs them.
+//! Release series that no longer get fixes from their projects, on any side.
 
 use crate::kinds::Kinds;
 use crate::model::{Report, ReportedService, Section, Version, side};
 use std::collections::BTreeMap;
 
-/// A row for each series of a service that got its last fixes before `today`, with the sides that have it; no section
-/// where every side's series still gets some, or none of them is known.
+/// Returns a row for each series of a service whose last fixes came before `today`, with the sides that have it; `None`
+/// if every side's series still gets fixes or is unknown.
 pub fn ended(report: &Report, kinds: &Kinds, today: &str) -> Option<Section> {
     let (mut rows, mut sources) = (Vec::new(), Vec::new());
     for service in &report.services {
         let Some(kind) = kinds.get(&service.kind) else { continue };
-        let mut told: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut sides_of: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for said in &service.versions {
             let Some(ended) = kind.ended(&Version::parts_in(&said.value), today) else { continue };
-            told.entry(ended.sentence()).or_default().push(shown(service, &said.side));
+            sides_of.entry(ended.sentence()).or_default().push(shown(service, &said.side));
             if !sources.contains(&ended.source()) {
                 sources.push(ended.source());
             }
         }
         rows.extend(
-            told.into_iter()
+            sides_of
+                .into_iter()
                 .map(|(sentence, sides)| (service.name.clone(), format!("{sentence}: {}", sides.join(", ")))),
         );
     }
@@ -31,7 +32,7 @@ pub fn ended(report: &Report, kinds: &Kinds, today: &str) -> Option<Section> {
     })
 }
 
-/// A side; the manifest with its line.
+/// The name of a side; for the manifest also its line.
 fn shown(service: &ReportedService, name: &str) -> String {
     let origin = service.origin.as_ref().filter(|_| name == side::MANIFEST);
     origin.map_or_else(|| name.to_owned(), |origin| format!("{name} ({}:{})", origin.path().display(), origin.line))
@@ -44,7 +45,7 @@ mod tests {
     use std::sync::Arc;
 
     #[test]
-    fn every_side_is_told_by_its_series_and_a_side_without_a_version_is_not() {
+    fn every_side_is_listed_under_its_series_unless_it_has_no_version() {
         let file = Arc::new(SourceFile { path: "compose.yaml".into(), text: String::new() });
         let service = |name: &str, kind: &str, versions: &[(&str, &str)]| ReportedService {
             name: name.to_owned(),

@@ -1,4 +1,4 @@
-//! `production.facts.yaml`: what servers said of themselves, for those who may not ask.
+//! `production.facts.yaml`: the facts that servers reported, for users without access to the servers.
 //!
 //! ```yaml
 //! facts: 1
@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// The form's number: another one is of another release of `devenv`.
+/// The number of the file format: another number comes from another release of `devenv`.
 const FORM: u32 = 1;
 
 /// The facts of several services by their names.
@@ -41,16 +41,17 @@ struct Service {
     topics: BTreeMap<String, BTreeMap<String, String>>,
 }
 
-/// Reads a facts file. `path` is for messages.
+/// Reads a facts file. `path` is used in messages.
 pub fn parse(path: &Path, text: &str) -> Result<FactsFile, Failure> {
     let refuse = |diagnostic: Diagnostic| Failure::new(Exit::Manifest, diagnostic);
-    let help = "take them anew: `devenv facts NAME=URL > FILE`";
+    let help = "collect the facts again: `devenv facts NAME=URL > FILE`";
     let file: File = serde_saphyr::from_str(text).map_err(|error| {
-        let message = format!("{} is no facts file", path.display());
+        let message = format!("{} is not a facts file", path.display());
         refuse(Diagnostic::error("facts-file", message).because(error.to_string()).help(help))
     })?;
     if file.facts != FORM {
-        let message = format!("{} has facts in form {}, and this devenv reads form {FORM}", path.display(), file.facts);
+        let message =
+            format!("{} has facts in format {}, and this devenv reads format {FORM}", path.display(), file.facts);
         return Err(refuse(Diagnostic::error("facts-form", message).help(help)));
     }
     Ok(file
@@ -68,10 +69,10 @@ pub fn is_facts(text: &str) -> bool {
     text.lines().any(|line| line.starts_with("facts:"))
 }
 
-/// The file's text: sorted, one value a line, the same for the same facts.
+/// Returns the text of the file: sorted, one value on each line, and always the same for the same facts.
 pub fn render(facts: &FactsFile) -> String {
     let mut text = format!(
-        "# What the servers said of themselves (devenv facts). No secrets, hosts or data; hand it on.\nfacts: {FORM}\nservices:"
+        "# The facts that servers report about themselves (devenv facts). No secrets, hosts or data; safe to share.\nfacts: {FORM}\nservices:"
     );
     text.push_str(if facts.is_empty() { " {}\n" } else { "\n" });
     for (name, service) in facts {
@@ -95,7 +96,7 @@ pub fn render(facts: &FactsFile) -> String {
     text
 }
 
-/// A key as it is where YAML reads it as the same text, else quoted.
+/// Returns a key unquoted if YAML reads the key as the same text, otherwise quoted.
 fn key(name: &str) -> String {
     let begins = name.starts_with(|c: char| c.is_ascii_alphabetic());
     let plain = begins && name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c));
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_is_read_back() {
+    fn a_rendered_facts_file_reads_back() {
         let text = render(&facts());
         assert_eq!(parse(Path::new("f.yaml"), &text).unwrap(), facts(), "{text}");
         assert!(is_facts(&text));
@@ -137,11 +138,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_facts_file_is_refused_with_its_line() {
+    fn a_file_that_is_not_a_facts_file_is_refused_with_its_line() {
         let error =
             parse(Path::new("f.yaml"), "facts: 1\nservices:\n  db: {protocol: telnet, product: x}\n").unwrap_err();
         assert_eq!(error.exit, Exit::Manifest);
-        assert_eq!(error.diagnostics[0].message, "f.yaml is no facts file");
+        assert_eq!(error.diagnostics[0].message, "f.yaml is not a facts file");
         assert!(error.diagnostics[0].notes[0].contains("line 3"), "{error:?}");
         let error = parse(Path::new("f.yaml"), "facts: 2\nservices: {}\n").unwrap_err();
         assert!(error.diagnostics[0].message.contains("form 2"), "{error:?}");

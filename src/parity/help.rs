@@ -1,20 +1,20 @@
-//! What to change where two sides differ: each entry is one way, and following it makes them agree.
+//! The advice where two sides differ. Each entry is one way to make the sides agree.
 
 use super::declared::rights_of_words;
 use super::sides::{Advice, Has, Sides};
 use crate::model::{Origin, Protocol, side};
 
-/// What to do where nothing but what runs here differs from what is declared.
-pub(super) const AS_DECLARED: &str = "`devenv up` brings here what is declared";
+/// The advice if only the running server differs from the declaration.
+pub(super) const AS_DECLARED: &str = "`devenv up` applies the declaration here";
 
 /// Topics whose names are listed in a manifest.
 const LISTED: [&str; 4] = ["extensions", "plugins", "vhosts", "databases"];
 
-/// Where `services.local.yaml` contradicts production's files.
+/// The advice where `services.local.yaml` contradicts production's files.
 pub(super) fn of_overlay(here: &Origin, manifest: Option<&Origin>) -> Vec<String> {
     let place = |origin: &Origin| format!("{}:{}", origin.path().display(), origin.line);
     vec![
-        format!("here: take it out of {}, then `devenv up`", place(here)),
+        format!("here: remove it from {}, then `devenv up`", place(here)),
         match manifest {
             Some(manifest) => format!("or in production: change it in {}, and deploy", place(manifest)),
             None => "or in production: declare it in the files that production deploys from".to_owned(),
@@ -22,7 +22,8 @@ pub(super) fn of_overlay(here: &Origin, manifest: Option<&Origin>) -> Vec<String
     ]
 }
 
-/// Both ways to make the sides agree. What a file declares is changed there; what none does is declared.
+/// Returns both ways to make the sides agree, here and in production. A declared entry is changed where it is declared;
+/// any other entry is declared.
 pub(super) fn of_entry(sides: &Sides<'_>, topic: &str, name: &str, said: &[(&str, Has)]) -> Vec<String> {
     if let Advice::Between { manifests } = sides.advice {
         return between(sides, manifests, topic, name, said);
@@ -39,16 +40,16 @@ pub(super) fn of_entry(sides: &Sides<'_>, topic: &str, name: &str, said: &[(&str
             Some(format!("declare `{name}: {}` in the settings of {service}", quoted(value)))
         }
         (topic, Has::Nothing) if LISTED.contains(&topic) => of(side::MANIFEST).map_or_else(
-            || Some(format!("nothing declares it: drop it here, or bring it to {first}")),
-            |_| Some(format!("take it out of the manifest, or bring it to {first}")),
+            || Some(format!("no file declares it: drop it here, or create it in {first}")),
+            |_| Some(format!("remove it from the manifest, or create it in {first}")),
         ),
         (topic, _) if LISTED.contains(&topic) => Some(format!("declare `{topic}: [{name}]` for {service}")),
         ("database", _) if name != "name" => Some(format!(
-            "declare `POSTGRES_INITDB_ARGS` for {service} as {first} was made, and begin its data anew (`devenv up --fresh {service}`)"
+            "declare the `POSTGRES_INITDB_ARGS` of {first} for {service}, and start with new data (`devenv up --fresh {service}`)"
         )),
         ("roles" | "users", Has::Value(words)) if sides.protocol.has_rights() => {
             let rights = rights_of_words(words).name();
-            Some(format!("say `users: {{{name}: {{rights: {rights}}}}}` of {service} in services.local.yaml"))
+            Some(format!("write `users: {{{name}: {{rights: {rights}}}}}` for {service} in services.local.yaml"))
         }
         ("image", _) => Some("name the image that production runs, with its tag".to_owned()),
         _ => None,
@@ -60,7 +61,7 @@ pub(super) fn of_entry(sides: &Sides<'_>, topic: &str, name: &str, said: &[(&str
     help
 }
 
-/// Of two manifests, or facts files, each is changed as it can be.
+/// Returns how each of two manifests or facts files can be changed.
 fn between(sides: &Sides<'_>, manifests: &[&str], topic: &str, name: &str, said: &[(&str, Has)]) -> Vec<String> {
     let [(one, first), (other, second)] = said else { return Vec::new() };
     let change = |target: &str, wanted: &Has| {
@@ -83,9 +84,9 @@ fn in_manifest(service: &str, topic: &str, name: &str, wanted: &Has) -> Option<S
         ("settings", Has::Value(value) | Has::Default(value)) => {
             Some(format!("declare `{name}: {}` in the settings of {service}", quoted(value)))
         }
-        ("settings", _) => Some(format!("take `{name}` out of the settings of {service}")),
+        ("settings", _) => Some(format!("remove `{name}` from the settings of {service}")),
         (topic, Has::Nothing) if LISTED.contains(&topic) => {
-            Some(format!("take {name} out of the {topic} of {service}"))
+            Some(format!("remove {name} from the {topic} of {service}"))
         }
         (topic, _) if LISTED.contains(&topic) => Some(format!("declare `{topic}: [{name}]` for {service}")),
         ("image", Has::Value(value)) if name == "name" => Some(format!("name the image {value} for {service}")),
@@ -94,7 +95,7 @@ fn in_manifest(service: &str, topic: &str, name: &str, wanted: &Has) -> Option<S
     }
 }
 
-/// What makes a server have the value.
+/// Returns how to set the value on a server.
 fn on_server(protocol: Protocol, topic: &str, name: &str, wanted: &Has) -> Option<String> {
     match (protocol, topic, wanted) {
         (Protocol::Postgres, "settings", Has::Value(value) | Has::Default(value)) => {
@@ -111,7 +112,7 @@ fn on_server(protocol: Protocol, topic: &str, name: &str, wanted: &Has) -> Optio
     }
 }
 
-/// What makes another release run.
+/// Returns how to make the sides run the same release.
 pub(super) fn of_version(sides: &Sides<'_>, said: &[(&str, &str)]) -> Vec<String> {
     let Some((first, wanted)) = said.first() else { return Vec::new() };
     match sides.advice {
@@ -126,7 +127,7 @@ pub(super) fn of_version(sides: &Sides<'_>, said: &[(&str, &str)]) -> Vec<String
                         format!("upgrade {target} to {wanted}")
                     }
                 };
-                // Nobody goes back to an older release.
+                // An upgrade to the newer release; nobody downgrades a server.
                 if super::releases::is_newer(version, wanted) { change(first, version) } else { change(other, wanted) }
             })
             .collect(),

@@ -1,4 +1,5 @@
-//! What is known of differences: how much each matters, why, and where that is written. Data, in `templates/parity/`.
+//! The rules for differences: how much each difference matters, why, and the source of the reason. The rules are data,
+//! in `templates/parity/`.
 
 use crate::kinds::matches;
 use crate::model::{Impact, Protocol};
@@ -6,57 +7,57 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-/// What is known of one protocol's servers.
+/// The rules for the servers of one protocol.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Knowledge {
-    /// The unit of a bare number (`8kB`), and the settings that have it.
+    /// The units of bare numbers (`8kB`), each with the settings that have it.
     #[serde(default)]
     units: BTreeMap<String, Vec<String>>,
-    /// The first that fits counts.
+    /// The first rule that matches counts.
     rules: Vec<Rule>,
 }
 
-/// What one sort of difference means.
+/// The meaning of one kind of difference.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Rule {
     /// The topic of the facts.
     topic: String,
-    /// Patterns of names in it; none is every name.
+    /// Patterns of names in the topic; an empty list matches every name.
     #[serde(default)]
     names: Vec<String>,
-    /// The difference's code, where it is not `setting`.
+    /// The code of the difference, if it is not `setting`.
     #[serde(default)]
     pub(super) code: Option<String>,
-    /// How much it matters; none only where it is ignored.
+    /// How much the difference matters; `None` only if the rule ignores the difference.
     #[serde(default)]
     impact: Option<Impact>,
-    /// What it means that one side has nothing of the name.
+    /// The meaning if one side does not have the name.
     #[serde(default)]
     absent: Absent,
-    /// How two values are seen to be the same.
+    /// How two values are compared.
     #[serde(default)]
     pub(super) same: Same,
-    /// Why it is no difference at all.
+    /// Why the difference is ignored.
     #[serde(default)]
     ignore: Option<String>,
-    /// Why it matters, in one line.
+    /// Why the difference matters, in one line.
     #[serde(default)]
     pub(super) why: String,
-    /// Where that is written.
+    /// The source of the reason.
     #[serde(default)]
     pub(super) source: String,
 }
 
-/// What it means that one side has nothing of a name.
+/// The meaning if one side does not have a name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Absent {
-    /// As much as another value.
+    /// The absence matters as much as another value.
     #[default]
     Same,
-    /// Nothing: that release does not know it.
+    /// The absence is not a difference: that release does not know the name.
     Unknown,
     Breaks,
     Behaves,
@@ -64,30 +65,31 @@ enum Absent {
     Expected,
 }
 
-/// How two values are seen to be the same.
+/// How two values are compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Same {
-    /// Booleans, numbers with units, time zones, else the text.
+    /// Booleans, numbers with units and time zones by their meaning, everything else as text.
     #[default]
     Value,
-    /// The same words with commas between them, in any order.
+    /// The same words, separated by commas or blanks, in any order.
     Words,
     /// The same letters in any order.
     Letters,
-    /// Being there is all that counts.
+    /// Only the presence counts.
     Present,
-    /// A locale's name: `en_US.utf8` is `en_US.UTF-8`.
+    /// The name of a locale: `en_US.utf8` equals `en_US.UTF-8`.
     Locale,
 }
 
 impl Rule {
-    /// Whether it is no difference at all.
+    /// Whether the rule ignores the difference.
     pub(super) fn is_ignored(&self) -> bool {
         self.ignore.is_some()
     }
 
-    /// How much a difference matters, `absent` where a side has nothing of the name; none where it is no difference.
+    /// How much a difference matters; `absent` is set if a side does not have the name. `None` if it is not a
+    /// difference.
     pub(super) fn impact(&self, absent: bool) -> Option<Impact> {
         if self.ignore.is_some() {
             return None;
@@ -104,7 +106,7 @@ impl Rule {
 }
 
 impl Knowledge {
-    /// What is known of a protocol's servers; of HTTP and TCP it is what holds of every server.
+    /// The rules for the servers of a protocol; for HTTP and TCP, the rules for every server.
     pub(super) fn of(protocol: Protocol) -> &'static Self {
         let [postgres, mysql, redis, amqp, memcached, common] = Self::all();
         match protocol {
@@ -117,7 +119,7 @@ impl Knowledge {
         }
     }
 
-    /// That of each protocol, and then what holds of every server.
+    /// The rules of each protocol, and then the rules for every server.
     fn all() -> &'static [Self; 6] {
         static ALL: LazyLock<[Knowledge; 6]> = LazyLock::new(|| {
             [
@@ -128,13 +130,14 @@ impl Knowledge {
                 include_str!("../../templates/parity/memcached.yaml"),
                 include_str!("../../templates/parity/common.yaml"),
             ]
-            // A test reads each of them.
+            // A test parses each of them.
             .map(|text| serde_saphyr::from_str(text).unwrap_or_default())
         });
         &ALL
     }
 
-    /// What is known of a name in a topic: by the server's own rules, else by those of every server.
+    /// Returns the rule for a name in a topic: from the rules of this protocol, otherwise from the rules for every
+    /// server.
     pub(super) fn rule(&'static self, topic: &str, name: &str) -> Option<&'static Rule> {
         let fits = |rule: &&Rule| {
             rule.topic == topic && (rule.names.is_empty() || rule.names.iter().any(|pattern| matches(pattern, name)))
@@ -143,7 +146,7 @@ impl Knowledge {
         self.rules.iter().chain(&common.rules).find(fits)
     }
 
-    /// The unit that a bare number has in a setting: `8kB`.
+    /// The unit of a bare number in a setting: `8kB`.
     pub(super) fn unit(&self, setting: &str) -> Option<&str> {
         self.units.iter().find(|(_, names)| names.iter().any(|name| name == setting)).map(|(unit, _)| unit.as_str())
     }

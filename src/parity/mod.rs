@@ -1,6 +1,7 @@
-//! Production against development, as data: what each side says, where they differ, and how much that matters.
+//! The comparison of production and development, as data: the facts of each side, the differences, and how much they
+//! matter.
 //!
-//! Pure: whoever calls it has asked the servers and read the files.
+//! This module is pure: the caller asks the servers and reads the files.
 
 mod base;
 mod compare;
@@ -19,7 +20,7 @@ pub mod tools;
 mod values;
 
 pub use base::with_image;
-pub use compare::{compare, left_out, local_only};
+pub use compare::{compare, excluded, local_only};
 pub use declared::{as_facts, declared, overlay};
 pub use end_of_life::ended;
 pub use facts_file::{FactsFile, is_facts, parse, render};

@@ -1,45 +1,46 @@
-//! The gap between people: whether those who write the code also release it.
+//! The gap between people: whether the authors of the code also release it.
 //!
-//! Only shares leave this module: no name, no address, no order of people.
+//! Only counts and percentages leave this module: no name, no address, no order of people.
 
 use crate::model::{Commit, History, Release};
 use std::collections::HashMap;
 
-/// How many days back commits count.
+/// The number of past days whose commits count.
 pub const DAYS: u32 = 90;
 
-/// What became of the commits of the last days.
+/// How many commits of the last days were released, and whether their authors released them.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct PeopleGap {
-    /// How many days back.
+    /// The number of past days.
     pub days: u32,
-    /// The commits of those days on the main branch; merges do not count.
+    /// The number of commits on the main branch in that time; merges do not count.
     pub commits: u64,
-    /// Of these, how many in a hundred are in a release.
+    /// The percentage of these commits that are in a release.
     pub released_percent: u32,
-    /// Of these, how many in a hundred are in a release whose tag tells who made it.
+    /// The percentage of these commits that are in a release whose tag names who made it.
     pub told_percent: u32,
-    /// Of those told, how many in a hundred were released by their author; none where no tag tells.
+    /// Of the commits in releases with such a tag, the percentage that their author released; `None` if no tag names
+    /// anyone.
     pub author_released_percent: Option<u32>,
 }
 
 impl PeopleGap {
-    /// What is measured and the figure, line by line.
+    /// Returns a row for each measure: its name and its figure.
     pub fn rows(&self) -> Vec<(String, String)> {
         let by_author = self.author_released_percent.map(|percent| format!("{percent} %"));
         vec![
             (format!("commits of the last {} days", self.days), self.commits.to_string()),
             ("of these, released".to_owned(), format!("{} %", self.released_percent)),
-            ("of these, with a tag that tells by whom".to_owned(), format!("{} %", self.told_percent)),
+            ("of these, in a release whose tag names who made it".to_owned(), format!("{} %", self.told_percent)),
             (
-                "of those told, released by their author".to_owned(),
-                by_author.unwrap_or_else(|| "no tag tells: `git tag -a` makes one that does".to_owned()),
+                "of the commits with such a tag, released by their author".to_owned(),
+                by_author.unwrap_or_else(|| "no tag names who made it; a tag of `git tag -a` does".to_owned()),
             ),
         ]
     }
 }
 
-/// The gap at a moment, in seconds since 1970. None where nothing was committed in that time.
+/// Returns the gap at a moment, in seconds since 1970; `None` if there were no commits in that time.
 pub fn gap(history: &History, now: i64) -> Option<PeopleGap> {
     let since = now - i64::from(DAYS) * 24 * 60 * 60;
     let by_id: HashMap<&str, &Commit> = history.commits.iter().map(|commit| (commit.id.as_str(), commit)).collect();
@@ -58,17 +59,17 @@ pub fn gap(history: &History, now: i64) -> Option<PeopleGap> {
             *count += u64::from(counts_here);
         }
     }
-    let [commits, released, told, by_author] = counts;
+    let [commits, released, tagged, by_author] = counts;
     (commits > 0).then(|| PeopleGap {
         days: DAYS,
         commits,
         released_percent: percent(released, commits),
-        told_percent: percent(told, commits),
-        author_released_percent: (told > 0).then(|| percent(by_author, told)),
+        told_percent: percent(tagged, commits),
+        author_released_percent: (tagged > 0).then(|| percent(by_author, tagged)),
     })
 }
 
-/// The first release that each commit is in.
+/// Returns the first release that contains each commit.
 fn first_releases<'a>(by_id: &HashMap<&'a str, &'a Commit>, releases: &'a [Release]) -> HashMap<&'a str, &'a Release> {
     let mut first = HashMap::new();
     for release in releases {
@@ -77,7 +78,7 @@ fn first_releases<'a>(by_id: &HashMap<&'a str, &'a Commit>, releases: &'a [Relea
     first
 }
 
-/// Marks what is reached from a commit through parents, as far as it is known and not marked yet.
+/// Marks the commits that can be reached from a commit through parents, as far as they are known and not marked yet.
 fn reach<'a, M: Copy>(by_id: &HashMap<&'a str, &'a Commit>, from: &str, marked: &mut HashMap<&'a str, M>, mark: M) {
     let mut open = vec![from];
     while let Some(id) = open.pop() {
@@ -90,7 +91,7 @@ fn reach<'a, M: Copy>(by_id: &HashMap<&'a str, &'a Commit>, from: &str, marked: 
     }
 }
 
-/// Rounded to the nearest.
+/// Rounds to the nearest percent.
 fn percent(part: u64, whole: u64) -> u32 {
     u32::try_from((part * 100 + whole / 2) / whole).unwrap_or(100)
 }
@@ -139,7 +140,7 @@ mod tests {
         let releases = vec![
             release("v1", "merge", 55, Some("ann@x")),
             release("v2", "c", 20, Some("ben@X")),
-            // A later one holds all the earlier commits too, and does not count for them.
+            // A later release also contains all the earlier commits, but does not count for them.
             release("v3", "c", 10, Some("eve@x")),
         ];
         let gap = gap(&history(commits, releases), NOW).unwrap();
@@ -149,14 +150,14 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_that_only_points_tells_nobody() {
+    fn a_lightweight_tag_names_no_releaser() {
         let commits = vec![commit("a", &[], 3, "ann@x"), commit("b", &["a"], 2, "ben@x")];
         let gap = gap(&history(commits, vec![release("v1", "a", 1, None)]), NOW).unwrap();
         assert_eq!((gap.released_percent, gap.told_percent, gap.author_released_percent), (50, 0, None));
     }
 
     #[test]
-    fn its_lines_say_what_is_measured_and_how_a_tag_comes_to_tell() {
+    fn its_rows_name_each_measure_and_the_tags_that_name_a_releaser() {
         let gap = PeopleGap {
             days: 90,
             commits: 40,
@@ -171,12 +172,12 @@ mod tests {
             [
                 "commits of the last 90 days: 40",
                 "of these, released: 75 %",
-                "of these, with a tag that tells by whom: 50 %",
-                "of those told, released by their author: 20 %"
+                "of these, in a release whose tag names who made it: 50 %",
+                "of the commits with such a tag, released by their author: 20 %"
             ]
         );
-        let untold = PeopleGap { told_percent: 0, author_released_percent: None, ..gap };
-        assert!(lines(&untold)[3].ends_with("no tag tells: `git tag -a` makes one that does"));
+        let without_tags = PeopleGap { told_percent: 0, author_released_percent: None, ..gap };
+        assert!(lines(&without_tags)[3].ends_with("no tag names who made it; a tag of `git tag -a` does"));
     }
 
     #[test]
@@ -192,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn no_name_is_in_what_leaves() {
+    fn no_name_leaves_the_module() {
         let commits = vec![commit("a", &[], 3, "ann@x")];
         let gap = gap(&history(commits, vec![release("v1", "a", 1, Some("ann@x"))]), NOW).unwrap();
         let json = serde_json::to_string(&gap).unwrap();

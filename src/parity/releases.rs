@@ -1,4 +1,4 @@
-//! Which product, release and build each side has.
+//! The product, release and build of each side.
 
 use super::compare::difference;
 use super::help;
@@ -7,7 +7,7 @@ use crate::model::{Difference, Fact, Impact, Protocol, Said, Verdict, side};
 
 type Found = Option<(Fact, Option<Difference>)>;
 
-/// A fact of several sides' words, and the difference between them, if there is one.
+/// Returns a fact with the values of several sides, and the difference between the sides, if there is one.
 fn found(name: &str, said: Vec<Said>, difference: Option<Difference>) -> Found {
     let verdict = match &difference {
         Some(difference) => Verdict::Differs(difference.impact),
@@ -18,12 +18,12 @@ fn found(name: &str, said: Vec<Said>, difference: Option<Difference>) -> Found {
     (!fact.said.is_empty()).then_some((fact, difference))
 }
 
-/// What each server calls itself.
+/// The product name that each server reports.
 pub(super) fn product(sides: &Sides<'_>) -> Found {
     let said: Vec<Said> = sides.answered.iter().map(|(side, facts)| Said::new(*side, facts.product.clone())).collect();
     let differs = said.windows(2).any(|two| two[0].value != two[1].value);
     let difference = differs.then(|| Difference {
-        why: "another product answers, whose commands, defaults and versions are its own".to_owned(),
+        why: "another product answers, with its own commands, defaults and versions".to_owned(),
         help: vec![match sides.advice {
             super::Advice::Here => format!("here: declare the image or kind that {} runs", said[0].side),
             super::Advice::Between { .. } => "declare or run the same product on both sides".to_owned(),
@@ -33,30 +33,32 @@ pub(super) fn product(sides: &Sides<'_>) -> Found {
     found("product", said, difference)
 }
 
-/// Numbers of a version: `16.4` and `16.4-alpine` are 16 and 4.
+/// The numbers of a version: `16.4` and `16.4-alpine` are 16 and 4.
 fn numbers(version: &str) -> Vec<&str> {
     let end = version.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(version.len());
     version[..end].split('.').filter(|number| !number.is_empty()).collect()
 }
 
-/// Whether a version is newer than another, as far as both say it.
+/// Whether a version is newer than another, as far as both are exact.
 pub(super) fn is_newer(version: &str, other: &str) -> bool {
     let parts = |version: &str| -> Vec<u64> { numbers(version).iter().map_while(|part| part.parse().ok()).collect() };
     parts(version) > parts(other)
 }
 
-/// The first number in which two versions differ. As far as both say it: `16` is no other version than `16.4`.
+/// Returns the index of the first number in which two versions differ. Only numbers that both versions have count: `16`
+/// agrees with `16.4`.
 fn differ_at(one: &str, other: &str, full: usize) -> Option<usize> {
     numbers(one).into_iter().zip(numbers(other)).take(full).position(|(one, other)| one != other)
 }
 
-/// As [`differ_at`]; and what is laid over production's version must not say less than it: `16` over `16.4` may be any.
+/// Like [`differ_at`]; in addition, the version in `services.local.yaml` must not be less exact than production's
+/// version: `16` in place of `16.4` can be any release of 16.
 fn contradicts_at(manifest: &str, overlay: &str, full: usize) -> Option<usize> {
     let said = numbers(overlay).len();
     differ_at(manifest, overlay, full).or_else(|| (said < numbers(manifest).len().min(full)).then_some(said))
 }
 
-/// The release that each side says.
+/// The release of each side.
 pub(super) fn version(sides: &Sides<'_>) -> Found {
     let mut said: Vec<Said> = Vec::new();
     for (side, facts) in &sides.answered {
@@ -86,11 +88,11 @@ fn version_difference(
     contradicted: Option<&crate::model::Origin>,
 ) -> Difference {
     let (code, impact, why) = if at == 0 {
-        ("version-major", Impact::Breaks, "a major version changes statements, defaults and the form of data")
+        ("version-major", Impact::Breaks, "a major version changes statements, defaults and the format of data")
     } else if at + 1 < sides.full {
         ("version-minor", Impact::Behaves, "a minor version brings commands and defaults that the other lacks")
     } else {
-        ("version-patch", Impact::Cosmetic, "one has mistakes, and holes, that the other has mended")
+        ("version-patch", Impact::Cosmetic, "one has bugs and security holes that the other has fixed")
     };
     let source = match sides.protocol {
         Protocol::Postgres => "https://www.postgresql.org/support/versioning/",
@@ -114,7 +116,7 @@ fn version_difference(
     }
 }
 
-/// Whether the image that runs is the one that is locked. Servers do not know which image they are of.
+/// Compares the running image with the locked image. A server does not know its own image.
 pub(super) fn build(sides: &Sides<'_>) -> Found {
     let (locked, running) = (sides.locked?, sides.running?);
     let pinned: Vec<&String> = locked.digest.iter().chain(locked.platforms.values()).collect();
@@ -126,11 +128,11 @@ pub(super) fn build(sides: &Sides<'_>) -> Found {
     let here = sides.answered.iter().find(|(side, _)| *side == side::LOCAL);
     let here = here.and_then(|(_, facts)| facts.version.as_deref());
     let another = here.zip(locked.version.as_deref()).filter(|(here, locked)| here != locked);
-    let starts = "here: `devenv up` starts what is locked".to_owned();
+    let starts = "here: `devenv up` starts the locked image".to_owned();
     let (why, help) = match another {
         Some((here, locked)) => (format!("{here} runs, and {locked} is locked"), vec![starts]),
         None => (
-            format!("{} was moved to another build: same version on paper, other bytes", locked.image),
+            format!("{} now points to another build of the same version", locked.image),
             vec![starts, format!("or take the new build for everybody: `devenv update {}`", sides.service)],
         ),
     };

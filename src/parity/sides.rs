@@ -1,78 +1,78 @@
-//! What each side has of one service.
+//! The data that each side has about one service.
 
 use crate::model::{Difference, Fact, LockedService, Origin, Protocol, ServiceFacts};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a manifest declares of one service. It is silent about everything else.
+/// The entries that a manifest declares for one service. A manifest states nothing about other entries.
 #[derive(Clone, Debug, Default)]
 pub struct Declared {
-    /// The version's number: `16`, `16.4`; of `services.local.yaml` also a tag that has none: `latest`.
+    /// The number of the version: `16`, `16.4`; for `services.local.yaml` also a tag without a number: `latest`.
     pub version: Option<String>,
-    /// By topic and name: the value (none where being there is all there is to it), and where it is declared.
+    /// By topic and name: the value (`None` if the entry has no value), and the place of the declaration.
     pub entries: BTreeMap<(String, String), (Option<String>, Origin)>,
 }
 
-/// What is known of one service, from each side as far as it is there.
+/// The known data about one service, from each side that exists.
 #[derive(Clone, Debug)]
 pub struct Sides<'a> {
     /// The service's name.
     pub service: &'a str,
-    /// How it is spoken to.
+    /// The protocol of the service.
     pub protocol: Protocol,
-    /// How many numbers a full release of it has: 2 for Postgres.
+    /// The count of numbers in a full release: 2 for Postgres.
     pub full: usize,
-    /// Where the manifest declares it.
+    /// The place where the manifest declares the service.
     pub origin: Option<&'a Origin>,
-    /// Where the manifest declares its version.
+    /// The place where the manifest declares the version.
     pub version_origin: Option<&'a Origin>,
-    /// What production's manifest declares, without what `services.local.yaml` makes of it.
+    /// The declaration in production's manifest, without the changes of `services.local.yaml`.
     pub declared: Option<&'a Declared>,
-    /// What `services.local.yaml` changes of it, and where its version stands there.
+    /// The changes that `services.local.yaml` makes, and the place of its version there.
     pub overlay: Option<(&'a Declared, Option<&'a Origin>)>,
-    /// What is pinned.
+    /// The locked service.
     pub locked: Option<&'a LockedService>,
-    /// Every digest and id by which the image that runs here is known.
+    /// Every digest and id of the image that runs here.
     pub running: Option<&'a BTreeSet<String>>,
-    /// What servers answered, production first: the side's name (`production`, `local`), and its facts.
+    /// The facts that servers reported, production first: the side's name (`production`, `local`), and its facts.
     pub answered: Vec<(&'a str, &'a ServiceFacts)>,
-    /// What can be changed, for the advice.
+    /// The places that a user can change, for the advice.
     pub advice: Advice<'a>,
 }
 
-/// What can be changed where two sides differ.
+/// The places that a user can change where two sides differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Advice<'a> {
-    /// What runs here, the manifest, or production's server.
+    /// The running service, the manifest, or production's server.
     Here,
-    /// The two that are compared; `manifests` are those among them that are no server's facts.
+    /// The two compared sides; `manifests` are those that are manifests and not the facts of a server.
     Between {
-        /// Their names.
+        /// The names of the manifests.
         manifests: &'a [&'a str],
     },
 }
 
-/// What came of a comparison.
+/// The result of a comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Compared {
-    /// Everything that a side said, in the order of topics and names.
+    /// All facts of the sides, in the order of topics and names.
     pub facts: Vec<Fact>,
-    /// What differs.
+    /// The differences.
     pub differences: Vec<Difference>,
 }
 
-/// What a side that has nothing of a name is shown to have.
+/// The displayed value of a side that does not have a name.
 const ABSENT: &str = "absent";
 
-/// What one side has of a name.
+/// The value that one side has for a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Has {
     /// This value.
     Value(String),
-    /// The server's own default, which the other side's server told: nobody set it here.
+    /// The server's own default, which another server reported: the value is not set here.
     Default(String),
-    /// It is there; there is no value to it.
+    /// The entry exists; it has no value.
     There,
-    /// Nothing, and it would say so if it had.
+    /// The entry does not exist; the side would report the entry if it existed.
     Nothing,
 }
 
@@ -94,25 +94,31 @@ impl Has {
         }
     }
 
-    /// What nobody set: the default, where some server told it.
+    /// Returns the value of an entry that is not set: the default, if some server reported the default.
     pub(super) fn unset(topic: &str, name: &str, all: &[(&str, &ServiceFacts)]) -> Self {
         let default =
             (topic == "settings").then(|| all.iter().find_map(|(_, facts)| facts.get("defaults", name))).flatten();
         default.map_or(Self::Nothing, |value| Self::Default(value.to_owned()))
     }
 
-    /// What a server's facts say of a name; none where it was not asked, or could not be.
-    pub(super) fn told(facts: &ServiceFacts, topic: &str, name: &str, all: &[(&str, &ServiceFacts)]) -> Option<Self> {
+    /// Returns the value that a server's facts have for a name; `None` if the server was not asked, or could not be.
+    pub(super) fn in_facts(
+        facts: &ServiceFacts,
+        topic: &str,
+        name: &str,
+        all: &[(&str, &ServiceFacts)],
+    ) -> Option<Self> {
         if let Some(value) = facts.get(topic, name) {
             let default = topic == "settings" && facts.get("defaults", name) == Some(value);
             return Some(if default { Self::Default(value.to_owned()) } else { Self::Value(value.to_owned()) });
         }
         let could_not = facts.not_asked.contains_key(topic) || facts.not_asked.contains_key(&format!("{topic}/{name}"));
-        // A server has an image, also where it does not say which.
+        // Every server has an image, even if the server does not report it.
         if could_not || !facts.topics.contains_key(topic) || topic == super::declared::IMAGE {
             return None;
         }
-        // Who lists only what differs from the default has the default; what that is, another server of it tells.
+        // A server that lists only changed settings has the default; another server of the service may report the
+        // default.
         Some(Self::unset(topic, name, all))
     }
 }

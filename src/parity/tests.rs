@@ -1,4 +1,4 @@
-//! Services' sides against each other, without a server.
+//! Compares the sides of services, without a server.
 
 use super::*;
 use crate::model::{
@@ -8,7 +8,7 @@ use crate::model::{
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-const AS_DECLARED: &str = "`devenv up` brings here what is declared";
+const AS_DECLARED: &str = "`devenv up` applies the declaration here";
 
 fn place(path: &str, line: u32) -> Origin {
     let file = Arc::new(SourceFile { path: path.into(), text: String::new() });
@@ -50,7 +50,7 @@ fn sides<'a>(declared: &'a Declared, answered: Vec<(&'a str, &'a ServiceFacts)>)
     }
 }
 
-/// A Postgres of that image, as production's file declares it.
+/// A Postgres service with that image, as production's file declares it.
 fn service(tag: &str, origin: Origin) -> Service {
     let image = ImageRef::parse(&format!("postgres:{tag}")).unwrap();
     let version = Version::parse(tag, false, |_| 2, origin.clone());
@@ -59,7 +59,7 @@ fn service(tag: &str, origin: Origin) -> Service {
     service
 }
 
-/// The same with another image in `services.local.yaml`.
+/// The same service with another image in `services.local.yaml`.
 fn pinned(declared: Service, image: &str) -> Service {
     let reference = ImageRef::parse(image).unwrap();
     let version = Version::parse(reference.tag.as_deref().unwrap_or_default(), false, |_| 2, local(3));
@@ -79,7 +79,7 @@ fn compared(service: &Service, answered: Vec<(&str, &ServiceFacts)>) -> Compared
 }
 
 /// `version: manifest 16.4 · overlay 17.12 (services.local.yaml:3)` with its impact.
-fn told(found: &[Difference]) -> Vec<(String, Impact)> {
+fn summaries(found: &[Difference]) -> Vec<(String, Impact)> {
     let said = |said: &Said| format!("{} {}", said.side, said.value);
     let line = |found: &Difference| {
         let sides: Vec<String> = found.said.iter().map(said).collect();
@@ -90,15 +90,15 @@ fn told(found: &[Difference]) -> Vec<(String, Impact)> {
 }
 
 #[test]
-fn what_runs_otherwise_than_declared_is_mended_by_up() {
+fn up_fixes_a_server_that_differs_from_its_declaration() {
     let mut declared = Declared { version: Some("16".to_owned()), ..Declared::default() };
     let name = ("settings".to_owned(), "max_connections".to_owned());
     declared.entries.insert(name, (Some("50".to_owned()), production(1)));
     let here = facts("15.2", &[("settings", &[("max_connections", "100")])]);
     let found = compare(&sides(&declared, vec![(side::LOCAL, &here)])).differences;
-    let told: Vec<(&str, &[String])> = found.iter().map(|one| (one.code, one.help.as_slice())).collect();
+    let advice: Vec<(&str, &[String])> = found.iter().map(|one| (one.code, one.help.as_slice())).collect();
     let help = [AS_DECLARED.to_owned()];
-    assert_eq!(told, [("version-major", &help[..]), ("setting", &help[..])]);
+    assert_eq!(advice, [("version-major", &help[..]), ("setting", &help[..])]);
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn a_default_is_known_from_the_side_that_tells_it() {
     let found = compared(&with("5s"));
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].said, [Said::new(side::PRODUCTION, "5s"), Said::new(side::LOCAL, "0ms (the default)")]);
-    // What a side was not asked, it has no opinion of, and it was not compared.
+    // A topic that a side was not asked about is not compared.
     let silent = facts("16.4", &[]);
     let compared = compare(&sides(&declared, vec![(side::PRODUCTION, &with("5s")), (side::LOCAL, &silent)]));
     assert_eq!(compared.differences, []);
@@ -164,7 +164,7 @@ fn a_pin_that_contradicts_production_s_file_is_a_finding_at_its_own_line() {
         let found = compared(&service, Vec::new()).differences;
         let wanted: Vec<(String, Impact)> =
             finding.iter().map(|(text, impact)| ((*text).to_owned(), *impact)).collect();
-        assert_eq!(told(&found), wanted, "{pin} over {declared}");
+        assert_eq!(summaries(&found), wanted, "{pin} over {declared}");
         for found in found {
             assert!(found.help[0].contains("services.local.yaml:3"), "{:?}", found.help);
         }
@@ -172,16 +172,16 @@ fn a_pin_that_contradicts_production_s_file_is_a_finding_at_its_own_line() {
 }
 
 #[test]
-fn production_s_own_answer_counts_before_what_its_files_say() {
+fn the_answer_of_production_s_server_counts_before_its_files() {
     let service = pinned(service("16.4", production(3)), "postgres:17.12");
     let here = facts("17.12", &[]);
     let found = compared(&service, vec![(side::PRODUCTION, &facts("16.4", &[])), (side::LOCAL, &here)]).differences;
     let line = "version: production 16.4 · local 17.12 · manifest 16.4 · overlay 17.12 (services.local.yaml:3)";
-    assert_eq!(told(&found), [(line.to_owned(), Impact::Breaks)]);
+    assert_eq!(summaries(&found), [(line.to_owned(), Impact::Breaks)]);
 }
 
 #[test]
-fn what_services_local_yaml_adds_is_no_word_of_production_s() {
+fn additions_of_services_local_yaml_are_not_declarations_of_production() {
     let declared = service("16.4", production(3));
     let mut here = declared.clone();
     here.production = Production::Declared(Box::new(declared));
@@ -192,7 +192,7 @@ fn what_services_local_yaml_adds_is_no_word_of_production_s() {
     assert_eq!(subjects(&here.changes()), ["Work_Mem", "hstore", "variable POSTGRES_INITDB_ARGS"]);
     let found = compared(&here, Vec::new()).differences;
     assert_eq!(
-        told(&found),
+        summaries(&found),
         [
             (
                 "variable POSTGRES_INITDB_ARGS: manifest absent · overlay set (services.local.yaml:6)".to_owned(),
@@ -202,14 +202,14 @@ fn what_services_local_yaml_adds_is_no_word_of_production_s() {
             ("work_mem: manifest the default · overlay 8MB (services.local.yaml:5)".to_owned(), Impact::Cosmetic),
         ]
     );
-    // Where production's server has it, its files' silence is no contradiction.
+    // If production's server has the entry, the silence of production's files is no contradiction.
     let there = facts("16.4", &[("extensions", &[("hstore", "1.8")]), ("settings", &[("work_mem", "8MB")])]);
     let found = compared(&here, vec![(side::PRODUCTION, &there)]).differences;
     assert_eq!(found.len(), 1, "{found:?}");
 }
 
 #[test]
-fn a_service_that_only_this_checkout_has_is_none_of_production_s() {
+fn a_service_that_only_this_checkout_has_is_not_a_service_of_production() {
     let mut here = service("16.4", local(2));
     here.production = Production::Nothing;
     assert!(declared(&here, Protocol::Postgres).is_none());
@@ -219,14 +219,14 @@ fn a_service_that_only_this_checkout_has_is_none_of_production_s() {
 }
 
 #[test]
-fn musl_against_glibc_behaves_and_other_bases_and_variants_are_told() {
+fn musl_against_glibc_behaves_and_other_bases_and_variants_are_reported() {
     let there = facts("16.4", &[("image", &[("libc", "musl"), ("base", "Alpine")])]);
     let here = with_image(facts("16.4", &[]), "postgres:16.4");
     let found = compared(&service("16.4", production(3)), vec![(side::PRODUCTION, &there), (side::LOCAL, &here)]);
     let of = |found: &Compared, code: &str| found.differences.iter().find(|one| one.code == code).cloned();
     let libc = of(&found, "libc").unwrap();
     let line = "C library of the image: production musl · local glibc · manifest glibc (compose.prod.yaml:3)";
-    assert_eq!(told(std::slice::from_ref(&libc)), [(line.to_owned(), Impact::Behaves)]);
+    assert_eq!(summaries(std::slice::from_ref(&libc)), [(line.to_owned(), Impact::Behaves)]);
     assert!(libc.why.contains("collations") && libc.source.starts_with("https://wiki.musl-libc.org/"), "{libc:?}");
     // Manifest, lock and services.local.yaml are compared by their tags.
     let alpine = service("16.4-alpine", production(3));
@@ -246,18 +246,18 @@ fn musl_against_glibc_behaves_and_other_bases_and_variants_are_told() {
         let service = pinned(service(declared, production(3)), pin);
         let found = compared(&service, Vec::new()).differences;
         let contradicts = service.changes().iter().any(|change| change.contradicts);
-        assert_eq!(contradicts, !found.is_empty(), "what `up` says is what parity finds: {pin} over {declared}");
+        assert_eq!(contradicts, !found.is_empty(), "`up` and parity report the same: {pin} in place of {declared}");
         found.iter().map(|one| one.code).collect::<Vec<_>>()
     };
     assert_eq!(codes("16.4-alpine", "postgres:16.4-trixie"), ["image-base", "libc", "image-variant"]);
     assert_eq!(codes("16.4-bookworm", "postgres:16.4-trixie"), ["image-base", "image-variant"]);
     assert_eq!(codes("16.4", "postgres:16.4-alpine"), ["image-base", "libc", "image-variant"]);
-    // A tag without a word is not another base than one that says which release of it.
+    // A tag that does not name the release of its base agrees with a tag that does.
     assert_eq!(codes("16", "postgres:16.4-bookworm"), [""; 0]);
 }
 
 #[test]
-fn advice_for_two_manifests_says_what_to_write_in_which_and_nothing_of_local_servers() {
+fn advice_for_two_manifests_names_the_manifest_to_change_and_no_local_server() {
     let with = |tag: &str, setting: Option<&str>| {
         let mut service = service(tag, production(3));
         let setting = setting.map(|value| Located::new(value.to_owned(), production(4)));
@@ -278,7 +278,7 @@ fn advice_for_two_manifests_says_what_to_write_in_which_and_nothing_of_local_ser
         manifests["setting"],
         [
             "in staging: declare `max_connections: \"200\"` in the settings of db",
-            "or in production: take `max_connections` out of the settings of db"
+            "or in production: remove `max_connections` from the settings of db"
         ]
     );
     assert_eq!(manifests["libc"][0], "in staging: name a tag for db that is built on glibc");
@@ -308,6 +308,6 @@ fn a_login_that_may_do_more_or_less_than_production_s_is_a_finding() {
     let less = found(&with("login, createdb")).differences;
     let line = "role shop: production login, superuser, createdb, createrole, replication · local login, createdb · \
                 manifest login, superuser, createdb, createrole, replication (compose.prod.yaml:4)";
-    assert_eq!(told(&less), [(line.to_owned(), Impact::Behaves)]);
+    assert_eq!(summaries(&less), [(line.to_owned(), Impact::Behaves)]);
     assert_eq!(less[0].code, "role");
 }

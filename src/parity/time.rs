@@ -1,25 +1,26 @@
-//! The gap of time: how far what is deployed lies behind the main branch.
+//! The time gap: how far the deployed revision is behind the main branch.
 
 use crate::model::{App, History, ImageRef, Located};
 
 const DAY: i64 = 24 * 60 * 60;
 
-/// How far what is deployed lies behind.
+/// How far the deployed revision is behind.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct TimeGap {
-    /// The main branch as git calls it: `origin/main`.
+    /// The name of the main branch in git: `origin/main`.
     pub main: String,
-    /// What is deployed: `v1.4.2`, a commit's id.
+    /// The deployed revision: `v1.4.2`, a commit's id.
     pub deployed: String,
-    /// The manifest's place that names it (`compose.prod.yaml:5:12`); none where it is the newest release tag.
+    /// The place in the manifest that names the revision (`compose.prod.yaml:5:12`); `None` if the revision is the
+    /// newest release tag.
     pub named_at: Option<String>,
-    /// How many commits of the main branch are not in it; merges do not count.
+    /// The number of commits of the main branch that are not deployed; merges do not count.
     pub commits: u64,
-    /// For how many whole days the first of them has been on the main branch; none where none waits.
+    /// The number of whole days that the first of these commits has been on the main branch; `None` if no commit waits.
     pub oldest_days: Option<u64>,
 }
 
-/// The gap at a moment, in seconds since 1970.
+/// Returns the gap at a moment, in seconds since 1970.
 pub fn gap(history: &History, now: i64) -> TimeGap {
     let days = |since: i64| u64::try_from((now - since) / DAY).unwrap_or_default();
     TimeGap {
@@ -32,7 +33,7 @@ pub fn gap(history: &History, now: i64) -> TimeGap {
 }
 
 impl TimeGap {
-    /// What is measured and the figure, line by line.
+    /// Returns a row for each measure: its name and its figure.
     pub fn rows(&self) -> Vec<(String, String)> {
         let named = self.named_at.as_ref().map(|place| format!("as {place} names it"));
         let named = named.unwrap_or_else(|| "the newest release tag".to_owned());
@@ -51,9 +52,9 @@ impl TimeGap {
     }
 }
 
-/// The revisions that the apps' images may be named after, each where the manifest names the app: tags that are a
-/// release (`v1.4.2`) or a commit's id, with the words that build systems put before one (`sha-3f2a91c`). Whether the
-/// repository knows them is for git to say.
+/// Returns the revisions that the apps' images may be named after, each with the place where the manifest names the
+/// app. A revision is a tag that is a release (`v1.4.2`) or a commit's id, also after the words that build systems put
+/// before an id (`sha-3f2a91c`). Git decides whether the repository knows the revision.
 pub fn revisions(apps: &[App]) -> Vec<Located<String>> {
     let revision = |app: &App| {
         let tag = ImageRef::parse(app.image.as_deref()?).ok()?.tag?;
@@ -94,13 +95,13 @@ mod tests {
         assert_eq!(gap(3, Some(97 * DAY + 1)).oldest_days, Some(2));
         assert_eq!(gap(3, Some(97 * DAY + 1)).named_at.as_deref(), Some("compose.yaml:1:1"));
         assert_eq!(gap(0, None).oldest_days, None);
-        // A commit of another machine's clock.
+        // The clock of the machine that made the commit may differ from the clock of this machine.
         assert_eq!(gap(1, Some(100 * DAY + 5)).oldest_days, Some(0));
         assert_eq!(gap(1, Some(300 * DAY)).oldest_days, Some(0));
     }
 
     #[test]
-    fn its_lines_say_what_is_measured() {
+    fn its_rows_name_each_measure() {
         let lines =
             |gap: &TimeGap| gap.rows().iter().map(|(what, figure)| format!("{what}: {figure}")).collect::<Vec<_>>();
         let gap = super::gap(&history(1, Some(0)), DAY);

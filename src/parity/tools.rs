@@ -1,5 +1,5 @@
-//! The gap of tools: languages and package managers that production pins against those of this machine, files that
-//! disagree about them, and lock files.
+//! The gap of tools: languages and package managers that production pins compared with those of this machine, files
+//! that disagree about them, and lock files.
 
 use crate::model::{
     Difference, FoundTool, FoundTools, Gap, Impact, Origin, PackageFile, PinnedTool, Requirement, Role, Said, Strength,
@@ -8,8 +8,8 @@ use crate::model::{
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Where pinned tools and this machine's differ, and where files disagree. `pins` are sorted by component and tool,
-/// production's word first.
+/// Returns the differences between pinned tools and the tools of this machine, and between files that disagree. `pins`
+/// are sorted by component and tool, and production's own pin comes first.
 pub fn differences(pins: &[PinnedTool], found: &FoundTools) -> Vec<Difference> {
     let groups = pins.chunk_by(|one, next| one.folder == next.folder && one.tool.name == next.tool.name);
     groups.flat_map(|group| of_tool(group, found)).collect()
@@ -28,7 +28,7 @@ fn of_tool(pins: &[PinnedTool], found: &FoundTools) -> Vec<Difference> {
     match found.get(&(first.folder.clone(), first.tool.name)) {
         Some(FoundTool::Version(version)) => {
             if let Some(here) = first.tool.release(version) {
-                // Files that agree may settle more than production's own word does.
+                // Files that agree may pin the tool more exactly than production's own pin.
                 let differs = agreeing.iter().find_map(|pin| Some((*pin, pin.wanted.apart(&here)?)));
                 let differs = differs.filter(|(pin, _)| !fetches_itself(pin, &here));
                 differences.extend(differs.map(|(pin, place)| other_version(pin, version, place)));
@@ -41,13 +41,14 @@ fn of_tool(pins: &[PinnedTool], found: &FoundTools) -> Vec<Difference> {
     differences
 }
 
-/// From 1.21 on Go fetches the release that `go.mod` asks for when it is first needed (<https://go.dev/doc/toolchain>).
+/// Since 1.21, Go fetches the release that `go.mod` requires when the release is first needed
+/// (<https://go.dev/doc/toolchain>).
 fn fetches_itself(pin: &PinnedTool, here: &Requirement) -> bool {
     let since = Requirement::at_least("1.21");
     pin.tool.name == "go" && pin.strength == Strength::Range && since.is_some_and(|since| since.apart(here).is_none())
 }
 
-/// How much a difference at that place of the version matters: 0 is the major number.
+/// Returns how much a difference at that place of the version matters; place 0 is the major number.
 fn impact(tool: &Tool, place: usize) -> Impact {
     match tool.role {
         Role::Language if place < tool.line => Impact::Breaks,
@@ -64,10 +65,12 @@ fn why(tool: &Tool, place: usize) -> String {
             format!("another release line of {title}: syntax, its library and built packages differ between them")
         }
         (Role::PackageManager, Impact::Behaves) => {
-            format!("another major release of {title} may choose other packages, and writes the lock file its own way")
+            format!(
+                "another major release of {title} may choose other packages, and writes the lock file in its own way"
+            )
         }
-        (_, Impact::Behaves) => format!("a later release of {title} has what an earlier one has not"),
-        _ => format!("the same release line of {title}; what was mended differs"),
+        (_, Impact::Behaves) => format!("a later release of {title} has features that an earlier release lacks"),
+        _ => format!("the same release line of {title}; the fixes differ"),
     }
 }
 
@@ -121,7 +124,10 @@ fn disagreement(first: &PinnedTool, other: &PinnedTool, place: usize) -> Differe
         service: String::new(),
         subject: subject(first),
         said: vec![said_by(first), said_by(other)],
-        why: format!("who goes by {here} gets another {} than {deployed} {production}", tool.title),
+        why: format!(
+            "a developer who follows {here} gets another {} than the one that {deployed} {production}",
+            tool.title
+        ),
         source: tool.source.to_owned(),
         help: vec![
             format!("make {here} say {}", first.wanted.text),
@@ -131,7 +137,7 @@ fn disagreement(first: &PinnedTool, other: &PinnedTool, place: usize) -> Differe
     }
 }
 
-/// The tool, and the component where it is not the root's.
+/// The name of the tool, and of the component unless it is the root.
 fn subject(pin: &PinnedTool) -> String {
     let folder = pin.folder.display().to_string();
     if folder.is_empty() { pin.tool.name.to_owned() } else { format!("{} in {folder}", pin.tool.name) }
@@ -150,8 +156,8 @@ fn place_of(origin: &Origin) -> String {
     format!("{}:{}", origin.path().display(), origin.line)
 }
 
-/// Packages' files without a lock file, or with one that git does not track. `tracked` are the lock files in git's index;
-/// none where there is no git to ask.
+/// Returns the package files without a lock file, or with a lock file that git does not track. `tracked` are the lock
+/// files in git's index; `None` if there is no git to ask.
 pub fn lock_files(packages: &[PackageFile], tracked: Option<&BTreeSet<PathBuf>>) -> Vec<Difference> {
     let difference = |file: &PackageFile| match (&file.lock, tracked) {
         (None, _) => Some(no_lock_file(file)),
@@ -191,9 +197,9 @@ fn uncommitted(file: &PackageFile, lock: &Path) -> Difference {
             Said { side: "git".to_owned(), value: "absent".to_owned() },
             Said { side: "local".to_owned(), value: lock.to_string() },
         ],
-        why: "what is built from git does not have this lock file, and takes the newest packages of its day".to_owned(),
+        why: "a build from git does not have this lock file, and takes the newest packages of its day".to_owned(),
         source: String::new(),
-        help: vec![format!("`git add {lock}`; if git ignores it, take it out of .gitignore first")],
+        help: vec![format!("`git add {lock}`; if git ignores it, remove it from .gitignore first")],
         origin: Some(file.origin.clone()),
     }
 }
@@ -267,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_or_does_not_work_is_missing() {
+    fn a_tool_that_is_absent_or_fails_is_missing() {
         let pins = [pin("ruby", ".ruby-version", "3.3.0", Strength::Named)];
         let found = differences(&pins, &has("ruby", FoundTool::Missing));
         assert_eq!(
@@ -284,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_disagree_are_told_with_both_places() {
+    fn files_that_disagree_are_reported_with_both_places() {
         let pins = [
             pin("ruby", "Dockerfile", "3.3", Strength::Deployed),
             pin("ruby", ".ruby-version", "3.2.2", Strength::Named),
@@ -311,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn go_fetches_what_its_module_asks_for() {
+    fn go_fetches_the_release_that_its_module_requires() {
         let wanted = |strength| [pin("go", "go.mod", ">=1.23", strength)];
         let here = |version: &str| has("go", FoundTool::Version(version.to_owned()));
         assert_eq!(differences(&wanted(Strength::Range), &here("1.22.1")), []);

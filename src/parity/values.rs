@@ -1,9 +1,9 @@
-//! Whether two values of a setting are the same, however each side writes it.
+//! Whether two values of a setting are the same, in whatever form each side writes them.
 
 use super::knowledge::Same;
 use std::collections::BTreeSet;
 
-/// Whether two values say the same. `unit` is what a bare number counts in.
+/// Whether two values mean the same. `unit` is the unit of a bare number.
 pub(super) fn same(how: Same, unit: Option<&str>, one: &str, other: &str) -> bool {
     if one == other {
         return true;
@@ -24,7 +24,7 @@ fn words(text: &str) -> BTreeSet<String> {
     text.split([',', ' ']).map(|word| word.trim().to_ascii_lowercase()).filter(|word| !word.is_empty()).collect()
 }
 
-/// Redis' `A` stands for every sort of event but `m` and `n`.
+/// Redis' `A` stands for every kind of event except `m` and `n`.
 fn letters(text: &str) -> BTreeSet<char> {
     text.replace('A', "g$lshzxetd").chars().collect()
 }
@@ -33,7 +33,7 @@ fn locale(text: &str) -> String {
     text.to_ascii_lowercase().replace("utf-8", "utf8")
 }
 
-/// Booleans by one word, quotes taken off, names of the one time zone that has several.
+/// Reduces booleans to one word, removes quotes, and reduces the names of the time zone UTC to one name.
 fn plain(text: &str) -> String {
     let text = text.trim().trim_matches(['\'', '"']).to_ascii_lowercase();
     match text.as_str() {
@@ -44,14 +44,14 @@ fn plain(text: &str) -> String {
     }
 }
 
-/// A number with a unit of memory (in bytes) or time (in microseconds), so that `1GB` is `1048576kB`. A bare number
-/// has the setting's own unit; where it has none, a number is a number.
+/// Parses a number with a unit of memory (in bytes) or time (in microseconds), so that `1GB` equals `1048576kB`. A bare
+/// number has the setting's own unit; without a unit it is a plain number.
 fn quantity(text: &str, unit: Option<&str>) -> Option<(Dimension, f64)> {
     let text = text.trim().trim_matches(['\'', '"']);
     let digits = text.find(|c: char| !(c.is_ascii_digit() || ".-".contains(c))).unwrap_or(text.len());
     let number: f64 = text[..digits].parse().ok()?;
     let written = text[digits..].trim();
-    // What is off, or without a limit, is so in every unit.
+    // Off, or no limit, is the same in every unit.
     if written.is_empty() && number <= 0.0 {
         return Some((Dimension::None, number));
     }
@@ -67,7 +67,7 @@ enum Dimension {
     Time,
 }
 
-/// Postgres writes `kB`, `MB`; Redis `kb` (1024) and `k` (1000).
+/// Postgres writes `kB`, `MB`; Redis writes `kb` (1024) and `k` (1000).
 fn factor(unit: &str) -> Option<(Dimension, f64)> {
     const KB: f64 = 1024.0;
     let memory = |factor| Some((Dimension::Memory, factor));

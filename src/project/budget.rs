@@ -1,7 +1,7 @@
-//! What one reading of a project may cost: files, bytes, values, and bytes that expansions add.
+//! The budget of one reading of a project: files, bytes, values, and bytes that expansions add.
 //!
-//! Everything that reads or expands spends from one budget. What is over is told once, with the first place that went
-//! over; after that every further spending is refused, so that a reading winds up.
+//! All code that reads or expands spends from one budget. When a resource exceeds its limit, this is reported once,
+//! with the first place that exceeded it. After that, all further spending is refused, so that the reading ends soon.
 
 use crate::model::{Diagnostic, Origin};
 use std::fmt;
@@ -9,30 +9,30 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What is counted, each with its limit for one reading.
+/// The counted resources, each with its limit for one reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resource {
-    /// How often a file is asked for, whether it is there or not.
+    /// How often a file is requested, whether it exists or not.
     Files,
     /// Bytes of files, each file counted once.
     Bytes,
-    /// Values of parsed files, and those that aliases, `extends`, includes and the like copy.
+    /// Values of parsed files, and values that aliases, `extends`, includes and similar features copy.
     Values,
-    /// Bytes that variables, arguments and templates put in.
+    /// Bytes that variables, arguments and templates add.
     Expanded,
-    /// Comparisons and the like, where the work grows faster than the text.
+    /// Comparisons and similar steps, where the work grows faster than the text.
     Steps,
     /// Services and apps, each of which is compared with all others.
     Services,
 }
 
-/// How many values a variable of one app or container counts as: it carries a name, a text and where both come from.
+/// How many values a variable of one app or container counts as. It has a name, a text, and the origins of both.
 pub const VARIABLE: usize = 15;
 
-/// How many bytes of a text count as one more value: texts are copied too.
+/// How many bytes of a text count as one more value, because texts are copied too.
 const TEXT: usize = 32;
 
-/// How many values a text of so many bytes counts as, beside its own.
+/// How many values a text of this many bytes counts as, in addition to its own value.
 pub const fn of_text(bytes: usize) -> usize {
     bytes / TEXT
 }
@@ -79,23 +79,24 @@ impl fmt::Display for Resource {
     }
 }
 
-/// What has been spent so far.
+/// The amounts that have been spent so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Spent([u64; 6]);
 
 impl Spent {
-    /// Of one resource.
+    /// The amount of one resource.
     pub fn of(&self, resource: Resource) -> u64 {
         self.0[resource.index()]
     }
 
-    /// Whether some resource is over its limit by more than that factor: spending is counted before it is refused.
+    /// Whether no resource exceeds its limit by more than this factor. Spending is counted before it is refused, so a
+    /// resource can exceed its limit.
     pub fn is_within(&self, factor: u64) -> bool {
         RESOURCES.iter().all(|resource| self.of(*resource) <= resource.limit().saturating_mul(factor))
     }
 }
 
-/// What one reading may still spend. A clone spends from the same.
+/// The budget of one reading. A clone spends from the same budget.
 #[derive(Clone, Debug, Default)]
 pub struct Budget(Arc<Counters>);
 
@@ -104,7 +105,7 @@ struct Counters {
     spent: [AtomicU64; 6],
     is_over: AtomicBool,
     over: Mutex<Option<Over>>,
-    /// The file that was asked for last, as shown: where to look if time runs out.
+    /// The file that was requested last, as messages show it. A message names this file if the time runs out.
     last: Mutex<String>,
 }
 
@@ -115,13 +116,13 @@ struct Over {
     place: Option<Origin>,
 }
 
-/// A counter is right whatever a thread that panicked was doing.
+/// Ignores a panic of another thread: a counter is correct even then.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Budget {
-    /// Spends; false where that is more than there is, or anything was before.
+    /// Spends an amount. False if this exceeds the limit, or if any resource exceeded its limit before.
     pub fn spend(&self, resource: Resource, amount: usize) -> bool {
         if self.0.is_over.load(Ordering::Relaxed) {
             return false;
@@ -142,7 +143,7 @@ impl Budget {
         self.spend(resource, amount) || !self.blame(origin)
     }
 
-    /// Whether something is over; the first place that is named after that is the one of the message.
+    /// Whether a resource has exceeded its limit. The first place that is given after that appears in the message.
     pub fn blame(&self, origin: &Origin) -> bool {
         let mut over = locked(&self.0.over);
         let Some(over) = over.as_mut() else { return false };
@@ -150,7 +151,7 @@ impl Budget {
         true
     }
 
-    /// Whether something is over.
+    /// Whether a resource has exceeded its limit.
     pub fn is_over(&self) -> bool {
         self.0.is_over.load(Ordering::Relaxed)
     }
@@ -161,23 +162,23 @@ impl Budget {
         usize::try_from(resource.limit().saturating_sub(spent)).unwrap_or(usize::MAX)
     }
 
-    /// Spends for asking for a file, by its path as shown.
+    /// Spends for one request of a file, by the path that messages show.
     pub fn spend_file(&self, shown: &Path) -> bool {
         *locked(&self.0.last) = shown.display().to_string();
         self.spend(Resource::Files, 1)
     }
 
-    /// The file that was asked for last.
+    /// The file that was requested last.
     pub fn last_file(&self) -> String {
         locked(&self.0.last).clone()
     }
 
-    /// What has been spent.
+    /// The amounts that have been spent.
     pub fn spent(&self) -> Spent {
         Spent(std::array::from_fn(|at| self.0.spent[at].load(Ordering::Relaxed)))
     }
 
-    /// The message that something is over.
+    /// The message that a resource has exceeded its limit.
     pub fn overspent(&self) -> Option<Diagnostic> {
         let over = locked(&self.0.over).clone()?;
         let limit = limit_passed(&over.resource.to_string());
@@ -189,10 +190,10 @@ impl Budget {
     }
 }
 
-/// The code of the message that a limit of reading was passed.
+/// The code of the message that a limit of reading was exceeded.
 pub(crate) const LIMIT: &str = "reading-limit";
 
-/// The message that a limit of reading was passed.
+/// The message that a limit of reading was exceeded.
 pub(super) fn limit_passed(what: &str) -> Diagnostic {
     Diagnostic::error(LIMIT, format!("this project is too much to read: {what}"))
         .help("name the files that describe the services alone: `devenv -f FILE …`, or `from:` in services.local.yaml")
@@ -204,7 +205,7 @@ mod tests {
     use crate::model::SourceFile;
 
     #[test]
-    fn what_is_over_is_told_once_with_the_first_place() {
+    fn an_exceeded_limit_is_reported_once_with_the_first_place() {
         let budget = Budget::default();
         let file = Arc::new(SourceFile { path: "a.yaml".into(), text: String::new() });
         let at = |line| Origin { line, ..Origin::start_of(&file) };
@@ -213,17 +214,20 @@ mod tests {
         assert!(budget.overspent().is_none() && budget.left(Resource::Expanded) == 0);
         assert!(!budget.spend_at(Resource::Expanded, 1, &at(2)));
         assert!(!budget.spend_at(Resource::Expanded, 1, &at(3)));
-        let told = budget.overspent().unwrap();
-        assert_eq!((told.code, told.origin.unwrap().line), (LIMIT, 2));
-        assert!(!budget.spend(Resource::Values, 1), "nothing of another sort is left either");
+        let diagnostic = budget.overspent().unwrap();
+        assert_eq!((diagnostic.code, diagnostic.origin.unwrap().line), (LIMIT, 2));
+        assert!(!budget.spend(Resource::Values, 1), "all other resources are refused too");
     }
 
     #[test]
     fn without_a_place_the_file_is_named() {
         let budget = Budget::default();
         while budget.spend_file(Path::new("k8s/a.yaml")) {}
-        let told = budget.overspent().unwrap();
-        assert!(told.message.contains("20000 files") && told.notes[0].contains("k8s/a.yaml"), "{told:?}");
+        let diagnostic = budget.overspent().unwrap();
+        assert!(
+            diagnostic.message.contains("20000 files") && diagnostic.notes[0].contains("k8s/a.yaml"),
+            "{diagnostic:?}"
+        );
         assert!(budget.spent().is_within(2));
     }
 }

@@ -1,4 +1,4 @@
-//! Time, the last bound of a reading: what no counter has caught ends too.
+//! The time limit of a reading. It ends work that no counter has limited.
 
 use super::budget::{Budget, limit_passed};
 use crate::model::{Exit, Failure};
@@ -7,20 +7,20 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long reading may compute. A build without optimisation is given ten times as long.
+/// How much processor time a reading may use. A build without optimisation gets ten times as much.
 const COMPUTING: Duration = Duration::from_secs(if cfg!(debug_assertions) { 40 } else { 4 });
 
-/// How long it may take on a machine that is busy with other things.
+/// How long a reading may take on a machine that is busy with other work.
 const WAITING: Duration = Duration::from_secs(60);
 
-/// How often the clock is looked at.
+/// The time between two checks of the clock.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// A main thread's usual stack, in bytes.
 const STACK: usize = 8 * 1024 * 1024;
 
-/// Does the work in a thread and waits for it. Where it takes longer than any project needs, the thread is left to
-/// itself, for the program ends with the message: the work only reads.
+/// Does the work in a thread and waits for it. If the work takes longer than any project needs, the thread is
+/// abandoned. This is safe, because the work only reads, and the program ends with the message.
 pub fn within_deadline<T: Send + 'static>(
     budget: &Budget,
     work: impl FnOnce() -> T + Send + 'static,
@@ -36,7 +36,7 @@ pub fn within_deadline<T: Send + 'static>(
         match receiver.recv_timeout(LOOK) {
             Ok(done) => return Ok(done),
             Err(RecvTimeoutError::Disconnected) => {
-                // It panicked: that is a fault of this program, and has to be seen as one.
+                // The thread panicked. This is a fault of devenv and must be visible as one.
                 return match worker.join() {
                     Err(panic) => std::panic::resume_unwind(panic),
                     Ok(()) => Err(failed("the thread that reads ended early")),
@@ -57,7 +57,7 @@ pub fn within_deadline<T: Send + 'static>(
     }
 }
 
-/// What this process has computed so far.
+/// The processor time that this process has used so far.
 fn computed() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::try_from(time).unwrap_or_default()

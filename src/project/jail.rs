@@ -1,6 +1,6 @@
-//! Where a path of a checkout really leads.
+//! Resolves a path of a checkout to its real target.
 //!
-//! Links are followed inside the checkout and refused where they leave it; no component is opened by following a link.
+//! Links are followed inside the checkout and refused if they leave it. No component is opened by following a link.
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, openat, readlinkat, statat};
 use rustix::io::Errno;
@@ -16,7 +16,7 @@ use std::path::{Component, Path, PathBuf};
 const LINKS: usize = 40;
 
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-/// A FIFO or a device must not hold the program up before it is known to be one.
+/// A FIFO or a device must not block the program before its type is known.
 const READ: OFlags =
     OFlags::RDONLY.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 
@@ -25,33 +25,33 @@ const READ: OFlags =
 pub struct Checkout {
     /// The folder that paths are relative to: absolute, links followed.
     root: PathBuf,
-    /// The folder that no path leaves: git's top level, else the root.
+    /// The folder that no path may leave: git's top level, else the root.
     boundary: PathBuf,
 }
 
 /// Why a path of a checkout is not opened or replaced.
 #[derive(Debug)]
 pub enum Fault {
-    /// There is nothing, or a folder on the way is missing.
+    /// There is no such file, or a folder of the path is missing.
     Missing,
-    /// It leaves the checkout; where it leads.
+    /// The path leaves the checkout. Holds its target.
     Outside(PathBuf),
     /// It is a folder.
     Folder,
     /// It is a FIFO, a socket or a device.
     NotRegular,
-    /// It lies in `.git`, which is git's alone.
+    /// It is in `.git`, where only git may write.
     Git,
-    /// The file that it leads to, which has the name of another purpose.
+    /// The path leads to this file, whose name is reserved for another purpose.
     OtherPurpose(PathBuf),
-    /// Its mode lets nobody write to it.
+    /// Its mode lets no user write to it.
     ReadOnly,
-    /// What the system says.
+    /// An error of the operating system.
     Io(io::Error),
 }
 
 impl std::fmt::Display for Fault {
-    /// Why; reads on from "because".
+    /// The reason, as words that follow "because".
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Missing => f.write_str("there is no such file"),
@@ -96,13 +96,13 @@ impl From<Errno> for Fault {
     }
 }
 
-/// Where a path leads: a name in an open folder. There is no link of that name, and perhaps nothing.
+/// The target of a path: a name in an open folder. The name is no link, and it may not exist.
 pub(super) struct Place {
     /// The folder.
     pub(super) folder: OwnedFd,
-    /// The name; none where the path leads to the folder itself.
+    /// The name. None if the path leads to the folder itself.
     pub(super) name: Option<OsString>,
-    /// What is there.
+    /// The file of that name, if it exists.
     pub(super) found: Option<Stat>,
     /// The path from the checkout's top.
     pub(super) inside: PathBuf,
@@ -121,7 +121,7 @@ impl Checkout {
         &self.root
     }
 
-    /// The folder that no path leaves.
+    /// The folder that no path may leave.
     pub fn boundary(&self) -> &Path {
         &self.boundary
     }
@@ -132,7 +132,7 @@ impl Checkout {
         let Some(name) = &place.name else { return Err(Fault::Folder) };
         is_regular(&place.found.ok_or(Fault::Missing)?)?;
         let file = File::from(openat(&place.folder, name, READ, Mode::empty())?);
-        // It may be another one by now.
+        // The name may belong to another file by now.
         is_regular(&rustix::fs::fstat(&file)?)?;
         Ok(file)
     }
@@ -150,16 +150,16 @@ impl Checkout {
     pub(super) fn locate(&self, path: &Path) -> Result<Place, Fault> {
         let wanted = tidy(&self.root.join(path));
         let rest = wanted.strip_prefix(&self.boundary).map_err(|_| Fault::Outside(wanted.clone()))?;
-        let mut way = Way { boundary: &self.boundary, names: PathBuf::new(), folders: Vec::new() };
+        let mut walk = Walk { boundary: &self.boundary, names: PathBuf::new(), folders: Vec::new() };
         let mut top = Some(openat(rustix::fs::CWD, &self.boundary, FOLDER, Mode::empty())?);
         let mut links = 0;
         let mut to_do = parts(rest);
         while let Some(part) = to_do.pop_front() {
             let Part::Name(name) = part else {
-                way.up()?;
+                walk.up()?;
                 continue;
             };
-            let Some(folder) = way.folders.last().or(top.as_ref()) else { return Err(Fault::Missing) };
+            let Some(folder) = walk.folders.last().or(top.as_ref()) else { return Err(Fault::Missing) };
             match readlinkat(folder, &name, Vec::new()) {
                 Ok(target) => {
                     links += 1;
@@ -167,7 +167,7 @@ impl Checkout {
                         return Err(Errno::LOOP.into());
                     }
                     let target = PathBuf::from(OsString::from_vec(target.into_bytes()));
-                    let target = way.follow(target)?;
+                    let target = walk.follow(target)?;
                     for part in parts(&target).into_iter().rev() {
                         to_do.push_front(part);
                     }
@@ -183,28 +183,28 @@ impl Checkout {
                     Err(Errno::NOENT) => None,
                     Err(error) => return Err(error.into()),
                 };
-                let inside = way.names.join(&name);
-                let Some(folder) = way.folders.pop().or(top.take()) else { return Err(Fault::Missing) };
+                let inside = walk.names.join(&name);
+                let Some(folder) = walk.folders.pop().or(top.take()) else { return Err(Fault::Missing) };
                 return Ok(Place { folder, name: Some(name), found, inside });
             }
             let opened = openat(folder, &name, FOLDER, Mode::empty())?;
-            way.folders.push(opened);
-            way.names.push(name);
+            walk.folders.push(opened);
+            walk.names.push(name);
         }
-        let Some(folder) = way.folders.pop().or(top) else { return Err(Fault::Missing) };
-        Ok(Place { folder, name: None, found: None, inside: way.names })
+        let Some(folder) = walk.folders.pop().or(top) else { return Err(Fault::Missing) };
+        Ok(Place { folder, name: None, found: None, inside: walk.names })
     }
 }
 
-/// The folders from the checkout's top down to where a path has been followed.
-struct Way<'a> {
+/// The open folders from the checkout's top down to the component that was followed last.
+struct Walk<'a> {
     boundary: &'a Path,
     names: PathBuf,
     folders: Vec<OwnedFd>,
 }
 
-impl Way<'_> {
-    /// Goes to the folder above.
+impl Walk<'_> {
+    /// Goes to the parent folder.
     fn up(&mut self) -> Result<(), Fault> {
         if self.folders.pop().is_none() {
             return Err(Fault::Outside(self.boundary.parent().unwrap_or(self.boundary).to_path_buf()));
@@ -213,10 +213,11 @@ impl Way<'_> {
         Ok(())
     }
 
-    /// Where a link leads from here on. One with an absolute path starts anew from the checkout's top, or leaves it.
+    /// The path that remains after a link. A link with an absolute path starts again from the checkout's top, or leaves
+    /// the checkout.
     fn follow(&mut self, target: PathBuf) -> Result<PathBuf, Fault> {
         if !target.is_absolute() {
-            // Told as a whole, and not as the `..` that leaves.
+            // The fault names the whole target, not only the `..` that leaves the checkout.
             let leads = tidy(&self.boundary.join(&self.names).join(&target));
             return if leads.starts_with(self.boundary) { Ok(target) } else { Err(Fault::Outside(leads)) };
         }
@@ -246,7 +247,7 @@ fn parts(path: &Path) -> VecDeque<Part> {
     parts.collect()
 }
 
-/// Whether it is a regular file.
+/// Checks that this is a regular file.
 pub(super) fn is_regular(found: &Stat) -> Result<(), Fault> {
     match FileType::from_raw_mode(found.st_mode) {
         FileType::RegularFile => Ok(()),
@@ -255,9 +256,9 @@ pub(super) fn is_regular(found: &Stat) -> Result<(), Fault> {
     }
 }
 
-/// Whether a part of the path is git's own folder, or the file that stands for it in a worktree.
+/// Whether a part of the path is git's own folder, or the file that replaces this folder in a worktree.
 pub(super) fn is_git_s(inside: &Path) -> bool {
-    // Some file systems do not tell `.GIT` from `.git`.
+    // Some file systems do not distinguish `.GIT` from `.git`.
     inside.iter().any(|part: &OsStr| part.eq_ignore_ascii_case(".git"))
 }
 
@@ -266,7 +267,7 @@ pub fn git_top_level(folder: &Path) -> Option<&Path> {
     folder.ancestors().find(|folder| folder.join(".git").exists())
 }
 
-/// The path without `.` and `..`, by its words alone.
+/// The path without `.` and `..`, computed from the text alone.
 pub(crate) fn tidy(path: &Path) -> PathBuf {
     let mut tidied = PathBuf::new();
     for part in path.components() {

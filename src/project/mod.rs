@@ -1,8 +1,9 @@
-//! The files of a checkout: opened and replaced without leaving it, and what reading them may cost.
+//! Opens and replaces the files of a checkout without leaving it, and limits the cost of reading them.
 //!
-//! Whatever lies in a checkout came with a clone, its symbolic links included, and is not trusted. A path is followed one
-//! component at a time, each relative to the folder that is open already, so what is swapped meanwhile leads nowhere else.
-//! And whatever a checkout holds, reading it ends: one [`Budget`] is spent by everything that is read or expanded.
+//! All files of a checkout came with a clone, its symbolic links included, and are not trusted. A path is followed one
+//! component at a time, each relative to the folder that is open already, so that a file that is swapped meanwhile
+//! leads nowhere else. Reading always ends, whatever a checkout contains: everything that is read or expanded spends
+//! from one [`Budget`].
 
 mod budget;
 mod deadline;

@@ -1,6 +1,6 @@
-//! Opening files for reading: regular files only, and never more of one than its reader takes.
+//! Opens files for reading: regular files only, and never reads more of a file than the reader accepts.
 //!
-//! A FIFO, device or socket that lies where a file is expected is refused without waiting for its other end.
+//! A FIFO, device or socket in the place of a file is refused without waiting for its other end.
 
 use rustix::fs::OFlags;
 use std::fs::{File, FileType, OpenOptions};
@@ -8,15 +8,15 @@ use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
-/// The largest text that is read whole where nothing smaller is said, in bytes.
-const TEXT: u64 = 32 * 1024 * 1024;
+/// The largest text that is read as a whole if there is no smaller limit, in bytes.
+const MAX_TEXT: u64 = 32 * 1024 * 1024;
 
-/// Opens a regular file for reading; links are followed. Anything else is refused, a folder too, and nothing hangs:
-/// opening a FIFO waits for nobody.
+/// Opens a regular file for reading and follows links. Anything else is refused, a folder too. The call never hangs:
+/// opening a FIFO does not wait for a writer.
 pub fn open_regular(path: &Path) -> io::Result<File> {
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC).bits();
     let file = OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open(path).map_err(|error| {
-        // A socket cannot be opened at all, which its own error says badly.
+        // A socket cannot be opened at all, and the system's error does not say so clearly.
         let kind = path.metadata().map(|facts| facts.file_type());
         match kind {
             Ok(kind) if kind.is_socket() => no_file(kind),
@@ -40,14 +40,14 @@ fn no_file(kind: FileType) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, format!("it is {what}, not a regular file"))
 }
 
-/// Opens a file that the user names. `-f <(command)` names a pipe that is open already (`/dev/fd/63`): it ends when the
-/// command does, as standard input does.
+/// Opens a file that the user names. `-f <(command)` names a pipe that is open already (`/dev/fd/63`). The pipe ends
+/// when the command ends, as standard input does.
 pub fn open_named(path: &Path) -> io::Result<File> {
     let is_open = ["/dev/fd", "/proc/self/fd"].iter().any(|folder| path.starts_with(folder));
     if is_open || path == Path::new("/dev/stdin") { File::open(path) } else { open_regular(path) }
 }
 
-/// Everything up to that many bytes; an error of [`io::ErrorKind::FileTooLarge`] where there is more.
+/// All bytes, at most `most`. An error of [`io::ErrorKind::FileTooLarge`] if there are more.
 pub fn read_at_most(from: impl Read, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     from.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
@@ -58,14 +58,14 @@ pub fn read_at_most(from: impl Read, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// A regular file's bytes, at most that many.
+/// The bytes of a regular file, at most `most`.
 pub fn read_up_to(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     read_at_most(open_regular(path)?, most)
 }
 
-/// A regular file's text, 32 MB at most.
+/// The text of a regular file, at most 32 MB.
 pub fn read_text(path: &Path) -> io::Result<String> {
-    let bytes = read_up_to(path, TEXT)?;
+    let bytes = read_up_to(path, MAX_TEXT)?;
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no UTF-8 text"))
 }
 
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_larger_is_refused_and_not_cut() {
+    fn a_larger_file_is_refused_and_not_cut() {
         assert_eq!(read_at_most(&b"1234"[..], 4).unwrap(), b"1234");
         assert_eq!(read_at_most(io::repeat(0), 1 << 20).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
     }

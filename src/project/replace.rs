@@ -1,6 +1,7 @@
-//! Replacing a file in one step: it is whole, old or new, at every moment.
+//! Replaces a file in one step: at every moment the file is complete, old or new.
 //!
-//! The new text is written beside the file and renamed over it, both in the folder that was opened and checked.
+//! The new text is written to a temporary file in the same folder and renamed over the old file. Both steps use the
+//! folder that was opened and checked.
 
 use super::jail::{Checkout, Fault, Place, is_git_s, is_regular, tidy};
 use rustix::fs::{AtFlags, OFlags, Stat, fchmod, fchown, fstat, openat, renameat, unlinkat};
@@ -11,38 +12,38 @@ use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-/// What a file may be called that is written; it counts where links have led.
+/// The names that a written file may have. After links, the name of their target counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileName {
-    /// The name that was asked for: a link leads to a file of the same name.
+    /// The requested name: a link must lead to a file of the same name.
     Same,
-    /// An env file's: `.env`, `.env.NAME` or `NAME.env`.
+    /// The name of an env file: `.env`, `.env.NAME` or `NAME.env`.
     EnvFile,
-    /// Any: the user named the file on the command line. It may lie outside the checkout too.
+    /// Any name: the user named the file on the command line. The file may also be outside the checkout.
     Asked,
 }
 
-/// Who may read what is written.
+/// The users that may read the written file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// The user alone: 0600.
+    /// Only the user: mode 0600.
     Private,
-    /// As the file that is replaced, else as any new file.
+    /// The mode of the replaced file, else that of any new file.
     Kept,
 }
 
-/// A file that takes its place once it is finished; dropped before that, it leaves nothing behind.
+/// A file that replaces another once it is finished. If it is dropped before that, it leaves nothing behind.
 #[derive(Debug)]
 pub struct Replacement {
     folder: OwnedFd,
     name: OsString,
-    beside: OsString,
+    temporary: OsString,
     file: File,
     finished: bool,
 }
 
 impl Checkout {
-    /// Begins a file in the place of the one at this path, or a new one. Relative paths start from the root.
+    /// Begins to replace the file at this path, or to write a new one. Relative paths start from the root.
     pub fn replace(&self, path: &Path, name: FileName, mode: Mode) -> Result<Replacement, Fault> {
         let place = self.to_write(path, name)?;
         Replacement::begin(place, mode).map_err(Fault::from)
@@ -55,7 +56,7 @@ impl Checkout {
         file.finish().map_err(Fault::Io)
     }
 
-    /// Makes a file where there is none.
+    /// Creates a file if there is none.
     pub fn create(&self, path: &Path, text: &[u8]) -> Result<(), Fault> {
         let place = self.to_write(path, FileName::Same)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -65,12 +66,12 @@ impl Checkout {
         file.write_all(text).map_err(Fault::Io)
     }
 
-    /// The name of the file that a path leads to, if that could be replaced. Nothing is written.
+    /// The name of the file that a path leads to, if that file could be replaced. Nothing is written.
     pub fn check(&self, path: &Path, name: FileName) -> Result<OsString, Fault> {
         self.to_write(path, name).map(|place| place.name.unwrap_or_default())
     }
 
-    /// Opens a file that the user named on the command line, which may lie outside the checkout.
+    /// Opens a file that the user named on the command line. The file may be outside the checkout.
     pub fn open_asked(&self, path: &Path) -> Result<File, Fault> {
         match self.asked(path) {
             Asked::Inside(path) => self.open(&path),
@@ -86,7 +87,8 @@ impl Checkout {
         }
     }
 
-    /// The path of a file that the user named, where it lies in the checkout: then its links lead no further than others.
+    /// The path of a file that the user named, if the file is in the checkout. Then its links may not leave the
+    /// checkout either.
     pub(crate) fn inside(&self, path: &Path) -> Option<PathBuf> {
         match self.asked(path) {
             Asked::Inside(path) => Some(path),
@@ -123,7 +125,8 @@ impl Checkout {
         Ok(place)
     }
 
-    /// A path inside the checkout keeps its boundary whoever names it, since its links came with the clone.
+    /// A path inside the checkout may not leave it, even if the user named the path, because its links came with the
+    /// clone.
     fn asked(&self, path: &Path) -> Asked {
         let whole = tidy(&self.root().join(path));
         if whole.starts_with(self.boundary()) {
@@ -142,7 +145,7 @@ enum Asked {
     Outside(PathBuf),
 }
 
-/// The place of a file outside the checkout; the user named it, so its links are followed.
+/// The place of a file outside the checkout. The user named the file, so its links are followed.
 fn outside(path: &Path) -> Result<Place, Fault> {
     let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
     let Some(folder) = real.parent() else { return Err(Fault::Folder) };
@@ -173,21 +176,21 @@ impl Replacement {
         let name = place.name.unwrap_or_default();
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let bits = rustix::fs::Mode::from_raw_mode(match (mode, &place.found) {
-            // What replaces another file gets its mode below, and is nobody else's until then.
+            // A file that replaces another gets its mode below. Until then, only the user may read it.
             (Mode::Private, _) | (Mode::Kept, Some(_)) => 0o600,
             (Mode::Kept, None) => 0o666,
         });
         let mut number = 0_u32;
-        let (beside, file) = loop {
-            let beside = name_beside(&name, number);
-            match openat(&place.folder, &beside, flags, bits) {
-                Ok(file) => break (beside, File::from(file)),
-                // A run that was killed left it, or someone put it there: it is not touched.
+        let (temporary, file) = loop {
+            let temporary = temporary_name(&name, number);
+            match openat(&place.folder, &temporary, flags, bits) {
+                Ok(file) => break (temporary, File::from(file)),
+                // A killed run left this file, or someone else created it, so it is not touched.
                 Err(Errno::EXIST) if number < 1000 => number += 1,
                 Err(error) => return Err(error),
             }
         };
-        let replacement = Self { folder: place.folder, name, beside, file, finished: false };
+        let replacement = Self { folder: place.folder, name, temporary, file, finished: false };
         keep_owner(&replacement.file, place.found.as_ref(), &replacement.folder);
         if let (Mode::Kept, Some(found)) = (mode, &place.found) {
             fchmod(&replacement.file, rustix::fs::Mode::from_raw_mode(found.st_mode & 0o777))?;
@@ -195,10 +198,10 @@ impl Replacement {
         Ok(replacement)
     }
 
-    /// Puts the file in its place, on the disk.
+    /// Writes the file to the disk and puts it in its place.
     pub fn finish(mut self) -> io::Result<()> {
         self.file.sync_all()?;
-        renameat(&self.folder, &self.beside, &self.folder, &self.name)?;
+        renameat(&self.folder, &self.temporary, &self.folder, &self.name)?;
         self.finished = true;
         Ok(())
     }
@@ -217,24 +220,24 @@ impl Write for Replacement {
 impl Drop for Replacement {
     fn drop(&mut self) {
         if !self.finished {
-            // Where that fails, nothing more can be done.
-            let _ = unlinkat(&self.folder, &self.beside, AtFlags::empty());
+            // If this fails, nothing more can be done.
+            let _ = unlinkat(&self.folder, &self.temporary, AtFlags::empty());
         }
     }
 }
 
-/// `.env.devenv-123-0`, hidden and of this process.
-fn name_beside(name: &OsStr, number: u32) -> OsString {
-    let mut beside = OsString::new();
+/// The name of the temporary file: `.env.devenv-123-0`, hidden and unique to this process.
+fn temporary_name(name: &OsStr, number: u32) -> OsString {
+    let mut temporary = OsString::new();
     if !name.as_encoded_bytes().starts_with(b".") {
-        beside.push(".");
+        temporary.push(".");
     }
-    beside.push(name);
-    beside.push(format!(".devenv-{}-{number}", std::process::id()));
-    beside
+    temporary.push(name);
+    temporary.push(format!(".devenv-{}-{number}", std::process::id()));
+    temporary
 }
 
-/// What root writes into somebody's folder stays theirs: the old file's owner, else the folder's.
+/// A file that root writes gets the owner of the old file, else the owner of the folder.
 fn keep_owner(file: &File, found: Option<&Stat>, folder: &OwnedFd) {
     if !rustix::process::geteuid().is_root() {
         return;
@@ -245,7 +248,7 @@ fn keep_owner(file: &File, found: Option<&Stat>, folder: &OwnedFd) {
     };
     if let Some(owner) = owner {
         let (user, group) = (rustix::fs::Uid::from_raw(owner.st_uid), rustix::fs::Gid::from_raw(owner.st_gid));
-        // A root without that right (in a namespace of its own) writes the file all the same.
+        // Root without that right (in a user namespace) still writes the file.
         let _ = fchown(file, Some(user), Some(group));
     }
 }

@@ -1,30 +1,30 @@
-//! `RabbitMQ`: AMQP 0-9-1, as far as opening a vhost and closing again.
+//! `RabbitMQ`: AMQP 0-9-1, as far as needed to open a vhost and to close the connection.
 //!
-//! The connection is always closed by the protocol's own rules, so that the broker's log shows no broken one.
+//! The connection is always closed by the rules of the protocol, so that the broker's log shows no broken connection.
 
 mod facts;
 mod frame;
-mod told;
+mod rabbitmqctl;
 
 use super::wire::Conversation;
 use super::{Fault, ProbeError, Proof, Tls};
 use crate::model::Endpoint;
 pub(super) use facts::facts;
 use frame::Method;
-pub use told::tell_of_broker;
+pub use rabbitmqctl::note_rabbitmqctl;
 
-/// Bytes that a server may send in all.
+/// The number of bytes that a server may send in total.
 const LIMIT: u64 = 256 * 1024;
 
-/// Logs in by PLAIN and opens the vhost (`/` where there is none).
+/// Logs in with PLAIN and opens the vhost (`/` if the endpoint has none).
 ///
-/// Where an endpoint has no login, it is `guest`, as AMQP's clients have it.
+/// An endpoint without a login uses `guest`, like the clients of AMQP.
 pub(super) async fn prove(endpoint: &Endpoint) -> Result<Proof, ProbeError> {
     let server_version = introduction(endpoint, &Tls::default()).await?;
     Ok(Proof { words: "logged in", server_version })
 }
 
-/// Opens the vhost and closes again; gives the version that the broker introduced itself with.
+/// Opens the vhost and closes the connection; returns the version that the broker reports in its introduction.
 async fn introduction(endpoint: &Endpoint, tls: &Tls) -> Result<Option<String>, ProbeError> {
     let user = endpoint.user.as_deref().unwrap_or("guest");
     let password = endpoint.password.as_ref().map_or("guest", |password| password.reveal());
@@ -47,19 +47,19 @@ async fn introduction(endpoint: &Endpoint, tls: &Tls) -> Result<Option<String>, 
         return Err(out_of_order());
     };
     conversation.send(&frame::close()).await?;
-    // The vhost was opened: how the goodbye goes does not change the proof.
+    // The open vhost is the proof: an error while closing does not change it.
     let _ = next(&mut conversation).await;
     Ok(version)
 }
 
-/// The next method; the server's `close` is an error, and agreed to.
+/// Returns the next method. A `close` of the server is confirmed and returned as an error.
 async fn next(conversation: &mut Conversation) -> Result<Method, ProbeError> {
     loop {
         match conversation.receive(frame::parse).await? {
             Method::Heartbeat => {}
             Method::Close { code, text } => {
                 let error = ProbeError::new(fault(code), text);
-                // It has said why; whether it hears our answer does not matter.
+                // The server has given its reason; it does not matter whether the confirmation arrives.
                 let _ = conversation.send(&frame::close_ok()).await;
                 return Err(error);
             }
@@ -68,10 +68,10 @@ async fn next(conversation: &mut Conversation) -> Result<Method, ProbeError> {
     }
 }
 
-/// What a reply code means here (`amqp0-9-1.xml`, constants).
+/// The kind of fault that a reply code means here (`amqp0-9-1.xml`, constants).
 fn fault(code: u16) -> Fault {
     match code {
-        // connection-forced (it stops), internal-error (a vhost that is not up yet)
+        // connection-forced (the broker stops), internal-error (a vhost that is not up yet)
         320 | 541 => Fault::NotYet,
         // access-refused; invalid-path and not-allowed (no such vhost, or not for this user)
         402 | 403 | 530 => Fault::Login,

@@ -1,15 +1,15 @@
-//! How facts are gathered: what every protocol notes in the same way.
+//! The parts of gathering facts that are the same for every protocol.
 
 use super::ProbeError;
 use crate::model::{Protocol, ServiceFacts};
 use std::collections::BTreeMap;
 
-/// Facts of a server that has told nothing yet.
+/// Facts of a server that has not reported anything yet.
 pub(super) fn nothing_yet(protocol: Protocol, product: &str, version: Option<String>) -> ServiceFacts {
     ServiceFacts { protocol, product: product.to_owned(), version, topics: BTreeMap::new(), not_asked: BTreeMap::new() }
 }
 
-/// Notes what came of asking for a topic: its entries, or why there are none.
+/// Notes the answer for a topic: its entries, or the reason why there are none.
 pub(super) fn note(
     facts: &mut ServiceFacts,
     topic: &str,

@@ -1,6 +1,7 @@
-//! HTTP/1.1: one request, of whose answer only the status counts (RFC 9112).
+//! HTTP/1.1: one request; of the answer, only the status counts (RFC 9112).
 //!
-//! A status below 500 is a proof: a server that answers 404 is up. With a login, 401 and 403 are refusals.
+//! A status below 500 is a proof: a server that answers 404 is up. With a login, 401 and 403 mean that the login is
+//! refused.
 
 mod get;
 
@@ -11,10 +12,10 @@ use crate::model::Endpoint;
 pub(super) use get::get;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-/// Bytes of an answer that are looked at.
+/// The number of bytes that are read of an answer.
 const LIMIT: u64 = 64 * 1024;
 
-/// Asks for the endpoint's path (`/` where there is none).
+/// Requests the endpoint's path (`/` if there is none).
 pub(super) async fn prove(endpoint: &Endpoint) -> Result<Proof, ProbeError> {
     let mut conversation = Conversation::open_for_password(endpoint, &Tls::default(), LIMIT).await?;
     conversation.send(request(endpoint).as_bytes()).await?;
@@ -29,14 +30,14 @@ pub(super) async fn prove(endpoint: &Endpoint) -> Result<Proof, ProbeError> {
     }
 }
 
-/// The login as a header has it.
+/// The login in the form of a header.
 fn basic(endpoint: &Endpoint) -> Option<String> {
     let password = endpoint.password.as_ref()?.reveal();
     let login = format!("{}:{password}", endpoint.user.as_deref().unwrap_or_default());
     Some(format!("Basic {}", base64(login.as_bytes())))
 }
 
-/// Host and port as a header has them.
+/// Host and port in the form of a header.
 fn authority(endpoint: &Endpoint) -> String {
     match endpoint.host.as_str() {
         address if address.contains(':') && !address.starts_with('[') => format!("[{address}]:{}", endpoint.port),
@@ -53,14 +54,14 @@ fn request(endpoint: &Endpoint) -> String {
     )
 }
 
-/// A path as a request may carry it: with a leading slash, and nothing that would end the line.
+/// A path in the form for a request: with a leading slash, and without characters that would end the line.
 fn target(path: &str) -> String {
     const REFUSED: &AsciiSet = &CONTROLS.add(b' ');
     let slash = if path.starts_with('/') { "" } else { "/" };
     format!("{slash}{}", utf8_percent_encode(path, REFUSED))
 }
 
-/// The status and its line, and the line's length.
+/// Returns the status, its line, and the length of the line.
 fn parse(bytes: &[u8]) -> Parsed<(u16, String)> {
     let foreign = || ProbeError::foreign("HTTP");
     if !bytes.iter().zip(b"HTTP/1.").all(|(is, should)| is == should) {
@@ -121,14 +122,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refused_login_is_told() {
+    async fn a_refused_login_is_reported() {
         let peer = Peer::answers(b"HTTP/1.1 401 Unauthorized\r\n\r\n").await;
         let endpoint = Endpoint { password: Some(Secret::new("pw")), ..endpoint_of(&peer) };
         assert_eq!(prove(&endpoint).await.unwrap_err().fault, Fault::Login);
     }
 
     #[test]
-    fn what_is_no_status_line_is_refused_at_once() {
+    fn bytes_that_are_no_status_line_are_refused_at_once() {
         for bytes in [&b"-ERR unknown"[..], b"HTTP/2", b"HTTP/1.1 abc\r\n", b"HTTP/1.1 99\r\n", b"HTTP/1.1\r\n"] {
             assert_eq!(parse(bytes).unwrap_err().fault, Fault::Other, "{bytes:?}");
         }

@@ -1,18 +1,18 @@
 //! Memcached's text protocol (`doc/protocol.txt` of memcached).
 //!
-//! It has no login: one `version` is the whole round trip.
+//! The protocol has no login: one `version` is the whole round trip.
 
 use super::facts::{note, nothing_yet};
 use super::wire::{Conversation, Parsed};
 use super::{ProbeError, Proof, Tls};
 use crate::model::{Endpoint, Protocol, ServiceFacts};
 
-/// Bytes that a server may answer.
+/// The number of bytes that a server may answer.
 const LIMIT: u64 = 1024;
-/// Bytes that it may answer to `stats settings`: some 60 lines.
+/// The number of bytes that a server may answer to `stats settings`, which has about 60 lines.
 const LIMIT_OF_SETTINGS: u64 = 64 * 1024;
 
-/// What an app can notice.
+/// The settings that an app can notice.
 const SETTINGS: [&str; 6] = ["maxbytes", "item_size_max", "maxconns", "evictions", "cas_enabled", "flush_enabled"];
 
 /// Asks for the version.
@@ -30,12 +30,12 @@ pub(super) async fn facts(endpoint: &Endpoint, tls: &Tls) -> Result<ServiceFacts
     let version = conversation.receive(parse).await?;
     let mut facts = nothing_yet(Protocol::Memcached, "memcached", Some(version));
     let settings = conversation.receive(parse_settings).await?;
-    let told = settings.into_iter().filter(|(name, _)| SETTINGS.contains(&name.as_str()));
-    note(&mut facts, "settings", Ok(told));
+    let reported = settings.into_iter().filter(|(name, _)| SETTINGS.contains(&name.as_str()));
+    note(&mut facts, "settings", Ok(reported));
     Ok(facts)
 }
 
-/// `STAT name value` up to `END`.
+/// Reads `STAT name value` lines up to `END`.
 fn parse_settings(bytes: &[u8]) -> Parsed<Vec<(String, String)>> {
     let text = String::from_utf8_lossy(bytes);
     let begins = |word: &str| text.bytes().zip(word.bytes()).all(|(is, should)| is == should);
@@ -50,7 +50,7 @@ fn parse_settings(bytes: &[u8]) -> Parsed<Vec<(String, String)>> {
     Ok(Some((lines.lines().filter_map(stat).collect(), lines.len() + 5)))
 }
 
-/// The version in `VERSION 1.6.18`, and the line's length.
+/// Returns the version in `VERSION 1.6.18`, and the length of the line.
 fn parse(bytes: &[u8]) -> Parsed<String> {
     let refusals: [&[u8]; 2] = [b"SERVER_ERROR ", b"CLIENT_ERROR "];
     let expected: &[u8] = b"VERSION ";
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_version_is_refused_at_once() {
+    fn bytes_that_are_no_version_are_refused_at_once() {
         for bytes in [&b"ERROR\r\n"[..], b"HTTP", b"-ERR", b"\0", b"SERVER_ERROR out of memory\r\n"] {
             assert_eq!(parse(bytes).unwrap_err().fault, Fault::Other, "{bytes:?}");
         }

@@ -1,7 +1,7 @@
-//! How services are spoken to: log in, do one round trip, and carry out what a login needs to be there.
+//! How devenv talks to services: it logs in, does one round trip, and creates everything that a login needs.
 //!
-//! One file a protocol. Every function is bounded by its caller's deadline; none of them waits for a server to come up:
-//! a refused connection is an error at once, and trying again is the business of `apply/`.
+//! Each protocol has one file. Every function is bounded by its caller's deadline. No function waits for a server to
+//! come up: a refused connection is an error at once, and `apply/` makes further attempts.
 
 mod amqp;
 mod facts;
@@ -22,7 +22,7 @@ mod tls;
 mod wire;
 
 use crate::model::{Endpoint, Protocol, ServiceFacts, Wanted};
-pub use amqp::tell_of_broker;
+pub use amqp::note_rabbitmqctl;
 pub use probe::{Fault, ProbeError, Proof};
 pub use reconciled::{Done, ReconcileError, Subject};
 use redact::Used;
@@ -32,21 +32,21 @@ pub use target::Target;
 pub use tls::{ChannelBinding, ClearText, Tls, TlsMode, Versions};
 use tokio::time::timeout;
 
-/// How long one try may take, so that a peer that says nothing does not use up the whole deadline.
-const TRY: Duration = Duration::from_secs(5);
+/// The time limit of one attempt, so that a silent peer does not use up the whole deadline.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a server may take to say all that it is asked about itself.
-const ASK: Duration = Duration::from_secs(30);
+/// The time limit for a server to report all its facts.
+const FACTS_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long a server may take to write its memory to disk.
-const SAVE: Duration = Duration::from_mins(2);
+/// The time limit for a server to write its memory to disk.
+const SAVE_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Logs in over the endpoint with exactly its credentials, and does one round trip.
 ///
-/// Takes at most 5 s. A fault of [`Fault::NotYet`] is worth another try; while a server sets itself up for the first
-/// time, so may one of [`Fault::Login`] be.
+/// Takes at most 5 s. After a fault of [`Fault::NotYet`], another attempt can succeed. While a server initialises
+/// itself for the first time, another attempt can also succeed after [`Fault::Login`].
 pub async fn prove(protocol: Protocol, endpoint: &Endpoint) -> Result<Proof, ProbeError> {
-    prove_within(TRY, protocol, endpoint).await
+    prove_within(ATTEMPT_TIMEOUT, protocol, endpoint).await
 }
 
 async fn prove_within(bound: Duration, protocol: Protocol, endpoint: &Endpoint) -> Result<Proof, ProbeError> {
@@ -64,11 +64,11 @@ async fn prove_within(bound: Duration, protocol: Protocol, endpoint: &Endpoint) 
     within(bound, proof).await.map_err(|error| Used::of([endpoint]).redact(error))
 }
 
-/// Makes what the apps' logins need, through the administrator's login, and says what it did; nothing to do is an
-/// empty list. Nothing is ever dropped, and several may do it at once.
+/// Creates everything that the apps' logins need, through the administrator's login, and returns the changes; the list
+/// is empty if no change was necessary. Nothing is ever dropped, and several processes may reconcile at once.
 ///
-/// Where [`Protocol::has_administrator`] only: `RabbitMQ` imports its definitions on every boot
-/// (`kinds::rabbitmq_definitions`), Redis reads its configuration, and the others know no logins.
+/// Only for protocols with [`Protocol::has_administrator`]: `RabbitMQ` imports its definitions on every boot
+/// (`kinds::rabbitmq_definitions`), Redis reads its configuration, and the other protocols have no logins.
 pub async fn reconcile(protocol: Protocol, admin: &Endpoint, wanted: &Wanted) -> Result<Vec<Done>, ReconcileError> {
     let reconciled = match protocol {
         Protocol::Postgres => postgres::reconcile(admin, wanted).await,
@@ -83,10 +83,10 @@ fn redacted(failed: ReconcileError, logins: &[&Endpoint], wanted: &Wanted) -> Re
     ReconcileError { error: used.redact(failed.error), ..failed }
 }
 
-/// Gives the administrator's login, which has another environment's password in data that was taken over, its own, and
-/// reconciles.
+/// Sets the administrator's password in data that was taken over from another environment, whose password the login
+/// still has, and reconciles.
 ///
-/// Only where [`reconcile`] does something.
+/// Has an effect only for protocols for which [`reconcile`] has one.
 pub async fn take_over(
     protocol: Protocol,
     inherited: &Endpoint,
@@ -97,7 +97,7 @@ pub async fn take_over(
         match protocol {
             Protocol::Postgres => postgres::take_over(inherited, admin, wanted).await,
             Protocol::Mysql => {
-                within(TRY, mysql::take_over(inherited, admin)).await?;
+                within(ATTEMPT_TIMEOUT, mysql::take_over(inherited, admin)).await?;
                 mysql::reconcile(admin, wanted).await
             }
             Protocol::Redis | Protocol::Amqp | Protocol::Memcached | Protocol::Http | Protocol::Tcp => Ok(Vec::new()),
@@ -106,11 +106,11 @@ pub async fn take_over(
     taken.await.map_err(|failed| redacted(failed, &[inherited, admin], wanted))
 }
 
-/// Has the server write what it holds in memory, where it would not do so when it is stopped: Redis alone. Takes at
-/// most two minutes, for as much as memory holds.
+/// Makes the server write its memory to disk, if the server would not do so when it stops: only Redis. Takes at most
+/// two minutes, because there can be as much data as the memory holds.
 pub async fn save(protocol: Protocol, endpoint: &Endpoint) -> Result<(), ProbeError> {
     let saved = match protocol {
-        Protocol::Redis => within(SAVE, redis::save(endpoint)).await,
+        Protocol::Redis => within(SAVE_TIMEOUT, redis::save(endpoint)).await,
         Protocol::Postgres
         | Protocol::Mysql
         | Protocol::Amqp
@@ -121,11 +121,11 @@ pub async fn save(protocol: Protocol, endpoint: &Endpoint) -> Result<(), ProbeEr
     saved.map_err(|error| Used::of([endpoint]).redact(error))
 }
 
-/// Asks a server what it is, and changes nothing: Postgres and `MySQL` in read-only transactions, the others by requests
-/// that read.
+/// Asks a server for its facts, and changes nothing: Postgres and `MySQL` in read-only transactions, the others with
+/// requests that only read.
 ///
-/// What the server does not tell this login is named in [`ServiceFacts::not_asked`]. Takes at most 30 s. Servers of
-/// [`Protocol::Http`] and [`Protocol::Tcp`] have no common way to say what they are: that is an error of
+/// [`ServiceFacts::not_asked`] names the topics that the server does not report to this login. Takes at most 30 s.
+/// Servers of [`Protocol::Http`] and [`Protocol::Tcp`] have no common way to report facts: the result is an error of
 /// [`Fault::Other`].
 pub async fn facts(target: &Target) -> Result<ServiceFacts, ProbeError> {
     let asked = async {
@@ -141,7 +141,7 @@ pub async fn facts(target: &Target) -> Result<ServiceFacts, ProbeError> {
         }
     };
     let used = Used::of([&target.endpoint].into_iter().chain(&target.management));
-    let mut facts = within(ASK, asked).await.map_err(|error| used.redact(error))?;
+    let mut facts = within(FACTS_TIMEOUT, asked).await.map_err(|error| used.redact(error))?;
     for why in facts.not_asked.values_mut() {
         *why = used.taken_out_of(why);
     }

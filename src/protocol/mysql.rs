@@ -1,6 +1,6 @@
-//! `MySQL` and `MariaDB`: the "Client/Server Protocol", version 10, as far as logging in and asking in text goes.
+//! `MySQL` and `MariaDB`: the "Client/Server Protocol", version 10, as far as needed to log in and to run text queries.
 //!
-//! Every connection ends by the protocol's own rules, so that no server's log shows a broken one.
+//! Every connection ends by the rules of the protocol, so that no server's log shows a broken connection.
 
 mod accounts;
 mod auth;
@@ -23,12 +23,12 @@ use refusal::Refusal;
 use session::Session;
 pub(super) use take_over::take_over;
 
-/// Bytes that a server may send for a login and a `SELECT 1`.
+/// The number of bytes that a server may send for a login and a `SELECT 1`.
 const LIMIT: u64 = 64 * 1024;
-/// Bytes that a server may send while it is asked for lists.
+/// The number of bytes that a server may send while devenv reads lists.
 const LIMIT_OF_LISTS: u64 = 64 * 1024 * 1024;
 
-/// Logs in to the endpoint's database and asks for 1.
+/// Logs in to the endpoint's database and selects 1.
 pub(super) async fn prove(endpoint: &Endpoint) -> Result<Proof, ProbeError> {
     let mut session = Session::login(endpoint, LIMIT).await.map_err(Refusal::into_error)?;
     let answer = session.query("SELECT 1").await.map_err(Refusal::into_error);

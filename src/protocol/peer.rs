@@ -1,4 +1,4 @@
-//! Peers for tests: servers on loopback that answer what they are told, or misbehave.
+//! Peers for tests: servers on loopback that send prepared answers, or misbehave.
 
 use super::{Fault, ProbeError, Proof};
 use crate::model::{Endpoint, Secret};
@@ -52,7 +52,7 @@ impl Peer {
         .await
     }
 
-    /// Sends these bytes when something has come, then reads until the client has gone.
+    /// Sends these bytes after the client has sent something, then reads until the client has gone.
     pub(super) async fn answers_when_asked(bytes: &[u8]) -> Self {
         let bytes = bytes.to_vec();
         Self::serving(move |mut stream| {
@@ -66,7 +66,7 @@ impl Peer {
         .await
     }
 
-    /// Sends back what it gets.
+    /// Sends back all received bytes.
     pub(super) async fn echoes() -> Self {
         Self::serving(|mut stream| async move {
             let (mut reader, mut writer) = stream.split();
@@ -75,12 +75,12 @@ impl Peer {
         .await
     }
 
-    /// Accepts, and says nothing.
+    /// Accepts, and sends nothing.
     pub(super) async fn silent() -> Self {
         Self::serving(drain).await
     }
 
-    /// Accepts, and closes at once, as Docker's port proxy does while nobody listens in the container.
+    /// Accepts, and closes at once, like Docker's port proxy while no server listens in the container.
     pub(super) async fn closes() -> Self {
         Self::serving(|stream| async move { drop(stream) }).await
     }
@@ -110,7 +110,7 @@ pub(super) fn endpoint_of(peer: &Peer) -> Endpoint {
     endpoint(peer.port)
 }
 
-/// An endpoint where nobody listens.
+/// An endpoint where no server listens.
 pub(super) async fn nobody() -> Endpoint {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     endpoint(listener.local_addr().unwrap().port())
@@ -120,7 +120,7 @@ fn endpoint(port: u16) -> Endpoint {
     Endpoint { host: "127.0.0.1".to_owned(), port, user: None, password: None, database: None, vhost: None, path: None }
 }
 
-/// Every sort of hostile peer ends in an error of the right sort, and none of them gets the password shown.
+/// Every kind of hostile peer ends in an error of the right kind, and no error shows the password.
 pub(super) async fn assert_hostile_peers_end<F: Future<Output = Result<Proof, ProbeError>>>(
     prove: impl Fn(Endpoint) -> F,
 ) {

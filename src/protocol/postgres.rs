@@ -1,6 +1,6 @@
-//! Postgres: its frontend/backend protocol, version 3, as far as a session goes.
+//! Postgres: the frontend/backend protocol, version 3, as far as needed for a session.
 //!
-//! A connection lives as long as the work over it, and is ended by the protocol's own rules.
+//! A connection lives as long as the work over it, and ends by the rules of the protocol.
 
 mod adopt;
 mod cluster;
@@ -15,46 +15,46 @@ mod take_over;
 
 use super::tls::ChannelBinding;
 use super::wire::{Stream, connect_postgres};
-use super::{ProbeError, Proof, TRY, Tls, within};
+use super::{ATTEMPT_TIMEOUT, ProbeError, Proof, Tls, within};
 use crate::model::Endpoint;
 pub(super) use facts::facts;
-use guard::{AsItIs, Guarded};
+use guard::{Established, Guarded};
 pub(super) use reconcile::reconcile;
 use refusal::{Refusal, is_unable};
 pub(super) use take_over::take_over;
 use tokio_postgres::config::{self, SslMode, SslNegotiation};
 use tokio_postgres::{Client, Config, Connection};
 
-/// Bytes that a server may send for a login and a `SELECT 1`.
+/// The number of bytes that a server may send for a login and a `SELECT 1`.
 const LIMIT: u64 = 1024 * 1024;
-/// Bytes that a server may send while reconciling: lists of what a database holds.
+/// The number of bytes that a server may send while reconciling: lists of the objects in a database.
 const LIMIT_OF_LISTS: u64 = 64 * 1024 * 1024;
 
-/// Logs in to the endpoint's database (the login's own name where there is none) and asks for 1.
+/// Logs in to the endpoint's database (the login's own name if there is none) and selects 1.
 pub(super) async fn prove(endpoint: &Endpoint) -> Result<Proof, ProbeError> {
     let Session { client, connection, version } = login(endpoint, LIMIT, "").await.map_err(Refusal::into_error)?;
     drive(connection, async move { client.simple_query("SELECT 1").await }).await?;
     Ok(Proof { words: "logged in", server_version: Some(version) })
 }
 
-/// A login. Nothing happens on the connection unless it is driven.
+/// A session that is logged in. The connection does nothing unless [`drive`] runs it.
 struct Session {
     client: Client,
     connection: Connection<Stream, Guarded<Stream>>,
-    /// As the server says it, without the packager's addition: `15.18`.
+    /// The version as the server reports it, without the packager's addition: `15.18`.
     version: String,
 }
 
-/// Logs in, with options of the server's command line, within the bound of one try.
+/// Logs in, with options for the server's command line, within the time limit of one attempt.
 async fn login(endpoint: &Endpoint, limit: u64, options: &str) -> Result<Session, Refusal> {
     login_over(endpoint, &Tls::default(), limit, options).await
 }
 
-/// The same, encrypted where that is asked for.
+/// The same, encrypted if `tls` asks for it.
 async fn login_over(endpoint: &Endpoint, tls: &Tls, limit: u64, options: &str) -> Result<Session, Refusal> {
     let mut config = Config::new();
     config.user(endpoint.user.as_deref().unwrap_or("postgres")).application_name("devenv");
-    // Whether there is TLS is settled before: the client gets the connection as it then is.
+    // TLS is negotiated before this point: the client gets the connection as it is then.
     config.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
     config.channel_binding(match tls.channel_binding {
         ChannelBinding::Disable => config::ChannelBinding::Disable,
@@ -72,7 +72,7 @@ async fn login_over(endpoint: &Endpoint, tls: &Tls, limit: u64, options: &str) -
     }
     let login = async {
         let mut line = connect_postgres(endpoint, tls, limit).await?;
-        let guard = AsItIs::new(&mut line, tls);
+        let guard = Established::new(&mut line, tls);
         config.connect_raw(line.stream, guard).await.map_err(|error| {
             if endpoint.password.is_none() && is_unable(&error) {
                 ProbeError::login("the server asks for a password, and the endpoint has none").into()
@@ -81,14 +81,14 @@ async fn login_over(endpoint: &Endpoint, tls: &Tls, limit: u64, options: &str) -
             }
         })
     };
-    let (client, connection) = within(TRY, login).await?;
+    let (client, connection) = within(ATTEMPT_TIMEOUT, login).await?;
     let version = connection.parameter("server_version").unwrap_or_default();
     let version = version.split_whitespace().next().unwrap_or_default().to_owned();
     Ok(Session { client, connection, version })
 }
 
-/// Does the work while the connection runs. It must own the client: the connection ends, by the protocol's rules, when
-/// the client is gone. If the connection breaks first, the work's next statement fails.
+/// Does the work while the connection runs. The work must own the client: the connection ends, by the rules of the
+/// protocol, when the client is dropped. If the connection breaks first, the next statement of the work fails.
 async fn drive<T>(connection: Connection<Stream, Guarded<Stream>>, work: impl Future<Output = T>) -> T {
     let (done, _ended) = tokio::join!(work, connection);
     done
@@ -161,7 +161,7 @@ mod tests {
             assert_eq!(error.fault, Fault::Other, "{what}: {error:?}");
             assert!(!error.message.contains("correct-horse"), "{what}: {error:?}");
         }
-        // These could be the beginning of a very long message: the bound ends them.
+        // These bytes could be the beginning of a very long message: the time limit ends the attempt.
         for peer in [Peer::answers(b"SSH-2.0-OpenSSH_9.2p1\r\n").await, Peer::echoes().await] {
             let bound = Duration::from_millis(50);
             let error = prove_within(bound, Protocol::Postgres, &endpoint_of(&peer)).await.unwrap_err();

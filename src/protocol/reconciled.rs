@@ -1,38 +1,38 @@
-//! What reconciling did, or could not do.
+//! The changes that reconciling made, or the reason why it failed.
 
 use super::ProbeError;
 use std::fmt;
 
-/// One thing that was done. It prints as a sentence's end: `database "shop" created`.
+/// One change. As text, it is the end of a sentence: `database "shop" created`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Done {
-    /// A login was made.
+    /// A login was created.
     UserCreated(String),
-    /// A login may now log in, or is now (or no more) an administrator.
+    /// A login may now log in, or its rights on the server were changed.
     UserChanged(String),
-    /// A login's password was another.
+    /// The password of a login was changed.
     PasswordSet(String),
-    /// A database was made.
+    /// A database was created.
     DatabaseCreated(String),
     /// A database was given to its owner, or its schema `public` was (before Postgres 15).
     OwnerSet {
         /// The database.
         database: String,
-        /// Who owns it now.
+        /// The new owner.
         owner: String,
     },
-    /// An extension was made.
+    /// An extension was created.
     ExtensionCreated {
         /// The database.
         database: String,
         /// The extension.
         extension: String,
     },
-    /// What the administrator's init files made went over to the database's owner.
+    /// The objects that the administrator's init files made went to the database's owner.
     Adopted {
         /// The database.
         database: String,
-        /// How many tables, views, sequences, functions, types and schemas.
+        /// The number of tables, views, sequences, functions, types and schemas.
         objects: usize,
     },
 }
@@ -55,21 +55,21 @@ impl fmt::Display for Done {
     }
 }
 
-/// What a statement was about, so that a message can point at the manifest's line.
+/// The subject of a statement, so that a message can point at the manifest's line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Subject {
     /// A login.
     User(String),
     /// A database.
     Database(String),
-    /// An extension that cannot be made: not available in this image, or not without a setting.
+    /// An extension that cannot be created: this image does not have it, or it needs a setting.
     Extension(String),
 }
 
-/// Why reconciling ended.
+/// Why reconciling failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReconcileError {
-    /// What could not be made; none where the administrator's connection failed.
+    /// The object that could not be created; `None` if the administrator's connection failed.
     pub subject: Option<Subject>,
     /// The fault, in the server's words.
     pub error: ProbeError,

@@ -1,6 +1,6 @@
-//! Takes the passwords that were used out of what a server says: it may repeat what it was sent, in several forms.
+//! Removes the used passwords from a server's messages: a server may repeat its input, in several forms.
 //!
-//! Every error of this module passes here on its way out, whichever protocol it is of.
+//! Every error of this module passes through here before it is returned, for every protocol.
 
 use super::ProbeError;
 use crate::kinds::base64;
@@ -8,14 +8,14 @@ use crate::model::{Endpoint, Secret, Wanted};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::fmt::Write as _;
 
-/// Stands for a password.
+/// The replacement for a password.
 const HIDDEN: &str = "…";
-/// A password that was cut off with the message's end is known by so many letters.
+/// The number of characters that are enough to recognise a password that the end of a message cuts off.
 const BEGINNING: usize = 3;
-/// What most encoders leave as it is in a URL.
+/// The characters that most encoders leave unchanged in a URL.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// What must not be repeated.
+/// The texts that must not be repeated.
 #[derive(Clone, Default)]
 pub(super) struct Used(Vec<String>);
 
@@ -29,7 +29,7 @@ impl Used {
         used
     }
 
-    /// And those that are to be set.
+    /// Adds the passwords that are to be set.
     pub(super) fn and(mut self, wanted: &Wanted) -> Self {
         for user in &wanted.users {
             self.add(Some(&user.name), user.password.as_ref());
@@ -43,7 +43,7 @@ impl Used {
         let percent = |set: &'static AsciiSet| utf8_percent_encode(password, set).to_string();
         let mut forms = vec![
             password.to_owned(),
-            // As a message has it: control characters are blanks there.
+            // The form in a message, where control characters are blanks.
             password.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect(),
             percent(UNRESERVED),
             percent(NON_ALPHANUMERIC),
@@ -65,12 +65,12 @@ impl Used {
         });
         forms.extend([hex.to_uppercase(), hex]);
         self.0.extend(forms);
-        // The longest first: one form may hold another.
+        // The longest first: one form may contain another.
         self.0.sort_by_key(|form| std::cmp::Reverse(form.len()));
         self.0.dedup();
     }
 
-    /// The text without them.
+    /// Returns the text without the passwords.
     pub(super) fn taken_out_of(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for form in &self.0 {
@@ -81,7 +81,7 @@ impl Used {
         text
     }
 
-    /// The error without them, also where its message was cut off within one.
+    /// Returns the error without the passwords, also if its message was cut off within a password.
     pub(super) fn redact(&self, error: ProbeError) -> ProbeError {
         let cut = error.is_cut();
         let ProbeError { fault, message } = error;
@@ -98,7 +98,7 @@ impl Used {
     }
 }
 
-/// `%3A` as `%3a`.
+/// Returns `%3a` for `%3A`.
 fn lower_hex(text: &str) -> String {
     let mut left = 0_u8;
     let lower = |letter: char| {
@@ -157,11 +157,11 @@ mod tests {
         let used = used("correct-horse").await;
         let error = used.redact(ProbeError::other(format!("{}correct-horse", "x".repeat(293))));
         assert!(error.message.ends_with("x…"), "{}", error.message);
-        let error = used.redact(ProbeError::other("correct is what it is not: cor"));
-        assert_eq!(error.message, "correct is what it is not: cor");
+        let error = used.redact(ProbeError::other("correct is not that: cor"));
+        assert_eq!(error.message, "correct is not that: cor");
     }
 
-    /// A server of each protocol that repeats what it was sent, with escape sequences about it.
+    /// A server of each protocol that repeats its input, surrounded by escape sequences.
     #[tokio::test]
     async fn no_server_gets_the_password_or_an_escape_sequence_into_a_message() {
         const ECHO: &str = "\u{1b}]0;x\u{7}\u{202e}correct-horse correct%2Dhorse Y29ycmVjdC1ob3JzZQ \u{9b}31m";

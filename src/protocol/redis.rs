@@ -1,6 +1,6 @@
 //! Redis and Valkey: RESP, version 2 (<https://redis.io/docs/latest/develop/reference/protocol-spec/>).
 //!
-//! All commands go out at once, so a login and its round trip cost one trip; the first refusal counts.
+//! All commands are sent at once, so a login and its round trip take one round trip; the first refusal counts.
 
 mod facts;
 mod session;
@@ -11,10 +11,10 @@ use crate::model::Endpoint;
 pub(super) use facts::facts;
 pub use session::{RedisSession, redis_words};
 
-/// Bytes that a server may answer: `INFO server` is below 2 kB.
+/// The number of bytes that a server may answer: `INFO server` is below 2 kB.
 const LIMIT: u64 = 64 * 1024;
 
-/// `AUTH` where there is a password, `SELECT` where the database is another than 0, then `PING`.
+/// `AUTH` if there is a password, `SELECT` if the database is not 0, then `PING`.
 pub(super) async fn prove(endpoint: &Endpoint) -> Result<Proof, ProbeError> {
     let commands = commands(endpoint);
     let mut conversation = Conversation::open_for_password(endpoint, &Tls::default(), LIMIT).await?;
@@ -23,7 +23,7 @@ pub(super) async fn prove(endpoint: &Endpoint) -> Result<Proof, ProbeError> {
         let reply = conversation.receive(parse).await?;
         check(command[0], &reply)?;
     }
-    // Asked last and alone: a login may be forbidden to ask, and is proven all the same.
+    // Asked last and separately: a login may be forbidden to ask, and is proven anyway.
     conversation.send(&encode(&["INFO", "server"])).await?;
     let server_version = match conversation.receive(parse).await {
         Ok(Reply::Text(text)) => version(&text),
@@ -33,7 +33,7 @@ pub(super) async fn prove(endpoint: &Endpoint) -> Result<Proof, ProbeError> {
     Ok(Proof { words, server_version })
 }
 
-/// Writes everything to the data folder, whatever the server's own settings say of saving.
+/// Writes everything to the data folder, whatever the server's own settings for saving are.
 pub(super) async fn save(endpoint: &Endpoint) -> Result<(), ProbeError> {
     let mut commands = commands(endpoint);
     commands.push(vec!["SAVE"]);
@@ -76,30 +76,30 @@ enum Reply {
     Error(String),
     /// A number.
     Number(i64),
-    /// A bulk string or a list that is not there.
+    /// A bulk string or a list that is null.
     Nothing,
     /// A list.
     List(Vec<Reply>),
 }
 
-/// Lists in lists: a module's arguments are the deepest there is.
-const DEEPEST: usize = 8;
+/// The maximum depth of lists in lists: the arguments of a module are the deepest lists.
+const MAX_DEPTH: usize = 8;
 
-/// The reply that the bytes begin with, and its length; none while it is not whole.
+/// Returns the first reply of the bytes and its length; `None` while the reply is incomplete.
 fn parse(bytes: &[u8]) -> Parsed<Reply> {
-    parse_within(bytes, DEEPEST)
+    parse_within(bytes, MAX_DEPTH)
 }
 
 fn parse_within(bytes: &[u8], depth: usize) -> Parsed<Reply> {
     let foreign = || ProbeError::foreign("Redis' protocol");
-    let Some(sort) = bytes.first() else { return Ok(None) };
-    if !b"+-:$*".contains(sort) {
+    let Some(kind) = bytes.first() else { return Ok(None) };
+    if !b"+-:$*".contains(kind) {
         return Err(foreign());
     }
     let Some(end) = bytes.windows(2).position(|pair| pair == b"\r\n") else { return Ok(None) };
     let line = String::from_utf8_lossy(&bytes[1..end]).into_owned();
     let after = end + 2;
-    let reply = match sort {
+    let reply = match kind {
         b'+' => Reply::Text(line),
         b'-' => Reply::Error(line),
         b':' => Reply::Number(line.parse().map_err(|_| foreign())?),
@@ -151,7 +151,8 @@ fn fault(command: &str, error: &str) -> Fault {
     }
 }
 
-/// A server that does not know a command (a renamed `AUTH`) repeats its arguments, the password among them.
+/// Removes the arguments from an error. A server that does not know a command (a renamed `AUTH`) repeats the arguments,
+/// with the password among them.
 fn without_arguments(error: &str) -> &str {
     error.split(", with args").next().unwrap_or_default()
 }
@@ -194,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_reply_is_refused_at_once() {
+    fn bytes_that_are_no_reply_are_refused_at_once() {
         for bytes in
             [&b"HTTP/1.1 400"[..], b"$x\r\n", b"*x\r\n", b":x\r\n", b"$18446744073709551616\r\n", b"$2\r\nabcd", b"\0"]
         {

@@ -1,8 +1,8 @@
-//! A server's refusal while its administrator is at work: the error, its code, and what it is about.
+//! A server's refusal of the administrator's work: the error, its code, and its subject.
 
 use super::{ProbeError, ReconcileError, Subject};
 
-/// A fault, with its code where the server gave one: an SQLSTATE, a number.
+/// A fault, with its code if the server gave one: an SQLSTATE, a number.
 #[derive(Debug)]
 pub(super) struct Refusal<Code> {
     pub(super) code: Option<Code>,
@@ -11,12 +11,12 @@ pub(super) struct Refusal<Code> {
 }
 
 impl<Code> Refusal<Code> {
-    /// Whether the server said it, and no broken connection.
+    /// Whether the fault comes from the server, and not from a broken connection.
     pub(super) fn is_the_servers(&self) -> bool {
         self.code.is_some()
     }
 
-    /// Says what it is about, unless that is known more closely.
+    /// Sets the subject, unless a more exact subject is known.
     pub(super) fn about(mut self, subject: Subject) -> Self {
         self.subject.get_or_insert(subject);
         self

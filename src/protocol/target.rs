@@ -1,4 +1,4 @@
-//! A server by its URL, as production's variables have it.
+//! A server by its URL, as in production's variables.
 
 mod security;
 mod words;
@@ -9,33 +9,34 @@ use crate::model::{Endpoint, Protocol, Secret};
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-/// A server that is asked for its facts, and how it is reached.
+/// A server that is asked for its facts, and how to reach it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// How it is spoken to.
+    /// The protocol of the server.
     pub protocol: Protocol,
-    /// Where, and with which login.
+    /// The address and the login.
     pub endpoint: Endpoint,
-    /// Whether it is spoken to encrypted.
+    /// How the connection is encrypted.
     pub tls: Tls,
-    /// `RabbitMQ`'s management API, where it is to be asked.
+    /// `RabbitMQ`'s management API, if devenv asks it.
     pub management: Option<Endpoint>,
 }
 
-/// Where `RabbitMQ`'s management API listens where nothing is said, in plain text and with TLS.
+/// The default ports of `RabbitMQ`'s management API, in plain text and with TLS.
 const MANAGEMENT: [u16; 2] = [15672, 15671];
 
 impl Target {
-    /// Reads a URL; gives the kind's name too. The error says what is wrong with it without a word of it.
+    /// Reads a URL; also returns the kind's name. The error says what is wrong with the URL, and does not repeat its
+    /// login.
     pub fn parse(text: &str, kinds: &Kinds) -> Result<(String, Self), String> {
         let text = text.trim();
         let (jdbc, text) = text.strip_prefix("jdbc:").map_or((false, text), |text| (true, text));
-        let url = Url::parse(text).map_err(|error| format!("it is no URL ({error})"))?;
-        // `postgresql+psycopg`, `mysql2`: the driver behind the scheme changes nothing here.
+        let url = Url::parse(text).map_err(|error| format!("it is not a URL ({error})"))?;
+        // `postgresql+psycopg`, `mysql2`: the driver in the scheme changes nothing here.
         let scheme = url.scheme().split('+').next().unwrap_or_default().to_owned();
         let asked = || kinds.iter().filter(|kind| speaks(kind.protocol));
         let knows = |kind: &&Kind| kind.schemes.contains(&scheme) || kind.tls_schemes.contains_key(&scheme);
-        // Several kinds share a scheme: the one that is called so comes first.
+        // Several kinds share a scheme: the kind that has the scheme as its name comes first.
         let named = asked().filter(knows).find(|kind| kind.names.contains(&scheme));
         let kind = named.or_else(|| asked().find(knows)).ok_or_else(|| {
             let mut known: Vec<&str> = asked()
@@ -73,7 +74,7 @@ impl Target {
             (Protocol::Amqp, None) => Some(MANAGEMENT[usize::from(tls.mode != TlsMode::Off)]),
             (Protocol::Amqp, Some(off)) if off == "off" => None,
             (Protocol::Amqp, Some(port)) => {
-                Some(port.parse().map_err(|_| "its parameter `management` is no port, and not `off`")?)
+                Some(port.parse().map_err(|_| "its parameter `management` is neither a port nor `off`")?)
             }
             _ => None,
         };
@@ -82,7 +83,7 @@ impl Target {
     }
 }
 
-/// Whether servers of a protocol can say what they are.
+/// Whether servers of a protocol can report facts.
 fn speaks(protocol: Protocol) -> bool {
     !matches!(protocol, Protocol::Http | Protocol::Tcp)
 }

@@ -1,7 +1,7 @@
-//! A bare connection, for services whose protocol is not spoken here.
+//! A bare connection, for services whose protocol devenv does not speak.
 //!
-//! Docker's port proxy accepts before the server in the container listens, and closes at once then: so a connection
-//! counts only if it stays open for a moment.
+//! Docker's port proxy accepts a connection before the server in the container listens, and then closes it at once. So
+//! a connection counts only if it stays open for a moment.
 
 use super::wire::connect;
 use super::{ProbeError, Proof};
@@ -10,10 +10,10 @@ use std::time::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 
-/// How long a connection must stay open: the proxy closes within a millisecond or two.
+/// The time that a connection must stay open: the proxy closes within a millisecond or two.
 const MOMENT: Duration = Duration::from_millis(100);
 
-/// Connects, and waits for the first byte, the end, or a moment of neither.
+/// Connects, and waits until the first byte arrives, the connection ends, or a moment passes without either.
 pub(super) async fn prove(endpoint: &Endpoint) -> Result<Proof, ProbeError> {
     let mut stream = connect(endpoint, 1).await?.stream;
     match timeout(MOMENT, stream.read_u8()).await {

@@ -1,7 +1,7 @@
-//! TLS over a connection, for servers that are not on this machine, and where a password may go without it.
+//! TLS over a connection, for servers that are not on this machine, and the rule where a password may go without TLS.
 //!
-//! Nothing here weakens what was asked for: a file that cannot be read, a key that others can read or a certificate
-//! that does not fit is an error, and never a connection that is checked less.
+//! Nothing here weakens the requested security: a file that cannot be read, a key that others can read or a certificate
+//! that does not match is an error, and never leads to a connection with fewer checks.
 
 mod channel_binding;
 mod verifier;
@@ -20,23 +20,23 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// Whether a connection is encrypted, and how much of the server's certificate is checked; from the weakest on.
+/// Whether a connection is encrypted, and how much of the server's certificate is checked; from weakest to strictest.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TlsMode {
-    /// In plain text: on this machine.
+    /// Plain text: on this machine.
     #[default]
     Off,
-    /// Encrypted where the server offers it, unchecked: what Postgres' clients do where nothing is said.
+    /// Encrypted if the server offers TLS, unchecked: the default of Postgres' clients.
     Preferred,
-    /// Encrypted, and whoever answers is believed to be the server.
+    /// Encrypted, and any server is accepted.
     Unchecked,
-    /// Encrypted, and the server's certificate must be signed by a known authority, for whatever name.
+    /// Encrypted, and the server's certificate must be signed by a known authority, for any name.
     Authority,
-    /// Encrypted, and the server's certificate must be for its name and signed by a known authority.
+    /// Encrypted, and the server's certificate must match its name and be signed by a known authority.
     Checked,
 }
 
-/// Where a password may be answered to a server that can read it, or that anybody on the way can, without TLS.
+/// Where devenv may answer with a password without TLS in a form that the server, or anyone on the way, can read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ClearText {
     /// Nowhere.
@@ -48,15 +48,15 @@ pub enum ClearText {
     Anywhere,
 }
 
-/// Whether Postgres' login is bound to the TLS connection, so that nobody between can pass it on.
+/// Whether Postgres' login is bound to the TLS connection, so that no peer in between can pass it on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ChannelBinding {
     /// Never.
     Disable,
-    /// Where the server offers it.
+    /// If the server offers it.
     #[default]
     Prefer,
-    /// Always, or there is no login.
+    /// Always; otherwise the login fails.
     Require,
 }
 
@@ -66,22 +66,22 @@ pub enum Versions {
     /// 1.2 and 1.3.
     #[default]
     All,
-    /// 1.2 alone.
+    /// Only 1.2.
     Only12,
-    /// 1.3 alone.
+    /// Only 1.3.
     Only13,
 }
 
-/// How a server is spoken to.
+/// How a connection to a server is secured.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tls {
-    /// Whether it is encrypted and checked.
+    /// Whether the connection is encrypted and checked.
     pub mode: TlsMode,
-    /// The file (PEM) of the authorities that are believed; where there is none, those that the system knows.
+    /// The file (PEM) of the trusted authorities; if there is none, the authorities of the system.
     pub authorities: Option<PathBuf>,
     /// The client's certificate and its key, two files (PEM).
     pub identity: Option<(PathBuf, PathBuf)>,
-    /// Which versions.
+    /// The allowed versions.
     pub versions: Versions,
     /// Whether the server's name is kept out of the handshake (`sslsni=0`).
     pub without_sni: bool,
@@ -89,7 +89,7 @@ pub struct Tls {
     pub direct: bool,
     /// Whether a Postgres login is bound to the connection.
     pub channel_binding: ChannelBinding,
-    /// Whether a Postgres login is by SCRAM or not at all (`require_auth=scram-sha-256`).
+    /// Whether a Postgres login must use SCRAM (`require_auth=scram-sha-256`).
     pub scram_only: bool,
     /// Where a password may go without TLS.
     pub clear_text: ClearText,
@@ -102,7 +102,7 @@ impl From<TlsMode> for Tls {
 }
 
 impl Tls {
-    /// Whether a password may be answered over a connection to that address that is not encrypted.
+    /// Whether devenv may answer with a password over an unencrypted connection to that address.
     pub(super) fn gives_in_clear(&self, peer: IpAddr) -> bool {
         match self.clear_text {
             ClearText::Never => false,
@@ -112,7 +112,7 @@ impl Tls {
     }
 }
 
-/// Why a password was not sent.
+/// The error for a password that was not sent.
 pub(super) fn withheld(peer: IpAddr) -> ProbeError {
     ProbeError::login(format!(
         "the password was not sent: {peer} is not this machine and the connection is not encrypted, so anybody on the \
@@ -121,7 +121,7 @@ pub(super) fn withheld(peer: IpAddr) -> ProbeError {
     ))
 }
 
-/// Speaks TLS from here on.
+/// Encrypts the connection from here on.
 pub(super) async fn encrypt(stream: TcpStream, host: &str, tls: &Tls) -> Result<TlsStream<TcpStream>, ProbeError> {
     let mut configuration = configuration(tls)?;
     if tls.direct {
@@ -131,13 +131,12 @@ pub(super) async fn encrypt(stream: TcpStream, host: &str, tls: &Tls) -> Result<
     connector.connect(server_name(host)?, stream).await.map_err(|error| ProbeError::other(format!("TLS: {error}")))
 }
 
-/// The host's name as a certificate has it.
+/// The host's name in the form of a certificate.
 pub(super) fn server_name(host: &str) -> Result<ServerName<'static>, ProbeError> {
-    ServerName::try_from(host.to_owned())
-        .map_err(|_| ProbeError::other("its host's name is none that a certificate could be for"))
+    ServerName::try_from(host.to_owned()).map_err(|_| ProbeError::other("its host name is not valid in a certificate"))
 }
 
-/// What a client of that sort takes for a server's certificate, and who it says it is.
+/// The client's configuration: the server certificates that it accepts, and its own certificate.
 pub(super) fn configuration(tls: &Tls) -> Result<ClientConfig, ProbeError> {
     let provider = Arc::new(ring::default_provider());
     let versions: &[&SupportedProtocolVersion] = match tls.versions {
@@ -185,7 +184,7 @@ fn checking(
     if authorities.is_empty() {
         return Err(ProbeError::other("TLS: this system knows no authorities: install its CA certificates"));
     }
-    // Of the system's authorities, each has signed for anybody who asked: there the name counts in any case.
+    // The system's authorities sign certificates for anyone, so with them the name is always checked.
     let (named, given) = (tls.mode == TlsMode::Checked || tls.authorities.is_none(), tls.authorities.is_some());
     let pinned = if given { known } else { Vec::new() };
     let verifier = verifier::Authority::new(authorities, pinned, named, provider)
@@ -198,13 +197,14 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ProbeError>
     let text = crate::project::read_up_to(path, 1 << 20).map_err(|error| unread(error.to_string()))?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
     match found {
-        Ok(found) if found.is_empty() => Err(unread("it holds none in PEM".to_owned())),
+        Ok(found) if found.is_empty() => Err(unread("it holds no certificate in PEM".to_owned())),
         Ok(found) => Ok(found),
         Err(error) => Err(unread(error.to_string())),
     }
 }
 
-/// The key, which nobody else may be able to read: the rule of Postgres' own client (root's may have a group).
+/// Reads the key, which no other user may be able to read: the rule of Postgres' own client (a group may read root's
+/// key).
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, ProbeError> {
     use std::os::unix::fs::MetadataExt as _;
     let unread = |why: String| ProbeError::other(format!("cannot read a private key from {}: {why}", path.display()));
@@ -215,7 +215,7 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, ProbeError> {
     }
     let text = crate::project::read_up_to(path, 1 << 20).map_err(|error| unread(error.to_string()))?;
     PrivateKeyDer::from_pem_slice(&text)
-        .map_err(|error| unread(format!("it holds none in PEM without a passphrase ({error})")))
+        .map_err(|error| unread(format!("it holds no key in PEM without a passphrase ({error})")))
 }
 
 fn refused(error: &rustls::Error) -> ProbeError {

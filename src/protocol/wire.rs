@@ -1,6 +1,6 @@
-//! A connection whose peer is not trusted: it may be silent, endless, or speak another protocol.
+//! A connection whose peer is not trusted: the peer may be silent, send without end, or speak another protocol.
 //!
-//! No connection reads more than its limit, so a peer that never ends costs a bounded amount of memory.
+//! No connection reads more than its limit, so a peer that sends without end costs a bounded amount of memory.
 
 use super::tls::{Tls, TlsMode, encrypt, server_end_point, withheld};
 use super::{Fault, ProbeError};
@@ -10,35 +10,35 @@ use std::net::IpAddr;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, Join, Take, join};
 use tokio::net::TcpStream;
 
-/// Both directions of a connection, the reading one with its limit.
+/// Both directions of a connection; the reading direction has a limit.
 pub(super) type Stream = Join<Take<Reader>, Writer>;
 type Reader = Box<dyn AsyncRead + Send + Unpin>;
 type Writer = Box<dyn AsyncWrite + Send + Unpin>;
 
-/// A connection, and what is known of who can read it.
+/// A connection, and whether others can read it.
 pub(super) struct Line {
     pub(super) stream: Stream,
-    /// The address that was connected to, whatever the URL calls it.
+    /// The address of the peer, whatever name the URL has for it.
     pub(super) peer: IpAddr,
-    /// Whether a password itself may be sent over it.
+    /// Whether a password itself may be sent over the connection.
     pub(super) gives_password: bool,
-    /// What binds a login to its TLS, where there is TLS and its certificate has a hash for that.
+    /// The bytes that bind a login to its TLS, if there is TLS and its certificate has a hash for the binding.
     pub(super) binding: Option<Vec<u8>>,
 }
 
 impl Line {
-    /// An error where the endpoint has a password that would be readable on the way.
+    /// Returns an error if the endpoint has a password that others could read on the way.
     pub(super) fn permits(&self, endpoint: &Endpoint) -> Result<(), ProbeError> {
         if endpoint.password.is_none() || self.gives_password { Ok(()) } else { Err(withheld(self.peer)) }
     }
 }
 
-/// Connects, without waiting for a server to come up. At most `limit` bytes can be read from it.
+/// Connects, without waiting for a server to come up. The connection reads at most `limit` bytes.
 pub(super) async fn connect(endpoint: &Endpoint, limit: u64) -> Result<Line, ProbeError> {
     connect_over(endpoint, &Tls::default(), limit).await
 }
 
-/// The same, encrypted from the first byte where that is asked for.
+/// The same, encrypted from the first byte if `tls` asks for it.
 pub(super) async fn connect_over(endpoint: &Endpoint, tls: &Tls, limit: u64) -> Result<Line, ProbeError> {
     let stream = connect_plain(endpoint).await?;
     if tls.mode == TlsMode::Off { plain(stream, tls, limit) } else { encrypted(stream, endpoint, tls, limit).await }
@@ -57,7 +57,7 @@ pub(super) async fn connect_postgres(endpoint: &Endpoint, tls: &Tls, limit: u64)
     }
     stream.write_all(&SSL_REQUEST).await?;
     let mut answer = [0];
-    // Not a byte more: what follows belongs to TLS.
+    // Not a byte more: the bytes after the answer belong to TLS.
     stream.read_exact(&mut answer).await?;
     match answer[0] {
         b'S' => encrypted(stream, endpoint, tls, limit).await,
@@ -93,19 +93,19 @@ pub(super) fn bare(host: &str) -> &str {
 async fn connect_plain(endpoint: &Endpoint) -> Result<TcpStream, ProbeError> {
     let stream =
         TcpStream::connect((bare(&endpoint.host), endpoint.port)).await.map_err(|error| match error.kind() {
-            // A container's name is not known before it runs, and its address not reachable.
+            // Before a container runs, its name is unknown and its address cannot be reached.
             io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput => ProbeError::from(error),
             _ => ProbeError::not_yet(error.to_string()),
         })?;
-    // Where nobody listens on a port that outgoing connections also use, a connection can meet itself.
+    // If no server listens on a port that is also used for outgoing connections, a connection can connect to itself.
     if stream.local_addr()? == stream.peer_addr()? {
-        return Err(ProbeError::not_yet("nobody listens there"));
+        return Err(ProbeError::not_yet("no server listens there"));
     }
     stream.set_nodelay(true)?;
     Ok(stream)
 }
 
-/// An answer and its length, none while more of it is needed, or why these bytes are no answer.
+/// An answer and its length, `None` while more bytes are needed, or the reason why these bytes are no answer.
 pub(super) type Parsed<T> = Result<Option<(T, usize)>, ProbeError>;
 
 /// Requests and answers over one connection.
@@ -124,7 +124,8 @@ impl Conversation {
         Ok(Self::over(connect_over(endpoint, tls, limit).await?))
     }
 
-    /// For protocols whose logins send the endpoint's password itself: none is opened where others could read it.
+    /// For protocols whose logins send the password itself: no connection is opened where others could read the
+    /// password.
     pub(super) async fn open_for_password(endpoint: &Endpoint, tls: &Tls, limit: u64) -> Result<Self, ProbeError> {
         let line = connect_over(endpoint, tls, limit).await?;
         line.permits(endpoint)?;
@@ -149,7 +150,8 @@ impl Conversation {
         Ok(self.stream.write_all(bytes).await?)
     }
 
-    /// Reads until `parse` finds a whole answer at the beginning of what has come, and takes it off.
+    /// Reads until `parse` finds a whole answer at the beginning of the received bytes, and removes the answer from
+    /// them.
     pub(super) async fn receive<T>(&mut self, mut parse: impl FnMut(&[u8]) -> Parsed<T>) -> Result<T, ProbeError> {
         loop {
             if let Some((answer, length)) = parse(&self.received)? {

@@ -1,9 +1,9 @@
-//! A bundle: every locked image as one archive, for machines that no registry serves.
+//! A bundle: every locked image in one archive, for machines without access to a registry.
 //!
-//! It is a tar archive. Its first entry says what is in it, with the index and the manifest of each image as the
-//! registry had them; after it comes what the engine saves of the images, as it saves them. From a locked digest a chain
-//! of digests leads over these documents to the bytes of every layer, so that nothing in it has to be believed. An engine
-//! never gets the file: it gets an archive that is written anew of what was proven ([`CleanArchive`]).
+//! A bundle is a tar archive. Its first entry lists the content, with the index and the manifest of each image as in
+//! the registry. The images as the engine saves them follow unchanged. From a locked digest, a chain of digests leads
+//! over these documents to the bytes of every layer, so no part of the bundle has to be trusted. An engine never gets
+//! the file itself: it gets an archive that devenv writes from the verified parts only ([`CleanArchive`]).
 
 mod archive;
 mod clean;
@@ -17,16 +17,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use tar::Header;
 
-/// The entry that says what is in it.
+/// The entry that lists the content.
 const HEAD: &str = "devenv-bundle.json";
 const FORM: u32 = 1;
 
-/// Documents are smaller than this, and only what is smaller is kept in memory.
-const MOST_OF_A_DOCUMENT: u64 = 4 * 1024 * 1024;
-/// All documents of an archive together.
-const MOST_OF_ALL_DOCUMENTS: usize = 64 * 1024 * 1024;
+/// The maximum size of a document; only smaller entries are kept in memory.
+const MAX_DOCUMENT_SIZE: u64 = 4 * 1024 * 1024;
+/// The maximum size of all documents of an archive together.
+const MAX_DOCUMENTS_SIZE: usize = 64 * 1024 * 1024;
 
-/// What the first entry says.
+/// The content of the first entry.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Head {
@@ -43,16 +43,17 @@ pub struct Head {
 pub struct Bundled {
     /// The service.
     pub service: String,
-    /// By name and tag: `docker.io/library/postgres:16`.
+    /// The name and the tag: `docker.io/library/postgres:16`.
     pub image: String,
-    /// The locked digest; the image's id where it was made on an engine.
+    /// The locked digest; for an image that was built on an engine, its id.
     pub digest: String,
-    /// The platform that it is saved for: `linux/amd64`.
+    /// The platform of the saved image: `linux/amd64`.
     pub platform: String,
 }
 
 impl Head {
-    /// Of these images. Documents that are no text are no documents, and are left out.
+    /// Makes the first entry for these images. Documents that are not text are not documents of an image, and are
+    /// excluded.
     pub fn new(mut images: Vec<Bundled>, documents: BTreeMap<String, Vec<u8>>) -> Self {
         images.sort();
         let documents = documents.into_iter();
@@ -60,7 +61,7 @@ impl Head {
         Self { version: FORM, images, documents: texts.collect() }
     }
 
-    /// The archive's first entry. What the engine saves is written behind it.
+    /// Returns the archive's first entry. The engine's own archive is written after it.
     pub fn entry(&self) -> io::Result<Vec<u8>> {
         let text = serde_json::to_vec(self)?;
         let mut header = Header::new_gnu();
@@ -68,7 +69,7 @@ impl Head {
         header.set_mode(0o644);
         let mut archive = tar::Builder::new(Vec::new());
         archive.append_data(&mut header, HEAD, text.as_slice())?;
-        // Without the end that `into_inner` writes: the archive goes on.
+        // Without the end marker that `into_inner` writes, because the archive continues.
         let padded = text.len().div_ceil(512) * 512 + 512;
         let mut entry = archive.into_inner()?;
         entry.truncate(padded);
@@ -76,21 +77,21 @@ impl Head {
     }
 }
 
-/// What an archive holds, as far as it was read.
+/// The content of an archive, as far as it was read.
 #[derive(Clone, Debug, Default)]
 pub struct Contents {
-    /// What it says of itself.
+    /// The first entry.
     pub head: Head,
-    /// Where the bytes of each digest lie.
+    /// The place of the bytes of each digest.
     blobs: BTreeMap<String, Place>,
-    /// The digest of each file's bytes, by its path.
+    /// The digest of each file's bytes, by the file's path.
     files: BTreeMap<String, String>,
-    /// What a path is another name of.
+    /// The target of each link, by the link's path.
     links: BTreeMap<String, String>,
     documents: BTreeMap<String, Vec<u8>>,
 }
 
-/// Bytes of the file.
+/// A range of bytes in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Place {
     begins: u64,
@@ -106,29 +107,29 @@ struct Saved {
     layers: Vec<String>,
 }
 
-/// An image whose every byte is what its digest says.
+/// An image whose bytes all match its digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proven {
     /// The image.
     pub bundled: Bundled,
-    /// The digest of its configuration: its id, in most engines.
+    /// The digest of its configuration, which is its id in most engines.
     pub config: String,
-    /// The digests of its layers' content.
+    /// The digests of the unpacked content of its layers.
     pub diff_ids: Vec<String>,
-    /// The digests of its layers as they lie in the archive: of their content, or of what the registry sent.
+    /// The digests of its layers as they are in the archive: unpacked, or as the registry sent them.
     layers: Vec<String>,
 }
 
-/// Reads a whole archive. An error of another kind than `InvalidData` is the file's.
+/// Reads a whole archive. An error of another kind than `InvalidData` comes from reading the file.
 pub fn read(source: impl Read) -> io::Result<Contents> {
     let mut contents = Contents::default();
     let mut archive = Strict::new(source);
-    let first = archive.next()?.filter(|first| first.path == HEAD && first.size <= MOST_OF_A_DOCUMENT);
-    first.ok_or_else(|| invalid("it does not begin as a bundle does"))?;
+    let first = archive.next()?.filter(|first| first.path == HEAD && first.size <= MAX_DOCUMENT_SIZE);
+    first.ok_or_else(|| invalid("it does not begin like a bundle"))?;
     let text = content(&mut archive)?;
     let head: Head = serde_json::from_slice(&text).map_err(|error| invalid(error.to_string()))?;
     if head.version != FORM {
-        return Err(invalid("it was written by another devenv than this one"));
+        return Err(invalid("it was written by another version of devenv"));
     }
     for document in head.documents.values() {
         contents.documents.insert(digest_of_bytes(document.as_bytes()), document.clone().into_bytes());
@@ -158,7 +159,7 @@ fn content(archive: &mut Strict<impl Read>) -> io::Result<Vec<u8>> {
     }
 }
 
-/// A path that a document names.
+/// Normalises a path in a document.
 fn normal(path: &str) -> String {
     path.split('/').filter(|part| !matches!(*part, "" | ".")).collect::<Vec<_>>().join("/")
 }
@@ -167,7 +168,7 @@ impl Contents {
     fn take(&mut self, entry: Entry, archive: &mut Strict<impl Read>, documents: &mut usize) -> io::Result<()> {
         let Entry { path, begins, size, .. } = entry;
         let mut hash = Sha256::new();
-        let mut kept = (size <= MOST_OF_A_DOCUMENT).then(Vec::new);
+        let mut kept = (size <= MAX_DOCUMENT_SIZE).then(Vec::new);
         let mut buffer = vec![0; 128 * 1024];
         loop {
             let read = archive.read(&mut buffer)?;
@@ -180,10 +181,10 @@ impl Contents {
             }
         }
         let digest = digest_of_hash(&hash.finalize());
-        // Everything small may be a document; what is none is never asked for by its digest.
+        // Every small entry may be a document; an entry that is not a document is never requested by its digest.
         if let Some(bytes) = kept.filter(|bytes| bytes.first() == Some(&b'{') || bytes.first() == Some(&b'[')) {
             *documents += bytes.len();
-            if *documents > MOST_OF_ALL_DOCUMENTS {
+            if *documents > MAX_DOCUMENTS_SIZE {
                 return Err(invalid("it has more documents than any images have"));
             }
             self.documents.insert(digest.clone(), bytes);
@@ -195,7 +196,7 @@ impl Contents {
 
     fn digest_at(&self, path: &str) -> Option<&String> {
         let mut path = normal(path);
-        // A link that leads in a circle leads nowhere.
+        // A circle of links leads nowhere.
         for _ in 0..8 {
             match self.links.get(&path) {
                 Some(target) => path.clone_from(target),
@@ -205,8 +206,8 @@ impl Contents {
         self.files.get(&path)
     }
 
-    /// Follows the chain from the digest of each image to its layers. Each fault is told with what is there and what
-    /// should be.
+    /// Follows the chain from the digest of each image to its layers. Each fault names the actual and the expected
+    /// value.
     pub fn prove(&self) -> Result<Vec<Proven>, Vec<Diagnostic>> {
         let (mut proven, mut faults) = (Vec::new(), Vec::new());
         for bundled in &self.head.images {
@@ -215,7 +216,7 @@ impl Contents {
                 Err(why) => faults.push(
                     Diagnostic::error(
                         "bundle-digest",
-                        format!("the bundle's image for {} is not what it says it is", bundled.service),
+                        format!("the bundle's image for {} does not match its digest", bundled.service),
                     )
                     .because(format!("{}@{}: {why}", bundled.image, bundled.digest))
                     .help("copy the file again from where it was saved, or save a new one; nothing of it was loaded"),
@@ -226,7 +227,8 @@ impl Contents {
         if faults.is_empty() { Ok(proven) } else { Err(faults) }
     }
 
-    /// An engine loads whatever the archive lists, so it may list nothing that was not proven, and give no names.
+    /// An engine loads everything that the archive lists. So the archive must list only verified images, and give no
+    /// names.
     fn uncalled_for(&self, proven: &[Proven]) -> Option<Diagnostic> {
         let is_proven = |config: &String| proven.iter().any(|one| one.config == *config);
         let named = self.list().into_iter().flat_map(|saved| saved.repo_tags.unwrap_or_default());
@@ -243,7 +245,7 @@ impl Contents {
         })
     }
 
-    /// The configuration to which a manifest of the archive leads.
+    /// The configuration to which a document of the archive leads.
     fn config_behind(&self, digest: &str) -> Option<String> {
         match OciDocument::parse(self.documents.get(digest)?)? {
             OciDocument::Manifest { config, .. } => Some(config),
@@ -252,7 +254,7 @@ impl Contents {
         }
     }
 
-    /// What the engine that saved the archive lists in it.
+    /// The images that the saving engine listed in the archive.
     fn list(&self) -> Vec<Saved> {
         let list = self.digest_at("manifest.json").and_then(|digest| self.documents.get(digest));
         list.and_then(|list| serde_json::from_slice(list).ok()).unwrap_or_default()
@@ -264,8 +266,8 @@ impl Contents {
         // An index, a manifest, a configuration.
         for _ in 0..3 {
             let bytes =
-                self.documents.get(&digest).ok_or_else(|| format!("it holds nothing of the digest {digest}"))?;
-            match OciDocument::parse(bytes).ok_or_else(|| format!("{digest} is no document of an image"))? {
+                self.documents.get(&digest).ok_or_else(|| format!("it has nothing with the digest {digest}"))?;
+            match OciDocument::parse(bytes).ok_or_else(|| format!("{digest} is not a document of an image"))? {
                 OciDocument::Index(platforms) => {
                     let of = |name: &str| LocalImage { platform: name.to_owned(), ..LocalImage::default() };
                     let found = platforms.iter().find(|(name, _)| of(name).is_for(&bundled.platform));
@@ -285,19 +287,19 @@ impl Contents {
         Err("its documents lead to no configuration".to_owned())
     }
 
-    /// Layers are saved unpacked, or as the registry sent them; their digests as they are saved.
+    /// Layers are saved unpacked, or as the registry sent them. Returns their digests as they are saved.
     fn prove_layers(&self, config: &str, diff_ids: &[String], sent: &[String]) -> Result<Vec<String>, String> {
         let list = self.list();
         let saved = list.iter().find(|saved| self.digest_at(&saved.config).is_some_and(|digest| digest == config));
         let saved = saved.ok_or_else(|| format!("it holds no image whose configuration is {config}"))?;
         if saved.layers.len() != diff_ids.len() {
-            return Err(format!("{} layers, and {} should be", saved.layers.len(), diff_ids.len()));
+            return Err(format!("{} layers, and {} are expected", saved.layers.len(), diff_ids.len()));
         }
         let mut layers = Vec::new();
         for (at, (path, wanted)) in saved.layers.iter().zip(diff_ids).enumerate() {
             let is = self.digest_at(path).ok_or_else(|| format!("layer {} is missing", at + 1))?;
             if is != wanted && sent.get(at) != Some(is) {
-                return Err(format!("layer {} is {is}, and {wanted} should be", at + 1));
+                return Err(format!("layer {} is {is}, and {wanted} is expected", at + 1));
             }
             layers.push(is.clone());
         }

@@ -1,6 +1,6 @@
-//! The text of `services.lock`: small, sorted, one value a line, so that two branches merge well.
+//! The text of `services.lock`: small, sorted, one value on each line, so that two branches merge well.
 //!
-//! What is rendered reads back as the same lock, and the same lock always renders as the same bytes.
+//! A rendered lock reads back as the same lock, and the same lock always renders as the same bytes.
 
 use crate::model::{Diagnostic, Exit, Failure, ImageRef, Lock, LockedService, Origin, SourceFile};
 use crate::project::{Budget, Resource};
@@ -19,8 +19,8 @@ const HEAD: &str = "# The image behind each declared version. `devenv lock` and 
 const FORM: &str = "1";
 const KEYS: &[&str] = &["declared", "from", "version", "image", "digest", "platforms", "manifest"];
 
-/// Reads a lock with what the budget has left. The path is for messages, which name all faults at once, each with its
-/// place and what to do.
+/// Reads a lock within the rest of the budget. The path is for messages, which name all faults at once, each with its
+/// place and its help.
 pub fn parse(path: &Path, text: &str, budget: &Budget) -> Result<Lock, Failure> {
     let source = Arc::new(SourceFile { path: path.to_path_buf(), text: text.to_owned() });
     if let Some(conflict) = merge_conflict(&source) {
@@ -45,8 +45,8 @@ pub fn parse(path: &Path, text: &str, budget: &Budget) -> Result<Lock, Failure> 
     if expect.diagnostics.is_empty() {
         return Ok(lock);
     }
-    for told in expect.diagnostics.iter_mut().filter(|told| told.help.is_empty()) {
-        told.help.push("mend the line, or remove the service's block and run `devenv lock`".to_owned());
+    for diagnostic in expect.diagnostics.iter_mut().filter(|diagnostic| diagnostic.help.is_empty()) {
+        diagnostic.help.push("fix the line, or remove the service's block and run `devenv lock`".to_owned());
     }
     Err(Failure { exit: Exit::Manifest, diagnostics: expect.diagnostics })
 }
@@ -66,7 +66,7 @@ pub fn render(lock: &Lock) -> String {
             ("image", Some(&service.image)),
             ("digest", service.digest.as_ref()),
         ];
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = writeln!(text, "  {}:", quoted(name));
         for (key, value) in values.into_iter().filter_map(|(key, value)| Some((key, value?))) {
             let _ = writeln!(text, "    {key}: {}", quoted(value));
@@ -101,12 +101,12 @@ fn read_document(document: &Node, lock: &mut Lock, expect: &mut Expect) {
     match find("version").map(|entry| &entry.value) {
         Some(form) if form.as_str() == Some(FORM) => {}
         Some(form) => expect.diagnostics.push(
-            Diagnostic::error("lock-version", "this lock was written by another devenv than this one")
+            Diagnostic::error("lock-version", "this lock was written by another version of devenv")
                 .at(&form.origin, format!("this devenv reads version {FORM}"))
                 .help("use the team's devenv, or remove the file and run `devenv lock`"),
         ),
         None => expect.diagnostics.push(
-            Diagnostic::error("lock-version", "a lock says its form, and this one does not")
+            Diagnostic::error("lock-version", "a lock states its version, and this lock does not")
                 .at(&document.origin, format!("`version: {FORM}` is missing"))
                 .help("restore the file from git, or remove it and run `devenv lock`"),
         ),
@@ -128,7 +128,7 @@ fn read_service(entry: &Entry, expect: &mut Expect) -> Option<LockedService> {
         .collect();
     let mut text = |key: &str| {
         let node = entries.get(key)?;
-        // An empty text is one: a version that nothing declares.
+        // An empty text is a valid text: the version of a service that declares none.
         let empty =
             matches!(&node.kind, crate::syntax::tree::NodeKind::Scalar { text, quoted: true } if text.is_empty());
         if empty { Some(String::new()) } else { expect.text(node, &format!("`{key}`")).map(|text| text.value) }
@@ -177,8 +177,8 @@ fn read_service(entry: &Entry, expect: &mut Expect) -> Option<LockedService> {
 
 fn check_digest(digest: &str, place: &Origin, expect: &mut Expect) {
     if ImageRef::parse(&format!("x@{digest}")).is_err() {
-        let told = Diagnostic::error("lock-digest", format!("`{digest}` is no digest"));
-        expect.diagnostics.push(told.at(place, "it is `sha256:` and 64 hexadecimal digits"));
+        let diagnostic = Diagnostic::error("lock-digest", format!("`{digest}` is not a digest"));
+        expect.diagnostics.push(diagnostic.at(place, "it is `sha256:` and 64 hexadecimal digits"));
     }
 }
 
@@ -210,14 +210,14 @@ mod tests {
     fn faults(text: &str) -> Vec<Diagnostic> {
         let failure = parse(Path::new(NAME), text, &Budget::default()).unwrap_err();
         assert_eq!(failure.exit, Exit::Manifest);
-        for told in &failure.diagnostics {
-            assert!(told.origin.is_some() && !told.help.is_empty(), "{told:?}");
+        for diagnostic in &failure.diagnostics {
+            assert!(diagnostic.origin.is_some() && !diagnostic.help.is_empty(), "{diagnostic:?}");
         }
         failure.diagnostics
     }
 
     #[test]
-    fn what_is_rendered_reads_back_and_renders_the_same() {
+    fn a_rendered_lock_reads_back_and_renders_the_same() {
         for lock in [lock(), Lock::default()] {
             let text = render(&lock);
             assert_eq!(parse(Path::new(NAME), &text, &Budget::default()).unwrap(), lock, "{text}");
@@ -244,15 +244,15 @@ mod tests {
     }
 
     #[test]
-    fn a_merge_conflict_is_told_with_its_line_and_the_way_out() {
-        let told = faults("version: 1\nservices:\n<<<<<<< HEAD\n  db: {}\n=======\n>>>>>>> other\n");
-        assert_eq!(told[0].code, "lock-conflict");
-        assert_eq!(told[0].origin.as_ref().unwrap().line, 3);
-        assert!(told[0].help[0].contains("devenv lock"));
+    fn a_merge_conflict_is_reported_with_its_line_and_advice() {
+        let diagnostics = faults("version: 1\nservices:\n<<<<<<< HEAD\n  db: {}\n=======\n>>>>>>> other\n");
+        assert_eq!(diagnostics[0].code, "lock-conflict");
+        assert_eq!(diagnostics[0].origin.as_ref().unwrap().line, 3);
+        assert!(diagnostics[0].help[0].contains("devenv lock"));
     }
 
     #[test]
-    fn what_is_wrong_in_a_lock_is_told_at_its_line() {
+    fn every_fault_of_a_lock_is_reported_at_its_line() {
         let text = render(&lock());
         let bad = |from: &str, to: &str| faults(&text.replacen(from, to, 1));
         for (from, to, code, line) in [
@@ -267,14 +267,14 @@ mod tests {
             (&format!("    digest: \"{}\"\n", digest("a")), "", "lock-incomplete", 4),
             ("services:\n", "services:\n---\n", "lock-documents", 5),
         ] {
-            let told = bad(from, to);
-            let found = told.iter().any(|one| one.code == code && one.origin.as_ref().unwrap().line == line);
-            assert!(found, "{from} -> {to}: {told:?}");
+            let diagnostics = bad(from, to);
+            let found = diagnostics.iter().any(|one| one.code == code && one.origin.as_ref().unwrap().line == line);
+            assert!(found, "{from} -> {to}: {diagnostics:?}");
         }
     }
 
     #[test]
-    fn a_lock_of_nothing_is_one() {
+    fn a_lock_without_services_is_valid() {
         let read = parse(Path::new(NAME), "version: 1\nservices: {}\n", &Budget::default());
         assert_eq!(read.unwrap(), Lock::default());
     }

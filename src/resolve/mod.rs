@@ -1,6 +1,7 @@
-//! Which image a declared version means: from `services.lock`, else from what the engine has or a registry says.
+//! Decides which image a declared version means: from `services.lock`, otherwise from the images of the engine or the
+//! answer of a registry.
 //!
-//! Everything here is pure. A lock is only ever changed because somebody asked for that: nothing moves by itself.
+//! This module is pure. A lock changes only if the user asks for it: nothing changes by itself.
 
 pub mod bundle;
 pub mod lock_file;

@@ -1,4 +1,4 @@
-//! A lock against what the manifests declare now.
+//! Compares a lock with the current declarations in the manifests.
 
 use crate::model::{Diagnostic, ImageRef, LocalImage, Lock, LockedService, RegistryContent, Service, VersionClass};
 use sha2::{Digest as _, Sha256};
@@ -14,26 +14,26 @@ pub struct Declared {
     pub image: ImageRef,
 }
 
-/// How a lock and the manifests stand to each other.
+/// The result of comparing a lock with the manifests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
-    /// The image to run, by name, tag and digest, of each service that is locked as it is declared.
+    /// For each service that is locked as it is declared: the image to run, by name, tag and digest.
     pub locked: BTreeMap<String, ImageRef>,
-    /// Services that the lock has as they were declared before, each told at the manifest's line.
+    /// Services whose declaration changed after they were locked, each reported at the manifest's line.
     pub stale: Vec<Diagnostic>,
-    /// Services that the lock does not have, each told at the manifest's line.
+    /// Services that the lock does not have, each reported at the manifest's line.
     pub missing: Vec<Diagnostic>,
     /// Names that only the lock has.
     pub removed: Vec<String>,
 }
 
 impl Comparison {
-    /// Whether the lock has every service as it is declared, and no other.
+    /// Whether the lock has every service as it is declared, and no other service.
     pub fn is_current(&self) -> bool {
         self.stale.is_empty() && self.missing.is_empty() && self.removed.is_empty()
     }
 
-    /// All that keeps the lock from being current.
+    /// Returns every reason why the lock is not current.
     pub fn findings(&self) -> Vec<Diagnostic> {
         let removed = self.removed.iter().map(|name| {
             Diagnostic::warning(
@@ -46,7 +46,7 @@ impl Comparison {
     }
 }
 
-/// Compares.
+/// Compares the declared services with a lock.
 pub fn compare(declared: &[Declared], lock: &Lock) -> Comparison {
     let mut comparison = Comparison::default();
     for one in declared {
@@ -94,14 +94,14 @@ pub fn decided_by(declared: &Declared) -> String {
     let platform = service.platform.as_ref().map_or("", |platform| platform.value.as_str());
     let text = format!("{}\n{}\n{}\n{platform}", service.kind, service.version.text, declared.image);
     Sha256::digest(text.as_bytes())[..6].iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = write!(hex, "{byte:02x}");
         hex
     })
 }
 
-/// The image that an entry pins, by the registry's digest, or by its id where it was made on an engine. None where it
-/// was made for other platforms only.
+/// Returns the image that an entry pins, by the registry's digest, or by its id if it was built on an engine. `None` if
+/// it was built for other platforms only.
 pub fn image_of(entry: &LockedService, service: &Service) -> Option<ImageRef> {
     let image = ImageRef::parse(&entry.image).ok()?;
     let digest = match &entry.digest {
@@ -114,7 +114,7 @@ pub fn image_of(entry: &LockedService, service: &Service) -> Option<ImageRef> {
     Some(ImageRef { digest: Some(digest.clone()), ..image })
 }
 
-/// The platform of the engine that is most likely meant: this machine's processor.
+/// The most likely platform of the engine: the processor of this machine.
 fn own_platform() -> String {
     let processor = match std::env::consts::ARCH {
         "x86_64" => "amd64",
@@ -124,7 +124,7 @@ fn own_platform() -> String {
     format!("linux/{processor}")
 }
 
-/// The digest under which a registry has a local image; none for one that was made on this engine.
+/// Returns the digest of a local image in a registry; `None` for an image that was built on this engine.
 pub fn digest_of(image: &ImageRef, local: &LocalImage) -> Option<String> {
     let of = |name: &str| {
         let parsed = ImageRef::parse(name).ok()?;
@@ -135,7 +135,7 @@ pub fn digest_of(image: &ImageRef, local: &LocalImage) -> Option<String> {
     Some(same.1.clone())
 }
 
-/// The exact release: the declared one, else what the image says of itself.
+/// Returns the exact release: the declared release, otherwise the release that the image reports.
 pub fn release_of(service: &Service, local: Option<&LocalImage>) -> Option<String> {
     if matches!(service.version.class, VersionClass::Exact) {
         return service.version.number.clone();
@@ -144,14 +144,14 @@ pub fn release_of(service: &Service, local: Option<&LocalImage>) -> Option<Strin
     let variables = [format!("{}_VERSION", service.kind.to_uppercase().replace('-', "_")), "PG_VERSION".to_owned()];
     let said = variables.iter().find_map(|name| local.releases.get(name));
     let said = said.or_else(|| local.labels.get("org.opencontainers.image.version"))?;
-    // `16.4-1.pgdg120+1`, `1:10.11.8+maria~ubu2204`: what the packager adds is no part of it.
+    // `16.4-1.pgdg120+1`, `1:10.11.8+maria~ubu2204`: the packager's additions are not part of the release.
     let number = said.split(['-', '+', '~']).next().unwrap_or_default();
     let number = number.split_once(':').map_or(number, |(_, number)| number);
     let starts = service.version.number.as_deref().map_or("", |series| series.trim_end_matches(".x"));
     (number.starts_with(|c: char| c.is_ascii_digit()) && number.starts_with(starts)).then(|| number.to_owned())
 }
 
-/// The entry for a service, from what the engine has of its image and what the registry said of the digest.
+/// Returns the entry for a service, from the engine's image and the registry's answer for the digest.
 pub fn entry(
     declared: &Declared,
     digest: Option<String>,
@@ -165,12 +165,12 @@ pub fn entry(
         (_, _, Some(content)) => content.platforms.clone(),
         _ => BTreeMap::new(),
     };
-    let told = content.map(|content| LocalImage {
+    let from_registry = content.map(|content| LocalImage {
         labels: content.labels.clone(),
         releases: content.releases.clone(),
         ..LocalImage::default()
     });
-    let local = local.or(told.as_ref());
+    let local = local.or(from_registry.as_ref());
     LockedService {
         declared: service.version.text.clone(),
         origin: format!("{}:{}", place.path().display(), place.line),
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_locked_as_declared_runs_by_its_digest() {
+    fn a_service_that_is_locked_as_declared_runs_by_its_digest() {
         let db = declared("db", "16");
         let lock = lock_of(&[("db", entry(&db, Some(digest("a")), None, None))]);
         let compared = compare(std::slice::from_ref(&db), &lock);
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_registry_tells_of_a_digest_is_in_the_entry() {
+    fn the_registry_s_answer_for_a_digest_is_in_the_entry() {
         let content = RegistryContent {
             platforms: [("linux/amd64".to_owned(), digest("c"))].into(),
             releases: [("PG_VERSION".to_owned(), "16.4-1".to_owned())].into(),
@@ -233,7 +233,7 @@ mod tests {
         };
         let entry = entry(&declared("db", "16"), Some(digest("a")), None, Some(&content));
         assert_eq!((entry.version.as_deref(), &entry.platforms), (Some("16.4"), &content.platforms));
-        assert_eq!(entry.digest, Some(digest("a")), "the index is what runs, whatever the platform");
+        assert_eq!(entry.digest, Some(digest("a")), "the index runs, on every platform");
     }
 
     #[test]
@@ -246,29 +246,29 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_version_is_told_at_the_manifest_s_line_with_what_was() {
+    fn a_changed_version_is_reported_at_the_manifest_s_line_with_the_former_version() {
         let lock = lock_of(&[("db", entry(&declared("db", "16"), Some(digest("a")), None, None))]);
         let compared = compare(&[declared("db", "17")], &lock);
         assert!(compared.locked.is_empty() && !compared.is_current());
-        let told = &compared.findings()[0];
-        assert_eq!((told.code, told.origin.as_ref().unwrap().line), ("lock-stale", 7));
-        assert!(told.label.contains("17") && told.notes[0].contains("16"), "{told:?}");
-        assert!(told.help[0].contains("devenv lock"));
+        let diagnostic = &compared.findings()[0];
+        assert_eq!((diagnostic.code, diagnostic.origin.as_ref().unwrap().line), ("lock-stale", 7));
+        assert!(diagnostic.label.contains("17") && diagnostic.notes[0].contains("16"), "{diagnostic:?}");
+        assert!(diagnostic.help[0].contains("devenv lock"));
     }
 
     #[test]
-    fn what_came_and_what_went_is_told() {
+    fn new_and_removed_services_are_reported() {
         let lock = lock_of(&[("old", entry(&declared("old", "16"), Some(digest("a")), None, None))]);
         let compared = compare(&[declared("db", "16")], &lock);
-        let codes: Vec<_> = compared.findings().iter().map(|told| told.code).collect();
+        let codes: Vec<_> = compared.findings().iter().map(|diagnostic| diagnostic.code).collect();
         assert_eq!(codes, ["lock-missing", "lock-stale"]);
         assert!(compared.findings()[1].message.contains("`old`"));
     }
 
     #[test]
     fn the_release_is_the_declared_one_else_the_image_s_own() {
-        let told = local(&[("PG_VERSION", "16.4-1.pgdg120+1")], &[]);
-        let release = |tag: &str| release_of(&declared("db", tag).service, Some(&told));
+        let image = local(&[("PG_VERSION", "16.4-1.pgdg120+1")], &[]);
+        let release = |tag: &str| release_of(&declared("db", tag).service, Some(&image));
         assert_eq!(release("16").as_deref(), Some("16.4"));
         assert_eq!(release("15.2").as_deref(), Some("15.2"));
         assert_eq!(release("17"), None, "an image that says another series is not believed");

@@ -1,19 +1,19 @@
-//! Typed values out of located trees.
+//! Reads typed values from located trees.
 //!
-//! A value of the wrong shape becomes a diagnostic with what was expected and what was found, and reading goes on.
+//! A value of the wrong shape becomes a diagnostic with the expected and the found shape, and reading continues.
 
 use super::tree::{Entry, Node, NodeKind};
 use crate::model::{Diagnostic, Located, did_you_mean};
 
-/// Reads values and collects what is wrong with them.
+/// Reads values and collects diagnostics about them.
 #[derive(Debug, Default)]
 pub(crate) struct Expect {
-    /// What was found wrong so far.
+    /// The diagnostics so far.
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
 impl Expect {
-    /// Text; a plain number or word is its source text.
+    /// A text. The text of a plain number or word is its source text.
     pub(crate) fn text(&mut self, node: &Node, what: &str) -> Option<Located<String>> {
         if let Some(text) = node.as_str() {
             return Some(Located::new(text.to_owned(), node.origin.clone()));
@@ -40,7 +40,7 @@ impl Expect {
         port.map(|port| Located::new(port, node.origin.clone()))
     }
 
-    /// A list of texts; a single text is a list of one, and nothing is an empty list.
+    /// A list of texts. A single text is a list of one, and null is an empty list.
     pub(crate) fn texts(&mut self, node: &Node, what: &str) -> Vec<Located<String>> {
         match &node.kind {
             NodeKind::Sequence(items) => items.iter().filter_map(|item| self.text(item, what)).collect(),
@@ -53,7 +53,7 @@ impl Expect {
         }
     }
 
-    /// The entries of a map; nothing is an empty map.
+    /// The entries of a map. Null is an empty map.
     pub(crate) fn map<'n>(&mut self, node: &'n Node, what: &str) -> &'n [Entry] {
         if let Some(entries) = node.as_mapping() {
             return entries;
@@ -64,13 +64,13 @@ impl Expect {
         &[]
     }
 
-    /// A map's entries, each of whose keys has to be one of `known`; others are reported and left out.
+    /// The entries of a map whose keys are among `known`. Other entries are reported and skipped.
     pub(crate) fn known<'n>(&mut self, node: &'n Node, what: &str, known: &[&str]) -> Vec<&'n Entry> {
         let entries = self.map(node, what).iter();
         entries.filter(|entry| self.is_known(entry, what, known)).collect()
     }
 
-    /// Whether a key is one of `known`; reported where not.
+    /// Whether a key is one of `known`. Any other key is reported.
     pub(crate) fn is_known(&mut self, entry: &Entry, what: &str, known: &[&str]) -> bool {
         let key = entry.key.value.as_str();
         if known.contains(&key) {
@@ -99,13 +99,13 @@ impl Expect {
 }
 
 /// How many words a message lists.
-const MOST_LISTED: usize = 20;
+const MAX_LISTED: usize = 20;
 
-/// `a`, `b` and `c`, in code quotes; of very many the first ones.
+/// Lists words as `a`, `b` and `c`, in code quotes. A long list shows only its first words.
 pub(crate) fn list(words: &[&str]) -> String {
-    let mut quoted: Vec<String> = words.iter().take(MOST_LISTED).map(|word| format!("`{word}`")).collect();
-    if words.len() > MOST_LISTED {
-        quoted.push(format!("{} others", words.len() - MOST_LISTED));
+    let mut quoted: Vec<String> = words.iter().take(MAX_LISTED).map(|word| format!("`{word}`")).collect();
+    if words.len() > MAX_LISTED {
+        quoted.push(format!("{} others", words.len() - MAX_LISTED));
     }
     match quoted.split_last() {
         None => String::new(),

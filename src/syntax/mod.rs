@@ -1,14 +1,15 @@
-//! Located syntax trees out of YAML, and typed values out of trees.
+//! Reads YAML into located syntax trees, and typed values from these trees.
 //!
-//! What is read here knows no dialect: manifests and `services.lock` are read by the same rules. Imports the model alone.
+//! This module knows no dialect: manifests and `services.lock` are read by the same rules. It imports only the model.
 
 pub(crate) mod expect;
 pub(crate) mod tree;
 pub(crate) mod yaml;
 
-/// A text in quotes that YAML reads as this very text: JSON's strings are YAML's.
+/// Quotes a text so that YAML reads exactly this text. JSON's strings are valid in YAML.
 pub(crate) fn quoted(text: &str) -> String {
-    // Other control characters than JSON's, and what turns the reading direction, by their numbers too.
+    // Control characters that JSON does not escape, and characters that change the reading direction, are escaped by
+    // their numbers too.
     let unseen = |c: char| {
         (c.is_control() && !c.is_ascii_control())
             || matches!(c, '\u{7f}' | '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{206f}')

@@ -1,11 +1,11 @@
 //! The located syntax tree that every dialect's reader walks.
 //!
-//! Every node and every key knows its place, and a scalar keeps its source text (`3.10` stays `3.10`). A mapping never
+//! Every node and every key has its place, and a scalar keeps its source text (`3.10` stays `3.10`). A mapping never
 //! holds the same key twice.
 
 use crate::model::{Located, Origin};
 
-/// The tag of a scalar that a reader could not settle; its text is what would settle it (`var.version`).
+/// The tag of a scalar that a reader could not evaluate. Its text names the missing value (`var.version`).
 pub(crate) const UNRESOLVED: &str = "!unresolved";
 
 /// One value of a document.
@@ -13,9 +13,9 @@ pub(crate) const UNRESOLVED: &str = "!unresolved";
 pub(crate) struct Node {
     /// Where it was written; inside an alias, where the anchor was.
     pub(crate) origin: Origin,
-    /// A tag as written (`!reset`, `!Ref`); YAML's own (`!!str`) are carried out and left out.
+    /// A tag as written (`!reset`, `!Ref`). YAML's own tags (`!!str`) are applied and not kept.
     pub(crate) tag: Option<Box<str>>,
-    /// What it is.
+    /// The shape of the value, with its content.
     pub(crate) kind: NodeKind,
 }
 
@@ -24,14 +24,14 @@ pub(crate) struct Node {
 pub(crate) enum NodeKind {
     /// A single value.
     Scalar {
-        /// Its text: of a plain one as it was written, of a quoted one what the quotes hold.
+        /// Its text. For a plain scalar, the text as written. For a quoted scalar, the text inside the quotes.
         text: String,
-        /// Whether it was written in quotes or as a block, and so is text whatever it looks like.
+        /// Whether it was written in quotes or as a block. Then it is text, whatever it looks like.
         quoted: bool,
     },
     /// A list.
     Sequence(Vec<Node>),
-    /// A map, in the order it was written; what merge keys bring comes last.
+    /// A map, in the order in which it was written. Entries from merge keys come last.
     Mapping(Vec<Entry>),
 }
 
@@ -45,17 +45,17 @@ pub(crate) struct Entry {
 }
 
 impl Node {
-    /// A plain or quoted scalar made by a reader, not by a file.
+    /// A plain or quoted scalar that a reader makes and that is in no file.
     pub(crate) fn scalar(text: impl Into<String>, quoted: bool, origin: Origin) -> Self {
         Self { origin, tag: None, kind: NodeKind::Scalar { text: text.into(), quoted } }
     }
 
-    /// A value that the files do not settle.
+    /// A value that cannot be evaluated from the files.
     pub(crate) fn unresolved(text: impl Into<String>, origin: Origin) -> Self {
         Self { tag: Some(UNRESOLVED.into()), ..Self::scalar(text, false, origin) }
     }
 
-    /// What would settle a value that the files do not settle.
+    /// The name of the missing value, if the value could not be evaluated.
     pub(crate) fn as_unresolved(&self) -> Option<&str> {
         match &self.kind {
             NodeKind::Scalar { text, .. } if self.tag.as_deref() == Some(UNRESOLVED) => Some(text),
@@ -63,12 +63,12 @@ impl Node {
         }
     }
 
-    /// The text of a scalar that is settled: neither null nor under any tag.
+    /// The text of an evaluated scalar: neither null nor under any tag.
     pub(crate) fn as_literal(&self) -> Option<&str> {
         self.as_str().filter(|_| self.tag.is_none())
     }
 
-    /// Whether it says nothing: empty, `~` or `null`, not in quotes.
+    /// Whether it is null: empty, `~` or `null`, not in quotes.
     pub(crate) fn is_null(&self) -> bool {
         match &self.kind {
             NodeKind::Scalar { text, quoted: false } => matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"),
@@ -122,12 +122,12 @@ impl Node {
         self.entries().find(|entry| entry.key.value == key)
     }
 
-    /// The entries of a map; of anything else, none.
+    /// The entries of a map. Any other value has none.
     pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
         self.as_mapping().unwrap_or_default().iter()
     }
 
-    /// What it is, in words for a message: `a list`, `a map`, `text`, `nothing`.
+    /// The shape of the value, in words for a message: `a list`, `a map`, `text`, `nothing`.
     pub(crate) fn shape(&self) -> &'static str {
         match &self.kind {
             NodeKind::Sequence(_) => "a list",

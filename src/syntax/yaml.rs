@@ -1,7 +1,7 @@
-//! YAML (and JSON, its subset) to located trees.
+//! Parses YAML (and JSON, its subset) into located trees.
 //!
-//! Whatever the text, time and memory are bounded: depth, the number of values, and what aliases multiply are limited,
-//! and a limit that is passed is a message with its place.
+//! Time and memory are bounded for any text. Depth, the number of values, and the copies that aliases make are limited.
+//! A limit that is exceeded is a message with its place.
 
 mod builder;
 #[cfg(test)]
@@ -14,10 +14,10 @@ use granit_parser::{ErrorKind, Parser, ScanError, options};
 use memchr::memmem;
 use std::sync::Arc;
 
-/// Messages about one file, after which the rest of it is left alone.
+/// The most messages about one file. The rest of the file is then skipped.
 const MESSAGES: usize = 20;
 
-/// What a file holds: the documents that could be read, and what is wrong with the others.
+/// The content of a file: the documents that could be read, and diagnostics about the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_field_names, reason = "a stream of YAML is called its documents")]
 pub(crate) struct Documents {
@@ -29,25 +29,25 @@ pub(crate) struct Documents {
     pub(crate) values: usize,
 }
 
-/// From this many bytes on a stream of documents is read in parts, side by side.
+/// A stream of documents with at least this many bytes is read in parts, in parallel.
 const LARGE: usize = 512 * 1024;
 
 /// How many values one file may hold, those of aliases included.
 pub(crate) const VALUES: usize = 1_000_000;
 
-/// Reads every document of a file. A broken one is reported and the others are kept.
+/// Reads every document of a file. A broken document is reported and the others are kept.
 pub(crate) fn parse(source: &Arc<SourceFile>) -> Documents {
     parse_within(source, VALUES)
 }
 
-/// The same of a file that may hold no more values than that.
+/// Reads every document of a file that may hold at most `most` values.
 pub(crate) fn parse_within(source: &Arc<SourceFile>, most: usize) -> Documents {
     let most = most.min(VALUES);
     let parts = if source.text.len() < LARGE { vec![Part::whole(&source.text)] } else { parts(&source.text) };
     let read: Vec<Documents> = match parts.as_slice() {
         [part] => vec![parse_part(source, *part, most)],
         parts => std::thread::scope(|scope| {
-            // Values lie nowhere as evenly as bytes, so each part may hold twice its share.
+            // Values are not spread as evenly as bytes, so each part may hold twice its share.
             let share = (most / parts.len()).saturating_mul(2).min(most);
             let threads: Vec<_> =
                 parts.iter().map(|part| scope.spawn(move || parse_part(source, *part, share))).collect();
@@ -65,11 +65,11 @@ pub(crate) fn parse_within(source: &Arc<SourceFile>, most: usize) -> Documents {
     all
 }
 
-/// A run of whole documents within a file.
+/// A part of a file that consists of whole documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Part<'t> {
     text: &'t str,
-    /// How many lines stand before it.
+    /// The number of lines before it.
     lines_before: usize,
 }
 
@@ -79,8 +79,9 @@ impl<'t> Part<'t> {
     }
 }
 
-/// A part for each processor, cut where documents begin: a line of `---` ends whatever stands before it, also in the
-/// middle of a text in quotes (YAML 1.2, 9.1.2). A file with directives, which stand before that line, is left whole.
+/// Cuts a text into one part for each processor, where documents begin: a line of `---` ends the content before it,
+/// also in the middle of a quoted text (YAML 1.2, 9.1.2). A file with directives, which come before that line, is not
+/// cut.
 fn parts(text: &str) -> Vec<Part<'_>> {
     let count = std::thread::available_parallelism().map_or(1, usize::from).min(8);
     if text.starts_with('%') || memmem::find(text.as_bytes(), b"\n%").is_some() {
@@ -143,7 +144,7 @@ fn syntax(builder: &Builder<'_>, error: &ScanError) -> Diagnostic {
     let (syntax, help) = if is_json {
         ("JSON", "look for a comma, quote or bracket that is missing here or on the line above")
     } else {
-        ("YAML", "quote the value if it is meant as text, or mend the indentation above this line")
+        ("YAML", "quote the value if it is meant as text, or fix the indentation above this line")
     };
     Diagnostic::error("yaml-syntax", format!("`{}` is not valid {syntax} here", origin.path().display()))
         .at(&origin, error.info())

@@ -7,13 +7,13 @@ use super::visible::one_line;
 use serde::Serialize;
 use std::fmt::Write as _;
 
-/// How a check came out.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CheckState {
-    /// As it should be.
+    /// Everything is in order.
     Ok,
-    /// Works, but worth a look.
+    /// It works, but needs attention.
     Warn,
     /// Something will not work.
     Fail,
@@ -37,16 +37,16 @@ impl CheckState {
     }
 }
 
-/// One thing that was looked at.
+/// One check, with its result.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
-    /// What was looked at: `engine`, `.env`.
+    /// The subject: `engine`, `.env`.
     pub name: String,
-    /// How it came out.
+    /// The result.
     pub state: CheckState,
-    /// What was found, in one line.
+    /// The finding, in one line.
     pub words: String,
-    /// What to do about it; each entry is one way.
+    /// The advice; each entry is one way.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub help: Vec<String>,
 }
@@ -57,14 +57,14 @@ impl Check {
         Self { name: name.into(), state, words: words.into(), help: Vec::new() }
     }
 
-    /// Says what to do about it.
+    /// Adds advice.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help.push(help.into());
         self
     }
 
-    /// The checks as data for standard output; each line ends in a line feed.
+    /// Renders the checks as data for standard output; each line ends in a line feed.
     pub fn render(checks: &[Self], printer: &Printer) -> String {
         let width = checks.iter().map(|check| console::measure_text_width(&one_line(&check.name))).max().unwrap_or(0);
         let mut text = String::new();

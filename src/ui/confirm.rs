@@ -1,10 +1,10 @@
-//! Asks before something that cannot be undone.
+//! Asks before an action that cannot be undone.
 
 use super::printer::Printer;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::io::{self, IsTerminal as _, Read as _};
 
-/// What a person said.
+/// The answer of a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// `y` or `yes`.
@@ -24,8 +24,8 @@ pub fn ask(printer: &Printer, question: &str) -> Answer {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Answer::Nobody;
     }
-    // Ctrl-C is an answer here, from the moment that the question is seen: it would end the process before anything could
-    // be said of it.
+    // Ctrl-C is an answer here, from the moment that the question is visible: as a signal, it would end the process
+    // before devenv could report anything.
     let mode = WithoutSignals::enter();
     printer.prompt(&format!("{question} [y/N] "));
     let mut line = Line::default();
@@ -47,7 +47,7 @@ pub fn ask(printer: &Printer, question: &str) -> Answer {
     answer
 }
 
-/// An answer as it is typed. The terminal edits and echoes lines itself; only signals come as bytes.
+/// An answer while it is typed. The terminal edits and echoes the line itself; only signals arrive as bytes.
 #[derive(Default)]
 struct Line(Vec<u8>);
 
@@ -66,7 +66,7 @@ impl Line {
     }
 }
 
-/// The terminal's mode in which Ctrl-C is a byte, and ends a line, for as long as this lives.
+/// The terminal's mode in which Ctrl-C is a byte and ends a line. The former mode returns when this value is dropped.
 struct WithoutSignals(Termios);
 
 impl WithoutSignals {
@@ -83,7 +83,7 @@ impl WithoutSignals {
 
 impl Drop for WithoutSignals {
     fn drop(&mut self) {
-        // Where this fails there is no terminal any more.
+        // If this fails, there is no terminal any more.
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
     }
 }
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_clear_yes_is_one() {
+    fn only_a_clear_yes_counts_as_yes() {
         assert!(["y\n", "YES\n", " yes \n"].into_iter().all(|text| said(text) == Some(Answer::Yes)));
         assert!(["\n", "n\n", "yep\n", "y y\n"].into_iter().all(|text| said(text) == Some(Answer::No)));
     }

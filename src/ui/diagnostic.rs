@@ -1,6 +1,6 @@
-//! A message as a person reads it: what, where with the line of source, why, and what to do next.
+//! Renders a message for a person: the message, its place with the line of source, the reasons, and the advice.
 //!
-//! One line of source is shown for each place, whatever its length.
+//! Each place shows one line of source, whatever its length.
 
 use super::lines::in_lines;
 use super::visible::{visible, without_passwords};
@@ -9,29 +9,29 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{Annotation, AnnotationKind, Element, Group, Level, Renderer, Snippet};
 use std::ops::Range;
 
-/// Places of one file that lie further apart are shown apart.
+/// Places in one file with a larger distance are shown separately.
 const APART: u32 = 50;
 
-/// The message as text that ends in a line feed. `width` is the terminal's, in columns; where there is one, `wraps`, and
-/// sentences are broken between words.
+/// Returns the message as text that ends in a line feed. `width` is the terminal's width in columns. If there is a
+/// terminal, `wraps` is set, and sentences are broken between words.
 pub(super) fn render(diagnostic: &Diagnostic, color: bool, width: usize, wraps: bool) -> String {
     let (level, name) = match diagnostic.severity {
         Severity::Error => (Level::ERROR, "error"),
         Severity::Warning => (Level::WARNING, "warning"),
         Severity::Note => (Level::NOTE, "note"),
     };
-    let told = |text: &str, before: usize| {
+    let fitted = |text: &str, before: usize| {
         let text = shown(text);
         if wraps { in_lines(&text, width.saturating_sub(before), "") } else { text }
     };
     let places_of = diagnostic.origin.iter().chain(diagnostic.related.iter().map(|place| &place.origin));
     let digits = places_of.map(|origin| origin.line.to_string().len()).max().unwrap_or_default();
-    let because = |note: &str| told(note, digits + " = because: ".len());
-    let group = level.primary_title(told(&diagnostic.message, name.len() + 2)).elements(places(diagnostic)).elements(
+    let because = |note: &str| fitted(note, digits + " = because: ".len());
+    let group = level.primary_title(fitted(&diagnostic.message, name.len() + 2)).elements(places(diagnostic)).elements(
         diagnostic.notes.iter().map(|note| Level::NOTE.with_name("because").message(because(note.trim_end()))),
     );
     let mut report: Vec<Group<'_>> = vec![group];
-    let help = diagnostic.help.iter().map(|help| told(help, "help: ".len()));
+    let help = diagnostic.help.iter().map(|help| fitted(help, "help: ".len()));
     report.extend(help.map(|help| Group::with_title(Level::HELP.secondary_title(help))));
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.decor_style(DecorStyle::Ascii).term_width(width);
@@ -40,7 +40,7 @@ pub(super) fn render(diagnostic: &Diagnostic, color: bool, width: usize, wraps: 
     text
 }
 
-/// A text of ours that may quote a manifest's; of what a person would not read to its end, the beginning.
+/// A text of devenv that may quote a manifest. Of a text that is too long to read, only the beginning is shown.
 fn shown(text: &str) -> String {
     const MUCH: usize = 8_000;
     match text.char_indices().nth(MUCH) {
@@ -49,7 +49,7 @@ fn shown(text: &str) -> String {
     }
 }
 
-/// A stretch of one file with what is marked in it.
+/// A range of lines of one file, with the marks in it.
 struct Stretch<'a> {
     origin: &'a Origin,
     first: u32,
@@ -107,8 +107,8 @@ fn element(stretch: &Stretch<'_>) -> Element<'static> {
     Snippet::source(source).line_start(skipped + 1).path(path).annotations(marks).into()
 }
 
-/// Of an endless line the part around a column, and how many characters stand before it. The renderer cuts what is
-/// left to the terminal's width; this only bounds its work.
+/// Returns the part of a very long line around a column, and the number of characters before that part. The renderer
+/// cuts the part to the terminal's width; this function only bounds the work of the renderer.
 fn around(line: &str, column: usize) -> (&str, usize) {
     const MUCH: usize = 16_000;
     if line.len() <= 2 * MUCH {
@@ -119,7 +119,7 @@ fn around(line: &str, column: usize) -> (&str, usize) {
     (&line[byte(before)..byte(before + 2 * MUCH)], before)
 }
 
-/// The bytes of a line that an origin marks, cut to the line, of which so many characters were left out before.
+/// The bytes of a line that an origin marks, cut to the line. `before` characters at the start of the line were cut.
 fn bytes_of(line: &str, origin: &Origin, before: usize) -> Range<usize> {
     let byte = |column: u32| {
         let column = usize::try_from(column).unwrap_or(usize::MAX).saturating_sub(before);
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn on_a_terminal_sentences_are_broken_between_words_and_what_is_to_be_typed_is_not() {
+    fn on_a_terminal_sentences_are_broken_between_words_but_commands_are_not_broken() {
         let file = file("compose.yaml", "services:\n  db:\n    image: postgres\n");
         let diagnostic = Diagnostic::error("version-absent", "production does not say which Postgres it runs, at all")
             .at(&origin(&file, 3, 12, 8), "no tag")
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_end_is_cut_and_stays_where_it_is() {
+    fn a_very_long_text_is_cut_and_keeps_its_place() {
         let text = format!("{{\"a\": \"{}\", \"image\": \"postgres\"}}", "ü".repeat(100_000));
         let file = file("compose.json", &text);
         let column = u32::try_from(text.chars().count()).unwrap() - 9;

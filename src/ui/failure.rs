@@ -1,4 +1,4 @@
-//! Why a command ended, as data: what `--json` prints on standard output in the place of an outcome.
+//! The reason why a command failed, as data: `--json` prints this on standard output in place of an outcome.
 
 use crate::model::{Diagnostic, Failure, Origin};
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! Breaking lines between words, so that a terminal breaks none inside a word, a port or a command.
 
-/// The words that a line may be broken between. What is to be typed stays in one piece, so far as that has room.
+/// The pieces between which a line may be broken. A command in backticks stays in one piece, if there is room.
 fn words(text: &str, width: usize) -> Vec<&str> {
     let mut quoted = false;
     let pieces = text.split(|c| {
@@ -11,7 +11,7 @@ fn words(text: &str, width: usize) -> Vec<&str> {
     pieces.flat_map(|piece| if has_room(&piece) { vec![piece] } else { piece.split(' ').collect() }).collect()
 }
 
-/// The text in lines of that width, broken between words; a longer word has a line of its own.
+/// Returns the text in lines of that width, broken between words; a longer word has a line of its own.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in words(text, width) {
@@ -29,8 +29,8 @@ pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// A text whose lines have that width, as far as its words do. What is indented stays so, and what a line goes on with below
-/// itself has `further` before it too.
+/// Returns a text whose lines have that width, as far as its words allow. An indented line stays indented, and its
+/// further lines also begin with `further`.
 pub(super) fn in_lines(text: &str, width: usize, further: &str) -> String {
     let line = |line: &str| {
         if console::measure_text_width(line) <= width {
@@ -50,8 +50,8 @@ mod tests {
 
     #[test]
     fn lines_are_broken_between_words_and_never_inside_a_command() {
-        let text = "  at 127.0.0.1:31698 is what `devenv up --fresh db` made\nshort\n";
-        let broken = "  at 127.0.0.1:31698 is\n    what\n    `devenv up --fresh db`\n    made\nshort\n";
+        let text = "  at 127.0.0.1:31698 is data `devenv up --fresh db` made\nshort\n";
+        let broken = "  at 127.0.0.1:31698 is\n    data\n    `devenv up --fresh db`\n    made\nshort\n";
         assert_eq!(in_lines(text, 26, "  "), broken);
         assert_eq!(in_lines(text, 80, "  "), text);
         assert_eq!(in_lines("a-word-that-is-wider `and a command`", 9, ""), "a-word-that-is-wider\n`and a\ncommand`");

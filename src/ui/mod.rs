@@ -1,7 +1,7 @@
-//! What a person sees: messages, progress, tables and questions. The only place that prints.
+//! Everything that a person sees: messages, progress, tables and questions. Only this module prints.
 //!
-//! Data goes to standard output, everything else to standard error; nothing that a manifest or a server says reaches
-//! the terminal as an escape sequence.
+//! Data goes to standard output, everything else to standard error. No text of a manifest or a server reaches the
+//! terminal as an escape sequence.
 
 mod checks;
 mod confirm;

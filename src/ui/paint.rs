@@ -1,4 +1,4 @@
-//! Colour, and when there is any.
+//! Colours, and when there are any.
 
 use std::collections::hash_map::RandomState;
 use std::env;
@@ -6,14 +6,15 @@ use std::hash::BuildHasher as _;
 use std::io::IsTerminal;
 use std::sync::LazyLock;
 
-/// Marks the sequences of this process among those that others wrote, who cannot guess it: numbers behind the code of
-/// each, which the gate takes away. Of more than four digits none would be taken for a part of a sequence (`console`).
+/// Marks the escape sequences of this process, so that the gate can tell them from the sequences of other programs,
+/// which cannot guess the mark. The mark consists of numbers after the code of each sequence, and the gate removes it.
+/// Each number has four digits, because `console` takes no longer number for a part of a sequence.
 pub(super) static MARK: LazyLock<String> = LazyLock::new(|| {
     let chance = RandomState::new().hash_one("mark");
     [1, 10_000, 100_000_000].map(|from| format!(";{:04}", chance / from % 10_000)).concat()
 });
 
-/// What `--color` says.
+/// The value of `--color`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ColorChoice {
     /// On a terminal, unless `NO_COLOR` is set or `TERM` is `dumb`.
@@ -26,7 +27,7 @@ pub enum ColorChoice {
 }
 
 impl ColorChoice {
-    /// Whether to colour what goes to this stream.
+    /// Whether to colour the output to this stream.
     pub(super) fn applies_to(self, stream: &impl IsTerminal) -> bool {
         match self {
             Self::Always => true,
@@ -40,21 +41,21 @@ impl ColorChoice {
     }
 }
 
-/// How a piece of text is set off.
+/// The style of a piece of text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Style {
-    /// As it is.
+    /// Unchanged.
     #[default]
     Plain,
-    /// What the eye should find.
+    /// A text that the reader should find.
     Bold,
-    /// What may be passed over.
+    /// A text that the reader may skip.
     Dim,
     /// Done.
     Good,
-    /// On its way.
+    /// In progress.
     Busy,
-    /// Worth a look.
+    /// Needs attention.
     Warn,
     /// Failed.
     Bad,
@@ -64,7 +65,8 @@ impl Style {
     /// Ends any style.
     pub(super) const RESET: &str = "\u{1b}[0m";
 
-    /// The text in this style, or as it is where there is no colour. Only the gate (`printer::gate`) takes its marks away.
+    /// Returns the text in this style, or unchanged if there is no colour. Only the gate (`printer::gate`) removes the
+    /// marks.
     pub(super) fn paint(self, text: &str, color: bool) -> String {
         let code = match self {
             Self::Plain => return text.to_owned(),

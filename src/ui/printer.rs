@@ -1,7 +1,7 @@
 //! The one gate to the terminal, for standard output and standard error.
 //!
-//! What is written says by the function it calls for whom it is: for people, and then nothing in it steers a terminal; or
-//! for a program, and then its bytes are exact, unless a terminal reads them.
+//! The function that a caller uses decides who reads the text. Text for people never steers a terminal. Text for a
+//! program keeps its exact bytes, unless a terminal reads it.
 //!
 //! A reader that goes away (`devenv env | head -1`) ends the output, not the command.
 
@@ -18,12 +18,12 @@ use std::env;
 use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Columns where the terminal does not say, or there is none: wide enough for a log.
+/// The width in columns if the terminal does not report one, or if there is no terminal: wide enough for a log.
 const WIDTH: usize = 120;
-/// Narrower than this nothing can be shown well; the terminal may wrap.
+/// The minimum width: no text can be shown well in less, so the terminal may wrap.
 const NARROWEST: usize = 40;
 
-/// Who reads a stream.
+/// The properties of an output stream.
 #[derive(Clone, Copy, Debug)]
 struct Stream {
     color: bool,
@@ -42,16 +42,16 @@ pub struct Printer {
     quiet: bool,
     out: Stream,
     err: Stream,
-    /// Lines that change in place, where standard error is a terminal.
+    /// Lines that are redrawn in place, if standard error is a terminal.
     progress: Option<MultiProgress>,
     /// Whether the reader of standard output has gone.
     out_closed: AtomicBool,
-    /// Whether anything was written there.
+    /// Whether anything was written to standard output.
     out_used: AtomicBool,
 }
 
 impl Printer {
-    /// A printer for this process. `quiet` leaves data and errors only.
+    /// A printer for this process. With `quiet`, it prints only data and errors.
     pub fn new(quiet: bool, color: ColorChoice) -> Self {
         let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
         let live = io::stderr().is_terminal() && !quiet && !dumb;
@@ -65,17 +65,19 @@ impl Printer {
         }
     }
 
-    /// Text for people on standard output. Fails where it cannot be written; a reader that has gone is no failure.
+    /// Prints text for people to standard output. Fails if the text cannot be written; a reader that has gone is not a
+    /// failure.
     pub fn data(&self, text: &str) -> Result<(), Failure> {
         self.out_text(&fitted(&gate(text, self.out.color), out_width()))
     }
 
-    /// Text for a program on standard output: its bytes are exact, unless the reader is a terminal.
+    /// Prints text for a program to standard output: its bytes are exact, unless the reader is a terminal.
     pub fn exact(&self, text: &str) -> Result<(), Failure> {
         self.out_text(&if self.out.terminal { gate(text, false) } else { Cow::Borrowed(text) })
     }
 
-    /// A line of another program's output on standard output: the same, but its colours pass.
+    /// Prints a line of another program's output to standard output: its bytes are exact, but on a terminal only its
+    /// colours are kept.
     pub fn program_line(&self, text: &str) -> Result<(), Failure> {
         self.out_text(&program_line(text, self.out.terminal))
     }
@@ -102,7 +104,7 @@ impl Printer {
         }
     }
 
-    /// A value for standard output as indented JSON.
+    /// Prints a value to standard output as indented JSON.
     pub fn json(&self, value: &impl Serialize) -> Result<(), Failure> {
         let text = serde_json::to_string_pretty(value).map_err(|error| {
             Failure::new(
@@ -113,49 +115,52 @@ impl Printer {
         self.out_text(&format!("{}\n", escaped(&text)))
     }
 
-    /// Whether the reader of standard output has gone, so that there is no use in going on.
+    /// Whether the reader of standard output has gone, so that more output is useless.
     pub fn is_closed(&self) -> bool {
         self.out_closed.load(Ordering::Relaxed)
     }
 
-    /// A line for people on standard error, unless quiet.
+    /// Prints a line for people to standard error, unless quiet.
     pub fn line(&self, text: &str) {
         if !self.quiet {
             self.always(text);
         }
     }
 
-    /// A line for people on standard error, also when quiet.
+    /// Prints a line for people to standard error, also when quiet.
     pub fn always(&self, text: &str) {
         self.error_text(&format!("{}\n", fitted(&gate(text, self.err.color), self.width())));
     }
 
-    /// A line for a program on standard error: its bytes are exact, unless the reader is a terminal.
+    /// Prints a line for a program to standard error: its bytes are exact, unless the reader is a terminal.
     pub fn exact_error_line(&self, text: &str) {
         self.error_text(&format!("{}\n", if self.err.terminal { gate(text, false) } else { Cow::Borrowed(text) }));
     }
 
-    /// A line of another program's output on standard error: the same, but its colours pass.
+    /// Prints a line of another program's output to standard error: its bytes are exact, but on a terminal only its
+    /// colours are kept.
     pub fn program_error_line(&self, text: &str) {
         self.error_text(&program_line(text, self.err.terminal));
     }
 
-    /// A question on standard error; the cursor stays behind it.
+    /// Prints a question to standard error; the cursor stays behind the question.
     pub(super) fn prompt(&self, text: &str) {
         self.error_text(&gate(text, self.err.color));
     }
 
-    /// A message on standard error; when quiet only an error.
+    /// Prints a message to standard error; when quiet, only an error.
     pub fn diagnostic(&self, diagnostic: &Diagnostic) {
         if !self.quiet || diagnostic.severity == Severity::Error {
             let width = terminal_width().unwrap_or(WIDTH).max(NARROWEST);
             let text = diagnostic::render(diagnostic, self.err.color, width, self.err.terminal);
-            // The renderer's colours carry no mark; it has made visible what others wrote.
+            // The renderer's colours carry no mark; the renderer has already made the control characters of other texts
+            // visible.
             self.error_text(&if self.err.color { colored(&text) } else { visible(&text) });
         }
     }
 
-    /// Several messages, each as [`Printer::diagnostic`] has it; of very many the first, and how many there are more.
+    /// Prints several messages, each as [`Printer::diagnostic`] does. Of very many messages, only the first are
+    /// printed, and the number of the others.
     pub fn diagnostics<'a>(&self, diagnostics: impl IntoIterator<Item = &'a Diagnostic>) {
         const MANY: usize = 100;
         let mut left = diagnostics.into_iter();
@@ -166,38 +171,38 @@ impl Printer {
         if let Some(severity) = left.iter().max() {
             let more = Diagnostic {
                 severity: *severity,
-                ..Diagnostic::note("more", format!("and {} messages more", left.len()))
+                ..Diagnostic::note("more", format!("and {} more messages", left.len()))
             };
             self.diagnostic(&more.help("`devenv manifest --json` lists every one that is about a manifest"));
         }
     }
 
-    /// All messages of a failure. With `json` standard output holds them as one object too, unless it holds an outcome
-    /// already.
+    /// Prints all messages of a failure. With `json`, standard output also gets them as one object, unless it has an
+    /// outcome already.
     pub fn failure(&self, failure: &Failure, json: bool) {
         self.diagnostics(&failure.diagnostics);
         if json && !self.out_used.load(Ordering::Relaxed) {
-            // Where standard output cannot be written, standard error has said it.
+            // If standard output cannot be written, standard error has already reported that.
             let _ = self.json(&failure_json(failure));
         }
     }
 
-    /// A text in a style, for [`Printer::line`].
+    /// Returns a text in a style, for [`Printer::line`].
     pub fn paint(&self, style: Style, text: &str) -> String {
         style.paint(text, self.err.color)
     }
 
-    /// A text in a style, for [`Printer::data`].
+    /// Returns a text in a style, for [`Printer::data`].
     pub fn paint_data(&self, style: Style, text: &str) -> String {
         style.paint(text, self.out.color)
     }
 
-    /// Columns of the terminal behind standard error, if there is one.
+    /// The columns of the terminal behind standard error, if there is one.
     pub fn width(&self) -> Option<usize> {
         terminal_width().filter(|_| io::stderr().is_terminal())
     }
 
-    /// Whether only data and errors are wanted.
+    /// Whether only data and errors are printed.
     pub fn is_quiet(&self) -> bool {
         self.quiet
     }
@@ -210,7 +215,7 @@ impl Printer {
         self.err.color
     }
 
-    /// Takes the lines that change in place off the terminal while something is written.
+    /// Takes the lines that are redrawn in place off the terminal while other text is written.
     fn without_progress<T>(&self, write: impl FnOnce() -> T) -> T {
         match &self.progress {
             Some(progress) => progress.suspend(write),
@@ -219,12 +224,12 @@ impl Printer {
     }
 
     fn error_text(&self, text: &str) {
-        // Where standard error is gone there is nobody left to tell.
+        // If standard error has gone, no other stream can report that.
         let _ = self.without_progress(|| io::stderr().lock().write_all(text.as_bytes()));
     }
 }
 
-/// Columns of the terminal behind standard output, if there is one.
+/// The columns of the terminal behind standard output, if there is one.
 pub(super) fn out_width() -> Option<usize> {
     console::Term::stdout()
         .size_checked()
@@ -232,12 +237,13 @@ pub(super) fn out_width() -> Option<usize> {
         .map(|(_, columns)| usize::from(columns))
 }
 
-/// What may reach a terminal: nothing that steers it, and of colours those alone that this program paints.
+/// Returns the text that may reach a terminal: no character steers the terminal, and only colours of this program
+/// remain.
 pub(super) fn gate(text: &str, color: bool) -> Cow<'_, str> {
     if color { painted(text) } else { visible(text) }
 }
 
-/// Text for people so that a terminal of that width breaks no word of it.
+/// Wraps text for people, so that a terminal of that width breaks no word.
 fn fitted(text: &str, width: Option<usize>) -> Cow<'_, str> {
     match width {
         Some(width) => Cow::Owned(in_lines(text, width.max(NARROWEST), "  ")),
@@ -245,18 +251,18 @@ fn fitted(text: &str, width: Option<usize>) -> Cow<'_, str> {
     }
 }
 
-/// A line of another program's, for a terminal or not. Its colours end with it.
+/// A line of another program, for a terminal or not. Its colours end with the line.
 fn program_line(text: &str, terminal: bool) -> String {
     if !terminal {
         return format!("{text}\n");
     }
-    // Programs that write for a terminal end their lines so.
+    // Programs that write for a terminal end their lines with a carriage return.
     let shown = colored(text.strip_suffix('\r').unwrap_or(text));
     let reset = if shown.contains('\u{1b}') { Style::RESET } else { "" };
     format!("{shown}{reset}\n")
 }
 
-/// Columns of the terminal behind standard error, if there is one.
+/// The columns of the terminal behind standard error, if there is one.
 pub(super) fn terminal_width() -> Option<usize> {
     console::Term::stderr().size_checked().map(|(_, columns)| usize::from(columns))
 }
@@ -274,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn text_for_people_has_the_program_s_own_colours_and_nobody_else_s() {
+    fn text_for_people_has_only_the_program_s_own_colours() {
         let own = Style::Bad.paint("\u{1b}[31mx", true);
         assert_eq!(gate(&format!("{own}\u{1b}[0my\u{1b}[2J"), true), "\u{1b}[31m␛[31mx\u{1b}[0m␛[0my␛[2J");
         assert_eq!(gate("\u{1b}[31mx\u{202e}", false), "␛[31mx\u{fffd}");

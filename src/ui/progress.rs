@@ -1,4 +1,4 @@
-//! Lines that change in place on a terminal. The only place that draws with indicatif.
+//! Lines that are redrawn in place on a terminal. Only this module draws with indicatif.
 
 use super::printer::{gate, terminal_width};
 use super::reporter::{Layout, Row};
@@ -7,10 +7,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How often the time is drawn anew.
+/// How often the time is redrawn.
 const TICK: Duration = Duration::from_millis(100);
 
-/// One line a row, drawn until it is cleared.
+/// One line for each row, drawn until the line is cleared.
 pub(super) struct Live {
     progress: MultiProgress,
     lines: Vec<ProgressBar>,
@@ -35,7 +35,7 @@ impl Live {
                 let width = terminal_width().unwrap_or(80).saturating_sub(1);
                 let _ = out.write_str(&gate(&console::truncate_str(&text, width, "…"), color));
             };
-            // The template is a constant, so it is always a good one.
+            // The template is a constant, so it is always valid.
             let style = ProgressStyle::with_template("{line}").unwrap_or_else(|_| ProgressStyle::default_spinner());
             line.set_style(style.with_key("line", draw));
             line.enable_steady_tick(TICK);
@@ -44,7 +44,7 @@ impl Live {
         Self { lines: lines.collect(), progress: progress.clone() }
     }
 
-    /// Draws a row anew; one that is over does not tick on.
+    /// Redraws a row; the time of a finished row stops.
     pub(super) fn redraw(&self, index: usize, over: bool) {
         let Some(line) = self.lines.get(index) else { return };
         if over {

@@ -1,7 +1,7 @@
-//! Shows the events of a run: on a terminal one line a service that changes in place, elsewhere a line for each state
-//! that matters.
+//! Shows the events of a run: on a terminal one line for each service that is redrawn in place, elsewhere a line for
+//! each state that matters.
 //!
-//! Data goes elsewhere: nothing of this reaches standard output.
+//! Data goes elsewhere: this module writes nothing to standard output.
 
 use super::lines::wrapped;
 use super::paint::Style;
@@ -14,17 +14,18 @@ use crate::model::{Event, PullProgress, ServiceState};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// After how long a service's last error is shown beside it: sooner it is only a server that starts.
+/// The time after which a service's last error is shown beside it: before that time, the server is probably still
+/// starting.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Columns of where the image came from, and of the state; both fit their usual words.
+/// The widths of the image's origin and of the state; both fit their usual words.
 const IMAGE: usize = 13;
 const STATE: usize = 12;
-/// Of the state where there is little room, of the time, and of an address on loopback.
+/// The widths of the state if there is little room, of the time, and of an address on loopback.
 const SHORT_STATE: usize = 10;
 const TIME: usize = 6;
 const ADDRESS: usize = 15;
 
-/// A service as the report names it.
+/// A service in the report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceRow {
     /// Its name.
@@ -33,14 +34,14 @@ pub struct ServiceRow {
     pub what: String,
 }
 
-/// Columns of the report, so that the lines before and after the services stand in line with them.
+/// The columns of the report, so that the lines before and after the services are aligned with the services.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// Of the first column: names and labels.
+    /// The width of the first column: names and labels.
     pub name: usize,
-    /// Of kind and version.
+    /// The width of kind and version.
     pub what: usize,
-    /// Of the terminal, if there is one.
+    /// The width of the terminal, if there is one.
     pub width: Option<usize>,
 }
 
@@ -52,7 +53,7 @@ struct Shape {
     time: bool,
 }
 
-/// From all columns to the fewest. The address is always there, whole.
+/// From all columns to the fewest. The whole address is always there.
 const SHAPES: [Shape; 4] = [
     Shape { gap: "   ", image: Some(IMAGE), state: STATE, time: true },
     Shape { gap: "  ", image: Some(IMAGE), state: SHORT_STATE, time: true },
@@ -61,7 +62,7 @@ const SHAPES: [Shape; 4] = [
 ];
 
 impl Shape {
-    /// Columns of a line with an address at its end.
+    /// The width of a line with an address at its end.
     fn width(&self, layout: Layout) -> usize {
         let columns = [self.image, Some(self.state), self.time.then_some(TIME), Some(ADDRESS)];
         let columns = columns.into_iter().flatten().map(|column| self.gap.len() + column);
@@ -70,7 +71,7 @@ impl Shape {
 }
 
 impl Layout {
-    /// Wide enough for these services and for the label `production`.
+    /// A layout that is wide enough for these services and for the label `production`.
     pub fn of(services: &[ServiceRow]) -> Self {
         let widest = |texts: &mut dyn Iterator<Item = &String>| {
             texts.map(|text| console::measure_text_width(&one_line(text))).max().unwrap_or_default()
@@ -82,14 +83,14 @@ impl Layout {
         }
     }
 
-    /// The same on a terminal of that many columns.
+    /// The same layout on a terminal of that many columns.
     #[must_use]
     pub fn within(self, width: Option<usize>) -> Self {
         Self { width, ..self }
     }
 
-    /// A line of its own with a label in the first column. Where it is too long for the terminal it goes on below its
-    /// text, word by word.
+    /// Returns a separate line with a label in the first column. If the text is too long for the terminal, it continues
+    /// below itself, broken between words.
     pub fn line(&self, label: &str, text: &str) -> String {
         let indent = 1 + self.name.max(console::measure_text_width(label)) + 2;
         let text = match self.width {
@@ -114,11 +115,11 @@ pub(super) struct Row {
     image: String,
     state: String,
     style: Style,
-    /// Set once it is ready.
+    /// Set once the service is ready.
     took: Option<Duration>,
-    /// Address, or what is to be known of the state.
+    /// The address, or details of the state.
     tail: String,
-    /// Shown beside the state when it lasts.
+    /// Shown beside the state when the state lasts.
     last_error: String,
     over: bool,
 }
@@ -144,7 +145,7 @@ impl Row {
         self.last_error.clear();
     }
 
-    /// The line, without a line end. `elapsed` stands for the time while the service is on its way.
+    /// Returns the line, without a line end. While the service is not ready, `elapsed` is shown as its time.
     pub(super) fn text(&self, layout: Layout, elapsed: Option<Duration>, color: bool) -> String {
         let time = self.took.or(elapsed.filter(|_| !self.over)).map(seconds).unwrap_or_default();
         let patient = elapsed.is_some_and(|elapsed| elapsed < PATIENCE);
@@ -167,7 +168,7 @@ impl Row {
     }
 }
 
-/// Shows events as they come.
+/// Shows events as they arrive.
 pub struct Reporter<'a> {
     printer: &'a Printer,
     layout: Layout,
@@ -187,7 +188,7 @@ impl<'a> Reporter<'a> {
         Self { printer, layout, start, rows, live, silent: printer.is_quiet() }
     }
 
-    /// A reporter that shows messages only: for output that a machine reads.
+    /// A reporter that shows only messages: for output that a program reads.
     pub fn silent(printer: &'a Printer) -> Self {
         let layout = Layout::of(&[]);
         Self { printer, layout, start: Instant::now(), rows: Vec::new(), live: None, silent: true }
@@ -216,7 +217,7 @@ impl<'a> Reporter<'a> {
         drop(self);
     }
 
-    /// Changes a service's row; `change` says whether a plain line is due.
+    /// Changes a service's row; `change` returns whether a plain line is due.
     fn change(&self, name: &str, change: impl FnOnce(&mut Row) -> bool) {
         let found = self.rows.iter().enumerate().find_map(|(index, row)| {
             let row = row.lock().unwrap_or_else(PoisonError::into_inner);
@@ -408,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn seeding_shows_what_it_takes_and_how_far_it_is() {
+    fn seeding_shows_the_file_and_the_progress() {
         let mut row = row();
         let seeding = |done| ServiceState::Seeding { what: "shop.sql".into(), done, total: 148_000_000 };
         assert!(on_service(&mut row, &seeding(0)), "each file has a line");

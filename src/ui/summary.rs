@@ -1,4 +1,5 @@
-//! The lines around the services: what was read, what was written, and what to try next. Text from plain data.
+//! The lines around the services: the files that were read, the files that were written, and the next steps. Text from
+//! plain data.
 
 use super::lines::wrapped;
 use super::reporter::Layout;
@@ -8,17 +9,17 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// More names than these are counted, not listed.
+/// If there are more names than this, the others are counted, not listed.
 const NAMES: usize = 8;
 
-/// `production  compose.prod.yaml (Compose) · 3 services, 2 apps left alone, mail left out`. `apps` without what is left
-/// out.
+/// `production  compose.prod.yaml (Compose) · 3 services, 2 apps not started, mail excluded`. `apps` does not count the
+/// excluded apps.
 pub fn production_line(
     layout: Layout,
     sources: &[Source],
     services: usize,
     apps: usize,
-    left_out: &BTreeSet<String>,
+    excluded: &BTreeSet<String>,
 ) -> String {
     let files: Vec<String> = sources.iter().map(|source| one_line(&source.to_string())).collect();
     let mut text = counted(services, "service");
@@ -26,16 +27,16 @@ pub fn production_line(
         text = format!("{} · {text}", files.join(", "));
     }
     if apps > 0 {
-        let _ = write!(text, ", {} left alone", counted(apps, "app"));
+        let _ = write!(text, ", {} not started", counted(apps, "app"));
     }
-    if !left_out.is_empty() {
-        let names: Vec<String> = left_out.iter().map(|name| one_line(name)).collect();
-        let _ = write!(text, ", {} left out", names.join(", "));
+    if !excluded.is_empty() {
+        let names: Vec<String> = excluded.iter().map(|name| one_line(name)).collect();
+        let _ = write!(text, ", {} excluded", names.join(", "));
     }
     layout.line("production", &text)
 }
 
-/// `3 keys of 2 services are not carried out: devenv manifest`; none where everything is.
+/// `3 keys of 2 services are not carried out: devenv manifest`; `None` if every key is carried out.
 pub fn not_carried_out(services: &[Service]) -> Option<String> {
     let counts: Vec<usize> = services.iter().map(Service::not_carried_out).filter(|count| *count > 0).collect();
     let keys: usize = counts.iter().sum();
@@ -66,7 +67,7 @@ pub fn env_line(layout: Layout, file: &str, variables: usize, changed: bool, to_
     layout.line(&one_line(file), &text)
 }
 
-/// `ready in 8.0 s · devenv status, devenv logs, devenv shell db`; below each other where that is wider than `width`.
+/// `ready in 8.0 s · devenv status, devenv logs, devenv shell db`; on several lines if that is wider than `width`.
 pub fn ready_line(took: Duration, next: &[&str], width: Option<usize>) -> String {
     let hints = if next.is_empty() { String::new() } else { format!(" · {}", next.join(", ")) };
     let line = format!("ready in {}{hints}", seconds(took));
@@ -119,7 +120,7 @@ mod tests {
     use std::sync::Arc;
 
     #[test]
-    fn what_is_not_carried_out_is_counted_in_one_line() {
+    fn keys_that_are_not_carried_out_are_counted_in_one_line() {
         let place = Origin::start_of(&Arc::new(SourceFile { path: "compose.yaml".into(), text: String::new() }));
         let service = |name: &str, keys: &[Support]| {
             let version = Version::parse("16.4", false, |_| 2, place.clone());
@@ -148,7 +149,7 @@ mod tests {
         let compose = [Source { path: "compose.prod.yaml".into(), format: "compose", title: "Compose" }];
         assert_eq!(
             production_line(layout, &compose, 3, 2, &BTreeSet::from(["mail".to_owned()])),
-            " production  compose.prod.yaml (Compose) · 3 services, 2 apps left alone, mail left out"
+            " production  compose.prod.yaml (Compose) · 3 services, 2 apps not started, mail excluded"
         );
         let own = [Source { path: "services.yaml".into(), format: "services.yaml", title: "services.yaml" }];
         assert_eq!(production_line(layout, &own, 1, 0, &BTreeSet::new()), " production  services.yaml · 1 service");

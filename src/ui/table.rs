@@ -7,10 +7,10 @@ use super::paint::Style;
 use super::printer::{Printer, out_width};
 use super::visible::one_line;
 
-/// Between two columns.
+/// The space between two columns.
 const GAP: &str = "   ";
 
-/// A cell that is wider moves its own row only, so that one long text does not make every line as long.
+/// A cell that is wider only moves its own row, so that one long text does not make every line as long.
 const WIDEST: usize = 200;
 
 /// Rows under a header.
@@ -18,33 +18,33 @@ const WIDEST: usize = 200;
 pub struct Table {
     header: Vec<String>,
     rows: Vec<Vec<String>>,
-    /// How many of the last columns may be left out where the terminal is too narrow.
+    /// The number of columns at the end that may be dropped if the terminal is too narrow.
     spare: usize,
 }
 
 impl Table {
-    /// A table with these headings; without any it has no heading line.
+    /// A table with these headings; without headings, it has no heading line.
     pub fn new<'a>(header: impl IntoIterator<Item = &'a str>) -> Self {
         Self { header: header.into_iter().map(str::to_owned).collect(), rows: Vec::new(), spare: 0 }
     }
 
-    /// The same, whose last columns are left out, the last one first, where the terminal has no room for them.
+    /// The same table. If the terminal has no room, its last columns are dropped, the last column first.
     #[must_use]
     pub fn spare(self, columns: usize) -> Self {
         Self { spare: columns, ..self }
     }
 
-    /// Adds a row. What would move the cursor is made visible; line feeds become blanks.
+    /// Adds a row. Characters that would move the cursor are made visible; line feeds become blanks.
     pub fn row(&mut self, cells: impl IntoIterator<Item = impl Into<String>>) {
         self.rows.push(cells.into_iter().map(|cell| one_line(&cell.into())).collect());
     }
 
-    /// Whether it has no rows.
+    /// Whether the table has no rows.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// The table as data for standard output; each line ends in a line feed.
+    /// Renders the table as data for standard output; each line ends in a line feed.
     pub fn render(&self, printer: &Printer) -> String {
         self.render_within(printer, out_width())
     }
@@ -72,8 +72,8 @@ impl Table {
     }
 }
 
-/// The rows so that they fit a width, as far as that can be: spare columns go, then the widest columns that have words to
-/// break between go on below themselves.
+/// Fits the rows into a width, as far as possible: spare columns are dropped, then the widest columns that can be
+/// broken between words are wrapped.
 fn fitted(mut rows: Vec<Vec<String>>, spare: usize, width: usize) -> Vec<Vec<String>> {
     let total = |widths: &[usize]| widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1);
     let widest = |rows: &[Vec<String>], measure: fn(&str) -> usize| -> Vec<usize> {
@@ -118,7 +118,7 @@ fn longest_word(text: &str) -> usize {
     text.split(' ').map(console::measure_text_width).max().unwrap_or_default()
 }
 
-/// One line a row, its cells aligned, nothing after the last one.
+/// Returns one line for each row: its cells are aligned, and no blank follows the last cell.
 pub fn columns(rows: &[Vec<String>]) -> Vec<String> {
     let count = rows.iter().map(Vec::len).max().unwrap_or_default();
     let widths: Vec<usize> = (0..count)
@@ -139,7 +139,7 @@ pub fn columns(rows: &[Vec<String>]) -> Vec<String> {
         .collect()
 }
 
-/// The text with blanks up to a width.
+/// Returns the text with blanks up to a width.
 pub fn padded(text: &str, width: usize) -> String {
     let blanks = width.saturating_sub(console::measure_text_width(text));
     format!("{text}{}", " ".repeat(blanks))

@@ -1,12 +1,12 @@
-//! Makes visible what a terminal would obey, and hides passwords in lines of source.
+//! Makes characters visible that a terminal would obey, and hides passwords in lines of source.
 //!
-//! A manifest is somebody else's text, and a server's message may quote it: neither may move the cursor, change colours
-//! or turn the reading direction.
+//! The text of a manifest is not trusted, and a server's message may quote it: neither of them may move the cursor,
+//! change colours or turn the reading direction.
 
 use super::paint::MARK;
 use std::borrow::Cow;
 
-/// The text with every control character as a visible one; line feeds and tabs stay.
+/// Returns the text with every control character made visible; line feeds and tabs stay.
 pub fn visible(text: &str) -> Cow<'_, str> {
     if text.chars().any(is_unseen) {
         Cow::Owned(text.chars().map(|c| if is_unseen(c) { picture(c) } else { c }).collect())
@@ -15,12 +15,12 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// The same, but for sequences that set colours, whoever wrote them: those of a service's log.
+/// The same, but sequences that set colours pass, whoever wrote them: for a service's log.
 pub(super) fn colored(text: &str) -> Cow<'_, str> {
     passing(text, |rest| color_sequence(rest).map(|length| (length, 0)))
 }
 
-/// The same, but for the sequences that carry this process' mark, which goes.
+/// The same, but sequences that carry this process' mark pass, without the mark.
 pub(super) fn painted(text: &str) -> Cow<'_, str> {
     let mark = MARK.as_str();
     passing(text, |rest| {
@@ -31,8 +31,8 @@ pub(super) fn painted(text: &str) -> Cow<'_, str> {
     })
 }
 
-/// Makes visible what does not pass. `passes` tells the length of the sequence that a text begins with, if it passes, and
-/// how many of its bytes, before the last one, are left out.
+/// Makes every control character visible that does not pass. `passes` returns the length of the sequence at the
+/// beginning of a text, if it passes, and the number of bytes to drop before its last byte.
 fn passing(text: &str, passes: impl Fn(&str) -> Option<(usize, usize)>) -> Cow<'_, str> {
     if !text.chars().any(is_unseen) {
         return Cow::Borrowed(text);
@@ -40,8 +40,8 @@ fn passing(text: &str, passes: impl Fn(&str) -> Option<(usize, usize)>) -> Cow<'
     let mut shown = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(letter) = rest.chars().next() {
-        let length = if let Some((length, left_out)) = passes(rest) {
-            shown.push_str(&rest[..length - 1 - left_out]);
+        let length = if let Some((length, dropped)) = passes(rest) {
+            shown.push_str(&rest[..length - 1 - dropped]);
             shown.push_str(&rest[length - 1..length]);
             length
         } else {
@@ -54,7 +54,7 @@ fn passing(text: &str, passes: impl Fn(&str) -> Option<(usize, usize)>) -> Cow<'
     Cow::Owned(shown)
 }
 
-/// The length of the sequence that the text begins with, where it sets colours and weights and hides nothing (ECMA-48,
+/// The length of the sequence at the beginning of the text, if it sets colours and weights and hides nothing (ECMA-48,
 /// `SGR`).
 fn color_sequence(text: &str) -> Option<usize> {
     let parameters = text.strip_prefix("\u{1b}[")?;
@@ -64,7 +64,7 @@ fn color_sequence(text: &str) -> Option<usize> {
     while let Some(code) = codes.next() {
         match (code, code.len()) {
             ("8", _) | (_, 4..) => return None,
-            // The numbers of a colour follow: one, or three.
+            // The numbers of a colour follow: one number, or three.
             ("38" | "48", _) => {
                 let numbers = if codes.next()? == "5" { 1 } else { 3 };
                 codes.nth(numbers - 1)?;
@@ -75,7 +75,7 @@ fn color_sequence(text: &str) -> Option<usize> {
     (parameters[end..].starts_with('m')).then_some(2 + end + 1)
 }
 
-/// Data for a machine as JSON has it: what is unseen is written by its number, which means the same.
+/// JSON for a program: invisible characters are written by their numbers, which mean the same.
 pub(super) fn escaped(json: &str) -> Cow<'_, str> {
     if !json.chars().any(is_unseen) {
         return Cow::Borrowed(json);
@@ -84,7 +84,7 @@ pub(super) fn escaped(json: &str) -> Cow<'_, str> {
     Cow::Owned(json.chars().map(written).collect())
 }
 
-/// The same for text that must stay on one line.
+/// The same as [`visible`] for text that must stay on one line.
 pub(super) fn one_line(text: &str) -> String {
     visible(text).chars().map(|c| if c == '\n' || c == '\t' { ' ' } else { c }).collect()
 }
@@ -95,7 +95,7 @@ fn is_unseen(c: char) -> bool {
     (c.is_control() && c != '\n' && c != '\t') || turns
 }
 
-/// One character for one, so that columns hold.
+/// Replaces one character by one character, so that columns stay aligned.
 fn picture(c: char) -> char {
     match u32::from(c) {
         code @ 0..=0x1f => char::from_u32(0x2400 + code).unwrap_or('\u{fffd}'),
@@ -104,11 +104,11 @@ fn picture(c: char) -> char {
     }
 }
 
-/// Stands for each character of a hidden password.
+/// The replacement for each character of a hidden password.
 const HIDDEN: char = '•';
 
-/// A line of source with its passwords hidden, character for character: the one of a URL, and the value of a key that
-/// is called a password, secret or token. A reference (`${DB_PASSWORD}`) stays.
+/// Returns a line of source with its passwords hidden, character for character: the password in a URL, and the value of
+/// a key that is called a password, secret or token. A reference (`${DB_PASSWORD}`) stays.
 pub(super) fn without_passwords(line: &str) -> String {
     let mut chars: Vec<char> = line.chars().collect();
     for (from, to) in url_passwords(&chars).into_iter().chain(named_password(&chars)) {
@@ -119,7 +119,7 @@ pub(super) fn without_passwords(line: &str) -> String {
     chars.into_iter().collect()
 }
 
-/// Where the passwords of `scheme://user:password@host` lie.
+/// The positions of the passwords in `scheme://user:password@host`.
 fn url_passwords(chars: &[char]) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
     let mut from = 0;
@@ -137,7 +137,7 @@ fn url_passwords(chars: &[char]) -> Vec<(usize, usize)> {
     found
 }
 
-/// Where the value lies of a key such as `POSTGRES_PASSWORD`.
+/// The position of the value of a key such as `POSTGRES_PASSWORD`.
 fn named_password(chars: &[char]) -> Option<(usize, usize)> {
     let assigns = chars.iter().position(|c| matches!(c, ':' | '='))?;
     let key: String = chars[..assigns].iter().collect();
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn json_with_what_is_unseen_means_the_same_and_shows_it() {
+    fn json_with_invisible_characters_escaped_means_the_same() {
         let value = serde_json::json!({"a\u{9b}": "x\u{202e}\u{7f}\n"});
         let text = serde_json::to_string_pretty(&value).unwrap();
         let written = escaped(&text);

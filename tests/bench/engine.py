@@ -1,4 +1,4 @@
-"""The engine's API and the servers' wire protocols, by hand: what any tool must do at least, and no client's time."""
+"""The engine's API and the servers' wire protocols, by hand: the minimum work of any tool, without a client's time."""
 
 import base64
 import hashlib
@@ -18,7 +18,7 @@ PATIENCE = 180
 
 
 class Engine:
-    """The engine over its own socket, so that a bare start carries no command-line client's time."""
+    """The engine over its own socket, so that a bare start does not include the time of a command-line client."""
 
     def __init__(self):
         host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
@@ -27,7 +27,7 @@ class Engine:
         self.path = host.removeprefix("unix://")
 
     def call(self, method, path, body=None):
-        """One request; its answer's JSON."""
+        """Sends one request; returns the JSON of its answer."""
         connection = http.client.HTTPConnection("localhost")
         connection.sock = socket.socket(socket.AF_UNIX)
         connection.sock.connect(self.path)
@@ -40,7 +40,7 @@ class Engine:
         return json.loads(text) if text else None
 
     def start(self, image, log_in, port, network="bridge", **options):
-        """Create, start, log in: the container's id. `log_in(port)` says whether it succeeded."""
+        """Creates a container, starts it and logs in; returns its id. `log_in(port)` returns whether it succeeded."""
         published = free_port()
         host = {
             "NetworkMode": network,
@@ -57,11 +57,11 @@ class Engine:
         return container
 
     def remove(self, container):
-        """Stops it at once, and removes it with its anonymous volumes."""
+        """Kills the container and removes it with its anonymous volumes."""
         self.call("DELETE", f"/containers/{container}?force=1&v=1")
 
     def seconds_inside(self, image, command, binds):
-        """Runs one command in a container; how long it took there, without the container's own start."""
+        """Runs one command in a container; returns its duration, without the start of the container."""
         body = {"Image": image, "User": "0:0", "Entrypoint": command, "Cmd": [], "HostConfig": {"Binds": binds}}
         container = self.call("POST", "/containers/create", body)["Id"]
         try:
@@ -101,14 +101,14 @@ class Pair:
             Cmd=["redis-server", "--requirepass", "local"]))
 
     def up(self):
-        """Network, two containers side by side, a login to each: seconds."""
+        """Starts a network and two containers in parallel, logs in to each, and returns the seconds."""
         began = time.perf_counter()
         self.network = self.engine.call("POST", "/networks/create", {"Name": self.name})["Id"]
         side_by_side([self.postgres, self.redis])
         return time.perf_counter() - began
 
     def clear(self):
-        """Removes all but the volume."""
+        """Removes everything except the volume."""
         for container in self.containers:
             self.engine.call("POST", f"/containers/{container}/stop?t=10")
             self.engine.remove(container)
@@ -124,7 +124,7 @@ class Pair:
 
 
 def side_by_side(calls):
-    """Runs all at once; the first fault of any is raised."""
+    """Runs all functions in parallel; raises the first error."""
     faults = []
 
     def guarded(call):
@@ -149,7 +149,7 @@ def moment(text):
 
 
 def free_port():
-    """A port that nobody had a moment ago."""
+    """A port that was free a moment ago."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]

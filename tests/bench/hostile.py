@@ -1,16 +1,16 @@
-"""Inputs that were made to make reading expensive: files of 1 MB, and whole repositories.
+"""Inputs that make reading expensive: files of 1 MB, and whole repositories.
 
-Each is a name and its files by path. An input of 1 MB has that much text in all; a repository may have more.
+Each input is a name and its files by path. An input of 1 MB has 1 MB of text in total; a repository may have more.
 """
 
 SIZE = 1_000_000
 
-# One fewer than a list or a map may have, so that what compares each with all others has the most to do.
+# One fewer than the limit of a list or a map, so that comparisons of all pairs have the most work.
 WIDE = 9_999
 
 
 def grown(head, line, tail="", size=SIZE, most=WIDE):
-    """Lines, made from their numbers, until the text has the size or that many lines."""
+    """Lines, generated from their numbers, until the text has the given size or number of lines."""
     parts, length = [head], len(head) + len(tail)
     at = 0
     while length < size and at < most:
@@ -22,12 +22,12 @@ def grown(head, line, tail="", size=SIZE, most=WIDE):
 
 
 def endless(head, line, tail="", size=SIZE):
-    """The same for texts whose lines are no entries of one list or map."""
+    """The same, for texts whose lines are not entries of one list or map."""
     return grown(head, line, tail, size, most=SIZE)
 
 
 def doubled(line, count=40):
-    """Lines of which each one holds the one before twice."""
+    """Lines of which each line contains the previous line twice."""
     return "".join(line(at) for at in range(1, count))
 
 

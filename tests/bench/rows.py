@@ -1,4 +1,4 @@
-"""What is measured: each row prepares, takes its turns, and removes what it made."""
+"""The measurements: each row prepares, takes its turns, and removes its resources."""
 
 import os
 import pathlib
@@ -37,7 +37,7 @@ QUEUE = """
     volumes: ["queue{n}:/var/lib/rabbitmq"]
     healthcheck: {{ test: [CMD, rabbitmq-diagnostics, -q, ping], interval: 1s, retries: 120 }}
 """
-# A thousand rows are a megabyte; nothing in them is compressed.
+# A thousand rows are a megabyte, without compression.
 TABLE = """
 CREATE TABLE {name} AS SELECT i AS id, repeat(md5(i::text), 29) AS filler FROM generate_series(1, {rows}) i;
 ALTER TABLE {name} ADD PRIMARY KEY (id);
@@ -55,7 +55,7 @@ def compose_file(services):
 
 
 def local_file(services):
-    """The variables by which the services are reached: there is no app whose they would be."""
+    """The variables with the addresses of the services, because the projects have no app."""
     lines = [f"  {KINDS[service][1]}{number or ''}_URL: ${{{KINDS[service][0]}{number or ''}.url}}\n"
              for number, service in enumerate(services)]
     return f"variables:\n{''.join(lines)}"
@@ -67,12 +67,12 @@ class Bench:
     def __init__(self, devenv, compose, folder, name):
         self.devenv, self.compose, self.folder, self.name = devenv, compose, folder, name
         self.engine = Engine()
-        # A key of its own, so that bases of its own: nothing is found that an earlier run made.
+        # A separate key leads to separate bases: the bench uses no base of an earlier run.
         self.environment = {**os.environ, "HOME": str(folder / "home"), "XDG_DATA_HOME": str(folder / "home/data")}
         (folder / "home").mkdir(exist_ok=True)
 
     def project(self, name, services, local=""):
-        """A folder with a Compose file; `local` is said beside it, in `services.local.yaml`."""
+        """A folder with a Compose file; `local` is the content of `services.local.yaml`."""
         place = self.folder / name
         place.mkdir()
         text = f"name: {self.name}-{name}\n{compose_file(services)}"
@@ -81,7 +81,7 @@ class Bench:
         return place
 
     def run(self, command, folder):
-        """Seconds of one command; its output is shown if it fails."""
+        """Returns the seconds of one command; shows its output if it fails."""
         with tempfile.TemporaryFile() as log:
             start = time.perf_counter()
             outcome = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -114,19 +114,19 @@ class Bench:
         return self.run([self.compose, "down", "-v"], place)
 
     def fresh(self, place, *options):
-        """A turn: fresh, and gone again outside of the time."""
+        """A turn: a fresh start, and a removal that is not measured."""
         seconds = self.up(place, *options)
         self.gone(place)
         return seconds
 
     def compose_fresh(self, place):
-        """The same of Compose's."""
+        """The same with Compose."""
         seconds = self.compose_up(place)
         self.compose_gone(place)
         return seconds
 
     def clear(self):
-        """Removes whatever the projects left, and the bases."""
+        """Removes all leftovers of the projects, and the bases."""
         for place in self.folder.iterdir():
             if (place / "compose.yaml").exists():
                 for command in ([self.devenv, "down", "--volumes", "--yes"], [self.compose, "down", "-v"],
@@ -145,16 +145,16 @@ class Row:
         self.bench, self.turns, self.lines, self.notes = bench, {}, [], []
 
     def line(self, text, ours, beside=None, against="", bar=""):
-        """A line of the table: the median of one turn beside that of another."""
+        """A line of the table: the median of one turn compared with the median of another."""
         self.lines.append((text, ours, beside, against, bar))
 
     def end(self):
-        """Removes what the bench itself cannot know of."""
+        """Removes resources that the bench itself does not know."""
 
 
 class Same(Row):
-    """Nothing to do, at rest, and each while the other's services do not run: Compose's health checks, and a broker that
-    still comes up, would be measured with ours."""
+    """Nothing to do, at rest, while the services of the other program do not run: Compose's health checks, and a broker
+    that still starts, would affect the measurement."""
 
     REST = 3
 
@@ -180,7 +180,7 @@ class Same(Row):
 
 
 class Fresh(Row):
-    """Postgres and Redis from nothing."""
+    """A fresh Postgres and Redis."""
 
     def __init__(self, bench):
         super().__init__(bench)
@@ -193,7 +193,7 @@ class Fresh(Row):
             "compose": lambda: bench.compose_fresh(place),
             "bare": self.bare,
         }
-        self.line("Postgres and Redis, fresh, over a base", "base", "compose", "Compose", "0.25")
+        self.line("Postgres and Redis, fresh, from a base", "base", "compose", "Compose", "0.25")
         self.line("the same", "base", "bare", "bare calls, initialised volume", "1.3")
         self.line("the same with `--cold`: Postgres initialises", "cold", "compose", "Compose", "")
 
@@ -207,7 +207,7 @@ class Fresh(Row):
 
 
 class Queue(Row):
-    """With the slowest service, which nobody can be ready before."""
+    """With the slowest service, which limits every program."""
 
     def __init__(self, bench):
         super().__init__(bench)
@@ -226,7 +226,7 @@ class Queue(Row):
 
 
 class Seeded(Row):
-    """Fresh over a base that holds a gigabyte, which a seed makes."""
+    """Fresh from a base with a gigabyte, which a seed makes."""
 
     def __init__(self, bench, megabytes=1000):
         super().__init__(bench)
@@ -238,7 +238,7 @@ class Seeded(Row):
         shell = [bench.devenv, "shell", "db", "--admin", "--", "sh", "-c"]
         dumped = self.bench.folder / "keeps-the-dump"
         shutil.copytree(place, dumped)
-        # The server with the dump goes on in a checkout of its own.
+        # The server with the dump continues in a separate checkout.
         bench.up(dumped)
         bench.run([*shell, "pg_dump -Fc -Z0 -f /tmp/dump shop && createdb into"], dumped)
         self.turns = {
@@ -252,14 +252,14 @@ class Seeded(Row):
         self.notes.append(f"The {size} come from a seed of SQL.")
 
     def restore(self, place, shell):
-        """And what the server does about it later, outside of the time."""
+        """Also waits for later work of the server, which is not measured."""
         seconds = self.bench.run([*shell, "pg_restore --clean --if-exists --no-owner -d into /tmp/dump"], place)
         self.bench.run([*shell, "psql -d into -c 'VACUUM ANALYZE' -c CHECKPOINT"], place)
         return seconds
 
 
 class Data(Row):
-    """Snapshot and restore of a database, against copying it and against dumping it."""
+    """Snapshot and restore of a database, compared with a copy and with a dump."""
 
     def __init__(self, bench, megabytes):
         super().__init__(bench)
@@ -294,7 +294,7 @@ class Data(Row):
         return self.bench.run([self.bench.devenv, "snapshot", *arguments], self.place)
 
     def save(self):
-        """Of the table alone, and nothing is left to be written: both outside of the time."""
+        """Saves the table alone, after a checkpoint; the restore and the checkpoint are not measured."""
         if self.number:
             self.snapshot("restore", f"s{self.number}", "--yes")
             self.snapshot("rm", f"busy{self.number}", "--yes")
@@ -337,7 +337,7 @@ class Data(Row):
 
 
 class Down(Row):
-    """Stopping, the data kept."""
+    """Stopping the services while keeping the data."""
 
     def __init__(self, bench):
         super().__init__(bench)
@@ -362,7 +362,7 @@ class Many(Row):
         self.count = count
         self.places = [bench.project(f"many{number}", [POSTGRES, REDIS]) for number in range(count)]
         self.pairs = []
-        # Made before: ten at once that are the first of all would each initialise.
+        # Make the base first: otherwise each of the ten would initialise.
         bench.fresh(self.places[0])
         for number in range(count):
             self.pairs.append(Pair(bench.engine, f"{bench.name}-many{number}"))
@@ -401,7 +401,7 @@ class Many(Row):
         return max(float(path.read_text()) for path in self.places[0].glob("ready.*")) - began
 
     def disk(self):
-        """What one lane's Postgres takes, after its login and after reading every table."""
+        """The disk space of one lane's Postgres, after its login and after reading every table."""
         place, go = self.places[0], self.places[0] / "go"
         command = [self.bench.devenv, "run", "--lanes", "2", "--", "sh", "-c",
                    'echo "$DATABASE_URL" >url.$DEVENV_LANE; while [ ! -e go ]; do sleep 0.05; done']
@@ -422,14 +422,14 @@ class Many(Row):
                     server.close()
                 after_reading = self.tops()
             finally:
-                # Else the lanes, and we with them, would wait for ever.
+                # Otherwise the lanes and the bench would wait forever.
                 go.touch()
         go.unlink()
         return (f"Disk of a lane's Postgres beside the base it shares: {after_login / 1e6:.1f} MB after the login, "
                 f"{after_reading / 1e6:.1f} MB after reading every table.")
 
     def tops(self):
-        """The median of what the lanes' tops hold."""
+        """The median size of the lanes' upper layers."""
         labels = {one["Name"]: one["Labels"] or {} for one in self.bench.engine.call("GET", "/volumes")["Volumes"]}
         root = str(self.places[0])
         sizes = self.bench.engine.volume_sizes()
@@ -442,7 +442,7 @@ class Many(Row):
 
 
 class Services(Row):
-    """How it grows with the number of services, half of them Postgres and half Redis."""
+    """The growth with the number of services, half of them Postgres and half Redis."""
 
     def __init__(self, bench, counts=(1, 5, 20)):
         super().__init__(bench)
@@ -452,11 +452,11 @@ class Services(Row):
             self.turns[f"devenv{count}"] = lambda place=place: bench.fresh(place)
             self.turns[f"compose{count}"] = lambda place=place: bench.compose_fresh(place)
             name = "1 service" if count == 1 else f"{count} services"
-            self.line(f"{name}, fresh, over bases", f"devenv{count}", f"compose{count}", "Compose", "")
+            self.line(f"{name}, fresh, from bases", f"devenv{count}", f"compose{count}", "Compose", "")
 
 
 class Own(Row):
-    """Our own process: memory, instructions, size, the shortest run."""
+    """The devenv process: memory, instructions, size, the shortest run."""
 
     def __init__(self, bench):
         super().__init__(bench)
@@ -478,14 +478,15 @@ class Own(Row):
 
 
 def peak_memory(bench, place):
-    """Bytes. By GNU time, since what a process had before its exec counts as its own: here, all of Python."""
+    """Bytes, measured by GNU time: memory before an exec counts as the process's memory, and here that would include
+    Python."""
     report = bench.folder / "memory"
     bench.run(["/usr/bin/time", "--format=%M", "--output", report, bench.devenv, "up"], place)
     return int(report.read_text()) * 1024
 
 
 def count_instructions(bench, place):
-    """In user space: by the processor's counters, else, where a machine shows none, by valgrind."""
+    """Instructions in user space: from the processor's counters, or from valgrind if the machine has no counters."""
     command = [bench.devenv, "up"]
     if shutil.which("perf"):
         report = bench.folder / "instructions"
@@ -513,7 +514,7 @@ ROWS = {
     "services": Services,
     "own": Own,
 }
-# Small enough to be tried while working on this.
+# Small enough for a quick check during development.
 QUICK = {
     **ROWS,
     "seeded": lambda bench: Seeded(bench, 20),

@@ -1,5 +1,6 @@
-//! Whoever follows what a message says to do next is rid of the message. Cases are data, in `tests/advice/`: a project that
-//! shows the message, and the advice, followed. The same data says of every other help of the sources why it is not there.
+//! A user who follows the advice of a message no longer gets the message. Cases are data, in `tests/advice/`: a project
+//! that shows the message, and the steps that follow the advice. For every other help text of the sources, the same
+//! data says why there is no case.
 
 use crate::sandbox::{Outcome, Sandbox};
 use serde::Deserialize;
@@ -7,34 +8,34 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// One message, shown and followed.
+/// One message, and the steps that follow its advice.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
-    /// Words of the help, as they stand in the sources; several where one help has several.
+    /// Parts of the help text as in the sources; several if one help has several texts.
     help: Vec<String>,
-    /// The project.
+    /// The files of the project.
     #[serde(default)]
     files: BTreeMap<String, String>,
-    /// What is done to it first, by a shell.
+    /// A shell script that prepares the project.
     #[serde(default)]
     setup: String,
     /// The command that shows the message; no engine answers it.
     #[serde(default = "manifest")]
     run: Vec<String>,
-    /// What the message says, where that is not the help as it stands in the sources.
+    /// The text of the message, if it differs from the help text in the sources.
     says: Option<String>,
-    /// The file that gets what stands between backticks in the help.
+    /// The file that gets the text between backticks in the help.
     paste: Option<String>,
-    /// Files to be written, as the help says.
+    /// Files to write, as the help says.
     #[serde(default)]
     write: BTreeMap<String, String>,
-    /// What is done by a shell, as the help says; `$ADVICE` is what stands between backticks in it.
+    /// A shell script that does what the help says; `$ADVICE` is the text between backticks in the help.
     #[serde(default)]
     follow: String,
 }
 
-/// Helps that no case follows.
+/// Help texts without a case.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Elsewhere {
@@ -64,7 +65,7 @@ fn elsewhere() -> Vec<Elsewhere> {
     data(&folder().join("elsewhere.yaml"))
 }
 
-/// What a shell makes of a script in the project, with the built program on PATH.
+/// Runs a shell script in the project, with the built program on PATH.
 pub(crate) fn shell(project: &Sandbox, script: &str, advice: &str) -> Outcome {
     let mut shell = project.shell(script);
     shell.env("KINDS", Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/kinds"));
@@ -72,7 +73,7 @@ pub(crate) fn shell(project: &Sandbox, script: &str, advice: &str) -> Outcome {
 }
 
 impl Case {
-    /// What of the message is looked for: its help, else what the case says.
+    /// The text to look for in the message: the case's own text, otherwise the help text.
     fn said(&self) -> &str {
         self.says.as_deref().unwrap_or(&self.help[0])
     }
@@ -88,14 +89,14 @@ impl Case {
         if outcome.code == 0 { Ok(()) } else { Err(format!("{script}: {outcome:?}")) }
     }
 
-    /// What stands between backticks in the line, else in the first help below it.
+    /// The text between backticks in the line, otherwise in the first help below the line.
     fn advice(line: &str, shown: &Outcome) -> String {
         let below = shown.stderr.lines().skip_while(|below| *below != line).filter(|below| below.starts_with("help: "));
         let mut quoted = std::iter::once(line).chain(below).filter_map(|line| line.split('`').nth(1));
         quoted.next().unwrap_or_default().to_owned()
     }
 
-    /// What is wrong with the advice; nothing where it holds.
+    /// Follows the advice; an error says what is wrong with it.
     fn tried(&self) -> Result<(), String> {
         let files: Vec<(&str, &str)> = self.files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
         let project = Sandbox::new(&files);
@@ -121,7 +122,7 @@ impl Case {
 }
 
 #[test]
-fn whoever_follows_the_advice_is_rid_of_the_message() {
+fn following_the_advice_of_a_message_removes_the_message() {
     let cases = cases();
     assert!(cases.len() > 20, "the cases were found");
     let faults: Vec<String> =
@@ -152,14 +153,14 @@ pub(crate) fn sources() -> Vec<(String, String)> {
     paths.into_iter().map(of).collect()
 }
 
-/// The texts of a piece of code, and where the bracket that was open before it closes.
+/// The string literals in a piece of code, and the position where the enclosing bracket closes.
 pub(crate) fn texts(code: &str) -> (Vec<String>, usize) {
     let (mut texts, mut text, mut depth) = (Vec::new(), None::<String>, 1);
     let mut letters = code.char_indices().peekable();
     while let Some((at, letter)) = letters.next() {
         match (&mut text, letter) {
             (Some(open), '\\') => match letters.next() {
-                // A line of the sources that goes on in the next one.
+                // A line of the literal that continues in the next line of the source.
                 Some((_, '\n')) => while letters.next_if(|(_, c)| c.is_whitespace()).is_some() {},
                 Some((_, escaped)) => open.push(escaped),
                 None => {}
@@ -167,7 +168,7 @@ pub(crate) fn texts(code: &str) -> (Vec<String>, usize) {
             (Some(_), '"') => texts.extend(text.take()),
             (Some(open), letter) => open.push(letter),
             (None, '"') => text = Some(String::new()),
-            // A character that is a quote or a bracket.
+            // A character literal with a quote or a bracket.
             (None, '\'') if code[at + 1..].chars().nth(1) == Some('\'') => drop((letters.next(), letters.next())),
             (None, '(') => depth += 1,
             (None, ')') => {
@@ -182,7 +183,7 @@ pub(crate) fn texts(code: &str) -> (Vec<String>, usize) {
     (texts, code.len())
 }
 
-/// Every help of the sources: its texts, or, where it has none of its own, its place and expression.
+/// Every help of the sources: its string literals, or, if it has none, its file and expression.
 fn helps() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (path, code) in sources() {
@@ -192,7 +193,7 @@ fn helps() -> BTreeSet<String> {
             if texts.is_empty() {
                 found.insert(format!("{path}: {}", argument[..end].trim()));
             }
-            // What stands between others is no help.
+            // Short literals are separators, not help texts.
             found.extend(texts.into_iter().filter(|text| text.len() > 4));
         }
     }
@@ -213,7 +214,7 @@ fn every_help_is_followed_by_a_test_or_says_why_not() {
     assert!(gone.is_empty(), "no help of the sources says:\n{gone:#?}");
 }
 
-/// What the engine calls an environment's volumes and containers is nobody's to know, nor to remove by hand.
+/// Users need not know the engine's names of an environment's volumes and containers, nor remove these by hand.
 #[test]
 fn no_message_sends_anybody_to_the_engine_s_own_names() {
     let words =
@@ -228,12 +229,12 @@ fn no_message_sends_anybody_to_the_engine_s_own_names() {
     }
 }
 
-/// Whether a command line that a text names can be typed.
+/// Whether a user can type a command line that a text names.
 pub(crate) fn can_be_typed(words: &str) -> Result<(), String> {
-    // The last of a pipe's, without what a shell does with it.
+    // The last command of a pipe, without redirections.
     let words = words.rsplit("| ").find(|part| part.starts_with("devenv")).unwrap_or(words);
     let words = words.split([';', '>', '|']).next().unwrap_or_default();
-    // Without the variables that are set for it.
+    // Without variables that are set before the command.
     let words = words.find("devenv ").map_or(words, |at| &words[at..]);
     let mut typed: Vec<&str> = words.split_whitespace().filter(|word| *word != "…").collect();
     if typed.iter().skip(1).all(|word| word.starts_with('-') || word.contains(['/', '{']) || *word == "FILE") {
@@ -241,7 +242,7 @@ pub(crate) fn can_be_typed(words: &str) -> Result<(), String> {
     }
     match devenv::cli::parse(&typed) {
         Ok(_) => Ok(()),
-        // Help and version are errors of the parser, for the program to print.
+        // Help and version are errors of the parser; the program prints them.
         Err(error) if !error.use_stderr() => Ok(()),
         Err(error) => Err(format!("`{words}`: {error}")),
     }

@@ -1,11 +1,11 @@
-//! The invariants of the code (docs/development/invariants.md) that can be read off the sources.
+//! The invariants of the code (docs/development/invariants.md) that the sources can show.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Modules that stand beside each other: none imports another.
+/// Modules on the same level: none imports another.
 const SIBLINGS: &[&str] = &["manifest", "resolve", "plan", "docker", "protocol", "dotenv", "parity", "ui"];
-/// What every module may import.
+/// Modules that every module may import.
 const SHARED: &[&str] = &["model", "kinds", "syntax", "project"];
 
 /// Every Rust file below `src`, with its path from there and its text without comments.
@@ -46,10 +46,10 @@ fn only_docker_names_bollard() {
     }
 }
 
-/// What something of ours is for is written into its labels, and read out of them, in one place: everything else has types.
+/// One module writes and reads the labels of resources; everything else uses types.
 #[test]
 fn one_module_writes_and_reads_labels() {
-    let engine_s_filters = ["docker/observe.rs", "docker/ending.rs"];
+    let engine_s_filters = ["docker/observe.rs", "docker/pending_stops.rs"];
     for (path, code) in sources().iter().filter(|(path, _)| path != Path::new("docker/labels.rs")) {
         assert!(!code.contains("\"dev.devenv."), "{} names a label", path.display());
         let may_filter = engine_s_filters.iter().any(|one| path == Path::new(one));
@@ -86,8 +86,8 @@ fn only_ui_prints() {
     }
 }
 
-/// One gate: what is written to either stream passes the printer. The client that `devenv shell` opens has the terminal to
-/// itself, and `is_terminal` only asks.
+/// Everything that is written to either stream passes the printer. The exceptions: the client that `devenv shell` opens
+/// owns the terminal, and `is_terminal` only asks.
 #[test]
 fn within_ui_only_the_printer_writes() {
     let may_write = ["ui/printer.rs", "docker/terminal.rs"];
@@ -99,7 +99,7 @@ fn within_ui_only_the_printer_writes() {
         let asked = asked.replace("use_stderr()", "");
         let found = ["stdout()", "stderr()", "/dev/tty", "Term::std"].into_iter().find(|word| asked.contains(word));
         assert_eq!(found, None, "{}", path.display());
-        // Lines that change in place are drawn by indicatif, out of what the gate let through.
+        // indicatif draws lines that change in place; their text has passed the printer.
         let drawn: Vec<&str> = code.lines().filter(|line| line.contains("write_str(")).collect();
         let passes = |line: &&str| module_of(&path) != "ui" || line.contains("gate(");
         assert!(drawn.iter().all(passes), "{}: {drawn:?}", path.display());
@@ -145,7 +145,7 @@ fn only_the_edges_are_async() {
 
 #[test]
 fn programs_are_started_in_three_places_and_git_in_one() {
-    // A program that is asked, git among them; the commands that the user runs or agreed to; devenv itself once more.
+    // Programs that devenv asks, git among them; the commands that the user runs or agreed to; another devenv process.
     let places = ["machine/program.rs", "commands/child.rs", "commands/hidden_arguments.rs"];
     for (path, code) in sources() {
         let code = code.split("#[cfg(test)]").next().unwrap_or_default();
@@ -161,8 +161,8 @@ fn main_stays_small() {
     assert!(main.lines().count() < 40, "{} lines", main.lines().count());
 }
 
-/// What opens a file for reading by itself, with its reason; all else goes through `src/project`, which never waits for
-/// a FIFO and never reads without end.
+/// Files that a module opens for reading by itself, with the reason. All other code uses `src/project`, which never
+/// waits for a FIFO and never reads without a limit.
 const OPENS_ITSELF: &[(&str, &str)] = &[
     ("machine/key.rs", "/dev/urandom"),
     ("machine/lock.rs", "the machine's own locks, opened for writing"),
@@ -185,7 +185,7 @@ fn files_are_opened_for_reading_by_the_project_module_alone() {
 
 #[test]
 fn no_width_of_a_format_comes_from_data() {
-    // Such a width may be 65,535 at most, and panics above.
+    // A width may be 65,535 at most; a higher width panics.
     for (path, code) in sources() {
         let code = code.split("#[cfg(test)]").next().unwrap_or_default();
         for part in code.split('{').skip(1).filter_map(|part| part.split('}').next()) {

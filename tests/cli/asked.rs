@@ -1,4 +1,4 @@
-//! Traps in a checkout for whoever asks git, tools and other programs something in it. Each leaves a mark when it is run.
+//! Traps in a checkout for git, tools and other programs that devenv asks. Each trap leaves a mark when it runs.
 
 use crate::sandbox::Sandbox;
 use devenv::project::Budget;
@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A checkout in git; its traps touch `mark`, which lies beside it.
+/// A checkout in git; its traps touch `mark`, a file next to the checkout.
 struct Trapped {
     folder: tempfile::TempDir,
 }
@@ -35,8 +35,8 @@ impl Trapped {
         fs::write(path, text).expect("a file");
     }
 
-    /// A program of the checkout that leaves the mark. Another process writes it: one that this process has open could
-    /// not be run while some other test forks.
+    /// Writes a program of the checkout that leaves the mark. Another process writes the file: a file that this process
+    /// has open for writing cannot be executed while another test forks.
     fn program(&self, path: &str) {
         self.write(path, "");
         let script = format!(
@@ -47,7 +47,7 @@ impl Trapped {
         assert!(written.expect("a shell").success());
     }
 
-    /// Whether the trap was set off; it is ready for another time.
+    /// Whether the trap has run; resets the mark.
     fn is_sprung(&self) -> bool {
         fs::remove_file(self.mark()).is_ok()
     }
@@ -72,7 +72,7 @@ fn git_runs_nothing_that_a_bare_repository_in_the_checkout_names() {
     git(&bare, &["-c", "safe.bareRepository=all", "status"]);
     assert!(trapped.is_sprung(), "the trap works");
 
-    dotenv::git::standing(&bare.join(".env"));
+    dotenv::git::status(&bare.join(".env"));
     let checkout = devenv::project::Checkout::at(&bare).expect("a checkout");
     dotenv::choose(&checkout, &dotenv::Wanted::of(".env")).expect("an env file");
     machine::git::tracked(&bare, &[PathBuf::from("package-lock.json")]);
@@ -103,7 +103,7 @@ fn git_runs_nothing_that_an_unpacked_repository_is_configured_with() {
     git(&trapped.root(), &["status"]);
     assert!(trapped.is_sprung(), "the trap works");
 
-    assert_eq!(dotenv::git::standing(&trapped.root().join("a.txt")), dotenv::git::Standing::Tracked);
+    assert_eq!(dotenv::git::status(&trapped.root().join("a.txt")), dotenv::git::GitStatus::Tracked);
     assert!(machine::git::history(&trapped.root(), &[], 0).expect("an answer").is_some());
     assert!(machine::git::branch(&trapped.root()).is_some());
     assert!(!trapped.is_sprung());

@@ -1,4 +1,4 @@
-//! What a project may cost to read: each expansion spends from one budget, and the message names the place.
+//! The cost of reading a project: each expansion takes from one budget, and the message names the place.
 
 use crate::limited::run;
 use crate::sandbox::Sandbox;
@@ -18,7 +18,7 @@ fn numbered(numbers: std::ops::Range<usize>, line: impl Fn(usize) -> String) -> 
     })
 }
 
-/// What is refused, with the place, and once.
+/// Checks that the project is refused once, with the place.
 fn refused(project: &Sandbox, limit: &str, place: &str) {
     let outcome = run(project, &["manifest"], Stdio::null());
     let said = &outcome.stderr;
@@ -103,7 +103,7 @@ fn products_of_groups_and_relationships_are_bounded() {
 }
 
 #[test]
-fn what_names_itself_ends() {
+fn reading_self_references_ends() {
     let group = "services: [{name: web, type: web, runtime: node, envVars: [{fromGroup: g}]}]\n\
                  envVarGroups: [{name: g, envVars: [{key: A, value: b}, {fromGroup: g}]}]\n";
     let read = Sandbox::new(&[("render.yaml", group)]).succeed(&["manifest", "--json"]).json();
@@ -191,7 +191,7 @@ fn services_and_apps_are_counted_whichever_format_declares_them() {
 }
 
 #[test]
-fn what_is_compared_with_all_others_is_bounded() {
+fn comparisons_of_all_pairs_are_bounded() {
     let app = |line: &dyn Fn(usize) -> String| {
         let lines = numbered(0..9000, |at| format!("      {}", line(at)));
         format!("services:\n  db: {{image: \"postgres:16.4\"}}\n  web:\n    image: shop\n    environment:\n{lines}")

@@ -1,9 +1,9 @@
-//! What the command line itself says.
+//! The output of the command line itself.
 
 use crate::sandbox::Sandbox;
 
 #[test]
-fn the_version_is_told() {
+fn the_version_is_printed() {
     let outcome = Sandbox::new(&[]).succeed(&["--version"]);
     assert_eq!(outcome.stdout, format!("devenv {}\n", env!("CARGO_PKG_VERSION")));
 }
@@ -67,7 +67,7 @@ fn of_very_many_messages_the_first_are_shown_and_all_are_listed_as_json() {
     let project = Sandbox::new(&[("services.yaml", &format!("services:\n{services}"))]);
     let shown = project.run(&["plan"]);
     assert_eq!(shown.code, 3);
-    assert!(shown.stderr.contains("error: and 50 messages more"), "{shown:?}");
+    assert!(shown.stderr.contains("error: and 50 more messages"), "{shown:?}");
     assert_eq!(shown.stderr.matches("\nerror: ").count() + 1, 101, "{shown:?}");
     let listed = project.run(&["manifest", "--json"]);
     let listed: serde_json::Value = serde_json::from_str(&listed.stdout).unwrap();
@@ -102,7 +102,7 @@ fn a_word_of_another_tool_leads_to_the_right_command_and_a_mistyped_one_to_none_
 }
 
 #[test]
-fn with_json_an_error_is_one_object_on_standard_output_and_told_on_standard_error() {
+fn with_json_an_error_is_one_object_on_standard_output_and_a_message_on_standard_error() {
     let project = Sandbox::new(&[("services.yaml", "services:\n  db: {kind: postgres}\n")]);
     let outcome = project.fail(3, &["plan", "--json"]);
     let told = outcome.json();
@@ -125,7 +125,7 @@ fn a_command_that_is_missing_or_no_program_has_the_exit_code_of_a_shell() {
     }
 }
 
-/// Every command that knows `--json`, or says it by `--format json`, with words that it takes.
+/// Every command with `--json` or `--format json`, with valid arguments.
 const WITH_JSON: &[&[&str]] = &[
     &["up", "--json"],
     &["plan", "--json"],
@@ -143,7 +143,7 @@ const WITH_JSON: &[&[&str]] = &[
 ];
 
 #[test]
-fn every_command_with_json_tells_its_errors_as_one_object() {
+fn every_command_with_json_prints_its_errors_as_one_object() {
     use clap::CommandFactory as _;
     let has_json = |command: &clap::Command| {
         let of = |id: &str| command.get_arguments().find(|argument| argument.get_id() == id);
@@ -159,11 +159,12 @@ fn every_command_with_json_tells_its_errors_as_one_object() {
                 continue;
             }
             let is_known = WITH_JSON.iter().any(|known| known.join(" ").starts_with(&format!("{words} ")));
-            assert_eq!(has_json(command), is_known, "{words}: `WITH_JSON` lists what knows JSON");
+            assert_eq!(has_json(command), is_known, "{words}: `WITH_JSON` lists the commands with JSON output");
         }
     }
     for words in WITH_JSON {
-        // No manifest can be read, and no engine answers: each fails of one of these, but those that need neither.
+        // No manifest can be read, and no engine answers: each command fails because of one of these, except commands
+        // that need neither.
         let project = Sandbox::new(&[("services.yaml", "services: [\n")]);
         let outcome = project.run(&[&["--host", "unix:///nowhere.sock"], *words].concat());
         let told = outcome.json();

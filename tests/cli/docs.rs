@@ -1,5 +1,5 @@
-//! The documentation holds: every block of it is carried out, read by the program, or carried out by a test that is named
-//! (`tests/docs/blocks.yaml`), and every command that a page names can be typed.
+//! The documentation is correct: for every block, the program reads it, this test runs it, or a named test runs it
+//! (`tests/docs/blocks.yaml`); and a user can type every command that a page names.
 
 use crate::advice::{can_be_typed, shell};
 use crate::pages::{Block, Page, pages, top};
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-/// How one block is tested; `tests/docs/blocks.yaml` says what each key means.
+/// The way in which one block is tested; `tests/docs/blocks.yaml` explains each key.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
@@ -63,7 +63,7 @@ impl Entry {
         Sandbox::new(&files)
     }
 
-    /// What is wrong with the block; nothing where it holds.
+    /// The mistakes in the block; empty if it is correct.
     fn faults(&self, block: &Block) -> Vec<String> {
         let mut faults = Vec::new();
         let mut is_tested = block.language.is_empty() && !self.why.is_empty();
@@ -76,7 +76,7 @@ impl Entry {
             faults.extend(self.typed(block));
         }
         if let Some(command) = &self.prints {
-            // The other commands of the session are a test's.
+            // A test runs the other commands of the session.
             is_tested = !self.tests.is_empty();
             faults.extend(printed(command, block));
         }
@@ -101,7 +101,7 @@ impl Entry {
         faults
     }
 
-    /// The program reads the block as that file.
+    /// The program reads the block as this file.
     fn read_as(&self, path: &str, block: &Block) -> Vec<String> {
         let project = self.project();
         project.write(path, &block.text());
@@ -115,12 +115,12 @@ impl Entry {
         let missing = self.says.iter().filter(|part| !outcome.stdout.contains(part.as_str()));
         faults.extend(missing.map(|part| format!("`{part}` is not in: {}", outcome.stdout)));
         if self.says.is_empty() {
-            faults.push("nothing is looked for in what the program says".to_owned());
+            faults.push("`says` is empty: nothing is compared with the program's output".to_owned());
         }
         faults
     }
 
-    /// Each line, typed in a project without an engine.
+    /// Runs each line in a project without an engine.
     fn typed(&self, block: &Block) -> Vec<String> {
         let project = self.project();
         let commands = block.commands();
@@ -132,7 +132,7 @@ impl Entry {
         if codes == self.line_exits { Vec::new() } else { vec![format!("exits with {codes:?}: {ended:#?}")] }
     }
 
-    /// The tests are there, and use what the commands use.
+    /// The tests exist, and use the same commands and options as the block.
     fn carried_out_by_tests(&self, block: &Block) -> Vec<String> {
         let mut faults = Vec::new();
         let mut code = String::new();
@@ -142,7 +142,7 @@ impl Entry {
             if name.is_empty() || !text.contains(&format!("\nfn {name}()")) {
                 faults.push(format!("there is no test {test}"));
             }
-            // One that takes the commands from the page uses all of them.
+            // A test that takes the commands from the page uses all of them.
             if text.contains("use crate::pages::") && text.contains(&format!("\"{}\"", self.page)) {
                 return faults;
             }
@@ -162,7 +162,8 @@ impl Entry {
     }
 }
 
-/// The command prints what the session shows, in the project of `tests/example` with the files that the session shows.
+/// The command prints the output that the session shows, in the project of `tests/example` with the files that the
+/// session shows.
 fn printed(command: &str, block: &Block) -> Vec<String> {
     let project = Sandbox::new(&[("compose.prod.yaml", &read("tests/example/compose.prod.yaml"))]);
     project.write("web/Dockerfile", &read("tests/example/web/Dockerfile"));
@@ -181,7 +182,7 @@ fn printed(command: &str, block: &Block) -> Vec<String> {
     vec![format!("`{command}` is not in the session")]
 }
 
-/// Each line, without its remark, is in the source in this order; `…` leaves something out.
+/// Each line, without its comment, is in the source in this order; `…` stands for omitted text.
 fn is_of_source(path: &str, block: &Block) -> Option<String> {
     let source = read(path);
     let mut rest = source.as_str();
@@ -220,7 +221,7 @@ fn every_block_is_carried_out_read_or_named_with_its_test() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
-/// A command as documents write it, without what may be left out, and with the first of several words.
+/// A command as the documentation writes it, without optional parts, and with the first of several alternatives.
 fn plain(command: &str) -> String {
     let mut plain = String::new();
     let mut depth = 0;

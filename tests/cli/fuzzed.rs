@@ -1,10 +1,11 @@
-//! The fuzz targets' own code, over inputs that are the same each time: it compiles, and what it checks holds for these.
+//! The code of the fuzz targets, with inputs that are the same each time: the code compiles, and its checks hold for
+//! these inputs.
 
 #[path = "../../fuzz/src/lib.rs"]
 #[allow(unreachable_pub, missing_docs, reason = "a library of its own, for `cargo fuzz`")]
 mod targets;
 
-/// As many bytes as that, by chance (xorshift), the same for the same number.
+/// This many pseudo-random bytes (xorshift); the same seed gives the same bytes.
 fn bytes(number: u64, count: usize) -> Vec<u8> {
     let mut number = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mut next = || {

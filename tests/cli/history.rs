@@ -1,4 +1,4 @@
-//! What git says of real repositories: releases, what waits for one, who made it.
+//! Git's answers about real repositories: releases, commits that wait for a release, taggers.
 
 use devenv::machine::git::{history, tracked};
 use devenv::model::{Located, Origin, SourceFile};
@@ -8,10 +8,10 @@ use std::process::Command;
 use std::sync::Arc;
 
 const DAY: i64 = 24 * 60 * 60;
-/// The moment that the tests call now.
+/// The time that the tests use as the current time.
 const NOW: i64 = 20_000 * DAY;
 
-/// A repository of its own, with nobody's configuration in it.
+/// A temporary repository, without any user's configuration.
 struct Repository {
     folder: tempfile::TempDir,
 }
@@ -27,7 +27,7 @@ impl Repository {
         self.folder.path()
     }
 
-    /// Runs git some days before now, as somebody.
+    /// Runs git with a date some days before the current time, as this author.
     fn git(&self, arguments: &[&str], days_ago: i64, who: &str) -> String {
         let date = format!("@{} +0000", NOW - days_ago * DAY);
         let mut command = Command::new("git");
@@ -74,7 +74,7 @@ fn without_a_repository_or_a_release_there_is_nothing_to_tell() {
 }
 
 #[test]
-fn what_came_after_the_newest_release_waits() {
+fn commits_after_the_newest_release_wait() {
     let repository = Repository::new();
     repository.commit("one", 50, "ann");
     repository.release("v1.9", 45, "ann");
@@ -82,7 +82,7 @@ fn what_came_after_the_newest_release_waits() {
     repository.release("v1.10", 35, "ann");
     repository.commit("three", 12, "ben");
     repository.commit("four", 2, "ann");
-    // A later release of an older line, on a branch that the main one does not hold.
+    // A later release of an older line, on a branch that is not merged into the main branch.
     repository.git(&["checkout", "-q", "-b", "old-line", "v1.9"], 0, "ann");
     repository.commit("backport", 1, "ann");
     repository.release("v1.9.1", 1, "ann");
@@ -137,7 +137,7 @@ fn the_manifests_revision_wins_over_the_newest_tag_and_the_furthest_behind_count
     assert_eq!(deployed(&[&second[..8]]), (second[..8].to_owned(), place.clone(), 1));
     assert_eq!(deployed(&["1.0"]), ("1.0".to_owned(), place.clone(), 2));
     assert_eq!(deployed(&[&second, &first]), (first, place, 2));
-    // Another project's release, and an id that is not here.
+    // A release of another project, and an id that does not exist here.
     assert_eq!(deployed(&["10.4.1", "deadbeef", "--help"]), ("v1.1".to_owned(), None, 0));
 }
 
@@ -168,7 +168,7 @@ fn the_remotes_main_branch_counts_and_a_shallow_clone_says_that_it_cannot_tell()
 }
 
 #[test]
-fn a_repository_that_git_refuses_is_told_with_gits_own_words() {
+fn a_repository_that_git_refuses_is_reported_with_git_s_message() {
     let repository = Repository::new();
     std::fs::write(repository.path().join(".git/HEAD"), "broken").expect("a broken repository");
     let refused = history(repository.path(), &[], since()).expect_err("git refuses");
@@ -177,7 +177,7 @@ fn a_repository_that_git_refuses_is_told_with_gits_own_words() {
 }
 
 #[test]
-fn only_shares_of_people_are_told_and_a_mailmap_joins_addresses() {
+fn only_shares_of_people_are_reported_and_a_mailmap_joins_addresses() {
     let repository = Repository::new();
     std::fs::write(repository.path().join(".mailmap"), "Ann <ann@example.com> <ann-at-home@example.com>\n")
         .expect("a file");

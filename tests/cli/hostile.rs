@@ -1,11 +1,11 @@
-//! Files that were made to do harm end in a message. How long and with how much memory: `tests/bench/reading`.
+//! Malicious files end in a message. `tests/bench/reading` measures the time and the memory.
 
 use crate::sandbox::Sandbox;
 use std::fs::File;
 
 const DEEP: usize = 100_000;
 
-/// Each file by itself, the exit code, and what is said.
+/// Each file on its own, the exit code, and the expected message.
 fn said(name: &str, content: &[u8]) -> (i32, String) {
     let project = Sandbox::new(&[]);
     std::fs::write(project.path(name), content).expect("a file of the project");
@@ -18,7 +18,7 @@ fn repeated(numbers: std::ops::Range<usize>, part: impl FnMut(usize) -> String) 
 }
 
 #[test]
-fn what_nests_without_end_or_multiplies_is_refused() {
+fn deep_nesting_and_multiplying_aliases_are_refused() {
     let bomb = repeated(1..12, |at| format!("a{at}: &a{at} [{}]\n", vec![format!("*a{}", at - 1); 10].join(",")));
     let merges =
         repeated(1..8, |at| format!("a{at}: &a{at} {{<<: [{}]}}\n", vec![format!("*a{}", at - 1); 50].join(",")));
@@ -56,10 +56,10 @@ fn what_nests_without_end_or_multiplies_is_refused() {
 }
 
 #[test]
-fn what_is_larger_than_any_manifest_is_refused() {
+fn a_file_that_is_larger_than_any_manifest_is_refused() {
     let project = Sandbox::new(&[("services.yaml", "services: {}\n")]);
     for name in ["services.yaml", "shown.json", "main.tf"] {
-        // With a hole in it, it takes no room on the disk.
+        // A sparse file takes no space on the disk.
         File::create(project.path(name)).and_then(|file| file.set_len(1 << 30)).unwrap();
         let refused = project.fail(3, &["-f", name, "manifest"]);
         assert!(refused.stderr.contains(&format!("`{name}` is larger than 32 MB")), "{refused:?}");
@@ -77,7 +77,7 @@ fn what_is_larger_than_any_manifest_is_refused() {
 }
 
 #[test]
-fn what_is_no_text_and_what_is_left_open_is_said_with_its_place() {
+fn invalid_text_and_unclosed_syntax_are_reported_with_their_place() {
     for name in ["compose.yaml", "shown.json", "main.tf", "fly.toml"] {
         for bytes in [&b"a: \"b\xff\xfe\"\n"[..], b"a = \"b\0c\"\n"] {
             let (code, told) = said(name, bytes);

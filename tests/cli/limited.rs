@@ -1,9 +1,10 @@
-//! Running the program with 2 GB of address space and a minute at most: what is not bounded fails and harms nobody.
+//! Runs the program with at most 2 GB of address space and one minute: unbounded work fails without harm to the
+//! machine.
 
 use crate::sandbox::{Outcome, Sandbox};
 use std::process::{Command, Stdio};
 
-/// Runs the program under those limits.
+/// Runs the program with these limits.
 pub(crate) fn run(project: &Sandbox, arguments: &[&str], stdin: Stdio) -> Outcome {
     let plain = project.command(arguments);
     let mut limited = Command::new("timeout");

@@ -1,4 +1,4 @@
-//! `services.lock` where it has to be there: refused before any engine is asked.
+//! A missing `services.lock`, where it is required: refused before devenv asks an engine.
 
 use crate::sandbox::Sandbox;
 use std::os::unix::fs::symlink;
@@ -13,7 +13,7 @@ fn a_lock_that_is_missing_or_stale_fails_where_it_has_to_be_current() {
         let missing = sandbox.fail(3, arguments);
         assert!(missing.stderr.contains("there is no services.lock"), "{}", missing.stderr);
         assert!(missing.stderr.contains("compose.yaml:2") && missing.stderr.contains("devenv lock"));
-        // Only a command that knows the switch is told of it.
+        // Only a command with this option mentions it.
         assert_eq!(missing.stderr.contains("`--no-locked`"), arguments[0] != "lock", "{}", missing.stderr);
     }
     sandbox.write("services.lock", LOCK);
@@ -26,16 +26,16 @@ fn a_lock_that_is_missing_or_stale_fails_where_it_has_to_be_current() {
 }
 
 #[test]
-fn a_build_server_asks_for_the_lock_unless_told_otherwise() {
+fn ci_requires_the_lock_unless_an_option_disables_this() {
     let sandbox = Sandbox::new(&[("compose.yaml", COMPOSE)]);
     let code = |arguments: &[&str]| sandbox.command(arguments).env("CI", "true").output().unwrap().status.code();
     assert_eq!(code(&["plan", "--host", "unix:///nowhere/docker.sock"]), Some(3));
-    // The lock is no matter any more, the engine is.
+    // The lock is no longer a problem; now the engine is missing.
     assert_eq!(code(&["plan", "--no-locked", "--host", "unix:///nowhere/docker.sock"]), Some(4));
 }
 
 #[test]
-fn a_lock_that_cannot_be_read_is_told_at_its_line() {
+fn an_unreadable_lock_is_reported_at_its_line() {
     let sandbox = Sandbox::new(&[("compose.yaml", COMPOSE), ("services.lock", "version: 1\n<<<<<<< HEAD\n")]);
     let told = sandbox.fail(3, &["plan"]);
     assert!(told.stderr.contains("services.lock:2") && told.stderr.contains("devenv lock"), "{}", told.stderr);
@@ -58,9 +58,9 @@ fn a_lock_that_a_link_leads_elsewhere_is_neither_read_nor_written() {
             }
         }
         let after = std::fs::read_to_string(sandbox.path("../other.lock")).ok();
-        assert_eq!(after.as_deref(), text, "what lies outside is as it was");
+        assert_eq!(after.as_deref(), text, "the file outside the checkout is unchanged");
     }
-    // Inside of the checkout it is a file of another purpose.
+    // Inside the checkout, this is a file of another purpose.
     let sandbox = Sandbox::new(&[("services.yaml", "services: {}\n")]);
     symlink("Makefile", sandbox.path("services.lock")).unwrap();
     let refused = sandbox.fail(1, &["lock"]);

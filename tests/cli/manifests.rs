@@ -1,4 +1,4 @@
-//! What an unreadable or incomplete manifest comes to.
+//! The results of unreadable or incomplete manifests.
 
 use crate::sandbox::Sandbox;
 
@@ -31,7 +31,11 @@ fn a_version_that_production_leaves_open_is_shown_by_manifest_and_refused_by_pla
         for part in ["db     postgres", "cache  redis 8.0.2"] {
             assert!(shown.stdout.contains(part), "the output is whole: {}", shown.stdout);
         }
-        assert!(shown.stderr.contains("services.yaml:2"), "what `up` will refuse is told: {}", shown.stderr);
+        assert!(
+            shown.stderr.contains("services.yaml:2"),
+            "the version that `up` will refuse is reported: {}",
+            shown.stderr
+        );
         let names: Vec<serde_json::Value> = {
             let read = sandbox.succeed(&["manifest", "--json"]).json();
             read["services"].as_array().expect("a list").iter().map(|service| service["name"].clone()).collect()
@@ -71,7 +75,7 @@ fn a_mistake_in_a_file_ends_manifest_with_3_and_its_output_is_whole_all_the_same
         let is_error = |one: &&serde_json::Value| one["severity"] == "error";
         assert!(told["diagnostics"].as_array().expect("a list").iter().any(|one| is_error(&one)), "{told:#}");
     }
-    // A file of which nothing can be read costs the others nothing.
+    // A file that cannot be read at all does not affect the other files.
     let broken =
         [("compose.prod.yaml", "services: {db: {image: \"postgres:16.4\"}}\n"), ("b.yaml", "services: {a: {\n")];
     let outcome = Sandbox::new(&broken).fail(3, &["-f", "compose.prod.yaml", "-f", "b.yaml", "manifest", "--json"]);
@@ -119,7 +123,7 @@ fn two_services_that_are_to_have_one_port_are_refused_at_both_places_before_anyt
 }
 
 #[test]
-fn a_series_without_fixes_is_told_by_manifest_and_lock_with_its_day() {
+fn a_series_without_fixes_is_reported_by_manifest_and_lock_with_its_day() {
     let sandbox = Sandbox::new(&[("compose.yaml", "services:\n  db: {image: \"postgres:9.6.24\"}\n")]);
     let said = "Postgres 9.6 has had no fixes since 2021-11-11";
     for outcome in [sandbox.succeed(&["manifest"]), sandbox.fail(3, &["lock", "--check"])] {
@@ -147,7 +151,7 @@ fn a_login_whose_rights_its_image_fixes_keeps_them_and_that_is_said_at_the_line_
 }
 
 #[test]
-fn what_a_cloud_s_master_login_may_not_do_here_is_said_of_its_service() {
+fn missing_rights_of_a_cloud_s_master_login_are_reported_for_its_service() {
     let terraform = "resource \"aws_db_instance\" \"main\" {\n  engine = \"postgres\"\n  engine_version = \"16.4\"\n  \
                      db_name = \"shop\"\n  username = \"shop\"\n  password = var.password\n}\n";
     let sandbox = Sandbox::new(&[("main.tf", terraform)]);

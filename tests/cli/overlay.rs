@@ -1,10 +1,10 @@
-//! What `services.local.yaml` changes, held against production's own files.
+//! Changes of `services.local.yaml`, compared with production's own files.
 
 use crate::sandbox::{Outcome, Sandbox};
 
 const PRODUCTION: &str = "services:\n  db:\n    image: postgres:16.4\n    environment: {POSTGRES_PASSWORD: \"${DB_PASSWORD}\"}\n    command: postgres -c max_connections=200\n";
 
-/// The program where no engine is.
+/// Runs the program without an engine.
 fn without_engine(sandbox: &Sandbox, arguments: &[&str]) -> Outcome {
     let mut command = sandbox.command(arguments);
     Outcome::of(&command.env("DOCKER_HOST", "unix:///nowhere.sock").output().expect("the program"))
@@ -50,7 +50,7 @@ fn a_pin_that_contradicts_production_is_said_in_one_line_and_fails_parity_at_its
         let outcome = without_engine(&sandbox, &["parity", "--format", format]);
         assert!(outcome.stdout.contains(text), "{format}: {}", outcome.stdout);
     }
-    // What refines is what the file is for.
+    // A more precise version is the purpose of the file, and is not reported.
     sandbox.write("compose.prod.yaml", &PRODUCTION.replace("16.4", "17"));
     let outcome = without_engine(&sandbox, &["up"]);
     assert!(!outcome.stderr.contains("says version"), "{}", outcome.stderr);
@@ -82,7 +82,7 @@ fn settings_extensions_rights_and_images_that_contradict_are_said_each_in_a_line
 }
 
 #[test]
-fn what_could_not_be_asked_fails_a_check_that_requires_all() {
+fn facts_that_could_not_be_asked_fail_a_check_that_requires_all() {
     let facts = |more: &str| {
         format!(
             "facts: 1\nservices:\n  db:\n    protocol: postgres\n    product: PostgreSQL\n    version: \"16.4\"\n{more}"

@@ -46,7 +46,7 @@ fn a_pin_keeps_the_variant_of_production_s_image() {
         ("db", "17.12", "17.12-alpine3.20"),
         ("queue", "4.0.5", "4.0.5-management-alpine"),
         ("old", "7.2.5", "7.2.5-alpine"),
-        // Once more, over the pin.
+        // Pin a pinned version again.
         ("cache", "8.0.3", "8.0.3-alpine"),
         ("cache", "8.0.3-bookworm", "8.0.3-bookworm"),
     ] {
@@ -56,7 +56,7 @@ fn a_pin_keeps_the_variant_of_production_s_image() {
         assert_eq!(version(&sandbox, service)["text"], tag);
         assert_eq!(version(&sandbox, service)["class"], "exact");
     }
-    // A number that was written by hand is no other image either.
+    // A number that was written by hand keeps the variant too.
     sandbox.write("services.local.yaml", "services: {cache: {version: \"8.0.2\"}}\n");
     assert_eq!(version(&sandbox, "cache")["text"], "8.0.2-alpine");
 }
@@ -70,7 +70,7 @@ fn an_unknown_service_gets_the_near_word_and_nothing_is_written() {
 }
 
 #[test]
-fn what_is_no_version_is_refused_and_a_series_is_warned_about() {
+fn an_invalid_version_is_refused_and_a_series_is_warned_about() {
     let sandbox = Sandbox::new(&[("compose.yaml", COMPOSE)]);
     sandbox.fail(2, &["pin", "db", "16 4"]);
     assert!(!sandbox.path("services.local.yaml").exists());
@@ -87,13 +87,13 @@ fn a_pin_that_something_else_overrules_is_taken_back() {
 }
 
 #[test]
-fn strict_refuses_a_series_and_a_pin_settles_it() {
+fn strict_refuses_a_series_and_a_pin_resolves_it() {
     let sandbox = Sandbox::new(&[("compose.yaml", "services:\n  db: {image: \"postgres:16\"}\n")]);
     let plan = ["plan", "--strict", "--host", "unix:///nowhere/docker.sock"];
     let outcome = sandbox.fail(3, &plan);
     assert!(outcome.stderr.contains("compose.yaml:2") && outcome.stderr.contains("--strict"), "{}", outcome.stderr);
     sandbox.succeed(&["pin", "db", "16.4"]);
-    // Now the manifest is no matter any more, the engine is.
+    // The manifest is no longer a problem; now the engine is missing.
     sandbox.fail(4, &plan);
     sandbox.fail(2, &["plan", "--strict", "--allow-floating"]);
 }

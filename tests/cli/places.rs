@@ -1,4 +1,5 @@
-//! What lies in place of a file that a command opens: a FIFO, a device or a socket is refused, and never waited for.
+//! Special files in place of a file that a command opens: a FIFO, a device or a socket is refused, and devenv never
+//! waits for it.
 
 use crate::limited::run;
 use crate::sandbox::Sandbox;
@@ -15,12 +16,12 @@ const COMPOSE: &str = "services:\n  db:\n    image: postgres:16.4\n    env_file:
                        [\"./init:/docker-entrypoint-initdb.d\", \"./p.conf:/etc/postgresql/postgresql.conf\"]\n  web:\n    build: .\n";
 const LOCAL: &str = "seeds: {db: [seed.sql, {command: [sh, seed.sh], reads: [more]}]}\nbranch: git\n";
 
-/// Commands that end where they look for an engine.
+/// Commands that stop when they look for an engine.
 const PLAN: &[&str] = &["--host", "unix:///nowhere/engine.sock", "plan"];
 const UP: &[&str] = &["--host", "unix:///nowhere/engine.sock", "up", "--trust"];
 const FACTS: &str = "production.facts.yaml";
 
-/// Files and folders that commands open, and the commands that open them, beside `manifest`.
+/// Files and folders that commands open, and the commands that open them, in addition to `manifest`.
 const PLACES: &[(&str, &[&[&str]])] = &[
     ("compose.yaml", &[&["-f", "compose.yaml", "manifest"]]),
     (".env", &[UP, &["env", "--check"]]),
@@ -55,7 +56,7 @@ const PLACES: &[(&str, &[&[&str]])] = &[
     (FACTS, &[&["pin", "--from-facts", FACTS], &["parity", "--between", FACTS, FACTS]]),
 ];
 
-/// Files that say versions of tools, and settings of development, which `parity` reads.
+/// Files with versions of tools and settings for development, which `parity` reads.
 const BESIDE: &[&str] = &[
     ".tool-versions",
     ".nvmrc",
@@ -74,7 +75,7 @@ const BESIDE: &[&str] = &[
     "shop/settings.py",
 ];
 
-/// Puts each of the things there that are no regular files, and looks.
+/// Puts each kind of file that is not a regular file at the place, and runs `look`.
 fn with_each(project: &Sandbox, place: &str, look: impl Fn(&str)) {
     let path = project.path(place);
     std::fs::create_dir_all(path.parent().unwrap_or(Path::new("/"))).expect("a folder");
@@ -104,14 +105,14 @@ fn a_fifo_a_device_or_a_socket_in_place_of_any_file_is_refused_and_never_waited_
                 assert!((0..=7).contains(&outcome.code), "{what} as {place}, {arguments:?}: {outcome:?}");
                 let mut told: Vec<&str> = outcome.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
                 told.sort_unstable();
-                assert!(told.windows(2).all(|two| two[0] != two[1]), "told twice: {}", outcome.stderr);
+                assert!(told.windows(2).all(|two| two[0] != two[1]), "reported twice: {}", outcome.stderr);
             }
         });
     }
 }
 
 #[test]
-fn a_fifo_a_device_or_a_socket_in_place_of_a_file_beside_the_manifests_is_told() {
+fn a_fifo_a_device_or_a_socket_in_place_of_a_file_beside_the_manifests_is_reported() {
     let compose = "services:\n  db: {image: \"postgres:16.4\"}\n  cache: {image: \"redis:7.2.5\"}\n";
     for place in BESIDE {
         let project = Sandbox::new(&[
@@ -131,7 +132,7 @@ fn a_fifo_a_device_or_a_socket_in_place_of_a_file_beside_the_manifests_is_told()
             });
             let waited = receiver.recv_timeout(Duration::from_secs(120));
             let told = waited.unwrap_or_else(|_| panic!("{what} as {place} is waited for"));
-            // What is only looked for by its name is not opened.
+            // devenv looks only at the name of some files and does not open them.
             let named = told.iter().any(|one| one.message.contains(place));
             assert!(
                 named || *place == "manage.py" || what == "a device" || *place == "shop/settings.py",

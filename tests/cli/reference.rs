@@ -1,4 +1,4 @@
-//! What the documentation refers to is there: links, messages, kinds, commands, keys, paths and tests.
+//! Everything that the documentation refers to exists: links, messages, kinds, commands, keys, paths and tests.
 
 use crate::advice::{sources, texts};
 use crate::pages::{Page, page, pages, top};
@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Component, Path};
 
-/// The anchor of a heading, as code hosts make it.
+/// The anchor of a heading, as code hosts build it.
 fn anchor(heading: &str) -> String {
-    // Of a link its words.
+    // The text of a link, without its target.
     let mut words = String::new();
     let mut rest = heading;
     while let Some((before, link)) = rest.split_once("](") {
@@ -124,7 +124,7 @@ fn every_kind_command_and_key_has_its_place_in_the_reference() {
     }
 }
 
-/// The text with `…` for whatever is filled in.
+/// The text with `…` for each placeholder.
 fn with_gaps(text: &str) -> String {
     let mut gaps = String::new();
     let mut depth = 0;

@@ -1,10 +1,10 @@
-//! The report's forms where other programs read them: a browser, and validators of the schemas.
+//! The formats of the report in other programs: in a browser and in validators of the schemas.
 
 use crate::sandbox::Sandbox;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Two facts files that differ in everything a report has.
+/// Two facts files that differ in everything that a report contains.
 fn project() -> Sandbox {
     let facts = |version: &str, more: &str| {
         format!(
@@ -31,11 +31,11 @@ fn browser() -> &'static str {
     known.iter().find(has).unwrap_or_else(|| panic!("this test needs one of {known:?}"))
 }
 
-/// What the browser shows in 600 by 800 pixels, as rows of red, green and blue.
+/// The browser's screenshot of 600 by 800 pixels, as rows of red, green and blue.
 fn screenshot(page: &Path, dark: bool) -> Vec<[u8; 3]> {
     let folder = tempfile::tempdir().expect("a folder");
     let picture = folder.path().join("page.png");
-    // Blink's own setting for what a system's dark mode asks for: 0 is dark, 1 light.
+    // Blink's setting for the system's dark mode: 0 is dark, 1 is light.
     let scheme = format!("--blink-settings=preferredColorScheme={}", u8::from(!dark));
     let taken = Command::new(browser())
         .args(["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=600,800", &scheme])
@@ -65,7 +65,7 @@ fn the_page_is_readable_in_a_browser_in_light_and_in_dark() {
         assert_eq!(pixels[0], ground, "dark: {dark}");
         let brightness = |pixel: &[u8; 3]| pixel.iter().map(|value| u32::from(*value)).sum::<u32>();
         let far = |pixel: &&[u8; 3]| brightness(pixel).abs_diff(brightness(&ground)) > 450;
-        // Text stands out from the ground, and there is a page of it.
+        // The text contrasts with the background, and the page has some text.
         let text = pixels.iter().filter(far).count();
         assert!(text > pixels.len() / 200, "dark: {dark}, {text} of {} pixels", pixels.len());
     }
@@ -81,7 +81,7 @@ fn the_page_is_readable_in_a_browser_in_light_and_in_dark() {
     }
 }
 
-/// Validates documents by the schema that `devenv schema` prints, with a validator that is not ours.
+/// Validates documents with the schema that `devenv schema` prints, by an independent validator.
 fn validate(schema: &str, documents: &[(String, serde_json::Value, bool)]) {
     let schema = Sandbox::new(&[]).succeed(&["schema", schema]).stdout;
     let folder = tempfile::tempdir().expect("a folder");
@@ -109,7 +109,7 @@ fn yaml(text: &str) -> serde_json::Value {
     serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
-/// The example files of that name under `tests/manifests`, and whether `devenv` takes them without an error.
+/// The example files with that name under `tests/manifests`, and whether `devenv` reads them without an error.
 fn examples(file: &str) -> Vec<(String, serde_json::Value, bool)> {
     let mut found = Vec::new();
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/manifests");
@@ -226,7 +226,7 @@ fn a_series_without_fixes_is_in_the_report_of_every_form_and_between_two_files()
     };
     for format in ["terminal", "json", "markdown", "html", "github"] {
         let between = report(&["--between", "old", "new", "--format", format]);
-        // The annotations are of differences alone; the job's summary is the Markdown.
+        // The annotations show differences only; the job's summary is the Markdown report.
         assert_eq!(between.contains(&format!("{said}: old")), format != "github", "{format}: {between}");
         let here = report(&["--format", format]);
         assert_eq!(

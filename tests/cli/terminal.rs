@@ -1,10 +1,11 @@
-//! What others wrote steers no terminal, whichever command shows it.
+//! Text from other sources does not control the terminal, whichever command shows the text.
 
 use crate::sandbox::Sandbox;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 
-/// Titles, clipboards, links, colours, bells, carriage returns, reading directions, and the one-byte forms of them.
+/// Titles, clipboards, links, colours, bells, carriage returns, reading directions, and the one-byte forms of these
+/// sequences.
 const STEERING: &str = r"\e]0;x\a\e]52;c;eA==\a\e]8;;http://x\e\\\e[31m\e[35m\e[2J\x9b31m\b\r\n\u202e\u2066\u2028\x7f";
 
 fn is_steering(letter: char) -> bool {
@@ -13,7 +14,7 @@ fn is_steering(letter: char) -> bool {
     (letter.is_control() && !matches!(letter, '\n' | '\t')) || turns
 }
 
-/// A text without the sequences that set colours, which devenv itself writes with `--color always`.
+/// A text without the colour sequences that devenv itself writes with `--color always`.
 fn without_colors(text: &str) -> String {
     let mut parts = text.split("\u{1b}[");
     let first = parts.next().unwrap_or_default().to_owned();
@@ -40,7 +41,7 @@ fn projects() -> Vec<Sandbox> {
     let kind = format!(
         "name: odd\ntitle: \"odd{STEERING}\"\nprotocol: tcp\nimage: \"docker.io/x/odd\"\nport: 1\nnames: [odd]\nfamilies: [{{name: official, images: [docker.io/x/odd{STEERING}]}}]\n"
     );
-    // As the bytes themselves, in comments and in values.
+    // The raw bytes, in comments and in values.
     let raw = "# \u{1b}[2J\u{202e}\u{9b}31m\nservices:\n  db: {image: 'postgres:16\u{202e}\u{1b}]0;x\u{7}'} # \u{1b}[31m\n  d\u{202e}b: {image: postgres:16.4}\n";
     let facts = |version: &str| {
         format!(
@@ -69,7 +70,7 @@ fn projects() -> Vec<Sandbox> {
     ]
 }
 
-/// The commands of `devenv --help`, so that a new one is tried too.
+/// The commands of `devenv --help`, so that the test also covers new commands.
 fn commands(project: &Sandbox) -> Vec<String> {
     let help = project.succeed(&["--help"]).stdout;
     let list = help.split("Commands:\n").nth(1).and_then(|rest| rest.split("\n\n").next()).expect("a list of commands");
@@ -77,7 +78,7 @@ fn commands(project: &Sandbox) -> Vec<String> {
     names.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
 }
 
-/// What a command is given; nothing where it needs nothing.
+/// The arguments of a command; empty if it needs none.
 fn arguments(command: &str) -> Vec<Vec<&'static str>> {
     const HOSTILE: &str = "d\u{1b}]0;x\u{7}\u{202e}";
     match command {
@@ -105,10 +106,10 @@ fn arguments(command: &str) -> Vec<Vec<&'static str>> {
 }
 
 #[test]
-fn no_command_lets_what_others_wrote_steer_the_terminal() {
+fn no_command_lets_text_from_other_sources_control_the_terminal() {
     let mut shown = 0;
     for (number, project) in projects().into_iter().enumerate() {
-        // With colours once: what is written is the same.
+        // Test colours once: the text is the same.
         let colors: &[&str] = if number == 0 { &["never", "always"] } else { &["never"] };
         for command in commands(&project) {
             for given in arguments(&command) {
@@ -117,7 +118,7 @@ fn no_command_lets_what_others_wrote_steer_the_terminal() {
                     all.extend(&given);
                     let outcome = project.run(&all);
                     for text in [&outcome.stdout, &outcome.stderr] {
-                        // A colour that devenv itself never paints in.
+                        // A colour that devenv never uses.
                         assert!(!text.contains("\u{1b}[35m"), "devenv {all:?}\n{text:?}");
                         let text = if color == "always" { without_colors(text) } else { text.clone() };
                         let found = text.chars().find(|letter| is_steering(*letter));
@@ -140,7 +141,7 @@ fn a_server_s_own_words_neither_steer_the_terminal_nor_repeat_the_password() {
         for _ in 0..2 {
             let (mut stream, _) = listener.accept().expect("a client");
             let mut heard = vec![0; 4096];
-            let read = stream.read(&mut heard).expect("what it says");
+            let read = stream.read(&mut heard).expect("the client's bytes");
             assert!(String::from_utf8_lossy(&heard[..read]).contains("correct-horse"), "loopback gets the password");
             let said = "-WRONGPASS \u{1b}]52;c;eA==\u{7}\u{202e}\u{9b}31m correct-horse correct%2dhorse Y29ycmVjdC1ob3JzZQ==\r\n";
             stream.write_all(said.as_bytes()).expect("an answer");

@@ -25,7 +25,7 @@ fn differences(root: &Path) -> Vec<Difference> {
     all
 }
 
-/// The compiler that builds these tests, as it says itself.
+/// The version of the compiler that builds these tests.
 fn rustc() -> String {
     let output = Command::new("rustc").arg("--version").output().expect("rustc on PATH");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -33,7 +33,7 @@ fn rustc() -> String {
 }
 
 #[test]
-fn another_release_on_this_machine_is_told_with_the_line_that_pins_it() {
+fn another_release_on_this_machine_is_reported_with_the_line_that_pins_it() {
     let root = project(&[
         ("Dockerfile", "FROM rust:1.42 AS build\nFROM scratch\nCOPY --from=build /app /app\n"),
         ("Cargo.toml", "[package]\nname = \"shop\"\nrust-version = \"1.41\"\n"),
@@ -73,7 +73,7 @@ fn a_lock_file_counts_once_git_has_it() {
 }
 
 #[test]
-fn a_stand_in_is_told_against_the_service_that_the_manifest_declares() {
+fn a_stand_in_is_reported_for_the_service_that_the_manifest_declares() {
     let root = project(&[
         (
             "compose.yaml",

@@ -1,4 +1,4 @@
-//! What a checkout asks to run on the machine, before anything is started.
+//! The commands that a checkout wants to run on the machine, before anything is started.
 
 use crate::sandbox::{Outcome, Sandbox};
 use std::io::Write as _;
@@ -12,7 +12,7 @@ fn asking() -> Sandbox {
     Sandbox::new(&files)
 }
 
-/// Whether the user agreed to the one command, as `manifest` shows it.
+/// Whether the user agreed to the one command, according to `manifest`.
 fn is_agreed(sandbox: &Sandbox) -> bool {
     let shown = sandbox.succeed(&["manifest", "--json"]).json();
     assert_eq!((&shown["consent"][0]["text"], &shown["consent"][0]["what"]), (&"sh seed.sh".into(), &"command".into()));
@@ -93,7 +93,7 @@ fn on_a_terminal_the_commands_are_shown_and_the_answer_counts() {
     for (answer, code) in [("n\n", 2), ("y\n", 0)] {
         let sandbox = asking();
         let command = sandbox.command(&["trust"]);
-        // util-linux's `script` runs a program on a terminal of its own.
+        // util-linux's `script` runs a program on a new terminal.
         let program = format!("{} trust", command.get_program().to_string_lossy());
         let mut on_terminal = std::process::Command::new("script");
         on_terminal.args(["-qec", &program, "/dev/null"]).current_dir(sandbox.root()).env_clear();

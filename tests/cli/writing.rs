@@ -1,5 +1,5 @@
-//! What is written on behalf of a checkout stays in it. Nothing here reaches an engine: a run that gets as far as looking
-//! for one ends with exit code 4, so 1 means that it was refused before anything was started.
+//! Files that devenv writes for a checkout stay in it. No test here reaches an engine: a run that comes to the search
+//! for an engine ends with exit code 4, so exit code 1 means that devenv refused before it started anything.
 
 use crate::sandbox::{Outcome, Sandbox};
 use std::fs;
@@ -15,7 +15,7 @@ fn up(project: &Sandbox, arguments: &[&str]) -> Outcome {
     project.run(&[&["--host", "unix:///nowhere.sock", "up"], arguments].concat())
 }
 
-/// What lies beside the project, in the folder that attacks aim at.
+/// The files next to the project, in the folder that attacks try to write to.
 fn beside(project: &Sandbox) -> Vec<String> {
     let listed = fs::read_dir(project.root().parent().expect("a folder")).expect("the folder above");
     let mut names: Vec<String> =
@@ -40,12 +40,12 @@ fn no_env_file_that_a_checkout_names_is_outside_of_it_or_a_file_of_another_purpo
         (".env.dangling", "outside the checkout"),
         (".git/.env", "lies in `.git`"),
         ("hooks/post.env", "lies in `.git`"),
-        ("Makefile", "not an env file's"),
-        ("conftest.py", "not an env file's"),
-        (".envrc", "not an env file's"),
-        (".env.makefile", "not an env file's"),
-        ("production.env", "nothing in it is devenv's"),
-        (".env.pipe", "no regular file"),
+        ("Makefile", "not the name of an env file"),
+        ("conftest.py", "not the name of an env file"),
+        (".envrc", "not the name of an env file"),
+        (".env.makefile", "not the name of an env file"),
+        ("production.env", "it has no devenv block"),
+        (".env.pipe", "not a regular file"),
     ] {
         let project = Sandbox::new(&[
             ("compose.yaml", COMPOSE),
@@ -69,7 +69,7 @@ fn no_env_file_that_a_checkout_names_is_outside_of_it_or_a_file_of_another_purpo
             assert!(refused.stderr.contains(part), "{path}: {part}: {refused:?}");
         }
         assert_eq!(beside(&project), before, "{path}");
-        // What the help says, done: a name that may be written.
+        // Follow the help: use a permitted name.
         project.write("services.local.yaml", &local(".env.web"));
         assert_eq!(up(&project, &[]).code, NO_ENGINE, "{path}");
     }
@@ -143,7 +143,7 @@ fn a_seed_is_read_from_inside_the_checkout_only_and_no_pipe_is_waited_for() {
 }
 
 #[test]
-fn a_key_that_others_can_read_is_refused_until_its_mode_is_mended() {
+fn a_key_that_others_can_read_is_refused_until_its_mode_is_fixed() {
     let project = Sandbox::new(&[("compose.yaml", COMPOSE)]);
     assert_eq!(up(&project, &[]).code, NO_ENGINE);
     let key = project.home().join(".local/share/devenv/key");

@@ -1,37 +1,37 @@
-//! The documentation as data: its pages, the blocks in them, and the commands in a block.
+//! The documentation as data: its pages, the blocks in the pages, and the commands in a block.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// A page.
 pub(crate) struct Page {
-    /// Its path from the top of the repository: `docs/data.md`.
+    /// Its path, relative to the root of the repository: `docs/data.md`.
     pub(crate) path: String,
-    /// Its lines outside of blocks; a line of a block is empty here.
+    /// Its lines outside of blocks; lines of blocks are empty here.
     pub(crate) prose: Vec<String>,
     /// Its blocks.
     pub(crate) blocks: Vec<Block>,
-    /// How many lines it has.
+    /// The number of its lines.
     pub(crate) length: usize,
 }
 
 /// A fenced block.
 pub(crate) struct Block {
-    /// What stands behind the fence: `sh`, `console`, `yaml`.
+    /// The language after the fence: `sh`, `console`, `yaml`.
     pub(crate) language: String,
     /// Its lines.
     pub(crate) lines: Vec<String>,
 }
 
-/// One command of a session, and what it prints.
+/// One command of a session, and its output.
 pub(crate) struct Step {
-    /// As it is typed.
+    /// The command as a user types it.
     pub(crate) command: String,
-    /// The lines below it.
+    /// The lines of output.
     pub(crate) output: Vec<String>,
 }
 
-/// The top of the repository.
+/// The root of the repository.
 pub(crate) fn top() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
@@ -83,7 +83,7 @@ pub(crate) fn pages() -> Vec<Page> {
 }
 
 impl Block {
-    /// The text of the file that it shows.
+    /// The text of the file that the block shows.
     pub(crate) fn text(&self) -> String {
         self.lines.join("\n") + "\n"
     }
@@ -101,7 +101,7 @@ impl Block {
         steps
     }
 
-    /// Every command of it that can be typed, without remarks.
+    /// Every command in it that a user can type, without comments.
     pub(crate) fn commands(&self) -> Vec<String> {
         let typed: Vec<String> = match self.language.as_str() {
             "sh" => self.lines.clone(),
@@ -114,7 +114,7 @@ impl Block {
 }
 
 impl Page {
-    /// What stands between backticks in its prose, also over the end of a line.
+    /// The texts between backticks in its prose, also across line breaks.
     pub(crate) fn quoted(&self) -> Vec<String> {
         let text = self.prose.join("\n");
         let paragraphs = text.split("\n\n").flat_map(|paragraph| paragraph.split("\n|"));

@@ -1,4 +1,5 @@
-//! Data that follows git: each branch of a checkout goes on with its own, and a new worktree begins with the main one's.
+//! Data that follows git: each branch of a checkout continues with its own data, and a new worktree begins with the
+//! data of the main worktree.
 
 use crate::client::redis;
 use crate::engine_proxy::Moment;
@@ -18,8 +19,8 @@ variables:
   REDIS_URL: ${cache.url}
 "#;
 
-/// Two of the quickest: that all go together is the same with any. Both write down what they hold when they are stopped,
-/// as a run that was killed may have asked for.
+/// Two fast services: the behaviour of several services together does not depend on their kind. Both servers save their
+/// data when they are stopped, and a killed run may have requested the stop.
 const SMALL: &str = r#"
 name: shop
 services:
@@ -52,20 +53,20 @@ fn run(project: &Sandbox, way: &str, arguments: &[&str]) -> Outcome {
     outcome
 }
 
-/// What nothing mentions goes, of this project alone: the engine is not ours only.
+/// Prunes volumes without references, of this project only: other projects use the same engine.
 fn prune(project: &Sandbox) {
     let filter = format!("label=dev.devenv.root={}", project.root().canonicalize().unwrap().display());
     docker(&["volume", "prune", "--force", "--filter", &filter]);
 }
 
-/// Goes over to a branch and brings it up.
+/// Switches to a branch and runs `up`.
 fn switch(project: &Sandbox, way: &str, arguments: &[&str]) -> String {
     git(&project.root(), &[&["switch", "--quiet"], arguments].concat());
     run(project, way, &["up"]).stderr
 }
 
 #[test]
-fn each_git_branch_goes_on_with_its_own_data() {
+fn each_git_branch_continues_with_its_own_data() {
     for way in ["overlay", "copy"] {
         let project = repository(STACK, "branch: git\n");
         run(&project, way, &["up"]);
@@ -87,9 +88,9 @@ fn each_git_branch_goes_on_with_its_own_data() {
         assert_eq!(read(&project), both("two"));
         let status = project.succeed(&["status", "--json"]).json();
         assert_eq!(status["branch"], "feature/x", "{status}");
-        assert_eq!(run(&project, way, &["up"]).stderr.matches("branch").count(), 0, "nothing to go over to");
+        assert_eq!(run(&project, way, &["up"]).stderr.matches("branch").count(), 0, "nothing to switch to");
 
-        // Going to and fro adds nothing.
+        // Switching back and forth adds no volumes.
         let volumes = project.volumes();
         for branch in ["main", "feature/x", "main"] {
             switch(&project, way, &[branch]);
@@ -97,7 +98,7 @@ fn each_git_branch_goes_on_with_its_own_data() {
         assert_eq!(project.volumes(), volumes);
         assert_eq!(read(&project), both("three"));
 
-        // What no branch is checked out for stays with what it has, and so does a stopped environment.
+        // With a detached HEAD, the data stays the same; a stopped environment keeps its data too.
         switch(&project, way, &["--detach"]);
         assert_eq!(read(&project), both("three"));
         run(&project, way, &["down"]);
@@ -108,14 +109,14 @@ fn each_git_branch_goes_on_with_its_own_data() {
         switch(&project, way, &["main"]);
         assert_eq!(read(&project), both("three"));
 
-        // Snapshots and resets are of the branch that is checked out.
+        // Snapshots and resets affect the branch that is checked out.
         run(&project, way, &["snapshot", "save", "saved"]);
         switch(&project, way, &["feature/x"]);
         run(&project, way, &["reset", "--yes"]);
         assert_eq!(read(&project), (String::new(), "nil".to_owned()));
         switch(&project, way, &["main"]);
         assert_eq!(read(&project), both("three"));
-        // Gone over to only by git: what is left is written down before something else is begun.
+        // The switch happened in git only: devenv records the data of the old branch before it begins other data.
         write(&project, "four");
         git(&project.root(), &["switch", "--quiet", "feature/x"]);
         run(&project, way, &["snapshot", "restore", "saved", "--yes"]);
@@ -131,7 +132,7 @@ fn each_git_branch_goes_on_with_its_own_data() {
 }
 
 #[test]
-fn data_of_branches_that_are_gone_goes_only_when_asked() {
+fn the_data_of_deleted_branches_is_removed_only_on_request() {
     for way in ["overlay", "copy"] {
         let project = repository(STACK, "branch: git\n");
         run(&project, way, &["up"]);
@@ -145,7 +146,7 @@ fn data_of_branches_that_are_gone_goes_only_when_asked() {
         let volumes = project.volumes();
         if way == "overlay" {
             let gc = run(&project, way, &["gc"]);
-            assert!(!gc.stderr.contains("branches that are gone"), "`new` lies over it: {gc:?}");
+            assert!(!gc.stderr.contains("branches that are gone"), "`new` is layered on it: {gc:?}");
         }
         git(&project.root(), &["branch", "--quiet", "-D", "new"]);
         let gc = run(&project, way, &["gc"]);
@@ -169,14 +170,14 @@ fn data_of_branches_that_are_gone_goes_only_when_asked() {
 
 #[test]
 fn a_switch_killed_at_any_change_leaves_every_branch_its_data() {
-    const MOST: usize = 60;
-    // Every second change in either way: both together meet each.
+    const MAX_CHANGES: usize = 60;
+    // Every second change in each clone mode: together, the two modes cover every change.
     for (way, moment, first) in [("overlay", Moment::After, 1), ("copy", Moment::Before, 2)] {
         let project = repository(SMALL, "branch: git\n");
         run(&project, way, &["up"]);
         let (mut branch, mut left, mut changes) = ("main".to_owned(), Vec::new(), 0);
         for number in (first..).step_by(2) {
-            assert!(number < MOST, "more than {MOST} changes");
+            assert!(number < MAX_CHANGES, "more than {MAX_CHANGES} changes");
             let (next, at) = (format!("b{number}"), format!("{way}, killed {moment:?} change {number}"));
             let (before, after) = (format!("before {number}"), format!("after {number}"));
             write_keys(&project, &before);
@@ -241,7 +242,7 @@ fn a_new_worktree_begins_with_the_main_one_s_data_where_that_is_said() {
     let fourth = tree("fourth");
     let ran = project.succeed(&["run", "-C", &fourth, "--", "true"]);
     assert!(ran.stderr.contains("begins with the data of"), "{}", ran.stderr);
-    // Its own word counts before the main one's.
+    // The worktree's own file takes precedence over the main worktree's file.
     let third = tree("third");
     std::fs::write(Path::new(&third).join("services.local.yaml"), "branch: git\n").unwrap();
     let begun = project.succeed(&["up", "-C", &third]);
@@ -255,6 +256,6 @@ fn a_new_worktree_begins_with_the_main_one_s_data_where_that_is_said() {
 fn a_word_that_data_cannot_follow_is_refused() {
     let project = repository(STACK, "branch: gti\n");
     let refused = project.fail(3, &["up"]);
-    assert!(refused.stderr.contains("`gti` is nothing that data can follow"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("data cannot follow `gti`"), "{}", refused.stderr);
     assert!(refused.stderr.contains("services.local.yaml:1:9"), "{}", refused.stderr);
 }

@@ -1,4 +1,4 @@
-//! A broker with production's own definitions, asked without its management API.
+//! A broker with production's own definitions, which devenv asks without the management API.
 
 use crate::project::{Sandbox, docker};
 
@@ -31,7 +31,7 @@ fn mounted_definitions_are_loaded_and_parity_sees_them_without_the_management_ap
         ("rabbitmq.conf", "load_definitions = /etc/rabbitmq/definitions.json\n"),
         ("definitions.json", DEFINITIONS),
     ]);
-    // Ready means that `app` logged in to `shop` with the password of `.env`.
+    // Ready means that `app` logged in to `shop` with the password in `.env`.
     project.succeed(&["up", "--timeout", "180s"]);
     assert!(project.env()["AMQP_URL"].ends_with("/shop"), "{:?}", project.env());
     let outcome = project.succeed(&["parity", "--format", "json", "--check", "--require-all"]);

@@ -1,10 +1,10 @@
-//! `devenv bundle`: locked images as one archive, proven on both ends.
+//! `devenv bundle`: locked images in one archive, verified when it is saved and when it is loaded.
 
 use crate::project::{Sandbox, docker};
 use crate::tiny_registry::{PROCESSOR, TinyRegistry};
 use std::fs;
 
-/// An image of this engine alone, made from another by a label.
+/// An image that only this engine has, built from another image by adding a label.
 pub(crate) struct Made(String);
 
 impl Made {
@@ -35,7 +35,7 @@ fn an_image_of_another_engine_comes_in_a_bundle_and_runs_as_locked() {
     let saved = project.succeed(&["bundle", "save", "images.tar"]);
     assert!(saved.stderr.contains("cache") && saved.stderr.contains("bundle load images.tar"), "{}", saved.stderr);
 
-    // The other machine: the image is not there, and nobody has it.
+    // The other machine: neither the engine nor a registry has the image.
     docker(&["image", "rm", &image.0]);
     let refused = project.fail(5, &["up", "--locked"]);
     for part in ["services.lock", "made on another engine", "devenv bundle load", "compose.yaml:2"] {
@@ -49,7 +49,7 @@ fn an_image_of_another_engine_comes_in_a_bundle_and_runs_as_locked() {
 }
 
 #[test]
-fn what_a_registry_has_is_proven_from_its_index_down_and_needs_no_registry_any_more() {
+fn an_image_of_a_registry_is_verified_from_its_index_down_and_then_needs_no_registry() {
     let registry = TinyRegistry::with_index("of a bundle", None);
     let name = format!("{}/library/postgres:16", registry.address);
     let compose = format!("services:\n  db: {{image: \"{name}\"}}\n");
@@ -89,12 +89,12 @@ fn a_bundle_of_other_bytes_or_for_another_lock_is_refused_and_nothing_of_it_load
         }
         assert!(!is_here());
     };
-    // One bit of a program in a layer.
+    // Change one bit of a program in a layer.
     let mut other = whole.clone();
     let program = whole.windows(4).position(|bytes| bytes == b"\x7fELF").unwrap();
     other[program + 100] ^= 1;
     fs::write(project.path("other.tar"), &other).unwrap();
-    refused(&["bundle", "load", "other.tar"], 5, &["cache", "layer", "should be", "sha256:"]);
+    refused(&["bundle", "load", "other.tar"], 5, &["cache", "layer", "is expected", "sha256:"]);
     fs::write(project.path("short.tar"), &whole[..whole.len() / 2]).unwrap();
     refused(&["bundle", "load", "short.tar"], 1, &["short.tar", "copied whole"]);
     fs::write(project.path("text.tar"), "no archive").unwrap();
@@ -121,7 +121,7 @@ fn a_lock_without_images_makes_no_bundle() {
     assert!(refused.stderr.contains("no image to carry"), "{}", refused.stderr);
 }
 
-/// One entry of an archive, of whatever type.
+/// One entry of an archive, of any type.
 fn entry(path: &str, kind: tar::EntryType, content: &[u8]) -> Vec<u8> {
     let mut header = tar::Header::new_ustar();
     header.set_path(path).unwrap();
@@ -149,7 +149,8 @@ fn an_image_that_was_put_into_a_bundle_beside_the_locked_ones_does_not_reach_the
     });
     let with = |more: &[Vec<u8>]| [&whole[..usize::try_from(end).unwrap()], &more.concat(), &[0; 1024]].concat();
 
-    // Another image under a name of its own: its configuration, and the list that names it as engines before read it.
+    // Another image with a name of its own: its configuration, and the list that names it in the format of older
+    // engines.
     let name = "devenv-test/smuggled";
     let config = br#"{"os":"linux","architecture":"amd64","config":{},"rootfs":{"type":"layers","diff_ids":[]}}"#;
     let list = format!(r#"[{{"Config":"smuggled.json","RepoTags":["{name}:latest"],"Layers":[]}}]"#);
@@ -167,7 +168,7 @@ fn an_image_that_was_put_into_a_bundle_beside_the_locked_ones_does_not_reach_the
     let named = |name: &str| docker(&["image", "ls", "--quiet", name]);
     assert_eq!((named(name), named(&image.0)), (String::new(), String::new()));
 
-    // What no list names may lie there, and stays behind.
+    // An archive may contain entries that no list names; devenv does not load them.
     let repositories = format!(r#"{{"{name}":{{"latest":"smuggled"}}}}"#);
     let beside = with(&[
         entry("smuggled.json", regular, config),
@@ -179,7 +180,7 @@ fn an_image_that_was_put_into_a_bundle_beside_the_locked_ones_does_not_reach_the
     assert_eq!(named(name), "");
     assert_ne!(named(&image.0), "", "the locked one is there");
 
-    // A pipe in place of the file is not waited for.
+    // devenv does not wait for a pipe in place of the file.
     assert!(std::process::Command::new("mkfifo").arg(project.path("pipe.tar")).status().unwrap().success());
     let pipe = project.fail(1, &["bundle", "load", "pipe.tar"]);
     assert!(pipe.stderr.contains("pipe.tar") && pipe.stderr.contains("a FIFO"), "{}", pipe.stderr);

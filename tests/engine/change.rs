@@ -1,4 +1,5 @@
-//! What a changed manifest does to what runs: containers are replaced, data stays, and another major version is refused.
+//! The effect of a changed manifest on running services: containers are replaced, data stays, and another major version
+//! is refused.
 
 use crate::client::{one, redis, sql};
 use crate::project::{Sandbox, Tag, docker};
@@ -81,7 +82,7 @@ fn databases_extensions_and_users_that_are_added_later_are_made_on_kept_data() {
 
     let env = project.env();
     assert_eq!(env["DATABASE_URL"], url);
-    assert_eq!(project.container("db"), container, "what statements can do needs no new container");
+    assert_eq!(project.container("db"), container, "a change by statements needs no new container");
     assert_eq!(one(&url, "SELECT count(*) FROM kept"), "0");
     assert_eq!(one(&env["REPORTS_URL"], "SELECT current_database()"), "reports");
     assert_eq!(one(&env["READER_URL"], "SELECT current_user"), "reader");
@@ -111,7 +112,7 @@ fn another_version_of_the_same_data_replaces_the_container_and_keeps_the_data() 
     assert_eq!(redis(&url, &["GET", "kept"]), ["7"]);
     assert!(redis(&url, &["INFO", "server"])[0].contains("redis_version:8.0.2"));
 
-    // The same tag, another image behind it, and no lock: somebody pulled.
+    // The same tag refers to another image, and there is no lock: another user pulled the tag.
     std::fs::remove_file(project.path("services.lock")).unwrap();
     newer.give("redis:7.0.15");
     let plan = project.succeed(&["plan"]).stdout;
@@ -131,7 +132,7 @@ fn another_major_version_is_refused_on_old_data_and_started_fresh_beside_it() {
     let url = project.env()["DATABASE_URL"].clone();
     sql(&url, "UPDATE kept SET x = 15").unwrap();
 
-    // Refused, with both versions and the commands that lead on; nothing has changed.
+    // The refusal names both versions and the commands to continue; nothing has changed.
     project.write("services.yaml", &manifest(&db("17.12"), CACHE));
     let mut help = String::new();
     for command in ["plan", "up"] {
@@ -147,9 +148,9 @@ fn another_major_version_is_refused_on_old_data_and_started_fresh_beside_it() {
     take_along(&project, &help, [&manifest(&db("15.18"), CACHE), &manifest(&db("17.12"), CACHE)]);
     let url = project.env()["DATABASE_URL"].clone();
     assert!(one(&url, "SHOW server_version").starts_with("17."));
-    assert_eq!(one(&url, "SELECT x FROM kept"), "15", "not what fresh data was seeded with");
+    assert_eq!(one(&url, "SELECT x FROM kept"), "15", "not the seeds of fresh data");
 
-    // The old volume is there as it was: going back finds it.
+    // The old volume still exists: a return to the old version uses it.
     for volume in &volumes {
         assert!(project.volumes().contains(volume), "{volume} is gone");
     }
@@ -198,7 +199,7 @@ fn an_init_script_that_fails_stops_every_up_until_it_is_right() {
         assert!(failed.stderr.contains("nonsense"), "{failed:?}");
         assert!(!project.path(".env").exists());
     }
-    // Nothing of the half is left, whatever is done in between.
+    // No incomplete data remains, whichever command runs in between.
     project.succeed(&["down"]);
     project.fail(1, &["up", "--cold"]);
     project.write("init/2.sql", "CREATE TABLE second (x int);\n");
@@ -209,20 +210,20 @@ fn an_init_script_that_fails_stops_every_up_until_it_is_right() {
     project.succeed(&["down"]);
     project.succeed(&["up"]);
     assert_eq!(one(&project.env()["DATABASE_URL"], "SELECT x FROM first"), "7");
-    // One of them was left by `down`, when nobody knew what it held; what is asked to go goes.
+    // `down` left one of these volumes, because its state was unknown then; `gc` removes it.
     project.succeed(&["gc"]);
     assert_eq!(project.volumes().len(), 1, "{:?}", project.volumes());
 }
 
 #[test]
-fn the_data_that_0_1_0_made_is_gone_on_with_under_its_own_name() {
+fn the_data_of_0_1_0_is_used_under_its_old_name() {
     let db = "{kind: postgres, version: \"15.18\", databases: [shop]}";
     let project = Sandbox::new(&[("services.yaml", &manifest(db, CACHE))]);
     project.succeed(&["up", "--cold"]);
     sql(&project.env()["DATABASE_URL"], "CREATE TABLE kept (x int); INSERT INTO kept VALUES (7)").unwrap();
     project.succeed(&["down"]);
 
-    // The same volume as that release made it: another name, no schema among its labels, no head and no record as a volume.
+    // The same volume as that release created it: another name, no schema in its labels, no head and no record volume.
     let new = project.volumes().into_iter().find(|name| name.ends_with("-db.v15")).expect("the volume of db");
     let old = new.replace("-db.v15", "-db-15");
     let labels = docker(&["volume", "inspect", "--format", "{{json .Labels}}", &new]);
@@ -248,7 +249,7 @@ fn the_data_that_0_1_0_made_is_gone_on_with_under_its_own_name() {
     assert!(volumes.contains(&old) && !volumes.contains(&new), "{volumes:?}");
 }
 
-/// Does what the message says, word for word, to take data along from the first manifest's version to the second's.
+/// Runs the commands of the message, word for word, to move data from the first manifest's version to the second's.
 fn take_along(project: &Sandbox, message: &str, [old, new]: [&String; 2]) {
     let line = message.lines().find(|line| line.contains("or take the data along")).expect("the advice");
     let (before, after) = line.split_once("then version").expect("two versions");

@@ -1,4 +1,5 @@
-//! What `up` was told on the command line holds from then on, and what runs is known without any manifest.
+//! The options of `up` on the command line hold for later commands, and commands find running services without a
+//! manifest.
 
 use crate::client::{Url, one, redis, sql};
 use crate::engine_proxy::{EngineProxy, Moment};
@@ -18,13 +19,13 @@ fn piped(command: &mut Command, input: &str) -> Outcome {
 }
 
 #[test]
-fn after_a_named_file_every_command_knows_what_runs_and_a_broken_one_stops_neither_logs_nor_down() {
+fn after_a_named_file_every_command_knows_the_services_and_a_broken_file_stops_neither_logs_nor_down() {
     let project = Sandbox::new(&[("elsewhere/backing.yml", CACHE), ("src/main.txt", "")]);
     project.succeed(&["up", "-f", "elsewhere/backing.yml"]);
     let container = project.container("cache");
     redis(&project.env()["REDIS_URL"], &["SET", "kept", "7"]);
 
-    // Without the file's name: the same environment, and nothing is made again.
+    // Without the file's name: the same environment, and no container is recreated.
     let again = project.succeed(&["up"]);
     assert!(again.stderr.contains("reading elsewhere/backing.yml again"), "{}", again.stderr);
     assert_eq!(project.container("cache"), container);
@@ -60,7 +61,7 @@ fn after_a_named_file_every_command_knows_what_runs_and_a_broken_one_stops_neith
 }
 
 #[test]
-fn what_came_through_standard_input_is_known_to_every_command_and_kept_sealed() {
+fn a_manifest_from_standard_input_is_known_to_every_command_and_stored_encrypted() {
     let project = Sandbox::new(&[]);
     piped(&mut project.command(&["-f", "-", "up"]), CACHE);
     let container = project.container("cache");
@@ -84,12 +85,12 @@ fn what_came_through_standard_input_is_known_to_every_command_and_kept_sealed() 
     project.succeed(&["snapshot", "restore", "one", "--yes"]);
     assert_eq!(redis(&project.env()["REDIS_URL"], &["GET", "kept"]), ["7"]);
 
-    // A clean-up of containers forgets nothing: neither what was said, nor that it was.
+    // A clean-up of containers deletes neither the choice nor its record.
     project.prune_containers();
     let again = project.succeed(&["up"]);
     assert!(again.stderr.contains("reading what standard input said again"), "{}", again.stderr);
 
-    // Where what was kept is gone, that is said, and what runs goes on.
+    // If the stored input is gone, devenv says so, and the services keep running.
     let forget = |what: &str| {
         let filters = ["--filter", &filter, "--filter", what];
         for (list, remove) in [(&["ps", "-aq"][..], "rm"), (&["volume", "ls", "-q"], "volume")] {
@@ -103,7 +104,7 @@ fn what_came_through_standard_input_is_known_to_every_command_and_kept_sealed() 
     assert_eq!(project.succeed(&["shell", "cache", "--", "echo", "inside"]).stdout, "inside\n");
     piped(&mut project.command(&["-f", "-", "up"]), CACHE);
     let all = docker(&["ps", "-aq", "--filter", &filter, "--filter", "label=dev.devenv.choice"]);
-    assert_eq!(all.lines().count(), 2, "one record, and what it is about: {all}");
+    assert_eq!(all.lines().count(), 2, "one record, and one for the stored input: {all}");
     forget("label=dev.devenv.choice");
     assert!(project.fail(3, &["up"]).stderr.contains("no manifest was found"));
     assert!(project.succeed(&["status"]).stdout.contains("Up "));
@@ -111,12 +112,12 @@ fn what_came_through_standard_input_is_known_to_every_command_and_kept_sealed() 
 }
 
 #[test]
-fn what_runs_is_used_frozen_and_gone_back_to_where_its_manifest_is_deleted() {
+fn without_a_manifest_running_services_can_be_used_saved_and_restored() {
     let manifest = "services:\n  cache: {kind: redis, version: \"7.0.15\"}\n  db: {kind: postgres, version: \"15.18\", users: [shop]}\n\
                     variables: {REDIS_URL: \"${cache.url}\", DATABASE_URL: \"${db.url}\"}\n";
     let project = Sandbox::new(&[("services.yaml", manifest)]);
     project.succeed(&["up"]);
-    // A password of the user's own is the server's without any manifest too.
+    // A password in the user's own line is the server's password, without any manifest too.
     let mine = project.env()["DATABASE_URL"].replace(&Url::read(&project.env()["DATABASE_URL"]).password, "of-my-own");
     project.write(".env", &format!("DATABASE_URL={mine}\n{}", project.read(".env")));
     project.succeed(&["up"]);
@@ -143,11 +144,14 @@ fn what_runs_is_used_frozen_and_gone_back_to_where_its_manifest_is_deleted() {
         ("1".into(), vec!["7".into()])
     );
     assert_eq!(project.read(".env"), before);
-    assert!(project.fail(3, &["up"]).stderr.contains("no manifest was found"), "what starts services reads manifests");
+    assert!(
+        project.fail(3, &["up"]).stderr.contains("no manifest was found"),
+        "a command that starts services reads manifests"
+    );
     project.succeed(&["down"]);
     assert_eq!(project.succeed(&["snapshot", "list", "--json"]).json()["snapshots"][0]["name"], "one");
 
-    // With the manifest back, everything is as it was, and nothing is told of it.
+    // With the manifest back, everything is as before, and no message reports unread manifests.
     project.write("services.yaml", manifest);
     let up = project.succeed(&["up"]);
     assert!(!up.stderr.contains("were not read"), "{up:?}");
@@ -178,13 +182,13 @@ fn commands_that_only_read_use_what_was_chosen_and_say_so() {
     }
     let bundle = project.fail(1, &["bundle", "load", "absent.tar"]);
     assert!(bundle.stderr.contains("reading elsewhere/backing.yml again"), "{bundle:?}");
-    // `-f` names another, and what is asked so is not kept.
+    // `-f` names another file; the choice of a command that only reads is not stored.
     std::fs::remove_file(project.path("services.local.yaml")).unwrap();
     project.write("other.yml", &CACHE.replace("cache", "other"));
     let other = project.succeed(&["manifest", "-f", "other.yml"]);
     assert!(other.stdout.contains("other") && !other.stderr.contains("again"), "{other:?}");
     assert!(project.succeed(&["manifest"]).stdout.contains("cache"));
-    // One that is gone is not looked for for ever.
+    // devenv does not look forever for a file that no longer exists.
     std::fs::remove_file(project.path("elsewhere/backing.yml")).unwrap();
     project.write("compose.prod.yaml", CACHE);
     for command in ["manifest", "up"] {
@@ -194,7 +198,7 @@ fn commands_that_only_read_use_what_was_chosen_and_say_so() {
     }
     assert!(!project.succeed(&["up"]).stderr.contains("the last `-f`"));
     std::fs::remove_file(project.path("compose.prod.yaml")).unwrap();
-    // An engine that does not answer remembers nothing.
+    // An engine that does not answer cannot supply the stored choice.
     let alone = project.fail(3, &["--host", "unix:///nowhere.sock", "manifest"]);
     assert!(alone.stderr.contains("no manifest was found"), "{alone:?}");
 }
@@ -214,9 +218,9 @@ fn paths_of_a_remembered_standard_input_start_from_the_folder_where_it_was_read(
 }
 
 #[test]
-fn what_standard_input_said_is_kept_whole_or_not_at_all_wherever_a_run_is_killed() {
+fn a_manifest_from_standard_input_is_stored_completely_or_not_at_all_wherever_a_run_is_killed() {
     for moment in [Moment::Before, Moment::After] {
-        // Network and image come first; then what was chosen, before anything is changed for it.
+        // Network and image come first; then the choice is stored, before anything is changed for it.
         for number in 1..8 {
             let project = Sandbox::new(&[("manifest", CACHE)]);
             let proxy = EngineProxy::hold_at_change(number, moment);
@@ -230,7 +234,7 @@ fn what_standard_input_said_is_kept_whole_or_not_at_all_wherever_a_run_is_killed
             let next = project.run(&["up"]);
             let forgot = next.code == 3 && next.stderr.contains("no manifest was found");
             assert!(next.code == 0 || forgot, "killed {moment:?} change {number}: {next:?}");
-            // Whatever was left half made is in nobody's way.
+            // Incomplete leftovers do not disturb the next command.
             piped(&mut project.command(&["-f", "-", "up"]), CACHE);
             project.succeed(&["up"]);
             assert_eq!(redis(&project.env()["REDIS_URL"], &["PING"]), ["PONG"]);
@@ -292,7 +296,7 @@ fn some_services_are_brought_up_or_restarted_alone_and_the_others_left_as_they_a
     assert_eq!(project.on_the_engine(), Vec::<String>::new());
 }
 
-/// A terminal of Python's, since a question is asked on nothing else: types the answer, and prints what came.
+/// A terminal in Python, because devenv asks questions on a terminal only: types the answer, and prints the output.
 const TERMINAL: &str = "
 import os, pty, sys
 pid, terminal = pty.fork()
@@ -332,7 +336,7 @@ fn a_question_that_is_cancelled_says_so_and_nothing_is_changed() {
     }
 }
 
-/// Python in the project's folder, with the sandbox's home.
+/// Runs Python in the project's folder, with the sandbox's home.
 fn project_python(project: &Sandbox, arguments: &[&str]) -> Command {
     let mut command = Command::new("python3");
     command.args(arguments).current_dir(project.root()).env("HOME", project.home()).env_remove("XDG_DATA_HOME");

@@ -1,4 +1,4 @@
-//! Clients of the test's own, so that what devenv says of a server is not proven by devenv.
+//! Independent clients, so that devenv's statements about a server are not checked by devenv itself.
 
 use devenv::model::{Endpoint, Protocol, Secret};
 use std::fmt::Write as _;
@@ -8,7 +8,7 @@ use std::process::Command;
 use std::time::Duration;
 use tokio_postgres::SimpleQueryMessage;
 
-/// A URL's parts.
+/// The parts of a URL.
 #[derive(Debug)]
 pub(crate) struct Url {
     pub(crate) user: String,
@@ -19,7 +19,7 @@ pub(crate) struct Url {
 }
 
 impl Url {
-    /// Reads `scheme://user:password@host:port/path`; nothing here is percent-encoded.
+    /// Reads `scheme://user:password@host:port/path`, without percent-encoding.
     pub(crate) fn read(text: &str) -> Self {
         let pair = |found: Option<(&str, &str)>| {
             let (before, after) = found.unwrap_or_else(|| panic!("no URL: {text}"));
@@ -34,7 +34,7 @@ impl Url {
     }
 }
 
-/// Runs statements with the login of a URL; every value of every row, or the server's words.
+/// Runs statements with the login of a URL; returns every value of every row, or the server's error.
 pub(crate) fn sql(url: &str, statements: &str) -> Result<Vec<String>, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let words = |error: tokio_postgres::Error| match error.as_db_error() {
@@ -56,7 +56,7 @@ pub(crate) fn sql(url: &str, statements: &str) -> Result<Vec<String>, String> {
     })
 }
 
-/// The one value that a query gives.
+/// The one value that a query returns.
 pub(crate) fn one(url: &str, query: &str) -> String {
     let mut values = sql(url, query).unwrap_or_else(|error| panic!("{query}: {error}"));
     assert_eq!(values.len(), 1, "{query}: {values:?}");
@@ -67,8 +67,8 @@ pub(crate) fn one(url: &str, query: &str) -> String {
 pub(crate) const MYSQL_CLIENT: [&str; 4] =
     ["sh", "-c", "exec \"$(command -v mariadb || command -v mysql)\" --default-character-set=utf8mb4 \"$@\"", "client"];
 
-/// Runs statements with the login of a URL, by the client in the server's own container, over its port; every value of
-/// every row, or the server's words.
+/// Runs statements with the login of a URL, by the client in the server's own container, over the server's port;
+/// returns every value of every row, or the server's error.
 pub(crate) fn mysql(container: &str, url: &str, statements: &str) -> Result<Vec<String>, String> {
     let url = Url::read(url);
     let password = format!("MYSQL_PWD={}", url.password);
@@ -87,7 +87,8 @@ pub(crate) fn mysql(container: &str, url: &str, statements: &str) -> Result<Vec<
     Ok(text.lines().flat_map(|line| line.split('\t')).map(str::to_owned).collect())
 }
 
-/// Logs in with a URL's password and runs one command; the answer's values one after the other, errors with their `-`.
+/// Logs in with a URL's password and runs one command; returns the values of the answer in order, errors with their
+/// `-`.
 pub(crate) fn redis(url: &str, command: &[&str]) -> Vec<String> {
     let url = Url::read(url);
     let mut server = connect(&url);
@@ -98,7 +99,7 @@ pub(crate) fn redis(url: &str, command: &[&str]) -> Vec<String> {
     ask_redis(&mut server, command)
 }
 
-/// Runs one command without any login.
+/// Runs one command without a login.
 pub(crate) fn redis_as_nobody(url: &str, command: &[&str]) -> Vec<String> {
     ask_redis(&mut connect(&Url::read(url)), command)
 }
@@ -130,7 +131,7 @@ fn ask_redis(server: &mut BufReader<TcpStream>, command: &[&str]) -> Vec<String>
     values
 }
 
-/// Sends one command of Memcached's text protocol; the lines up to `END`, `OK` or `STORED`.
+/// Sends one command of Memcached's text protocol; returns the lines up to `END`, `OK` or `STORED`.
 pub(crate) fn memcached(url: &str, command: &str) -> Vec<String> {
     let mut server = connect(&Url::read(url));
     server.get_mut().write_all(command.as_bytes()).unwrap();

@@ -8,7 +8,7 @@ name: shop
 services:
   db: {kind: postgres, version: "15.18", databases: [shop]}
   cache: {kind: redis, version: "7.0.15"}
-variables: {DATABASE_URL: "${db.url}", REDIS_URL: "${cache.url}", GREETING: "hello, world"}
+variables: {DATABASE_URL: "${db.url}", REDIS_URL: "${cache.url}", PHRASE: "hello, world"}
 "#;
 
 const ONLY_REDIS: &str =
@@ -44,7 +44,7 @@ fn a_running_environment_answers_every_command_that_only_looks() {
     let env = project.env();
     let password = Url::read(&env["DATABASE_URL"]).password;
 
-    // status: state, image, endpoint without password, since when.
+    // status: state, image, endpoint without password, start time.
     let status = project.succeed(&["status", "--json"]);
     assert!(!status.stdout.contains(&password));
     let db = status.json()["services"][0].clone();
@@ -55,7 +55,7 @@ fn a_running_environment_answers_every_command_that_only_looks() {
     let table = project.succeed(&["status"]).stdout;
     assert!(table.contains("cache") && table.contains("redis 7.0.15"), "{table}");
 
-    // logs: all with names, one without, so many lines.
+    // logs: all services with names, one service without names, a number of lines.
     let logs = project.succeed(&["logs"]).stdout;
     assert!(logs.lines().any(|line| line.starts_with("cache  ")), "{logs}");
     assert!(logs.contains("database system is ready to accept connections"), "{logs}");
@@ -64,7 +64,7 @@ fn a_running_environment_answers_every_command_that_only_looks() {
     let unknown = project.fail(2, &["logs", "cahce"]);
     assert!(unknown.stderr.contains("did you mean `cache`?"), "{}", unknown.stderr);
 
-    // shell: the client, piped both ways, with its own exit code, and any other program.
+    // shell: the client with piped input and output, with its own exit code, and any other program.
     let mut psql = project.command(&["shell", "db"]);
     let answer = piped(&mut psql, "SELECT 6 * 7 AS answer;\n");
     assert_eq!(answer.code, 0, "{answer:?}");
@@ -82,7 +82,7 @@ fn a_running_environment_answers_every_command_that_only_looks() {
     let large = "x".repeat(300_000) + "\n";
     assert_eq!(piped(&mut project.command(&["shell", "cache", "--", "cat"]), &large).stdout, large);
 
-    // env: the same variables in each form, as the file has them.
+    // env: the same variables in each format as in the file.
     let json = project.succeed(&["env", "--format", "json"]).json();
     for (name, value) in &env {
         assert_eq!(json[name], *value);
@@ -91,7 +91,7 @@ fn a_running_environment_answers_every_command_that_only_looks() {
     let sourced = piped(
         std::process::Command::new("sh").args([
             "-c",
-            "eval \"$1\"; printf '%s|%s' \"$GREETING\" \"$DATABASE_URL\"",
+            "eval \"$1\"; printf '%s|%s' \"$PHRASE\" \"$DATABASE_URL\"",
             "sh",
             &shell,
         ]),
@@ -101,7 +101,7 @@ fn a_running_environment_answers_every_command_that_only_looks() {
     assert!(project.succeed(&["env", "--format", "github"]).stderr.contains("::add-mask::"));
     assert!(project.read(".env").contains(project.succeed(&["env"]).stdout.trim()));
 
-    // The view from a container of the environment's network works there.
+    // The view from a container of the environment's network works in such a container.
     let network = project.succeed(&["env", "--view", "network", "--format", "json"]).json();
     let url = network["DATABASE_URL"].as_str().unwrap();
     assert_eq!((Url::read(url).host.as_str(), Url::read(url).port), ("db", 5432));
@@ -132,7 +132,7 @@ fn a_running_environment_answers_every_command_that_only_looks() {
     let written = project.read(".env");
     project.write(".env", &written.replace("hello, world", "changed by hand"));
     let stale = project.fail(7, &["env", "--check"]);
-    assert!(stale.stderr.contains("has another value of GREETING"), "{}", stale.stderr);
+    assert!(stale.stderr.contains("has another value of PHRASE"), "{}", stale.stderr);
     assert!(!stale.stderr.contains("changed by hand"), "{}", stale.stderr);
     std::fs::remove_file(project.path(".env")).unwrap();
     project.fail(7, &["env", "--check"]);
@@ -161,7 +161,7 @@ fn logs_are_followed_until_the_reader_has_enough() {
 }
 
 #[test]
-fn down_keeps_the_data_and_down_with_volumes_names_what_goes_and_takes_nothing_else() {
+fn down_keeps_the_data_and_down_with_volumes_names_and_deletes_only_its_own() {
     let project = Sandbox::new(&[("services.yaml", ONLY_REDIS)]);
     let other = Sandbox::new(&[("services.yaml", ONLY_REDIS)]);
     project.succeed(&["up"]);
@@ -178,7 +178,7 @@ fn down_keeps_the_data_and_down_with_volumes_names_what_goes_and_takes_nothing_e
     assert_eq!(project.env()["REDIS_URL"], url);
     assert_eq!(redis(&url, &["GET", "kept"]), ["7"]);
 
-    // Without a terminal nobody can be asked: nothing goes.
+    // Without a terminal, devenv cannot ask: it deletes nothing.
     let refused = project.fail(2, &["down", "--volumes"]);
     for part in ["this deletes the data of: cache", "--yes", "nothing was changed"] {
         assert!(refused.stderr.contains(part), "{part}: {}", refused.stderr);
@@ -200,7 +200,7 @@ fn nothing_unnamed_is_left_behind() {
         let listed = docker(&["volume", "ls", "--quiet"]);
         listed.lines().filter(|name| name.len() == 64).map(str::to_owned).collect::<Vec<_>>()
     };
-    // RabbitMQ's, Postgres', Redis' and Valkey's images each declare a volume.
+    // The images of RabbitMQ, Postgres, Redis and Valkey each declare a volume.
     let project = Sandbox::new(&[(
         "services.yaml",
         "services:\n  a: {kind: postgres, version: \"18.6\"}\n  b: {kind: redis, version: \"8.0.2\"}\n  \
@@ -220,7 +220,7 @@ fn nothing_unnamed_is_left_behind() {
 }
 
 #[test]
-fn up_tells_a_program_what_it_came_to() {
+fn up_with_json_reports_its_result() {
     let project = Sandbox::new(&[("services.yaml", ONLY_REDIS)]);
     let outcome = project.succeed(&["up", "--json", "--env-file", "deep.env"]);
     let json = outcome.json();
@@ -232,7 +232,7 @@ fn up_tells_a_program_what_it_came_to() {
     let url = project.read("deep.env").lines().find_map(|line| line.strip_prefix("REDIS_URL=").map(str::to_owned));
     assert_eq!(redis(url.unwrap().trim_matches('\''), &["PING"]), ["PONG"]);
 
-    // Quiet means quiet, and from below the root the environment is the same one, with the same env file.
+    // `--quiet` prints nothing, and a folder below the root has the same environment with the same env file.
     std::fs::create_dir_all(project.path("web/src")).unwrap();
     let mut below = project.command(&["--quiet", "up"]);
     let quiet = Outcome::of(&below.current_dir(project.path("web/src")).output().unwrap());
@@ -242,7 +242,7 @@ fn up_tells_a_program_what_it_came_to() {
 }
 
 #[test]
-fn what_is_not_carried_out_is_counted_by_plan_and_up_for_people_and_for_programs() {
+fn plan_and_up_count_the_keys_that_are_not_carried_out() {
     let compose = "services:\n  web: {image: acme/web:1, environment: {A: redis://cache, B: redis://jobs, C: redis://all}}\n  \
                    cache: {image: \"redis:7.0.15\", restart: always, privileged: true}\n  \
                    jobs: {image: \"redis:7.0.15\", restart: always}\n  all: {image: \"redis:7.0.15\"}\n";
@@ -267,7 +267,7 @@ fn a_manifest_on_standard_input_is_an_environment_of_its_folder() {
     assert_eq!(one(&project.env()["DATABASE_URL"], "SELECT current_database()"), "shop");
 }
 
-/// Runs a command to its end with this on its standard input.
+/// Runs a command to its end with this text on its standard input.
 fn piped(command: &mut std::process::Command, input: &str) -> Outcome {
     use std::io::{Seek, Write};
     let mut file = tempfile::tempfile().unwrap();
@@ -289,10 +289,10 @@ fn a_service_that_one_checkout_leaves_out_stays_everybody_else_s() {
     for wrong in ["your own lines win", "no manifest declares any more", "stood inside devenv's block"] {
         assert!(!up.stderr.contains(wrong), "{}", up.stderr);
     }
-    assert!(up.stderr.contains("services.yaml · 1 service, two left out"), "{}", up.stderr);
+    assert!(up.stderr.contains("services.yaml · 1 service, two excluded"), "{}", up.stderr);
     assert_eq!(project.env()["TWO_URL"], "", "it leads nowhere any more");
     let differs = project.fail(7, &["parity", "--check"]);
-    assert!(differs.stdout.contains("two") && differs.stdout.contains("left out"), "{differs:?}");
+    assert!(differs.stdout.contains("two") && differs.stdout.contains("excluded"), "{differs:?}");
     project.succeed(&["lock"]);
     assert_eq!(project.read("services.lock"), lock);
     std::fs::remove_file(project.path("services.local.yaml")).unwrap();
@@ -301,7 +301,7 @@ fn a_service_that_one_checkout_leaves_out_stays_everybody_else_s() {
 }
 
 #[test]
-fn what_down_keeps_and_what_it_deletes_is_said() {
+fn down_reports_the_data_that_it_keeps_or_deletes() {
     let project = Sandbox::new(&[(
         "services.yaml",
         "services:\n  cache: {kind: redis, version: \"7.0.15\"}\n  more: {kind: redis, version: \"7.0.15\"}\n",

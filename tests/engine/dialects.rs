@@ -1,4 +1,4 @@
-//! The `.env` of an app of each common format lets that app connect, as its own platform's code reads it.
+//! For each common format, the `.env` of an app lets the app connect, read by the code of the app's platform.
 
 use crate::client::{amqp, one, redis, sql};
 use crate::project::Sandbox;
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-/// Brings the project up and returns what its app finds in `.env`.
+/// Runs `up` and returns the variables that the app finds in `.env`.
 fn up(files: &[(&str, &str)]) -> (Sandbox, BTreeMap<String, String>) {
     let project = Sandbox::new(files);
     project.succeed(&["up"]);
@@ -18,7 +18,7 @@ fn postgres_url(user: &str, password: &str, host: &str, port: &str, database: &s
     format!("postgresql://{user}:{password}@{host}:{port}/{database}")
 }
 
-/// Writes and reads back over the very URL.
+/// Writes and reads a value over this URL.
 fn uses_sql(url: &str) {
     sql(url, "CREATE TABLE orders (id int); INSERT INTO orders VALUES (7)").unwrap_or_else(|fault| panic!("{fault}"));
     assert_eq!(one(url, "SELECT id FROM orders"), "7");
@@ -200,7 +200,7 @@ databases:
   - {name: shop-db, databaseName: shop, user: shop, postgresMajorVersion: \"17\"}
 ",
         ),
-        // Render does not say which Valkey it runs.
+        // Render does not say which release of Valkey it runs.
         ("services.local.yaml", "services: {jobs: {version: \"8.1.1\"}}\n"),
     ]);
     uses_sql(&env["DATABASE_URL"]);

@@ -58,11 +58,11 @@ async fn started(engine: &Engine, spec: &ContainerSpec) -> String {
     id
 }
 
-/// Runs a command; gives its exit code, standard output and standard error.
+/// Runs a command; returns its exit code, standard output and standard error.
 async fn exec(engine: &Engine, id: &str, command: &[&str], input: &[u8], tty: bool) -> (i64, Vec<u8>, Vec<u8>) {
     let request = ExecRequest {
         command: command.iter().map(|&word| word.to_owned()).collect(),
-        environment: vec![("GREETING".to_owned(), Secret::new("hello"))],
+        environment: vec![("PHRASE".to_owned(), Secret::new("hello"))],
         tty,
     };
     let (mut output, mut error) = (Vec::new(), Vec::new());
@@ -77,7 +77,7 @@ async fn exec(engine: &Engine, id: &str, command: &[&str], input: &[u8], tty: bo
 }
 
 #[tokio::test]
-async fn what_was_made_is_observed_with_its_labels_ports_and_volumes() {
+async fn created_resources_are_observed_with_their_labels_ports_and_volumes() {
     let (sandbox, engine) = (Sandbox::new(), engine().await);
     let (volume, network, port) = (sandbox.named("data"), sandbox.named("net"), free_port());
     engine.create_volume(&sandbox.volume(&volume)).await.unwrap();
@@ -179,7 +179,7 @@ async fn removing_a_container_keeps_named_volumes_and_takes_anonymous_ones() {
     let image = ImageRef::parse(IMAGE).unwrap();
     let declared = engine.local_image(&image).await.unwrap().unwrap().volumes;
     assert_eq!(declared, ["/data"], "this test needs an image that declares a volume");
-    // Mounted elsewhere, so that the declared one is anonymous.
+    // Mount a volume at another path, so that the declared volume is anonymous.
     let spec = ContainerSpec {
         mounts: vec![Mount { volume: volume.clone(), target: "/elsewhere".to_owned() }],
         ..script(&sandbox, "db", "exec sleep 600")
@@ -196,7 +196,7 @@ async fn removing_a_container_keeps_named_volumes_and_takes_anonymous_ones() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_as_good_as_stopped_and_removed() {
+async fn missing_resources_count_as_stopped_and_removed() {
     let (sandbox, engine) = (Sandbox::new(), engine().await);
     let absent = sandbox.named("absent");
     engine.stop(&absent, Some(Duration::from_secs(1))).await.unwrap();
@@ -236,12 +236,12 @@ async fn of_several_networks_of_a_name_one_is_left() {
     let network = sandbox.named("net");
     let named = || docker(["network", "ls", "--quiet", "--no-trunc", "--filter", &format!("name={network}")]);
     for _ in 0..2 {
-        // Docker's own program asks old engines to refuse a second one; the interface does not.
+        // Docker's command line asks old engines to refuse a second network with the name; the API does not.
         let body = format!(r#"{{"Name":"{network}","Labels":{{"dev.devenv.environment":"{}"}}}}"#, sandbox.name());
         raw_post("/networks/create", &body);
     }
     if named().lines().count() == 1 {
-        // A current engine makes no second one.
+        // A current engine does not create a second network.
         let error = engine.create_network(&network, &sandbox.belonging()).await.unwrap_err();
         assert_eq!(error.kind, EngineFault::Conflict);
         return;
@@ -250,7 +250,7 @@ async fn of_several_networks_of_a_name_one_is_left() {
     assert_eq!(named().trim(), left);
 }
 
-/// A request as it stands, to the engine's socket.
+/// Sends a request to the engine's socket, without devenv's client.
 fn raw_post(path: &str, body: &str) {
     let length = body.len();
     let head = format!(
@@ -264,7 +264,7 @@ fn raw_post(path: &str, body: &str) {
 }
 
 #[tokio::test]
-async fn a_port_that_another_program_has_is_told_as_such() {
+async fn a_port_that_another_program_has_is_reported() {
     let (sandbox, engine) = (Sandbox::new(), engine().await);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let host_port = listener.local_addr().unwrap().port();
@@ -338,8 +338,7 @@ async fn a_command_gets_its_input_and_gives_output_and_exit_code_byte_for_byte()
     let (sandbox, engine) = (Sandbox::new(), engine().await);
     let id = started(&engine, &script(&sandbox, "db", "exec sleep 600")).await;
     let input: Vec<u8> = (0..300_000_u32).map(|n| n.to_le_bytes()[n as usize % 3]).collect();
-    let (code, output, error) =
-        exec(&engine, &id, &["sh", "-c", "cat; echo $GREETING >&2; exit 7"], &input, false).await;
+    let (code, output, error) = exec(&engine, &id, &["sh", "-c", "cat; echo $PHRASE >&2; exit 7"], &input, false).await;
     assert_eq!((code, String::from_utf8_lossy(&error).as_ref()), (7, "hello\n"));
     assert!(output == input, "{} bytes of {}", output.len(), input.len());
 }
@@ -354,7 +353,7 @@ async fn a_command_with_a_terminal_sees_its_size() {
 }
 
 #[tokio::test]
-async fn a_program_that_is_not_in_the_container_is_told() {
+async fn a_program_that_is_missing_in_the_container_is_reported() {
     let (sandbox, engine) = (Sandbox::new(), engine().await);
     let id = started(&engine, &script(&sandbox, "db", "exec sleep 600")).await;
     let (code, output, _) = exec(&engine, &id, &["not-there"], b"", false).await;
@@ -397,7 +396,7 @@ async fn no_fault_of_the_engine_holds_a_secret() {
 #[tokio::test]
 async fn a_container_whose_files_cannot_be_put_in_is_not_left_behind() {
     let (sandbox, engine) = (Sandbox::new(), engine().await);
-    // A file where a folder would have to be.
+    // A file in place of a folder.
     let content = FileContent(Vec::new());
     let spec = ContainerSpec {
         files: vec![File { path: "/etc/passwd/below".into(), mode: 0o644, content }],
@@ -410,7 +409,7 @@ async fn a_container_whose_files_cannot_be_put_in_is_not_left_behind() {
 }
 
 #[tokio::test]
-async fn the_engine_tells_what_it_is() {
+async fn the_engine_reports_its_facts() {
     let engine = engine().await;
     let facts = engine.facts().await.unwrap();
     assert_eq!(facts.version, docker(["version", "--format", "{{.Server.Version}}"]).trim());

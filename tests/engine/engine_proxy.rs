@@ -1,5 +1,5 @@
-//! Stands between the program and the real engine, to stop a run at one certain request: there it is held, or the
-//! engine goes away. So a kill "at any moment" is a kill at a known one.
+//! A proxy between the program and the real engine that stops a run at a certain request: it holds the request, or the
+//! engine disappears. This makes a kill "at any moment" a kill at a known moment.
 
 use std::io::{Read, Write};
 use std::net::Shutdown;
@@ -10,21 +10,21 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
-/// Where a request is stopped.
+/// The moment at which a request is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Moment {
-    /// The engine never hears of it.
+    /// Before the engine receives the request.
     Before,
-    /// The engine has carried it out, and its answer never comes.
+    /// After the engine has carried out the request; its answer never arrives.
     After,
 }
 
-/// What happens there.
+/// The effect at that moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Then {
-    /// It goes on only when it is released, as if the engine thought about it; other connections go on.
+    /// The request continues only when the test releases it, as if the engine were slow; other connections continue.
     Hold,
-    /// The engine is gone: all connections end, and no new one is taken.
+    /// The engine disappears: all connections end, and new connections are refused.
     Vanish,
 }
 
@@ -34,12 +34,12 @@ pub(crate) struct EngineProxy {
     shared: Arc<Shared>,
 }
 
-/// Which request it is.
+/// The request to stop at.
 #[derive(Clone, Copy, Debug)]
 enum Which {
-    /// The first whose first line contains that: `/containers/create`.
+    /// The first request whose first line contains this text: `/containers/create`.
     Containing(&'static str),
-    /// The so many-th that changes something, from 1.
+    /// The request with this number among those that change something, from 1.
     Change(usize),
 }
 
@@ -59,17 +59,17 @@ struct Shared {
 }
 
 impl EngineProxy {
-    /// Stops at the first request whose first line contains that: `/containers/create`.
+    /// Stops at the first request whose first line contains this text: `/containers/create`.
     pub(crate) fn stop_at(request: &'static str, moment: Moment, then: Then) -> Self {
         Self::new(engine_socket(), Which::Containing(request), moment, then)
     }
 
-    /// Holds the so many-th request that changes something, from 1.
+    /// Holds the request with this number among those that change something, from 1.
     pub(crate) fn hold_at_change(number: usize, moment: Moment) -> Self {
         Self::new(engine_socket(), Which::Change(number), moment, Then::Hold)
     }
 
-    /// The same in front of another engine than this machine's.
+    /// The same, in front of another engine than this machine's.
     pub(crate) fn in_front_of(engine: PathBuf, number: usize, moment: Moment) -> Self {
         Self::new(engine, Which::Change(number), moment, Then::Hold)
     }
@@ -103,17 +103,17 @@ impl EngineProxy {
         Self { folder, shared }
     }
 
-    /// For `--host`.
+    /// The value for `--host`.
     pub(crate) fn host(&self) -> String {
         format!("unix://{}", self.folder.path().join("engine.sock").display())
     }
 
-    /// Whether the request came.
+    /// Whether the request has arrived.
     pub(crate) fn has_stopped(&self) -> bool {
         self.shared.stopped.load(Ordering::SeqCst)
     }
 
-    /// Ends all connections, as the system does for a program that was killed.
+    /// Ends all connections, as the system does for a killed program.
     pub(crate) fn hang_up(&self) {
         self.shared.hung_up.store(true, Ordering::SeqCst);
         self.shared.changed.notify_all();
@@ -122,7 +122,7 @@ impl EngineProxy {
         }
     }
 
-    /// Lets the request that was held go on.
+    /// Lets the held request continue.
     pub(crate) fn release(&self) {
         self.shared.released.store(true, Ordering::SeqCst);
         self.shared.changed.notify_all();
@@ -172,13 +172,14 @@ impl Shared {
                     break;
                 }
             }
-            // Whoever is killed reads no more, and an engine that is not read from waits: it has to hear of it.
+            // A killed client reads no more, and an engine waits for a client that does not read: close both directions
+            // so that the engine notices.
             let _ = from.shutdown(Shutdown::Both);
             let _ = to.shutdown(Shutdown::Both);
         });
     }
 
-    /// Whether these bytes begin the request to stop at. Each request is written at once, from its first line on.
+    /// Whether these bytes begin the request to stop at. A client writes each request at once, from its first line on.
     fn is_the_one(&self, bytes: &[u8]) -> bool {
         let line = first_line(bytes);
         let is_it = match self.stop_at {
@@ -191,7 +192,7 @@ impl Shared {
         is_it && !self.came.swap(true, Ordering::SeqCst)
     }
 
-    /// Stops here; says whether to go on then.
+    /// Stops here; returns whether to continue afterwards.
     fn stop(&self) -> bool {
         self.stopped.store(true, Ordering::SeqCst);
         if self.then == Then::Vanish {
@@ -211,7 +212,7 @@ fn first_line(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes.split(|byte| *byte == b'\r').next().unwrap_or_default()).into_owned()
 }
 
-/// The engine's own socket: `DOCKER_HOST`, else the default one.
+/// The engine's own socket: `DOCKER_HOST`, otherwise the default socket.
 pub(crate) fn engine_socket() -> PathBuf {
     let host = std::env::var("DOCKER_HOST").unwrap_or_default();
     PathBuf::from(host.strip_prefix("unix://").unwrap_or("/var/run/docker.sock"))

@@ -1,4 +1,4 @@
-//! `.env`: the block is ours, everything else is the user's.
+//! `.env`: the block belongs to devenv, everything else to the user.
 
 use crate::client::{Url, one, redis, redis_as_nobody, sql};
 use crate::project::{Outcome, Sandbox};
@@ -20,7 +20,7 @@ fn the_user_s_own_lines_line_ends_and_byte_order_mark_survive() {
     assert!(first.starts_with(before), "{first:?}");
     assert_eq!(std::fs::metadata(project.path(".env")).unwrap().permissions().mode() & 0o777, 0o600);
 
-    // Lines after the block, and a block that is changed by a new manifest, leave the rest as it is.
+    // Lines after the block stay the same, also when a new manifest changes the block.
     let after = "\r\nLATER=1 # with a comment\r\nNO_NEWLINE=at the end";
     project.write(".env", &format!("{first}{after}"));
     project.write("services.yaml", &REDIS.replace("LEVEL: info", "LEVEL: debug, MORE: \"1\""));
@@ -30,7 +30,7 @@ fn the_user_s_own_lines_line_ends_and_byte_order_mark_survive() {
     assert!(second.contains("LEVEL=debug") && second.contains("MORE=1"), "{second:?}");
     assert_eq!(second.matches(">>> devenv").count(), 1, "{second:?}");
 
-    // A name that the user sets wins, is said, and is not written twice.
+    // A variable that the user sets takes precedence, is reported, and is not written twice.
     project.write(".env", &format!("LEVEL=trace\n{}", second.replace('\u{feff}', "")));
     let outcome = project.succeed(&["up"]);
     let third = project.read(".env");
@@ -69,12 +69,12 @@ fn a_credential_that_the_user_wrote_is_the_server_s_and_another_place_is_said_to
     assert!(sql(&ours["DATABASE_URL"], "SELECT 1").is_err());
     assert_eq!(project.container("db"), container, "a statement changes Postgres' password");
 
-    // Another place cannot be proven from here.
+    // devenv cannot prove another server from here.
     project.write(".env", "REDIS_URL=redis://:x@127.0.0.1:1/0\n");
     let outcome = project.succeed(&["up"]);
     assert!(outcome.stderr.contains("was not proven") && outcome.stderr.contains(".env:1:1"), "{outcome:?}");
     assert!(project.read(".env").starts_with("REDIS_URL=redis://:x@127.0.0.1:1/0\n"));
-    // Without the lines, everything is ours again.
+    // Without these lines, devenv's values apply again.
     std::fs::remove_file(project.path(".env")).unwrap();
     project.succeed(&["up"]);
     assert_eq!(project.env(), ours);
@@ -106,7 +106,7 @@ fn a_file_that_cannot_be_written_is_said_and_left_as_it_is() {
 fn on_a_full_disk_the_file_stays_as_it_was() {
     let project = Sandbox::new(&[("services.yaml", REDIS)]);
     std::fs::create_dir(project.path("full")).unwrap();
-    // A small file system of the test's own, seen by nothing else and gone with the process.
+    // A small file system of the test, which only this process sees and which ends with it.
     let script = "mount -t tmpfs -o size=16k tmpfs full && echo OWN=1 >full/.env \
                   && { head -c 100000 /dev/zero >full/rest 2>/dev/null || true; } && \"$0\" up --env-file full/.env; code=$?; \
                   cat full/.env; ls -A full; exit $code";
@@ -195,7 +195,7 @@ fn apps_that_disagree_stop_nobody_and_each_gets_its_own_values() {
     let unknown = project.fail(2, &["env", "--app", "wrb"]);
     assert!(unknown.stderr.contains("did you mean `web`?"), "{unknown:?}");
 
-    // A file that services.local.yaml names has all that its app gets.
+    // A file that services.local.yaml names has all variables of its app.
     project.write("services.local.yaml", "apps: {worker: {env_file: worker.env}}\n");
     project.succeed(&["up"]);
     let (web, worker) = (project.read(".env"), project.read("worker.env"));
@@ -215,7 +215,7 @@ fn where_the_env_file_is_production_s_the_block_goes_beside_it_and_nothing_of_it
     let local = project.read(".env.local");
     assert!(local.contains("REDIS_URL=redis://") && local.contains("127.0.0.1:"), "{local}");
     assert!(!local.contains("STRIPE_KEY"), "an empty line here would hide the value there: {local}");
-    // What the message says: both ways lead to everything.
+    // Follow the message: both alternatives give all variables.
     let read_both = project.succeed(&["run", "--", "sh", "-c", "echo $STRIPE_KEY $LEVEL; echo $REDIS_URL"]).stdout;
     assert!(read_both.starts_with("sk_mine info\nredis://") && read_both.contains("127.0.0.1:"), "{read_both}");
     let shell = Command::new("sh")
@@ -231,7 +231,8 @@ fn where_the_env_file_is_production_s_the_block_goes_beside_it_and_nothing_of_it
     }
     assert!(!project.succeed(&["up"]).stderr.contains("not proven"));
 
-    // A block that an earlier run wrote there goes; where services.local.yaml says, it goes there.
+    // devenv removes a block that an earlier run wrote into that file, and writes the block into the file that
+    // services.local.yaml names.
     let block = &local[local.find("# >>>").unwrap()..];
     project.write(".env", &format!("{theirs}\n{block}"));
     project.write("services.local.yaml", "env_file: .env.shop\n");

@@ -1,12 +1,12 @@
-//! `devenv env --format docker` as `docker run --env-file` reads it.
+//! `docker run --env-file` reads the output of `devenv env --format docker`.
 
 use devenv::dotenv::{Entry, EntryValue, Format, render};
 use std::process::Command;
 
-/// Any image with `env` in it.
+/// Any image with `env`.
 const IMAGE: &str = "redis:7.0";
 
-/// What no env file with quotes could carry is among them.
+/// Some of these values cannot be written in an env file with quotes.
 const VALUES: &[(&str, &str)] = &[
     ("EMPTY", ""),
     ("BLANKS", "  x  "),
@@ -18,7 +18,7 @@ const VALUES: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn docker_reads_every_value_as_it_is_and_keeps_what_is_to_fill_in_unset() {
+fn docker_reads_every_value_unchanged_and_values_to_fill_in_stay_unset() {
     let mut entries: Vec<Entry> = VALUES
         .iter()
         .map(|(name, value)| Entry {

@@ -1,4 +1,4 @@
-//! Every protocol's facts, asked of the real server, which must be the same afterwards.
+//! Every protocol's facts, from the real server, which must be unchanged afterwards.
 
 use crate::server::Server;
 use devenv::kinds::rabbitmq_definitions;
@@ -56,7 +56,7 @@ async fn postgres_says_settings_extensions_locale_roles_and_databases_and_nothin
         }
         assert_eq!(asked(Protocol::Postgres, &admin, &server).await, told, "asked twice, said twice");
 
-        // The app's login sees less, and it is said what.
+        // The app's login sees less, and devenv says which facts are missing.
         let app = Endpoint { database: Some("shop".into()), ..server.endpoint(Some("app"), Some("app-pw")) };
         let less = asked(Protocol::Postgres, &app, &server).await;
         assert!(less.not_asked["settings/shared_preload_libraries"].contains("pg_read_all_settings"), "{less:?}");
@@ -147,7 +147,7 @@ async fn rabbitmq_says_everything_over_its_management_api_and_without_it_names_w
             assert!(why.is_none_or(|why| why.contains("some seconds after its start")), "{why:?}");
             why.is_none().then_some(told)
         };
-        let told = server.eventually("the node has told its plugins", whole).await;
+        let told = server.eventually("the node has reported its plugins", whole).await;
         assert!(told.version.as_deref().is_some_and(|found| found.starts_with(version)), "{told:?}");
         assert_eq!(names(&told, "vhosts"), ["/", "shop/é"]);
         assert_eq!(told.get("users", "app"), Some("no tags"));
@@ -163,11 +163,11 @@ async fn rabbitmq_says_everything_over_its_management_api_and_without_it_names_w
         assert!(told.not_asked.is_empty(), "{told:?}");
         assert!(!format!("{told:?}").contains("-pw"));
 
-        // A login without the tag, and no API at all.
+        // A login without the tag, and a server without the API.
         let denied = facts(&target(Protocol::Amqp, &app, Some(&management("app", "app-pw")))).await.unwrap();
         assert!(denied.not_asked["users"].contains("401 Unauthorized"), "{denied:?}");
         let alone = facts(&target(Protocol::Amqp, &app, None)).await.unwrap();
         assert!(alone.version.is_some() && alone.topics.is_empty(), "{alone:?}");
-        assert!(alone.not_asked["vhosts"].contains("management API is off; switch it on there"), "{alone:?}");
+        assert!(alone.not_asked["vhosts"].contains("management API is off; enable it there"), "{alone:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Nothing is lost: clean-ups and makings of bases that are killed, and what is told of what goes.
+//! No data is lost when a clean-up or the making of a base is killed, and devenv reports what it removes.
 
 use crate::client::one;
 use crate::engine_proxy::{EngineProxy, Moment, Then};
@@ -15,7 +15,7 @@ variables:
   REDIS_URL: ${cache.url}
 "#;
 
-/// Runs a command and kills it at the first request of that sort. Says whether the request came at all.
+/// Runs a command and kills it at the first request of this type. Returns whether the request came.
 fn kill_at(project: &Sandbox, way: &str, arguments: &[&str], request: &'static str, moment: Moment) -> bool {
     let proxy = EngineProxy::stop_at(request, moment, Then::Hold);
     let host = proxy.host();
@@ -38,18 +38,18 @@ fn a_gc_that_is_killed_takes_nothing_that_is_used_and_the_next_one_finishes() {
         write(&project, "kept");
         project.succeed(&["snapshot", "save", "one"]);
         project.succeed(&["down"]);
-        // The base was made for the next environment, and this one does not lie over it.
+        // The base was made for the next environment; this environment is not layered on it.
         let before = project.on_the_engine();
         assert!(kill_at(&project, "overlay", &["gc"], "DELETE", moment), "there is something to remove");
         project.succeed(&["gc"]);
-        assert_eq!(project.everything_on_the_engine(), before, "only the base goes");
+        assert_eq!(project.everything_on_the_engine(), before, "only the base is removed");
         project.succeed(&["up"]);
         assert_eq!(read(&project), both("kept"));
     }
 }
 
 #[test]
-fn a_base_whose_making_was_killed_is_never_started_over_and_gc_removes_what_it_left() {
+fn an_incomplete_base_of_a_killed_run_is_never_used_and_gc_removes_its_leftovers() {
     let project = Sandbox::new(&[("services.yaml", PROJECT)]);
     let making = || project.everything_on_the_engine().iter().any(|name| name.ends_with(".making"));
     let up = project.spawn(&["up"]);
@@ -66,14 +66,14 @@ fn a_base_whose_making_was_killed_is_never_started_over_and_gc_removes_what_it_l
 }
 
 #[test]
-fn what_gc_removes_and_what_data_takes_is_told_in_bytes() {
+fn gc_and_status_report_sizes_in_bytes() {
     let project = Sandbox::new(&[("services.yaml", PROJECT)]);
     project.succeed(&["up"]);
     project.succeed(&["down", "--volumes", "--yes"]);
     let shown = project.succeed(&["gc", "--dry-run"]);
     assert!(shown.stdout.contains(" MB ") && shown.stdout.starts_with("to remove"), "{shown:?}");
     let with_size = |line: &&str| line.starts_with("container") && line.contains(" MB ");
-    assert_eq!(shown.stdout.lines().find(with_size), None, "one size is told once");
+    assert_eq!(shown.stdout.lines().find(with_size), None, "one size is reported once");
     assert!(shown.stderr.contains("and frees") && shown.stderr.contains(" MB"), "{shown:?}");
     project.succeed(&["up"]);
     let sizes = project.succeed(&["status", "--sizes", "--json"]).json();
@@ -86,7 +86,7 @@ fn what_gc_removes_and_what_data_takes_is_told_in_bytes() {
 }
 
 #[test]
-fn an_ephemeral_run_tells_whose_it_is_and_another_checkout_leaves_it_alone_until_its_time_is_over() {
+fn an_ephemeral_run_is_labelled_with_its_owner_and_other_checkouts_keep_it_until_it_expires() {
     let project = Sandbox::new(&[("services.yaml", PROJECT), ("../other/services.yaml", PROJECT)]);
     let arguments = ["run", "--ephemeral", "--ttl", "6h", "--", "cat"];
     let mut command = project.command(&arguments);
@@ -102,7 +102,7 @@ fn an_ephemeral_run_tells_whose_it_is_and_another_checkout_leaves_it_alone_until
     assert!(label("expires").parse::<i64>().is_ok(), "{}", label("expires"));
     run.signal("KILL");
     run.end();
-    // Its time is not over: another checkout leaves it alone.
+    // Its time to live is not over: another checkout does not remove it.
     let other = project.path("../other").canonicalize().unwrap();
     let shown = project.succeed(&["gc", "--dry-run", "-C", other.to_str().unwrap()]);
     assert!(!shown.stdout.contains("past its time"), "{shown:?}");

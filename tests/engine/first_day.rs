@@ -1,16 +1,16 @@
-//! What someone new runs into: an image that cannot be had, logins that come later, values filled in at the wrong place.
+//! Problems of a new user: an image that is not available, logins that come later, values in the wrong place.
 
 use crate::client::one;
 use crate::client::sql;
 use crate::project::Sandbox;
 
 #[test]
-fn an_image_that_cannot_be_had_leaves_what_runs_alone_and_no_empty_volume() {
+fn an_unavailable_image_changes_no_running_service_and_leaves_no_empty_volume() {
     let db = |version: &str| {
         format!("services:\n  db: {{kind: postgres, version: \"{version}\"}}\nvariables: {{URL: \"${{db.url}}\"}}\n")
     };
     let project = Sandbox::new(&[("services.yaml", &db("17.999"))]);
-    // A mirror at which nobody listens, so that no registry is asked.
+    // A mirror address without a server, so that no registry is asked.
     let pull_fails = |project: &Sandbox| {
         let mut command = project.command(&["up"]);
         let output = command.env("DEVENV_REGISTRY_MIRROR", "127.0.0.1:1").output().unwrap();
@@ -41,7 +41,8 @@ fn an_image_that_went_away_is_refused_at_its_line_and_a_mirror_is_asked_all_the_
         }
     }
     assert_eq!(project.on_the_engine(), Vec::<String>::new());
-    // One at which nobody listens; what it may have is its own affair, and what to run instead is said all the same.
+    // A mirror without a server: the mirror might have the image, so devenv asks it, and still names the image to run
+    // instead.
     let asked = project.command(&["up"]).env("DEVENV_REGISTRY_MIRROR", "127.0.0.1:1").output().unwrap();
     let said = String::from_utf8_lossy(&asked.stderr);
     assert_eq!(asked.status.code(), Some(5), "{said}");
@@ -97,13 +98,13 @@ fn an_ephemeral_run_and_env_do_not_ask_for_the_port_that_the_environment_has() {
     let outcome = project.succeed(&["run", "--ephemeral", "--", "sh", "-c", "echo $URL"]);
     assert!(!outcome.stdout.contains(&format!(":{port}/")), "{}", outcome.stdout);
 
-    // The port is given back with the line that set it.
+    // Removing the line that sets the port releases the port.
     project.write("services.local.yaml", "services: {}\n");
     project.succeed(&["up"]);
     assert!(!project.env()["URL"].contains(&format!(":{port}/")), "{:?}", project.env());
 }
 
-/// An app whose URL comes from a secret, and so many Postgres servers that it could mean.
+/// An app whose URL comes from a secret, and several Postgres servers that the URL could mean.
 fn cluster(databases: &[&str]) -> String {
     let app = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  template:\n    spec:\n      containers:\n        \
                     - name: web\n          image: acme/web:1\n          env:\n            \
@@ -127,7 +128,7 @@ fn an_empty_central_variable_is_the_one_service_that_fits_and_two_are_a_choice_t
     for line in [
         "note: `DATABASE_URL` is taken to be db; `variables: {DATABASE_URL: \"${db.url}\"}` in services.local.yaml makes it certain",
         "note: `RAILS_ENV` names production's environment, and is not set here; `variables: {RAILS_ENV: \"development\"}`",
-        "note: `S3_BUCKET` leads to what is production's",
+        "note: `S3_BUCKET` leads to production's own resources",
     ] {
         assert!(up.stderr.contains(line), "{line}: {up:?}");
     }
@@ -136,7 +137,7 @@ fn an_empty_central_variable_is_the_one_service_that_fits_and_two_are_a_choice_t
     assert_eq!(set.stdout, "unset shop-production\n");
     assert!(!project.read(".env").contains("RAILS_ENV"), "{}", project.read(".env"));
 
-    // What the line says makes it certain, and with the override the name is set.
+    // The line of the message makes the choice explicit, and with the override the variable is set.
     project.write("services.local.yaml", "variables: {DATABASE_URL: \"${db.url}\", RAILS_ENV: \"development\"}\n");
     let certain = project.succeed(&["up"]);
     assert!(!certain.stderr.contains("is taken to be") && !certain.stderr.contains("RAILS_ENV"), "{certain:?}");
@@ -182,7 +183,7 @@ fn services_without_apps_give_standard_names_and_each_has_a_url_and_its_manageme
         "{none:?}"
     );
 
-    // A clipboard of the test's own.
+    // A clipboard program of the test.
     let bin = project.home().join("bin");
     std::fs::create_dir_all(&bin).unwrap();
     for program in ["wl-copy", "xclip", "xsel", "pbcopy"] {

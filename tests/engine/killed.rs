@@ -1,4 +1,4 @@
-//! Runs that end in their middle, and runs beside each other: the next `up` always gets there.
+//! Interrupted runs and parallel runs: the next `up` always succeeds.
 
 use crate::client::{one, redis, sql};
 use crate::engine_proxy::{EngineProxy, Moment, Then};
@@ -9,7 +9,7 @@ const REDIS: &str =
 const POSTGRES: &str =
     "services:\n  db: {kind: postgres, version: \"15.18\"}\nvariables: {DATABASE_URL: \"${db.url}\"}\n";
 
-/// What `up` asks the engine for, for one service.
+/// The requests of `up` to the engine, for one service.
 const REQUESTS: [&str; 5] = ["/networks/create", "/volumes/create", "/containers/create", "/archive", "/start"];
 
 /// Runs `up` and kills it at a request.
@@ -61,7 +61,7 @@ fn killed_while_a_container_is_replaced_up_converges_and_keeps_the_data() {
 }
 
 #[test]
-fn killed_while_postgres_initialises_up_goes_on_with_it() {
+fn after_a_kill_while_postgres_initialises_up_continues() {
     let project = Sandbox::new(&[("services.yaml", POSTGRES)]);
     let up = project.spawn(&["up"]);
     wait_until("the container runs", || {
@@ -73,7 +73,7 @@ fn killed_while_postgres_initialises_up_goes_on_with_it() {
     up.end();
     assert!(!project.path(".env").exists());
     project.succeed(&["up"]);
-    assert_eq!(project.container("db"), container, "what runs as declared is not made again");
+    assert_eq!(project.container("db"), container, "a container that runs as declared is not recreated");
     assert_eq!(one(&project.env()["DATABASE_URL"], "SELECT current_user"), "app");
 }
 
@@ -90,7 +90,7 @@ fn a_server_killed_while_it_initialises_does_not_leave_half_a_database_behind() 
     assert_eq!(ended.code, 1, "{ended:?}");
     assert!(ended.stderr.contains("exit code 137"), "{}", ended.stderr);
     assert!(!project.path(".env").exists());
-    // Half a database cannot be told from a whole one by its image: what the server makes of it is said.
+    // The data folder does not show whether a database is complete: devenv reports the server's behaviour.
     let again = project.run(&["up"]);
     if again.code != 0 {
         assert!(again.stderr.contains("db stopped") || again.stderr.contains("db is up but refuses"), "{again:?}");
@@ -104,7 +104,7 @@ fn a_server_killed_while_it_initialises_does_not_leave_half_a_database_behind() 
 }
 
 #[test]
-fn an_engine_that_goes_away_in_the_middle_is_said_and_the_next_up_goes_on() {
+fn an_engine_that_disappears_during_up_is_reported_and_the_next_up_continues() {
     let moments =
         [("/networks/create", Moment::Before), ("/containers/create", Moment::After), ("/start", Moment::After)];
     for (request, moment) in moments {
@@ -170,7 +170,7 @@ fn copies_and_worktrees_of_one_repository_run_side_by_side() {
     for (number, url) in urls.iter().enumerate() {
         assert_eq!(one(url, "SELECT x FROM here"), number.to_string());
     }
-    // One's password is not the other's, and one's end is not the other's.
+    // The environments do not share passwords, and the removal of one does not affect the others.
     let password = |url: &str| crate::client::Url::read(url).password;
     let stolen = urls[1].replace(&password(&urls[1]), &password(&urls[0]));
     assert!(sql(&stolen, "SELECT 1").is_err());
@@ -180,11 +180,11 @@ fn copies_and_worktrees_of_one_repository_run_side_by_side() {
 }
 
 #[test]
-fn what_stops_after_it_was_seen_running_is_started_again() {
+fn a_container_that_stops_after_it_was_observed_running_is_started_again() {
     let project = Sandbox::new(&[("services.yaml", REDIS)]);
     project.succeed(&["up"]);
     let container = project.container("cache");
-    // As when a run that was killed had asked the engine to stop it, and the engine does so only now.
+    // The same situation as after a killed run that requested the stop, when the engine stops the container only now.
     let proxy = EngineProxy::stop_at("/containers/json", Moment::After, Then::Hold);
     let up = project.spawn(&["up", "--host", &proxy.host()]);
     wait_until("the run has seen it run", || proxy.has_stopped());
@@ -197,8 +197,8 @@ fn what_stops_after_it_was_seen_running_is_started_again() {
 }
 
 #[test]
-fn what_a_killed_run_had_told_to_stop_is_not_taken_for_running() {
-    // It takes its time to stop, and answers meanwhile.
+fn a_container_that_a_killed_run_requested_to_stop_is_not_treated_as_running() {
+    // The server takes some time to stop, and answers meanwhile.
     let slow = "services:\n  slow:\n    kind: generic\n    image: redis:7.0\n    port: 7777\n    command:\n      - sh\n      - -c\n      \
                 - \"trap 'echo told; sleep 4; exit' TERM; redis-server --port 7777 --protected-mode no & while :; do wait; done\"\n\
                 variables: {SLOW_URL: \"${slow.host}:${slow.port}\"}\n";

@@ -1,12 +1,12 @@
-//! Snapshots, restores and resets that are killed at each request which changes something on the engine: the data of an
-//! environment is then what it was or what was asked for, in all of its services, and never a mixture.
+//! Snapshots, restores and resets that are killed at each request that changes something on the engine. Afterwards, the
+//! data of an environment is the old data or the requested data, in all services, and never a mixture.
 
 use crate::client::redis;
 use crate::engine_proxy::{EngineProxy, Moment};
 use crate::project::{Outcome, Sandbox, wait_until};
 use std::collections::BTreeMap;
 
-// Two of the quickest: that all go together is the same with any.
+// Two fast services: the behaviour of several services together does not depend on their kind.
 const STACK: &str = r#"
 name: shop
 services:
@@ -17,8 +17,8 @@ variables:
   TWO_URL: ${two.url}
 "#;
 
-/// More than any command asks for: a run that is not stopped before has come to its end.
-const MOST_CHANGES: usize = 60;
+/// More changes than any command makes: a run that is not stopped before has ended.
+const MAX_CHANGES: usize = 60;
 
 pub(crate) fn write(project: &Sandbox, word: &str) {
     let env = project.env();
@@ -27,7 +27,7 @@ pub(crate) fn write(project: &Sandbox, word: &str) {
     }
 }
 
-/// What both services say; they must agree.
+/// The word in both services; they must agree.
 pub(crate) fn read(project: &Sandbox, at: &str) -> String {
     read_by(&project.env(), at)
 }
@@ -38,7 +38,7 @@ fn read_by(env: &BTreeMap<String, String>, at: &str) -> String {
     one
 }
 
-/// Runs a command that is killed at its so many-th change. False where it came to its end before.
+/// Runs a command and kills it at the change with this number. Returns false if the command ended before.
 pub(crate) fn killed(project: &Sandbox, way: &str, arguments: &[&str], number: usize, moment: Moment) -> bool {
     let proxy = EngineProxy::hold_at_change(number, moment);
     let (command, rest) = arguments.split_at(1);
@@ -62,11 +62,11 @@ fn up(project: &Sandbox, way: &str, at: &str) {
     assert_eq!(outcome.code, 0, "{at}: {outcome:?}");
 }
 
-/// The changes of a command that is killed in both ways of keeping data: every second one in either, so that both together
-/// meet each.
+/// The changes at which a command is killed in both clone modes: every second change in each mode, so that together the
+/// two modes cover every change.
 const IN_BOTH_WAYS: [(&str, Moment, usize); 2] = [("overlay", Moment::Before, 1), ("copy", Moment::After, 2)];
 
-/// Kills a command at changes of it; after each, `up`, and the data must be one of `allowed`.
+/// Kills a command at its changes; after each kill, runs `up` and checks that the data is one of `allowed`.
 fn at_changes(
     (way, moment, numbers): (&str, Moment, impl Iterator<Item = usize>),
     arguments: impl Fn(usize) -> Vec<String>,
@@ -79,7 +79,7 @@ fn at_changes(
     let saved = project.command(&["snapshot", "save", "old"]).env("DEVENV_LAYERS", way).output().unwrap();
     assert!(saved.status.success(), "{saved:?}");
     for number in numbers {
-        assert!(number <= MOST_CHANGES, "more than {MOST_CHANGES} changes");
+        assert!(number <= MAX_CHANGES, "more than {MAX_CHANGES} changes");
         let of_this = arguments(number);
         let of_this: Vec<&str> = of_this.iter().map(String::as_str).collect();
         let at = format!("{way}, {of_this:?} killed {moment:?} change {number}");
@@ -93,7 +93,7 @@ fn at_changes(
         assert_eq!(project.containers(), containers, "a second up has nothing left to do, {at}");
         if !was_killed {
             assert!(number > 3, "it was not killed even once");
-            // What was kept before all of this is whole.
+            // An earlier snapshot is complete.
             let back = ["snapshot", "restore", "old", "--yes"];
             let back = Outcome::of(&project.command(&back).env("DEVENV_LAYERS", way).output().unwrap());
             assert_eq!(back.code, 0, "{back:?}");
@@ -148,7 +148,7 @@ fn an_environment_that_begins_with_another_s_data_has_all_of_it_wherever_it_is_k
         for number in (first..).step_by(2) {
             let at = format!("{way}, killed {moment:?} change {number}");
             let was_killed = killed(&project, way, &from, number, moment);
-            // Whoever goes on says where it begins once more, which may be there by now, or does not.
+            // The user names the source again, which may be complete by now, or does not name it.
             let says_again = number / 2 % 2 == 0;
             if says_again {
                 let again = tried(&from);
@@ -169,12 +169,12 @@ fn an_environment_that_begins_with_another_s_data_has_all_of_it_wherever_it_is_k
                 return_to_nothing(&project, way);
                 break;
             }
-            assert!(number < MOST_CHANGES, "it comes to no end");
+            assert!(number < MAX_CHANGES, "it comes to no end");
         }
     }
 }
 
-/// Nothing of it may be left once it is asked to go.
+/// No resources may remain after the removal.
 fn return_to_nothing(project: &Sandbox, way: &str) {
     let gone = Outcome::of(&project.command(&["down", "--volumes", "--yes"]).output().unwrap());
     assert_eq!(gone.code, 0, "{way}: {gone:?}");

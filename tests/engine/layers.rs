@@ -1,4 +1,4 @@
-//! Data in layers: bases that fresh environments start over, snapshots to go back to. Mounted and copied alike.
+//! Data in layers: bases for fresh environments, and snapshots. Both clone modes give the same results.
 
 use crate::client::{Url, one, redis, sql};
 use crate::project::{Outcome, Sandbox, docker, wait_until};
@@ -13,7 +13,7 @@ variables:
   REDIS_URL: ${cache.url}
 "#;
 
-/// Runs the program with volumes laid in that way.
+/// Runs the program with this clone mode.
 fn run(project: &Sandbox, way: &str, arguments: &[&str]) -> Outcome {
     let outcome = Outcome::of(&project.command(arguments).env("DEVENV_LAYERS", way).output().unwrap());
     assert_eq!(outcome.code, 0, "devenv {arguments:?}\n{}{}", outcome.stdout, outcome.stderr);
@@ -32,7 +32,7 @@ fn data_volume(project: &Sandbox, service: &str) -> String {
 }
 
 #[test]
-fn a_fresh_environment_starts_over_what_the_first_one_s_server_initialised() {
+fn a_fresh_environment_starts_from_the_base_that_the_first_one_initialised() {
     for way in ["overlay", "copy"] {
         let project = Sandbox::new(&[("services.yaml", POSTGRES), ("../copy/services.yaml", POSTGRES)]);
         let copy = project.path("../copy").canonicalize().unwrap();
@@ -47,20 +47,21 @@ fn a_fresh_environment_starts_over_what_the_first_one_s_server_initialised() {
         let second = env.lines().find_map(|line| line.strip_prefix("DATABASE_URL=")).unwrap().trim_matches('\'');
         assert_eq!(one(second, "SELECT count(*) FROM pg_tables WHERE tablename = 'mine'"), "0");
         assert_eq!(one(second, "SELECT count(*) FROM pg_extension WHERE extname = 'pg_trgm'"), "1");
-        // Its passwords are its own: that of another environment, or of the base's maker, is refused.
+        // The environment has its own passwords: the password of another environment, or of the base, is refused.
         let stolen = second.replace(&Url::read(second).password, &Url::read(&first).password);
         assert!(sql(&stolen, "SELECT 1").is_err());
         let log = docker(&["logs", &container(&project, "../copy", "db")]);
         assert!(!log.contains("fixing permissions"), "it was initialised again: {log}");
 
-        // What is written there is there alone, and stays.
+        // Data that is written in one environment is only in that environment, and stays.
         sql(second, "CREATE TABLE theirs (x int); INSERT INTO theirs VALUES (7)").unwrap();
         run(&project, way, &["down", "-C", copy]);
         run(&project, way, &["up", "-C", copy]);
         assert_eq!(one(second, "SELECT x FROM theirs"), "7");
         assert!(sql(&first, "SELECT * FROM theirs").is_err());
 
-        // The first one's end is not the other's, and a third starts over the same base.
+        // The removal of the first environment does not affect the other, and a third environment starts from the same
+        // base.
         run(&project, way, &["down", "--volumes", "--yes"]);
         assert_eq!(one(second, "SELECT x FROM theirs"), "7");
         run(&project, way, &["up"]);
@@ -110,7 +111,7 @@ fn a_snapshot_holds_every_service_and_restoring_it_brings_back_all_of_them() {
         run(&project, way, &["snapshot", "save", "second"]);
         write(&project, "three");
 
-        // Nothing is discarded without a word.
+        // devenv says what it discards.
         let refused = project.fail(2, &["snapshot", "restore", "first"]);
         assert!(refused.stderr.contains("discards") && refused.stderr.contains("in: cache, db"), "{}", refused.stderr);
         assert_eq!(read(&project), both("three"));
@@ -122,7 +123,12 @@ fn a_snapshot_holds_every_service_and_restoring_it_brings_back_all_of_them() {
         assert_eq!(read(&project), both("two"));
         let volumes = project.volumes();
         run(&project, way, &["snapshot", "restore", "second", "--yes"]);
-        assert_eq!(project.volumes().len(), volumes.len(), "what was discarded is gone: {:?}", project.volumes());
+        assert_eq!(
+            project.volumes().len(),
+            volumes.len(),
+            "the discarded volumes are removed: {:?}",
+            project.volumes()
+        );
         run(&project, way, &["snapshot", "restore", "first", "--yes"]);
         assert_eq!(read(&project), both("one"));
         let listed = project.succeed(&["snapshot", "list", "--json"]).json();
@@ -142,11 +148,11 @@ fn a_snapshot_holds_every_service_and_restoring_it_brings_back_all_of_them() {
     }
 }
 
-/// Whether a point of a run is reached.
+/// Whether a run has reached a point.
 type Reached<'a> = Box<dyn Fn() -> bool + 'a>;
 
 #[test]
-fn a_restore_that_is_killed_leaves_what_was_or_what_was_asked_for() {
+fn a_killed_restore_leaves_the_old_data_or_the_requested_data() {
     let project = Sandbox::new(&[("services.yaml", POSTGRES)]);
     project.succeed(&["up"]);
     write(&project, "old");
@@ -190,10 +196,10 @@ fn pruning_takes_nothing_of_a_stopped_environment() {
     write(&project, "two");
     let all = project.everything_on_the_engine();
     let volumes: Vec<_> = all.iter().filter(|name| name.starts_with("volume")).collect();
-    assert!(volumes.len() >= 6, "a base, and a volume and its tops for each of two moments: {volumes:?}");
+    assert!(volumes.len() >= 6, "a base, and a volume and its upper layers for each of two moments: {volumes:?}");
     for _ in 0..2 {
         project.succeed(&["down"]);
-        // Of this project alone: the engine is not ours only.
+        // Prune only this project: other projects use the same engine.
         let filter = format!("label=dev.devenv.root={}", project.root().canonicalize().unwrap().display());
         docker(&["volume", "prune", "--force", "--filter", &filter]);
         let left = project.everything_on_the_engine();
@@ -208,7 +214,7 @@ fn pruning_takes_nothing_of_a_stopped_environment() {
 }
 
 #[test]
-fn gc_removes_a_base_that_nobody_uses_and_no_other() {
+fn gc_removes_an_unused_base_and_no_other() {
     let project = Sandbox::new(&[("services.yaml", POSTGRES)]);
     project.succeed(&["up"]);
     project.succeed(&["down", "--volumes", "--yes"]);
@@ -217,7 +223,7 @@ fn gc_removes_a_base_that_nobody_uses_and_no_other() {
     let shown = project.succeed(&["gc", "--dry-run"]);
     assert!(shown.stdout.contains("devenv-base-") && shown.stdout.contains("no environment lies over it"));
     assert_eq!(bases().len(), 3);
-    // One that is used stays.
+    // A base in use stays.
     project.succeed(&["up"]);
     project.succeed(&["gc"]);
     project.succeed(&["down"]);
@@ -244,7 +250,7 @@ fn a_brokers_durable_queue_and_its_message_are_there_again_after_a_snapshot_is_r
         "eval",
         r#"rabbit_amqqueue:declare(rabbit_misc:r(<<"shop">>, queue, <<"work">>), true, false, [], none, <<"test">>)."#,
     ]);
-    // Delivery mode 2: it is to outlive the server.
+    // Delivery mode 2: the message survives a restart of the server.
     ctl(&[
         "eval",
         r#"U = undefined, rabbit_basic:publish(rabbit_misc:r(<<"shop">>, exchange, <<>>), <<"work">>,
@@ -255,7 +261,7 @@ fn a_brokers_durable_queue_and_its_message_are_there_again_after_a_snapshot_is_r
         let asked = ["list_queues", "-p", "shop", "--no-table-headers"];
         ctl(&[&asked[..], &columns].concat()).trim().to_owned()
     };
-    // What was published is counted a moment later.
+    // The server counts a published message a moment later.
     wait_until("the message is in the queue", || queues() == "work\ttrue\t1\t8");
     project.succeed(&["snapshot", "save", "with"]);
     project.succeed(&[&["reset", "--yes"][..], &up].concat());
@@ -308,7 +314,7 @@ fn two_moments_are_compared_by_what_their_services_hold() {
         }
         run(&project, way, &["snapshot", "save", "second"]);
         assert_eq!(differences(&run(&project, way, &["snapshot", "diff", "first", "second", "--json"])), expected);
-        // What was asked is as it was, and nothing is left of asking.
+        // The snapshots are unchanged, and the comparison leaves no resources.
         let left = project.everything_on_the_engine();
         assert!(!left.iter().any(|name| name.contains("-run")), "{left:?}");
         run(&project, way, &["snapshot", "restore", "first", "--yes"]);
@@ -361,7 +367,7 @@ fn a_checkout_begins_with_another_s_data_and_neither_sees_what_the_other_writes(
         let in_branch =
             || (one(&env("DATABASE_URL"), "SELECT x FROM t"), redis(&env("REDIS_URL"), &["GET", "k"]).concat());
         assert_eq!((read(&project), in_branch()), (both("two"), both("two")));
-        // Each has its own login, and the other's is refused.
+        // Each environment has its own login and refuses the other's login.
         let (ours, theirs) = (project.env()["DATABASE_URL"].clone(), env("DATABASE_URL"));
         let (own, other) = (Url::read(&ours).password, Url::read(&theirs).password);
         assert_ne!(own, other);
@@ -376,7 +382,7 @@ fn a_checkout_begins_with_another_s_data_and_neither_sees_what_the_other_writes(
         let unknown = project.fail(2, &["up", "-C", &branch, "--from", "nowhere"]);
         assert!(unknown.stderr.contains("no snapshot of this project"), "{}", unknown.stderr);
 
-        // What it lies over outlives its maker.
+        // The parent layers remain after the environment that made them was removed.
         run(&project, way, &["down", "-C", &branch]);
         let down = run(&project, way, &["down", "--volumes", "--yes"]);
         assert_eq!(down.stderr.contains("kept, since another environment"), way == "overlay", "{}", down.stderr);
@@ -390,7 +396,7 @@ fn a_checkout_begins_with_another_s_data_and_neither_sees_what_the_other_writes(
 }
 
 #[test]
-fn a_snapshot_of_any_checkout_is_a_beginning_and_what_is_unclear_is_asked() {
+fn up_begins_with_a_snapshot_of_any_checkout_and_refuses_an_ambiguous_name() {
     let project = Sandbox::new(&[("services.yaml", POSTGRES), ("../branch/services.yaml", POSTGRES)]);
     let branch = project.path("../branch").canonicalize().unwrap().display().to_string();
     project.succeed(&["up"]);
@@ -406,7 +412,7 @@ fn a_snapshot_of_any_checkout_is_a_beginning_and_what_is_unclear_is_asked() {
     project.succeed(&["up", "-C", &branch, "--from", "first"]);
     let asked = ["-C", &branch, "--quiet", "shell", "db", "--", "psql", "-At", "-c", "SELECT x FROM t"];
     assert_eq!(project.succeed(&asked).stdout.trim(), "one");
-    // What was saved under another key has logins that nobody here knows.
+    // A snapshot that was saved with another machine key has unknown logins.
     let stranger = tempfile::tempdir().unwrap();
     let mut command = project.command(&["up", "-C", &branch, "--from", "first"]);
     command.env("HOME", stranger.path()).env("XDG_DATA_HOME", stranger.path().join("data"));
@@ -430,12 +436,12 @@ fn a_snapshot_of_any_checkout_is_a_beginning_and_what_is_unclear_is_asked() {
 }
 
 #[test]
-fn what_a_branch_lies_over_is_not_written_to_although_its_snapshot_was_forgotten() {
+fn the_parent_layers_of_a_checkout_are_not_written_although_their_snapshot_was_removed() {
     let project = Sandbox::new(&[("services.yaml", POSTGRES), ("../branch/services.yaml", POSTGRES)]);
     let branch = project.path("../branch").canonicalize().unwrap().display().to_string();
     project.succeed(&["up"]);
     write(&project, "one");
-    // Taken while it is stopped: it has not gone on over a new top yet.
+    // The snapshot is taken while the environment is stopped: there is no new upper layer yet.
     project.succeed(&["down"]);
     project.succeed(&["up", "-C", &branch, "--from", &project.root().display().to_string()]);
     let listed = project.succeed(&["snapshot", "list", "--json"]).json();
@@ -449,8 +455,8 @@ fn what_a_branch_lies_over_is_not_written_to_although_its_snapshot_was_forgotten
         "{{range .Mounts}}{{if eq .Destination \"/var/lib/postgresql/data\"}}{{.Name}}{{end}}{{end}}",
         &project.container("db"),
     ]);
-    assert_ne!(label(data.trim(), "layers"), "", "a top of its own over what both share: {mounts}");
-    assert_eq!(read(&project), both("one"), "and it goes on where it was");
+    assert_ne!(label(data.trim(), "layers"), "", "an upper layer of its own on the shared layers: {mounts}");
+    assert_eq!(read(&project), both("one"), "and it continues with its data");
     write(&project, "two");
     let asked = ["-C", &branch, "--quiet", "shell", "db", "--", "psql", "-At", "-c", "SELECT x FROM t"];
     assert_eq!(project.succeed(&asked).stdout.trim(), "one");
@@ -458,7 +464,7 @@ fn what_a_branch_lies_over_is_not_written_to_although_its_snapshot_was_forgotten
 }
 
 #[test]
-fn data_that_comes_to_lie_in_too_many_layers_is_copied_into_one_and_that_is_said() {
+fn data_with_too_many_layers_is_copied_into_one_and_this_is_reported() {
     let stack = "services:\n  cache: {kind: redis, version: \"7.0.15\"}\nvariables: {REDIS_URL: \"${cache.url}\"}\n";
     let project = Sandbox::new(&[("services.yaml", stack)]);
     run(&project, "overlay", &["up"]);
@@ -476,7 +482,7 @@ fn data_that_comes_to_lie_in_too_many_layers_is_copied_into_one_and_that_is_said
     let newest = project.volumes().into_iter().max_by_key(|volume| label(volume, "generation").parse().unwrap_or(1u32));
     assert_eq!(label(&newest.unwrap(), "way"), "copy");
     assert_eq!(redis(&url, &["DBSIZE"]), [said.to_string()], "nothing is lost by it");
-    // From there it is one layer again.
+    // From now on, the data has one layer again.
     let saved = run(&project, "overlay", &["snapshot", "save", "after"]);
     assert!(!saved.stderr.contains("layers"), "{}", saved.stderr);
     run(&project, "overlay", &["snapshot", "restore", "s3", "--yes"]);

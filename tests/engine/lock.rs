@@ -1,4 +1,4 @@
-//! `devenv lock`, `update` and `up` over a registry on loopback, and over images of this engine.
+//! `devenv lock`, `update` and `up` with a registry on loopback, and with images of this engine.
 
 use crate::project::{Sandbox, Tag, docker};
 use crate::tiny_registry::{ELSEWHERE, PROCESSOR, TinyRegistry, Trouble};
@@ -15,7 +15,7 @@ fn an_image_of_this_engine_is_locked_by_its_id_and_kept_when_its_tag_moves() {
     project.succeed(&["lock"]);
     assert!(project.read("services.lock").contains(id.trim()));
     project.succeed(&["up", "--locked"]);
-    assert_eq!(project.container("cache"), container, "what runs already as it is locked goes on");
+    assert_eq!(project.container("cache"), container, "a container that runs as locked keeps running");
 
     image.give("redis:7.0.15");
     let moved = docker(&["image", "inspect", "--format", "{{.Id}}", &image.0]);
@@ -43,7 +43,11 @@ fn a_digest_comes_from_the_registry_without_a_pull() {
     assert_eq!(docker(&["image", "ls", "--quiet", &name]), "", "nothing was pulled");
     let asked = registry.pulls();
     project.succeed(&["lock"]);
-    assert_eq!((registry.pulls(), project.read("services.lock")), (asked, lock), "nothing moved, nobody was asked");
+    assert_eq!(
+        (registry.pulls(), project.read("services.lock")),
+        (asked, lock),
+        "nothing changed, no registry was asked"
+    );
 }
 
 #[test]
@@ -67,13 +71,13 @@ fn a_registry_that_answers_a_locked_digest_with_other_content_is_refused() {
     let compose = format!("services:\n  db: {{image: \"{}/library/postgres:16\"}}\n", registry.address);
     let project = Sandbox::new(&[("compose.yaml", &compose)]);
     project.succeed(&["lock"]);
-    // What the registry had when it was locked; it answers every digest with what it has now.
+    // A digest that the registry had at the time of the lock; the registry answers every digest with its current image.
     let before = format!("sha256:{}", "1".repeat(64));
     project.write("services.lock", &project.read("services.lock").replace(&registry.digest, &before));
     let refused = project.fail(5, &["up", "--locked"]);
     assert!(refused.stderr.contains(&before), "{}", refused.stderr);
     assert_eq!(docker(&["ps", "-aq", "--filter", &format!("ancestor={before}")]), "");
-    // Asked for what is new, the registry's own answer is shown beside the locked one.
+    // `update` asks for the newest image and shows the registry's answer beside the locked image.
     let updated = project.succeed(&["update"]);
     for part in [&before[..19], " -> ", &registry.digest[..19]] {
         assert!(updated.stderr.contains(part), "{part}: {}", updated.stderr);
@@ -132,14 +136,14 @@ fn a_login_by_token_is_made_with_docker_s_own_credentials() {
     let said = String::from_utf8_lossy(&told.stderr).into_owned();
     assert!(told.status.success() && !said.contains("bWU6cHc") && !said.contains("t0k3n"), "{said}");
     assert!(project.read("services.lock").contains(ELSEWHERE));
-    // Without them it is refused, and says so.
+    // Without the login, the registry refuses, and devenv says so.
     std::fs::remove_file(project.path("services.lock")).unwrap();
     let refused = project.fail(5, &["lock"]);
     assert!(refused.stderr.contains("docker login"), "{}", refused.stderr);
 }
 
 #[test]
-fn a_registry_that_shows_another_index_than_it_names_is_told_and_not_believed() {
+fn a_registry_that_shows_another_index_than_it_names_is_reported_and_not_trusted() {
     let registry = TinyRegistry::with_index("of a registry that shows another", Some(Trouble::OtherContent));
     let project = postgres_of(&registry);
     let refused = project.fail(5, &["lock"]);
@@ -159,7 +163,7 @@ fn where_only_the_engine_reaches_a_registry_the_digest_is_locked_and_the_rest_sa
     }
     let lock = project.read("services.lock");
     assert!(lock.contains(&registry.digest) && !lock.contains("platforms"), "{lock}");
-    // A bundle would not be proven there.
+    // devenv cannot verify a bundle without the registry's answers.
     let refused = project.fail(5, &["bundle", "save", "images.tar"]);
     for part in ["cannot prove in a bundle", "403", "where the registry answers"] {
         assert!(refused.stderr.contains(part), "{part}: {}", refused.stderr);

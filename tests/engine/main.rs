@@ -1,5 +1,6 @@
-//! Scenarios on a real engine with real servers, one intent each. They run side by side: every name is the process's
-//! own, and everything a scenario makes goes with it. They fail, and say what they lack, where there is no engine.
+//! Scenarios on a real engine with real servers, each with one purpose. They run in parallel: every name contains the
+//! process, and each scenario removes everything that it makes. Without an engine they fail and name the missing
+//! requirement.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a scenario ends where something is not as it must be")]
 

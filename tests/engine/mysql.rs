@@ -1,4 +1,4 @@
-//! `MySQL` and `MariaDB`: from a manifest to a proven server, statements of the administrator's, data in layers, facts.
+//! `MySQL` and `MariaDB`: from a manifest to a proven server, the administrator's statements, data in layers, facts.
 
 use crate::client::{MYSQL_CLIENT, Url, mysql};
 use crate::project::{Outcome, Sandbox, docker};
@@ -67,7 +67,7 @@ volumes: {{db: {{}}}}
         let ask = |query: &str| mysql(&db, &url.replace("?encoding=utf8mb4", ""), query);
         let value = |query: &str| one(&db, &url.replace("?encoding=utf8mb4", ""), query);
 
-        // Every form in which production names it.
+        // Every form in which production names the service.
         assert!(url.starts_with("mysql2://shop:") && url.ends_with("/shop_main?encoding=utf8mb4"), "{url}");
         let address = format!("127.0.0.1:{}", login.port);
         assert_eq!(env["SPRING_DATASOURCE_URL"], format!("jdbc:mysql://{address}/shop_main?useUnicode=true"));
@@ -76,7 +76,7 @@ volumes: {{db: {{}}}}
         assert_eq!(env["WORDPRESS_DB_PASSWORD"], login.password);
         assert_eq!(env["WORDPRESS_DB_NAME"], "shop_main");
 
-        // Production's settings, and its init files.
+        // Production's settings and init files.
         assert!(value("SELECT VERSION()").starts_with(release));
         assert_eq!(value("SELECT @@global.max_connections"), "44");
         assert_eq!(value("SELECT @@global.sql_mode"), "ANSI_QUOTES,NO_BACKSLASH_ESCAPES");
@@ -84,7 +84,7 @@ volumes: {{db: {{}}}}
         assert_eq!(value("SELECT name FROM products"), "tea");
         ask("ALTER TABLE by_script ADD y int; DROP TABLE by_script").unwrap();
 
-        // All rights on its own database, none on any other, none on the server.
+        // All privileges on its own database, none on other databases, none on the server.
         let grants = ask("SET sql_mode = ''; SHOW GRANTS").unwrap();
         assert_eq!(grants.len(), 2, "{grants:?}");
         assert!(grants[0].starts_with("GRANT USAGE ON *.* TO `shop`@`%`"), "{grants:?}");
@@ -105,7 +105,7 @@ volumes: {{db: {{}}}}
             assert!(outcome.stderr.contains(&part.replace(':', " ")), "{part}: {}", outcome.stderr);
         }
 
-        // Once more changes nothing, and the server saw no broken connection.
+        // A second run changes nothing, and the server saw no aborted connection.
         let before = (project.containers(), project.volumes(), project.read(".env"));
         let again = project.succeed(&["up"]);
         assert_eq!((project.containers(), project.volumes(), project.read(".env")), before);
@@ -114,7 +114,7 @@ volumes: {{db: {{}}}}
         let log = docker(&["logs", &db]);
         assert!(!log.contains("Aborted connection") && !log.contains("Access denied"), "{log}");
 
-        // The client in the image, with the app's login and with the administrator's.
+        // The client in the image, with the app's login and with the administrator's login.
         let shell = |arguments: &[&str]| {
             let mut shell = project.command(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
             shell.stdin.take().unwrap().write_all(b"SELECT CURRENT_USER(), DATABASE();\n").unwrap();
@@ -167,7 +167,8 @@ variables:
         let rights = "SELECT Super_priv, Grant_priv FROM mysql.user WHERE User IN ('boss', 'app') ORDER BY User DESC";
         assert_eq!(mysql(&db, boss, rights).unwrap(), ["Y", "Y", "N", "N"]);
 
-        // The user's own line in .env sets another password: the server gets it. A setting changes; the data stays.
+        // The user's own line in .env sets another password, and the server gets this password. A setting changes, and
+        // the data stays.
         let line = url.replace(&Url::read(url).password, "changed-by-hand");
         project.write(".env", &format!("DATABASE_URL={line}\n{}", project.read(".env")));
         project.write("services.yaml", &manifest(", sql_mode: ANSI"));
@@ -191,7 +192,7 @@ fn a_setting_that_the_server_refuses_is_traced_to_its_line() {
     }
 }
 
-/// Runs the program with volumes laid in that way.
+/// Runs the program with this clone mode.
 fn run(project: &Sandbox, way: &str, arguments: &[&str]) -> Outcome {
     let outcome = Outcome::of(&project.command(arguments).env("DEVENV_LAYERS", way).output().unwrap());
     assert_eq!(outcome.code, 0, "devenv {arguments:?}\n{}{}", outcome.stdout, outcome.stderr);
@@ -214,7 +215,7 @@ fn a_fresh_environment_starts_over_a_base_and_snapshots_are_gone_back_to() {
         value("CREATE TABLE mine (x int)").unwrap();
         run(&project, way, &["down", "--volumes", "--yes"]);
 
-        // What the base's maker initialised, under passwords of this environment's own.
+        // The data that the base initialised, with this environment's own passwords.
         run(&project, way, &["up"]);
         let log = docker(&["logs", &project.container("db")]);
         assert!(!log.contains("init process"), "it was initialised again: {log}");
@@ -268,7 +269,7 @@ fn query(server: &Server, sql: &str) -> String {
 }
 
 #[tokio::test]
-async fn each_refusal_is_told_apart_and_what_is_wanted_is_made_once() {
+async fn each_refusal_has_its_own_fault_and_wanted_objects_are_created_once() {
     for (image, release) in SERVERS {
         let server =
             server(image, &["--lower-case-table-names=1", "--sql-mode=ANSI_QUOTES", "--default-time-zone=+02:00"]);
@@ -301,7 +302,7 @@ async fn each_refusal_is_told_apart_and_what_is_wanted_is_made_once() {
         query(&server, "CREATE DATABASE shopAx");
         refused(&on_database(server.endpoint(Some("app"), Some("app-pw")), "shopAx")).await;
 
-        // Another password, another owner, more rights and fewer again. Nothing is dropped.
+        // Another password, another owner, more rights and then fewer rights. Nothing is dropped.
         wanted.users[0].password = Some(Secret::new("new"));
         wanted.users[1].rights = Some(Rights::Superuser);
         wanted.databases[1].owner = "app".to_owned();
@@ -314,7 +315,7 @@ async fn each_refusal_is_told_apart_and_what_is_wanted_is_made_once() {
         refused(&server.endpoint(Some("app"), Some("app-pw"))).await;
         server.ready(&on_database(server.endpoint(Some("app"), Some("new")), "other")).await;
         server.ready(&on_database(server.endpoint(Some(awkward), Some("p'\\w")), "mysql")).await;
-        // A cloud's master login makes databases and logins, and has not all rights.
+        // A cloud's master login creates databases and logins, and does not have all privileges.
         wanted.users[1].rights = Some(Rights::Master);
         wanted.master = Kinds::built_in().unwrap().get("mysql").unwrap().master.clone();
         assert_eq!(reconciled(&server, &wanted).await, [Done::UserChanged(awkward.to_owned())]);
@@ -330,7 +331,7 @@ async fn each_refusal_is_told_apart_and_what_is_wanted_is_made_once() {
         assert_eq!(reconciled(&server, &wanted).await, []);
         assert!(!server.log().contains("app-pw"));
 
-        // What cannot be made is named.
+        // The error names a database that cannot be created.
         wanted.databases.push(WantedDatabase { name: "n".repeat(65), owner: String::new() });
         let error = reconcile(Protocol::Mysql, &administrator(&server), &wanted).await.expect_err("too long a name");
         assert_eq!(error.subject, Some(Subject::Database("n".repeat(65))));
@@ -354,7 +355,7 @@ async fn several_can_reconcile_at_once_and_a_login_is_taken_over() {
         }
         server.ready(&own).await;
         refused(&administrator(&server)).await;
-        // From the container's own socket it is another account, with the same password.
+        // From the container's own socket, this is another account with the same password.
         let client = ["--password=it's \\own", "--batch", "--skip-column-names", "--execute", "SELECT CURRENT_USER()"];
         assert_eq!(server.run(&[&MYSQL_CLIENT[..], &client].concat()), "root@localhost\n");
     }
@@ -371,9 +372,10 @@ async fn a_server_that_wants_the_password_itself_gets_it_over_tls_or_not_at_all(
     for _ in 0..2 {
         assert_eq!(server_with_tls.ready(&admin).await.words, "logged in");
         let tls = query(&server_with_tls, "SHOW GLOBAL STATUS LIKE 'Ssl_accepts'");
-        assert_eq!(tls, "Ssl_accepts\t1\n", "once it has seen it, a digest will do");
+        assert_eq!(tls, "Ssl_accepts\t1\n", "after the first login, a digest is enough");
     }
-    // Asked for its facts as a URL says: encrypted, and by a certificate that an authority has signed, which this is not.
+    // devenv asks for facts with the TLS mode of the URL: encrypted, or with a certificate that an authority has
+    // signed. No authority signed this server's certificate.
     for (mode, answers) in
         [(TlsMode::Preferred, true), (TlsMode::Unchecked, true), (TlsMode::Authority, false), (TlsMode::Checked, false)]
     {
@@ -394,7 +396,7 @@ async fn a_server_that_wants_the_password_itself_gets_it_over_tls_or_not_at_all(
     let error = without_tls.eventually("it is up, and refuses", refusal).await;
     assert_eq!(error.fault, Fault::Login);
     assert!(error.message.contains("no TLS") && error.message.contains("log in once"), "{error:?}");
-    // What the message says to do helps.
+    // The advice of the message works.
     let client = ["--protocol=tcp", "--get-server-public-key", "--password=admin-pw", "--execute", "SELECT 1"];
     without_tls.run(&[&MYSQL_CLIENT[..], &client].concat());
     without_tls.ready(&admin).await;
@@ -463,7 +465,7 @@ async fn a_server_says_settings_databases_plugins_and_users_and_nothing_of_it_ch
         ] {
             assert_eq!(told.get(topic, name), Some(value), "{topic} {name}: {told:?}");
         }
-        // MySQL does not tell defaults.
+        // MySQL does not report defaults.
         assert_eq!(told.get("defaults", "max_connections"), (!is_mysql).then_some("151"));
         let plugins: Vec<&str> = told.topics["plugins"].keys().map(String::as_str).collect();
         assert_eq!(plugins, [if is_mysql { "connection_control" } else { "server_audit" }]);
@@ -480,7 +482,7 @@ async fn a_server_says_settings_databases_plugins_and_users_and_nothing_of_it_ch
         }
         assert_eq!(ask(&administrator(&server)).await, told, "asked twice, said twice");
 
-        // The app's login sees its own databases, and it is said what it does not see.
+        // The app's login sees only its own databases, and devenv says which facts are missing.
         let app = on_database(server.endpoint(Some("app"), Some("app-pw")), "shop");
         let less = ask(&app).await;
         assert_eq!(less.topics["settings"], told.topics["settings"]);

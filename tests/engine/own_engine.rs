@@ -1,5 +1,5 @@
-//! What happens to the engine itself: its power is cut, or its disk is full. Each scenario has an engine of its own, on a
-//! file system in memory, so that it takes root and Docker's `dockerd`.
+//! Failures of the engine itself: a power failure, or a full disk. Each scenario has its own engine on a file system in
+//! memory, so these tests need root and Docker's `dockerd`.
 
 use crate::client::redis;
 use crate::engine_proxy::{EngineProxy, Moment};
@@ -21,23 +21,24 @@ variables:
 
 static BRIDGES: AtomicU8 = AtomicU8::new(0);
 
-/// An engine with a disk of its own, which ends when this is dropped.
+/// An engine with its own disk; dropping it ends the engine.
 struct OwnEngine {
     folder: tempfile::TempDir,
-    /// Its default network's: without one of its own an engine takes away that of the engine beside it.
+    /// The bridge of its default network: without its own bridge, the engine would delete the bridge of the machine's
+    /// engine.
     bridge: String,
-    /// Further arguments of the daemon.
+    /// Additional arguments of the daemon.
     arguments: Vec<String>,
     daemon: Option<Child>,
 }
 
 impl OwnEngine {
-    /// Starts one with so many MiB of room, and gives it an image of the engine that the tests run on.
+    /// Starts an engine with this many MiB of disk space, and gives it an image of the engine that the tests use.
     fn start(room: usize, image: &str) -> Self {
         Self::start_with(room, image, &[])
     }
 
-    /// The same, with further arguments of the daemon.
+    /// The same, with additional arguments of the daemon.
     fn start_with(room: usize, image: &str, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let size = format!("size={room}m");
@@ -71,7 +72,7 @@ impl OwnEngine {
         format!("unix://{}", self.socket().display())
     }
 
-    /// The daemon in process and mount namespaces of its own, so that everything of it can end at one moment.
+    /// The daemon in its own process and mount namespaces, so that all of its processes can end at the same moment.
     fn power_on(&mut self) {
         let path = |name: &str| self.path(name).display().to_string();
         let _ = std::fs::remove_file(path("pid"));
@@ -89,7 +90,7 @@ impl OwnEngine {
         wait_until(&format!("the engine starts; its log is {}", log.display()), || self.docker(&["version"]).0);
     }
 
-    /// Ends the daemon and all that it started, none of which is told.
+    /// Kills the daemon and all of its processes, without a chance to clean up.
     fn power_off(&mut self) {
         if let Some(mut daemon) = self.daemon.take() {
             daemon.kill().unwrap();
@@ -122,7 +123,7 @@ fn ip(arguments: &[&str]) {
 
 impl Drop for OwnEngine {
     fn drop(&mut self) {
-        // Networks leave bridges on the host, which only an engine that runs removes.
+        // Networks leave bridges on the host, which only a running engine removes.
         let (_, containers) = self.docker(&["ps", "--all", "--quiet"]);
         let containers: Vec<&str> = containers.split_whitespace().collect();
         self.docker(&[&["rm", "--force"][..], &containers].concat());
@@ -150,7 +151,7 @@ fn an_engine_whose_power_is_cut_has_every_environment_s_data_when_it_is_back() {
         engine.power_on();
         engine.run(&project, way, &["up"]);
         assert_eq!(read(&project, "after the power was cut"), "new");
-        // While it is on its way back to what was saved.
+        // Cut the power during a restore of the saved data.
         for (change, moment) in [
             (1, Moment::Before),
             (1, Moment::After),
@@ -213,7 +214,7 @@ fn no_clean_up_of_the_engine_s_own_forgets_data_a_snapshot_or_a_base() {
                 assert_eq!(listed["snapshots"][0]["name"], "old", "{at}");
                 engine.run(&project, way, &["up"]);
                 assert_eq!(read(&project, &at), "new", "{at}");
-                // What protects volumes is there again.
+                // The protection of the volumes is restored.
                 assert!(engine.docker(&["volume", "prune", "--force"]).0, "{at}");
                 assert_eq!(bases(), before, "{at}");
             }
@@ -240,7 +241,7 @@ fn an_engine_without_addresses_for_a_network_says_whose_networks_it_has_and_what
 }
 
 #[test]
-fn a_full_disk_stops_what_needs_room_and_takes_nothing() {
+fn a_full_disk_stops_commands_that_need_space_and_deletes_nothing() {
     let engine = OwnEngine::start(700, "redis:7.0.15");
     let project = Sandbox::new(&[("services.yaml", STACK)]);
     let way = "copy";
@@ -252,7 +253,7 @@ fn a_full_disk_stops_what_needs_room_and_takes_nothing() {
     write(&project, "new");
     let filled = engine.path("filled");
     let fill = || {
-        // Ends with an error, because nothing more goes in; a few pages are left to write logs to.
+        // The command ends with an error because the disk is full; a few pages stay free for logs.
         let dd = format!("dd if=/dev/zero of={0} bs=1M; truncate --size -4M {0}", filled.display());
         Command::new("sh").args(["-c", &dd]).stderr(Stdio::null()).status().unwrap();
     };
@@ -273,7 +274,7 @@ fn a_full_disk_stops_what_needs_room_and_takes_nothing() {
         assert!(allowed.contains(&found.as_str()), "{found}: {at}: {full:?}");
         if arguments[0] == "snapshot" {
             let said = full.stderr.to_lowercase();
-            // The last is what runc says where it cannot write a file of its own.
+            // The last text is runc's message when it cannot write its own file.
             let words = ["disk is full", "no space left", "unable to store init state"];
             assert!(full.code != 0 && words.iter().any(|words| said.contains(words)), "{at}: {full:?}");
         }

@@ -1,4 +1,4 @@
-//! `devenv parity` and `devenv facts` on real servers: what is planted is found, and nothing else.
+//! `devenv parity` and `devenv facts` on real servers: they find every planted difference, and nothing else.
 
 use crate::client::{one, sql};
 use crate::project::{Sandbox, docker, wait_until};
@@ -28,9 +28,9 @@ variables:
   AMQP_URL: ${queue.url}
 "#;
 
-/// What production has instead: a collation, `max_connections`, an extension that lacks and one that is too many, the
-/// time zone, the eviction policy, persistence, a vhost and a plugin that lack here, a user that is too many here, a
-/// login that may do more.
+/// The differences in production: a collation, `max_connections`, one missing and one additional extension, the time
+/// zone, the eviction policy, persistence, a vhost and a plugin that are missing here, a user that exists only here, a
+/// login with more rights.
 fn production() -> String {
     let planted = [
         (
@@ -49,17 +49,17 @@ fn production() -> String {
     })
 }
 
-/// The facts of what runs, once the broker has told its plugins (some seconds after its start).
+/// The facts of the running services, after the broker has reported its plugins (some seconds after its start).
 fn facts(project: &Sandbox) -> String {
     let mut told = String::new();
-    wait_until("the broker has told everything", || {
+    wait_until("the broker has reported everything", || {
         told = project.succeed(&["facts"]).stdout;
         !told.contains("not_asked")
     });
     told
 }
 
-/// Every difference that matters, as `service: subject`, with its impact and what the sides say.
+/// Every difference that matters, as `service: subject`, with its impact and the values of the sides.
 fn found(report: &serde_json::Value) -> BTreeMap<String, (String, String)> {
     let text = |value: &serde_json::Value| value.as_str().expect("a text").to_owned();
     let differences = report["differences"].as_array().expect("a list");
@@ -86,14 +86,14 @@ fn every_planted_difference_is_found_and_none_on_an_identical_stack() {
     local.write("production.facts.yaml", &planted);
     facts(&local);
 
-    // Nothing is invented, by file and by asking, and with `--check` nothing fails.
+    // devenv reports no false difference, from a file or from the servers, and `--check` does not fail.
     for against in [&["--against-facts", "same.facts.yaml"][..], &[]] {
         let arguments = [&["parity", "--check", "--fail-on", "cosmetic", "--format", "json"], against].concat();
         let report = local.succeed(&arguments).json();
         assert_eq!(report["differences"], serde_json::json!([]), "{report:#}");
     }
 
-    // A moved tag: the lock has another image of Redis than the one that runs.
+    // A moved tag: the lock has another image of Redis than the running container.
     let lock = local.read("services.lock");
     let (before, of_cache) = lock.split_at(lock.find("  \"cache\":").expect("the lock has the cache"));
     let (name, id) = of_cache.split_once("sha256:").expect("an image's id");
@@ -124,12 +124,12 @@ fn every_planted_difference_is_found_and_none_on_an_identical_stack() {
         ),
     ];
     let mut seen = found(&report);
-    // With the C locale, initdb chooses these by itself.
+    // With the C locale, initdb chooses these values itself.
     for with_locale in ["lc_messages", "lc_monetary", "lc_numeric", "lc_time", "default_text_search_config"] {
         seen.remove(&format!("db: {with_locale}"));
     }
     seen.remove("db: collation version");
-    // What a plugin needs comes with it.
+    // A plugin also enables the plugins that it depends on.
     seen.retain(|name, (impact, _)| !(name.starts_with("queue: plugin ") && impact == "cosmetic"));
     let wanted: BTreeMap<String, (String, String)> = wanted
         .iter()
@@ -137,7 +137,7 @@ fn every_planted_difference_is_found_and_none_on_an_identical_stack() {
         .collect();
     assert_eq!(seen, wanted);
 
-    // Two people's runs print the same bytes, in every form.
+    // The runs of two users print the same bytes in every format.
     let other = Sandbox::new(&[("services.yaml", STACK), ("production.facts.yaml", &planted)]);
     other.succeed(&["up", "--timeout", "180s"]);
     facts(&other);
@@ -149,7 +149,7 @@ fn every_planted_difference_is_found_and_none_on_an_identical_stack() {
     let page = local.succeed(&parity).stdout;
     assert!(page.contains("breaks    extension pg_trgm   production 1.6 · local absent   services.yaml:4"), "{page}");
 
-    // What matters decides about the exit code.
+    // The impact decides the exit code.
     let check = [&parity[..], &["--check"]].concat();
     let failed = local.fail(7, &check);
     assert!(failed.stderr.contains("development differs from production"), "{}", failed.stderr);
@@ -159,7 +159,7 @@ fn every_planted_difference_is_found_and_none_on_an_identical_stack() {
     local.succeed(&patch);
     local.fail(7, &[&patch[..], &["--fail-on", "cosmetic"]].concat());
 
-    // Asked itself, production says the same as its file, and is as it was.
+    // If devenv asks production itself, production reports the same facts as its file, and stays unchanged.
     let far_env = far.env();
     let (db, cache, queue) = (&far_env["DATABASE_URL"], &far_env["REDIS_URL"], &far_env["AMQP_URL"]);
     sql(db, "CREATE TABLE item (name text); INSERT INTO item VALUES ('kept')").unwrap();
@@ -194,13 +194,13 @@ fn every_planted_difference_is_found_and_none_on_an_identical_stack() {
         }
     }
 
-    // Without its management API a broker says what it could not be asked.
+    // Without its management API, devenv lists the facts that it could not ask.
     let log = docker(&["logs", &far.container("queue")]);
     assert!(!log.contains("unexpectedly closed"), "{log}");
 }
 
 #[test]
-fn what_cannot_be_asked_is_said_and_never_with_a_password() {
+fn facts_that_cannot_be_asked_are_reported_without_a_password() {
     let project = Sandbox::new(&[("services.yaml", STACK)]);
     let url = "postgres://app:s3cret-pw@127.0.0.1:1/shop";
     for arguments in [vec!["facts", url], vec!["parity", "--against", url]] {
@@ -224,7 +224,7 @@ fn what_cannot_be_asked_is_said_and_never_with_a_password() {
     project.write("other.yaml", "facts: 1\nservices:\n  x: {protocol: memcached, product: memcached}\n");
     let outcome = project.fail(2, &["parity", "--against-facts", "other.yaml"]);
     assert!(outcome.stderr.contains("nothing says which service `x` is"), "{}", outcome.stderr);
-    // What does not run is no difference, and is said.
+    // A service that does not run is not a difference; the report says that it does not run.
     let outcome = project.succeed(&["parity"]);
     assert!(outcome.stdout.contains("db · postgres   local does not run: `devenv up`"), "{}", outcome.stdout);
     let outcome = project.fail(1, &["facts"]);
@@ -235,7 +235,7 @@ fn what_cannot_be_asked_is_said_and_never_with_a_password() {
     assert!(outcome.stderr.contains("what runs here is left out of the comparison"), "{}", outcome.stderr);
 }
 
-/// Reads a process's arguments as anybody on the machine can.
+/// Reads the arguments of a process as every user of the machine can.
 fn arguments_of(pid: u32) -> String {
     let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     String::from_utf8_lossy(&bytes).replace('\0', " ")
@@ -243,7 +243,7 @@ fn arguments_of(pid: u32) -> String {
 
 #[test]
 fn a_password_in_an_argument_does_not_stay_in_the_process_list() {
-    // It accepts and says nothing, so that the program waits.
+    // The server accepts the connection and sends nothing, so that the program waits.
     let silent = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = silent.local_addr().unwrap().port();
     let project = Sandbox::new(&[]);

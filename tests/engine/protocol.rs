@@ -1,4 +1,4 @@
-//! Every protocol against the real server: logins that work, and each refusal by its own fault.
+//! Every protocol with the real server: logins that work, and each refusal with its own fault.
 
 use crate::server::Server;
 use devenv::kinds::rabbitmq_definitions;
@@ -57,7 +57,7 @@ fn query(server: &Server, database: &str, sql: &str) -> String {
     server.run(&["psql", "--username", "devenv_admin", "--dbname", database, "-Atc", sql]).trim().to_owned()
 }
 
-/// Runs statements as an app would, over the published port with its own login.
+/// Runs statements as an app would, over the published port with the app's login.
 async fn as_app(endpoint: &Endpoint, sql: &str) -> Result<(), tokio_postgres::Error> {
     let mut config = tokio_postgres::Config::new();
     config.host(&endpoint.host).port(endpoint.port).user(endpoint.user.as_deref().unwrap_or_default());
@@ -156,11 +156,11 @@ async fn a_wanted_administrator_becomes_one_and_stops_being_one() {
     reconciled(&server, &wanted).await;
     assert_eq!(query(&server, "shop", "SELECT rolsuper FROM pg_roles WHERE rolname = 'postgres'"), "t");
     wanted.users[0].rights = None;
-    assert_eq!(reconciled(&server, &wanted).await, [], "what nobody says anything of stays");
+    assert_eq!(reconciled(&server, &wanted).await, [], "rights that no file declares stay the same");
     wanted.users[0].rights = Some(Rights::Owner);
     assert_eq!(reconciled(&server, &wanted).await, [Done::UserChanged("postgres".to_owned())]);
     assert_eq!(query(&server, "shop", "SELECT rolsuper FROM pg_roles WHERE rolname = 'postgres'"), "f");
-    // The administrator's own login stays as it is, whoever wants it otherwise.
+    // The administrator's login stays unchanged, even if a manifest declares other rights.
     server.ready(&administrator(&server)).await;
 }
 
@@ -216,7 +216,7 @@ async fn several_can_reconcile_at_once() {
 }
 
 #[tokio::test]
-async fn what_init_files_made_goes_over_to_the_owner() {
+async fn objects_of_init_files_are_transferred_to_the_owner() {
     const INIT: &str = r#"
         CREATE DATABASE reports;
         CREATE EXTENSION pg_trgm;
@@ -347,7 +347,7 @@ async fn rabbitmq_imports_its_definitions_on_every_boot() {
         assert!(error.message.contains("ACCESS_REFUSED"), "{error:?}");
         let error = refused(Protocol::Amqp, &on_vhost(&server, "app", "first", "nope")).await;
         assert!(error.message.contains("vhost nope not found"), "{error:?}");
-        // Neither a default login nor a default vhost is made beside the definitions.
+        // The image creates neither a default login nor a default vhost in addition to the definitions.
         refused(Protocol::Amqp, &on_vhost(&server, "app", "first", "/")).await;
         refused(Protocol::Amqp, &server.endpoint(None, None)).await;
         let users = server.run(&["rabbitmqctl", "-q", "list_users", "--no-table-headers"]);
@@ -361,7 +361,7 @@ async fn rabbitmq_imports_its_definitions_on_every_boot() {
         server.restart();
         server.ready(&on_vhost(&server, "app", "second", "late")).await;
         server.ready(&on_vhost(&server, "audit", "third", "shop")).await;
-        // What the definitions no more name is kept.
+        // Objects that the definitions no longer name are kept.
         server.ready(&on_vhost(&server, "app", "second", "shop/é")).await;
         refused(Protocol::Amqp, &on_vhost(&server, "app", "first", "shop")).await;
     }

@@ -1,11 +1,11 @@
-//! Pulls from a registry on loopback, which engines take as an insecure one by themselves.
+//! Pulls from a registry on loopback, which engines treat as an insecure registry by default.
 
 use crate::sandbox::{Sandbox, docker, engine};
 use crate::tiny_registry::{TinyRegistry, Trouble};
-use devenv::docker::{Mirror, PullFault, PullFaultKind, PullRequest, Pulled, Surroundings, connect};
+use devenv::docker::{DockerEnv, Mirror, PullFault, PullFaultKind, PullRequest, Pulled, connect};
 use devenv::model::{ImageRef, PullProgress};
 
-/// Takes an image's name away again at the end.
+/// Removes an image's name at the end.
 struct Named(ImageRef);
 
 impl Named {
@@ -108,13 +108,13 @@ async fn a_registry_that_wants_a_login_fails_at_once() {
 #[tokio::test]
 async fn the_login_of_docker_s_configuration_opens_a_registry() {
     let sandbox = Sandbox::new();
-    // `me:>>>???`: in standard base64 the engine's header would hold what engines do not decode.
+    // `me:>>>???`: in standard base64, the engine's header would contain characters that engines do not decode.
     let registry = TinyRegistry::with_trouble(sandbox.name(), Trouble::Login("Basic bWU6Pj4+Pz8/"), 0);
     let config = format!(r#"{{"auths":{{"{}":{{"auth":"bWU6Pj4+Pz8/"}}}}}}"#, registry.address);
     sandbox.write("config.json", &config);
-    let mut around = Surroundings::of_process();
-    around.variables.insert("DOCKER_CONFIG".to_owned(), sandbox.root().display().to_string());
-    let engine = connect(None, &around).await.unwrap();
+    let mut env = DockerEnv::of_process();
+    env.variables.insert("DOCKER_CONFIG".to_owned(), sandbox.root().display().to_string());
+    let engine = connect(None, &env).await.unwrap();
     let image = Named::new(&format!("{}/{}:1", registry.address, sandbox.name()));
     let request = PullRequest { image: &image.0, platform: None, mirror: None };
     let pulled = engine.pull(request, &mut |_| {}).await.unwrap();
@@ -160,7 +160,7 @@ async fn a_layer_that_is_not_what_its_digest_says_is_given_up() {
 }
 
 #[tokio::test]
-async fn an_image_for_another_platform_than_asked_is_told() {
+async fn an_image_for_another_platform_than_requested_is_reported() {
     let sandbox = Sandbox::new();
     let registry = TinyRegistry::start(sandbox.name());
     let image = Named::new(&format!("{}/{}:1", registry.address, sandbox.name()));

@@ -1,4 +1,4 @@
-//! A registry as companies run it, on loopback: what it has, and what becomes of a lock when it lies.
+//! A real registry on loopback, as companies run it: its images, and the effect of wrong answers on a lock.
 
 use crate::client::redis;
 use crate::project::{Outcome, Running, Sandbox, docker, wait_until};
@@ -7,7 +7,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::PathBuf;
 
-/// Runs until it is dropped.
+/// A registry that runs until it is dropped.
 pub(crate) struct RealRegistry {
     port: u16,
     folder: PathBuf,
@@ -15,7 +15,7 @@ pub(crate) struct RealRegistry {
 }
 
 impl RealRegistry {
-    /// Keeps what it has beside the project.
+    /// Starts the registry with its data in a folder next to the project.
     pub(crate) fn start(project: &Sandbox) -> Self {
         let (port, folder) = (crate::sandbox::free_port(), project.path("../registry"));
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/images/registry");
@@ -31,7 +31,7 @@ impl RealRegistry {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Pushes an image of the engine as `library/NAME`; its whole name, under which the engine does not have it then.
+    /// Pushes an image of the engine as `library/NAME`; returns its full name, which the engine no longer has.
     pub(crate) fn push(&self, image: &str, name: &str) -> String {
         let pushed = format!("{}/library/{name}", self.address());
         docker(&["tag", image, &pushed]);
@@ -41,7 +41,7 @@ impl RealRegistry {
         pushed
     }
 
-    /// One request; the head of the answer and its body.
+    /// Sends one request; returns the head and the body of the answer.
     fn ask(&self, method: &str, path: &str, kind: &str, body: &str) -> (String, String) {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         let length = body.len();
@@ -61,7 +61,7 @@ impl RealRegistry {
         (digest.to_owned(), body)
     }
 
-    /// Where it keeps the bytes of that digest.
+    /// The file of the content with that digest.
     fn bytes_of(&self, digest: &str) -> PathBuf {
         let hex = digest.strip_prefix("sha256:").unwrap();
         self.folder.join(format!("docker/registry/v2/blobs/sha256/{}/{hex}/data", &hex[..2]))
@@ -71,7 +71,7 @@ impl RealRegistry {
 const MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 const INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 
-/// A name, and a digest, by which the engine has an image; both go at the end.
+/// Names and digests of an image on the engine; they are removed at the end.
 struct Named(Vec<String>);
 
 impl Drop for Named {
@@ -88,7 +88,7 @@ fn cache_of(project: &Sandbox, image: &str) {
 }
 
 #[test]
-fn what_is_locked_is_pulled_and_runs_although_its_tag_means_another_image_by_now() {
+fn a_locked_image_is_pulled_and_runs_although_its_tag_moved() {
     let project = Sandbox::new(&[]);
     let registry = RealRegistry::start(&project);
     let image = registry.push("redis:7.0.15", "redis:7.0");
@@ -118,14 +118,14 @@ fn what_is_locked_is_pulled_and_runs_although_its_tag_means_another_image_by_now
 fn bytes_that_are_not_those_of_the_locked_digest_are_refused() {
     let project = Sandbox::new(&[]);
     let registry = RealRegistry::start(&project);
-    // An engine that has a manifest of that digest asks for no other: so it is an image of this test's own.
+    // An engine that already has a manifest with this digest does not ask for it, so the test uses an image of its own.
     let _made = crate::bundle::Made::of("redis:7.0.15", "broken-into-redis:7.0");
     let image = registry.push("broken-into-redis:7.0", "redis:7.0");
     let (digest, manifest) = registry.manifest("redis", "7.0");
     let _names = Named(vec![image.clone(), format!("{}@{digest}", image.trim_end_matches(":7.0"))]);
     cache_of(&project, &image);
     project.succeed(&["lock"]);
-    // The same shape with other bytes, as a registry gives that was broken into.
+    // The same structure with other bytes, as an attacker who controls the registry could serve.
     fs::write(registry.bytes_of(&digest), manifest.replace('{', " {")).unwrap();
     let refused = project.fail(5, &["up", "--locked"]);
     assert!(refused.stderr.contains(&digest) && refused.stderr.contains("compose.yaml:3"), "{}", refused.stderr);
@@ -137,7 +137,7 @@ fn bytes_that_are_not_those_of_the_locked_digest_are_refused() {
 }
 
 #[test]
-fn an_index_that_changed_is_told_and_one_without_the_platform_is_refused() {
+fn a_changed_index_is_reported_and_one_without_the_platform_is_refused() {
     let project = Sandbox::new(&[]);
     let registry = RealRegistry::start(&project);
     let image = registry.push("redis:7.0.15", "redis:7.0");

@@ -1,4 +1,5 @@
-//! What bad input gets: what went wrong, where, why, and what to do; the right exit code; nothing half-done.
+//! The response to bad input: the problem, the place, the reason and the next step; the right exit code; no partial
+//! result.
 
 use crate::client::redis;
 use crate::project::{Outcome, Sandbox, Tag};
@@ -12,7 +13,8 @@ use std::os::unix::process::CommandExt;
 const REDIS: &str =
     "services:\n  cache: {kind: redis, version: \"7.0.15\"}\nvariables: {REDIS_URL: \"${cache.url}\"}\n";
 
-/// Every part is said, no variables were written, and nothing is on the engine but what the user would look into.
+/// Every part is in the message, no variables were written, and the engine has only the resources that the user needs
+/// to investigate.
 fn said(project: &Sandbox, outcome: &Outcome, parts: &[&str]) {
     for part in parts.iter().chain(&["error: ", "help: "]) {
         assert!(outcome.stderr.contains(part), "`{part}` is not said: {}", outcome.stderr);
@@ -36,7 +38,7 @@ fn a_port_that_the_user_set_and_another_process_has_is_named_with_that_process()
     }
     assert_eq!(project.on_the_engine(), Vec::<String>::new());
 
-    // Free again it is taken, kept, and named to a second environment that wants it.
+    // A free port is taken and kept, and a second environment that wants the port gets its name.
     drop(listener);
     project.succeed(&["up"]);
     project.succeed(&["up"]);
@@ -51,7 +53,7 @@ fn a_port_that_the_user_set_and_another_process_has_is_named_with_that_process()
 }
 
 #[test]
-fn an_engine_that_is_too_old_or_may_not_be_opened_is_told_from_one_that_is_not_there() {
+fn an_old_engine_and_a_forbidden_socket_are_distinguished_from_a_missing_engine() {
     let project = Sandbox::new(&[("services.yaml", REDIS)]);
     let socket = project.path("../old.sock");
     let listener = UnixListener::bind(&socket).unwrap();
@@ -71,7 +73,7 @@ fn an_engine_that_is_too_old_or_may_not_be_opened_is_told_from_one_that_is_not_t
         said(&project, &outcome, &["18.09.9", "too old", "--host", "upgrade the engine"]);
     }
 
-    // A socket that this user may not open. The administrator may open any, so the program runs as nobody then.
+    // A socket that this user may not open. Root may open any socket, so the program then runs as the user `nobody`.
     std::fs::set_permissions(&socket, PermissionsExt::from_mode(0o0)).unwrap();
     let program = project.path("../devenv");
     std::fs::copy(env!("CARGO_BIN_EXE_devenv"), &program).unwrap();
@@ -96,13 +98,13 @@ fn an_engine_that_is_too_old_or_may_not_be_opened_is_told_from_one_that_is_not_t
 }
 
 #[test]
-fn an_image_that_cannot_be_had_is_said_with_the_registry_s_reason() {
+fn an_unavailable_image_is_reported_with_the_registry_s_reason() {
     for (trouble, parts) in [
         (Trouble::ManifestStatus(404), &["there is no image", "docker login"][..]),
-        (Trouble::Login("Basic nobody"), &["does not let us have", "docker login"]),
-        (Trouble::ManifestStatus(429), &["enough requests", "tried 4 times"]),
+        (Trouble::Login("Basic nobody"), &["refuses access to", "docker login"]),
+        (Trouble::ManifestStatus(429), &["limits the number of requests", "tried 4 times"]),
         (Trouble::ManifestStatus(500), &["the registry failed", "tried 4 times"]),
-        (Trouble::LayerOfOtherBytes, &["came incomplete"]),
+        (Trouble::LayerOfOtherBytes, &["arrived incomplete"]),
     ] {
         let project = Sandbox::new(&[("services.yaml", &REDIS.replace("7.0.15", "7.0.404"))]);
         let registry = TinyRegistry::with_trouble(&format!("trouble-{trouble:?}"), trouble.clone(), usize::MAX);
@@ -131,7 +133,7 @@ fn an_image_that_the_engine_lacks_comes_from_the_mirror_and_runs() {
     assert_eq!(redis(&project.env()["REDIS_URL"], &["PING"]), ["PONG"]);
     let status = project.succeed(&["status", "--json"]).json();
     assert!(status["services"][0]["image"].as_str().unwrap().ends_with("redis:7.0.99"), "{status:#}");
-    // What an image of no known kind declares as a volume is known only once it is here.
+    // The volumes that an image of no known kind declares are known only after the image is on the engine.
     let mounts = crate::project::docker(&[
         "inspect",
         "--format",
@@ -139,7 +141,7 @@ fn an_image_that_the_engine_lacks_comes_from_the_mirror_and_runs() {
         &project.container("store"),
     ]);
     assert!(project.volumes().contains(&mounts.trim().to_owned()), "{mounts}");
-    // It is local now: no registry is asked any more.
+    // The image is local now: devenv asks no registry.
     drop(registry);
     let before = project.containers();
     project.succeed(&["up"]);
@@ -150,7 +152,7 @@ fn an_image_that_the_engine_lacks_comes_from_the_mirror_and_runs() {
     project.succeed(&["down", "--volumes", "--yes"]);
 }
 
-/// A name of an image that goes at the end.
+/// A name of an image that is removed at the end.
 struct Named(String);
 
 impl Drop for Named {
@@ -169,7 +171,7 @@ fn a_setting_that_the_server_refuses_is_pointed_at_at_once() {
         let manifest =
             format!("services:\n  it:\n    {}\n    settings:\n      {setting}\n", service.replace(", ", "\n    "));
         let project = Sandbox::new(&[("services.yaml", &manifest)]);
-        // Whoever waited for the timeout would not be through before the test's own patience.
+        // A run that waits for the timeout would last longer than the test waits.
         let ended = project.spawn(&["up", "--timeout", "10m"]).end();
         assert_eq!(ended.code, 1, "{ended:?}");
         let name = setting.split(':').next().unwrap();
@@ -185,14 +187,14 @@ fn a_setting_that_the_server_refuses_is_pointed_at_at_once() {
                 "devenv logs it",
             ],
         );
-        // What was mended goes on.
+        // After the fix, `up` succeeds.
         project.write("services.yaml", &manifest.replace(&format!("    settings:\n      {setting}\n"), ""));
         project.succeed(&["up"]);
     }
 }
 
 #[test]
-fn a_container_that_exits_and_one_that_never_answers_are_told_apart() {
+fn a_container_that_exits_and_one_that_never_answers_get_different_messages() {
     let image = Tag::of("redis:7.0.15", "quiet", "1.0");
     let compose =
         |script: &str| format!("services:\n  job:\n    image: \"{}\"\n    command: [sh, -c, '{script}']\n", image.0);
@@ -212,7 +214,7 @@ fn a_container_that_exits_and_one_that_never_answers_are_told_apart() {
         &["job was not ready within 1 s", "the last try", "still here", "--timeout", "compose.yaml:2:"],
     );
 
-    // Twenty lines are enough, and they are the last ones.
+    // Twenty lines are enough; they are the last lines of the log.
     project.write("compose.yaml", &compose("for i in $$(seq 50); do echo line-$$i-; done; exit 4"));
     let outcome = project.fail(1, &["up"]);
     assert!(outcome.stderr.contains("line-50-") && outcome.stderr.contains("line-31-"), "{outcome:?}");

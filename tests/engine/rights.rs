@@ -1,4 +1,4 @@
-//! What logins may do on real servers: as production's way of making them gives it, raised and lowered over kept data.
+//! The rights of logins on real servers: as production creates the logins, raised and lowered over existing data.
 
 use crate::client::{Url, one, sql};
 use crate::project::{Sandbox, docker};
@@ -19,7 +19,8 @@ services:
     environment: {RABBITMQ_DEFAULT_USER: shop, RABBITMQ_DEFAULT_PASS: "${QUEUE_PASSWORD:?}"}
 "#;
 
-/// What the broker's management API tells the app's own login; users only where it is an administrator.
+/// The facts that the broker's management API reports to the app's own login; it reports users only to an
+/// administrator.
 fn told_by(project: &Sandbox, url: &str) -> String {
     let port = docker(&["port", &project.container("queue"), "15672"]);
     let port = port.trim().rsplit(':').next().unwrap().to_owned();
@@ -33,7 +34,7 @@ fn a_login_does_what_production_lets_it_do_until_less_is_asked_for() {
     project.succeed(&["up"]);
     let env = project.env();
     let (url, queue) = (&env["DATABASE_URL"], &env["AMQP_URL"]);
-    // An extension that takes a superuser, and a database for tests.
+    // An extension that needs a superuser, and a database for tests.
     sql(url, "CREATE EXTENSION pg_buffercache").unwrap();
     sql(url, "CREATE DATABASE test_shop").unwrap();
     sql(url, "CREATE TABLE kept (x int); INSERT INTO kept VALUES (7)").unwrap();

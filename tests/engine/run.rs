@@ -1,4 +1,4 @@
-//! `devenv run`: the services up, the variables set, the command's own end.
+//! `devenv run`: starts the services, sets the variables, and ends with the command.
 
 use crate::client::{one, redis, sql};
 use crate::engine_proxy::{EngineProxy, Moment, Then};
@@ -18,7 +18,7 @@ fn a_command_gets_the_variables_and_its_exit_code_and_signals_are_its_own() {
     assert_eq!(redis(&env["REDIS_URL"], &["PING"]), ["PONG"]);
 
     assert_eq!(project.run(&["run", "--", "sh", "-c", "exit 17"]).code, 17);
-    // As a shell has it.
+    // The same exit code as a shell's.
     let lacking = project.fail(127, &["run", "--", "no-such-program"]);
     assert!(lacking.stderr.contains("cannot run `no-such-program`"), "{lacking:?}");
     project.write("no-program", "text");
@@ -32,9 +32,9 @@ fn a_command_gets_the_variables_and_its_exit_code_and_signals_are_its_own() {
         let ended = running.end();
         assert_eq!((ended.code, ended.stdout.as_str()), (9, "ready\ncaught\n"), "{signal}: {ended:?}");
     }
-    // A command that dies of a signal ends as a shell has it.
+    // For a command that a signal ends, the exit code is the same as a shell's.
     assert_eq!(project.run(&["run", "--", "sh", "-c", "kill -9 $$"]).code, 137);
-    // The services go on.
+    // The services keep running.
     assert_eq!(redis(&env["REDIS_URL"], &["PING"]), ["PONG"]);
 }
 
@@ -56,7 +56,7 @@ fn an_ephemeral_run_has_fresh_data_ports_of_its_own_and_leaves_nothing() {
     assert_eq!(project.read(".env"), env);
     assert_eq!(one(&url, "SELECT count(*) FROM kept"), "0");
 
-    // A failed start leaves nothing either.
+    // A failed start leaves nothing behind either.
     project.write("services.local.yaml", "services: {db: {settings: {no_such_setting: 1}}}\n");
     let failed = project.fail(1, &["run", "--ephemeral", "--", "true"]);
     assert!(failed.stderr.contains("no_such_setting"), "{failed:?}");
@@ -67,7 +67,7 @@ fn an_ephemeral_run_has_fresh_data_ports_of_its_own_and_leaves_nothing() {
 fn an_ephemeral_run_that_is_interrupted_removes_everything() {
     for (signal, code) in [("INT", 130), ("TERM", 143)] {
         let project = Sandbox::new(&[("services.yaml", REDIS)]);
-        // While its command runs: the data is there and its own.
+        // While its command runs: the data exists and belongs to this run.
         let running = project.spawn(&["run", "--ephemeral", "--", "sh", "-c", "echo \"$REDIS_URL\"; exec cat"]);
         wait_until("the command runs", || running.stdout().ends_with('\n'));
         assert_eq!(redis(running.stdout().trim(), &["PING"]), ["PONG"]);
@@ -76,7 +76,7 @@ fn an_ephemeral_run_that_is_interrupted_removes_everything() {
         assert_eq!(ended.code, code, "{ended:?}");
         assert_eq!(project.on_the_engine(), Vec::<String>::new(), "{signal} while the command runs");
 
-        // While it starts: at each request, which the engine carries out after the signal has come.
+        // While it starts: at each request, which the engine carries out after the signal has arrived.
         for request in ["/networks/create", "/volumes/create", "/containers/create", "/start"] {
             let proxy = EngineProxy::stop_at(request, Moment::Before, Then::Hold);
             let running = project.spawn(&["run", "--ephemeral", "--host", &proxy.host(), "--", "true"]);
@@ -111,11 +111,11 @@ fn an_up_that_is_interrupted_ends_with_the_engine_s_step_and_says_how_to_go_on()
         let begun = project.container("cache");
         assert_eq!(docker(&["inspect", "--format", "{{.State.Running}}", &begun]).trim(), "true");
         project.succeed(&["up"]);
-        assert_eq!(project.container("cache"), begun, "the next one goes on with it");
+        assert_eq!(project.container("cache"), begun, "the next run continues with it");
         project.succeed(&["down"]);
     }
 
-    // Whoever does not want to wait for the engine asks twice, and the next command waits.
+    // A user who does not want to wait for the engine sends the signal twice, and the next command waits.
     let proxy = EngineProxy::stop_at("/start", Moment::Before, Then::Hold);
     let running = project.spawn(&["--host", &proxy.host(), "up"]);
     wait_until("it asks for the start", || proxy.has_stopped());
@@ -129,7 +129,7 @@ fn an_up_that_is_interrupted_ends_with_the_engine_s_step_and_says_how_to_go_on()
 }
 
 #[test]
-fn what_a_killed_ephemeral_run_left_is_removed_by_the_next_and_nothing_else_is() {
+fn the_next_ephemeral_run_removes_the_leftovers_of_a_killed_one_and_nothing_else() {
     let project = Sandbox::new(&[("services.yaml", REDIS)]);
     project.succeed(&["up"]);
     let before = project.on_the_engine();
@@ -141,7 +141,7 @@ fn what_a_killed_ephemeral_run_left_is_removed_by_the_next_and_nothing_else_is()
     let left = project.on_the_engine();
     assert_ne!(left, before);
 
-    // One that still runs is nobody's leftover.
+    // An environment that is still in use is not a leftover.
     let alive = project.spawn(&script);
     wait_until("the command runs", || alive.stdout().ends_with('\n'));
     let url = alive.stdout().trim().to_owned();
@@ -163,7 +163,7 @@ fn lanes_are_environments_of_their_own_and_leave_nothing() {
     )]);
     let script = "echo $DEVENV_LANE/$DEVENV_LANES $DATABASE_URL $REDIS_URL; exit $((DEVENV_LANE - 1))";
     let ended = project.run(&["run", "--lanes", "3", "--", "sh", "-c", script]);
-    // The first lane that fails decides.
+    // The exit code of the first lane that fails counts.
     assert_eq!(ended.code, 1, "{ended:?}");
     assert_eq!(ended.stderr.matches("db is initialised once, for all lanes").count(), 1, "{ended:?}");
     let mut lines: Vec<&str> = ended.stdout.lines().collect();
@@ -178,7 +178,7 @@ fn lanes_are_environments_of_their_own_and_leave_nothing() {
     assert_eq!(urls.len(), 6, "{ended:?}");
     assert_eq!(project.on_the_engine(), Vec::<String>::new());
 
-    // Each lane's URLs lead to its own data, and a signal ends all of them.
+    // The URLs of each lane lead to its own data, and a signal ends all lanes.
     let running = project.spawn(&["run", "--lanes", "2", "--", "sh", "-c", "echo $REDIS_URL; exec sleep 600"]);
     wait_until("both commands run", || running.stdout().lines().count() == 2);
     let seen = running.stdout();
@@ -189,7 +189,7 @@ fn lanes_are_environments_of_their_own_and_leave_nothing() {
     assert_eq!(running.end().code, 143);
     assert_eq!(project.on_the_engine(), Vec::<String>::new());
 
-    // One that cannot start ends the others too, and its own fault is told.
+    // A lane that cannot start ends the other lanes too, and devenv reports its error.
     project.write("services.local.yaml", "services: {db: {settings: {no_such_setting: 1}}}\n");
     let failed = project.fail(1, &["run", "--lanes", "2", "--", "true"]);
     assert!(failed.stderr.contains("no_such_setting"), "{failed:?}");
@@ -230,16 +230,16 @@ fn lanes_of_a_run_that_was_killed_are_removed_by_the_next() {
     let before = project.on_the_engine();
     let run = ["run", "--lanes", "3", "--", "true"];
     let mut left = 0;
-    // While networks, volumes and what fills them are made, of all lanes together.
+    // While networks, volumes and their content are created for all lanes.
     for number in (4..16).step_by(3) {
         let moment = if number % 2 == 0 { Moment::Before } else { Moment::After };
         assert!(
             killed(&project, "overlay", &run, number, moment),
             "a run of three lanes changes more than {number} things"
         );
-        // The engine goes on with what it was asked for.
+        // The engine continues with its requests.
         let mut seen = project.on_the_engine();
-        wait_until("the engine is done with what it was asked for", || {
+        wait_until("the engine has finished its requests", || {
             std::thread::sleep(Duration::from_millis(700));
             let earlier = std::mem::replace(&mut seen, project.on_the_engine());
             earlier == seen
@@ -249,5 +249,5 @@ fn lanes_of_a_run_that_was_killed_are_removed_by_the_next() {
         assert_eq!(next.code, 0, "killed at change {number}: {next:?}");
         assert_eq!(project.on_the_engine(), before, "killed at change {number}");
     }
-    assert!(left > 1, "what was killed left something {left} times");
+    assert!(left > 1, "killed runs left resources behind {left} times");
 }

@@ -1,7 +1,7 @@
-//! A folder and a name for one scenario. Dropping it removes the folder and everything on the engine that carries the
-//! name or the folder in its labels.
+//! A folder and a name for one scenario. Dropping it removes the folder and every resource on the engine whose labels
+//! contain the name or the folder.
 
-use devenv::docker::{Engine, Surroundings, connect, label};
+use devenv::docker::{DockerEnv, Engine, connect, label};
 use devenv::model::{Belonging, VolumeRole, VolumeSpec};
 use std::ffi::OsStr;
 use std::fs;
@@ -23,7 +23,7 @@ impl Sandbox {
         Self { folder: tempfile::tempdir().unwrap(), name }
     }
 
-    /// A name that no other scenario has: for an environment, and to begin others with.
+    /// A unique name: for an environment, and as the prefix of other names.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -33,7 +33,7 @@ impl Sandbox {
         format!("{}-{part}", self.name)
     }
 
-    /// The scenario's folder, as the engine's labels would have it.
+    /// The scenario's folder, as in the engine's labels.
     pub(crate) fn root(&self) -> PathBuf {
         self.folder.path().canonicalize().unwrap()
     }
@@ -51,7 +51,7 @@ impl Sandbox {
         Command::new(env!("CARGO_BIN_EXE_devenv")).args(arguments).current_dir(self.root()).output().unwrap()
     }
 
-    /// What makes a thing part of this scenario.
+    /// The labels that mark a resource of this scenario.
     pub(crate) fn belonging(&self) -> Belonging {
         let (root, environment) = (self.root().display().to_string(), self.name.clone());
         Belonging { root, environment, ..Belonging::default() }
@@ -91,21 +91,21 @@ fn remove(list: &[&str], remove: &[&str]) {
     }
 }
 
-/// Runs Docker's own program, as the second opinion; gives what it prints.
+/// Runs Docker's command line, as an independent check; returns its output.
 pub(crate) fn docker(arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> String {
     let output = Command::new("docker").args(arguments).output().expect("these tests need the `docker` program");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// The engine that this machine has.
+/// The engine of this machine.
 pub(crate) async fn engine() -> Engine {
-    match connect(None, &Surroundings::of_process()).await {
+    match connect(None, &DockerEnv::of_process()).await {
         Ok(engine) => engine,
         Err(failure) => panic!("these tests need a Docker engine: {:#?}", failure.diagnostics),
     }
 }
 
-/// A port of 127.0.0.1 that nobody had a moment ago.
+/// A port of 127.0.0.1 that was free a moment ago.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

@@ -1,4 +1,4 @@
-//! No password where others look, and no port where others reach.
+//! No password in a place that others can read, and no port that others can reach.
 
 use crate::client::Url;
 use crate::project::{Sandbox, docker};
@@ -36,7 +36,7 @@ variables:
     }
     assert!(secrets.len() >= 6 && secrets.iter().all(|secret| secret.len() >= 16), "{}", secrets.len());
 
-    let mut places = vec![("what up said".to_owned(), format!("{}{}", up.stdout, up.stderr))];
+    let mut places = vec![("the output of up".to_owned(), format!("{}{}", up.stdout, up.stderr))];
     for command in [
         &["status", "--json"][..],
         &["status"],
@@ -50,7 +50,7 @@ variables:
         places.push((format!("{command:?}"), format!("{}{}", outcome.stdout, outcome.stderr)));
     }
     for (service, container) in project.containers() {
-        // Everything but the variables, which reach the container's own processes alone.
+        // Everything except the variables, which only the container's own processes can see.
         for format in [
             "{{json .Config.Labels}}",
             "{{json .Args}} {{.Path}} {{json .Config.Cmd}} {{json .Config.Entrypoint}}",
@@ -93,7 +93,7 @@ fn two_machines_have_passwords_of_their_own_and_one_has_the_same_again() {
     project.succeed(&["up"]);
     assert_eq!(project.env(), first, "no file is needed to know them again");
 
-    // Another machine's key in the same folder: another environment beside this one.
+    // The key of another machine in the same folder: a second environment beside this one.
     let other = Sandbox::new(&[]);
     let mut elsewhere = project.command(&["env", "--format", "json"]);
     let told = crate::project::Outcome::of(&elsewhere.env("HOME", other.home()).output().unwrap());

@@ -1,4 +1,4 @@
-//! Seeds: what data begins with, on real servers, in bases that later environments start over.
+//! Seeds: initial data on real servers, in bases from which later environments start.
 
 use crate::client::{one, redis, sql};
 use crate::project::{Outcome, Running, Sandbox, docker};
@@ -34,7 +34,7 @@ fn items(url: &str) -> String {
     sql(url, "SELECT name FROM items ORDER BY id").unwrap_or_default().join(",")
 }
 
-/// Bases on the engine that this project made.
+/// The bases on the engine that this project made.
 fn bases(project: &Sandbox) -> Vec<String> {
     let mut all = project.everything_on_the_engine();
     all.retain(|name| name.starts_with("volume") && name.contains("devenv-base-") && !name.ends_with(".record"));
@@ -53,21 +53,21 @@ fn a_seed_is_taken_once_and_every_later_environment_starts_over_it() {
         assert!(shown.stderr.contains("seeding") && shown.stderr.contains("schema.sql"), "{}", shown.stderr);
         let url = project.env()["DATABASE_URL"].clone();
         assert_eq!(items(&url), "soap,towel");
-        // The app owns it, and can change it.
+        // The app owns the table, and can change it.
         sql(&url, "INSERT INTO items VALUES (3, 'comb'); ALTER TABLE items ADD x int").unwrap();
         let of_db = bases(&project);
-        // What was written stays; nothing is seeded again.
+        // Written data stays; nothing is seeded again.
         let again = run(&project, way, &["up"]);
         assert!(!again.stderr.contains("seeding"), "{}", again.stderr);
         assert_eq!(items(&url), "soap,towel,comb");
-        // From nothing again: over the base, whatever the file's time.
+        // A fresh start uses the base, whatever the time of the file.
         run(&project, way, &["down", "--volumes", "--yes"]);
         project.write("schema.sql", SCHEMA);
         let fresh = run(&project, way, &["up"]);
         assert!(!fresh.stderr.contains("seeding"), "{}", fresh.stderr);
         assert_eq!(items(&project.env()["DATABASE_URL"]), "soap,towel");
         assert_eq!(bases(&project), of_db);
-        // Reset goes back to it too.
+        // Reset restores the base too.
         sql(&project.env()["DATABASE_URL"], "DROP TABLE items CASCADE").unwrap();
         run(&project, way, &["reset", "--yes"]);
         assert_eq!(items(&project.env()["DATABASE_URL"]), "soap,towel");
@@ -92,10 +92,10 @@ fn two_environments_that_make_the_same_base_at_once_end_with_one() {
         assert!(both.iter().all(|ended| ended.code == 0), "{both:?}");
         let waited = both.iter().filter(|ended| ended.stderr.contains("another devenv is seeding db")).count();
         assert_eq!(waited, usize::from(waits), "{both:?}");
-        // One a service that has one.
+        // One base for each service with seeds.
         let of_db = bases(&project);
         assert_eq!(of_db.len(), 1, "{of_db:?}");
-        // Whoever comes next starts over it.
+        // The next environment starts from the base.
         project.succeed(&["down", "--volumes", "--yes"]);
         project.succeed(&["up"]);
         assert_eq!(bases(&project), of_db);
@@ -121,12 +121,12 @@ fn content_decides_and_data_that_is_there_is_kept_until_one_asks() {
     project.succeed(&["up", "--reseed", "--yes"]);
     assert_eq!(items(&url), "soap,brush");
     assert!(!project.succeed(&["up"]).stderr.contains("seeds that it has now"));
-    // Asked again with the same content: it is taken again, and what was written goes.
+    // `--reseed` with the same content loads the seed again and discards written data.
     sql(&url, "INSERT INTO items VALUES (3, 'mine')").unwrap();
     let again = project.succeed(&["up", "--reseed", "--yes"]);
     assert!(again.stderr.contains("seeding"), "{}", again.stderr);
     assert_eq!(items(&url), "soap,brush");
-    // And without a base.
+    // The same without a base.
     project.succeed(&["down", "--volumes", "--yes"]);
     let cold = project.succeed(&["up", "--cold"]);
     assert!(cold.stderr.contains("seeding"), "{}", cold.stderr);
@@ -134,7 +134,7 @@ fn content_decides_and_data_that_is_there_is_kept_until_one_asks() {
 }
 
 #[test]
-fn a_statement_that_fails_is_told_with_its_line_and_nothing_of_it_is_kept() {
+fn a_failed_statement_is_reported_with_its_line_and_nothing_of_its_seed_is_kept() {
     let wrong = format!("{SCHEMA}INSERT INTO nowhere VALUES (1);\n");
     let project = stack_with("  db: [schema.sql]\n", &[("schema.sql", &wrong)]);
     gzip(&project.path("schema.sql"));
@@ -178,7 +178,7 @@ fn dumps_in_the_custom_format_and_packed_files_go_into_the_database_that_is_name
         assert_eq!(items(&other), "soap,towel", "{file}");
         assert_eq!(one(&other, "SELECT tableowner = current_user FROM pg_tables WHERE tablename = 'items'"), "t");
     }
-    // A dump that is cut short is no dump.
+    // A truncated dump is refused.
     let whole = std::fs::read(project.path("shop.dump.gz")).unwrap();
     std::fs::write(project.path("cut.dump.gz"), &whole[..whole.len() / 2]).unwrap();
     project.write("services.local.yaml", "seeds: {db: [cut.dump.gz]}\n");
@@ -188,11 +188,11 @@ fn dumps_in_the_custom_format_and_packed_files_go_into_the_database_that_is_name
 
 #[test]
 fn redis_takes_commands_and_dumps_also_where_it_appends_to_a_log() {
-    let commands = "# a comment\nSET greeting \"hello world\"\nRPUSH list a b c\n\nSET n 1\n";
+    let commands = "# a comment\nSET phrase \"hello world\"\nRPUSH list a b c\n\nSET n 1\n";
     let project = stack_with("  cache: [cache.redis]\n", &[("cache.redis", commands)]);
     project.succeed(&["up"]);
     let url = project.env()["REDIS_URL"].clone();
-    assert_eq!(redis(&url, &["GET", "greeting"]), ["hello world"]);
+    assert_eq!(redis(&url, &["GET", "phrase"]), ["hello world"]);
     assert_eq!(redis(&url, &["LRANGE", "list", "0", "-1"]), ["a", "b", "c"]);
     redis(&url, &["SAVE"]);
     let copied = Command::new("docker")
@@ -208,8 +208,8 @@ fn redis_takes_commands_and_dumps_also_where_it_appends_to_a_log() {
         project.write("services.local.yaml", "seeds: {cache: [dump.rdb]}\n");
         project.succeed(&["up"]);
         let url = project.env()["REDIS_URL"].clone();
-        assert_eq!(redis(&url, &["GET", "greeting"]), ["hello world"], "{stack}");
-        // What a server of an environment may do is what production's may.
+        assert_eq!(redis(&url, &["GET", "phrase"]), ["hello world"], "{stack}");
+        // The servers of an environment permit the same commands as production's servers.
         assert!(redis(&url, &["DEBUG", "SLEEP", "0"]).concat().contains("not allowed"), "{stack}");
     }
 
@@ -266,7 +266,7 @@ fn rabbitmq_takes_definitions() {
 }
 
 #[test]
-fn what_a_service_cannot_take_is_refused_by_what_the_file_holds() {
+fn a_seed_of_the_wrong_type_is_refused_by_its_content() {
     let project = stack_with("  cache: [shop.dump]\n", &[("shop.dump", "PGDMP what follows")]);
     let refused = project.fail(1, &["up"]);
     assert!(refused.stderr.contains("a dump in Postgres' custom format"), "{}", refused.stderr);
@@ -319,7 +319,7 @@ fn a_command_of_the_app_seeds_with_the_variables_of_all_services_and_runs_again_
         assert_eq!(outcome.code, 0, "{outcome:?}");
         outcome
     };
-    // Nothing is run, nor started, before somebody agreed to it.
+    // Nothing runs or starts before the user agrees.
     let refused = project.fail(2, &["up"]).stderr;
     assert!(refused.contains("services.local.yaml:3") && refused.contains("devenv trust"), "{refused}");
     assert!(!project.path("ran").exists() && project.everything_on_the_engine().is_empty());
@@ -331,9 +331,9 @@ fn a_command_of_the_app_seeds_with_the_variables_of_all_services_and_runs_again_
     up(&["down", "--volumes", "--yes"]);
     up(&["up"]);
     assert_eq!(items(&project.env()["DATABASE_URL"]), "soap");
-    assert_eq!(project.read("ran"), "ran\n", "the base has what it made");
+    assert_eq!(project.read("ran"), "ran\n", "the base has the command's data");
     project.write("migrate/2.sql", "INSERT INTO items VALUES (2, 'comb');");
-    // What is there already goes on without a question; another command does not run.
+    // Existing data continues without a question; another command does not run.
     up(&["run", "--", "true"]);
     let refused = project.fail(2, &["up", "--reseed", "--yes"]).stderr;
     assert!(refused.contains("devenv trust"), "{refused}");
@@ -352,7 +352,7 @@ fn a_command_of_the_app_seeds_with_the_variables_of_all_services_and_runs_again_
     ] {
         assert!(failed.stderr.contains(part), "{part}: {}", failed.stderr);
     }
-    assert_eq!(items(&project.env()["DATABASE_URL"]), "soap,comb", "what runs goes on");
+    assert_eq!(items(&project.env()["DATABASE_URL"]), "soap,comb", "running services keep running");
     project.write("services.local.yaml", "seeds: {db: [{command: [no-such-program]}]}\n");
     let failed = project.fail(1, &["up", "--reseed", "--yes", "--trust"]);
     assert!(failed.stderr.contains("cannot be started"), "{}", failed.stderr);
@@ -371,7 +371,7 @@ fn a_command_of_another_project_is_another_seed_though_it_is_called_the_same() {
     for name in ["one", "two"] {
         project.write(&format!("{name}/services.yaml"), STACK);
         project.write(&format!("{name}/services.local.yaml"), "seeds: {db: [{command: [./seed.sh]}]}\n");
-        // The second one's script says the same, and reads what it names nowhere.
+        // The second script has the same text, and reads a file that it does not declare.
         let script = format!("#!/bin/sh\n{}", script("$(cat \"$(dirname \"$0\")/name\")"));
         project.write(&format!("{name}/seed.sh"), &script);
         project.write(&format!("{name}/name"), name);
@@ -383,7 +383,7 @@ fn a_command_of_another_project_is_another_seed_though_it_is_called_the_same() {
         assert_eq!(items(url), name);
     }
 
-    // Another script is another seed in the same project, too.
+    // Another script is another seed, in the same project too.
     project.write("one/seed.sh", &format!("#!/bin/sh\n{}", script("three")));
     project.succeed(&["-C", "one", "down", "--volumes", "--yes"]);
     project.succeed(&["-C", "one", "up", "--trust"]);
@@ -395,7 +395,7 @@ fn a_command_of_another_project_is_another_seed_though_it_is_called_the_same() {
 }
 
 #[test]
-fn what_would_run_on_this_machine_is_shown_by_manifest_and_plan_before_anybody_agreed() {
+fn manifest_and_plan_show_the_commands_for_this_machine_before_the_user_agreed() {
     let project = stack_with(
         "  db:\n    - {command: [sh, seed.sh], reads: [data]}\n",
         &[("seed.sh", "touch ran\n"), ("data/1.sql", "SELECT 1;\n")],
@@ -429,7 +429,7 @@ fn a_seed_s_command_has_the_lines_of_the_env_file_that_was_named_for_the_checkou
     project.succeed(&["up", "--env-file", "deploy.env", "--trust"]);
     assert_eq!(project.read("seen"), "here\n");
     assert!(project.read("deploy.env").starts_with("MINE=here\n"), "{}", project.read("deploy.env"));
-    // It was not named again.
+    // The env file was not named again.
     project.succeed(&["up", "--reseed", "--yes", "--trust"]);
     assert_eq!(project.read("seen"), "here\nhere\n");
     assert!(!project.path(".env").exists());

@@ -7,10 +7,10 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// A server may take this long to come up on a busy machine.
+/// The time that a server may take to start on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(120);
 
-/// A running container with its port published on loopback; removed with its volumes when it is dropped.
+/// A running container with its port published on loopback; dropping it removes the container with its volumes.
 pub(crate) struct Server {
     name: String,
     protocol: Protocol,
@@ -28,7 +28,7 @@ impl Server {
         Self::create((image, protocol, port), None, variables, arguments, files)
     }
 
-    /// The same with a second port of the container, which is published where the number says.
+    /// The same, with a second port of the container, which is published on the given port.
     pub(crate) fn start_with_second_port(
         server: (&str, Protocol, u16),
         second: u16,
@@ -69,7 +69,7 @@ impl Server {
         server
     }
 
-    /// Puts a file that every user in the container can read at its place.
+    /// Puts a file into the container that every user there can read.
     pub(crate) fn put(&self, path: &str, content: &str) {
         let mut archive = tar::Builder::new(Vec::new());
         let mut header = tar::Header::new_gnu();
@@ -91,7 +91,7 @@ impl Server {
         docker(&["restart", "--time", "30", &self.name]);
     }
 
-    /// Runs a command in the container and says what it printed.
+    /// Runs a command in the container and returns its output.
     pub(crate) fn run(&self, command: &[&str]) -> String {
         docker(&[&["exec", &self.name], command].concat())
     }
@@ -103,13 +103,13 @@ impl Server {
             .to_owned()
     }
 
-    /// What the server logged.
+    /// The log of the server.
     pub(crate) fn log(&self) -> String {
         let output = Command::new("docker").args(["logs", &self.name]).output().expect("docker's command line");
         String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
     }
 
-    /// The endpoint of a login.
+    /// The endpoint for a login.
     pub(crate) fn endpoint(&self, user: Option<&str>, password: Option<&str>) -> Endpoint {
         Endpoint {
             host: "127.0.0.1".to_owned(),
@@ -122,7 +122,7 @@ impl Server {
         }
     }
 
-    /// Tries again until there is something, for as long as a server may take.
+    /// Tries again until there is a result, for as long as a server may take.
     pub(crate) async fn eventually<T>(&self, what: &str, mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
         let started = Instant::now();
         loop {
@@ -139,7 +139,7 @@ impl Server {
         self.eventually("it answers HTTP", async || prove(Protocol::Http, endpoint).await.ok()).await;
     }
 
-    /// The first proof; tries again while the server is not there yet.
+    /// Proves the server for the first time; tries again while the server is not ready.
     pub(crate) async fn ready(&self, endpoint: &Endpoint) -> Proof {
         let proof = async || match prove(self.protocol, endpoint).await {
             Ok(proof) => Some(proof),

@@ -1,4 +1,4 @@
-//! The sessions that the documentation shows are what a user sees, but for times, ports, passwords and digests.
+//! The sessions in the documentation are the same as a user's, except for times, ports, passwords and digests.
 
 use crate::pages::{Block, page, top};
 use crate::project::{Outcome, Sandbox};
@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// What a line typed in the project prints, on both streams, with the built program on PATH.
+/// The output of a line that is typed in the project, on both streams, with the built program on PATH.
 fn typed(project: &Sandbox, line: &str) -> Vec<String> {
     let devenv = project.command(&[""; 0]);
     let folder = Path::new(devenv.get_program()).parent().unwrap().display();
@@ -17,7 +17,7 @@ fn typed(project: &Sandbox, line: &str) -> Vec<String> {
     Outcome::of(&shell.output().unwrap()).stdout.lines().map(str::to_owned).collect()
 }
 
-/// What differs from run to run, taken out of a line; each gap is one space.
+/// A line without the parts that differ from run to run; each gap is one space.
 fn masked(line: &str) -> String {
     // The server's own lines begin with the time.
     let line = line.split_once(" GMT [").map_or(line, |(_, rest)| rest);
@@ -42,8 +42,8 @@ fn masked(line: &str) -> String {
     words.iter().enumerate().map(mask).collect::<Vec<_>>().join(" ")
 }
 
-/// Types each command of a session and compares what it prints. Services come ready in an order of their own. Files that
-/// the session shows before anything is there are written.
+/// Types each command of a session and compares its output. Services become ready in any order. If the session shows a
+/// file that does not exist yet, the file is written.
 fn followed(project: &Sandbox, session: &Block, elsewhere: &[&str]) {
     let lines = |lines: &[String]| {
         let mut masked: Vec<String> = lines.iter().map(|line| masked(line)).filter(|line| !line.is_empty()).collect();
@@ -70,19 +70,19 @@ fn shown(of: &str, begins: &str) -> String {
 }
 
 #[test]
-fn the_session_of_the_readme_is_what_is_seen() {
+fn the_session_of_the_readme_is_the_same_as_a_user_s() {
     let example = |path: &str| fs::read_to_string(top().join("tests/example").join(path)).unwrap();
     let project = Sandbox::new(&[
         ("compose.prod.yaml", &example("compose.prod.yaml")),
         ("web/Dockerfile", &example("web/Dockerfile")),
     ]);
-    // tests/cli/docs.rs compares what `manifest` prints.
+    // tests/cli/docs.rs compares the output of `manifest`.
     followed(&project, &session("README.md"), &["devenv manifest"]);
     assert_eq!(project.containers().len(), 3);
 }
 
 #[test]
-fn a_setting_that_is_refused_is_told_as_the_page_shows() {
+fn a_refused_setting_is_reported_as_the_page_shows() {
     let services = shown("docs/configuration.md", "name: shop");
     let project = Sandbox::new(&[("services.yaml", &services)]);
     project.succeed(&["up"]);
@@ -97,7 +97,7 @@ fn an_envrc_sets_the_variables_before_the_first_up() {
     let project = Sandbox::new(&[("services.yaml", &shown("README.md", "name: shop"))]);
     let page = page("docs/ci.md");
     let envrc = page.blocks.iter().find(|block| block.lines[0].starts_with("watch_file ")).unwrap().text();
-    // direnv's own function.
+    // A function that direnv defines.
     let said =
         typed(&project, &format!("watch_file() {{ :; }}\n{envrc}printf '%s\\n' \"$DATABASE_URL\" \"$LOG_LEVEL\""));
     assert_eq!(said.len(), 2, "{said:?}");

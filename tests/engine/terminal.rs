@@ -1,4 +1,4 @@
-//! An environment whose names, logs and servers' errors hold what would steer a terminal, looked at on a terminal.
+//! An environment whose names, logs and error texts of servers contain terminal control sequences, on a terminal.
 
 use crate::project::{Outcome, Sandbox, docker};
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ const STEERING: &str = "\u{1b}]0;x\u{7}\u{1b}]52;c;eA==\u{7}\u{1b}[2J\u{9b}31m\u
 const STACK: &str =
     "name: shop\nservices:\n  cache: { kind: redis, version: \"7.0.15\" }\nvariables:\n  REDIS_URL: ${cache.url}\n";
 
-/// Runs the program on a terminal of its own (util-linux's `script`); what the terminal gets.
+/// Runs the program on a new terminal (util-linux's `script`); returns the bytes that the terminal gets.
 fn on_terminal(project: &Sandbox, arguments: &[&str]) -> Outcome {
     let command = project.command(arguments);
     let quoted = |word: &str| format!("'{}'", word.replace('\'', "'\\''"));
@@ -25,7 +25,8 @@ fn on_terminal(project: &Sandbox, arguments: &[&str]) -> Outcome {
     Outcome::of(&script.output().expect("`script` of util-linux"))
 }
 
-/// A text without what our own progress and colours write: a line's start, colours, lines that are cleared and gone over.
+/// A text without the sequences of progress display and colours: carriage returns, colours, lines that are cleared
+/// and rewritten.
 fn without_our_own(text: &str) -> String {
     let mut parts = text.split("\u{1b}[");
     let first = parts.next().unwrap_or_default().to_owned();
@@ -48,7 +49,7 @@ fn steering(text: &str) -> Option<char> {
     text.chars().find(|letter| (letter.is_control() && !matches!(letter, '\n' | '\t')) || turns(*letter))
 }
 
-/// The labels of the first thing that a filter finds, and its image.
+/// The labels of the first resource that a filter finds, and its image.
 fn labelled(filter: &str) -> (BTreeMap<String, String>, String) {
     let id = docker(&["ps", "-aq", "--no-trunc", "--filter", filter]);
     let id = id.lines().next().unwrap_or_else(|| panic!("nothing has {filter}")).to_owned();
@@ -57,7 +58,7 @@ fn labelled(filter: &str) -> (BTreeMap<String, String>, String) {
     (serde_json::from_str(&labels).expect("labels"), image.trim().to_owned())
 }
 
-/// Another container like that one, with one label changed. It is never started.
+/// Another container like that container, with one changed label. It is never started.
 fn copied(filter: &str, label: &str, value: &str) {
     let (mut labels, image) = labelled(filter);
     labels.insert(label.to_owned(), value.to_owned());
@@ -85,7 +86,7 @@ fn nothing_of_a_running_environment_steers_the_terminal() {
     git(&project, &["init", "--quiet"]);
     git(&project, &["add", "."]);
     git(&project, &["commit", "--quiet", "--message", "A project"]);
-    // Git takes everything but control characters of one byte.
+    // Git accepts everything except one-byte control characters.
     git(&project, &["switch", "--quiet", "--create", "x\u{9b}31m\u{202e}y"]);
     let up = on_terminal(&project, &["up"]);
     assert_eq!(up.code, 0, "{up:?}");
@@ -127,7 +128,7 @@ fn nothing_of_a_running_environment_steers_the_terminal() {
 }
 
 #[test]
-fn what_a_server_says_of_its_end_steers_no_terminal() {
+fn the_last_log_lines_of_a_server_do_not_control_the_terminal() {
     let stack = "name: shop\nservices:\n  db:\n    kind: postgres\n    version: \"15.18\"\n    settings: { max_connections: \"x\\e]0;x\\a\\e[2J\\u202e\" }\n";
     let project = Sandbox::new(&[("services.yaml", stack)]);
     for failed in [on_terminal(&project, &["up"]), on_terminal(&project, &["logs", "db"])] {

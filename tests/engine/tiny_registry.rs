@@ -1,4 +1,4 @@
-//! A registry on loopback that serves one tiny image, and makes the troubles that a real one makes on bad days.
+//! A registry on loopback that serves one tiny image and can simulate the failures of a real registry.
 
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
@@ -8,30 +8,30 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// What goes wrong.
+/// A failure.
 #[derive(Clone, Debug)]
 pub(crate) enum Trouble {
-    /// The manifest is answered with this status.
+    /// The answer for the manifest has this status.
     ManifestStatus(u16),
-    /// Every request is answered with 401 unless it carries this login (`Basic …`).
+    /// Every request is answered with 401 unless it has this login (`Basic …`).
     Login(&'static str),
     /// The same with a token, which this login gets at `/token`.
     Token(&'static str),
-    /// What anyone but an engine asks for by its digest is answered with other content.
+    /// Requests by digest from clients other than an engine get other content.
     OtherContent,
-    /// Only engines are answered: what a proxy does that knows no one else.
+    /// Only engines get answers, as from a proxy that accepts engines only.
     EnginesOnly,
-    /// The layer ends in its middle.
+    /// The layer is truncated.
     LayerCutShort,
-    /// The layer is of the right length and other bytes.
+    /// The layer has the right length and other bytes.
     LayerOfOtherBytes,
 }
 
-/// It serves for as long as the tests run.
+/// A registry that serves for as long as the tests run.
 pub(crate) struct TinyRegistry {
     /// `127.0.0.1:port`.
     pub(crate) address: String,
-    /// The digest of what its tags name: its manifest, or an index of it.
+    /// The digest that its tags refer to: its manifest, or an index with the manifest.
     pub(crate) digest: String,
     /// The digest of its manifest.
     pub(crate) manifest: String,
@@ -49,17 +49,17 @@ struct Served {
 }
 
 impl TinyRegistry {
-    /// Serves an image of its own content; every repository and tag is that image.
+    /// Serves an image with its own content; every repository and tag is that image.
     pub(crate) fn start(content: &str) -> Self {
         Self::with(content, None, false)
     }
 
-    /// The same, where tags name an index: of this image, and of one for `linux/s390x` that is not there.
+    /// The same, where tags refer to an index: of this image, and of a missing image for `linux/s390x`.
     pub(crate) fn with_index(content: &str, trouble: Option<Trouble>) -> Self {
         Self::with(content, trouble.map(|trouble| (trouble, usize::MAX)), true)
     }
 
-    /// The same, with trouble at the first so many pulls (a layer: the first so many downloads).
+    /// The same, with a failure at this many first pulls (for a layer: this many first downloads).
     pub(crate) fn with_trouble(content: &str, trouble: Trouble, times: usize) -> Self {
         Self::with(content, Some((trouble, times)), false)
     }
@@ -115,7 +115,7 @@ impl TinyRegistry {
     }
 }
 
-/// The digest of the manifest for `linux/s390x`, which is nowhere.
+/// The digest of the manifest for `linux/s390x`, which does not exist.
 pub(crate) const ELSEWHERE: &str = "sha256:e111111111111111111111111111111111111111111111111111111111111111";
 
 /// This machine's processor, as images name it.
@@ -124,7 +124,7 @@ pub(crate) const PROCESSOR: &str = if cfg!(target_arch = "aarch64") { "arm64" } 
 const INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 const MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 
-/// An uncompressed layer of one file, large enough for its download to show.
+/// An uncompressed layer with one file, large enough for a visible download.
 fn layer(content: &str) -> Vec<u8> {
     let mut archive = tar::Builder::new(Vec::new());
     let bytes = content.repeat(1_000_000 / content.len().max(1));
@@ -152,7 +152,7 @@ struct Reply {
 
 fn serve(served: &Served, mut stream: TcpStream) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
-    // An engine tries TLS first; what it says then is no request line.
+    // An engine tries TLS first; those bytes are not a request line.
     let host = stream.local_addr().unwrap().to_string();
     while let Some(asked) = read_request(&mut reader) {
         let reply = answer(served, &asked, &host);

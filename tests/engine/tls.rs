@@ -1,4 +1,4 @@
-//! Servers with a certificate of their own, asked as a URL says; and passwords that stay here.
+//! Servers with their own certificates, asked with the TLS mode of a URL; and passwords that are not sent.
 
 use crate::server::Server;
 use devenv::kinds::Kinds;
@@ -17,7 +17,7 @@ const SERVER_KEY: &str = include_str!("../certificates/server.key");
 const CLIENT: &str = include_str!("../certificates/client.pem");
 const CLIENT_KEY: &str = include_str!("../certificates/client.key");
 
-/// Files that a URL names, each readable by its owner alone.
+/// Files that a URL names, each readable by its owner only.
 struct Files(tempfile::TempDir);
 
 impl Files {
@@ -38,7 +38,7 @@ impl Files {
     }
 }
 
-/// Asks a server whose port is known by a URL without one.
+/// Asks a server with a known port through a URL without a port.
 async fn asked(url: &str, port: u16, clear_text: ClearText) -> Result<Target, ProbeError> {
     let mut target = Target::parse(url, &Kinds::built_in().expect("the kinds")).expect(url).1;
     target.endpoint.port = port;
@@ -122,7 +122,7 @@ async fn redis_is_asked_over_tls_with_a_certificate_of_the_client() {
     assert!(plain.message.contains("the password was not sent"), "{plain:?}");
 }
 
-/// The container's own address is on this machine, and still none of loopback's.
+/// The container's own address is on this machine, and is not a loopback address.
 #[tokio::test]
 async fn off_loopback_no_password_is_sent_in_clear_text_unless_the_user_says_so() {
     let postgres = Server::start(
@@ -160,7 +160,8 @@ async fn off_loopback_no_password_is_sent_in_clear_text_unless_the_user_says_so(
     }
 }
 
-/// A way to a server over an address of this machine that is none of loopback's, which keeps what clients say.
+/// A proxy to a server on an address of this machine that is not a loopback address; the proxy records the bytes of
+/// clients.
 struct Wire {
     address: String,
     port: u16,
@@ -169,7 +170,7 @@ struct Wire {
 
 impl Wire {
     fn to(server: &Server, port: u16) -> Self {
-        // The address of this machine from which the server is reached: nothing is sent to know it.
+        // The address of this machine from which the server is reached; finding it sends nothing.
         let way = UdpSocket::bind(("0.0.0.0", 0)).expect("a socket");
         way.connect((server.address().as_str(), port)).expect("a way to the server");
         let address = way.local_addr().expect("its own address").ip().to_string();
@@ -177,10 +178,10 @@ impl Wire {
         let (here, there) = (listener.local_addr().expect("its port").port(), (server.address(), port));
         let heard = Arc::new(Mutex::new(Vec::new()));
         let keeps = Arc::clone(&heard);
-        // It ends with the test's process.
+        // The thread ends with the test's process.
         std::thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                // It may not listen yet: then the client hears nothing, and tries again.
+                // The server may not listen yet: the client then gets no answer, and tries again.
                 let Ok(server) = TcpStream::connect((there.0.as_str(), there.1)) else { continue };
                 let (mut answers, mut to_client) =
                     (server.try_clone().expect("a copy"), client.try_clone().expect("a copy"));
@@ -192,16 +193,16 @@ impl Wire {
         Self { address, port: here, heard }
     }
 
-    /// Whether a client has said this, in clear text.
+    /// Whether a client has sent this text in clear text.
     fn has_heard(&self, text: &str) -> bool {
-        self.heard.lock().expect("what was heard").windows(text.len()).any(|part| part == text.as_bytes())
+        self.heard.lock().expect("the recorded bytes").windows(text.len()).any(|part| part == text.as_bytes())
     }
 }
 
 fn pass_on(mut client: TcpStream, mut server: TcpStream, keeps: &Mutex<Vec<u8>>) {
     let mut buffer = [0; 4096];
     while let Ok(count @ 1..) = client.read(&mut buffer) {
-        keeps.lock().expect("what was heard").extend_from_slice(&buffer[..count]);
+        keeps.lock().expect("the recorded bytes").extend_from_slice(&buffer[..count]);
         if server.write_all(&buffer[..count]).is_err() {
             return;
         }
@@ -216,7 +217,7 @@ async fn off_loopback_mysql_and_mariadb_get_a_password_over_tls_alone() {
         server.ready(&server.endpoint(Some("root"), Some("correct-horse"))).await;
         let client = if image.starts_with("mysql") { "mysql" } else { "mariadb" };
         let wire = Wire::to(&server, 3306);
-        // Each login is new, since a server that has seen a password once wants it no more.
+        // Each login is new, because a server that has seen a password once does not ask for it again.
         for (number, words, clear_text, answered) in [
             (1, "ssl-mode=DISABLED", ClearText::OnLoopback, client == "mariadb"),
             (2, "", ClearText::OnLoopback, client == "mariadb"),
@@ -265,5 +266,5 @@ async fn off_loopback_a_broker_gets_a_password_over_tls_or_by_the_user_s_word() 
         "the password went out in clear text"
     );
     asked(&in_clear, plain.port, ClearText::Anywhere).await.expect("the user said so");
-    assert!(plain.has_heard("correct-horse"), "what goes over this wire is heard");
+    assert!(plain.has_heard("correct-horse"), "the proxy records the bytes of this connection");
 }

@@ -1,4 +1,4 @@
-//! Variables of a clone that make programs run, on their way to `.env` and to commands.
+//! Variables of a clone that make programs run: they reach neither `.env` nor commands.
 
 use crate::project::Sandbox;
 

@@ -1,4 +1,4 @@
-//! `devenv up` from a manifest to a proven server: what was declared is really there, asked from the server itself.
+//! `devenv up` from a manifest to a proven server: the declared resources exist, according to the server itself.
 
 use crate::client::{amqp, memcached, one, redis, redis_as_nobody, sql};
 use crate::project::{Sandbox, Tag};
@@ -31,7 +31,7 @@ variables:
     let env = project.env();
     let url = &env["DATABASE_URL"];
 
-    // Settings, as the server has them.
+    // Settings, as the server reports them.
     assert_eq!(one(url, "SHOW max_connections"), "41");
     assert_eq!(one(url, "SHOW timezone"), "Europe/Rome");
     assert_eq!(one(url, "SHOW statement_timeout"), "30s");
@@ -39,7 +39,7 @@ variables:
     assert_eq!(redis(&env["REDIS_URL"], &["CONFIG", "GET", "maxmemory-policy"]), ["maxmemory-policy", "allkeys-lru"]);
     assert_eq!(redis(&env["REDIS_URL"], &["CONFIG", "GET", "maxmemory"]), ["maxmemory", "33554432"]);
 
-    // Databases, extensions, and a login that owns them, may make further ones, and is no more than that.
+    // Databases, extensions, and a login that owns them and may create databases, and has no other rights.
     for (url, database) in [(url, "shop"), (&env["AUDIT_URL"], "audit")] {
         assert_eq!(one(url, "SELECT current_database()"), database);
         let extensions = sql(url, "SELECT extname FROM pg_extension ORDER BY 1").unwrap();
@@ -52,12 +52,12 @@ variables:
     let refused = sql(url, "CREATE EXTENSION adminpack; COPY (SELECT 1) TO PROGRAM 'true'");
     assert!(refused.is_err(), "a superuser's statement ran: {refused:?}");
 
-    // Nobody gets in without the password, and the plain value is copied.
+    // A login without the password is refused, and the plain value is copied.
     assert!(redis_as_nobody(&env["REDIS_URL"], &["PING"])[0].starts_with("-NOAUTH"));
     assert!(sql(&url.replace("@127", "x@127"), "SELECT 1").is_err());
     assert_eq!(env["LOG_LEVEL"], "info");
 
-    // What is said: one line a service with the address, then what was written.
+    // The output: one line for each service with its address, then the written variables.
     let words = &outcome.stderr;
     for part in ["services.yaml · 2 services", "logged in", "127.0.0.1:", "4 variables written", "ready in"] {
         assert!(words.contains(part), "{part}: {words}");
@@ -140,23 +140,23 @@ volumes: {db: {}}
     assert_eq!(amqp(&env["AMQP_URL"]), Ok(()));
     assert!(amqp(&env["AMQP_URL"].replace("/orders", "/other")).is_err());
 
-    // Files of the first start ran, and what they made belongs to the app.
+    // The init files ran, and their objects belong to the app.
     assert_eq!(one(url, "SELECT name FROM products"), "tea");
     let owners = sql(url, "SELECT tableowner FROM pg_tables WHERE schemaname = 'public'").unwrap();
     assert_eq!(owners, ["shop", "shop"]);
     sql(url, "ALTER TABLE by_script ADD y int; DROP TABLE by_script").unwrap();
 
-    // A host without a port means the kind's own port, on an address of the environment's own.
+    // A host without a port means the kind's own port, on an address of this environment.
     let host = &env["REDIS_HOST"];
     assert!(host.starts_with("127.88."), "{host}");
     let published = crate::project::docker(&["port", &project.container("cache"), "6379"]);
     assert_eq!(published.trim(), format!("{host}:6379"));
 
-    // What cannot be known is empty, said, and not there for the app's own components.
+    // A value that devenv cannot know is empty and reported, and the app's own components are not started.
     assert_eq!(env["SENTRY_DSN"], "");
     assert_eq!(env["CURRENCY"], "EUR");
     assert!(outcome.stderr.contains("SENTRY_DSN"), "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("1 app left alone"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("1 app not started"), "{}", outcome.stderr);
     assert!(!project.containers().contains_key("web"));
 }
 
@@ -188,7 +188,7 @@ variables:
     assert_eq!(set.trim(), "{ok,23}");
     assert!(ask(&["rabbitmq-plugins", "--quiet", "list", "--enabled", "--minimal"]).contains("rabbitmq_shovel"));
 
-    // The same queue after another start: a fixed host name keeps RabbitMQ's data.
+    // The same queue after a second start: a fixed host name keeps RabbitMQ's data.
     ask(&["rabbitmqctl", "--quiet", "add_vhost", "by-hand"]);
     project.succeed(&["down"]);
     project.succeed(&["up"]);

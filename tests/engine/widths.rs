@@ -1,4 +1,4 @@
-//! What a narrow terminal shows: no line is wider, so the terminal breaks none in the middle of a word, a port or a command.
+//! Output on a narrow terminal: no line is wider than the terminal, so the terminal breaks no word, port or command.
 
 use crate::project::{Outcome, Sandbox};
 use std::process::Command;
@@ -7,11 +7,11 @@ const COMPOSE: &str = "services:\n  web:\n    image: acme/web:1\n    environment
                        CACHE_URL: redis://session-cache:6379/0\n      RAILS_ENV: production\n      STRIPE_SECRET_KEY: \"${STRIPE_SECRET_KEY}\"\n  \
                        orders-database: {image: \"postgres:15\", command: \"postgres -c max_connections=50\"}\n  session-cache: {image: \"redis:7.0.15\"}\n";
 
-/// The command on a terminal of that many columns, which draws nothing anew.
+/// Runs the command on a terminal with this many columns, without redrawn lines.
 fn on_terminal(project: &Sandbox, columns: usize, words: &str) -> Outcome {
     let devenv = project.command(&[""; 0]);
     let line = format!("stty rows 24 cols {columns}; exec {} {words}", devenv.get_program().to_string_lossy());
-    // util-linux's `script` runs a program on a terminal of its own.
+    // util-linux's `script` runs a program on a new terminal.
     let mut script = Command::new("script");
     script.args(["-qec", &line, "/dev/null"]).current_dir(project.root()).env_clear();
     script.envs(devenv.get_envs().filter_map(|(name, value)| Some((name, value?)))).env("TERM", "dumb");
@@ -30,7 +30,7 @@ fn no_command_writes_a_line_that_is_wider_than_the_terminal_unless_a_word_is() {
             for line in shown.stdout.lines() {
                 let line = line.trim_end_matches('\r').trim_end();
                 let width = line.chars().count();
-                // What stands below a line of source is not broken; a word that is wider than the terminal stays whole.
+                // Text below a line of source is not broken; a word that is wider than the terminal stays complete.
                 if line.contains("^^^") {
                     continue;
                 }
@@ -44,7 +44,7 @@ fn no_command_writes_a_line_that_is_wider_than_the_terminal_unless_a_word_is() {
                 );
             }
         }
-        // Nothing was cut away: what a person needs is there, in one piece.
+        // Nothing is cut off: the information that a user needs is complete.
         let status = on_terminal(&project, columns, "status").stdout;
         let port = project.env()["CACHE_URL"]
             .rsplit_once(':')
@@ -56,7 +56,7 @@ fn no_command_writes_a_line_that_is_wider_than_the_terminal_unless_a_word_is() {
     assert_eq!(refused.code, 2, "{refused:?}");
     let plain = Sandbox::new(&[("compose.yaml", "services: {orders-database: {image: postgres}}\n")]);
     let refused = on_terminal(&plain, 60, "plan");
-    // The advice is whole, to be pasted.
+    // The advice is complete and can be pasted.
     let is_whole = |line: &str| line.trim().starts_with("`services: {orders-database:") && line.trim().ends_with("}}`");
     assert!(refused.stdout.lines().any(is_whole), "{refused:?}");
 }

@@ -1,5 +1,5 @@
-"""Stands between the program and the real engine, and holds one run at one of its requests, so that it can be killed
-there: before the engine hears of the request, or after the engine has carried it out."""
+"""A proxy between the program and the real engine that holds a run at one of its requests, so that the run can be
+killed there: before the engine receives the request, or after the engine has carried it out."""
 
 import os
 import pathlib
@@ -11,13 +11,13 @@ CHUNK = 65536
 
 
 def engine_socket():
-    """The engine's own socket: DOCKER_HOST, else the default one."""
+    """The engine's own socket: DOCKER_HOST, otherwise the default socket."""
     return os.environ.get("DOCKER_HOST", "").removeprefix("unix://") or "/var/run/docker.sock"
 
 
 class EngineProxy:
     """A socket that leads to the engine. `hold_at` is the number of the request to stop at, from 1; None lets all
-    through, and counts them."""
+    requests pass and counts them."""
 
     def __init__(self, folder, hold_at=None, after=False):
         self.path = pathlib.Path(folder) / "proxy.sock"
@@ -50,7 +50,7 @@ class EngineProxy:
             threading.Thread(target=self.back, args=(engine, client, holds_answer), daemon=True).start()
 
     def is_the_one(self, data):
-        """Each request is written at once, from its first line on."""
+        """A client writes each request at once, from its first line on."""
         if not data.startswith(METHODS):
             return False
         with self.lock:
@@ -91,7 +91,7 @@ class EngineProxy:
                 pass
 
     def end(self):
-        """Ends all connections, as the system does for a program that was killed."""
+        """Ends all connections, as the system does for a killed program."""
         self.ended.set()
         self.listener.close()
         with self.lock:

@@ -1,4 +1,4 @@
-"""Checkouts with data of which it is known what it has to be, and what the program may make of it."""
+"""Checkouts with data whose expected content is known, and the program that works on them."""
 
 import json
 import os
@@ -28,11 +28,11 @@ WITHIN = 300
 
 
 class Broken(Exception):
-    """A promise that was not kept."""
+    """A broken promise of the program."""
 
 
 class World:
-    """Everything lies in one folder: the checkouts, the machine's own folders, the proxy's socket."""
+    """One folder with the checkouts, the machine's folders and the proxy's socket."""
 
     def __init__(self, folder, program, way):
         self.folder, self.program = pathlib.Path(folder).resolve(), str(program)
@@ -60,13 +60,13 @@ class World:
         subprocess.run(["git", *arguments], cwd=self.shop, check=True, capture_output=True)
 
     def start(self, root, arguments, host=None):
-        """Starts the program and does not wait for it. An option stands after the command's own name, before `--`."""
+        """Starts the program without waiting for its end. Options go after the command's name, before `--`."""
         arguments = [arguments[0], *(["--host", host] if host else []), *arguments[1:]]
         return subprocess.Popen([self.program, *arguments], cwd=root, env=self.environment, stdin=subprocess.DEVNULL,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
     def run(self, root, *arguments):
-        """Runs it to its end, which has to be a good one; what it said."""
+        """Runs the program to its end, which must be a success; returns its output."""
         code, said, errors = self.outcome(root, *arguments)
         if code:
             raise Broken(f"devenv {' '.join(arguments)} ends with {code}:\n{said}{errors}")
@@ -81,7 +81,7 @@ class World:
             raise Broken(f"devenv {' '.join(arguments)} has not ended within {WITHIN} s") from None
         return process.returncode, said, errors
 
-    # What the servers have.
+    # The data of the servers.
 
     def values(self, root):
         """The variables of the checkout's `.env`."""
@@ -109,18 +109,18 @@ class World:
         return self.run(root, "--quiet", "shell", "db", "--", "psql", "-qtAX", "-c", text).strip()
 
     def write(self, root, word):
-        """The same word into both servers."""
+        """Writes the same word to both servers."""
         self.sql(root, "CREATE TABLE IF NOT EXISTS mark (word text); TRUNCATE mark; "
                        f"INSERT INTO mark VALUES ('{word}')")
         self.redis(root, "SET", "word", word)
 
     def read(self, root):
-        """What each server says: `None` where it has nothing."""
+        """The word of each server; `None` if it has none."""
         has_table = self.sql(root, "SELECT to_regclass('mark') IS NOT NULL") == "t"
         return (self.sql(root, "SELECT word FROM mark") or None) if has_table else None, self.redis(root, "GET", "word")
 
     def agreed(self, root, *allowed):
-        """The word of both servers, which must be the same and one of these."""
+        """The word of both servers, which must be the same and one of the allowed words."""
         db, cache = self.read(root)
         if db != cache:
             raise Broken(f"a mixture of two moments: db has {db}, cache has {cache}")
@@ -149,7 +149,7 @@ class World:
         return sorted(found)
 
     def remove_everything(self):
-        """Takes away by force whatever is left of this folder's checkouts, and nothing else."""
+        """Removes all resources of this folder's checkouts by force, and nothing else."""
         left = self.on_the_engine()
         for kind, remove in (("container", ["rm", "-f", "-v"]), ("volume", ["volume", "rm"]), ("network", ["network", "rm"])):
             for _, name in (one for one in left if one[0] == kind):

@@ -1,6 +1,6 @@
-//! A project in a folder of its own, and the built program run in it as a user would.
+//! A project in a temporary folder, and the built program, which runs in this folder as for a user.
 //!
-//! Home, configuration and machine key are the sandbox's own. What it started is gone when it is dropped.
+//! Home, configuration and machine key belong to the sandbox. Dropping the sandbox removes everything that it started.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -16,10 +16,10 @@ pub(crate) struct Sandbox {
     folder: tempfile::TempDir,
 }
 
-/// What a run came to.
+/// The outcome of a run.
 #[derive(Debug)]
 pub(crate) struct Outcome {
-    /// The exit code; 128 and its number where a signal ended it.
+    /// The exit code; 128 plus the signal's number if a signal ended the program.
     pub(crate) code: i32,
     /// Standard output.
     pub(crate) stdout: String,
@@ -28,7 +28,7 @@ pub(crate) struct Outcome {
 }
 
 impl Sandbox {
-    /// A project of these files (path and text).
+    /// Creates a project with these files (path and text).
     pub(crate) fn new(files: &[(&str, &str)]) -> Self {
         let sandbox = Self { folder: tempfile::tempdir().expect("a temporary folder") };
         std::fs::create_dir_all(sandbox.root()).expect("the project's folder");
@@ -54,7 +54,7 @@ impl Sandbox {
         self.root().join(path)
     }
 
-    /// Writes a file of the project, with the folders it lies in.
+    /// Writes a file of the project, and creates missing folders.
     pub(crate) fn write(&self, path: &str, text: &str) {
         let path = self.path(path);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("the file's folder");
@@ -72,7 +72,7 @@ impl Sandbox {
         file.map(|entry| entry.expect("an assignment that dotenvy reads")).collect()
     }
 
-    /// The program with these arguments, ready to run in the project's folder with a clean environment.
+    /// The program with these arguments, for the project's folder and with a clean environment.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_devenv"));
         command.args(arguments).current_dir(self.root()).env_clear().stdin(Stdio::null());
@@ -85,8 +85,8 @@ impl Sandbox {
         command
     }
 
-    /// A shell that runs the lines in the project's folder and ends at the first that fails; `devenv` is the built
-    /// program.
+    /// A shell that runs the lines in the project's folder and stops at the first line that fails; `devenv` is the
+    /// built program.
     pub(crate) fn shell(&self, lines: &str) -> Command {
         let devenv = self.command(&[""; 0]);
         let folder = Path::new(devenv.get_program()).parent().expect("its folder");
@@ -109,20 +109,21 @@ impl Sandbox {
         outcome
     }
 
-    /// Runs the program and expects it to end with that exit code.
+    /// Runs the program and expects this exit code.
     pub(crate) fn fail<S: AsRef<OsStr> + std::fmt::Debug>(&self, code: i32, arguments: &[S]) -> Outcome {
         let outcome = self.run(arguments);
         assert_eq!(outcome.code, code, "devenv {arguments:?}\n{}{}", outcome.stdout, outcome.stderr);
         outcome
     }
 
-    /// Starts the program without waiting for it: to send it signals, or to run another beside it. Its standard input
-    /// stays open until it is waited for, so a `cat` that it runs lasts as long as the test wants it.
+    /// Starts the program without waiting for its end: for tests that send signals or run another program at the same
+    /// time. Standard input stays open until the test waits for the end, so a `cat` that the program runs lasts until
+    /// then.
     pub(crate) fn spawn<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Running {
         Running::start(self.command(arguments).stdin(Stdio::piped()))
     }
 
-    /// The engine's ids of this project's containers by service, running or not.
+    /// The engine's ids of this project's containers by service, whether they run or not.
     pub(crate) fn containers(&self) -> BTreeMap<String, String> {
         let format = "{{.Label \"dev.devenv.service\"}}\t{{.ID}}";
         let listed = docker(&["ps", "-a", "--no-trunc", "--filter", &self.of_this_project(), "--format", format]);
@@ -136,7 +137,7 @@ impl Sandbox {
         self.containers().remove(service).unwrap_or_else(|| panic!("{service} has no container"))
     }
 
-    /// The names of this project's volumes that may hold data.
+    /// The names of this project's volumes that can hold data.
     pub(crate) fn volumes(&self) -> Vec<String> {
         let listed = docker(&["volume", "ls", "--quiet", "--filter", &self.of_this_project()]);
         let holds_data = |name: &&str| !name.starts_with("devenv-base-") && !name.ends_with(".record");
@@ -162,14 +163,15 @@ impl Sandbox {
         format!("label=dev.devenv.root={}", self.root().canonicalize().expect("the project's folder").display())
     }
 
-    /// Names of what the engine has of the environments whose root lies in this sandbox: containers, volumes, networks.
+    /// Names of the engine's resources of all environments whose root is in this sandbox: containers, volumes,
+    /// networks.
     pub(crate) fn on_the_engine(&self) -> Vec<String> {
         let bases = "devenv-base-";
         let found = self.everything_on_the_engine().into_iter();
         found.filter(|name| !name.split_once(' ').is_some_and(|(_, name)| name.starts_with(bases))).collect()
     }
 
-    /// The same with base layers, which belong to no environment.
+    /// The same, including base layers, which belong to no environment.
     pub(crate) fn everything_on_the_engine(&self) -> Vec<String> {
         let mut found = Vec::new();
         let within = format!("{}/", self.folder.path().canonicalize().expect("the sandbox's folder").display());
@@ -193,7 +195,7 @@ impl Sandbox {
     }
 }
 
-/// A program that runs beside the test; killed when it is dropped.
+/// A program that runs in parallel with the test; it is killed when it is dropped.
 pub(crate) struct Running {
     child: Child,
     stdout: Collected,
@@ -203,7 +205,7 @@ pub(crate) struct Running {
 type Collected = (Arc<Mutex<Vec<u8>>>, Option<JoinHandle<()>>);
 
 impl Running {
-    /// Starts a command; its output is collected as it comes.
+    /// Starts a command and collects its output.
     pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program");
         let stdout = collect(child.stdout.take().expect("its output"));
@@ -211,12 +213,12 @@ impl Running {
         Self { child, stdout, stderr }
     }
 
-    /// What came on standard output until now.
+    /// The standard output so far.
     pub(crate) fn stdout(&self) -> String {
         text(&self.stdout)
     }
 
-    /// What came on standard error until now.
+    /// The standard error so far.
     pub(crate) fn stderr(&self) -> String {
         text(&self.stderr)
     }
@@ -228,12 +230,12 @@ impl Running {
         assert!(sent.success(), "SIG{name} could not be sent");
     }
 
-    /// Whether it has ended.
+    /// Whether the program has ended.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("its state").is_some()
     }
 
-    /// Waits for its end.
+    /// Waits for the end of the program.
     pub(crate) fn end(mut self) -> Outcome {
         wait_until("the program ends", || self.has_ended());
         let status = self.child.wait().expect("its end");
@@ -246,7 +248,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // One that has ended already cannot be killed, and need not be.
+        // A program that has already ended cannot be killed, and this is not an error.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -268,23 +270,23 @@ fn text(collected: &Collected) -> String {
     String::from_utf8_lossy(&collected.0.lock().expect("the bytes")).into_owned()
 }
 
-/// Waits for a condition; fails when it does not come about on a busy machine either.
+/// Waits for a condition; fails if the condition is not met after a time that is long enough for a busy machine.
 pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let began = Instant::now();
     while !condition() {
-        assert!(began.elapsed() < Duration::from_secs(120), "waited in vain until {what}");
+        assert!(began.elapsed() < Duration::from_secs(120), "the condition was not met in time: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
 
-/// 128 and the signal's number where a signal ended it.
+/// 128 plus the signal's number if a signal ended the process.
 fn code_of(status: ExitStatus) -> i32 {
     use std::os::unix::process::ExitStatusExt;
     status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(-1)
 }
 
 impl Outcome {
-    /// A finished process's outcome.
+    /// The outcome of a finished process.
     pub(crate) fn of(output: &Output) -> Self {
         Self {
             code: code_of(output.status),
@@ -299,10 +301,10 @@ impl Outcome {
     }
 }
 
-/// Removes whatever the environments in this sandbox left on the engine.
+/// Removes all resources that the environments in this sandbox left on the engine.
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        // Containers first: what they use cannot be removed before.
+        // Remove containers first: the engine cannot remove volumes and networks in use.
         for kind in ["container", "volume", "network"] {
             for found in self.everything_on_the_engine() {
                 if let Some(name) = found.strip_prefix(&format!("{kind} ")) {
@@ -314,11 +316,11 @@ impl Drop for Sandbox {
     }
 }
 
-/// Another name for an image that the engine has, for as long as a test needs it.
+/// Another name for an image of the engine, for as long as a test needs the name.
 pub(crate) struct Tag(pub(crate) String);
 
 impl Tag {
-    /// Names the image `devenv-test/NAME-PROCESS:TAG`, so that tests beside this one have names of their own.
+    /// Names the image `devenv-test/NAME-PROCESS:TAG`, so that parallel tests have different names.
     pub(crate) fn of(image: &str, name: &str, tag: &str) -> Self {
         let tag = Self(format!("devenv-test/{name}-{}:{tag}", std::process::id()));
         tag.give(image);
@@ -338,7 +340,7 @@ impl Drop for Tag {
     }
 }
 
-/// Runs Docker's own command line and gives its output; what is gone already is no matter here.
+/// Runs Docker's command line and returns its output; ignores failures, for example for resources that no longer exist.
 pub(crate) fn docker(arguments: &[&str]) -> String {
     let output = Command::new("docker").args(arguments).output().expect("Docker's command line");
     String::from_utf8_lossy(&output.stdout).into_owned()

@@ -13,9 +13,9 @@ fn block(values: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn what_was_filled_in_inside_the_block_is_copied_below_it() {
+fn values_filled_in_inside_the_block_are_copied_below_the_block() {
     let existing = format!("A=1\n{BLOCK_START}\n# {TO_FILL_IN}; production: x\nKEY='sk'\nEMPTY=\nURL=x\n{BLOCK_END}\n");
-    // What was ours stays ours, also where nothing gives it a value any more.
+    // A value that devenv wrote is not copied, even if nothing sets the variable any more.
     let (text, names) = lift(&existing, &BTreeSet::from(["KEY", "EMPTY", "URL"])).unwrap();
     assert_eq!(names, ["KEY"]);
     assert_eq!(text, format!("{existing}KEY='sk'\n"));
@@ -42,7 +42,7 @@ fn a_block_holds_values_comments_and_empty_lines_to_fill_in() {
 }
 
 #[test]
-fn one_value_that_cannot_be_carried_costs_no_other_and_is_named_but_not_told() {
+fn a_value_that_cannot_be_carried_is_named_but_not_shown_and_affects_no_other_value() {
     let entries = [
         entry("A", "hush\r"),
         entry("B", "fine"),
@@ -57,7 +57,7 @@ fn one_value_that_cannot_be_carried_costs_no_other_and_is_named_but_not_told() {
     assert!(!format!("{refusals:?}{text}").contains("hush"));
     let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
     assert_eq!(lines, ["A=", "B=fine", "E=\"it's \\$5\"", "F=last"]);
-    assert!(text.contains("# empty here: it holds a carriage return"), "{text}");
+    assert!(text.contains("# left empty: it holds a carriage return"), "{text}");
     assert_eq!(check(&format!("{BLOCK_START}\n{text}{BLOCK_END}\n"), &text), []);
     let changed = text.replace("$5", "$6");
     assert_eq!(check(&format!("{BLOCK_START}\n{text}{BLOCK_END}\n"), &changed), [Difference::Changed("E".into())]);
@@ -100,13 +100,13 @@ fn below_a_start_line_without_an_end_line_nothing_is_lost() {
     assert_eq!(merge(&before, &new), after);
     let twice = format!("{BLOCK_START}\nA=1\nmine=1\n{new}Y=1\n");
     assert_eq!(merge(&twice, &new), format!("{new}# A=1\nmine=1\nY=1\n"));
-    assert_eq!(disarmed(&twice, &new), ["A"]);
-    assert_eq!(disarmed(&format!("{BLOCK_START}\nA=2\nmine=1\n"), &new), Vec::<String>::new());
-    assert_eq!(disarmed(&format!("{new}A=1\n"), &new), Vec::<String>::new());
+    assert_eq!(commented_out(&twice, &new), ["A"]);
+    assert_eq!(commented_out(&format!("{BLOCK_START}\nA=2\nmine=1\n"), &new), Vec::<String>::new());
+    assert_eq!(commented_out(&format!("{new}A=1\n"), &new), Vec::<String>::new());
 }
 
 #[test]
-fn a_stale_block_is_told_by_the_names_that_differ() {
+fn a_stale_block_is_recognised_by_the_names_that_differ() {
     let new = block(&[("A", "2"), ("B", "x y"), ("C", "")]);
     assert_eq!(check(&format!("Z=1\n{new}A=7\n"), &new), []);
     let old = block(&[("A", "1"), ("B", "x y"), ("D", "gone")]);
@@ -158,7 +158,7 @@ fn line() -> impl Strategy<Value = String> {
 
 fn reads_back(value: &str) -> Result<(), TestCaseError> {
     let (text, refusals) = render_block(&[entry("BEFORE", "1"), entry("X", value), entry("AFTER", "2")]);
-    // Also where a value is not carried for all, the others are.
+    // If one value cannot be carried for all readers, the other values still are.
     let carried = refusals.first().is_none_or(|refusal| refusal.for_most);
     let expected = [("BEFORE", "1"), ("X", if carried { value } else { "" }), ("AFTER", "2")];
     if refusals.is_empty() {

@@ -1,4 +1,4 @@
-//! Django's settings, and Celery's in them or in modules of its own.
+//! Django's settings, and Celery's settings in the same files or in modules of its own.
 
 use super::python::{Line, Token, Value, When, lines, statements, when};
 use super::{Role, Settings, StandIn};
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Where a project's settings lie, seen from the root.
+/// Where a project's settings are, relative to the root.
 const SETTINGS: &[&str] = &[
     "{settings,settings_*,*_settings}.py",
     "*/{settings,settings_*,*_settings}.py",
@@ -30,7 +30,7 @@ const EAGER: &[&str] = &["CELERY_TASK_ALWAYS_EAGER", "CELERY_ALWAYS_EAGER", "tas
 
 const BROKER_SOURCE: &str = "https://docs.celeryq.dev/en/stable/getting-started/backends-and-brokers/index.html";
 
-/// Whose a file of settings is.
+/// The stage that a settings file is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Stage {
     Development,
@@ -38,18 +38,18 @@ enum Stage {
     Production,
 }
 
-/// One file of settings.
+/// One settings file.
 struct File {
     stage: Stage,
     source: Arc<SourceFile>,
 }
 
-/// A setting, and what it may be.
+/// A setting, and how to recognise its stand-ins.
 struct Setting {
     names: &'static [&'static str],
     path: &'static [&'static str],
     is_stand_in: fn(&str) -> bool,
-    /// Whether production must be seen to have a service, since a stand-in may well be production's too.
+    /// Whether production must be seen to have a service, because production often uses the stand-in too.
     needs_proof: bool,
     role: Role,
     framework: &'static str,
@@ -65,7 +65,7 @@ const KNOWN: &[Setting] = &[
         needs_proof: false,
         role: Role::Database,
         framework: "Django",
-        instead: "take production's engine here too, at `{variable}` of the environment",
+        instead: "use production's engine here too, at `{variable}` of the environment",
         source: "https://docs.djangoproject.com/en/stable/ref/databases/#sqlite-notes",
     },
     Setting {
@@ -78,7 +78,7 @@ const KNOWN: &[Setting] = &[
         needs_proof: true,
         role: Role::Cache,
         framework: "Django",
-        instead: "take production's backend here too, at `{variable}` of the environment",
+        instead: "use production's backend here too, at `{variable}` of the environment",
         source: "https://docs.djangoproject.com/en/stable/topics/cache/#local-memory-caching",
     },
     Setting {
@@ -88,7 +88,7 @@ const KNOWN: &[Setting] = &[
         needs_proof: false,
         role: Role::Queue,
         framework: "Celery",
-        instead: "take production's broker here too, at `{variable}` of the environment",
+        instead: "use production's broker here too, at `{variable}` of the environment",
         source: BROKER_SOURCE,
     },
 ];
@@ -117,7 +117,7 @@ pub(super) fn stand_ins(settings: &mut Settings<'_>) -> Vec<StandIn> {
     found
 }
 
-/// Whose a file is by the words of its name; none where it is for tests.
+/// The stage that a file is for, by the words of its name; `None` for tests.
 fn stage(path: &Path) -> Option<Stage> {
     let stem = path.file_stem()?.to_str()?.to_ascii_lowercase();
     let is = |names: &[&str]| stem.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| names.contains(&word));
@@ -133,14 +133,14 @@ fn stage(path: &Path) -> Option<Stage> {
     })
 }
 
-/// What one file decides about a setting.
+/// The values that one file gives to a setting.
 #[derive(Clone, Copy, Default)]
 struct Decision<'t> {
-    /// What development gets, where that is a literal.
+    /// The value in development, if it is a literal.
     here: Option<&'t str>,
-    /// What production gets.
+    /// The value in production, if it is a literal.
     there: Option<&'t str>,
-    /// Whether something that is not settled takes part.
+    /// Whether a value or condition that cannot be evaluated here has a part in development's value.
     is_unsure: bool,
 }
 
@@ -175,7 +175,7 @@ fn decision<'t>(file: &'t File, setting: &Setting) -> Decision<'t> {
     decision
 }
 
-/// Whose a statement is; none where that is not plain.
+/// The stage that a statement is for; `None` if the condition cannot be evaluated here.
 fn when_of(when: When<'_>) -> Option<Stage> {
     match when {
         When::Always => Some(Stage::Base),
@@ -210,7 +210,7 @@ fn of_project<'f>(setting: &Setting, files: &'f [File]) -> Vec<StandIn> {
     let only_production = production.iter().rev().find_map(|(_, it)| it.there.or(it.here));
     let only_production = only_production.or_else(|| base.iter().find_map(|(_, it)| of_branch(it)));
     if setting.needs_proof {
-        // Where development has a file of its own, the base is production's.
+        // If development has its own file, the base file is production's.
         let of_base = base.iter().find_map(|(_, it)| it.there).filter(|_| !own.is_empty());
         if !only_production.or(of_base).is_some_and(|there| is_service(there) && !(setting.is_stand_in)(there)) {
             return Vec::new();
@@ -219,7 +219,7 @@ fn of_project<'f>(setting: &Setting, files: &'f [File]) -> Vec<StandIn> {
         return Vec::new();
     }
     let decides = if own.is_empty() { base } else { own };
-    let settled = decides.iter().filter(|(_, decision)| !decision.is_unsure);
+    let evaluated = decides.iter().filter(|(_, decision)| !decision.is_unsure);
     let stands_in = |(file, decision): &(&File, Decision<'_>)| {
         let literal = decision.here.filter(|literal| (setting.is_stand_in)(literal))?;
         Some(StandIn {
@@ -230,10 +230,10 @@ fn of_project<'f>(setting: &Setting, files: &'f [File]) -> Vec<StandIn> {
             source: setting.source,
         })
     };
-    settled.filter_map(stands_in).collect()
+    evaluated.filter_map(stands_in).collect()
 }
 
-/// Whether a cache's backend is a client of a server, by the words of its name.
+/// Whether a cache's backend is the client of a server, by its name.
 fn is_service(backend: &str) -> bool {
     let backend = backend.to_ascii_lowercase();
     ["redis", "valkey", "memcache", "pylibmc"].iter().any(|name| backend.contains(name))
@@ -243,7 +243,7 @@ fn is_local_broker(url: &str) -> bool {
     url == "memory" || url.starts_with("memory://") || url.starts_with("filesystem://")
 }
 
-/// Tasks that run where they are called, in development's files or branches.
+/// Tasks that run in the caller's process, in development's files or branches.
 fn eager(files: &[File]) -> Option<StandIn> {
     for file in files.iter().filter(|file| file.stage != Stage::Production) {
         let lines = lines(&file.source.text);
@@ -259,7 +259,7 @@ fn eager(files: &[File]) -> Option<StandIn> {
                     framework: "Celery",
                     role: Role::Queue,
                     value: Located::new("tasks run eagerly".to_owned(), place(&file.source, word)),
-                    instead: "leave the line out, and run a worker; the broker is at `{variable}` of the environment",
+                    instead: "remove the line, and run a worker; the broker is at `{variable}` of the environment",
                     source: "https://docs.celeryq.dev/en/stable/userguide/testing.html",
                 });
             }
@@ -268,7 +268,7 @@ fn eager(files: &[File]) -> Option<StandIn> {
     None
 }
 
-/// A broker in a module of Celery's own: `Celery('x', broker='memory://')`, `app.conf.broker_url = …`, `broker_url = …`.
+/// A broker in a Celery module: `Celery('x', broker='memory://')`, `app.conf.broker_url = …`, `broker_url = …`.
 fn in_module(source: &Arc<SourceFile>) -> Option<StandIn> {
     let lines = lines(&source.text);
     let url = (0..lines.len()).filter(|at| !matches!(when(&lines, *at), When::Unsure | When::NotDebug));
@@ -277,7 +277,7 @@ fn in_module(source: &Arc<SourceFile>) -> Option<StandIn> {
         framework: "Celery",
         role: Role::Queue,
         value: Located::new(url.to_owned(), place(source, url)),
-        instead: "take production's broker here too, at `{variable}` of the environment",
+        instead: "use production's broker here too, at `{variable}` of the environment",
         source: BROKER_SOURCE,
     })
 }
@@ -287,7 +287,7 @@ fn broker<'t>(line: &Line<'t>) -> Option<&'t str> {
     line.tokens.windows(3).enumerate().find_map(|(at, window)| {
         let [Token::Name(name), Token::Other("="), Token::Text(url)] = window else { return None };
         let is_broker = BROKERS.contains(name) || (*name == "broker" && makes_app);
-        // Anything else after it makes it a part of an expression.
+        // Any other token after the string makes the string a part of an expression.
         let ends = matches!(line.tokens.get(at + 3), None | Some(Token::Other("," | ")")));
         (is_broker && ends).then_some(*url)
     })

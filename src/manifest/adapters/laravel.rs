@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 /// A variable that chooses a driver.
 struct Driver {
-    /// Its names, the newer first.
+    /// Its names, the newest first.
     names: &'static [&'static str],
     role: Role,
     stand_ins: &'static [&'static str],
@@ -72,7 +72,8 @@ fn in_example(source: &Arc<SourceFile>, settings: &Settings<'_>) -> Vec<StandIn>
         let differs = match (in_production, driver.role) {
             (Some(production), _) => !driver.stand_ins.contains(&production) && production != "database",
             (None, Role::Database) => true,
-            // Production does not say which of them its service is for: one of them, if development uses it for none.
+            // Production does not say which role its service has. If development uses no service for any role, every
+            // stand-in except that for sessions counts.
             (None, _) => !uses_service && driver.names != ["SESSION_DRIVER"],
         };
         differs.then(|| StandIn {
@@ -86,7 +87,7 @@ fn in_example(source: &Arc<SourceFile>, settings: &Settings<'_>) -> Vec<StandIn>
     DRIVERS.iter().filter_map(stands_in).collect()
 }
 
-/// `'default' => 'sqlite'`, which no variable can change.
+/// Reads `'default' => 'sqlite'`, which no variable can change.
 fn in_php(source: &Arc<SourceFile>) -> Option<StandIn> {
     let line = source.text.lines().map(str::trim).find(|line| line.starts_with("'default'"))?;
     let value = line.strip_prefix("'default'")?.trim_start().strip_prefix("=>")?.trim();

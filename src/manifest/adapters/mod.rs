@@ -1,7 +1,7 @@
 //! A stand-in (`SQLite`, memory, the file system) in an app's development settings where production has a real service.
 //!
-//! Only what a file says in so many words counts: what a variable decides, another section, a comment or a text is no
-//! finding, and neither is a stand-in that production uses itself.
+//! Only a literal in a file counts. A value that a variable decides is no finding, nor is a value in another section,
+//! in a comment or in a string. A stand-in that production uses itself is no finding either.
 
 mod django;
 mod laravel;
@@ -20,43 +20,43 @@ use crate::project::Budget;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What a service is to an app.
+/// The role that a service has for an app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
-    /// Tables.
+    /// Stores tables.
     Database,
-    /// What may be forgotten.
+    /// Stores data that may be lost.
     Cache,
-    /// Work for later.
+    /// Holds jobs that run later.
     Queue,
-    /// Messages between the app's processes.
+    /// Carries messages between the app's processes.
     Messages,
 }
 
 /// A stand-in that development uses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct StandIn {
-    /// Whose setting it is: `Rails`.
+    /// The framework that the setting belongs to: `Rails`.
     framework: &'static str,
-    /// What it stands in for.
+    /// The role of the service that it replaces.
     role: Role,
-    /// As it is written, with its place.
+    /// The value as written, with its place.
     value: Located<String>,
-    /// What to write instead; `{variable}` is the variable that leads to the service.
+    /// Advice on the setting to write instead; `{variable}` is the variable that leads to the service.
     instead: &'static str,
-    /// Where the framework says what its stand-ins lack.
+    /// The page on which the framework says what its stand-ins lack.
     source: &'static str,
 }
 
-/// What the readers of settings look at.
+/// The input of the readers of settings.
 struct Settings<'a> {
     beside: Beside,
     search: Search,
     stack: &'a Stack,
 }
 
-/// Every stand-in in the development settings below a project's root, where the stack has a service for it; and what
-/// could not be read, or was left out because there is too much.
+/// Every stand-in in the development settings below a project's root for which the stack has a service. The
+/// diagnostics name the files that could not be read, or that were skipped because there are too many.
 pub fn adapters(
     root: &Path,
     stack: &Stack,
@@ -72,7 +72,7 @@ pub fn adapters(
         found.extend(laravel::stand_ins(&mut settings));
         found.extend(spring::stand_ins(&mut settings));
         let differences = found.into_iter().filter_map(|stand_in| difference(stand_in, &stack, &kinds)).collect();
-        (differences, settings.beside.told(&settings.search))
+        (differences, settings.beside.diagnostics(&settings.search))
     })
 }
 
@@ -84,22 +84,26 @@ fn difference(stand_in: StandIn, stack: &Stack, kinds: &Kinds) -> Option<Differe
         Role::Database => (
             "database",
             Impact::Breaks,
-            format!("SQL, types, constraints and locking differ from {title}: what works here may fail there"),
+            format!("SQL, types, constraints and locking differ from {title}: a query that works here may fail there"),
         ),
         Role::Cache => (
             "cache",
             Impact::Behaves,
-            format!("what is cached is not shared, ages and is dropped otherwise than in {title}"),
+            format!(
+                "entries are not shared between processes, and they expire and are evicted in another way than in {title}"
+            ),
         ),
         Role::Queue => (
             "queue",
             Impact::Behaves,
-            format!("work does not leave the process: it is not serialised, retried or lost as it is with {title}"),
+            format!("jobs do not leave the process: they are not serialised, retried or lost as they are with {title}"),
         ),
         Role::Messages => (
             "messages",
             Impact::Behaves,
-            format!("messages do not leave the process, so other processes get none, as they do by {title}"),
+            format!(
+                "messages do not leave the process, so other processes do not receive them, as they do with {title}"
+            ),
         ),
     };
     let variable = variable_to(stack, &service.name).unwrap_or("the variable that production sets");
@@ -120,7 +124,7 @@ fn difference(stand_in: StandIn, stack: &Stack, kinds: &Kinds) -> Option<Differe
     })
 }
 
-/// Whether a service is one for that role.
+/// Whether a service can have that role.
 fn serves(service: &Service, role: Role, kinds: &Kinds) -> bool {
     let protocol = kinds.get(&service.kind).map(|kind| kind.protocol);
     let is = |names: &[&str]| names.contains(&service.kind.as_str());
@@ -135,7 +139,7 @@ fn serves(service: &Service, role: Role, kinds: &Kinds) -> bool {
     }
 }
 
-/// The first variable whose value leads to the service, one with its URL before others.
+/// The first variable whose value leads to the service; a variable with the service's URL comes before others.
 fn variable_to<'s>(stack: &'s Stack, service: &str) -> Option<&'s str> {
     let field = |variable: &'s crate::model::Variable| match &variable.value {
         Value::Bound { template, .. } => {
@@ -145,11 +149,11 @@ fn variable_to<'s>(stack: &'s Stack, service: &str) -> Option<&'s str> {
         _ => None,
     };
     let found = stack.variables.iter().filter_map(field);
-    // Of equal ones the first.
+    // `min_by_key` returns the first of several equal elements.
     found.min_by_key(|(is_no_url, _)| *is_no_url).map(|(_, name)| name)
 }
 
-/// What the stack says of a variable, where it is a plain value.
+/// The value that the stack has for a variable, if it is a plain value.
 fn plain<'s>(stack: &'s Stack, name: &str) -> Option<&'s str> {
     stack.variables.iter().filter(|variable| variable.name == name).find_map(|variable| match &variable.value {
         Value::Plain(text) => Some(text.as_str()),
@@ -157,25 +161,25 @@ fn plain<'s>(stack: &'s Stack, name: &str) -> Option<&'s str> {
     })
 }
 
-/// Whether a path leads through a folder of tests or examples, whose settings are nobody's development.
-fn is_aside(path: &Path) -> bool {
-    const ASIDE: &[&str] =
+/// Whether a path leads through a folder of tests or examples. Their settings are not used in development.
+fn is_test_or_example(path: &Path) -> bool {
+    const FOLDERS: &[&str] =
         &["test", "tests", "testing", "spec", "dummy", "example", "examples", "sample", "samples", "e2e"];
     let mut folders = path.parent().into_iter().flat_map(Path::components);
-    folders.any(|folder| folder.as_os_str().to_str().is_some_and(|name| ASIDE.contains(&name)))
+    folders.any(|folder| folder.as_os_str().to_str().is_some_and(|name| FOLDERS.contains(&name)))
 }
 
 impl Settings<'_> {
-    /// The files of some patterns, tests and examples aside, in order and each once.
+    /// The files that match some patterns, sorted and each once, without tests and examples.
     fn files(&mut self, patterns: &[&str]) -> Vec<PathBuf> {
         let mut paths: Vec<_> = patterns.iter().flat_map(|pattern| self.search.matching(pattern)).collect();
-        paths.retain(|path| !is_aside(path));
+        paths.retain(|path| !is_test_or_example(path));
         paths.sort();
         paths.dedup();
         paths
     }
 
-    /// A file's text, where it can be read.
+    /// A file's text, if it can be read.
     fn read(&self, path: impl AsRef<Path>) -> Option<Arc<SourceFile>> {
         self.beside.read(path.as_ref())
     }

@@ -1,35 +1,36 @@
-//! As much of Python as settings need: which literal a name is given, and under which condition.
+//! The part of Python that settings need: which literal is assigned to a name, and under which condition.
 //!
-//! Nothing is evaluated. What is no literal is told as such, so that nobody takes a guess for a value.
+//! Nothing is evaluated. A value that is no literal is returned as an expression, so that no caller takes a guess for
+//! a value.
 
-/// One word, text or sign.
+/// One word, string or sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Token<'t> {
     /// A name or keyword.
     Name(&'t str),
-    /// What a text's quotes hold, as written; a slice of the file.
+    /// The content of a string, as written between its quotes; a slice of the file.
     Text(&'t str),
-    /// Anything else: signs, numbers, texts with prefixes that change what they hold.
+    /// Anything else: signs, numbers, and strings with a prefix that changes their meaning.
     Other(&'t str),
 }
 
-/// One logical line: what brackets and texts hold together is one.
+/// One logical line. A bracket or a string that spans several lines joins them into one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Line<'t> {
     /// How far it is indented, in characters.
     pub(super) indent: usize,
-    /// What it says, comments left out.
+    /// Its tokens, without comments.
     pub(super) tokens: Vec<Token<'t>>,
 }
 
-/// What a name is given.
+/// The value that is assigned to a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Value<'t> {
-    /// A text.
+    /// A string.
     Text(&'t str),
     /// A single name: `True`.
     Word(&'t str),
-    /// A dictionary, as far as its keys are texts.
+    /// A dictionary. An entry whose key is no string has an empty key here.
     Dict(Vec<(&'t str, Value<'t>)>),
     /// An expression.
     Expression,
@@ -40,29 +41,29 @@ pub(super) enum Value<'t> {
 pub(super) enum When<'t> {
     /// Always.
     Always,
-    /// Where `DEBUG` is true.
+    /// If `DEBUG` is true.
     Debug,
-    /// Where `DEBUG` is false.
+    /// If `DEBUG` is false.
     NotDebug,
-    /// Where the settings are those of a class.
+    /// If the settings come from a class.
     Class(&'t str),
-    /// Something else decides.
+    /// If another condition holds, which is not evaluated here.
     Unsure,
 }
 
-/// One statement that gives a value to a name or to a part of it.
+/// One statement that assigns a value to a name or to a part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Statement<'t> {
     /// The keys between the name and the value: `default` in `DATABASES['default'] = …`.
     pub(super) keys: Vec<&'t str>,
-    /// The value; an expression too where the name is changed in another way.
+    /// The value. It is an expression too if the statement changes the name in another way than by an assignment.
     pub(super) value: Value<'t>,
-    /// When it counts.
+    /// When the statement runs.
     pub(super) when: When<'t>,
 }
 
 impl<'t> Statement<'t> {
-    /// What it gives to a path of keys below the name; none where it leaves that alone.
+    /// The value that it assigns to a path of keys below the name; `None` if it does not change that path.
     pub(super) fn at(&self, path: &[&str]) -> Option<&Value<'t>> {
         let rest = path.strip_prefix(self.keys.as_slice())?;
         let mut value = &self.value;
@@ -70,7 +71,7 @@ impl<'t> Statement<'t> {
             match value {
                 Value::Dict(entries) => match entries.iter().rfind(|(name, _)| name == key) {
                     Some((_, found)) => value = found,
-                    // Whatever is unpacked into the dictionary may have it.
+                    // A value that is unpacked into the dictionary may have the key.
                     None => return entries.iter().find(|(name, _)| name.is_empty()).map(|(_, unknown)| unknown),
                 },
                 _ => return Some(&Value::Expression),
@@ -80,7 +81,7 @@ impl<'t> Statement<'t> {
     }
 }
 
-/// Every statement that begins with a name and gives it, or a part of it, something.
+/// Every statement that begins with a name and assigns a value to it or to a part of it.
 pub(super) fn statements<'t>(lines: &[Line<'t>], name: &str) -> Vec<Statement<'t>> {
     let statement = |(at, line): (usize, &Line<'t>)| {
         let (first, rest) = line.tokens.split_first()?;
@@ -91,7 +92,7 @@ pub(super) fn statements<'t>(lines: &[Line<'t>], name: &str) -> Vec<Statement<'t
         let (keys, rest) = subscripts(rest);
         let value = match rest {
             [Token::Other("="), value @ ..] => value_of(value),
-            // `DATABASES: dict = {…}`
+            // The form is `DATABASES: dict = {…}`.
             [Token::Other(":"), annotated @ ..] => {
                 let equals = annotated.iter().position(|token| *token == Token::Other("="))?;
                 value_of(&annotated[equals + 1..])
@@ -124,7 +125,7 @@ fn value_of<'t>(tokens: &[Token<'t>]) -> Value<'t> {
     }
 }
 
-/// A key and its value; what is no plain pair has no key.
+/// A key and its value. An entry that is no plain pair has an empty key.
 fn entry<'t>(tokens: &[Token<'t>]) -> (&'t str, Value<'t>) {
     match tokens {
         [Token::Text(key), Token::Other(":"), value @ ..] => (key, value_of(value)),
@@ -132,7 +133,7 @@ fn entry<'t>(tokens: &[Token<'t>]) -> (&'t str, Value<'t>) {
     }
 }
 
-/// The parts between separators that no bracket holds.
+/// The parts between the separators that are not inside brackets.
 fn split<'a, 't>(tokens: &'a [Token<'t>], separator: &str) -> Vec<&'a [Token<'t>]> {
     let mut parts = Vec::new();
     let (mut begin, mut depth) = (0, 0_usize);
@@ -151,7 +152,7 @@ fn split<'a, 't>(tokens: &'a [Token<'t>], separator: &str) -> Vec<&'a [Token<'t>
     parts
 }
 
-/// When a line is reached, by the lines that it is indented below.
+/// When a line is reached, by the lines above it with less indentation.
 pub(super) fn when<'t>(lines: &[Line<'t>], at: usize) -> When<'t> {
     let header_above = |at: usize| (0..at).rev().find(|above| lines[*above].indent < lines[at].indent);
     let Some(header) = header_above(at) else { return When::Always };
@@ -181,7 +182,7 @@ fn condition<'t>(lines: &[Line<'t>], header: usize) -> When<'t> {
     }
 }
 
-/// The logical lines of a file that say something.
+/// The logical lines of a file that are not empty.
 pub(super) fn lines(text: &str) -> Vec<Line<'_>> {
     let mut lines: Vec<Line<'_>> = Vec::new();
     let mut line = Line { indent: 0, tokens: Vec::new() };
@@ -244,7 +245,7 @@ fn token(rest: &str, first: char) -> (Token<'_>, usize) {
     (Token::Other(&rest[..length]), length)
 }
 
-/// A text in quotes at the very beginning: where what it holds begins and ends, and where it ends itself.
+/// A string at the very beginning of a text: where its content begins and ends, and where the string itself ends.
 struct Quoted {
     begin: usize,
     end: usize,
@@ -260,7 +261,7 @@ fn quoted(rest: &str) -> Option<Quoted> {
             return Some(Quoted { begin, end: at, whole: at + quote.len() });
         }
         let c = rest[at..].chars().next()?;
-        // A text in single quotes ends with its line at the latest; this one is broken.
+        // A string in single quotes ends with its line at the latest; this string is broken.
         if c == '\n' && begin == 1 {
             break;
         }
@@ -276,7 +277,7 @@ fn quoted(rest: &str) -> Option<Quoted> {
 mod tests {
     use super::*;
 
-    /// What each statement on `X` gives to `a.b`, and when.
+    /// The value that each statement on `X` assigns to `a.b`, and when.
     fn read(text: &str) -> Vec<String> {
         let lines = lines(text);
         let found = statements(&lines, "X");
@@ -297,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_literal_is_told_as_such() {
+    fn a_value_that_is_no_literal_is_an_expression() {
         for text in [
             "X = {'a': {'b': os.environ.get('B', 'one')}}\n",
             "X = {'a': {'b': 'on' 'e'}}\n",
@@ -324,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn conditions_are_told_where_they_are_plain() {
+    fn plain_conditions_are_read() {
         let text = "if DEBUG:\n    X['a']['b'] = '1'\nelse:\n    X['a']['b'] = '2'\nif not DEBUG:\n    X['a']['b'] = '3'\n\
                     if os.environ.get('CI'):\n    X['a']['b'] = '4'\nelse:\n    X['a']['b'] = '5'\n\
                     class Dev(Base):\n    X = {'a': {'b': '6'}}\ntry:\n    X['a']['b'] = '7'\nexcept E:\n    pass\n\
@@ -349,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_texts_end_with_their_line() {
+    fn broken_strings_end_with_their_line() {
         assert_eq!(read("s = 'open\nX = {'a': {'b': 'one'}}\n"), ["Text(\"one\") Always"]);
         assert!(read("X = {'a': {'b': 'one'").len() < 2);
         for text in ["'", "\"\"\"", "X = '\\", "é = 'ü\\é'", "{{{", "f'"] {

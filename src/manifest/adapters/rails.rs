@@ -8,13 +8,13 @@ use crate::model::{Located, Origin, SourceFile, Value};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// A setting in Ruby, and what it may be.
+/// A setting in Ruby, with its stand-ins and services.
 struct Setting {
     name: &'static str,
     role: Role,
-    /// Names of what stays within the process or on its disk.
+    /// Names of adapters that stay within the process or on its disk.
     stand_ins: &'static [&'static str],
-    /// Names of what needs a service.
+    /// Names of adapters that need a service.
     services: &'static [&'static str],
     instead: &'static str,
     source: &'static str,
@@ -57,12 +57,12 @@ fn database(source: &Arc<SourceFile>, settings: &Settings<'_>) -> Vec<StandIn> {
     let in_production = |name: Option<&str>| {
         let section = document.get("production")?;
         let section = name.map_or(Some(section), |name| section.get(name))?;
-        // Where it is set, this variable wins over what the file says of the first database.
+        // If this variable is set, Rails uses it instead of the file's section for the first database.
         let is_overruled = name.is_none_or(|name| name == "primary") && is_bound(settings, "DATABASE_URL");
         sqlite(section).filter(|_| !is_overruled)
     };
-    let is_one = development.get("adapter").is_some() || development.get("url").is_some();
-    let databases: Vec<(Option<&str>, &Node)> = if is_one {
+    let is_single = development.get("adapter").is_some() || development.get("url").is_some();
+    let databases: Vec<(Option<&str>, &Node)> = if is_single {
         vec![(None, development)]
     } else {
         let several = development.entries().filter(|entry| entry.value.as_mapping().is_some());
@@ -74,7 +74,7 @@ fn database(source: &Arc<SourceFile>, settings: &Settings<'_>) -> Vec<StandIn> {
             framework: "Rails",
             role: Role::Database,
             value,
-            instead: "take production's adapter here too, with `url: <%= ENV[\"{variable}\"] %>`",
+            instead: "use production's adapter here too, with `url: <%= ENV[\"{variable}\"] %>`",
             source: "https://guides.rubyonrails.org/configuring.html#configuring-a-database",
         })
     };
@@ -89,7 +89,7 @@ fn is_bound(settings: &Settings<'_>, name: &str) -> bool {
         .any(|variable| variable.name == name && matches!(variable.value, Value::Bound { .. }))
 }
 
-/// The adapter or URL of a section that is `SQLite`'s. A URL wins over an adapter, and ERB is no literal.
+/// The adapter or URL of a section, if it is `SQLite`'s. A URL has precedence over an adapter. ERB is no literal.
 fn sqlite(section: &Node) -> Option<Located<String>> {
     let node = section.get("url").or_else(|| section.get("adapter"))?;
     let text = node.as_literal()?;
@@ -106,12 +106,13 @@ fn cable(source: &Arc<SourceFile>) -> Option<StandIn> {
         framework: "Rails",
         role: Role::Messages,
         value: Located::new(text.to_owned(), here.origin.clone()),
-        instead: "take `adapter: redis` here too, with `url: <%= ENV[\"{variable}\"] %>`",
+        instead: "use `adapter: redis` here too, with `url: <%= ENV[\"{variable}\"] %>`",
         source: "https://guides.rubyonrails.org/action_cable_overview.html#subscription-adapter",
     })
 }
 
-/// A stand-in that development's settings name, where production's or the app's own name a service.
+/// A stand-in that development's settings name, if production's settings or those for all environments name a
+/// service.
 fn in_ruby(setting: &Setting, config: &Path, settings: &Settings<'_>) -> Option<StandIn> {
     let read = |path: PathBuf| settings.read(path).map(|source| assigned(&source, setting.name)).unwrap_or_default();
     let is_among = |assigned: &Assigned, names: &[&str]| {
@@ -134,20 +135,20 @@ fn in_ruby(setting: &Setting, config: &Path, settings: &Settings<'_>) -> Option<
     })
 }
 
-/// The first document, in which ERB is something that is no literal. Places are those of the file.
+/// The first document. A value with ERB has the tag [`ERB`], so it is no literal. Places are those of the file.
 fn document(source: &Arc<SourceFile>) -> Option<Node> {
     let masked = Arc::new(SourceFile { path: source.path.clone(), text: masked(&source.text) });
     let document = yaml::parse(&masked).documents.into_iter().next()?;
     Some(restored(document, source))
 }
 
-/// Stands for a character of an ERB expression: one of private use, that means nothing to YAML or to anybody.
+/// Replaces each character of an ERB expression. It is a private-use character, which has no meaning in YAML.
 const MASK: char = '\u{e000}';
 
-/// The tag of a value that ERB takes part in.
+/// The tag of a value that contains ERB.
 const ERB: &str = "!erb";
 
-/// The text with ERB masked, character by character: expressions as text, all else as space.
+/// The text with ERB masked, character by character: expressions (`<%=`) become [`MASK`], other ERB becomes spaces.
 fn masked(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
     let mut rest = text;

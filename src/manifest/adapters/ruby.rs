@@ -4,16 +4,16 @@ use crate::manifest::place::place;
 use crate::model::{Located, SourceFile};
 use std::sync::Arc;
 
-/// What a setting is assigned in a file.
+/// The values that a file assigns to a setting.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Assigned {
-    /// Names (`memory_store`), each with the place of the value as it is written.
+    /// Names (`memory_store`), each with the place of the written value.
     pub(super) literals: Vec<Located<String>>,
-    /// Whether something else decides too: a condition on its line, an expression.
+    /// Whether the file has another assignment that is no plain literal: an expression, or a condition on its line.
     pub(super) has_more: bool,
 }
 
-/// Every assignment to a setting: a symbol or a string, with options after it or none.
+/// Every assignment to a setting: a symbol or a string, with or without options after it.
 pub(super) fn assigned(source: &Arc<SourceFile>, setting: &str) -> Assigned {
     let mut found = Assigned::default();
     let mut in_comment = false;
@@ -21,7 +21,7 @@ pub(super) fn assigned(source: &Arc<SourceFile>, setting: &str) -> Assigned {
         match line.split_whitespace().next() {
             Some("=begin") => in_comment = true,
             Some("=end") => in_comment = false,
-            // What follows is data.
+            // Data follows.
             Some("__END__") => break,
             _ => {}
         }
@@ -40,7 +40,7 @@ pub(super) fn assigned(source: &Arc<SourceFile>, setting: &str) -> Assigned {
     found
 }
 
-/// The name in `:name`, `"name"` or `'name'`, where only options or a comment follow.
+/// The name in `:name`, `"name"` or `'name'`, if only options or a comment follow.
 fn literal(value: &str) -> Option<&str> {
     let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
     let (name, rest) = if let Some(rest) = value.strip_prefix(':') {
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_like_an_assignment_is_none() {
+    fn a_look_alike_is_no_assignment() {
         for text in [
             "# config.cache_store = :memory_store\n",
             "=begin\nconfig.cache_store = :memory_store\n=end\n",

@@ -1,4 +1,4 @@
-//! Spring Boot: profiles for development in `src/main/resources`, as properties or YAML.
+//! Spring Boot: development profiles in `src/main/resources`, as properties or YAML.
 
 use super::{Role, Settings, StandIn};
 use crate::manifest::place::place;
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What a document of properties is for.
+/// The profile that a document of properties is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Profile {
     Development,
@@ -50,7 +50,7 @@ fn of_app(documents: &[Document]) -> Vec<StandIn> {
     for name in DATABASES {
         let here = value(Profile::Development, name);
         let production = value(Profile::Production, name);
-        // What every profile has is development's where only production has another.
+        // A value for every profile is development's value if only production has its own.
         let every = || value(Profile::Every, name).filter(|_| production.is_some());
         let is_production_so = production.is_some_and(|url| is_embedded(&url.value));
         if let Some(url) = here.or_else(every).filter(|url| is_embedded(&url.value) && !is_production_so) {
@@ -58,7 +58,7 @@ fn of_app(documents: &[Document]) -> Vec<StandIn> {
                 framework: "Spring",
                 role: Role::Database,
                 value: url.clone(),
-                instead: "take production's driver here too, at `{variable}` of .env",
+                instead: "use production's driver here too, at `{variable}` of .env",
                 source: "https://docs.spring.io/spring-boot/reference/data/sql.html#data.sql.datasource.embedded",
             });
         }
@@ -71,14 +71,14 @@ fn of_app(documents: &[Document]) -> Vec<StandIn> {
             framework: "Spring",
             role: Role::Cache,
             value: kind.clone(),
-            instead: "leave the line out, or take production's type; the service is at `{variable}` in .env",
+            instead: "remove the line, or use production's type; the service is at `{variable}` in .env",
             source: "https://docs.spring.io/spring-boot/reference/io/caching.html#io.caching.provider",
         });
     }
     found
 }
 
-/// Whether a URL is of a database within the process or in a file. One that a variable takes part in is not settled.
+/// Whether a URL names a database within the process or in a file. A URL that contains a variable does not count.
 fn is_embedded(url: &str) -> bool {
     const EMBEDDED: &[&str] = &["jdbc:h2:", "jdbc:hsqldb:", "jdbc:derby:", "jdbc:sqlite:", "r2dbc:h2:"];
     EMBEDDED.iter().any(|start| url.starts_with(start)) && !url.contains("${")
@@ -119,7 +119,7 @@ fn profile(name: &str) -> Profile {
     }
 }
 
-/// Nested keys as one dotted name.
+/// Adds every scalar below a node, by one dotted name for its nested keys.
 fn flatten(node: &Node, name: &str, properties: &mut BTreeMap<String, Located<String>>) {
     for entry in node.entries() {
         let key = &entry.key.value;
@@ -135,7 +135,7 @@ fn flatten(node: &Node, name: &str, properties: &mut BTreeMap<String, Located<St
     }
 }
 
-/// The documents of a properties file: `#---` begins another.
+/// The documents of a properties file: `#---` begins the next document.
 fn properties(source: &Arc<SourceFile>) -> Vec<BTreeMap<String, Located<String>>> {
     let mut documents = vec![BTreeMap::new()];
     for line in source.text.lines().map(str::trim) {

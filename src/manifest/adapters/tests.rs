@@ -1,4 +1,4 @@
-//! What is a stand-in, and what only looks like one.
+//! Stand-ins, and settings that only look like stand-ins.
 
 use super::*;
 use crate::model::{Origin, SourceFile, Template, Variable, VersionClass};
@@ -77,7 +77,7 @@ mod rails {
     const PRODUCTION: &str = "production:\n  url: <%= ENV[\"DATABASE_URL\"] %>\n";
 
     #[test]
-    fn sqlite_in_development_is_told_with_its_line_and_what_to_do() {
+    fn sqlite_in_development_is_reported_with_its_line_and_advice() {
         let text = format!(
             "default: &default\n  pool: <%= ENV.fetch(\"T\") {{ 5 }} %>\n\ndevelopment:\n  <<: *default\n  adapter: sqlite3\n  database: db/development.sqlite3\n\n{PRODUCTION}"
         );
@@ -107,9 +107,9 @@ mod rails {
     }
 
     #[test]
-    fn what_is_no_stand_in_of_development_is_left_alone() {
+    fn a_value_that_is_no_stand_in_of_development_is_no_finding() {
         for text in [
-            // Other sections, comments, what ERB decides, what production uses itself, another adapter.
+            // Other sections, comments, ERB, a stand-in that production uses itself, another adapter.
             "development:\n  adapter: postgresql\ntest:\n  adapter: sqlite3\n",
             "development:\n  # adapter: sqlite3\n  adapter: postgresql\n",
             "development:\n  adapter: <%= ENV[\"DB_ADAPTER\"] || \"sqlite3\" %>\n",
@@ -131,7 +131,7 @@ mod rails {
     }
 
     #[test]
-    fn a_variable_overrules_what_the_file_says_of_productions_first_database() {
+    fn a_variable_overrules_the_files_first_production_database() {
         let text = "development:\n  adapter: sqlite3\nproduction:\n  adapter: sqlite3\n";
         let stack = stack(&["postgres"], &[("DATABASE_URL", url("postgres-1"))]);
         assert_eq!(found_in(&[("config/database.yml", text)], &stack).len(), 1);
@@ -199,7 +199,7 @@ mod django {
     }
 
     #[test]
-    fn sqlite_is_told_wherever_development_gets_it() {
+    fn sqlite_is_reported_wherever_development_gets_it() {
         assert_eq!(settings(SQLITE), ["postgres-1: django.db.backends.sqlite3 at shop/settings.py:3:20"]);
         let branches = "if DEBUG:\n    DATABASES = {'default': {'ENGINE': 'django.db.backends.sqlite3'}}\nelse:\n    DATABASES = {'default': {'ENGINE': 'django.db.backends.postgresql'}}\n";
         assert_eq!(settings(branches), ["postgres-1: django.db.backends.sqlite3 at shop/settings.py:2:41"]);
@@ -212,7 +212,7 @@ mod django {
     }
 
     #[test]
-    fn what_a_variable_or_another_file_decides_is_left_alone() {
+    fn a_value_that_a_variable_or_another_file_decides_is_no_finding() {
         for text in [
             "DATABASES = {'default': env.db('DATABASE_URL', default='sqlite:///db.sqlite3')}\n".to_owned(),
             "DATABASES = {'default': dj_database_url.config(default='sqlite:///db.sqlite3')}\n".to_owned(),
@@ -250,14 +250,14 @@ mod django {
         assert_eq!(differences(&files, &everything())[0].impact, Impact::Behaves);
         let files = [MANAGE, ("shop/settings/base.py", local), ("shop/settings/production.py", redis)];
         assert_eq!(found(&files), [line("base.py")]);
-        assert_eq!(settings(local), NOTHING, "production may well have the same");
+        assert_eq!(settings(local), NOTHING, "production may have the same");
         assert_eq!(found(&[MANAGE, ("shop/settings/base.py", local), ("shop/settings/production.py", local)]), NOTHING);
         let branches = format!("if DEBUG:\n    {local}else:\n    {redis}");
         assert_eq!(settings(&branches).len(), 1);
     }
 
     #[test]
-    fn celerys_brokers_within_the_process_are_told() {
+    fn celerys_brokers_within_the_process_are_reported() {
         let text = "CELERY_BROKER_URL = 'memory://'\n";
         assert_eq!(settings(text), ["redis-1: memory:// at shop/settings.py:1:22"]);
         for (name, text, column) in [
@@ -287,7 +287,7 @@ mod django {
     }
 
     #[test]
-    fn tasks_that_run_where_they_are_called_are_told_in_developments_files() {
+    fn eager_tasks_are_reported_in_developments_files() {
         let eager = "CELERY_TASK_ALWAYS_EAGER = True\n";
         let files = [MANAGE, ("shop/settings/dev.py", eager)];
         assert_eq!(found(&files), ["redis-1: tasks run eagerly at shop/settings/dev.py:1:28"]);
@@ -307,7 +307,7 @@ mod laravel {
     }
 
     #[test]
-    fn drivers_of_the_example_are_told_where_production_has_others() {
+    fn drivers_of_the_example_are_reported_if_production_has_others() {
         let text = "APP_ENV=local\n\nDB_CONNECTION=sqlite\n# DB_HOST=127.0.0.1\nCACHE_STORE=file\nQUEUE_CONNECTION=sync\nSESSION_DRIVER=file\n";
         assert_eq!(
             example(text, &everything()),
@@ -333,7 +333,7 @@ mod laravel {
     }
 
     #[test]
-    fn what_is_no_stand_in_of_development_is_left_alone() {
+    fn a_value_that_is_no_stand_in_of_development_is_no_finding() {
         for text in [
             "DB_CONNECTION=pgsql\n",
             "#DB_CONNECTION=sqlite\n",
@@ -352,7 +352,7 @@ mod laravel {
     }
 
     #[test]
-    fn a_default_that_no_variable_changes_is_told() {
+    fn a_default_that_no_variable_changes_is_reported() {
         let php =
             |line: &str| found(&[ARTISAN, ("config/database.php", &format!("<?php\nreturn [\n    {line}\n];\n"))]);
         assert_eq!(php("'default' => 'sqlite',"), ["postgres-1: sqlite at config/database.php:3:19"]);
@@ -371,7 +371,7 @@ mod spring {
     }
 
     #[test]
-    fn embedded_databases_and_caches_of_development_profiles_are_told() {
+    fn embedded_databases_and_caches_of_development_profiles_are_reported() {
         for (name, text, place) in [
             ("application-dev.properties", "# x\nspring.datasource.url=jdbc:h2:mem:shop\n", "2:23"),
             ("application-local.yml", "spring:\n  datasource:\n    url: jdbc:hsqldb:mem:shop\n", "3:10"),
@@ -404,7 +404,7 @@ mod spring {
     }
 
     #[test]
-    fn what_is_no_stand_in_of_development_is_left_alone() {
+    fn a_value_that_is_no_stand_in_of_development_is_no_finding() {
         for (name, text) in [
             ("application-dev.properties", "#spring.datasource.url=jdbc:h2:mem:shop\n"),
             ("application-dev.properties", "spring.datasource.url=${DB_URL:jdbc:h2:mem:shop}\n"),

@@ -1,8 +1,8 @@
-//! Values that name a service's host, and which app's variables go with them.
+//! Binds values that name a service's host, and the variables of the same app that belong to them.
 
 use super::change::Change;
 use super::connection::{self, Connection};
-use super::hosts::{Hosts, Leads};
+use super::hosts::{Hosts, Target};
 use super::sibling::ByName;
 use super::{Declared, Sources, names};
 use crate::kinds::{Kind, Kinds};
@@ -13,16 +13,16 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-/// Binds one app after the other.
+/// Binds the variables of one app after the other.
 pub(super) struct Binder<'a> {
     pub(super) kinds: &'a Kinds,
     pub(super) services: &'a mut [Service],
     pub(super) sources: &'a BTreeMap<String, Sources>,
-    /// Which service a host is.
+    /// The service of each host.
     pub(super) hosts: Hosts,
-    /// Databases, by service, whose owner an app has settled.
+    /// Databases, by service, to which an app's login has been assigned as owner.
     pub(super) with_owner: BTreeSet<(usize, String)>,
-    /// What looking through services and logins may still cost.
+    /// The budget for comparisons with services and logins.
     pub(super) budget: &'a Budget,
 }
 
@@ -31,13 +31,13 @@ pub(super) struct Host {
     pub(super) service: usize,
     pub(super) prefix: String,
     pub(super) has_port: bool,
-    /// Whether it is a pooler's, whose ports all lead to the service.
-    pub(super) over_pooler: bool,
+    /// Whether the host is a pooler, whose ports all lead to the service.
+    pub(super) is_pooler: bool,
 }
 
 impl<'a> Binder<'a> {
-    /// Whether so many comparisons are left, for the value at that place.
-    pub(super) fn may_look(&self, steps: usize, origin: &Origin) -> bool {
+    /// Spends comparisons for the value at that place; false if the budget has too few left.
+    pub(super) fn spend_steps(&self, steps: usize, origin: &Origin) -> bool {
         self.budget.spend_at(Resource::Steps, steps, origin)
     }
 
@@ -50,14 +50,14 @@ impl<'a> Binder<'a> {
         let mut hosts: Vec<Host> = Vec::new();
         for &index in own {
             if let Some(Value::Bound { template, .. }) = &values[index] {
-                hosts.extend(self.said_host(&declared[index].name, template));
+                hosts.extend(self.template_host(&declared[index].name, template));
                 continue;
             }
-            if let Some((value, leads, has_port)) = self.bind_connection(&declared[index]) {
+            if let Some((value, target, has_port)) = self.bind_connection(&declared[index]) {
                 values[index] = Some(value);
-                if let Some(Leads { to: service, over_pooler }) = leads {
+                if let Some(Target { service, is_pooler }) = target {
                     let prefix = names::address_prefix(&declared[index].name).unwrap_or_default();
-                    hosts.push(Host { service, prefix, has_port, over_pooler });
+                    hosts.push(Host { service, prefix, has_port, is_pooler });
                 }
             }
         }
@@ -69,7 +69,7 @@ impl<'a> Binder<'a> {
                 hosts.push(host);
             }
         }
-        // The longest prefix that fits is the nearest relation.
+        // A sibling belongs to the host with the longest prefix that fits.
         hosts.sort_by_key(|host| std::cmp::Reverse(host.prefix.len()));
         for at in 0..hosts.len() {
             self.bind_siblings(declared, &named, values, &mut hosts, at);
@@ -84,7 +84,7 @@ impl<'a> Binder<'a> {
         }
     }
 
-    /// Takes note of the passwords that a template carries.
+    /// Marks the users whose passwords a template contains.
     pub(super) fn note_bound(&mut self, template: &Template) {
         let fields: Vec<(String, String)> =
             template.fields().map(|(service, field)| (service.to_owned(), field.to_owned())).collect();
@@ -101,36 +101,36 @@ impl<'a> Binder<'a> {
         }
     }
 
-    /// The host that a variable carries because the manifest says so.
-    fn said_host(&self, name: &str, template: &Template) -> Option<Host> {
+    /// The host that a variable contains because the manifest binds the variable to it.
+    fn template_host(&self, name: &str, template: &Template) -> Option<Host> {
         let [Piece::Field { service, field, .. }] = template.0.as_slice() else { return None };
         let service = self.services.iter().position(|known| known.name == *service)?;
         let prefix = names::address_prefix(name).unwrap_or_default();
-        (field == "host").then_some(Host { service, prefix, has_port: false, over_pooler: false })
+        (field == "host").then_some(Host { service, prefix, has_port: false, is_pooler: false })
     }
 
-    /// A value that names services' hosts: the value, where it leads, and whether a port goes with it.
-    fn bind_connection(&mut self, variable: &Declared) -> Option<(Value, Option<Leads>, bool)> {
+    /// Binds a value that names hosts of services. Returns the value, its target, and whether it contains a port.
+    fn bind_connection(&mut self, variable: &Declared) -> Option<(Value, Option<Target>, bool)> {
         let text = variable.text.text.as_str();
         let connection = connection::parse(text)?;
-        let leads: Vec<Leads> =
-            connection.hosts.iter().map(|(host, _)| self.hosts.lead(&text[host.clone()])).collect::<Option<_>>()?;
-        let &first = leads.first()?;
-        let service = first.to;
+        let targets: Vec<Target> =
+            connection.hosts.iter().map(|(host, _)| self.hosts.target(&text[host.clone()])).collect::<Option<_>>()?;
+        let &first = targets.first()?;
+        let service = first.service;
         if connection.bare && !self.may_be_host(&variable.name, text, service) {
             return None;
         }
         let kind = self.kind(service)?;
         let mut change = Change::new(&variable.text, connection.encoded);
         let tls = bind_scheme(&connection, kind, &mut change);
-        for ((host, port), &Leads { to: service, over_pooler }) in connection.hosts.iter().zip(&leads) {
+        for ((host, port), &Target { service, is_pooler }) in connection.hosts.iter().zip(&targets) {
             let kind = self.kind(service)?;
             let name = self.services[service].name.clone();
             change.field(host.clone(), &name, "host");
             match port {
                 Some(port) => {
                     let number = text[port.clone()].parse().unwrap_or(0_u16);
-                    if !tls && !over_pooler && !self.listens_on(service, kind, number) {
+                    if !tls && !is_pooler && !self.listens_on(service, kind, number) {
                         let which = format!("port {number} of {name}, of which only port {} is published", kind.port);
                         return Some((Value::Unresolved(which), None, true));
                     }
@@ -200,7 +200,7 @@ impl<'a> Binder<'a> {
         if kind.default_vhost.is_some() {
             if let Some(range) = whole_path.filter(|range| !text.text[range.clone()].is_empty()) {
                 let (vhost, source) = part(&range);
-                // Celery writes the vhost `/` as a second slash; it is kept as it is.
+                // Celery writes the vhost `/` as a second slash, which is kept unchanged.
                 if vhost != "/" || &text.text[range.clone()] != "/" {
                     let field = self.vhost_field(service, &vhost, source.as_deref(), &variable.origin);
                     change.field(range, &name, &field);
@@ -223,7 +223,7 @@ impl<'a> Binder<'a> {
         }
     }
 
-    /// Whether a service's name as the whole value means its host: `DB_HOST=db`, and not `CACHE_DRIVER=redis`.
+    /// Whether a service's name, as the whole value, means its host: `DB_HOST=db`, but not `CACHE_DRIVER=redis`.
     fn may_be_host(&self, name: &str, value: &str, service: usize) -> bool {
         if names::is_address(name) {
             return true;
@@ -246,7 +246,7 @@ impl<'a> Binder<'a> {
     pub(super) fn listens_on(&self, service: usize, kind: &Kind, port: u16) -> bool {
         let service = &self.services[service];
         let known = self.sources.get(&service.name);
-        // The user says the port of an image of no known kind, and that is known later.
+        // For an image of no known kind, the user declares the port. That port is known only later.
         kind.port == 0
             || port == service.container_port.unwrap_or(kind.port)
             || known.is_some_and(|known| known.ports.contains(&port))
@@ -257,7 +257,7 @@ fn percent_decoded(text: &str) -> String {
     percent_decode_str(text).decode_utf8().map_or_else(|_| text.to_owned(), Cow::into_owned)
 }
 
-/// Replaces a scheme that means TLS and takes TLS parameters out. Whether the scheme meant TLS.
+/// Replaces a scheme that means TLS and removes TLS parameters. Returns whether the scheme meant TLS.
 fn bind_scheme(connection: &Connection, kind: &Kind, change: &mut Change<'_>) -> bool {
     let text = change.text.text.as_str();
     let mut tls = false;

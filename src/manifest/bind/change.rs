@@ -1,11 +1,11 @@
-//! A text of which parts are replaced by fields, and everything else is kept byte for byte.
+//! A text in which some parts are replaced by fields. The rest is kept byte for byte.
 
 use super::connection::Parameter;
 use crate::manifest::interpolate::Interpolated;
 use crate::model::{Piece, Template, Value};
 use std::ops::Range;
 
-/// A text with parts to be replaced.
+/// A text, and the replacements of its parts.
 pub(super) struct Change<'t> {
     pub(super) text: &'t Interpolated,
     pub(super) encoded: bool,
@@ -36,8 +36,7 @@ impl<'t> Change<'t> {
         self.parts.push((range, vec![Piece::Text(text)]));
     }
 
-    /// Takes parameters out, each with the one separator that goes with it; of a query nothing but `?` would be left,
-    /// so that goes too.
+    /// Removes parameters, each with one separator. If no parameter of a query stays, its `?` is removed too.
     pub(super) fn remove_parameters(&mut self, all: &[Parameter], gone: &[bool]) {
         let text = self.text.text.as_bytes();
         let is_query = all.first().and_then(|first| text.get(first.name.start.checked_sub(1)?)) == Some(&b'?');

@@ -1,4 +1,4 @@
-//! Apps that get different values under one name, for which one `.env` cannot stand.
+//! Apps that get different values under one name, which one `.env` cannot hold.
 
 use crate::model::{Value, Variable};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,10 +16,11 @@ pub fn disagreements<'a>(variables: impl IntoIterator<Item = &'a Variable>) -> B
     found
 }
 
-/// Whether two values come to the same in one `.env`. What nobody knows here differs from nothing that nobody knows.
+/// Whether two values are the same in one `.env`. Two unknown values (secret or unresolved) are the same if they have
+/// the same source.
 fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
-        // Where one app may not have it at all, it can live with the other's value.
+        // An app that may run without the variable can also run with the other app's value.
         (Value::NotPassed, _) | (_, Value::NotPassed) => true,
         (Value::Bound { template: one, .. }, Value::Bound { template: other, .. }) => one == other,
         (Value::Plain(one), Value::Plain(other))

@@ -1,31 +1,32 @@
-//! The forms in which variables name a server: URLs, lists of addresses, `key=value` strings, Go's `MySQL` form.
+//! The forms in which a variable names a server: URLs, lists of addresses, `key=value` strings, Go's `MySQL` form.
 //!
-//! What is found are ranges of the text, so that everything else in it can be kept as it is.
+//! The parts of a connection are ranges of the text, so that the rest of the text can be kept unchanged.
 
 use std::ops::Range;
 
-/// Where the parts of a connection stand in a text.
+/// The ranges of a text that are the parts of a connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Connection {
     /// `postgresql+psycopg`, without the `://`.
     pub(super) scheme: Option<Range<usize>>,
     /// The login's name.
     pub(super) user: Option<Range<usize>>,
-    /// Its password.
+    /// The login's password.
     pub(super) password: Option<Range<usize>>,
-    /// Each server's host, and port where one is written.
+    /// Each server's host, and its port if it is written.
     pub(super) hosts: Vec<(Range<usize>, Option<Range<usize>>)>,
-    /// What stands after the first `/` of a URL: a database, a virtual host, or a path.
+    /// The text after the first `/` of a URL: a database, a virtual host, or a path.
     pub(super) path: Option<Range<usize>>,
-    /// The database, where the form names it as such.
+    /// The database, if the form has a name for it (`dbname=`).
     pub(super) database: Option<Range<usize>>,
     /// Further parameters.
     pub(super) parameters: Vec<Parameter>,
-    /// Whether values in it are percent-encoded.
+    /// Whether the values are percent-encoded.
     pub(super) encoded: bool,
-    /// Whether it is one or several hosts and nothing else: no port may be added then.
+    /// Whether the text is one or several hosts and nothing else. Then no port may be added.
     pub(super) bare: bool,
-    /// A port that is missing belongs here, after this text (`;Port=`); none: right after the host, with a colon.
+    /// The position at which a missing port is inserted, and the text before the port (`;Port=`). `None`: the port is
+    /// inserted right after the host, with a colon.
     pub(super) port_key: Option<(usize, &'static str)>,
 }
 
@@ -38,7 +39,7 @@ pub(super) struct Parameter {
     pub(super) value: Range<usize>,
 }
 
-/// Reads a text as a connection; none where it has no such form.
+/// Reads a text as a connection; `None` if the text has none of these forms.
 pub(super) fn parse(text: &str) -> Option<Connection> {
     if text.trim().is_empty() || text.contains('\n') {
         return None;
@@ -122,7 +123,7 @@ fn pairs(text: &str) -> Option<Connection> {
     Some(found)
 }
 
-/// `host`, `host:port`, and several of them divided by commas or spaces, options (`password=x`) among them.
+/// `host`, `host:port`, or several of them, separated by commas or spaces. Options (`password=x`) may be among them.
 fn addresses(text: &str) -> Option<Connection> {
     let mut found = Connection::default();
     let mut start = 0;

@@ -1,61 +1,62 @@
-//! Which service a host name means: by its name, an alias, or a further form that its dialect knows.
+//! The service that a host name means: by the service's name, an alias, or a further form that the dialect knows.
 
 use super::Sources;
 use crate::kinds::matches;
 use crate::model::Service;
 use std::collections::{BTreeMap, HashMap};
 
-/// What a host leads to.
+/// The target of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Leads {
-    /// The service, by its index.
-    pub(super) to: usize,
-    /// Whether a pooler stands there, whose ports all lead to it.
-    pub(super) over_pooler: bool,
+pub(super) struct Target {
+    /// The index of the service.
+    pub(super) service: usize,
+    /// Whether the host is a pooler, whose ports all lead to the service.
+    pub(super) is_pooler: bool,
 }
 
 /// Every host of every service, in lower case.
 pub(super) struct Hosts {
-    names: HashMap<String, Leads>,
-    patterns: Vec<(String, Leads)>,
+    names: HashMap<String, Target>,
+    patterns: Vec<(String, Target)>,
 }
 
 impl Hosts {
-    /// The hosts of services; where two have the same, the first one's name or alias comes before further forms, and
-    /// these before those of poolers.
+    /// The hosts of services. If several services have the same host, names and aliases have precedence over further
+    /// forms, and further forms over the hosts of poolers. Otherwise the first service has precedence.
     pub(super) fn of(services: &[Service], sources: &BTreeMap<String, Sources>) -> Self {
         let mut hosts = Self { names: HashMap::new(), patterns: Vec::new() };
-        for (to, service) in services.iter().enumerate() {
+        for (index, service) in services.iter().enumerate() {
             for name in std::iter::once(&service.name).chain(&service.aliases) {
-                hosts.add(name, Leads { to, over_pooler: false });
+                hosts.add(name, Target { service: index, is_pooler: false });
             }
         }
-        for over_pooler in [false, true] {
-            for (to, service) in services.iter().enumerate() {
+        for is_pooler in [false, true] {
+            for (index, service) in services.iter().enumerate() {
                 let known = sources.get(&service.name);
-                let known = known.map(|known| if over_pooler { &known.poolers } else { &known.hosts });
+                let known = known.map(|known| if is_pooler { &known.poolers } else { &known.hosts });
                 for host in known.into_iter().flatten() {
-                    hosts.add(host, Leads { to, over_pooler });
+                    hosts.add(host, Target { service: index, is_pooler });
                 }
             }
         }
         hosts
     }
 
-    fn add(&mut self, host: &str, leads: Leads) {
+    fn add(&mut self, host: &str, target: Target) {
         let host = host.to_ascii_lowercase();
         if host.contains('*') {
-            self.patterns.push((host, leads));
+            self.patterns.push((host, target));
         } else {
-            self.names.entry(host).or_insert(leads);
+            self.names.entry(host).or_insert(target);
         }
     }
 
-    /// What a host leads to.
-    pub(super) fn lead(&self, host: &str) -> Option<Leads> {
+    /// The target of a host.
+    pub(super) fn target(&self, host: &str) -> Option<Target> {
         let host = host.to_ascii_lowercase();
-        let by_pattern = || self.patterns.iter().find(|(pattern, _)| matches(pattern, &host)).map(|(_, leads)| *leads);
-        // Patterns are for names inside of networks, which have dots.
+        let by_pattern =
+            || self.patterns.iter().find(|(pattern, _)| matches(pattern, &host)).map(|(_, target)| *target);
+        // Patterns are for names inside networks, which have dots.
         self.names.get(&host).copied().or_else(|| if host.contains('.') { by_pattern() } else { None })
     }
 }

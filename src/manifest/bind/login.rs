@@ -1,4 +1,4 @@
-//! Users, databases and virtual hosts that connections name; what a service does not declare is added to it.
+//! Users, databases and virtual hosts that connections name. Those that a service does not declare are added to it.
 
 use super::binder::Binder;
 use crate::kinds::{Kind, Login};
@@ -6,7 +6,7 @@ use crate::model::{Credential, Database, Located, Origin, Secret, User};
 use crate::project::Resource;
 
 impl Binder<'_> {
-    /// The index of the login that a connection names; one that the service does not declare is added.
+    /// The index of the login that a connection names. A login that the service does not declare is added.
     pub(super) fn login(
         &mut self,
         service: usize,
@@ -54,19 +54,19 @@ impl Binder<'_> {
             }
             0
         };
-        // A server that lets everybody in takes any password; the app gets one all the same.
+        // A server without authentication takes any password, so the app gets a password anyway.
         if said.is_some() && target.users[at].credential == Credential::None {
             target.users[at].credential = credential(String::new());
         }
         Some(at)
     }
 
-    /// What stands before a field of that login: nothing for the first one.
+    /// The prefix of the fields of that login; empty for the first login.
     pub(super) fn user_path(&self, service: usize, at: usize) -> String {
         if at == 0 { String::new() } else { format!("users.{}.", self.services[service].users[at].name.value) }
     }
 
-    /// The field of a database that an app names; one that the service does not declare is added.
+    /// The field of a database that an app names. A database that the service does not declare is added.
     pub(super) fn database_field(
         &mut self,
         service: usize,
@@ -81,7 +81,7 @@ impl Binder<'_> {
         if same_source || name.is_empty() {
             return "database".to_owned();
         }
-        // What is over is told, and then nothing is added any more.
+        // An exceeded budget is reported elsewhere. From then on no database is added.
         if !self.budget.spend_at(Resource::Steps, target.databases.len(), origin) {
             return "database".to_owned();
         }
@@ -90,7 +90,7 @@ impl Binder<'_> {
             target.databases.push(Database { name, owner: None });
             target.databases.len() - 1
         });
-        // Whoever logs in first owns it, as an app's login owns its database in production.
+        // The first login owns the database, as an app's login owns its database in production.
         if let Some(user) = login
             && self.with_owner.insert((service, name.to_owned()))
             && target.databases[at].owner.is_none()
@@ -101,7 +101,7 @@ impl Binder<'_> {
         if at == 0 { "database".to_owned() } else { format!("databases.{name}.database") }
     }
 
-    /// The field of a virtual host that an app names; one that the service does not declare is added.
+    /// The field of a virtual host that an app names. A virtual host that the service does not declare is added.
     pub(super) fn vhost_field(&mut self, service: usize, name: &str, source: Option<&str>, origin: &Origin) -> String {
         let known = self.sources.get(&self.services[service].name).and_then(|known| known.vhost.as_deref());
         let target = &mut self.services[service];

@@ -1,9 +1,10 @@
-//! From what a manifest gives its apps to [`Variable`]s: bound to services, plain, secret or unresolved.
+//! Turns the variables that a manifest declares for its apps into [`Variable`]s: bound to services, plain, secret or
+//! unresolved.
 //!
-//! It knows no dialect. A value is bound where it names a service's host; parts of the connection that stand in further
-//! variables of the same prefix go with it, and so do values that come from the very source of a service's login.
-//! No value that could be a secret, or that could reach production, is ever copied. Looking through logins and services is
-//! spent from the budget.
+//! This module knows no dialect. A value that names a service's host is bound to that service. Variables with the same
+//! prefix that hold other parts of the connection are bound with it. A value that has the same source as a service's
+//! login is bound too. A value that could be a secret, or that could lead to production, is never copied. Comparisons
+//! with logins and services are paid from the budget.
 
 mod binder;
 mod change;
@@ -31,15 +32,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// A variable as a manifest declares it.
 #[derive(Clone, Debug)]
 pub(crate) struct Declared {
-    /// Whether it is passed through where it is set, and is not set here: production may not have it at all.
+    /// Whether the manifest passes it through only if it is set, and it is not set here. Production may not have it.
     pub(crate) not_passed: bool,
     /// Its name.
     pub(crate) name: String,
     /// The app that gets it.
     pub(crate) app: String,
-    /// Its value, with the variables that it came from.
+    /// Its value, with the variables that the value came from.
     pub(crate) text: Interpolated,
-    /// The platform's secret that it is taken from, where the manifest says so.
+    /// The platform's secret that the value comes from, if the manifest says so.
     pub(crate) secret: Option<String>,
     /// Where it was declared.
     pub(crate) origin: Origin,
@@ -52,7 +53,7 @@ impl Declared {
     }
 }
 
-/// What a reader knows of a service beside the model.
+/// Facts about a service that a reader knows and the model does not hold.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sources {
     /// The variable that the first user's name came from.
@@ -61,16 +62,16 @@ pub(crate) struct Sources {
     pub(crate) database: Option<String>,
     /// The variable that the first virtual host's name came from.
     pub(crate) vhost: Option<String>,
-    /// Ports that production's server listens on, where they are not its kind's.
+    /// Ports that production's server listens on, if they are not those of its kind.
     pub(crate) ports: Vec<u16>,
     /// Further forms of its host, as patterns: `db.shop.svc.cluster.local`, `db-*.db`.
     pub(crate) hosts: Vec<String>,
-    /// Hosts of poolers that stand before it, as patterns: each of their ports leads to it.
+    /// Hosts of poolers in front of it, as patterns. Each of their ports leads to the service.
     pub(crate) poolers: Vec<String>,
 }
 
-/// Binds every variable. Services gain the users and databases that only apps name, and know whether an app's variable
-/// carries a user's password, or names a host without its port.
+/// Binds every variable. Users and databases that only apps name are added to the services. Each service also records
+/// whether an app's variable contains a user's password, or names a host without its port.
 pub(crate) fn bind(
     kinds: &Kinds,
     services: &mut [Service],
@@ -81,7 +82,8 @@ pub(crate) fn bind(
     bind_with(kinds, services, sources, declared, BTreeMap::new(), budget)
 }
 
-/// The same, where the manifest itself says of some variables, by their index, which field of which service they are.
+/// Binds every variable as [`bind`] does. For some variables, by their index, the manifest itself says which field of
+/// which service they are.
 pub(crate) fn bind_with(
     kinds: &Kinds,
     services: &mut [Service],
@@ -99,7 +101,7 @@ pub(crate) fn bind_with(
             *value = Some(Value::Bound { template, dropped: Vec::new() });
         }
     }
-    // Each app's variables, in the order in which the apps come.
+    // Each app's variables, in the order of the apps.
     let mut apps: Vec<Vec<usize>> = Vec::new();
     let mut places: HashMap<&str, usize> = HashMap::new();
     for (index, variable) in declared.iter().enumerate() {

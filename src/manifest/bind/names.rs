@@ -1,8 +1,8 @@
-//! What a variable's name says: whether it names a host, a part of a login, or a secret.
+//! Classifies variables by their names: a host, a part of a login, or a secret.
 
 use crate::kinds::Kind;
 
-/// A part of a connection that a variable may carry by itself.
+/// A part of a connection that a variable of its own may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
     /// The port.
@@ -17,7 +17,7 @@ pub(super) enum Part {
     Vhost,
 }
 
-/// Ends of names that carry a server's address; the longer of two comes first.
+/// Ends of names of variables that hold a server's address. If a name has two of these ends, the longer comes first.
 const ADDRESS_ENDS: &[&str] = &[
     "BOOTSTRAP_SERVERS",
     "CONTACT_POINTS",
@@ -44,7 +44,7 @@ const ADDRESS_ENDS: &[&str] = &[
     "DSN",
 ];
 
-/// Ends of names that carry one part of a connection.
+/// Ends of names of variables that hold one part of a connection.
 const PART_ENDS: &[(&str, Part)] = &[
     ("PORT", Part::Port),
     ("PORT_NUMBER", Part::Port),
@@ -72,7 +72,7 @@ const PART_ENDS: &[(&str, Part)] = &[
     ("VHOST", Part::Vhost),
 ];
 
-/// Last words of names whose value is a choice or a name, never an address.
+/// Last words of names of variables whose value is a choice or a name, never an address.
 const NO_ADDRESS: &[&str] = &[
     "DRIVER",
     "PROVIDER",
@@ -114,7 +114,7 @@ const NO_ADDRESS: &[&str] = &[
     "SECRET",
 ];
 
-/// Words that make a value a secret by its name.
+/// Words in a name that mean that the value is a secret.
 const SECRET_WORDS: &[&str] = &[
     "SECRET",
     "SECRETS",
@@ -140,11 +140,11 @@ const SECRET_WORDS: &[&str] = &[
     "PIN",
 ];
 
-/// Words that say a value is meant to be seen.
+/// Words in a name that mean that the value is public.
 const PUBLIC_WORDS: &[&str] =
     &["PUBLIC", "PUBLISHABLE", "PATH", "HEADER", "ALGORITHM", "TTL", "EXPIRY", "LIFETIME", "PREFIX"];
 
-/// Words of names that list addresses the app answers to, not addresses it connects to.
+/// Words in a name that mean addresses at which the app answers, not addresses that it connects to.
 const OWN_ADDRESS_WORDS: &[&str] = &[
     "ALLOWED",
     "CORS",
@@ -173,7 +173,7 @@ const OWN_ADDRESS_WORDS: &[&str] = &[
     "SERVER_NAME",
 ];
 
-/// The name's words in upper case: `smtpHost`, `SMTP_HOST` and `smtp.host` have the same.
+/// The name's words in upper case: `smtpHost`, `SMTP_HOST` and `smtp.host` have the same words.
 pub(super) fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut lower_before = false;
@@ -195,40 +195,41 @@ pub(super) fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// Whether its value may be an address by its name alone: even one that is also a product's name.
+/// Whether the name alone says that the value is an address, even if the value is also a product's name.
 pub(crate) fn is_address(name: &str) -> bool {
     address_prefix(name).is_some()
 }
 
-/// Whether its value is a choice (`CACHE_DRIVER=redis`) or another thing that is no address.
+/// Whether the value is a choice (`CACHE_DRIVER=redis`) or something else that is no address.
 pub(super) fn is_no_address(name: &str) -> bool {
     words(name).last().is_some_and(|word| NO_ADDRESS.contains(&word.as_str()))
 }
 
-/// Whether a name says that its value is a host and nothing more.
+/// Whether a name says that its value is only a host.
 pub(super) fn is_host(name: &str) -> bool {
     let name = normal(name);
     ["HOST", "HOSTNAME", "HOST_NAME", "ADDR", "ADDRESS"].iter().any(|end| name.ends_with(end))
 }
 
-/// What stands before an address' end, in upper case: `DB_` of `DB_HOST`, `PG` of `PGHOST`. Empty where nothing does.
+/// The prefix before an address' end, in upper case: `DB_` of `DB_HOST`, `PG` of `PGHOST`. Empty if the end is the
+/// whole name.
 pub(super) fn address_prefix(name: &str) -> Option<String> {
     let name = normal(name);
     ADDRESS_ENDS.iter().find_map(|end| name.strip_suffix(end).map(str::to_owned))
 }
 
-/// The ends of names that carry that part.
+/// The ends of names of variables that hold that part.
 pub(super) fn ends_of(part: Part) -> impl Iterator<Item = &'static str> {
     PART_ENDS.iter().filter(move |(_, of)| *of == part).map(|(end, _)| *end)
 }
 
-/// The part that a name's end carries.
+/// The part that the end of a name means.
 pub(super) fn part_at_end(name: &str) -> Option<Part> {
     let name = normal(name);
     PART_ENDS.iter().filter(|(end, _)| name.ends_with(end)).max_by_key(|(end, _)| end.len()).map(|(_, part)| *part)
 }
 
-/// A name in upper case, its words divided by `_` where its letters tell them apart: `dbHost` is `DB_HOST`.
+/// A name in upper case, with `_` between its words: `dbHost` is `DB_HOST`.
 pub(super) fn normal(name: &str) -> String {
     if name.chars().any(|c| c.is_ascii_lowercase()) {
         return words(name).join("_");
@@ -245,19 +246,19 @@ pub(crate) fn is_secret(name: &str) -> bool {
         && !words.iter().any(|word| PUBLIC_WORDS.contains(&word.as_str()))
 }
 
-/// Whether a name is about an address that the app connects to.
+/// Whether a name means an address that the app connects to.
 pub(super) fn is_connection(name: &str) -> bool {
     is_address(name) && !words(name).iter().any(|word| OWN_ADDRESS_WORDS.contains(&word.as_str()))
 }
 
-/// Whether a name is about services of that kind.
+/// Whether a name contains a name of that kind of service.
 pub(super) fn is_about_kind(name: &str, kind: &Kind) -> bool {
     let words = words(name);
     let has = |wanted: &str| words.iter().any(|word| word.eq_ignore_ascii_case(wanted));
     kind.names.iter().chain(&kind.variable_words).any(|word| has(word))
 }
 
-/// Whether a name holds the service's own name, as a whole or by its words.
+/// Whether a name contains all words of the service's name, in order.
 pub(super) fn is_about_service(name: &str, service: &str) -> bool {
     let (name, service) = (words(name), words(service));
     !service.is_empty() && name.windows(service.len()).any(|part| part == service.as_slice())
@@ -275,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn siblings_share_what_stands_before_the_address() {
+    fn siblings_share_the_prefix_of_the_address() {
         for (host, prefix, sibling, part) in [
             ("DB_HOST", "DB_", "DB_PORT", Part::Port),
             ("PGHOST", "PG", "PGDATABASE", Part::Database),

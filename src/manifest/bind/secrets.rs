@@ -1,6 +1,6 @@
-//! Whether a value looks like a secret, or like a way to production, whatever its name.
+//! Whether a value looks like a secret, or like an address of production, whatever its variable's name.
 
-/// Starts of tokens that are secrets wherever they stand, as their issuers document them.
+/// Prefixes of tokens that are always secrets, as their issuers document them.
 const TOKEN_STARTS: &[&str] = &[
     "sk_live_",
     "sk_test_",
@@ -29,7 +29,7 @@ const TOKEN_STARTS: &[&str] = &[
     "EAA",
 ];
 
-/// Whether a value is a secret by its look: a key block, a token of a known form, or a long random text.
+/// Whether a value looks like a secret: a key block, a token of a known form, or a long random text.
 pub(super) fn looks_secret(value: &str) -> bool {
     let value = value.trim();
     value.contains("-----BEGIN ")
@@ -41,12 +41,12 @@ pub(super) fn looks_secret(value: &str) -> bool {
         || is_random(value)
 }
 
-/// `eyJ….….…`
+/// Whether a value is a JSON Web Token: `eyJ….….…`
 fn is_jwt(value: &str) -> bool {
     value.starts_with("eyJ") && value.len() > 40 && value.split('.').count() == 3
 }
 
-/// A login with a password inside a URL.
+/// Whether a value is a URL with a password.
 fn has_url_password(value: &str) -> bool {
     value.split_once("://").is_some_and(|(_, rest)| {
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -57,8 +57,8 @@ fn has_url_password(value: &str) -> bool {
     })
 }
 
-/// 24 characters or more of letters and digits that no person would write: mixed, with many digits or many changes
-/// between lower and upper case. A UUID counts too.
+/// Whether a value is 24 characters or more of letters and digits that no person would write: mixed, with many digits
+/// or many changes between lower and upper case. A UUID counts too.
 fn is_random(value: &str) -> bool {
     let is_token = |c: char| c.is_ascii_alphanumeric() || "+/=_-".contains(c);
     if value.len() < 24 || !value.chars().all(is_token) || value.starts_with('/') {
@@ -80,7 +80,7 @@ fn class(byte: u8) -> u8 {
     }
 }
 
-/// Whether a value is harmless under a secret's name: a switch, a small number, nothing.
+/// Whether a value is harmless although its name is a secret's: a switch, a small number, an empty text.
 pub(super) fn is_harmless(value: &str) -> bool {
     let value = value.trim();
     value.is_empty()
@@ -91,7 +91,7 @@ pub(super) fn is_harmless(value: &str) -> bool {
         || (value.len() <= 6 && value.chars().all(|c| c.is_ascii_digit()))
 }
 
-/// Whether a host is this machine or a name that only means something inside the manifest's own network.
+/// Whether a host is this machine, or a name that has a meaning only inside the manifest's own network.
 pub(super) fn is_local_host(host: &str) -> bool {
     let host = host.trim_matches(['[', ']']);
     let host = if host.matches(':').count() == 1 { host.split(':').next().unwrap_or(host) } else { host };

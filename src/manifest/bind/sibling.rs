@@ -1,4 +1,4 @@
-//! Parts of a connection that stand in variables of their own.
+//! Parts of a connection that are in separate variables.
 
 use super::Declared;
 use super::binder::{Binder, Host};
@@ -7,12 +7,12 @@ use crate::manifest::interpolate::Interpolated;
 use crate::model::{Credential, Template, Value};
 use std::collections::HashMap;
 
-/// The variables of one app by their names in one form, so that the parts of a connection are found without looking at
-/// all of them.
+/// The variables of one app by their normalised names, so that the parts of a connection are found without a search
+/// through all variables.
 pub(super) struct ByName(HashMap<String, Vec<usize>>);
 
 impl ByName {
-    /// Of the app's own variables, by their indices.
+    /// Indexes the app's own variables, which are given by their indices.
     pub(super) fn of(declared: &[Declared], own: &[usize]) -> Self {
         let mut named: HashMap<String, Vec<usize>> = HashMap::new();
         for &index in own {
@@ -21,7 +21,7 @@ impl ByName {
         Self(named)
     }
 
-    /// Those whose names begin with the prefix and end with a word of that part, in order.
+    /// The variables whose names are the prefix and an end for that part, in order.
     fn parts(&self, prefix: &str, part: Part) -> Vec<usize> {
         let ends = names::ends_of(part).filter_map(|end| self.0.get(&format!("{prefix}{end}")));
         let mut found: Vec<usize> = ends.flatten().copied().collect();
@@ -31,7 +31,7 @@ impl ByName {
 }
 
 impl Binder<'_> {
-    /// Variables with the prefix of a bound host that carry another part of the same connection.
+    /// Binds the variables with the prefix of a bound host that hold another part of the same connection.
     pub(super) fn bind_siblings(
         &mut self,
         declared: &[Declared],
@@ -56,7 +56,7 @@ impl Binder<'_> {
         if let Some(index) = sibling(Part::Port, values) {
             let (text, _) = part(index);
             match text.trim().parse() {
-                Ok(number) if hosts[at].over_pooler || self.listens_on(service, &kind, number) => {
+                Ok(number) if hosts[at].is_pooler || self.listens_on(service, &kind, number) => {
                     values[index] = bound("port");
                     hosts[at].has_port = true;
                 }
@@ -121,8 +121,8 @@ impl Binder<'_> {
         }
     }
 
-    /// A host that nothing says (`PGHOST`), beside a port that one service alone has (`PGPORT=5432`): the port copied by
-    /// itself would lead to whatever listens there.
+    /// Binds a host without a value (`PGHOST`), next to a port that exactly one service has (`PGPORT=5432`). The port
+    /// alone, if it were copied, would lead to any server that listens there.
     pub(super) fn bind_host_by_port(
         &self,
         declared: &[Declared],
@@ -136,7 +136,7 @@ impl Binder<'_> {
         let prefix = names::address_prefix(&variable.name).filter(|prefix| !prefix.is_empty())?;
         let port = named.parts(&prefix, Part::Port).into_iter().next()?;
         let number = declared[port].text.text.trim().parse::<u16>().ok()?;
-        if !self.may_look(self.services.len(), &variable.origin) {
+        if !self.spend_steps(self.services.len(), &variable.origin) {
             return None;
         }
         let mut fitting = (0..self.services.len())
@@ -145,25 +145,25 @@ impl Binder<'_> {
         let template = Template::field(&self.services[service].name, "host");
         Some((
             Value::Bound { template, dropped: Vec::new() },
-            Host { service, prefix, has_port: false, over_pooler: false },
+            Host { service, prefix, has_port: false, is_pooler: false },
         ))
     }
 
-    /// A value from the variable or secret, or with the literal, that a service's own login has.
+    /// Binds a value that has the same source as a service's own login: the same variable, secret or literal.
     pub(super) fn bind_by_source(&mut self, variable: &Declared) -> Option<Value> {
         let source = variable.source();
         let part = names::part_at_end(&variable.name);
-        // Most values come from no source and are no part of a login.
+        // Most values have no source and are no part of a login.
         if source.is_none() && part != Some(Part::User) && !names::is_secret(&variable.name) {
             return None;
         }
         let logins: usize = self.services.iter().map(|service| service.users.len()).sum();
-        if !self.may_look(self.services.len() + logins, &variable.origin) {
+        if !self.spend_steps(self.services.len() + logins, &variable.origin) {
             return None;
         }
         let mut candidates: Vec<(usize, usize, &'static str, u8)> = Vec::new();
         for (index, service) in self.services.iter().enumerate() {
-            // Asked last: most variables have nothing to do with most services.
+            // This comparison is made last, because most variables are not about most services.
             let about = || {
                 names::is_about_service(&variable.name, &service.name)
                     || self.kinds.get(&service.kind).is_some_and(|kind| names::is_about_kind(&variable.name, kind))

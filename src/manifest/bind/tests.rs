@@ -120,7 +120,7 @@ fn urls_keep_everything_but_the_connection() {
 }
 
 #[test]
-fn what_asks_for_tls_is_taken_out_and_told() {
+fn parts_that_require_tls_are_removed_and_recorded() {
     for (text, expected) in [
         (
             "postgres://shop:x@db/shop?sslmode=require",
@@ -244,7 +244,7 @@ fn users_and_databases_that_only_an_app_names_are_added() {
 }
 
 #[test]
-fn another_port_of_a_service_is_not_settled() {
+fn another_port_of_a_service_is_unresolved() {
     assert_eq!(
         one("MQ_ADMIN_URL", "http://queue:15672"),
         "unresolved port 15672 of queue, of which only port 5672 is published"
@@ -252,7 +252,7 @@ fn another_port_of_a_service_is_not_settled() {
 }
 
 #[test]
-fn secrets_and_ways_to_production_are_never_copied() {
+fn secrets_and_addresses_of_production_are_never_copied() {
     for (name, text, expected) in [
         ("STRIPE_KEY", "${STRIPE_KEY}", "secret ${STRIPE_KEY}"),
         ("STRIPE_KEY", "${STRIPE_KEY:?}", "secret ${STRIPE_KEY}"),
@@ -287,7 +287,7 @@ fn secrets_and_ways_to_production_are_never_copied() {
 }
 
 #[test]
-fn a_host_that_nothing_says_is_bound_by_the_port_beside_it_or_not_at_all() {
+fn a_host_without_a_value_is_bound_by_its_port_or_not_at_all() {
     let variables = |port: &'static str| {
         bound(&[("PGHOST", "${NOWHERE}"), ("PGPORT", port), ("PGDATABASE", "shop"), ("PGPASSWORD", "${DB_PASSWORD}")]).0
     };

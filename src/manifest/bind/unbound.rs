@@ -1,4 +1,4 @@
-//! Values that no service takes part in: copied only where they hold no secret and lead nowhere.
+//! Values that contain no part of a service. They are copied only if they are no secret and do not lead to production.
 
 use super::binder::Binder;
 use super::{Declared, connection, names, secrets};
@@ -6,7 +6,7 @@ use crate::kinds::Kind;
 use crate::model::Value;
 
 impl Binder<'_> {
-    /// The class of a value that no service takes part in.
+    /// The class of a value that contains no part of a service.
     pub(super) fn unbound(&self, variable: &Declared) -> Value {
         let text = variable.text.text.as_str();
         let from = || {
@@ -16,7 +16,7 @@ impl Binder<'_> {
             } else if variables.is_empty() {
                 format!("it is written in {}", variable.origin.path().display())
             } else {
-                // Other objects of a manifest have names of several words: `config map app key URL`.
+                // References to other objects of a manifest have several words: `config map app key URL`.
                 let shown =
                     |name: &&str| if name.contains(' ') { format!("the {name}") } else { format!("${{{name}}}") };
                 variables.iter().map(shown).collect::<Vec<_>>().join(" ")
@@ -38,14 +38,14 @@ impl Binder<'_> {
         if secrets::looks_secret(text) || (by_name && !secrets::is_harmless(text)) {
             return Value::Secret(from());
         }
-        if let Some(reason) = self.reaches_out(variable) {
+        if let Some(reason) = self.reason_not_to_copy(variable) {
             return Value::Secret(format!("{}; {reason}", from()));
         }
         Value::Plain(text.to_owned())
     }
 
-    /// Why a value must not be copied because it could reach production's own servers.
-    pub(super) fn reaches_out(&self, variable: &Declared) -> Option<String> {
+    /// The reason why a value must not be copied: it could lead to production's own servers.
+    pub(super) fn reason_not_to_copy(&self, variable: &Declared) -> Option<String> {
         let text = variable.text.text.as_str();
         let connection = connection::parse(text)?;
         let hosts = || connection.hosts.iter().map(|(host, _)| &text[host.clone()]);
@@ -71,14 +71,14 @@ impl Binder<'_> {
     }
 }
 
-/// Whether a variable's value is an address, off this machine, of something that the app connects to.
+/// Whether a variable's value is the address, outside this machine, of a server that the app connects to.
 pub(crate) fn leads_out(name: &str, text: &str) -> bool {
     let Some(connection) = connection::parse(text).filter(|_| names::is_connection(name)) else { return false };
     let mut hosts = connection.hosts.iter().map(|(host, _)| &text[host.clone()]);
     hosts.any(|host| is_host(host) && !secrets::is_local_host(host))
 }
 
-/// Whether a text is the full name of a host that is not of this machine or its network: `smtp.example.com`.
+/// Whether a text is the full name of a host outside this machine and its network: `smtp.example.com`.
 pub(crate) fn is_host_elsewhere(text: &str) -> bool {
     let last = text.rsplit('.').next().unwrap_or_default();
     text.contains('.')

@@ -1,8 +1,9 @@
-//! What the clouds call engines and their versions.
+//! The names that the clouds have for engines and their versions.
 
 use crate::kinds::{Kind, Kinds};
 
-/// The kind of an engine's name: `postgres`, `aurora-postgresql`, `POSTGRES_16`, `OpenSearch_3.1`, `mariadb10.11`.
+/// The kind that an engine's name means: `postgres`, `aurora-postgresql`, `POSTGRES_16`, `OpenSearch_3.1`,
+/// `mariadb10.11`.
 pub(crate) fn engine_of<'k>(kinds: &'k Kinds, word: &str) -> Option<&'k Kind> {
     let word = word.trim().to_ascii_lowercase();
     let name = word.split(|c: char| c.is_ascii_digit()).next().unwrap_or_default().trim_end_matches(['_', '-', ' ']);
@@ -53,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn the_number_stands_behind_the_engine() {
+    fn the_number_follows_the_engine() {
         for (text, number) in [
             ("POSTGRES_9_6", "9.6"),
             ("POSTGRES_16", "16"),

@@ -1,7 +1,7 @@
-//! Managed services of the clouds, as infrastructure code declares them, become the nearest server with its settings.
+//! Turns the managed services that infrastructure code declares into the closest server, with its settings.
 //!
-//! It knows no dialect: a reader finds the resources, settles their attributes and says by a [`Shape`] what they are
-//! called. No attribute that holds a password is ever looked at.
+//! This module knows no dialect. A reader finds the resources and evaluates their attributes; a [`Shape`] names the
+//! attributes. An attribute that holds a password is never read.
 
 mod engine;
 mod settings;
@@ -15,42 +15,44 @@ use super::tree::{Entry, Node, NodeKind};
 use crate::kinds::{Kind, Kinds};
 use crate::model::{App, Diagnostic, ImageRef, Key, Located, Origin, Service, Support, Version, VersionClass};
 
-/// How a sort of resource says what it is. Paths go through maps and the first item of lists: `settings.tier`.
+/// The attributes by which a type of resource declares its service. Paths go through maps and the first item of lists:
+/// `settings.tier`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Shape {
     /// The resource's type; `*` stands for any run of characters.
     pub(crate) resource: &'static str,
-    /// The attribute with the engine's name; empty where the type alone says it.
+    /// The attribute with the engine's name; empty if the type alone says which engine it is.
     pub(crate) engine: &'static str,
-    /// Attributes with the version, the better first.
+    /// Attributes with the version, the most exact first.
     pub(crate) version: &'static [&'static str],
     /// The attribute with the first database's name.
     pub(crate) database: &'static str,
     /// The attribute with the first login's name.
     pub(crate) user: &'static str,
-    /// Where settings lie.
+    /// The attributes that hold settings.
     pub(crate) settings: &'static [Settings],
-    /// Attributes by which it is a copy or a member of another service, and none itself.
+    /// Attributes that a resource has only if it is a copy or a member of another service. Such a resource is no service
+    /// itself.
     pub(crate) part_of: &'static [&'static str],
 }
 
-/// Where a resource's settings lie.
+/// An attribute that holds settings.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Settings {
     /// A list of `{name, value}`.
     Pairs(&'static str),
     /// A map from names to values.
     Map(&'static str),
-    /// One attribute that is one setting.
+    /// One attribute that is one setting: the attribute, and the name of the setting.
     One(&'static str, &'static str),
-    /// An attribute that names a group of parameters, which is a resource of its own.
+    /// An attribute that names a parameter group, which is a separate resource.
     Group(&'static str),
 }
 
-/// One resource, its attributes settled as far as the files do.
+/// One resource. Its attributes are evaluated as far as the files allow.
 #[derive(Debug)]
 pub(crate) struct Resource<'a> {
-    /// The dialect's name, for what it calls kinds.
+    /// The dialect's name, which decides how a type names a kind.
     pub(crate) dialect: &'static str,
     /// The service's name.
     pub(crate) name: String,
@@ -58,29 +60,29 @@ pub(crate) struct Resource<'a> {
     pub(crate) origin: Origin,
     /// The type, as written.
     pub(crate) type_name: &'a str,
-    /// Who makes its logins, by the kinds' `rights`: its type, or that of the call that stands for it.
+    /// The creator of its logins, as the kinds' `rights` name it: its type, or the type of the call that it comes from.
     pub(crate) maker: &'a str,
-    /// What its attributes mean.
+    /// The meaning of its attributes.
     pub(crate) shape: &'a Shape,
     /// Its attributes.
     pub(crate) body: &'a Node,
-    /// Parameters of groups and resources of their own that belong to it.
+    /// Parameters of groups and of separate resources that belong to it.
     pub(crate) parameters: Vec<Parameter>,
-    /// Names of databases that are resources of their own.
+    /// Names of databases that are separate resources.
     pub(crate) databases: Vec<Located<String>>,
-    /// Names of logins that are resources of their own.
+    /// Names of logins that are separate resources.
     pub(crate) users: Vec<Located<String>>,
 }
 
-/// What a resource is.
+/// The result of a resource.
 pub(crate) enum Built {
     /// A service.
     Service(Box<Service>, Vec<Diagnostic>),
-    /// None, for the reason that the note says.
+    /// No service; the note says why.
     App(App),
 }
 
-/// The service that stands for a resource.
+/// Builds the service for a resource.
 pub(crate) fn build(kinds: &Kinds, resource: &Resource<'_>) -> Built {
     let shape = resource.shape;
     let app = |note: String| {
@@ -94,7 +96,7 @@ pub(crate) fn build(kinds: &Kinds, resource: &Resource<'_>) -> Built {
     let engine = at(resource.body, shape.engine).filter(|_| !shape.engine.is_empty()).filter(|node| !node.is_null());
     let kind = match engine.map(|node| (node, node.as_literal())) {
         Some((_, Some(word))) => engine_of(kinds, word).or_else(|| {
-            // The engine is a part of the type's own version: `REDIS_7_0`, `16`.
+            // The word is only a version, and the type says the engine: `16`.
             word.starts_with(|c: char| c.is_ascii_digit())
                 .then(|| kinds.spelled(resource.dialect, resource.type_name))?
         }),
@@ -104,14 +106,17 @@ pub(crate) fn build(kinds: &Kinds, resource: &Resource<'_>) -> Built {
             match by_group.or_else(by_type) {
                 Some(kind) => Some(kind),
                 None => {
-                    return app(format!("what it runs is not settled: `{}`", node.as_unresolved().unwrap_or_default()));
+                    return app(format!(
+                        "its engine is not known from the files: `{}`",
+                        node.as_unresolved().unwrap_or_default()
+                    ));
                 }
             }
         }
         None => kinds.spelled(resource.dialect, resource.type_name),
     };
     let Some(kind) = kind else {
-        let word = engine.and_then(Node::as_literal).unwrap_or("an engine that is not said");
+        let word = engine.and_then(Node::as_literal).unwrap_or("an unnamed engine");
         return app(format!("{word}: no image stands for it"));
     };
     let version = version(resource, kind);
@@ -126,7 +131,7 @@ pub(crate) fn build(kinds: &Kinds, resource: &Resource<'_>) -> Built {
     Built::Service(Box::new(service), diagnostics)
 }
 
-/// The value at a path; of a list, the first item goes on.
+/// The value at a path. A list on the path means its first item.
 pub(crate) fn at<'n>(node: &'n Node, path: &str) -> Option<&'n Node> {
     let mut node = node;
     for key in path.split('.') {
@@ -138,13 +143,13 @@ pub(crate) fn at<'n>(node: &'n Node, path: &str) -> Option<&'n Node> {
     Some(node)
 }
 
-/// The version that the first attribute with one declares.
+/// The version, from the first attribute that declares one.
 fn version(resource: &Resource<'_>, kind: &Kind) -> Version {
     let found = resource.shape.version.iter().filter_map(|path| at(resource.body, path)).find(|node| !node.is_null());
     read_version(found, kind, &resource.origin)
 }
 
-/// A version out of an attribute, or absent.
+/// The version in an attribute; absent if there is no attribute.
 pub(crate) fn read_version(node: Option<&Node>, kind: &Kind, origin: &Origin) -> Version {
     let without = |class, text: &str, origin: &Origin| Version {
         text: text.to_owned(),
@@ -166,8 +171,8 @@ pub(crate) fn read_version(node: Option<&Node>, kind: &Kind, origin: &Origin) ->
     }
 }
 
-/// Databases, logins, settings and extensions, by the same way as those of `services.yaml`; and what becomes of each
-/// attribute.
+/// Adds databases, logins, settings and extensions in the same way as `services.yaml` does, and records how each
+/// attribute is supported.
 fn fill(service: &mut Service, resource: &Resource<'_>, kind: &Kind) -> Vec<Diagnostic> {
     let shape = resource.shape;
     let mut keys = Vec::new();
@@ -181,7 +186,7 @@ fn fill(service: &mut Service, resource: &Resource<'_>, kind: &Kind) -> Vec<Diag
                 names.insert(0, Located::new(name.to_owned(), node.origin.clone()));
                 keys.push(key(path, Support::Reproduced, ""));
             }
-            None => keys.push(key(path, Support::Unsupported, &unsettled(node))),
+            None => keys.push(key(path, Support::Unsupported, &unresolved_note(node))),
         }
     }
     let mut found = settings::Found::default();
@@ -228,10 +233,10 @@ fn fill(service: &mut Service, resource: &Resource<'_>, kind: &Kind) -> Vec<Diag
     expect.diagnostics
 }
 
-/// The key under which attributes stand that say nothing of the server itself.
+/// The key for all attributes that say nothing about the server itself.
 const OTHERS: &str = "other attributes";
 
-/// Every attribute that was not read, once, in one line.
+/// Records every attribute that was not read, once, in one line.
 fn other_attributes(service: &mut Service, resource: &Resource<'_>) {
     let shape = resource.shape;
     let first = |path: &str| path.split('.').next().unwrap_or_default().to_owned();
@@ -257,11 +262,11 @@ fn other_attributes(service: &mut Service, resource: &Resource<'_>) {
         }
     }
     if !passwords.is_empty() {
-        let note = "never copied: a password of this environment's own stands in";
+        let note = "never copied: this environment has its own password";
         service.keys.push(key(&passwords.join(", "), Support::Approximated, note));
     }
     if !said.is_empty() {
-        let note = format!("about the cloud around the server, of which one runs here: {}", said.join(", "));
+        let note = format!("about the cloud around the server; one server runs here: {}", said.join(", "));
         service.keys.push(key(OTHERS, Support::Unsupported, &note));
     }
 }
@@ -273,7 +278,7 @@ fn is_password(name: &str) -> bool {
         .any(|word| name.contains(word))
 }
 
-/// What differs in kind from what production runs.
+/// Notes how the local server differs from production's, if another product replaces it.
 pub(crate) fn stand_in(service: &mut Service, type_name: &str, engine: &str) {
     let engine = engine.to_ascii_lowercase();
     let mut approximate = |note: String| {
@@ -284,7 +289,7 @@ pub(crate) fn stand_in(service: &mut Service, type_name: &str, engine: &str) {
         let stands = if engine.contains("postgres") { "Postgres" } else { "MySQL" };
         approximate(format!("Aurora in production: {stands} stands in, with other storage, failover and limits"));
     } else if engine == "docdb" || type_name.to_ascii_lowercase().contains("docdb") {
-        approximate("DocumentDB in production: MongoDB stands in, which knows more than DocumentDB does".to_owned());
+        approximate("DocumentDB in production: MongoDB stands in, which has more features than DocumentDB".to_owned());
     }
     if service.kind == "redis" && service.version.number.as_deref() == Some("7.1") {
         approximate("ElastiCache's Redis 7.1 is upstream's 7.0, which runs here".to_owned());
@@ -294,7 +299,7 @@ pub(crate) fn stand_in(service: &mut Service, type_name: &str, engine: &str) {
     }
 }
 
-/// Says of attributes that they were read after all.
+/// Removes attributes that were read later from the key for other attributes.
 pub(crate) fn recognised<'n>(service: &mut Service, names: impl Iterator<Item = &'n str>) {
     let names: Vec<&str> = names.collect();
     for known in service.keys.iter_mut().filter(|key| key.path == OTHERS) {
@@ -316,10 +321,10 @@ pub(crate) fn key(path: &str, support: Support, note: &str) -> Key {
     Key { path: path.to_owned(), support, note: note.to_owned() }
 }
 
-/// Why a value is not carried out.
-pub(crate) fn unsettled(node: &Node) -> String {
+/// The note for a value that is not applied.
+pub(crate) fn unresolved_note(node: &Node) -> String {
     match node.as_unresolved() {
-        Some(text) => format!("the files do not settle `{text}`"),
+        Some(text) => format!("the files do not determine `{text}`"),
         None => format!("{} is not read here", node.shape()),
     }
 }

@@ -1,6 +1,6 @@
-//! Settings of managed services: which the server itself knows, and which only the provider does.
+//! Settings of managed services: those that the server itself knows, and those that only the provider knows.
 
-use super::{Settings, at, key, unsettled};
+use super::{Settings, at, key, unresolved_note};
 use crate::kinds::{Kind, Kinds};
 use crate::model::{Key, Located, Origin, Support};
 use crate::syntax::tree::{Entry, Node, NodeKind};
@@ -8,13 +8,13 @@ use crate::syntax::tree::{Entry, Node, NodeKind};
 /// One parameter of a service.
 #[derive(Clone, Debug)]
 pub(crate) struct Parameter {
-    /// What holds it, for its key: `parameter_group`.
+    /// The attribute or group that holds it, for its key: `parameter_group`.
     pub(crate) holder: String,
     /// Its name.
     pub(crate) name: Located<String>,
     /// Its value.
     pub(crate) value: Node,
-    /// The group's family (`aurora-postgresql16`), where there is one.
+    /// The group's family (`aurora-postgresql16`); empty without a group.
     pub(crate) family: String,
 }
 
@@ -25,7 +25,7 @@ impl Parameter {
     }
 }
 
-/// Starts of names that only a provider's servers know, and the provider.
+/// Prefixes of parameters that only a provider's servers know, and the provider.
 const PROVIDERS: &[(&str, &str)] = &[
     ("rds.", "Amazon RDS"),
     ("rds_", "Amazon RDS"),
@@ -55,7 +55,7 @@ const PROVIDERS: &[(&str, &str)] = &[
     ("in-transit", "Google"),
 ];
 
-/// Variables of `MySQL` that its server takes as no option: a session sets them.
+/// `MySQL` variables that a session sets. The server does not accept them as options.
 const OF_SESSIONS: &[&str] = &[
     "character_set_client",
     "character_set_connection",
@@ -115,7 +115,7 @@ const EXTENSIONS: &[&str] = &[
 ];
 
 impl Settings {
-    /// Where they lie.
+    /// The path of the attribute.
     pub(super) fn path(&self) -> &'static str {
         match self {
             Self::Pairs(path) | Self::Map(path) | Self::Group(path) | Self::One(path, _) => path,
@@ -123,7 +123,7 @@ impl Settings {
     }
 }
 
-/// Parameters as a resource's attributes hold them.
+/// The parameters that a resource's attributes hold.
 #[derive(Debug, Default)]
 pub(super) struct Found {
     pub(super) parameters: Vec<Parameter>,
@@ -159,7 +159,7 @@ impl Found {
     }
 }
 
-/// A list of `{name, value}`, whatever case its keys are in, as parameters.
+/// Parameters from a list of `{name, value}`, with keys as `CloudFormation` or Terraform writes them.
 pub(crate) fn pairs(holder: &str, node: &Node, family: &str) -> Vec<Parameter> {
     let items = match &node.kind {
         NodeKind::Sequence(items) => items.as_slice(),
@@ -173,7 +173,7 @@ pub(crate) fn pairs(holder: &str, node: &Node, family: &str) -> Vec<Parameter> {
         .filter_map(|item| {
             let name = part(item, &["name", "Name", "ParameterName"])?;
             let value = part(item, &["value", "Value", "ParameterValue"])?;
-            // Of a name that is not settled, what it is made of stands for it, and no value is taken.
+            // An unresolved name is shown by its source text. Its value is not used.
             let value = if name.as_unresolved().is_some() { name.clone() } else { value };
             let written = name.as_literal().or_else(|| name.as_unresolved())?;
             let name = Located::new(written.to_owned(), name.origin.clone());
@@ -182,20 +182,20 @@ pub(crate) fn pairs(holder: &str, node: &Node, family: &str) -> Vec<Parameter> {
         .collect()
 }
 
-/// Parameters, sorted by what becomes of them.
+/// Parameters, sorted by how they are supported.
 #[derive(Debug, Default)]
 pub(super) struct Sorted {
-    /// What the server gets.
+    /// The settings that the server gets.
     pub(super) settings: Vec<Entry>,
-    /// Extensions to be there.
+    /// Extensions that have to be available.
     pub(super) extensions: Vec<Located<String>>,
-    /// What became of each.
+    /// The support of each parameter.
     pub(super) keys: Vec<Key>,
-    /// The worst of them.
+    /// The worst support of all parameters.
     pub(super) worst: Support,
 }
 
-/// Sorts parameters by what becomes of them. A later one of the same name wins.
+/// Sorts parameters by how they are supported. If two have the same name, the later parameter is used.
 pub(super) fn sort(parameters: &[Parameter], kind: &Kind) -> Sorted {
     let mut sorted = Sorted::default();
     for parameter in parameters {
@@ -215,7 +215,7 @@ impl Sorted {
         let path = format!("{}.{written}", parameter.holder);
         let Some(value) = parameter.value.as_literal() else {
             if !parameter.value.is_null() {
-                self.drop(&path, &unsettled(&parameter.value));
+                self.drop(&path, &unresolved_note(&parameter.value));
             }
             return;
         };
@@ -223,7 +223,7 @@ impl Sorted {
             return self.extensions(&path, value, &parameter.value.origin);
         }
         if let Some((_, provider)) = PROVIDERS.iter().find(|(start, _)| name.starts_with(start)) {
-            return self.drop(&path, &format!("a parameter of {provider}, which a server of one's own does not know"));
+            return self.drop(&path, &format!("a parameter of {provider}, which other servers do not know"));
         }
         if let Some(reason) = kind.own_settings.get(&name) {
             return self.keys.push(key(&path, Support::Unsupported, reason));
@@ -233,7 +233,7 @@ impl Sorted {
         }
         let is_mysql = matches!(kind.name.as_str(), "mysql" | "mariadb");
         if is_mysql && OF_SESSIONS.contains(&name.as_str()) {
-            return self.drop(&path, "a session's variable, which the server takes as no option");
+            return self.drop(&path, "a session variable, which the server does not accept as an option");
         }
         let takes_none = kind.families.first().is_none_or(|family| {
             family.setting_arguments.is_empty() && family.files.iter().all(|file| !file.content.contains("setting"))
@@ -263,7 +263,7 @@ impl Sorted {
         self.settings.push(Entry { key: Located::new(name, parameter.name.origin.clone()), value });
     }
 
-    /// Extensions that a provider allows, divided by commas.
+    /// Reads the extensions that a provider allows, separated by commas.
     fn extensions(&mut self, path: &str, value: &str, origin: &Origin) {
         let names: Vec<String> =
             value.split(',').map(|name| name.trim().to_lowercase()).filter(|name| !name.is_empty()).collect();
@@ -274,7 +274,7 @@ impl Sorted {
         } else {
             self.worst = Support::Approximated;
             let note = format!(
-                "without {}, which the image does not have: name one that has, in services.local.yaml",
+                "without {}, which the image does not have: name an image that has them in services.local.yaml",
                 gone.join(", ")
             );
             self.keys.push(key(path, Support::Approximated, &note));
@@ -288,7 +288,7 @@ impl Sorted {
     }
 }
 
-/// Libraries that Postgres loads at its start: those that the official image has, and the others.
+/// Splits the libraries that Postgres loads at its start: those that the official image has, and the others.
 pub(crate) fn libraries<'t>(names: impl Iterator<Item = &'t str>) -> (Vec<&'t str>, Vec<&'t str>) {
     names.map(str::trim).filter(|name| !name.is_empty()).partition(|name| LIBRARIES.contains(name))
 }

@@ -1,18 +1,18 @@
-//! What a template's functions come to: `Ref`, `Sub`, `If`, `FindInMap` and the like, in their short and long forms.
+//! Evaluates a template's functions: `Ref`, `Sub`, `If`, `FindInMap` and similar, in their short and long forms.
 //!
-//! A parameter is its default; what another stack, a resource or the deployment settles stays unresolved. Nesting is
-//! bounded by the tree, references by a depth of their own, and what they make by a number.
+//! A parameter has its default value. A value that another stack, a resource or the deployment decides stays
+//! unresolved. The tree limits nesting, [`DEPTH`] limits references, and [`VALUES`] limits the number of values.
 
 use crate::model::Origin;
 use crate::syntax::tree::{Entry, Node, NodeKind};
 use std::cell::Cell;
 
-/// How deep conditions and references may lead to each other.
+/// The maximum depth of conditions and references that refer to each other.
 const DEPTH: usize = 60;
-/// How many values one template may come to.
+/// The maximum number of values that one template may produce.
 const VALUES: usize = 1_000_000;
 
-/// A template whose values are settled.
+/// A template whose values can be evaluated.
 pub(super) struct Template<'t> {
     document: &'t Node,
     left: Cell<usize>,
@@ -30,11 +30,11 @@ impl<'t> Template<'t> {
     }
 
     /// A value with every function in it evaluated. `AWS::NoValue` becomes null.
-    pub(super) fn settle(&self, node: &Node) -> Node {
+    pub(super) fn evaluate(&self, node: &Node) -> Node {
         self.value(node, 0)
     }
 
-    /// Whether a condition holds; nothing where the template does not settle it.
+    /// Whether a condition holds; `None` if the template alone does not decide it.
     pub(super) fn condition(&self, name: &str) -> Option<bool> {
         self.named_condition(name, 0)
     }
@@ -109,7 +109,7 @@ impl<'t> Template<'t> {
             return Some(Node::scalar("null", false, origin.clone()));
         }
         let parameter = self.document.get("Parameters")?.get(name)?;
-        // What is looked up at deploy time has the name of the place for its default.
+        // The default of a parameter that is looked up at deploy time is the name of the SSM parameter, not its value.
         if parameter
             .get("Type")
             .and_then(Node::as_str)
@@ -118,12 +118,12 @@ impl<'t> Template<'t> {
             return None;
         }
         let default = parameter.get("Default")?;
-        // A secret's default is a placeholder at best.
+        // The default of a secret is a placeholder at best.
         let hidden = parameter.get("NoEcho").is_some_and(|node| node.as_str() == Some("true"));
         (!hidden).then(|| self.value(default, depth + 1))
     }
 
-    /// `${Name}`, `${!Literal}`, with names of its own in the long form.
+    /// Replaces `${Name}` and `${!Literal}`. The long form also has names of its own.
     fn substitute(&self, argument: &Node, depth: usize) -> Option<String> {
         let (template, own) = match argument.as_sequence() {
             Some([template, own, ..]) => (template.as_str()?, Some(own)),
@@ -196,7 +196,7 @@ fn function_of(node: &Node) -> Option<Function<'_>> {
     Some(Function { name, argument: value })
 }
 
-/// A settled scalar's text; an empty one is text here.
+/// The text of an evaluated scalar. An empty text counts as text here.
 fn literal(node: &Node) -> Option<&str> {
     match &node.kind {
         NodeKind::Scalar { text, .. } if node.tag.is_none() => Some(text),
@@ -204,7 +204,7 @@ fn literal(node: &Node) -> Option<&str> {
     }
 }
 
-/// A function as a person would name it: `!Ref EngineVersion`.
+/// A function as a person would write it: `!Ref EngineVersion`.
 fn written(node: &Node) -> String {
     let Some(function) = function_of(node) else { return "…".to_owned() };
     let argument = match &function.argument.kind {
@@ -218,7 +218,7 @@ fn written(node: &Node) -> String {
     format!("!{} {argument}", function.name)
 }
 
-/// What a value names of a resource of the template: its name and attribute (empty for `Ref`).
+/// The resource of the template that a value refers to: its name, and the attribute (empty for `Ref`).
 pub(super) fn resource_of(node: &Node) -> Option<(String, String)> {
     let function = function_of(node)?;
     match function.name {

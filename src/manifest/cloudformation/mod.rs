@@ -1,7 +1,7 @@
 //! `CloudFormation`, SAM, and the add-ons of AWS Copilot, in YAML and JSON.
 //!
-//! A parameter counts by its default; a value that only the deployment settles stays unresolved. Outputs of Copilot's
-//! add-ons are the variables of the app beside them.
+//! A parameter has its default value. A value that only the deployment decides stays unresolved. Outputs of Copilot's
+//! add-ons are the variables of the app that they belong to.
 
 mod intrinsics;
 mod outputs;
@@ -15,7 +15,7 @@ use crate::model::{App, Diagnostic, Located, Source, Stack, VersionClass};
 use crate::project::Budget;
 use intrinsics::{Template, resource_of};
 
-/// This dialect's line in the table.
+/// This dialect's entry in the table.
 pub(crate) const DIALECT: Dialect = Dialect {
     name: "cloudformation",
     title: "CloudFormation",
@@ -31,7 +31,7 @@ pub(crate) const DIALECT: Dialect = Dialect {
     read,
 };
 
-/// A map `Resources` of which some entry has one of AWS' types.
+/// Recognises a map `Resources` with at least one AWS type.
 fn recognises(file: &ManifestFile) -> bool {
     file.documents.first().and_then(|document| document.get("Resources")).is_some_and(|resources| {
         resources
@@ -74,7 +74,7 @@ fn read_file(
         }
         let nothing = Node { origin: entry.key.origin.clone(), tag: None, kind: NodeKind::Mapping(Vec::new()) };
         let properties = entry.value.get("Properties").unwrap_or(&nothing);
-        let body = template.settle(properties);
+        let body = template.evaluate(properties);
         let resource = Resource {
             dialect: DIALECT.name,
             name: entry.key.value.clone(),
@@ -104,7 +104,7 @@ fn read_file(
         diagnostics.push(
             Diagnostic::note(
                 "cloudformation-unresolved",
-                format!("the template alone does not settle `{}`", service.version.text),
+                format!("the template alone does not determine `{}`", service.version.text),
             )
             .at(&service.version.origin, format!("the version of `{}`", service.name))
             .help("ask AWS what the stack was deployed with: `aws cloudformation describe-stacks --stack-name NAME`"),
@@ -112,7 +112,7 @@ fn read_file(
     }
 }
 
-/// Adds a service; of a name that another template has too, with that template's folder or name before it.
+/// Adds a service. If another template has the same service name, the new name begins with this template's path.
 fn add_service(stack: &mut Stack, mut service: crate::model::Service, path: &str, budget: &Budget) {
     if stack.service(&service.name).is_some() {
         let words: Vec<&str> =
@@ -130,7 +130,7 @@ fn add_app(stack: &mut Stack, app: App, budget: &Budget) {
     }
 }
 
-/// The parameters of the group that a property refers to.
+/// The parameters of the groups that properties refer to.
 fn parameters(settings: &[Settings], properties: &Node, document: &Node, template: &Template<'_>) -> Vec<Parameter> {
     let mut found = Vec::new();
     for settings in settings {
@@ -141,9 +141,9 @@ fn parameters(settings: &[Settings], properties: &Node, document: &Node, templat
         let Some((_, property)) = resources::GROUPS.iter().find(|(known, _)| *known == type_name) else { continue };
         let Some(properties) = group.get("Properties") else { continue };
         let family = ["Family", "CacheParameterGroupFamily"].iter().find_map(|key| properties.get(key));
-        let family = family.map(|family| template.settle(family));
+        let family = family.map(|family| template.evaluate(family));
         let family = family.as_ref().and_then(Node::as_literal).unwrap_or_default().to_owned();
-        let Some(map) = properties.get(property).map(|map| template.settle(map)) else { continue };
+        let Some(map) = properties.get(property).map(|map| template.evaluate(map)) else { continue };
         found.extend(map.entries().map(|entry| Parameter {
             holder: "parameter_group".to_owned(),
             name: Located::new(entry.key.value.clone(), entry.key.origin.clone()),

@@ -1,4 +1,4 @@
-//! Outputs of a Copilot add-on: each is a variable of the app beside it, in upper snake case.
+//! Outputs of a Copilot add-on. Each output is a variable of the add-on's app, in upper snake case.
 //!
 //! <https://aws.github.io/copilot-cli/docs/developing/addons/workload/>
 
@@ -17,7 +17,7 @@ pub(super) fn copilot_app(path: &Path) -> Option<String> {
     }
 }
 
-/// The app's variables, bound where an output is an attribute of a service.
+/// The app's variables. An output that is an attribute of a service is bound to that service.
 pub(super) fn variables(
     document: &Node,
     template: &Template<'_>,
@@ -32,10 +32,10 @@ pub(super) fn variables(
             name: upper_snake(&entry.key.value),
             app: app.to_owned(),
             value: bound(document, value, services).unwrap_or_else(|| {
-                let settled = template.settle(value);
-                match settled.as_literal() {
+                let evaluated = template.evaluate(value);
+                match evaluated.as_literal() {
                     Some(text) => Value::Plain(text.to_owned()),
-                    None => Value::Unresolved(settled.as_unresolved().unwrap_or("an output of the stack").to_owned()),
+                    None => Value::Unresolved(evaluated.as_unresolved().unwrap_or("an output of the stack").to_owned()),
                 }
             }),
             origin: entry.key.origin.clone(),
@@ -53,7 +53,7 @@ pub(super) fn variables(
     found
 }
 
-/// A value that is an attribute of one of the services, or a secret.
+/// The bound value of an output that is an attribute of a service, or the secret that it is.
 fn bound(document: &Node, value: &Node, services: &[Service]) -> Option<Value> {
     let (name, attribute) = resource_of(value)?;
     let resource = document.get("Resources")?.get(&name)?;
@@ -72,7 +72,7 @@ fn bound(document: &Node, value: &Node, services: &[Service]) -> Option<Value> {
     Some(Value::Bound { template: crate::model::Template::field(&service.name, field), dropped: Vec::new() })
 }
 
-/// `Endpoint`, `PrimaryEndPoint`, `ReadEndpoint`: one server stands for all of them.
+/// `Endpoint`, `PrimaryEndPoint`, `ReadEndpoint`: all of them lead to the one local server.
 fn is_endpoint(attribute: &str) -> bool {
     attribute.to_ascii_lowercase().ends_with("endpoint")
 }

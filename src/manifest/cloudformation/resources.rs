@@ -1,4 +1,4 @@
-//! Which `CloudFormation` resources are services, and where each keeps what matters, as in AWS' resource reference.
+//! The `CloudFormation` resources that are services, and the properties that are read, as in AWS' resource reference.
 
 use crate::kinds::matches;
 use crate::manifest::cloud::{Settings, Shape};
@@ -6,7 +6,7 @@ use crate::manifest::cloud::{Settings, Shape};
 const NOTHING: Shape =
     Shape { resource: "", engine: "", version: &[], database: "", user: "", settings: &[], part_of: &[] };
 
-/// Every sort of resource that is a service; which kind it is by its type alone, the kinds' own files say
+/// Every type of resource that is a service. If the type alone decides the kind, the kinds' own files say so
 /// (`spellings: {cloudformation: …}`).
 pub(super) const SHAPES: &[Shape] = &[
     Shape {
@@ -91,7 +91,7 @@ pub(super) const SHAPES: &[Shape] = &[
     Shape { resource: "AWS::Serverless::SimpleTable", ..NOTHING },
 ];
 
-/// The shape of a resource's type, where it is a service.
+/// The shape of a resource's type; `None` if it is no service.
 pub(super) fn shape(type_name: &str) -> Option<&'static Shape> {
     SHAPES.iter().find(|shape| matches(shape.resource, type_name))
 }
@@ -111,7 +111,7 @@ mod tests {
     use crate::kinds::Kinds;
 
     #[test]
-    fn every_sort_of_resource_says_its_kind_by_its_engine_or_its_type() {
+    fn every_type_of_resource_has_a_kind_by_its_engine_or_its_type() {
         let kinds = Kinds::built_in().unwrap();
         for shape in SHAPES {
             let by_type = kinds.spelled("cloudformation", shape.resource);

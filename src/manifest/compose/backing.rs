@@ -1,4 +1,4 @@
-//! A Compose service that runs a server: what its container says, and what becomes of every other key.
+//! A Compose service that runs a server: reads its container, and records how every other key is supported.
 
 use super::keys::{COMMON, READ, of_container};
 use super::load::Loader;
@@ -7,11 +7,11 @@ use super::value::{Content, Value};
 use super::variables::environment;
 use crate::kinds::{Family, Kind};
 use crate::manifest::bind::Sources;
-use crate::manifest::container::{Backing, Container, Unset, Wording, Words};
+use crate::manifest::container::{Backing, Container, FieldNames, Unset, Words};
 use crate::model::{Diagnostic, Located, Service, Support, did_you_mean};
 
-/// What Compose calls the parts of a container.
-static WORDING: Wording = Wording {
+/// Compose's names for the fields of a container.
+static FIELD_NAMES: FieldNames = FieldNames {
     environment: "environment",
     environment_file: "env_file",
     entrypoint: "entrypoint",
@@ -22,7 +22,7 @@ static WORDING: Wording = Wording {
     unset_file,
 };
 
-/// Reads every key of a service.
+/// Reads all keys of a service.
 pub(super) fn read(
     loader: &mut Loader<'_>,
     whole: &Value,
@@ -35,7 +35,7 @@ pub(super) fn read(
     let mut backing = Backing::new(loader.input.project, &container, kind, family, service);
     image(value, kind, derived, dockerfile, &mut backing);
     if value.get("env_file").is_some() {
-        backing.keys.aside("env_file", Support::Reproduced, "what the image knows of it is read");
+        backing.keys.add_neutral("env_file", Support::Reproduced, "variables that the image knows are read");
     }
     backing.read();
     names(value, &mut backing);
@@ -52,11 +52,11 @@ fn container(loader: &mut Loader<'_>, whole: &Value, value: &Value) -> Container
         command: value.get("command").and_then(words),
         used: Vec::new(),
         mounts: mounts(loader, whole, value),
-        wording: &WORDING,
+        field_names: &FIELD_NAMES,
     }
 }
 
-/// The words of `entrypoint` or `command`; none where nothing is said.
+/// The words of `entrypoint` or `command`; `None` for an empty key.
 pub(super) fn words(value: &Value) -> Option<Words> {
     match &value.content {
         Content::Text { text, .. } => Some(Words::of_text(text, value.origin.clone())),
@@ -70,11 +70,11 @@ pub(super) fn words(value: &Value) -> Option<Words> {
 
 fn image(value: &Value, kind: &Kind, derived: bool, dockerfile: Option<&str>, backing: &mut Backing<'_>) {
     if let Some(path) = dockerfile {
-        let note = format!("what {path} adds to its image is not built here");
+        let note = format!("the changes that {path} makes to its image are not built here");
         backing.keys.add("build", Support::Approximated, note.clone());
         backing.service.notes.push(note);
         if value.get("image").is_some() {
-            backing.keys.aside("image", Support::Reproduced, "names what `build` makes");
+            backing.keys.add_neutral("image", Support::Reproduced, "names the image that `build` makes");
         }
     } else {
         if derived {
@@ -82,21 +82,21 @@ fn image(value: &Value, kind: &Kind, derived: bool, dockerfile: Option<&str>, ba
             backing.keys.add("image", Support::Approximated, note.clone());
             backing.service.notes.push(note);
         } else {
-            backing.keys.aside("image", Support::Reproduced, "");
+            backing.keys.add_neutral("image", Support::Reproduced, "");
         }
         if value.get("build").is_some() {
-            backing.keys.aside("build", Support::Unsupported, "the image is named, so nothing is built");
+            backing.keys.add_neutral("build", Support::Unsupported, "the image is named, so nothing is built");
         }
     }
     if let Some(platform) = value.get("platform")
         && let Some(text) = platform.as_str()
     {
         backing.service.platform = Some(Located::new(text.to_owned(), platform.origin.clone()));
-        backing.keys.aside("platform", Support::Reproduced, "");
+        backing.keys.add_neutral("platform", Support::Reproduced, "");
     }
 }
 
-/// Names by which apps reach it.
+/// Adds the names by which apps reach the service.
 fn names(value: &Value, backing: &mut Backing<'_>) {
     for key in ["container_name", "hostname"] {
         if let Some(name) = value.get(key).and_then(Value::as_str) {
@@ -125,14 +125,14 @@ fn other_keys(value: &Value, backing: &mut Backing<'_>) {
         };
         match of_container(name) {
             Some((support, note)) if refused => backing.keys.add(name, support, note),
-            Some((support, note)) => backing.keys.aside(name, support, note),
+            Some((support, note)) => backing.keys.add_neutral(name, support, note),
             None => {
-                backing.keys.add(name, Support::Unsupported, "no key of a Compose service that is known here");
+                backing.keys.add(name, Support::Unsupported, "unknown key of a Compose service");
                 let unknown = Diagnostic::warning("unknown-key", format!("a Compose service has no key `{name}`"))
                     .at(&key.origin, "not known here");
                 backing.diagnostics.push(match did_you_mean(name, COMMON.iter().copied()) {
                     Some(meant) => unknown.help(format!("did you mean `{meant}`?")),
-                    None => unknown.help("take it out, or begin it with `x-` if it is a note of your own"),
+                    None => unknown.help("remove it, or begin its name with `x-` if it is a note of your own"),
                 });
             }
         }
@@ -143,13 +143,13 @@ fn unset(unset: &Unset<'_>) -> Diagnostic {
     let Unset { what, service, from, origin } = unset;
     Diagnostic::error("variable-unset", format!("{what} of `{service}` comes from `{from}`, which is not set here"))
         .at(origin, format!("`{from}` is not set"))
-        .because("it stands neither in the environment nor in .env beside the file")
+        .because("it is neither in the environment nor in the .env next to the file")
         .help(format!("set it as production does: `{from}=… devenv up`, or in .env"))
 }
 
 fn unset_file(unset: &Unset<'_>) -> Diagnostic {
     let Unset { what, service, from, origin } = unset;
-    Diagnostic::error("variable-unset", format!("{what} of `{service}` lies in a file that is not here"))
+    Diagnostic::error("variable-unset", format!("{what} of `{service}` is in a file that is not here"))
         .at(origin, format!("{from} in the container"))
         .help("add the database in services.local.yaml, or put the secret's file where the manifest names it")
 }

@@ -1,4 +1,4 @@
-//! A container of another format, read the way a service of Compose is.
+//! A container of another format, which is read as a Compose service.
 
 use super::load::Loader;
 use super::service::{self, Read};
@@ -9,16 +9,16 @@ use crate::manifest::dialect::Input;
 use crate::model::{App, Diagnostic, Located, Service};
 use crate::syntax::tree::Node;
 
-/// What a container is.
+/// The result of a container.
 pub(crate) enum Container {
-    /// A server, with what its model cannot hold.
+    /// A server, with the facts that its model does not hold.
     Backing(Box<Service>, Sources),
-    /// An app, with its variables where they are of interest.
+    /// An app, with its variables if devenv needs them.
     App(App, Vec<Declared>),
 }
 
-/// Reads a container that a reader has put into Compose's words (`image`, `command`, `environment`, `volumes`, …): in
-/// its texts `${X}` is a variable and `$$` a dollar. Relative paths start from the project's root.
+/// Reads a container that a reader has translated into Compose's keys (`image`, `command`, `environment`, `volumes`,
+/// …). In its texts, `${X}` is a variable and `$$` is a dollar. Relative paths start at the project's root.
 pub(crate) fn container(input: &Input<'_>, name: &Located<String>, node: &Node) -> (Container, Vec<Diagnostic>) {
     let mut loader = Loader::new(input);
     let environment = input.environment;

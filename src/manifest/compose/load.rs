@@ -1,8 +1,8 @@
-//! From Compose files to one tree: `.env`, `extends`, `include`, and files laid over each other.
+//! Merges Compose files into one tree: `.env`, `extends`, `include`, and several files of one project.
 //!
-//! Every relative path of a file starts from that file's own project folder, wherever it was included from.
+//! Every relative path in a file starts at that file's own project folder, no matter which file includes it.
 
-use super::merge::{merge, settled};
+use super::merge::{merge, without_tags};
 use super::value::{Content, Value};
 use crate::manifest::dialect::{Input, ManifestFile};
 use crate::manifest::env_file::{self, Format};
@@ -15,26 +15,26 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// How deep `include` and `extends` may go.
-const DEEPEST: usize = 50;
+/// The maximum depth of `include` and `extends`.
+const MAX_DEPTH: usize = 50;
 
-/// Variables for interpolation: the process' over those of `.env`. Many files share them.
+/// Variables of `.env`, for interpolation. The process' variables have precedence. Many files share them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Variables(Arc<BTreeMap<String, String>>);
 
-/// Reads and joins files.
+/// Reads and merges files.
 pub(super) struct Loader<'a> {
     pub(super) input: &'a Input<'a>,
     pub(super) diagnostics: Vec<Diagnostic>,
-    /// Every file that took part, in order.
+    /// Every file that was read, in order.
     pub(super) sources: Vec<Source>,
-    /// Files of variables that apps get, or that set what is interpolated.
+    /// Files of variables that apps get, or whose variables are interpolated.
     env_inputs: Vec<EnvInput>,
-    /// Names of a file of variables that were asked for.
+    /// Names of variables from those files that were interpolated.
     interpolated: RefCell<BTreeSet<String>>,
-    /// The project folder of each file, by the path shown.
+    /// The project folder of each file, by its displayed path.
     folders: HashMap<PathBuf, PathBuf>,
-    /// The variables of each file, by the path shown.
+    /// The variables of each file, by its displayed path.
     variables: HashMap<PathBuf, Variables>,
     /// Files that were parsed: many services may extend those of one file, which is then parsed once.
     documents: HashMap<PathBuf, Parsed>,
@@ -50,7 +50,7 @@ struct Parsed {
     values: usize,
 }
 
-/// One file of a group that is laid over each other.
+/// One file of a group of files that are merged.
 struct Part {
     source: Arc<SourceFile>,
     document: Arc<Node>,
@@ -58,7 +58,7 @@ struct Part {
     path: PathBuf,
 }
 
-/// Who includes whom, from the outermost file.
+/// The files that include each other, from the outermost file, each with the place of its `include`.
 type Chain = Vec<(PathBuf, Option<Origin>)>;
 
 impl<'a> Loader<'a> {
@@ -75,14 +75,14 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// The variable as Compose sees it in a file's project.
+    /// The value of a variable as Compose sees it in a file's project.
     pub(super) fn lookup(&self, origin: &Origin, name: &str) -> Option<String> {
         let own = self.variables.get(origin.path());
         self.note_interpolated(own, name);
         self.input.environment.get(name).map(str::to_owned).or_else(|| own?.0.get(name).cloned())
     }
 
-    /// What the file that this one is interpolated from (`.env`) says of a variable.
+    /// The value of a variable in the file (`.env`) that a manifest is interpolated from.
     pub(super) fn interpolates_from(&self, origin: &Origin, name: &str) -> Option<&str> {
         self.variables.get(origin.path())?.0.get(name).map(String::as_str)
     }
@@ -93,13 +93,13 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// Takes note of a file of variables that an app gets, whether it is there or not.
+    /// Records a file of variables that an app gets, whether the file exists or not.
     pub(super) fn note_env_file(&mut self, path: &Path, origin: &Origin) {
         let path = self.input.project.shown(path);
         self.env_inputs.push(EnvInput { path, names: BTreeSet::new(), origin: Some(origin.clone()) });
     }
 
-    /// The files of variables that production's Compose reads for an app or for what is interpolated.
+    /// The files of variables that production's Compose reads for an app or for interpolation.
     pub(super) fn env_inputs(&mut self) -> Vec<EnvInput> {
         let asked = self.interpolated.take();
         let mut inputs = std::mem::take(&mut self.env_inputs);
@@ -116,13 +116,13 @@ impl<'a> Loader<'a> {
         self.lookup(&Origin::start_of(&file.source), name)
     }
 
-    /// The absolute path that a path in a file means.
+    /// The absolute path of a path that is written in a file.
     pub(super) fn path_in(&self, origin: &Origin, path: &str) -> PathBuf {
         let folder = self.folders.get(origin.path()).cloned().unwrap_or_else(|| self.input.project.root.clone());
         tidy(&folder.join(path))
     }
 
-    /// Everything that the input's files declare.
+    /// Loads everything that the input's files declare.
     pub(super) fn load(&mut self) -> Option<Value> {
         let files: &[ManifestFile] = self.input.files;
         let first = files.first()?;
@@ -139,7 +139,8 @@ impl<'a> Loader<'a> {
         self.group(parts, &folder, &variables, &Chain::new())
     }
 
-    /// The variables of a `.env` file over those given; one that is missing adds nothing unless it was named.
+    /// The given variables, with those of a `.env` file added or replaced. A missing file adds nothing, and is an error
+    /// only if the user or a manifest named it.
     fn dotenv(&mut self, path: &Path, named: Option<&Origin>, outer: &Variables) -> Variables {
         let mut variables = BTreeMap::clone(&outer.0);
         self.input.project.budget.spend(Resource::Values, variables.len());
@@ -164,7 +165,7 @@ impl<'a> Loader<'a> {
                 if let Some(origin) = named {
                     self.diagnostics.push(error.named_at(origin));
                 } else if error.fault == FileFault::Outside {
-                    // Nobody named this file: without it the manifests may still say enough.
+                    // No manifest names this file, and the manifests may be complete without it.
                     let mut told = *error.diagnostic;
                     told.severity = Severity::Warning;
                     told.help = vec!["it is not read; replace the link by a file of the project".to_owned()];
@@ -177,7 +178,7 @@ impl<'a> Loader<'a> {
         Variables(Arc::new(variables))
     }
 
-    /// Files laid over each other, with what they include.
+    /// Merges files in order, with the files that they include.
     fn group(&mut self, parts: Vec<Part>, folder: &Path, variables: &Variables, chain: &Chain) -> Option<Value> {
         let mut whole: Option<Value> = None;
         let mut chain = chain.clone();
@@ -190,14 +191,14 @@ impl<'a> Loader<'a> {
             let value = self.file(&part, folder, variables);
             whole = Some(match whole {
                 Some(base) => merge(base, value, &[]),
-                None => settled(value),
+                None => without_tags(value),
             });
         }
         let whole = whole?;
         Some(self.with_included(whole, folder, variables, &chain))
     }
 
-    /// One file with its variables replaced and its `extends` followed.
+    /// Reads one file, replaces its variables and follows its `extends`.
     fn file(&mut self, part: &Part, folder: &Path, variables: &Variables) -> Value {
         let shown = part.source.path.clone();
         if !self.sources.iter().any(|source| source.path == shown) {
@@ -229,7 +230,7 @@ impl<'a> Loader<'a> {
         };
         let mut entries = Vec::new();
         for entry in node.entries() {
-            // What lies under `x-` is for anchors, and was read where they are used.
+            // An `x-` key only holds anchors, whose values were read where aliases use them.
             if !entry.key.value.starts_with("x-") {
                 let value = Value::from_node(&entry.value, &lookup, &self.input.project.budget, &mut self.diagnostics);
                 entries.push((entry.key.clone(), value));
@@ -251,7 +252,7 @@ impl<'a> Loader<'a> {
         Value { origin: services.origin.clone(), tag: services.tag.clone(), content: Content::Map(entries) }
     }
 
-    /// A service laid over the one that it extends.
+    /// Merges a service into the service that it extends.
     fn extended(
         &mut self,
         service: Value,
@@ -264,7 +265,7 @@ impl<'a> Loader<'a> {
         let Some(name) = named.as_str().map(str::to_owned) else {
             self.diagnostics.push(
                 Diagnostic::error("wrong-type", "`extends` does not say which service")
-                    .at(&extends.origin, "a service's name, or a map with `service` and `file`, belongs here"),
+                    .at(&extends.origin, "expected a service's name, or a map with `service` and `file`"),
             );
             return service;
         };
@@ -284,7 +285,7 @@ impl<'a> Loader<'a> {
             for (_, name, origin) in &chain[first..] {
                 cycle = cycle.and_at(origin, format!("`{name}` is part of the circle"));
             }
-            let cycle = cycle.help("take one of the `extends` out");
+            let cycle = cycle.help("remove one of the `extends`");
             if !self.diagnostics.iter().any(|known| known.code == "extends-cycle") {
                 self.diagnostics.push(cycle);
             }
@@ -292,16 +293,17 @@ impl<'a> Loader<'a> {
         }
         let Some(base) = siblings.get(&name).cloned() else {
             self.diagnostics.push(
-                Diagnostic::error("extends-missing", format!("no service `{name}` is there to extend"))
+                Diagnostic::error("extends-missing", format!("there is no service `{name}` to extend"))
                     .at(&named.origin, "named here")
                     .help("check the name, or the `file:` beside it"),
             );
             return without(service, "extends");
         };
-        if chain.len() >= DEEPEST {
+        if chain.len() >= MAX_DEPTH {
             return without(service, "extends");
         }
-        // Each service of a chain is laid over all that it stands on, so a long one costs the square of its length.
+        // Each service of a chain is merged into the result for the services that it extends, so the cost of a long
+        // chain grows with the square of its length.
         let cost = base.size() + service.size();
         if !self.input.project.budget.spend_at(Resource::Values, cost, &extends.origin) {
             return without(service, "extends");
@@ -309,10 +311,10 @@ impl<'a> Loader<'a> {
         chain.push((path.clone(), name, extends.origin.clone()));
         let base = self.extended(base, siblings, &path, chain);
         chain.pop();
-        merge(settled(base), without(service, "extends"), &["services", "*"])
+        merge(without_tags(base), without(service, "extends"), &["services", "*"])
     }
 
-    /// A file that `extends` names, with its variables replaced.
+    /// Reads a file that `extends` names, and replaces its variables.
     fn other_file(&mut self, path: &Path, at: &Origin, by: &Origin) -> Option<Value> {
         let document = self.parsed(path, at)?;
         let variables = self.variables.get(by.path()).cloned().unwrap_or_default();
@@ -341,11 +343,12 @@ impl<'a> Loader<'a> {
         document.map(|document| (source, document))
     }
 
-    /// What `include` names, each as a project of its own, joined with the file's own services.
+    /// Reads the files that `include` names, each entry as a separate project, and joins them with the file's own
+    /// services.
     fn with_included(&mut self, whole: Value, folder: &Path, variables: &Variables, chain: &Chain) -> Value {
         let Some(include) = whole.get("include").cloned() else { return whole };
         let mut whole = without(whole, "include");
-        if chain.len() > DEEPEST {
+        if chain.len() > MAX_DEPTH {
             return whole;
         }
         for entry in include.one_or_more() {
@@ -356,7 +359,7 @@ impl<'a> Loader<'a> {
             let Some(first) = paths.first().and_then(|path| path.as_str()) else {
                 self.diagnostics.push(
                     Diagnostic::error("wrong-type", "an entry of `include` does not say which file")
-                        .at(&entry.origin, "a path, or a map with `path`, belongs here"),
+                        .at(&entry.origin, "expected a path, or a map with `path`"),
                 );
                 continue;
             };
@@ -380,7 +383,7 @@ impl<'a> Loader<'a> {
             if parts.is_empty() {
                 continue;
             }
-            // The including project's variables win over those of the included one's `.env`.
+            // The including project's variables have precedence over those in the included project's `.env`.
             let mut own = Variables::default();
             match entry.get("env_file") {
                 Some(files) => {
@@ -404,7 +407,7 @@ impl<'a> Loader<'a> {
         whole
     }
 
-    /// The variables of a project over those of one that it includes.
+    /// The variables of an included project, with those of the including project added or replaced.
     fn under(&self, outer: &Variables, own: Variables) -> Variables {
         if own.0.is_empty() || !self.input.project.budget.spend(Resource::Values, outer.0.len()) {
             return outer.clone();
@@ -414,11 +417,11 @@ impl<'a> Loader<'a> {
         Variables(Arc::new(variables))
     }
 
-    /// Two projects side by side: what both declare under one name is an error.
+    /// Joins two projects. A name that both declare is an error.
     fn joined(&mut self, whole: Value, included: Value) -> Value {
         let Content::Map(mut entries) = whole.content else { return whole };
         let Content::Map(more) = included.content else { return Value { content: Content::Map(entries), ..whole } };
-        // Names are compared with those of all files so far.
+        // Names are compared with the names in all files so far.
         let known: usize = entries.iter().map(|(_, value)| 1 + value.entries().len()).sum();
         if !self.input.project.budget.spend(Resource::Steps, known) {
             return Value { content: Content::Map(entries), ..whole };
@@ -442,11 +445,11 @@ impl<'a> Loader<'a> {
                         self.diagnostics.push(
                             Diagnostic::error(
                                 "service-twice",
-                                format!("the service `{}` is declared by two files that are not laid over each other", name.value),
+                                format!("the service `{}` is declared by two files that are not merged", name.value),
                             )
                             .at(&name.origin, "declared here")
                             .and_at(&first.origin, "and here")
-                            .help("rename one, or name both files in one `include` entry, so that one lies over the other"),
+                            .help("rename one, or name both files in one `include` entry, which merges them"),
                         );
                     }
                     Some(_) => {}
@@ -470,11 +473,11 @@ impl<'a> Loader<'a> {
 
     fn cycle_at(&mut self, chain: &[(PathBuf, Option<Origin>)], origin: &Origin) {
         let mut cycle = Diagnostic::error("include-cycle", "files include each other in a circle")
-            .at(origin, "leads back to a file that leads here");
+            .at(origin, "leads back to a file that includes this file");
         for place in chain.iter().filter_map(|(_, origin)| origin.as_ref()) {
             cycle = cycle.and_at(place, "part of the circle");
         }
-        self.diagnostics.push(cycle.help("take one of the `include` entries out"));
+        self.diagnostics.push(cycle.help("remove one of the `include` entries"));
     }
 }
 

@@ -1,14 +1,14 @@
-//! One Compose value laid over another, as the Compose specification merges files.
+//! Merges one Compose value into another, as the Compose specification merges files.
 //!
-//! Maps merge and lists append, but for commands, which replace, and for lists whose items have a name of their own:
-//! variables by name, mounts by target, ports by what they publish.
+//! Maps are merged and lists are appended. Commands are replaced. Lists whose items have an identity are merged by it:
+//! variables by name, mounts by target, ports by the port that they publish.
 
 use super::value::{Content, Value};
 use crate::model::Located;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 
-/// Lays `over` over `base`. `path` is the keys from the top; a service's name stands as `*`.
+/// Merges `over` into `base`; `over` has precedence. `path` holds the keys from the top, with `*` for a service's name.
 pub(super) fn merge(base: Value, over: Value, path: &[&str]) -> Value {
     match over.tag.as_deref() {
         Some("!override") => return Value { tag: None, ..over },
@@ -16,7 +16,7 @@ pub(super) fn merge(base: Value, over: Value, path: &[&str]) -> Value {
         _ => {}
     }
     if over.is_null() {
-        // A key without a value says nothing new.
+        // A key without a value changes nothing.
         return base;
     }
     let (base, over) = if named_by_key(path) { (base.into_map(), over.into_map()) } else { (base, over) };
@@ -28,7 +28,7 @@ pub(super) fn merge(base: Value, over: Value, path: &[&str]) -> Value {
             content: Content::Map(merge_maps(base_entries, over_entries, path)),
         },
         (Content::List(mut items), Content::List(more)) if !replaces(path) => {
-            // Of equal items the first stands in its place.
+            // Of items with the same identity, the first decides the position.
             let mut places: HashMap<String, usize> = HashMap::new();
             for (place, item) in items.iter().enumerate() {
                 if let Some(name) = identity(item, path) {
@@ -47,7 +47,7 @@ pub(super) fn merge(base: Value, over: Value, path: &[&str]) -> Value {
             }
             Value { origin: base.origin, tag: None, content: Content::List(items) }
         }
-        // `env_file` and the like: a text beside a list is a list of one.
+        // For `env_file` and similar keys, a text is a list with one item.
         (Content::Text { text, raw }, Content::List(more)) if appends_text(path) => {
             let first = Value { origin: base.origin.clone(), tag: None, content: Content::Text { text, raw } };
             let items = std::iter::once(first).chain(more).collect();
@@ -83,40 +83,40 @@ fn merge_maps(base: Entries, over: Entries, path: &[&str]) -> Entries {
         let known = at.and_then(|at| base.get_mut(at)).and_then(Option::take);
         match (at.zip(known), value.tag.as_deref()) {
             (_, Some("!reset")) => drop(places.remove(&key.value)),
-            // The later place is the one that decides; where both say something, the first names the key.
+            // The later value has precedence. If both have a value, the key keeps its first place.
             (Some((at, (known, earlier))), _) => base[at] = Some((known, merge(earlier, value, &inner))),
             (None, _) => {
                 places.insert(key.value.clone(), base.len());
-                base.push(Some((key, settled(value))));
+                base.push(Some((key, without_tags(value))));
             }
         }
     }
     base.into_iter().flatten().collect()
 }
 
-/// A value without anything under it: `!reset` keys are gone, and tags have done their work.
-pub(super) fn settled(value: Value) -> Value {
+/// A value that has no value to merge with: removes `!reset` keys and all tags.
+pub(super) fn without_tags(value: Value) -> Value {
     let content = match value.content {
         Content::Map(entries) => Content::Map(
             entries
                 .into_iter()
                 .filter(|(_, value)| value.tag.as_deref() != Some("!reset"))
-                .map(|(key, value)| (key, settled(value)))
+                .map(|(key, value)| (key, without_tags(value)))
                 .collect(),
         ),
-        Content::List(items) => Content::List(items.into_iter().map(settled).collect()),
+        Content::List(items) => Content::List(items.into_iter().map(without_tags).collect()),
         content => content,
     };
     Value { tag: None, content, ..value }
 }
 
-/// Lists of `NAME=value` that are maps in another spelling.
+/// Whether a list of `NAME=value` at that path is another form of a map.
 fn named_by_key(path: &[&str]) -> bool {
     matches!(path, ["services", "*", "environment" | "labels" | "annotations" | "sysctls" | "extra_hosts"])
         || matches!(path, ["services", "*", "build", "args" | "labels" | "additional_contexts"])
 }
 
-/// Short forms that stand for a map: `build: .`, `depends_on: [db]`, `networks: [back]`.
+/// Expands short forms of a map: `build: .`, `depends_on: [db]`, `networks: [back]`.
 fn as_map(value: Value, path: &[&str]) -> Value {
     match (path, &value.content) {
         (["services", "*", "build"], Content::Text { .. }) => {
@@ -145,7 +145,7 @@ fn appends_text(path: &[&str]) -> bool {
     matches!(path, ["services", "*", "env_file" | "dns" | "dns_search" | "tmpfs" | "label_file"] | ["include"])
 }
 
-/// What makes two items of a list the same one.
+/// The identity of a list's item. Two items with the same identity are merged.
 fn identity(item: &Value, path: &[&str]) -> Option<String> {
     match path {
         ["services", "*", "volumes"] => target_of_mount(item),
@@ -170,7 +170,7 @@ fn identity(item: &Value, path: &[&str]) -> Option<String> {
     }
 }
 
-/// Where a mount goes in the container, in its short or long form.
+/// The path of a mount in the container, from its short or long form.
 pub(super) fn target_of_mount(item: &Value) -> Option<String> {
     if let Some(target) = item.get("target") {
         return target.as_str().map(str::to_owned);

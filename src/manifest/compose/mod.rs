@@ -1,6 +1,6 @@
 //! The Compose dialect, as production uses it.
 //!
-//! Nothing that a Compose file declares is dropped in silence: what is not carried out is said.
+//! Nothing in a Compose file is dropped in silence: each key that is not applied is reported.
 
 mod backing;
 mod container;
@@ -26,7 +26,7 @@ use service::Read;
 use std::collections::BTreeMap;
 use value::Value;
 
-/// This dialect's line in the table.
+/// This dialect's entry in the table.
 pub(crate) const DIALECT: Dialect = Dialect {
     name: "compose",
     title: "Compose",
@@ -37,7 +37,7 @@ pub(crate) const DIALECT: Dialect = Dialect {
     read,
 };
 
-/// A top-level map `services` whose entries are maps, or files that `include` names.
+/// Recognises a top-level map `services`, or a top-level `include`.
 fn recognises(file: &ManifestFile) -> bool {
     file.documents.first().is_some_and(|document| {
         document.get("services").is_some_and(|services| services.as_mapping().is_some())
@@ -45,7 +45,7 @@ fn recognises(file: &ManifestFile) -> bool {
     })
 }
 
-/// What the files declare together.
+/// Reads everything that the files declare together.
 pub(crate) fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
     let mut loader = Loader::new(input);
     let mut stack = Stack::default();
@@ -83,7 +83,7 @@ pub(crate) fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
         }
         let (found, values): (Vec<_>, Vec<_>) = poolers.into_iter().unzip();
         let names: Vec<String> = found.iter().map(|pooler| pooler.app.clone()).collect();
-        let open = poolers::lead_on(
+        let open = poolers::attach(
             found,
             &stack.services,
             &mut sources,
@@ -91,7 +91,7 @@ pub(crate) fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
             &mut loader.diagnostics,
             &input.project.budget,
         );
-        // What stands before no server is an app like others, unless its note says what it is.
+        // A pooler that is in front of no server is an ordinary app, unless its note says what it is.
         for (name, value) in names.iter().zip(values).filter(|(name, _)| open.iter().any(|one| one.app == **name)) {
             if stack.apps.iter().any(|app| app.name == *name && app.note.is_empty()) {
                 declared.extend(variables::declared(&mut loader, name, value));
@@ -104,7 +104,7 @@ pub(crate) fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
     (stack, loader.diagnostics)
 }
 
-/// `links: ["db:database"]` gives a service another name.
+/// Adds the alias that `links: ["db:database"]` gives a service.
 fn add_links(stack: &mut Stack, value: &Value) {
     for link in value.get("links").map(Value::items).unwrap_or_default() {
         let Some((service, alias)) = link.as_str().and_then(|link| link.split_once(':')) else { continue };
@@ -117,7 +117,7 @@ fn add_links(stack: &mut Stack, value: &Value) {
     }
 }
 
-/// `COMPOSE_PROJECT_NAME`, else `name:`; empty where neither is said.
+/// `COMPOSE_PROJECT_NAME`, otherwise `name:`; empty without both.
 fn project_name(loader: &Loader<'_>, whole: &Value) -> String {
     let said = loader
         .project_variable("COMPOSE_PROJECT_NAME")

@@ -1,4 +1,4 @@
-//! What is put into a service's container: volumes, `configs:` and `secrets:`, in all their forms.
+//! The mounts of a service's container: volumes, `configs:` and `secrets:`, in all their forms.
 
 use super::load::Loader;
 use super::merge::target_of_mount;
@@ -40,14 +40,14 @@ fn trimmed(target: &str) -> String {
     if trimmed.is_empty() { "/".to_owned() } else { trimmed.to_owned() }
 }
 
-/// `./folder:/target:ro`, `name:/target`, `/target`.
+/// The source of a mount in short form: `./folder:/target:ro`, `name:/target`, `/target`.
 fn short_source(loader: &Loader<'_>, item: &Value) -> MountSource {
     let text = item.as_str().unwrap_or_default();
     match text.split_once(':') {
         Some((source, _)) if source.starts_with(['.', '/', '~']) || source.contains('/') => {
             MountSource::Host(loader.path_in(&item.origin, source))
         }
-        // An unset `${FOLDER}/data` leaves nothing before the colon's path.
+        // `${FOLDER}/data` with an unset variable leaves no source before the colon.
         _ => MountSource::Volume,
     }
 }
@@ -76,7 +76,7 @@ fn config(loader: &Loader<'_>, declared: Option<&Value>, name: &str) -> MountSou
     MountSource::External(name.to_owned())
 }
 
-/// Where a secret's text is declared to come from: a variable, or a file.
+/// The declared source of a secret's text: a variable or a file.
 fn secret_text(loader: &Loader<'_>, whole: &Value, name: &str) -> SecretText {
     let declared = whole.get("secrets").and_then(|secrets| secrets.get(name));
     let part =

@@ -1,6 +1,7 @@
-//! Which Compose files are production's: by their names, nothing is guessed.
+//! Finds production's Compose files by their names, without guesses.
 //!
-//! Files for development (override, dev, test, local, ci) are never taken, and of several that could be meant none is.
+//! Files for development (override, dev, test, local, ci) are never taken. If several files could be production's, none
+//! of them is taken.
 
 use super::super::dialect::{ManifestFile, Wanted};
 use super::super::discover::Found;
@@ -12,10 +13,10 @@ use crate::project::{Checkout, read_at_most};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Folders where deployments are kept, searched where the root itself has no Compose file.
+/// Folders in which deployments are kept. They are searched if the root itself has no Compose file.
 const FOLDERS: &[&str] = &["deploy", "deployment", "docker", "infra", "ops", ".docker"];
 
-/// Words in a Compose file's name that say that it is not production's.
+/// Words in a Compose file's name that mean that the file is not production's.
 const NOT_PRODUCTION: &[&str] = &[
     "override",
     "dev",
@@ -31,13 +32,13 @@ const NOT_PRODUCTION: &[&str] = &[
     "sample",
 ];
 
-/// Whether a folder holds Compose files of production, or its `.env` names some.
+/// Whether a folder holds Compose files of production, or its `.env` names Compose files.
 pub(super) fn holds(folder: &Path) -> bool {
     dotenv_compose_file(folder).is_some() || compose_places(folder).next().is_some()
 }
 
-/// Takes the files that `COMPOSE_FILE` names, else the first place's. In the environment it names them from the folder
-/// that the user works in.
+/// Takes the files that `COMPOSE_FILE` names, otherwise the files of the first place. Paths in the environment's
+/// `COMPOSE_FILE` start at the user's working directory.
 pub(super) fn find(wanted: &Wanted<'_>, found: &mut Found) {
     let Wanted { project, environment, working } = *wanted;
     found.looked.push("COMPOSE_FILE is not set, nor is it in .env".to_owned());
@@ -67,7 +68,7 @@ pub(super) fn find(wanted: &Wanted<'_>, found: &mut Found) {
     note_candidates(project, found);
 }
 
-/// A production file; below it the base file, where the production file only adds to that.
+/// Takes a production file. If that file only changes services of the base file, the base file is read before it.
 fn read_best(project: &Project, files: &[PathBuf], found: &mut Found) {
     let Some((first, others)) = files.split_first() else { return };
     let before = found.files.len();
@@ -80,14 +81,14 @@ fn read_best(project: &Project, files: &[PathBuf], found: &mut Found) {
     }
 }
 
-/// What lies about that could be meant: said, never taken.
+/// Reports other Compose files that the user could mean. They are never taken.
 fn note_candidates(project: &Project, found: &mut Found) {
     let mut deeper = Vec::new();
     compose_files_below(&project.root, 3, &mut deeper);
     deeper.retain(|path| path.parent() != Some(&project.root));
     if !deeper.is_empty() {
         let shown: Vec<String> = deeper.iter().map(|path| project.shown(path).display().to_string()).collect();
-        found.looked.push(format!("found {} and left it alone: deeper folders are not searched", shown.join(", ")));
+        found.looked.push(format!("found {}, but did not read it: deeper folders are not searched", shown.join(", ")));
     }
 }
 
@@ -102,7 +103,7 @@ fn note_ambiguous(project: &Project, found: &mut Found) {
     }
 }
 
-/// Whether some service of a Compose file says neither what it runs nor how that is built.
+/// Whether a service of a Compose file has neither an image, nor a build, nor `extends`.
 fn only_overlays(file: &ManifestFile) -> bool {
     let services = file.documents.first().and_then(|document| document.get("services"));
     services
@@ -111,7 +112,7 @@ fn only_overlays(file: &ManifestFile) -> bool {
         .any(|entry| !["image", "build", "extends"].iter().any(|key| entry.value.get(key).is_some()))
 }
 
-/// The Compose files of the first place that has some, best first.
+/// The Compose files of each place that has some, the best file first.
 fn compose_places(root: &Path) -> impl Iterator<Item = Vec<PathBuf>> + use<> {
     folders(root).into_iter().filter_map(|folder| {
         let named = production_names().chain(base_names().map(str::to_owned)).map(|name| folder.join(name));
@@ -145,7 +146,7 @@ fn base_names() -> impl Iterator<Item = &'static str> {
     ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"].into_iter()
 }
 
-/// Files whose name says Compose and not that they are for development, sorted.
+/// Files whose name says Compose and does not say development, sorted.
 fn other_compose_files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let mut files: Vec<PathBuf> = entries
@@ -156,7 +157,7 @@ fn other_compose_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Compose files in deeper folders, five at most; hidden folders and those of packages are passed over.
+/// Finds Compose files in deeper folders, five at most. Hidden folders and folders of packages are skipped.
 fn compose_files_below(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     let mut entries: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
@@ -184,7 +185,8 @@ fn is_compose_name(name: &str) -> bool {
         && !stem.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| NOT_PRODUCTION.contains(&word))
 }
 
-/// The files that `COMPOSE_FILE` in `.env` names. Only that variable is read here; the rest is the dialect's business.
+/// The files that `COMPOSE_FILE` in `.env` names. Only that variable and its separator are read here; the dialect reads
+/// the others.
 fn dotenv_compose_file(folder: &Path) -> Option<Vec<String>> {
     let file = Checkout::at(folder).ok()?.open(Path::new(".env")).ok()?;
     let text = without_managed_block(&String::from_utf8(read_at_most(file, LARGEST).ok()?).ok()?);
@@ -199,7 +201,7 @@ fn dotenv_compose_file(folder: &Path) -> Option<Vec<String>> {
     Some(files.split(separator.as_str()).filter(|path| !path.is_empty()).map(str::to_owned).collect())
 }
 
-/// `:`, on Windows `;`, unless said otherwise (Compose's own rule).
+/// The separator of paths: `:`, on Windows `;`, unless a variable sets another (Compose's own rule).
 fn separator(said: Option<&str>) -> String {
     said.filter(|said| !said.is_empty()).map_or_else(|| if cfg!(windows) { ";" } else { ":" }.to_owned(), str::to_owned)
 }

@@ -1,4 +1,4 @@
-//! A Compose service that may be a pooler: what it is told, and by which hosts apps reach it.
+//! A Compose service that may be a pooler: its variables, arguments and files, and the hosts by which apps reach it.
 
 use super::load::Loader;
 use super::mounts::mounts;
@@ -8,9 +8,9 @@ use crate::manifest::container::plain_words;
 use crate::manifest::poolers::{Pooler, of_image};
 use crate::model::App;
 
-/// The pooler that an active service is by its image; none where it is another image.
+/// The pooler, if an active service runs a pooler's image.
 pub(super) fn read(loader: &mut Loader<'_>, whole: &Value, app: &App, value: &Value) -> Option<Pooler> {
-    let sort = of_image(app.image.as_deref()?)?;
+    let pooler_type = of_image(app.image.as_deref()?)?;
     if !service::is_active(loader, value) {
         return None;
     }
@@ -27,10 +27,16 @@ pub(super) fn read(loader: &mut Loader<'_>, whole: &Value, app: &App, value: &Va
     let words = arguments.filter_map(|words| plain_words(&words)).flatten();
     told.extend(words.map(|word| (String::new(), word)));
     for mount in mounts(loader, whole, value) {
-        // What cannot be read tells nothing here; a pooler is not started, so nothing is lost with it.
+        // A file that cannot be read adds nothing. A pooler is not started, so the missing file does no harm.
         for file in mount.files(loader.input.project).unwrap_or_default() {
             told.push((String::new(), String::from_utf8_lossy(&file.content).into_owned()));
         }
     }
-    Some(Pooler { app: app.name.clone(), sort: Some(sort), hosts, told, origin: app.origin.clone() })
+    Some(Pooler {
+        app: app.name.clone(),
+        pooler_type: Some(pooler_type),
+        hosts,
+        configuration: told,
+        origin: app.origin.clone(),
+    })
 }

@@ -1,4 +1,4 @@
-//! One Compose service: a backing service with everything it declares, or an app.
+//! One Compose service: a backing service with everything that it declares, or an app.
 
 use super::backing;
 use super::load::Loader;
@@ -14,27 +14,27 @@ use crate::model::{
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// What a Compose service is.
+/// The result of a Compose service.
 pub(super) enum Read {
-    /// A server, with what its model cannot hold.
+    /// A server, with the facts that its model does not hold.
     Backing(Box<Service>, Sources),
-    /// An app; whether its variables are of interest.
+    /// An app, and whether devenv needs its variables.
     App(App, bool),
 }
 
-/// The image that a service runs, and how that is known.
+/// The image that a service runs, and its source.
 struct Image {
     name: Located<ImageRef>,
-    /// As it was written, where a variable in it is not set.
+    /// The tag as written, if a variable in it is not set.
     unresolved: Option<String>,
-    /// The Dockerfile that adds to it.
+    /// The Dockerfile that builds on it.
     dockerfile: Option<String>,
-    /// What a Dockerfile says it runs.
+    /// The entrypoint and the command of that Dockerfile.
     entrypoint: Option<Vec<String>>,
     command: Option<Vec<String>>,
 }
 
-/// Compose does not take such a file either.
+/// The error for a service without an image. Compose rejects such a file too.
 fn without_image(name: &Located<String>, value: &Value) -> Diagnostic {
     let told =
         Diagnostic::error("compose-no-image", format!("the service `{}` has neither image nor build", name.value));
@@ -94,7 +94,7 @@ pub(super) fn read(loader: &mut Loader<'_>, whole: &Value, name: &Located<String
     Read::Backing(Box::new(service), sources)
 }
 
-/// Why a service is not started.
+/// The reason why a service is not started.
 fn inactive(value: &Value) -> String {
     let profiles: Vec<String> = profiles_of(value).map(|profile| format!("`{profile}`")).collect();
     match profiles.as_slice() {
@@ -124,7 +124,7 @@ pub(super) fn is_active(loader: &Loader<'_>, value: &Value) -> bool {
     profiles.any(|profile| active.contains(&profile) || active.contains(&"*"))
 }
 
-/// The kind by which the user includes a service that would be an app.
+/// The kind that the user declares for a service that would otherwise be an app.
 fn included<'a>(loader: &Loader<'a>, name: &str, image: &ImageRef) -> Option<(&'a Kind, &'a Family)> {
     loader.input.included.get(name)?;
     loader.input.kind_of(name, Some(image))
@@ -139,7 +139,7 @@ fn version(image: &Image, kind: &Kind) -> Version {
     kind.version(tag, image.name.value.digest.is_some(), origin)
 }
 
-/// The image by `image:`, or what the Dockerfile of `build:` stands on where the image's own name says nothing.
+/// The image in `image:`. If its name is no known kind's, the base image of the Dockerfile in `build:`.
 fn image_of(loader: &mut Loader<'_>, value: &Value) -> Option<Image> {
     let named = value.get("image").filter(|image| !image.is_null()).and_then(|image| named_image(loader, image));
     let is_known = named.as_ref().is_some_and(|image| loader.input.kinds.of_image(&image.name.value).is_some());
@@ -153,14 +153,14 @@ fn named_image(loader: &mut Loader<'_>, value: &Value) -> Option<Image> {
     let text = value.text()?;
     let unset: Vec<&str> = text.unset.iter().map(|unset| unset.name.as_str()).collect();
     let name = text.text.trim();
-    // What is left of a name of which a part is not set: `postgres:`, `/postgres:16`, `postgres@`.
+    // The rest of a name in which a variable is not set: `postgres:`, `/postgres:16`, `postgres@`.
     let left = if unset.is_empty() { name } else { name.trim_start_matches('/').trim_end_matches([':', '@', '-']) };
     if left.is_empty() {
         if !unset.is_empty() {
             loader.diagnostics.push(
                 Diagnostic::warning(
                     "image-unresolved",
-                    format!("`{}` is not set, so nothing says what this service is", unset.join("`, `")),
+                    format!("`{}` is not set, so the image of this service is not known", unset.join("`, `")),
                 )
                 .at(&value.origin, "the image's name")
                 .help(format!(
@@ -195,8 +195,8 @@ fn named_image(loader: &mut Loader<'_>, value: &Value) -> Option<Image> {
     }
 }
 
-/// What is written after the name: `${PG_VERSION:?}-alpine` of `postgres:${PG_VERSION:?}-alpine`. All of it where the
-/// name itself has a variable.
+/// The text after the name: `${PG_VERSION:?}-alpine` in `postgres:${PG_VERSION:?}-alpine`. The whole text if the name
+/// itself has a variable.
 fn written_tag(raw: &str) -> String {
     let before_variable = raw.split('$').next().unwrap_or_default();
     match before_variable.rfind(':') {
@@ -215,7 +215,7 @@ fn built_image(loader: &mut Loader<'_>, build: &Value) -> Option<Image> {
     } else {
         let folder = loader.path_in(&context.origin, context_text);
         let path = folder.join(at("dockerfile").and_then(Value::as_str).unwrap_or("Dockerfile"));
-        // An app's Dockerfile may well lie elsewhere; only what can be read is of interest.
+        // An app's Dockerfile is often outside the project. Then no base image is known.
         loader.input.project.read(&path).ok()?
     };
     let mut arguments = HashMap::new();

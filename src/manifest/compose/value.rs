@@ -1,4 +1,4 @@
-//! Compose's tree after interpolation: every scalar knows which variables it came from.
+//! Compose's tree after interpolation. Every scalar knows the variables that its text came from.
 
 use crate::manifest::interpolate::{Interpolated, interpolate};
 use crate::model::{Diagnostic, Located, Origin};
@@ -9,29 +9,29 @@ use std::collections::HashMap;
 /// A value with its variables replaced.
 #[derive(Clone, Debug)]
 pub(super) struct Value {
-    /// Where it was written.
+    /// Its place.
     pub(super) origin: Origin,
     /// `!reset` or `!override`.
     pub(super) tag: Option<Box<str>>,
-    /// What it is.
+    /// Its content.
     pub(super) content: Content,
 }
 
-/// The shapes of a value.
+/// The content of a value.
 #[derive(Clone, Debug)]
 pub(super) enum Content {
-    /// Nothing is said.
+    /// No value.
     Null,
-    /// Text, number, or truth value.
+    /// A text, number or boolean.
     Text {
-        /// With variables replaced.
+        /// The text with variables replaced.
         text: Interpolated,
-        /// As it was written.
+        /// The text as written.
         raw: String,
     },
     /// A list.
     List(Vec<Value>),
-    /// A map in the order it was written.
+    /// A map, in the written order.
     Map(Vec<(Located<String>, Value)>),
 }
 
@@ -72,7 +72,7 @@ impl Value {
         Self { origin: node.origin.clone(), tag: node.tag.clone(), content }
     }
 
-    /// How many values it holds, itself and its keys included.
+    /// The number of values in it, including itself and its keys.
     pub(super) fn size(&self) -> usize {
         match &self.content {
             Content::Null => 1,
@@ -82,18 +82,18 @@ impl Value {
         }
     }
 
-    /// A text at a place.
+    /// Makes a text at a place.
     pub(super) fn text_of(text: Interpolated, origin: Origin) -> Self {
         let raw = text.text.clone();
         Self { origin, tag: None, content: Content::Text { text, raw } }
     }
 
-    /// A map's value.
+    /// The value of a map's key.
     pub(super) fn get(&self, key: &str) -> Option<&Self> {
         self.entries().iter().find(|(name, _)| name.value == key).map(|(_, value)| value)
     }
 
-    /// A map's entries; of anything else, none.
+    /// A map's entries; empty for other values.
     pub(super) fn entries(&self) -> &[(Located<String>, Self)] {
         match &self.content {
             Content::Map(entries) => entries,
@@ -101,7 +101,7 @@ impl Value {
         }
     }
 
-    /// A list's items; of anything else, none.
+    /// A list's items; empty for other values.
     pub(super) fn items(&self) -> &[Self] {
         match &self.content {
             Content::List(items) => items,
@@ -109,7 +109,7 @@ impl Value {
         }
     }
 
-    /// A list's items; of a text, that text alone.
+    /// A list's items; for a text, only that text.
     pub(super) fn one_or_more(&self) -> &[Self] {
         match &self.content {
             Content::Text { .. } => std::slice::from_ref(self),
@@ -117,7 +117,7 @@ impl Value {
         }
     }
 
-    /// A text with the variables it came from.
+    /// A text with the variables that it came from.
     pub(super) fn text(&self) -> Option<&Interpolated> {
         match &self.content {
             Content::Text { text, .. } => Some(text),
@@ -130,7 +130,7 @@ impl Value {
         self.text().map(|text| text.text.as_str())
     }
 
-    /// A text as it was written.
+    /// A text as written.
     pub(super) fn raw(&self) -> &str {
         match &self.content {
             Content::Text { raw, .. } => raw,
@@ -138,7 +138,7 @@ impl Value {
         }
     }
 
-    /// Whether it says nothing.
+    /// Whether it has no value.
     pub(super) fn is_null(&self) -> bool {
         matches!(self.content, Content::Null)
     }
@@ -153,7 +153,7 @@ impl Value {
         self.as_str().is_some_and(|text| matches!(text.to_ascii_lowercase().as_str(), "true" | "yes" | "on"))
     }
 
-    /// A map from a map or from a list of `NAME=value`; a bare name has no value.
+    /// Makes a map from a list of `NAME=value`. A name alone has no value.
     pub(super) fn into_map(self) -> Self {
         let Content::List(items) = self.content else { return self };
         let mut entries: Vec<Option<(Located<String>, Self)>> = Vec::new();
@@ -167,7 +167,7 @@ impl Value {
                 ),
                 None => (text.text.clone(), Self { origin: item.origin.clone(), tag: None, content: Content::Null }),
             };
-            // The last of a name counts.
+            // If a name occurs several times, its last item is used.
             if let Some(earlier) = places.insert(name.clone(), entries.len()) {
                 entries[earlier] = None;
             }

@@ -1,9 +1,9 @@
-//! The variables that a service's container gets: `env_file` under `environment`.
+//! The variables that a service's container gets, from `env_file` and `environment`.
 
 use super::load::Loader;
 use super::value::{Content, Value};
 use crate::manifest::bind::Declared;
-use crate::manifest::container::{Given, sourced};
+use crate::manifest::container::{ContainerVariable, sourced};
 use crate::manifest::env_file::{self, Format};
 use crate::manifest::files::FileFault;
 use crate::manifest::interpolate::{Interpolated, Span, Unset};
@@ -13,12 +13,12 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::sync::Arc;
 
-/// Every variable of a service; `environment` wins over `env_file`, and a later file over an earlier one.
-pub(super) fn environment(loader: &mut Loader<'_>, service: &Value) -> Vec<Given> {
-    let mut found: Vec<Given> = Vec::new();
+/// Every variable of a service. `environment` has precedence over `env_file`, and a later file over an earlier file.
+pub(super) fn environment(loader: &mut Loader<'_>, service: &Value) -> Vec<ContainerVariable> {
+    let mut found: Vec<ContainerVariable> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
     let budget = loader.input.project.budget.clone();
-    let mut put = |given: Given| {
+    let mut put = |given: ContainerVariable| {
         if !budget.spend_at(Resource::Values, VARIABLE + of_text(given.whole.text.len()), &given.origin) {
             return;
         }
@@ -39,7 +39,7 @@ pub(super) fn environment(loader: &mut Loader<'_>, service: &Value) -> Vec<Given
     for (name, value) in declared.clone().into_map().entries() {
         let (text, origin) = match &value.content {
             Content::Text { text, .. } => (text.clone(), value.origin.clone()),
-            // A bare name takes its value from where Compose runs.
+            // A name alone gets its value from the environment in which Compose runs.
             Content::Null => (passed_through(loader, &name.value, &name.origin), name.origin.clone()),
             _ => {
                 loader.diagnostics.push(
@@ -50,7 +50,7 @@ pub(super) fn environment(loader: &mut Loader<'_>, service: &Value) -> Vec<Given
             }
         };
         let not_passed = matches!(value.content, Content::Null) && !text.unset.is_empty();
-        put(Given {
+        put(ContainerVariable {
             name: name.value.clone(),
             text: sourced(&text),
             whole: text,
@@ -62,7 +62,7 @@ pub(super) fn environment(loader: &mut Loader<'_>, service: &Value) -> Vec<Given
     found
 }
 
-/// The same as what an app declares.
+/// The variables of a service as an app's declared variables.
 pub(super) fn declared(loader: &mut Loader<'_>, app: &str, service: &Value) -> Vec<Declared> {
     environment(loader, service)
         .into_iter()
@@ -84,8 +84,8 @@ fn passed_through(loader: &Loader<'_>, name: &str, origin: &Origin) -> Interpola
     Interpolated { spans: vec![Span { range: 0..text.len(), variable: name.to_owned() }], text, unset }
 }
 
-/// A file of variables; one that is missing is told once, unless it need not be there.
-fn file_of(loader: &mut Loader<'_>, entry: &Value) -> Vec<Given> {
+/// Reads a file of variables. A missing file is reported once, unless it is optional.
+fn file_of(loader: &mut Loader<'_>, entry: &Value) -> Vec<ContainerVariable> {
     let named = entry.get("path").unwrap_or(entry);
     let Some(path) = named.as_str() else { return Vec::new() };
     let required = entry.get("required").is_none_or(Value::is_true);
@@ -127,12 +127,19 @@ fn file_of(loader: &mut Loader<'_>, entry: &Value) -> Vec<Given> {
         .into_iter()
         .filter_map(|entry| {
             let mut whole = entry.value?;
-            // The file that Compose interpolates from: this is the variable that other values come from.
+            // Compose also interpolates from this file, so other values may come from this variable.
             if loader.interpolates_from(&origin, &entry.name) == Some(whole.text.as_str()) {
                 whole.spans = vec![Span { range: 0..whole.text.len(), variable: entry.name.clone() }];
             }
             let text = sourced(&whole);
-            Some(Given { name: entry.name, text, whole, not_passed: false, from_file: true, origin: entry.origin })
+            Some(ContainerVariable {
+                name: entry.name,
+                text,
+                whole,
+                not_passed: false,
+                from_file: true,
+                origin: entry.origin,
+            })
         })
         .collect()
 }

@@ -1,41 +1,41 @@
-//! Everything that a backing service's container declares, and what becomes of each key.
+//! Reads everything that a backing service's container declares, and records how each key is supported.
 
 use super::login::{Found, unset_name};
 use super::words::plain;
-use super::{Container, Given, Keys};
+use super::{Container, ContainerVariable, Keys};
 use crate::kinds::{Family, Kind, matches};
 use crate::manifest::bind::Sources;
 use crate::manifest::files::Project;
 use crate::model::{Diagnostic, Located, Service, Support};
 
-/// A backing service while it is read.
+/// A backing service that is being read.
 pub(crate) struct Backing<'c> {
     pub(super) project: &'c Project,
     pub(super) container: &'c Container,
     pub(super) kind: &'c Kind,
     pub(super) family: &'c Family,
-    /// The service as far as it is read.
+    /// The service, as far as it has been read.
     pub(crate) service: Service,
     pub(super) sources: Sources,
-    /// What became of its keys.
+    /// The support of its keys.
     pub(crate) keys: Keys,
     pub(super) login: Found,
-    /// What is wrong or worth knowing.
+    /// Errors, warnings and notes.
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
-/// A backing service that was read.
+/// A backing service that has been read.
 pub(crate) struct BackingRead {
     /// The service.
     pub(crate) service: Service,
-    /// What the model does not hold of it.
+    /// Facts about it that the model does not hold.
     pub(crate) sources: Sources,
-    /// What is wrong or worth knowing.
+    /// Errors, warnings and notes.
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
 impl<'c> Backing<'c> {
-    /// A service of which nothing is read yet.
+    /// A service that has not been read yet.
     pub(crate) fn new(
         project: &'c Project,
         container: &'c Container,
@@ -56,23 +56,23 @@ impl<'c> Backing<'c> {
         }
     }
 
-    /// Reads variables, words and files, and settles the login.
+    /// Reads variables, command and files, and resolves the login.
     pub(crate) fn read(&mut self) {
         self.image();
         self.read_environment();
         let named_files = self.command();
         self.read_mounts(&named_files);
-        self.settle_login();
+        self.resolve_login();
     }
 
-    /// Another name by which apps reach it.
+    /// Adds another name by which apps reach the service.
     pub(crate) fn alias(&mut self, name: &str) {
         if name != self.service.name && !name.is_empty() && !self.service.aliases.iter().any(|known| known == name) {
             self.service.aliases.push(name.to_owned());
         }
     }
 
-    /// What was read.
+    /// The finished service.
     pub(crate) fn finish(self) -> BackingRead {
         let mut service = self.service;
         service.support = self.kind.support.max(self.keys.worst);
@@ -83,7 +83,7 @@ impl<'c> Backing<'c> {
         BackingRead { service, sources: self.sources, diagnostics: self.diagnostics }
     }
 
-    /// What the image's name says of the server.
+    /// Adds the extensions and plugins that the image's name implies.
     fn image(&mut self) {
         let Some(image) = self.service.image.clone() else { return };
         let name = image.value.canonical_name();
@@ -101,15 +101,17 @@ impl<'c> Backing<'c> {
     }
 
     fn read_environment(&mut self) {
-        let wording = self.container.wording;
+        let field_names = self.container.field_names;
         for given in &self.container.environment {
             let name = given.name.as_str();
             let (base, is_file) = match name.strip_suffix("_FILE") {
                 Some(base) if self.family.variables.contains_key(base) => (base, true),
                 _ => (name, false),
             };
-            let path =
-                format!("{}.{name}", if given.from_file { wording.environment_file } else { wording.environment });
+            let path = format!(
+                "{}.{name}",
+                if given.from_file { field_names.environment_file } else { field_names.environment }
+            );
             let meaning = self.family.variables.get(base).copied();
             let is_passed = self.family.passed.iter().any(|pattern| matches(pattern, name));
             if let Some(meaning) = meaning {
@@ -128,41 +130,45 @@ impl<'c> Backing<'c> {
         }
     }
 
-    fn pass(&mut self, given: &Given, path: &str) {
+    fn pass(&mut self, given: &ContainerVariable, path: &str) {
         if given.text.unset {
-            self.keys.aside(path, Support::Unsupported, format!("it is not set here ({})", unset_name(&given.text)));
+            self.keys.add_neutral(
+                path,
+                Support::Unsupported,
+                format!("it is not set here ({})", unset_name(&given.text)),
+            );
             return;
         }
         let text = match given.name.as_str() {
-            // The file that it may name is loaded another way, and is not at that path.
+            // A definitions file in this variable is loaded in another way, and is not at that path.
             super::definitions::ARGUMENTS => super::definitions::split_arguments(&given.text.text).0,
             _ => given.text.text.clone(),
         };
         let value = Located::new(text, given.origin.clone());
         self.service.environment.push((given.name.clone(), value));
-        self.keys.aside(path, Support::Reproduced, "");
+        self.keys.add_neutral(path, Support::Reproduced, "");
     }
 
-    /// A variable that the kind's file says nothing about.
+    /// Records a variable that the kind's file does not name.
     fn other_variable(&mut self, name: &str, path: &str) {
         let left_out = self.family.left_out.iter().find(|(pattern, _)| matches(pattern, name));
         if let Some((_, reason)) = left_out {
-            return self.keys.aside(path, Support::Unsupported, reason.clone());
+            return self.keys.add_neutral(path, Support::Unsupported, reason.clone());
         }
         let used = self.container.used.iter().any(|used| used == name)
             || self.script_text().is_some_and(|script| script.contains(name));
         if self.family.environment.contains_key(name) {
-            self.keys.aside(path, Support::Reproduced, "set by devenv itself");
+            self.keys.add_neutral(path, Support::Reproduced, "set by devenv itself");
         } else if used {
-            self.keys.aside(path, Support::Reproduced, "read where the command uses it");
+            self.keys.add_neutral(path, Support::Reproduced, "read where the command uses it");
         } else if self.is_image_variable(name) {
-            self.keys.add(path, Support::Unsupported, "what this variable means to the image is not known here");
+            self.keys.add(path, Support::Unsupported, "the meaning of this variable for the image is not known here");
         } else {
-            self.keys.aside(path, Support::Unsupported, "no variable of this image");
+            self.keys.add_neutral(path, Support::Unsupported, "not a variable of this image");
         }
     }
 
-    /// Whether a name begins as the image's own variables do.
+    /// Whether a name begins like the image's own variables.
     fn is_image_variable(&self, name: &str) -> bool {
         let first = |name: &str| name.split(['_', '.']).next().unwrap_or_default().to_ascii_uppercase();
         let start = first(name);

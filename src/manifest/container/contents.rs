@@ -1,4 +1,4 @@
-//! What is mounted into a backing service: its data, files for its first start, its configuration.
+//! The mounts of a backing service: its data, files for its first start, its configuration.
 
 use super::backing::Backing;
 use super::mount::{Mount, MountSource};
@@ -9,27 +9,27 @@ use std::collections::HashSet;
 
 impl Backing<'_> {
     pub(super) fn read_mounts(&mut self, named_files: &[String]) {
-        // Settings of the command line win over those of files, so the files' go before them.
+        // Settings of the command line have precedence over settings in files, so those in files come first.
         let from_command = std::mem::take(&mut self.service.settings);
         let definitions = self.definition_paths(named_files);
         for mount in self.container.mounts.clone() {
             let is_definitions = Self::is_definitions(&mount, &definitions);
             if matches!(mount.source, MountSource::Secret(..)) && !is_definitions {
                 let used = Support::Reproduced;
-                self.keys.aside(
-                    format!("{}.{}", self.container.wording.secrets, mount.target),
+                self.keys.add_neutral(
+                    format!("{}.{}", self.container.field_names.secrets, mount.target),
                     used,
                     "read by its name, never its content",
                 );
                 continue;
             }
-            let key = format!("{}.{}", self.container.wording.mounts, mount.target);
+            let key = format!("{}.{}", self.container.field_names.mounts, mount.target);
             if self.is_data(&mount.target) {
                 let note = match mount.source {
-                    MountSource::Host(_) => "a volume of the environment stands in for the host's folder",
+                    MountSource::Host(_) => "a volume of the environment replaces the host's folder",
                     _ => "a volume of the environment",
                 };
-                self.keys.aside(key, Support::Reproduced, note);
+                self.keys.add_neutral(key, Support::Reproduced, note);
             } else if self.is_init(&mount.target) {
                 self.init_files(&mount, &key);
             } else if self.is_setting_file(&mount, named_files) {
@@ -45,7 +45,7 @@ impl Backing<'_> {
                         for file in files {
                             self.plugins(&String::from_utf8_lossy(&file.content), &mount.origin);
                         }
-                        self.keys.aside(key, Support::Reproduced, "");
+                        self.keys.add_neutral(key, Support::Reproduced, "");
                     }
                     Err(message) => self.unreadable(message, key),
                 }
@@ -54,28 +54,28 @@ impl Backing<'_> {
                     MountSource::Host(_)
                         if mount.target.starts_with("/etc/localtime") || mount.target.starts_with("/etc/timezone") =>
                     {
-                        self.keys.aside(key, Support::Unsupported, "a manifest cannot mount a host path here");
+                        self.keys.add_neutral(key, Support::Unsupported, "a manifest cannot mount a host path here");
                     }
                     MountSource::Host(_) => {
                         self.keys.add(key, Support::Unsupported, "a manifest cannot mount a host path here");
                     }
                     MountSource::Temporary => {
-                        self.keys.aside(key, Support::Unsupported, "the container's own file system holds it");
+                        self.keys.add_neutral(key, Support::Unsupported, "it is in the container's own file system");
                     }
                     MountSource::Volume => {
-                        self.keys.aside(key, Support::Unsupported, "only the server's data folder is kept");
+                        self.keys.add_neutral(key, Support::Unsupported, "only the server's data folder is kept");
                     }
                     _ => {
                         self.keys.add(
                             key,
                             Support::Unsupported,
-                            "what this file means to the server is not known here",
+                            "the meaning of this file for the server is not known here",
                         );
                     }
                 }
             }
         }
-        self.settle_definitions();
+        self.mark_definition_settings();
         for setting in from_command {
             if !REPEATED.contains(&setting.name.as_str()) {
                 self.service.settings.retain(|known| known.name != setting.name);
@@ -101,7 +101,7 @@ impl Backing<'_> {
         let name = mount.target.rsplit('/').next().unwrap_or_default();
         let is_named =
             named.iter().any(|file| *file == mount.target || file.starts_with(&format!("{}/", mount.target)));
-        // `/etc/mysql/conf.d`, and a file in it, whatever it is called.
+        // `/etc/mysql/conf.d`, and any file in that folder.
         let is_fragments =
             |folder: &str| folder.starts_with("/etc/") && folder.rsplit_once('.').is_some_and(|(_, end)| end == "d");
         let is_fragment = || {
@@ -115,7 +115,7 @@ impl Backing<'_> {
             || self.is_setting_folder(mount)
     }
 
-    /// Whether the folder in which the server's configuration lies is mounted whole, with a configuration in it.
+    /// Whether the mount is the whole folder of the server's configuration, with a configuration in it.
     fn is_setting_folder(&self, mount: &Mount) -> bool {
         let MountSource::Host(path) = &mount.source else { return false };
         let is_server_s = self.family.files.iter().any(|file| file.path.starts_with(&format!("{}/", mount.target)));
@@ -147,11 +147,11 @@ impl Backing<'_> {
             });
         }
         self.service.init_files.sort_by(|one, other| one.name.cmp(&other.name));
-        self.keys.aside(key, Support::Reproduced, "run at the first start");
+        self.keys.add_neutral(key, Support::Reproduced, "run at the first start");
     }
 
     pub(super) fn unreadable(&mut self, message: Option<Diagnostic>, key: String) {
-        let note = if message.is_some() { "the file cannot be read" } else { "what it holds is not in the project" };
+        let note = if message.is_some() { "the file cannot be read" } else { "its content is not in the project" };
         self.diagnostics.extend(message);
         self.keys.add(key, Support::Unsupported, note);
     }

@@ -1,8 +1,8 @@
-//! `RabbitMQ`'s definitions that a manifest mounts: queues, exchanges, bindings, policies, vhosts, users and their
-//! permissions, which the broker imports on every boot.
+//! Reads `RabbitMQ` definitions that a manifest mounts: queues, exchanges, bindings, policies, vhosts, users and their
+//! permissions. The broker imports them at every boot.
 //!
-//! Users come with a password of ours: the hashes of production's are not read. What would connect this broker to
-//! another one (shovels, federation) is left out.
+//! Users get a password of this environment; the hashes of production's passwords are not read. Parameters that would
+//! connect this broker to another broker (shovels, federation) are excluded.
 
 use super::backing::Backing;
 use super::keys::Keys;
@@ -15,19 +15,19 @@ use serde_json::{Map, Value};
 /// Settings that name a definitions file, or a folder of them.
 const SETTINGS: [&str; 3] = ["load_definitions", "management.load_definitions", "definitions.local.path"];
 
-/// The variable in which images take Erlang's own arguments, which may name a definitions file too.
+/// The variable for Erlang's own arguments, which may name a definitions file too.
 pub(super) const ARGUMENTS: &str = "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS";
 
-/// What is taken over as it is: each is a list of objects.
-const TAKEN: [&str; 6] = ["vhosts", "permissions", "topic_permissions", "policies", "queues", "exchanges"];
+/// Lists of objects that are copied unchanged.
+const COPIED: [&str; 6] = ["vhosts", "permissions", "topic_permissions", "policies", "queues", "exchanges"];
 
-/// Components whose parameters are ways to other brokers, logins among them.
+/// Components whose parameters connect to other brokers, and may contain logins.
 const CONNECTING: [&str; 3] = ["shovel", "federation-upstream", "federation-upstream-set"];
 
 impl Backing<'_> {
     /// Paths in the container at which the broker looks for definitions, by its settings and variables.
     pub(super) fn definition_paths(&self, named_files: &[String]) -> Vec<String> {
-        // Only what loads ours can load theirs with them.
+        // Only a family that loads devenv's definitions can load production's definitions too.
         if !self.family.loads_definitions() {
             return Vec::new();
         }
@@ -37,18 +37,18 @@ impl Backing<'_> {
                 paths.extend(self.definition_paths_in(&String::from_utf8_lossy(&file.content)));
             }
         }
-        paths.extend(self.given(ARGUMENTS).and_then(|given| split_arguments(&given.text.text).1));
+        paths.extend(self.variable(ARGUMENTS).and_then(|given| split_arguments(&given.text.text).1));
         if let Some(named) = &self.family.definitions
-            && self.given(&named.switch).is_some_and(|given| is_yes(&given.text.text))
+            && self.variable(&named.switch).is_some_and(|given| is_yes(&given.text.text))
         {
-            let said = self.given(&named.variable).map(|given| given.text.text.clone());
+            let said = self.variable(&named.variable).map(|given| given.text.text.clone());
             paths.push(said.unwrap_or_else(|| named.path.clone()));
         }
         paths.retain(|path| path.starts_with('/'));
         paths
     }
 
-    /// The paths that a configuration's text names.
+    /// The paths of definitions that a configuration's text names.
     fn definition_paths_in(&self, text: &str) -> Vec<String> {
         let settings = arguments::read_file(self.kind, text).into_iter();
         let named = settings.filter(|setting| SETTINGS.contains(&setting.name.as_str()));
@@ -57,16 +57,16 @@ impl Backing<'_> {
         named.map(|setting| path(&plain(&setting.value).text)).collect()
     }
 
-    /// Takes over the definitions that a configuration names, as far as something is mounted there.
+    /// Loads the definitions that a configuration names, if a mount holds them.
     pub(crate) fn definitions_named_in(&mut self, text: &str, mounts: &[Mount], key: &str) {
         let paths = self.definition_paths_in(text);
         for mount in mounts.iter().filter(|mount| Self::is_definitions(mount, &paths)) {
             self.definitions(mount, &format!("{key}.{}", mount.target), &paths);
         }
-        self.settle_definitions();
+        self.mark_definition_settings();
     }
 
-    /// Whether a mount is one of the definitions files, a folder that holds one, or lies in a folder of them.
+    /// Whether a mount is a definitions file, a folder that holds one, or a path in a folder of them.
     pub(super) fn is_definitions(mount: &Mount, paths: &[String]) -> bool {
         let within = |inner: &str, outer: &str| {
             inner == outer || inner.strip_prefix(outer).is_some_and(|rest| rest.starts_with('/'))
@@ -74,7 +74,7 @@ impl Backing<'_> {
         paths.iter().any(|path| within(path, &mount.target) || within(&mount.target, path))
     }
 
-    /// Takes over what a mount's definitions declare.
+    /// Loads the definitions of a mount.
     pub(super) fn definitions(&mut self, mount: &Mount, key: &str, paths: &[String]) {
         let files = match self.definition_files(mount) {
             Ok(files) => files,
@@ -84,26 +84,26 @@ impl Backing<'_> {
             }
             Err(message) => return self.unreadable(message, key.to_owned()),
         };
-        let mut left_out: Vec<&str> = Vec::new();
+        let mut excluded: Vec<&str> = Vec::new();
         for file in files {
             let path = format!("{}/{}", mount.target, file.name);
             if mount.target.rsplit('/').next() != Some(file.name.as_str()) && !is_one_of(&path, paths) {
                 continue;
             }
             match take_definitions(&mut self.service, &file.content, &mount.origin) {
-                Ok(others) => left_out.extend(others),
+                Ok(others) => excluded.extend(others),
                 Err(error) => {
                     let told = Diagnostic::warning("definitions", format!("{} is no JSON: {error}", file.name))
                         .at(&mount.origin, "the broker's definitions")
-                        .help("export them anew: `rabbitmqctl export_definitions FILE`");
+                        .help("export them again: `rabbitmqctl export_definitions FILE`");
                     return self.unreadable(Some(told), key.to_owned());
                 }
             }
         }
-        definitions_loaded(&mut self.keys, key, left_out);
+        definitions_loaded(&mut self.keys, key, excluded);
     }
 
-    /// The files of a mount. Of a secret that the repository holds nothing is taken over but what [`taken`] takes.
+    /// The files of a mount. From a secret in the repository, only the parts that [`copied`] returns are used.
     fn definition_files(&self, mount: &Mount) -> Result<Vec<MountedFile>, Option<Diagnostic>> {
         match &mount.source {
             MountSource::Secret(_, SecretText::Known(text)) => {
@@ -117,8 +117,8 @@ impl Backing<'_> {
         }
     }
 
-    /// Once definitions are loaded, what names their file is carried out too.
-    pub(super) fn settle_definitions(&mut self) {
+    /// Marks the settings that name a definitions file as reproduced, if definitions are loaded.
+    pub(super) fn mark_definition_settings(&mut self) {
         if self.service.definitions.is_none() {
             return;
         }
@@ -131,35 +131,35 @@ impl Backing<'_> {
     }
 }
 
-/// Takes over the definitions of one file; gives the names of the parts that are not taken over.
+/// Loads the definitions of one file. Returns the names of the excluded parts.
 pub(crate) fn take_definitions(
     service: &mut Service,
     json: &[u8],
     origin: &Origin,
 ) -> Result<Vec<&'static str>, serde_json::Error> {
     let found: Value = serde_json::from_slice(json)?;
-    let (taken, left_out) = taken(&found);
+    let (copied, excluded) = copied(&found);
     take_logins(service, &found, origin);
     let known = service.definitions.take().map(|known| known.value);
-    let merged = rabbitmq_merged(known.unwrap_or_default(), &taken);
+    let merged = rabbitmq_merged(known.unwrap_or_default(), &copied);
     service.definitions = Some(Located::new(merged, origin.clone()));
-    Ok(left_out)
+    Ok(excluded)
 }
 
-/// Notes that the definitions that `key` names are loaded, and without which of their parts.
-pub(crate) fn definitions_loaded(keys: &mut Keys, key: &str, mut left_out: Vec<&str>) {
-    left_out.sort_unstable();
-    left_out.dedup();
-    if left_out.is_empty() {
-        keys.aside(key, Support::Reproduced, "loaded; its users have passwords of this environment");
+/// Records that the definitions that `key` names are loaded, and which of their parts are excluded.
+pub(crate) fn definitions_loaded(keys: &mut Keys, key: &str, mut excluded: Vec<&str>) {
+    excluded.sort_unstable();
+    excluded.dedup();
+    if excluded.is_empty() {
+        keys.add_neutral(key, Support::Reproduced, "loaded; its users have passwords of this environment");
     } else {
-        let note = format!("loaded without {}, which lead to other brokers", left_out.join(", "));
+        let note = format!("loaded without {}, which lead to other brokers", excluded.join(", "));
         keys.add(key, Support::Approximated, note);
     }
 }
 
-/// Virtual hosts and users of the definitions: the broker makes no default ones beside them. Who may open a vhost comes
-/// first, since the first user is the one that apps get where nothing names another.
+/// Adds the virtual hosts and users of the definitions; the broker creates no default ones besides them. Users with
+/// permissions come first, because apps get the first user if no variable names another.
 fn take_logins(service: &mut Service, found: &Value, origin: &Origin) {
     for name in names(found, "vhosts") {
         if !service.vhosts.iter().any(|known| known.value == name) {
@@ -179,7 +179,7 @@ fn take_logins(service: &mut Service, found: &Value, origin: &Origin) {
     }
 }
 
-/// What says that definitions are nowhere in the repository, and how they come here all the same.
+/// The warning that definitions are not in the repository, with advice on how to import them.
 fn not_here(service: &str, mount: &Mount) -> Option<Diagnostic> {
     let holder = match &mount.source {
         MountSource::Secret(name, _) => format!("the secret {name} holds them"),
@@ -209,12 +209,12 @@ fn is_one_of(path: &str, paths: &[String]) -> bool {
     paths.iter().any(|known| known == path || path.strip_prefix(known).is_some_and(|rest| rest.starts_with('/')))
 }
 
-/// What is taken over of definitions, without a password's hash; and the sorts of what is not.
-fn taken(found: &Value) -> (Value, Vec<&'static str>) {
-    let mut taken = Map::new();
-    for list in TAKEN.into_iter().chain(["bindings"]) {
+/// The parts of definitions that are used, without hashes of passwords, and the names of the excluded parts.
+fn copied(found: &Value) -> (Value, Vec<&'static str>) {
+    let mut copied = Map::new();
+    for list in COPIED.into_iter().chain(["bindings"]) {
         if let Some(items) = found[list].as_array() {
-            taken.insert(list.to_owned(), Value::Array(items.clone()));
+            copied.insert(list.to_owned(), Value::Array(items.clone()));
         }
     }
     let users = found["users"].as_array().into_iter().flatten().filter_map(Value::as_object);
@@ -222,20 +222,20 @@ fn taken(found: &Value) -> (Value, Vec<&'static str>) {
         let kept = user.iter().filter(|(key, _)| ["name", "tags", "limits"].contains(&key.as_str()));
         Value::Object(kept.map(|(key, value)| (key.clone(), value.clone())).collect())
     });
-    taken.insert("users".to_owned(), users.collect());
-    let (mut kept, mut left_out) = (Vec::new(), Vec::new());
+    copied.insert("users".to_owned(), users.collect());
+    let (mut kept, mut excluded) = (Vec::new(), Vec::new());
     for parameter in found["parameters"].as_array().into_iter().flatten() {
         match CONNECTING.into_iter().find(|component| parameter["component"] == **component) {
-            Some("shovel") => left_out.push("shovels"),
-            Some(_) => left_out.push("federation"),
+            Some("shovel") => excluded.push("shovels"),
+            Some(_) => excluded.push("federation"),
             None => kept.push(parameter.clone()),
         }
     }
-    taken.insert("parameters".to_owned(), Value::Array(kept));
-    (Value::Object(taken), left_out)
+    copied.insert("parameters".to_owned(), Value::Array(kept));
+    (Value::Object(copied), excluded)
 }
 
-/// Erlang's arguments without the one that names a definitions file, and that file:
+/// Splits Erlang's arguments into the definitions file that they name and the other arguments:
 /// `-rabbitmq_management load_definitions "/etc/rabbitmq/definitions.json"`.
 pub(super) fn split_arguments(text: &str) -> (String, Option<String>) {
     let words: Vec<&str> = text.split_whitespace().collect();
@@ -252,7 +252,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn no_hash_of_a_password_and_no_way_to_another_broker_is_taken_over() {
+    fn no_hash_of_a_password_and_no_connection_to_another_broker_is_copied() {
         let found = json!({
             "rabbit_version": "4.0.5",
             "users": [{"name": "app", "password_hash": "sTv4c0", "hashing_algorithm": "x", "tags": ["monitoring"], "limits": {}}],
@@ -264,11 +264,11 @@ mod tests {
             ],
             "global_parameters": [{"name": "internal_cluster_id", "value": "x"}],
         });
-        let (taken, left_out) = taken(&found);
-        assert_eq!(left_out, ["shovels"]);
-        assert_eq!(taken["users"], json!([{"name": "app", "tags": ["monitoring"], "limits": {}}]));
-        assert_eq!(taken["parameters"][0]["component"], "vhost-limits");
-        let text = taken.to_string();
+        let (copied, excluded) = copied(&found);
+        assert_eq!(excluded, ["shovels"]);
+        assert_eq!(copied["users"], json!([{"name": "app", "tags": ["monitoring"], "limits": {}}]));
+        assert_eq!(copied["parameters"][0]["component"], "vhost-limits");
+        let text = copied.to_string();
         for secret in ["sTv4c0", "s3cret", "internal_cluster_id"] {
             assert!(!text.contains(secret), "{text}");
         }

@@ -1,33 +1,33 @@
-//! What becomes of each key of a backing service, so that nothing is dropped in silence.
+//! How each key of a backing service is supported, so that no key is dropped in silence.
 //!
-//! A service as a whole is as well supported as the worst key that changes how the server answers; keys about the
-//! container around it (restarts, limits, logging) are told and do not count.
+//! The support of a whole service is that of its worst key that changes how the server answers. Keys about the
+//! container (restarts, limits, logging) are reported, but do not count.
 
 use crate::model::{Key, Support};
 use std::collections::HashSet;
 
-/// Keys and what became of them.
+/// Keys and their support.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Keys {
     /// Each key, in order.
     pub(crate) all: Vec<Key>,
-    /// The worst of those that count.
+    /// The worst support of the keys that count.
     pub(crate) worst: Support,
-    /// Their paths: the first of each counts.
+    /// Their paths. Only the first record for each path is kept.
     known: HashSet<String>,
 }
 
 impl Keys {
-    /// A key that changes how the server answers.
+    /// Adds a key that changes how the server answers.
     pub(crate) fn add(&mut self, path: impl Into<String>, support: Support, note: impl Into<String>) {
         if support != Support::Reproduced {
             self.worst = self.worst.max(Support::Approximated);
         }
-        self.aside(path, support, note);
+        self.add_neutral(path, support, note);
     }
 
-    /// A key that does not.
-    pub(crate) fn aside(&mut self, path: impl Into<String>, support: Support, note: impl Into<String>) {
+    /// Adds a key that does not change how the server answers, and so does not count for the service's support.
+    pub(crate) fn add_neutral(&mut self, path: impl Into<String>, support: Support, note: impl Into<String>) {
         let path = path.into();
         if self.known.insert(path.clone()) {
             self.all.push(Key { path, support, note: note.into() });

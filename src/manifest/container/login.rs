@@ -1,4 +1,4 @@
-//! A backing service's login: what its variables say, and what its image does where they say nothing.
+//! A backing service's login: from its variables, or the image's default login.
 
 use super::Unset;
 use super::backing::Backing;
@@ -7,7 +7,7 @@ use super::words::Sourced;
 use crate::kinds::Login;
 use crate::model::{Credential, Database, Located, Origin, Protocol, Secret, Support, User};
 
-/// What is known of the login so far.
+/// The facts about the login that have been read so far.
 #[derive(Default)]
 pub(super) struct Found {
     pub(super) user: Option<Located<Sourced>>,
@@ -18,22 +18,22 @@ pub(super) struct Found {
 }
 
 impl Backing<'_> {
-    /// A variable that says something about the login.
+    /// Reads a variable that is a part of the login.
     pub(super) fn login_variable(&mut self, meaning: Login, value: &Located<Sourced>, path: &str) {
         let text = &value.value;
         let origin = value.origin.clone();
         match meaning {
             Login::Password => {
                 self.login.password = credential(text).map(|found| Located::new(found, origin));
-                self.keys.aside(path, Support::Reproduced, "");
+                self.keys.add_neutral(path, Support::Reproduced, "");
             }
             Login::Admin => {
                 self.login.admin = credential(text).map(|found| Located::new(found, origin));
-                self.keys.aside(path, Support::Approximated, "an administrator's login of devenv's own stands in");
+                self.keys.add_neutral(path, Support::Approximated, "devenv uses its own administrator's login");
             }
             Login::User => {
                 self.login.user = Some(value.clone());
-                self.keys.aside(path, Support::Reproduced, "");
+                self.keys.add_neutral(path, Support::Reproduced, "");
             }
             Login::Database => {
                 if text.unset {
@@ -42,7 +42,7 @@ impl Backing<'_> {
                     self.sources.database.clone_from(&text.variable);
                 } else if !text.text.is_empty() {
                     self.login.database = Some(value.clone());
-                    self.keys.aside(path, Support::Reproduced, "");
+                    self.keys.add_neutral(path, Support::Reproduced, "");
                 }
             }
             Login::Vhost => {
@@ -53,26 +53,26 @@ impl Backing<'_> {
                 } else if !text.text.is_empty() {
                     self.sources.vhost.clone_from(&text.variable);
                     self.service.vhosts.push(Located::new(text.text.clone(), origin));
-                    self.keys.aside(path, Support::Reproduced, "");
+                    self.keys.add_neutral(path, Support::Reproduced, "");
                 }
             }
             Login::Plugins => {
                 self.plugins(&text.text, &origin);
-                self.keys.aside(path, Support::Reproduced, "");
+                self.keys.add_neutral(path, Support::Reproduced, "");
             }
             Login::Open => {
                 self.login.open |= matches!(text.text.to_ascii_lowercase().as_str(), "trust" | "yes" | "true" | "1");
-                self.keys.aside(path, Support::Reproduced, "");
+                self.keys.add_neutral(path, Support::Reproduced, "");
             }
         }
     }
 
     pub(super) fn unset_matters(&mut self, text: &Sourced, origin: &Origin, what: &str) {
         let unset = Unset { what, service: &self.service.name, from: &unset_name(text), origin };
-        self.diagnostics.push((self.container.wording.unset)(&unset));
+        self.diagnostics.push((self.container.field_names.unset)(&unset));
     }
 
-    /// `X_FILE`: a secret's name for a password, else the content of the file it names.
+    /// Reads `X_FILE`: for a password, the secret's name; otherwise the content of the file.
     pub(super) fn login_file(&mut self, meaning: Login, value: &Located<Sourced>, path: &str) {
         let target = value.value.text.clone();
         if matches!(meaning, Login::Password | Login::Admin) {
@@ -82,7 +82,7 @@ impl Backing<'_> {
             } else {
                 self.login.admin = Some(found);
             }
-            self.keys.aside(path, Support::Reproduced, "");
+            self.keys.add_neutral(path, Support::Reproduced, "");
             return;
         }
         match self.secret_text(&target) {
@@ -97,14 +97,14 @@ impl Backing<'_> {
                     from: &target,
                     origin: &value.origin,
                 };
-                self.diagnostics.push((self.container.wording.unset_file)(&unset));
+                self.diagnostics.push((self.container.field_names.unset_file)(&unset));
                 self.keys.add(path, Support::Unsupported, "the file is not here");
             }
             None => self.keys.add(path, Support::Unsupported, "the file is not here"),
         }
     }
 
-    /// The name of the secret that lies at a path of the container; else the path itself.
+    /// The name of the secret at a path of the container; otherwise the path itself.
     pub(super) fn secret_at(&self, target: &str) -> String {
         let mounted = self.container.mounts.iter().find(|mount| mount.target == target);
         match mounted.map(|mount| &mount.source) {
@@ -128,7 +128,7 @@ impl Backing<'_> {
         String::from_utf8(files.into_iter().next()?.content).ok()
     }
 
-    /// Plugins by their names, divided by commas, spaces or line ends.
+    /// Adds plugins by their names, which are separated by commas, spaces or line ends.
     pub(crate) fn plugins(&mut self, text: &str, origin: &Origin) {
         let names = text.split([',', ' ', '[', ']', '.', '\n']).map(str::trim).filter(|name| !name.is_empty());
         for name in names {
@@ -138,14 +138,14 @@ impl Backing<'_> {
         }
     }
 
-    /// User, password and database out of what was said, and of what the image does where nothing is.
-    pub(super) fn settle_login(&mut self) {
+    /// Resolves user, password and database from the facts that were read, and from the image's defaults.
+    pub(super) fn resolve_login(&mut self) {
         let found = std::mem::take(&mut self.login);
         let origin = self.service.origin.clone();
         let names_users = self.family.default_login.is_some()
             || self.kind.default_user.is_some()
             || self.family.variables.values().any(|login| *login == Login::User);
-        // A broker with definitions makes no default user beside theirs.
+        // A broker with definitions creates no default user besides theirs.
         let has_logins = self.service.definitions.is_some() && !self.service.users.is_empty();
         if has_logins && found.user.is_none() {
             return;
@@ -181,7 +181,7 @@ impl Backing<'_> {
             }
         } else if let Some(name) = name {
             let rights = self.family.rights_of(&name.value);
-            // A login that the definitions have too is one, with the password that the variables say.
+            // If the definitions have the same login, it is one login, with the password from the variables.
             self.service.users.retain(|known| known.name.value != name.value);
             self.service.users.insert(0, User { name, credential, bound: false, rights });
         }
@@ -199,7 +199,7 @@ impl Backing<'_> {
     }
 }
 
-/// Where a password comes from; none where nothing is said.
+/// The source of a password; `None` for an empty text.
 fn credential(text: &Sourced) -> Option<Credential> {
     match &text.variable {
         Some(variable) => Some(Credential::Variable(variable.clone())),

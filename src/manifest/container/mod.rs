@@ -1,8 +1,7 @@
-//! A container that runs a server, in whatever dialect it is described: what its variables, its words and its files say
-//! about the service.
+//! A container that runs a server, in any dialect: reads the service from its variables, its command and its files.
 //!
-//! It knows no dialect's syntax: a reader fills in a [`Container`] and says what the dialect calls its parts. No secret's
-//! content becomes a value here.
+//! This module knows no dialect's syntax. A reader fills in a [`Container`], with the dialect's names for its fields.
+//! The content of a secret never becomes a value here.
 
 mod backing;
 mod contents;
@@ -23,43 +22,43 @@ pub(crate) use words::{Sourced, Words, plain_words, sourced};
 use super::interpolate::Interpolated;
 use crate::model::{Diagnostic, Origin};
 
-/// What a dialect says of one container.
+/// One container, as a dialect declares it.
 #[derive(Clone, Debug)]
 pub(crate) struct Container {
     /// Its variables; names are unique.
-    pub(crate) environment: Vec<Given>,
-    /// What it runs in place of the image's entrypoint, where something is said.
+    pub(crate) environment: Vec<ContainerVariable>,
+    /// The entrypoint that replaces the image's entrypoint, if it is declared.
     pub(crate) entrypoint: Option<Words>,
-    /// What it runs in place of the image's command, where something is said.
+    /// The command that replaces the image's command, if it is declared.
     pub(crate) command: Option<Words>,
-    /// Names of variables that the dialect itself has put into the words.
+    /// Names of variables that the dialect itself has inserted into the command.
     pub(crate) used: Vec<String>,
-    /// What is put into it.
+    /// Its mounts.
     pub(crate) mounts: Vec<Mount>,
-    /// What the dialect calls these parts.
-    pub(crate) wording: &'static Wording,
+    /// The dialect's names for these fields.
+    pub(crate) field_names: &'static FieldNames,
 }
 
 /// One variable of a container.
 #[derive(Clone, Debug)]
-pub(crate) struct Given {
+pub(crate) struct ContainerVariable {
     /// Its name.
     pub(crate) name: String,
-    /// Its value, with the variable that it came from.
+    /// Its value, with the variable that the value came from.
     pub(crate) text: Sourced,
-    /// The same with every part's source.
+    /// Its value, with the source of every part.
     pub(crate) whole: Interpolated,
-    /// Whether it is passed through where it is set, and is not set here.
+    /// Whether the manifest passes it through only if it is set, and it is not set here.
     pub(crate) not_passed: bool,
-    /// Whether it comes from a file or another object that holds many (`env_file`, `envFrom`).
+    /// Whether it comes from a file or object that holds several variables (`env_file`, `envFrom`).
     pub(crate) from_file: bool,
     /// Where it was declared.
     pub(crate) origin: Origin,
 }
 
-/// What a dialect calls the parts of a container.
+/// A dialect's names for the fields of a container, and its messages about missing values.
 #[derive(Debug)]
-pub(crate) struct Wording {
+pub(crate) struct FieldNames {
     /// `environment`.
     pub(crate) environment: &'static str,
     /// `env_file`.
@@ -72,21 +71,21 @@ pub(crate) struct Wording {
     pub(crate) mounts: &'static str,
     /// `secrets`.
     pub(crate) secrets: &'static str,
-    /// The message for something that matters and comes from a place that is not here.
+    /// The message for a required value whose source is missing here.
     pub(crate) unset: fn(&Unset<'_>) -> Diagnostic,
-    /// The message for a database's name that lies in a file that is not here.
+    /// The message for a database's name in a file that is missing here.
     pub(crate) unset_file: fn(&Unset<'_>) -> Diagnostic,
 }
 
-/// Something that matters and is not here.
+/// A required value that is missing here.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Unset<'a> {
-    /// `the database's name`.
+    /// The value, in words: `the database's name`.
     pub(crate) what: &'a str,
     /// The service's name.
     pub(crate) service: &'a str,
-    /// The variable, secret or file that it comes from.
+    /// The variable, secret or file that holds the value.
     pub(crate) from: &'a str,
-    /// Where that is named.
+    /// Where the manifest names that source.
     pub(crate) origin: &'a Origin,
 }

@@ -1,30 +1,30 @@
-//! What is put into a container, at which path.
+//! Mounts of a container: their sources and their paths.
 
 use crate::manifest::files::{FileError, Project};
 use crate::model::{Diagnostic, Origin, Secret, Severity};
 use std::path::{Path, PathBuf};
 
-/// One thing at one path of a container.
+/// One mount at one path of a container.
 #[derive(Clone, Debug)]
 pub(crate) struct Mount {
     /// Its path in the container, without a slash at its end.
     pub(crate) target: String,
-    /// What it is.
+    /// Its source.
     pub(crate) source: MountSource,
     /// Where it was declared.
     pub(crate) origin: Origin,
 }
 
-/// What is mounted.
+/// The source of a mount.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum MountSource {
     /// A volume of the engine, or an anonymous one.
     Volume,
     /// A file or folder of the host, as an absolute path.
     Host(PathBuf),
-    /// Text written in the manifest, or taken from a variable.
+    /// A text that is written in the manifest or comes from a variable.
     Text(String),
-    /// A secret of that name, and where its text would be, for the parts of a login that are no password.
+    /// A secret by its name, and the source of its text, which is read only for parts of a login that are no password.
     Secret(String, SecretText),
     /// A temporary file system.
     Temporary,
@@ -32,18 +32,18 @@ pub(crate) enum MountSource {
     External(String),
 }
 
-/// Where a secret's text can be read from.
+/// The source of a secret's text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SecretText {
-    /// It is not here.
+    /// The text is not available here.
     NotHere,
-    /// It is at hand.
+    /// The text itself.
     Known(Secret),
     /// A file of the project, as an absolute path.
     File(PathBuf),
 }
 
-/// A file's text in a container, with the place that a line of it has.
+/// A file in a container.
 pub(crate) struct MountedFile {
     /// The file's name.
     pub(crate) name: String,
@@ -52,7 +52,8 @@ pub(crate) struct MountedFile {
 }
 
 impl Mount {
-    /// The file's or the folder's files' contents, as far as they lie in the project; a message where they do not.
+    /// The content of the mounted file, or of the files of a mounted folder. An error if they are not in the project or
+    /// cannot be read.
     pub(crate) fn files(&self, project: &Project) -> Result<Vec<MountedFile>, Option<Diagnostic>> {
         let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let target_name = name(Path::new(&self.target));

@@ -1,6 +1,6 @@
-//! A backing service's settings: of its command line, and of the configuration files that are mounted.
+//! A backing service's settings, from its command line and from mounted configuration files.
 
-use super::Given;
+use super::ContainerVariable;
 use super::backing::Backing;
 use super::login::unset_name;
 use super::mount::{Mount, MountSource};
@@ -11,31 +11,31 @@ use crate::model::{Credential, Located, Origin, Protocol, Setting, SourceFile, S
 use crate::project::Resource;
 use std::sync::Arc;
 
-/// Settings that a server takes more than once.
+/// Settings that a server accepts more than once.
 pub(super) const REPEATED: &[&str] = &["save", "rename-command", "loadmodule", "user", "client-output-buffer-limit"];
 
 impl Backing<'_> {
-    /// Settings of the command line; gives back the configuration files that it names.
+    /// Reads the settings of the command line. Returns the configuration files that it names.
     pub(super) fn command(&mut self) -> Vec<String> {
         let container = self.container;
-        let wording = container.wording;
+        let field_names = container.field_names;
         let (entrypoint, command) = (container.entrypoint.as_ref(), container.command.as_ref());
         let own = |said: Option<&Words>| {
-            said.filter(|words| !words.says_nothing()).map(|words| words.marked.clone()).unwrap_or_default()
+            said.filter(|words| !words.is_empty()).map(|words| words.marked.clone()).unwrap_or_default()
         };
         let (entry_words, command_words) = (own(entrypoint), own(command));
-        let keys: Vec<&'static str> = [(wording.entrypoint, entrypoint), (wording.command, command)]
+        let keys: Vec<&'static str> = [(field_names.entrypoint, entrypoint), (field_names.command, command)]
             .into_iter()
             .filter(|(_, said)| said.is_some())
             .map(|(key, _)| key)
             .collect();
         let entry_count = entry_words.len();
         if self.kind.port == 0 {
-            // An image of no known kind runs as it is declared.
+            // An image of no known kind runs as declared.
             self.service.command = command.and_then(plain_words);
             for key in keys {
-                let support = if key == wording.command { Support::Reproduced } else { Support::Unsupported };
-                let note = if key == wording.command { "" } else { "the image's own entrypoint is kept" };
+                let support = if key == field_names.command { Support::Reproduced } else { Support::Unsupported };
+                let note = if key == field_names.command { "" } else { "the image's own entrypoint is kept" };
                 self.keys.add(key, support, note);
             }
             return Vec::new();
@@ -43,18 +43,18 @@ impl Backing<'_> {
         let words: Vec<String> = entry_words.into_iter().chain(command_words).collect();
         if words.is_empty() {
             for key in keys {
-                self.keys.aside(key, Support::Reproduced, "");
+                self.keys.add_neutral(key, Support::Reproduced, "");
             }
             return Vec::new();
         }
-        let key = *keys.last().unwrap_or(&wording.command);
+        let key = *keys.last().unwrap_or(&field_names.command);
         let origin = command.or(entrypoint).map_or(&self.service.origin, |words| &words.origin).clone();
         let Some(found) = server_arguments(&words, &self.kind.servers) else {
             for key in keys {
                 self.keys.add(
                     key,
                     Support::Approximated,
-                    "what this script does cannot be read; the image's own start stands in",
+                    "this script cannot be interpreted; the image's own start is used instead",
                 );
             }
             return Vec::new();
@@ -86,25 +86,25 @@ impl Backing<'_> {
                 self.keys.add(
                     *key,
                     Support::Approximated,
-                    "of this script only the server's own arguments are carried over",
+                    "only the server's own arguments in this script are applied",
                 );
             } else if !unread.is_empty() {
                 let note = if self.kind.arguments == ArgumentStyle::None && self.kind.protocol == Protocol::Http {
-                    "the image's own start stands in".to_owned()
+                    "the image's own start is used instead".to_owned()
                 } else {
                     format!("not read: {}", unread.join(" "))
                 };
                 self.keys.add(*key, Support::Approximated, note);
             } else {
-                self.keys.aside(*key, Support::Reproduced, "");
+                self.keys.add_neutral(*key, Support::Reproduced, "");
             }
         }
         named_files
     }
 
-    /// One setting of a command line or file.
+    /// Adds one setting of a command line or file.
     pub(crate) fn setting(&mut self, argument: &Argument, origin: &Origin, key: &str) {
-        // Each one is compared with those before it.
+        // Each setting is compared with the settings before it.
         let before = 1 + self.service.settings.len() + self.keys.all.len();
         if !self.project.budget.spend_at(Resource::Steps, before, origin) {
             return;
@@ -116,7 +116,7 @@ impl Backing<'_> {
             if name == "port" {
                 self.sources.ports.extend(value.text.parse::<u16>().ok());
             }
-            self.keys.aside(path, Support::Unsupported, reason.clone());
+            self.keys.add_neutral(path, Support::Unsupported, reason.clone());
             return;
         }
         if let Some(meaning) = self.kind.setting_logins.get(&name).copied() {
@@ -125,16 +125,16 @@ impl Backing<'_> {
                 Some(Reference::File(file)) if matches!(meaning, Login::Password | Login::Admin) => {
                     let found = Credential::Secret(self.secret_at(&file));
                     self.login.password = Some(Located::new(found, origin.clone()));
-                    self.keys.aside(path, Support::Reproduced, "");
+                    self.keys.add_neutral(path, Support::Reproduced, "");
                 }
                 Some(Reference::FileIn(variable)) if matches!(meaning, Login::Password | Login::Admin) => {
-                    let file = self.given(&variable).map(|given| given.text.text.clone()).unwrap_or_default();
+                    let file = self.variable(&variable).map(|given| given.text.text.clone()).unwrap_or_default();
                     let found = Credential::Secret(self.secret_at(&file));
                     self.login.password = Some(Located::new(found, origin.clone()));
-                    self.keys.aside(path, Support::Reproduced, "");
+                    self.keys.add_neutral(path, Support::Reproduced, "");
                 }
                 Some(Reference::Variable(variable)) => {
-                    let given = self.given(&variable).map(|given| given.text.clone());
+                    let given = self.variable(&variable).map(|given| given.text.clone());
                     let given = given.unwrap_or(Sourced { text: String::new(), variable: Some(variable), unset: true });
                     self.login_variable(meaning, &Located::new(given, origin.clone()), &path);
                 }
@@ -146,7 +146,7 @@ impl Backing<'_> {
             return;
         }
         if let Some(Reference::Variable(variable)) = reference(&value.text)
-            && let Some(given) = self.given(&variable)
+            && let Some(given) = self.variable(&variable)
         {
             value = given.text.clone();
         }
@@ -162,12 +162,12 @@ impl Backing<'_> {
         if takes_none {
             self.keys.add(path, Support::Unsupported, "settings of this image are not carried over");
         } else {
-            self.keys.aside(path, Support::Reproduced, "");
+            self.keys.add_neutral(path, Support::Reproduced, "");
         }
         self.service.settings.push(Setting { name, value: Located::new(value.text, origin.clone()) });
     }
 
-    pub(super) fn given(&self, name: &str) -> Option<&Given> {
+    pub(super) fn variable(&self, name: &str) -> Option<&ContainerVariable> {
         self.container.environment.iter().find(|given| given.name == name)
     }
 
@@ -176,7 +176,7 @@ impl Backing<'_> {
             Ok(files) => files,
             Err(message) => return self.unreadable(message, key.to_owned()),
         };
-        self.keys.aside(key, Support::Reproduced, "read as settings");
+        self.keys.add_neutral(key, Support::Reproduced, "read as settings");
         for file in files {
             if !file.name.rsplit_once('.').is_some_and(|(_, end)| matches!(end, "conf" | "cnf")) {
                 continue;

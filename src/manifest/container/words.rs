@@ -1,12 +1,12 @@
-//! What a service's `entrypoint` and `command` run, as words that remember the variables they came from.
+//! The words of a service's `entrypoint` and `command`, with the variables that they came from.
 
 use crate::kinds::arguments::split_words;
 use crate::manifest::classify::simple_commands;
 use crate::manifest::interpolate::Interpolated;
 use crate::model::Origin;
 
-/// Marks around what a variable gave, so that shell splitting keeps it together with its name: no text of a manifest
-/// holds these control characters, for YAML refuses them.
+/// Marks around the value of a variable, so that shell splitting keeps the value together with the variable's name. No
+/// text of a manifest holds these control characters, because YAML rejects them.
 const START: char = '\u{1}';
 const NAME_END: char = '\u{2}';
 const END: char = '\u{3}';
@@ -16,44 +16,44 @@ const END: char = '\u{3}';
 pub(crate) struct Sourced {
     /// The text.
     pub(crate) text: String,
-    /// The one variable that gave it as a whole.
+    /// The only variable, if the whole text came from it.
     pub(crate) variable: Option<String>,
-    /// Whether a variable took part that is not set.
+    /// Whether the text contains a variable that is not set.
     pub(crate) unset: bool,
 }
 
-/// A command's words, and where they stand.
+/// A command's words, and their places.
 #[derive(Clone, Debug)]
 pub(crate) struct Words {
     /// The words in marked form.
     pub(super) marked: Vec<String>,
-    /// The place of each, where the command is written as a list.
+    /// The place of each word, if the command is written as a list.
     pub(super) places: Vec<Origin>,
-    /// The place of the whole.
+    /// The place of the whole command.
     pub(super) origin: Origin,
 }
 
 impl Words {
-    /// A command that is written as one text, which is split as a shell does.
+    /// Splits a command that is written as one text, as a shell does.
     pub(crate) fn of_text(text: &Interpolated, origin: Origin) -> Self {
         let marked = marked(text);
         let words = split_words(&marked).unwrap_or_else(|| marked.split_whitespace().map(str::to_owned).collect());
         Self { marked: words, places: Vec::new(), origin }
     }
 
-    /// A command that is written as a list.
+    /// Takes the words of a command that is written as a list.
     pub(crate) fn of_list(items: impl IntoIterator<Item = (Interpolated, Origin)>, origin: Origin) -> Self {
         let (marked, places) = items.into_iter().map(|(text, origin)| (marked(&text), origin)).unzip();
         Self { marked, places, origin }
     }
 
-    /// Whether it says nothing: an empty list keeps what the image runs.
-    pub(super) fn says_nothing(&self) -> bool {
+    /// Whether it is empty. An empty list keeps the image's command.
+    pub(super) fn is_empty(&self) -> bool {
         self.marked.iter().all(String::is_empty)
     }
 }
 
-/// A text with the one variable that gave it.
+/// A text with the only variable that it came from.
 pub(crate) fn sourced(text: &Interpolated) -> Sourced {
     let variable = text.sole_variable().or_else(|| text.unset.first().map(|unset| unset.name.as_str()));
     Sourced { text: text.text.clone(), variable: variable.map(str::to_owned), unset: !text.unset.is_empty() }
@@ -95,7 +95,7 @@ pub(super) fn plain(word: &str) -> Sourced {
                 text.push_str(value);
                 rest = after;
             }
-            // The end of a value that shell splitting has cut: its start is in another word.
+            // Shell splitting has cut this value in two; its start is in another word.
             NAME_END | END => {}
             c => {
                 outside = true;
@@ -111,24 +111,24 @@ pub(super) fn plain(word: &str) -> Sourced {
     Sourced { text, variable, unset }
 }
 
-/// The words without their marks; none where nothing is said.
+/// The words without their marks; `None` if they are empty.
 pub(crate) fn plain_words(words: &Words) -> Option<Vec<String>> {
-    (!words.says_nothing()).then(|| words.marked.iter().map(|word| plain(word).text).collect())
+    (!words.is_empty()).then(|| words.marked.iter().map(|word| plain(word).text).collect())
 }
 
-/// A server's own arguments in marked form, out of entrypoint and command.
+/// A server's own arguments in marked form, from entrypoint and command.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct ServerArguments {
     /// The words after the server's name.
     pub(super) words: Vec<String>,
-    /// Whether they stand in a shell script that does other things too.
+    /// Whether they are in a shell script with other commands.
     pub(super) in_script: bool,
-    /// The index of the first of them among all words; none where they are cut out of a script.
+    /// The index of the first argument among all words; `None` if the arguments come from a script.
     pub(super) first: Option<usize>,
 }
 
-/// Finds the server among the words and gives what comes after it. None where no server is named: then the words are
-/// arguments of the image's own entrypoint if the first is an option, and cannot be read otherwise.
+/// Finds the server among the words and returns the words after it. If the first word is an option, all words are
+/// arguments of the image's own entrypoint. Otherwise, without a server, the command cannot be read: `None`.
 pub(super) fn server_arguments(words: &[String], servers: &[String]) -> Option<ServerArguments> {
     let is_server = |word: &String| {
         let word = plain(word).text;
@@ -161,7 +161,7 @@ pub(super) fn server_arguments(words: &[String], servers: &[String]) -> Option<S
     Some(ServerArguments { words: words[at + 1..].to_vec(), in_script: false, first: Some(at + 1) })
 }
 
-/// What a value of a script refers to: `$NAME`, `${NAME}`, `$(cat PATH)`, `$(cat $NAME)`.
+/// The reference that a value in a script is: `$NAME`, `${NAME}`, `$(cat PATH)`, `$(cat $NAME)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Reference {
     /// A variable of the container.
@@ -172,7 +172,7 @@ pub(super) enum Reference {
     FileIn(String),
 }
 
-/// Reads a value that a shell would fill in; none for a plain one.
+/// Reads a value that a shell would replace; `None` for a plain value.
 pub(super) fn reference(value: &str) -> Option<Reference> {
     let name = |text: &str| {
         let name =

@@ -1,20 +1,21 @@
-//! What `ConfigMap`s and `Secret`s of the stream hold.
+//! The content of the `ConfigMap`s and `Secret`s in the stream.
 //!
-//! A secret's text leaves this file only as a [`Secret`], or where it names no secret: a host, a user, a database.
+//! The text of a `Secret` leaves this file only as a [`Secret`]. A caller reveals the text only if it is not secret: a
+//! host, a user, a database.
 
 use super::object::{Object, Objects};
 use crate::kinds::from_base64;
 use crate::model::{Origin, Secret};
 use crate::syntax::tree::{Entry, Node};
 
-/// A value of a `ConfigMap`, and its place.
+/// A value of a `ConfigMap`, with its place.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Value<'n> {
     pub(super) text: &'n str,
     pub(super) origin: &'n Origin,
 }
 
-/// The entries of a `ConfigMap`; none where it is not among the objects.
+/// The entries of a `ConfigMap`; `None` if it is not among the objects.
 pub(super) fn entries<'n>(objects: &Objects<'n>, name: &str, namespace: &str) -> Option<Vec<(&'n str, Value<'n>)>> {
     let object = objects.named("ConfigMap", name, namespace)?;
     Some(part(object, "data").filter_map(|entry| Some((entry.key.value.as_str(), plain(&entry.value)?))).collect())
@@ -26,7 +27,7 @@ pub(super) fn value<'n>(objects: &Objects<'n>, name: &str, key: &str, namespace:
     object.node.get("data").and_then(|data| data.get(key)).and_then(plain)
 }
 
-/// The keys of a `Secret` with their places; none where it is not among the objects.
+/// The keys of a `Secret` with their places; `None` if it is not among the objects.
 pub(super) fn secret_keys<'n>(
     objects: &Objects<'n>,
     name: &str,

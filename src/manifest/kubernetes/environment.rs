@@ -1,10 +1,11 @@
-//! The variables of a container: `envFrom` under `env`, with what `ConfigMap`s and `Secret`s of the stream hold.
+//! The variables of a container: `envFrom`, with `env` applied over it, and with the values of the `ConfigMap`s and
+//! `Secret`s in the stream.
 
 use super::config;
 use super::object::Objects;
 use super::secrets::Secrets;
 use crate::manifest::bind::is_secret_name;
-use crate::manifest::container::{Given, sourced};
+use crate::manifest::container::{ContainerVariable, sourced};
 use crate::manifest::interpolate::{Interpolated, Span, Unset};
 use crate::model::{Diagnostic, Origin};
 use crate::project::{Budget, Resource, VARIABLE, of_text};
@@ -12,7 +13,7 @@ use crate::syntax::tree::Node;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
 
-/// How many bytes a remembered name of a variable counts as, beside the text.
+/// How many bytes each remembered name of a variable counts as, in addition to the text.
 const SPAN: usize = 32;
 
 /// The variables of a container.
@@ -20,9 +21,9 @@ const SPAN: usize = 32;
 pub(super) struct Environment {
     /// In order; names are unique.
     pub(super) variables: Vec<Variable>,
-    /// What names variables that are not here.
+    /// Warnings about sources of variables that are not among the manifests.
     pub(super) unknown: Vec<Diagnostic>,
-    /// Where each name stands among the variables.
+    /// By name, the index of a variable.
     places: HashMap<String, usize>,
     budget: Budget,
 }
@@ -30,12 +31,12 @@ pub(super) struct Environment {
 /// One variable.
 #[derive(Clone, Debug)]
 pub(super) struct Variable {
-    /// As every dialect has it.
-    pub(super) given: Given,
-    /// The secret that takes part in it: `NAME key KEY`.
+    /// The variable in the form of every dialect.
+    pub(super) given: ContainerVariable,
+    /// The secret that its value comes from: `NAME key KEY`.
     pub(super) secret: Option<String>,
-    /// The service and the field that it is, because an operator makes the secret.
-    pub(super) said: Option<(String, String)>,
+    /// The service and the field that its value is, if the secret is created by an operator.
+    pub(super) field: Option<(String, String)>,
 }
 
 /// Reads a container's variables.
@@ -48,7 +49,7 @@ pub(super) fn of_container(
 ) -> Environment {
     let mut read =
         Environment { variables: Vec::new(), unknown: Vec::new(), places: HashMap::new(), budget: budget.clone() };
-    // What many containers name is copied for each, before it is counted.
+    // A source that many containers name is copied for each container before the copy is counted.
     if budget.is_over() {
         return read;
     }
@@ -81,7 +82,8 @@ pub(super) fn of_container(
 }
 
 impl Environment {
-    /// `$(NAME)` replaced by what that variable holds, and the secret that took part; a name that is not known stays.
+    /// The text with each `$(NAME)` replaced by the value of that variable, and the secret that the value comes from.
+    /// An unknown name stays.
     pub(super) fn expanded(&self, text: &str, origin: &Origin) -> (Interpolated, Option<String>) {
         let mut result = Interpolated::default();
         let mut secret = None;
@@ -90,13 +92,14 @@ impl Environment {
             result.text.push_str(&rest[..at]);
             rest = &rest[at..];
             if let Some(after) = rest.strip_prefix("$$") {
-                // An escaped reference; any other dollars stay as they are.
+                // `$$(` is an escaped reference; `$$` before any other character stays.
                 result.text.push_str(if after.starts_with('(') { "$" } else { "$$" });
                 rest = after;
                 continue;
             }
             let inside = rest.strip_prefix("$(").unwrap_or_default();
-            // A name ends before the next dollar: so each is looked at once, however many are never closed.
+            // A name ends before the next dollar. So each character is searched once, even if many names are never
+            // closed.
             let name = inside.find([')', '$']).filter(|at| inside[*at..].starts_with(')')).map(|at| &inside[..at]);
             let known = name.and_then(|name| self.places.get(name)).and_then(|place| self.variables.get(*place));
             let Some((name, known)) = name.zip(known) else {
@@ -214,18 +217,18 @@ fn from_reference(objects: &Objects<'_>, secrets: &Secrets, name: &str, from: &N
         }
         return variable;
     }
-    // A pod's own name, address or limits: there is no pod here.
+    // The pod's own name, address or limits, which have no value here because no pod runs.
     let field = ["fieldRef.fieldPath", "resourceFieldRef.resource"]
         .iter()
         .find_map(|path| super::object::at(from, path)?.as_str())
-        .unwrap_or("what the cluster knows");
+        .unwrap_or("(unknown)");
     let mut variable = variable(name, unset(&format!("field {field} of the pod")), None, None, &from.origin);
     variable.given.not_passed = true;
     variable
 }
 
-/// A key of a secret: an endpoint's field where an operator makes it. Its text is taken only where it can name a host,
-/// a user, a database, or a whole connection, whose password is replaced.
+/// A variable from a key of a secret; a field of an endpoint if an operator creates the secret. The text of the secret
+/// is taken only if it can be a host, a user, a database, or a whole connection, whose password is replaced.
 fn from_secret(
     objects: &Objects<'_>,
     secrets: &Secrets,
@@ -235,7 +238,7 @@ fn from_secret(
     origin: &Origin,
 ) -> Variable {
     let source = format!("{secret} key {key}");
-    let said = secrets.get(secret, namespace).and_then(|made| made.field(key));
+    let field = secrets.get(secret, namespace).and_then(|made| made.field(key));
     let text = config::secret(objects, secret, key, namespace).filter(|text| {
         let text = text.reveal();
         text.contains("://") || !(is_secret_name(name) || is_secret_name(key) || text.contains('\n'))
@@ -248,7 +251,7 @@ fn from_secret(
         }
         None => unset(&format!("secret {source}")),
     };
-    variable(name, text, Some(source), said, origin)
+    variable(name, text, Some(source), field, origin)
 }
 
 fn unset(source: &str) -> Interpolated {
@@ -263,10 +266,10 @@ fn variable(
     name: &str,
     whole: Interpolated,
     secret: Option<String>,
-    said: Option<(String, String)>,
+    field: Option<(String, String)>,
     origin: &Origin,
 ) -> Variable {
-    let given = Given {
+    let given = ContainerVariable {
         name: name.to_owned(),
         text: sourced(&whole),
         whole,
@@ -274,5 +277,5 @@ fn variable(
         from_file: false,
         origin: origin.clone(),
     };
-    Variable { given, secret, said }
+    Variable { given, secret, field }
 }

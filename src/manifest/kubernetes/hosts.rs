@@ -1,11 +1,12 @@
-//! Host names of a service: those of the `Service` objects that select its pods.
+//! The host names of a service: the names of the `Service` objects that select its pods.
 
 use super::object::{Object, Objects};
 use crate::manifest::bind::Sources;
 use crate::project::{Budget, Resource, VARIABLE};
 use crate::syntax::tree::Node;
 
-/// The names of the `Service` objects that select pods with these labels, their other forms and their ports.
+/// The names of the `Service` objects that select pods with these labels. Adds the other forms of the names and the
+/// ports to `sources`.
 pub(super) fn of_pods(
     objects: &Objects<'_>,
     workload: &Object<'_>,
@@ -19,14 +20,14 @@ pub(super) fn of_pods(
         if !service.shares(&workload.namespace) || !selects(service, labels) {
             continue;
         }
-        // Each gives the server ten hosts.
+        // Each `Service` adds ten hosts to the server.
         if !budget.spend_at(Resource::Values, 2 * VARIABLE, &service.name.origin) {
             break;
         }
         let name = service.name.value.as_str();
         let namespace = if service.namespace.is_empty() { &workload.namespace } else { &service.namespace };
         sources.hosts.extend(forms(name, namespace));
-        // A pod's own name before that of its headless service.
+        // The host of one pod: the pod's name before the name of the headless service.
         sources.hosts.extend(forms(&format!("{}-*.{name}", workload.name.value), namespace));
         sources.ports.extend(ports(service, port));
         names.push(name.to_owned());
@@ -39,9 +40,9 @@ pub(super) fn of_pods(
     names
 }
 
-/// Every form of a host's name inside a cluster. Where its namespace is not said, it may be any.
+/// Every form of a host name inside a cluster. An empty namespace may be any namespace.
 pub(super) fn forms(name: &str, namespace: &str) -> Vec<String> {
-    // Two words may be any host of the world, so the short form takes no unknown namespace.
+    // A name of two words may be any host on the internet, so an unknown namespace is not `*` in the short form.
     let (namespace, short) = if namespace.is_empty() { ("*", "default") } else { (namespace, namespace) };
     let mut forms = vec![name.to_owned(), format!("{name}.{short}")];
     for end in ["svc", "svc.cluster.local", "svc.cluster.local."] {
@@ -58,7 +59,7 @@ fn selects(service: &Object<'_>, labels: Option<&Node>) -> bool {
         })
 }
 
-/// Ports of the service that lead to the server's own.
+/// The ports of the service that lead to the server's port.
 fn ports(service: &Object<'_>, port: u16) -> Vec<u16> {
     let entries = service.at("spec.ports").and_then(Node::as_sequence).unwrap_or_default();
     let number = |entry: &Node, key: &str| entry.get(key).and_then(Node::as_str)?.parse::<u16>().ok();

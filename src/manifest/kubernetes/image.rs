@@ -1,4 +1,4 @@
-//! A container's image, as a kustomization changes it.
+//! A container's image, with the changes of kustomizations.
 
 use super::kustomize::Changes;
 use crate::kinds::Kind;
@@ -7,23 +7,23 @@ use crate::manifest::interpolate::interpolate;
 use crate::model::{ImageRef, Located, Version, VersionClass};
 use crate::syntax::tree::Node;
 
-/// An image, and what is known of its version.
+/// An image, with the state of its version.
 #[derive(Clone, Debug)]
 pub(super) struct Image {
-    /// Its name, at the place that decides the version.
+    /// Its name, at the place that sets the version.
     pub(super) name: Located<ImageRef>,
-    /// The tag as written, where a variable or template in it is not settled.
+    /// The tag as written, if it contains a variable or template that is not resolved.
     pub(super) unresolved: Option<String>,
 }
 
 impl Image {
-    /// Reads an image's name; none where nothing is said that could be one.
+    /// Reads an image's name; `None` if the text is no image name.
     pub(super) fn read(node: &Node, changes: &[Changes]) -> Option<Self> {
         let text = node.as_str()?.trim();
         let at = text.find(['$', '{', '<', '%']);
         let known = at.map_or(text, |at| text[..at].trim_end_matches([':', '@', '-', '/', '.']));
         let name = ImageRef::parse(known).or_else(|error| {
-            // A tag that is no tag (`REPLACE ME`) leaves the name.
+            // If the tag is not valid (`REPLACE ME`), the name without the tag is used.
             let end = known.rfind(':').filter(|end| !known[*end..].contains('/')).ok_or(error)?;
             ImageRef::parse(&known[..end])
         });
@@ -40,7 +40,8 @@ impl Image {
         Some(image)
     }
 
-    /// The same, with variables replaced that are set here: manifests often go through `envsubst` on their way.
+    /// The same, after replacing the variables that are set here, because manifests often go through `envsubst` before
+    /// they are applied.
     pub(super) fn read_filled(node: &Node, changes: &[Changes], input: &Input<'_>) -> Option<Self> {
         let text = node.as_str()?;
         let filled =
@@ -51,7 +52,7 @@ impl Image {
         }
     }
 
-    /// The version that it declares of that kind.
+    /// The version of that kind that the image declares.
     pub(super) fn version(&self, kind: &Kind) -> Version {
         let origin = self.name.origin.clone();
         if let Some(text) = &self.unresolved {

@@ -1,6 +1,7 @@
-//! Kustomizations: the files that they list, what they generate, and the images, names and namespaces that they change.
+//! Kustomizations: the files that they list, the objects that they generate, and the images, names and namespaces that
+//! they change.
 //!
-//! Patches are not carried out, and that is said with the command that renders them.
+//! Patches are not applied; a warning names the command that renders them.
 
 use super::image::Image;
 use crate::manifest::dialect::{Input, ManifestFile};
@@ -11,13 +12,13 @@ use crate::model::{Diagnostic, ImageRef, Located, Origin, Severity};
 use crate::syntax::tree::{Entry, Node, NodeKind};
 use std::path::{Path, PathBuf};
 
-/// Names of a kustomization's file.
+/// The file names of a kustomization.
 pub(super) const FILE_NAMES: &[&str] = &["kustomization.yaml", "kustomization.yml", "Kustomization"];
 
 /// How deep kustomizations may list each other.
-const DEEPEST: usize = 16;
+const MAX_DEPTH: usize = 16;
 
-/// What changes objects in ways that are not carried out here.
+/// Keys that change objects in ways that are not applied here.
 const NOT_APPLIED: &[&str] = &[
     "patches",
     "patchesStrategicMerge",
@@ -30,7 +31,7 @@ const NOT_APPLIED: &[&str] = &[
     "helmChartInflationGenerator",
 ];
 
-/// A file of objects, with what kustomizations change in them.
+/// A file of objects, with the changes of kustomizations.
 #[derive(Debug)]
 pub(super) struct Loaded<'a> {
     file: File<'a>,
@@ -40,7 +41,7 @@ pub(super) struct Loaded<'a> {
 
 #[derive(Debug)]
 enum File<'a> {
-    Given(&'a ManifestFile),
+    ContainerVariable(&'a ManifestFile),
     Listed(Box<ManifestFile>),
 }
 
@@ -48,13 +49,13 @@ impl Loaded<'_> {
     /// The file.
     pub(super) fn file(&self) -> &ManifestFile {
         match &self.file {
-            File::Given(file) => file,
+            File::ContainerVariable(file) => file,
             File::Listed(file) => file,
         }
     }
 }
 
-/// What one kustomization changes.
+/// The changes of one kustomization.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Changes {
     pub(super) namespace: Option<String>,
@@ -72,7 +73,7 @@ struct ImageChange {
 }
 
 impl Changes {
-    /// Changes an image as the `images` of a kustomization say.
+    /// Applies the `images` of a kustomization to an image.
     pub(super) fn apply(&self, written: &str, image: &mut Image) {
         let last = written.rfind('/').map_or(0, |at| at + 1);
         let without_digest = written.split('@').next().unwrap_or(written);
@@ -102,7 +103,7 @@ impl Changes {
     }
 }
 
-/// Whether a file is a kustomization, by its name or kind.
+/// Whether a file is a kustomization, by its name or by its `kind` and `apiVersion`.
 pub(super) fn is_kustomization(file: &ManifestFile) -> bool {
     let named = file.source.path.file_name().is_some_and(|name| FILE_NAMES.iter().any(|known| name == *known));
     let is_kind = |document: &Node| {
@@ -115,8 +116,8 @@ pub(super) fn is_kustomization(file: &ManifestFile) -> bool {
     named || file.documents.first().is_some_and(is_kind)
 }
 
-/// The input's files, and those that kustomizations among them list. What a kustomization lists is not read a second
-/// time by itself, and what lies beside one and is not listed is left alone.
+/// The input's files, and the files that kustomizations among them list. A listed file is not read a second time by
+/// itself. A file in or below the folder of a kustomization that no kustomization lists is ignored.
 pub(super) fn load<'a>(input: &Input<'a>, diagnostics: &mut Vec<Diagnostic>) -> Vec<Loaded<'a>> {
     let mut roots = Vec::new();
     for file in input.files.iter().filter(|file| is_kustomization(file)) {
@@ -129,33 +130,32 @@ pub(super) fn load<'a>(input: &Input<'a>, diagnostics: &mut Vec<Diagnostic>) -> 
         roots.iter().any(|(root, _, _, read)| root.source.path != file.source.path && read.contains(&file.source.path))
     };
     let mut is_root: Vec<bool> = roots.iter().map(|(file, ..)| !listed_by_other(file)).collect();
-    // Where all list each other, one of them says so.
+    // If all kustomizations list each other, the first counts as the root, and reports the cycle.
     if let Some(first) = is_root.first_mut().filter(|_| !roots.iter().any(|(file, ..)| !listed_by_other(file))) {
         *first = true;
     }
-    let mut beside = Vec::new();
+    let mut ignored = Vec::new();
     let mut loaded = Vec::new();
     let plain: Vec<&ManifestFile> = input.files.iter().filter(|file| !is_kustomization(file)).collect();
     for file in plain {
         let listed = roots.iter().any(|(_, _, _, read)| read.contains(&file.source.path));
         let folder = tidy(&file.folder);
         if !listed && roots.iter().any(|(root, ..)| folder.starts_with(tidy(&root.folder))) {
-            beside.push(file.source.path.display().to_string());
+            ignored.push(file.source.path.display().to_string());
         } else if !listed {
-            loaded.push(Loaded { file: File::Given(file), changes: Vec::new() });
+            loaded.push(Loaded { file: File::ContainerVariable(file), changes: Vec::new() });
         }
     }
-    if !beside.is_empty() {
-        let message = format!("no kustomization lists {}, so it is left alone", beside.join(", "));
+    if !ignored.is_empty() {
+        let message = format!("no kustomization lists {}, so it is ignored", ignored.join(", "));
         diagnostics.push(
-            Diagnostic::note("left-alone", message)
-                .help("to read it all the same, name it with -f, without the kustomization"),
+            Diagnostic::note("left-alone", message).help("to read it, name it with -f, without the kustomization"),
         );
     }
     for ((file, parts, found, _), is_root) in roots.into_iter().zip(is_root) {
         if is_root {
             diagnostics.extend(found);
-            loaded.push(Loaded { file: File::Given(file), changes: Vec::new() });
+            loaded.push(Loaded { file: File::ContainerVariable(file), changes: Vec::new() });
             loaded.extend(parts);
         }
     }
@@ -176,11 +176,11 @@ impl Loader<'_, '_> {
     fn kustomization(&mut self, file: &ManifestFile, outer: &[Changes]) {
         let Some(document) = file.documents.first() else { return };
         let folder = tidy(&file.folder);
-        if self.open.contains(&folder) || self.open.len() >= DEEPEST {
+        if self.open.contains(&folder) || self.open.len() >= MAX_DEPTH {
             self.diagnostics.push(
                 Diagnostic::error("kustomize-cycle", "kustomizations list each other without end")
                     .at(&document.origin, "this one is being read already")
-                    .help("take the entry out that leads back here"),
+                    .help("remove the entry that leads back here"),
             );
             return;
         }
@@ -202,7 +202,7 @@ impl Loader<'_, '_> {
     fn resource(&mut self, file: &ManifestFile, path: &str, entry: &Node, changes: &[Changes]) {
         if is_remote(path) {
             self.diagnostics.push(
-                Diagnostic::warning("kustomize-remote", format!("`{path}` lies on another machine, and is not read"))
+                Diagnostic::warning("kustomize-remote", format!("`{path}` is on another machine, and is not read"))
                     .at(&entry.origin, "not part of the project")
                     .help(render_help(self.input, file)),
             );
@@ -256,7 +256,7 @@ impl Loader<'_, '_> {
         );
     }
 
-    /// `configMapGenerator` and `secretGenerator`, as the objects that they make.
+    /// Adds the objects of `configMapGenerator` and `secretGenerator`.
     fn generated(&mut self, file: &ManifestFile, document: &Node, changes: &[Changes]) {
         let mut objects = Vec::new();
         for (key, kind) in [("configMapGenerator", "ConfigMap"), ("secretGenerator", "Secret")] {
@@ -324,13 +324,13 @@ impl Loader<'_, '_> {
         values
     }
 
-    /// A generator's file that is not in the project: secrets seldom are.
+    /// Reports a generator's file that is not in the project as a warning, because files of secrets seldom are.
     fn missing(&mut self, error: FileError, origin: &Origin) {
         let mut diagnostic = error.named_at(origin);
         diagnostic.severity = Severity::Warning;
         if diagnostic.code == "file-missing" {
             diagnostic.code = "env-file-missing";
-            diagnostic.notes.push("what only production's file holds is not known here".to_owned());
+            diagnostic.notes.push("the values in production's file are not known here".to_owned());
         }
         self.diagnostics.push(diagnostic);
     }

@@ -1,7 +1,6 @@
-//! The Kubernetes dialect: objects in files, folders and streams, rendered or put together by a kustomization.
+//! The Kubernetes dialect: objects in files, folders and streams, rendered or composed by a kustomization.
 //!
-//! What an object is, is said by its `apiVersion` and `kind` alone, never by a file's name. A secret's text is never
-//! copied.
+//! Only `apiVersion` and `kind` say what an object is, never a file's name. A secret's text is never copied.
 
 mod config;
 mod custom;
@@ -27,7 +26,7 @@ use object::{Object, Objects};
 use secrets::Secrets;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// This dialect's line in the table.
+/// The line of this dialect in the table.
 pub(crate) const DIALECT: Dialect = Dialect {
     name: "kubernetes",
     title: "Kubernetes",
@@ -42,7 +41,7 @@ pub(crate) const DIALECT: Dialect = Dialect {
     read,
 };
 
-/// Kustomizations that only their file's name tells: they are read together with the objects.
+/// Kustomizations that are recognised only by their file's name. They are read together with the objects.
 pub(crate) const KUSTOMIZE: Dialect = Dialect {
     title: "Kustomize",
     places: Places::Files(&["**/kustomization.{yaml,yml}"]),
@@ -51,8 +50,8 @@ pub(crate) const KUSTOMIZE: Dialect = Dialect {
     ..DIALECT
 };
 
-/// Groups of files that look like objects and are not applied to a cluster: each tool's own configuration, and NAIS,
-/// which has a dialect of its own.
+/// API groups of files that look like objects and are not applied to a cluster: configuration of tools, and NAIS, which
+/// has its own dialect.
 const NO_OBJECTS: &[&str] = &[
     "nais.io",
     "backstage.io",
@@ -71,7 +70,7 @@ const NO_OBJECTS: &[&str] = &[
     "runme.dev",
 ];
 
-/// Some document is an object of a cluster, or the file is a kustomization.
+/// Whether a document is an object of a cluster, or the file is a kustomization.
 fn recognises(file: &ManifestFile) -> bool {
     kustomize::is_kustomization(file) || file.documents.iter().any(is_object)
 }
@@ -80,29 +79,29 @@ fn is_object(document: &Node) -> bool {
     let text = |key: &str| document.get(key).and_then(Node::as_str);
     let (Some(api), Some(kind)) = (text("apiVersion"), text("kind")) else { return false };
     let group = api.split('/').next().unwrap_or(api);
-    // `kind: Config` of `v1` is a client's own configuration.
+    // `kind: Config` of `v1` is the configuration of a client.
     let is_client = api == "v1" && kind == "Config";
     !is_client && !NO_OBJECTS.contains(&group)
 }
 
-/// What a reader gathers.
+/// The state of reading.
 struct Reader<'a, 'n> {
     input: &'a Input<'a>,
     objects: &'a Objects<'n>,
     stack: Stack,
     sources: BTreeMap<String, Sources>,
-    /// Secrets that operators make, by name.
+    /// Secrets that operators create, by name.
     secrets: Secrets,
-    /// Apps whose variables are of interest, each with its container and namespace.
+    /// Apps whose variables are read, each with its container and namespace.
     apps: Vec<(String, &'n Node, String)>,
-    /// Containers that may be poolers, with how their variables are found.
+    /// Containers that may be poolers, with the nodes from which their configuration is read.
     poolers: Vec<pooler::Container<'n>>,
     /// Names of services and apps.
     names: BTreeSet<String>,
     diagnostics: Vec<Diagnostic>,
 }
 
-/// What the files declare together.
+/// Reads the declarations of all files together.
 pub(crate) fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
     let loaded = kustomize::load(input, &mut diagnostics);
@@ -123,7 +122,7 @@ pub(crate) fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
             workload::read(&mut reader, object);
         }
     }
-    pooler::lead_on(&mut reader);
+    pooler::attach(&mut reader);
     reader.bind_variables();
     for part in &loaded {
         let path = part.file().source.path.clone();
@@ -135,7 +134,7 @@ pub(crate) fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
 }
 
 impl Reader<'_, '_> {
-    /// Takes a service in, under a name that no other has.
+    /// Adds a service, whose name is unique.
     fn add_service(&mut self, service: Service, sources: Sources) {
         self.sources.insert(service.name.clone(), sources);
         service.add_to(&mut self.stack.services, &self.input.project.budget);
@@ -146,7 +145,8 @@ impl Reader<'_, '_> {
         app.add_to(&mut self.stack.apps, &self.input.project.budget);
     }
 
-    /// A name that nothing has yet: the wanted one, else with the namespace, else with the kind.
+    /// A name that no service and no app has yet: the wanted name, else the name with the namespace, else the name with
+    /// the kind.
     fn name_for(&mut self, wanted: &str, object: &Object<'_>) -> String {
         let kind = object.kind.to_ascii_lowercase();
         let candidates = [
@@ -161,10 +161,10 @@ impl Reader<'_, '_> {
         name
     }
 
-    /// Every app's variables, bound to the services.
+    /// Binds the variables of every app to the services.
     fn bind_variables(&mut self) {
         let mut declared = Vec::new();
-        let mut said = BTreeMap::new();
+        let mut known = BTreeMap::new();
         for (app, container, namespace) in &self.apps {
             let read = environment::of_container(
                 self.objects,
@@ -179,9 +179,9 @@ impl Reader<'_, '_> {
                 }
             }
             for variable in read.variables {
-                let Variable { given, secret, said: field } = variable;
+                let Variable { given, secret, field } = variable;
                 if let Some((service, field)) = field {
-                    said.insert(declared.len(), Template::field(&service, &field));
+                    known.insert(declared.len(), Template::field(&service, &field));
                 }
                 declared.push(Declared {
                     name: given.name,
@@ -198,7 +198,7 @@ impl Reader<'_, '_> {
             &mut self.stack.services,
             &self.sources,
             &declared,
-            said,
+            known,
             &self.input.project.budget,
         );
     }

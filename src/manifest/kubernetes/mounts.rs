@@ -1,4 +1,4 @@
-//! What a pod mounts into a container: volumes, and files out of `ConfigMap`s and `Secret`s.
+//! The mounts of a container: volumes, and files from `ConfigMap`s and `Secret`s.
 
 use super::config;
 use super::object::Objects;
@@ -6,7 +6,7 @@ use crate::manifest::container::{Mount, MountSource, SecretText};
 use crate::model::Origin;
 use crate::syntax::tree::Node;
 
-/// Everything that is mounted into a container of a pod.
+/// All mounts of a container of a pod.
 pub(super) fn mounts(objects: &Objects<'_>, pod: &Node, container: &Node, namespace: &str) -> Vec<Mount> {
     let mut found = Vec::new();
     let volumes = pod.get("volumes").and_then(Node::as_sequence).unwrap_or_default();
@@ -39,10 +39,10 @@ pub(super) fn mounts(objects: &Objects<'_>, pod: &Node, container: &Node, namesp
     found
 }
 
-/// Where a volume is mounted.
+/// The place at which a volume is mounted.
 struct Place<'n> {
     target: &'n str,
-    /// The one file of the volume that is mounted.
+    /// The file of the volume that is mounted (`subPath`); `None` for the whole volume.
     file: Option<&'n str>,
     origin: &'n Origin,
 }
@@ -52,7 +52,7 @@ impl Place<'_> {
         Mount { target: self.target.to_owned(), source, origin: self.origin.clone() }
     }
 
-    /// The path of a file of the volume; none where another one is mounted.
+    /// The path at which a file of the volume is mounted; `None` if only another file is mounted.
     fn target_of(&self, path: &str) -> Option<String> {
         match self.file {
             None => Some(format!("{}/{path}", self.target)),
@@ -94,7 +94,7 @@ impl Place<'_> {
     }
 }
 
-/// Keys with the paths that they are mounted at: those that are said, else all under their own names.
+/// Keys with the paths at which they are mounted: the keys in `items`, else all keys under their own names.
 fn items<'n>(source: &'n Node, all: impl Iterator<Item = &'n str>) -> Vec<(&'n str, &'n str)> {
     match source.get("items").and_then(Node::as_sequence) {
         Some(items) => {

@@ -1,6 +1,6 @@
 //! The objects of all documents, by group, kind and name.
 //!
-//! An object that is declared twice counts once, as the cluster has it: the later one stands.
+//! If an object is declared twice, the later declaration replaces the earlier one, as in a cluster.
 
 use super::kustomize::{Changes, Loaded};
 use crate::model::Located;
@@ -11,22 +11,22 @@ use std::collections::HashMap;
 /// One object.
 #[derive(Clone, Debug)]
 pub(super) struct Object<'n> {
-    /// Its API's group without the version; empty for the core.
+    /// Its API group without the version; empty for the core group.
     pub(super) group: &'n str,
     /// Its kind.
     pub(super) kind: &'n str,
-    /// Its name, as a kustomization changes it.
+    /// Its name, with the changes of kustomizations.
     pub(super) name: Located<String>,
-    /// Its namespace; empty where none is said.
+    /// Its namespace; empty if none is given.
     pub(super) namespace: String,
     /// The whole document.
     pub(super) node: &'n Node,
-    /// What kustomizations change, the innermost first.
+    /// The changes of kustomizations, the innermost first.
     pub(super) changes: &'n [Changes],
 }
 
 impl<'n> Object<'n> {
-    /// What lies at a path: `spec.postgresql.version`.
+    /// The node at a path: `spec.postgresql.version`.
     pub(super) fn at(&self, path: &str) -> Option<&'n Node> {
         at(self.node, path)
     }
@@ -36,13 +36,13 @@ impl<'n> Object<'n> {
         self.at(path)?.as_str()
     }
 
-    /// Whether another object of that namespace is in the same one; where one says none, it may be any.
+    /// Whether an object in that namespace may be in the same namespace; an empty namespace may be any.
     pub(super) fn shares(&self, namespace: &str) -> bool {
         self.namespace.is_empty() || namespace.is_empty() || self.namespace == namespace
     }
 }
 
-/// What lies at a path of keys, divided by dots.
+/// The node at a path of keys, separated by dots.
 pub(super) fn at<'n>(node: &'n Node, path: &str) -> Option<&'n Node> {
     path.split('.').try_fold(node, |node, key| node.get(key)).filter(|node| !node.is_null())
 }
@@ -53,12 +53,12 @@ pub(super) struct Objects<'n> {
     all: Vec<Object<'n>>,
     by_name: HashMap<(&'n str, String), Vec<usize>>,
     by_kind: HashMap<&'n str, Vec<usize>>,
-    /// `Service` objects by the first label that they select by.
+    /// `Service` objects by the first label of their selector.
     by_label: HashMap<(String, String), Vec<usize>>,
 }
 
 impl<'n> Objects<'n> {
-    /// The objects of every document; lists are taken apart.
+    /// The objects of every document; the items of a list are added one by one.
     pub(super) fn of(loaded: &'n [Loaded<'n>], budget: &Budget) -> Self {
         let mut objects = Self::default();
         for part in loaded {
@@ -88,7 +88,7 @@ impl<'n> Objects<'n> {
         indices.iter().filter_map(|index| self.all.get(*index))
     }
 
-    /// The `Service` objects whose first label is among these, in order.
+    /// The `Service` objects with a selector whose first label is among these, in order.
     pub(super) fn that_may_select(&self, labels: Option<&Node>) -> impl Iterator<Item = &Object<'n>> {
         let of = |entry: &Entry| self.by_label.get(&(entry.key.value.clone(), entry.value.as_str()?.to_owned()));
         let mut found: Vec<usize> =
@@ -97,7 +97,7 @@ impl<'n> Objects<'n> {
         found.into_iter().filter_map(|index| self.all.get(index))
     }
 
-    /// The object of that kind and name that another one of that namespace means.
+    /// The object of that kind and name to which an object of that namespace refers.
     pub(super) fn named(&self, kind: &'static str, name: &str, namespace: &str) -> Option<&Object<'n>> {
         let indices = self.by_name.get(&(kind, name.to_owned()))?;
         let mut found = indices.iter().filter_map(|index| self.all.get(*index));
@@ -124,12 +124,13 @@ impl<'n> Objects<'n> {
             Some((name, origin)) => (name, origin),
             None => ("", &kind.origin),
         };
-        // What stands before and behind each name is said once.
+        // Prefixes and suffixes are written once, and are added to every name.
         let put_in: usize = changes.iter().map(|changes| changes.prefix.len() + changes.suffix.len()).sum();
         if !budget.spend_at(Resource::Expanded, put_in, origin) {
             return;
         }
-        // References to configuration follow a changed name by themselves, so it keeps the one that they have here.
+        // Kustomize also changes the references to a `ConfigMap` or `Secret`. The references are not changed here, so
+        // the object keeps its name.
         let is_config = matches!(kind_text, "ConfigMap" | "Secret");
         let name = changes
             .iter()

@@ -1,6 +1,8 @@
-//! Containers that may be poolers, and the poolers of operators: what they are told, and by which hosts apps reach them.
+//! Containers that may be poolers, and the poolers of operators: their configuration, and the hosts by which apps reach
+//! them.
 //!
-//! They are settled once every object was read, since the secrets that operators make are known only then.
+//! They are attached to their servers after every object is read, because the secrets that operators create are only
+//! known then.
 
 use super::object::Object;
 use super::workload::Pod;
@@ -12,12 +14,12 @@ use crate::syntax::tree::Node;
 /// A container that may be a pooler.
 pub(super) struct Container<'n> {
     pooler: Pooler,
-    /// The pod's specification and the container; none of an operator's pooler.
+    /// The pod's specification and the container; `None` for an operator's pooler.
     runs: Option<(&'n Node, &'n Node)>,
     namespace: String,
 }
 
-/// Takes note of a container whose image is a pooler's. Whether it is.
+/// Records a container if its image is a pooler. Returns whether it is.
 pub(super) fn note<'n>(
     reader: &mut Reader<'_, 'n>,
     app: &str,
@@ -26,41 +28,52 @@ pub(super) fn note<'n>(
     pod: Pod<'n>,
     container: &'n Node,
 ) -> bool {
-    let Some(sort) = image.and_then(of_image) else { return false };
+    let Some(pooler_type) = image.and_then(of_image) else { return false };
     let mut sources = Sources::default();
     let mut names = hosts::of_pods(reader.objects, object, pod.labels, 0, &mut sources, &reader.input.project.budget);
     names.append(&mut sources.hosts);
-    let origin = container.origin.clone();
-    let pooler = Pooler { app: app.to_owned(), sort: Some(sort), hosts: names, told: Vec::new(), origin };
+    let pooler = Pooler {
+        app: app.to_owned(),
+        pooler_type: Some(pooler_type),
+        hosts: names,
+        configuration: Vec::new(),
+        origin: container.origin.clone(),
+    };
     let runs = Some((pod.spec, container));
     reader.poolers.push(Container { pooler, runs, namespace: object.namespace.clone() });
     true
 }
 
-/// Takes note of an operator's pooler, which names its cluster.
+/// Records an operator's pooler, which names its cluster.
 pub(super) fn of_operator(reader: &mut Reader<'_, '_>, app: &str, object: &Object<'_>, cluster: &Node) {
-    let hosts = hosts::forms(&object.name.value, &object.namespace);
-    let told = vec![(String::new(), cluster.as_str().unwrap_or_default().to_owned())];
-    let pooler = Pooler { app: app.to_owned(), sort: None, hosts, told, origin: object.name.origin.clone() };
+    let pooler = Pooler {
+        app: app.to_owned(),
+        pooler_type: None,
+        hosts: hosts::forms(&object.name.value, &object.namespace),
+        configuration: vec![(String::new(), cluster.as_str().unwrap_or_default().to_owned())],
+        origin: object.name.origin.clone(),
+    };
     reader.poolers.push(Container { pooler, runs: None, namespace: object.namespace.clone() });
 }
 
-/// Gives each server the hosts of the poolers before it; what stands before none is an app like others.
-pub(super) fn lead_on(reader: &mut Reader<'_, '_>) {
+/// Attaches each pooler to the server behind it. A container without a server behind it is an app like any other.
+pub(super) fn attach(reader: &mut Reader<'_, '_>) {
     let mut containers = std::mem::take(&mut reader.poolers);
     for container in &mut containers {
         let Some((pod, node)) = container.runs else { continue };
-        let told = &mut container.pooler.told;
+        let configuration = &mut container.pooler.configuration;
         let budget = &reader.input.project.budget;
         let read = environment::of_container(reader.objects, &reader.secrets, node, &container.namespace, budget);
-        told.extend(read.variables.into_iter().map(|variable| (variable.given.name, variable.given.whole.text)));
+        configuration
+            .extend(read.variables.into_iter().map(|variable| (variable.given.name, variable.given.whole.text)));
         for key in ["command", "args"] {
             let words = node.get(key).and_then(Node::as_sequence).unwrap_or_default().iter().filter_map(Node::as_str);
-            told.extend(words.map(|word| (String::new(), word.to_owned())));
+            configuration.extend(words.map(|word| (String::new(), word.to_owned())));
         }
         for mount in mounts::mounts(reader.objects, pod, node, &container.namespace) {
             let files = mount.files(reader.input.project).unwrap_or_default();
-            told.extend(files.iter().map(|file| (String::new(), String::from_utf8_lossy(&file.content).into_owned())));
+            let texts = files.iter().map(|file| String::from_utf8_lossy(&file.content).into_owned());
+            configuration.extend(texts.map(|text| (String::new(), text)));
         }
     }
     let mut runs = Vec::new();
@@ -69,7 +82,7 @@ pub(super) fn lead_on(reader: &mut Reader<'_, '_>) {
         runs.push((container.pooler.app.clone(), container.runs, container.namespace));
         found.push(container.pooler);
     }
-    let open = poolers::lead_on(
+    let open = poolers::attach(
         found,
         &reader.stack.services,
         &mut reader.sources,

@@ -1,29 +1,29 @@
-//! Secrets that operators make for the apps of a service: which of their keys is which field of its endpoint.
+//! Secrets that operators create for the apps of a service: for each key, the field of the service's endpoint.
 
 use std::collections::BTreeMap;
 
-/// By name, what the operators' secrets hold.
+/// The secrets of operators, by name.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Secrets(BTreeMap<String, Vec<Made>>);
 
 /// One operator's secret.
 #[derive(Clone, Debug)]
 pub(super) struct Made {
-    /// The service that it is for.
+    /// The service that the secret is for.
     pub(super) service: String,
-    /// The namespace of the service; empty where none is said.
+    /// The namespace of the service; empty if none is given.
     pub(super) namespace: String,
-    /// Each key with the endpoint's field.
+    /// Each key with the field of the endpoint.
     pub(super) fields: Vec<(&'static str, String)>,
 }
 
 impl Secrets {
-    /// Adds one.
+    /// Adds a secret.
     pub(super) fn add(&mut self, name: String, made: Made) {
         self.0.entry(name).or_default().push(made);
     }
 
-    /// The operator's secret of that name that an app of that namespace reads.
+    /// The operator's secret of that name that an app in that namespace reads.
     pub(super) fn get(&self, name: &str, namespace: &str) -> Option<&Made> {
         let made = self.0.get(name)?;
         made.iter()

@@ -1,16 +1,16 @@
-//! A container that runs a server: everything that it declares, and what becomes of each key.
+//! Reads a container that runs a server: its declarations, and the support of each key.
 
 use super::image::Image;
 use super::object::{Object, at};
 use super::workload::Pod;
 use super::{Reader, environment, hosts, mounts};
 use crate::kinds::{Family, Kind};
-use crate::manifest::container::{Backing, Container, Keys, Unset, Wording, Words};
+use crate::manifest::container::{Backing, Container, FieldNames, Keys, Unset, Words};
 use crate::model::{Diagnostic, Service, Support};
 use crate::syntax::tree::Node;
 
-/// What Kubernetes calls the parts of a container.
-static WORDING: Wording = Wording {
+/// Kubernetes' names for the parts of a container.
+static FIELD_NAMES: FieldNames = FieldNames {
     environment: "env",
     environment_file: "envFrom",
     entrypoint: "command",
@@ -21,14 +21,14 @@ static WORDING: Wording = Wording {
     unset_file: unset,
 };
 
-/// Keys of a container that are accounted for one by one.
+/// Keys of a container that are recorded one by one.
 const READ: &[&str] = &["name", "image", "env", "envFrom", "command", "args", "volumeMounts", "securityContext"];
 
-/// Keys of a workload, a pod and a container that say what the server is or where it lies, and nothing to account for.
+/// Keys of a workload or a pod that contain or select the container. They are not recorded.
 const FRAME: &[&str] =
     &["selector", "template", "containers", "initContainers", "volumes", "serviceName", "jobTemplate"];
 
-/// What becomes of the keys about the cluster around a server.
+/// The note on the keys about the cluster around a server.
 pub(super) const CLUSTER: &str = "one local server runs, without the cluster around it";
 
 /// Reads one server.
@@ -63,7 +63,7 @@ pub(super) fn read<'n>(
         used: used(container, &environment.variables),
         mounts: mounts::mounts(reader.objects, pod.spec, container, &object.namespace),
         environment: environment.variables.iter().map(|variable| variable.given.clone()).collect(),
-        wording: &WORDING,
+        field_names: &FIELD_NAMES,
     };
     let mut service = Service::new(name, &kind.name, &family.name, image.version(kind), object.name.origin.clone());
     reader.input.describe(&mut service);
@@ -74,7 +74,7 @@ pub(super) fn read<'n>(
         backing.keys.add("image", Support::Approximated, note.clone());
         backing.service.notes.push(note);
     } else {
-        backing.keys.aside("image", Support::Reproduced, "");
+        backing.keys.add_neutral("image", Support::Reproduced, "");
     }
     backing.read();
     let mut read = {
@@ -96,7 +96,7 @@ pub(super) fn read<'n>(
     reader.add_service(read.service, read.sources);
 }
 
-/// The variables that `command` and `args` name.
+/// The variables that are used in `command` and `args`.
 fn used(container: &Node, variables: &[environment::Variable]) -> Vec<String> {
     let words = ["command", "args"].into_iter().filter_map(|key| container.get(key)?.as_sequence()).flatten();
     let text: String = words.filter_map(Node::as_str).collect();
@@ -104,7 +104,7 @@ fn used(container: &Node, variables: &[environment::Variable]) -> Vec<String> {
     names.filter(|name| text.contains(&format!("$({name})"))).cloned().collect()
 }
 
-/// Rights over the machine that a manifest does not get here.
+/// Records the rights over the machine that a manifest does not get here.
 fn refused(pod: Pod<'_>, container: &Node, keys: &mut Keys) {
     let is_true = |node: &Node, path: &str| at(node, path).and_then(Node::as_bool) == Some(true);
     if is_true(container, "securityContext.privileged") {
@@ -113,12 +113,12 @@ fn refused(pod: Pod<'_>, container: &Node, keys: &mut Keys) {
     }
     for key in ["hostNetwork", "hostPID", "hostIPC"] {
         if is_true(pod.spec, key) {
-            keys.add(key, Support::Unsupported, "refused: a manifest does not share this machine's own");
+            keys.add(key, Support::Unsupported, "refused: a manifest may not share this machine's namespaces");
         }
     }
 }
 
-/// Everything about the cluster, in one line.
+/// Records all keys about the cluster, in one line.
 fn cluster_keys(object: &Object<'_>, pod: Pod<'_>, container: &Node, keys: &mut Keys) {
     let levels = [object.node.get("spec").filter(|_| object.kind != "Pod"), Some(pod.spec), Some(container)];
     let mut names: Vec<&str> = Vec::new();
@@ -126,14 +126,14 @@ fn cluster_keys(object: &Object<'_>, pod: Pod<'_>, container: &Node, keys: &mut 
         for entry in node.into_iter().flat_map(Node::entries) {
             let key = entry.key.value.as_str();
             let is_read = if level == 2 { READ[..READ.len() - 1].contains(&key) } else { FRAME.contains(&key) };
-            let told = keys.all.iter().any(|known| known.path == key);
-            if !is_read && !told && !names.contains(&key) {
+            let is_recorded = keys.all.iter().any(|known| known.path == key);
+            if !is_read && !is_recorded && !names.contains(&key) {
                 names.push(key);
             }
         }
     }
     if !names.is_empty() {
-        keys.aside(names.join(", "), Support::Unsupported, CLUSTER);
+        keys.add_neutral(names.join(", "), Support::Unsupported, CLUSTER);
     }
 }
 
@@ -141,6 +141,6 @@ fn unset(unset: &Unset<'_>) -> Diagnostic {
     let Unset { what, service, from, origin } = unset;
     Diagnostic::warning("value-unknown", format!("{what} of `{service}` comes from the {from}, which is not here"))
         .at(origin, "named here")
-        .because("one of devenv's own stands in, and variables from the same place get it too")
-        .help(format!("to have production's, say it under `services: {{{service}: …}}` in services.local.yaml"))
+        .because("devenv uses a value of its own, also for variables from the same source")
+        .help(format!("to use production's value, set it under `services: {{{service}: …}}` in services.local.yaml"))
 }

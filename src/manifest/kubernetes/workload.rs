@@ -1,4 +1,4 @@
-//! Workloads: the containers of their pods, each a backing service or an app.
+//! Reads workloads: each container of their pods is a backing service or an app.
 
 use super::image::Image;
 use super::object::{Object, at};
@@ -17,16 +17,16 @@ pub(super) struct Pod<'n> {
     pub(super) spec: &'n Node,
 }
 
-/// Reads an object that runs pods; any other is left alone.
+/// Reads an object that runs pods; any other object is ignored.
 pub(super) fn read<'n>(reader: &mut Reader<'_, 'n>, object: &Object<'n>) {
     let Some(pod) = pod(object) else { return };
     let containers = pod.spec.get("containers").and_then(Node::as_sequence).unwrap_or_default();
     let prepare = pod.spec.get("initContainers").and_then(Node::as_sequence).unwrap_or_default();
-    // An init container that is restarted for ever runs beside the others.
+    // An init container with `restartPolicy: Always` is a sidecar: it keeps running with the other containers.
     let stays = |container: &&Node| container.get("restartPolicy").and_then(Node::as_str) == Some("Always");
-    let beside: Vec<&Node> = containers.iter().chain(prepare.iter().filter(stays)).collect();
-    for container in &beside {
-        let alone = beside.len() == 1;
+    let running: Vec<&Node> = containers.iter().chain(prepare.iter().filter(stays)).collect();
+    for container in &running {
+        let alone = running.len() == 1;
         read_container(reader, object, pod, container, alone);
     }
     for container in prepare.iter().filter(|container| !stays(container)) {
@@ -38,7 +38,7 @@ pub(super) fn read<'n>(reader: &mut Reader<'_, 'n>, object: &Object<'n>) {
     }
 }
 
-/// The pod that an object runs: of itself, of a template, or of a job's template.
+/// The pod that an object runs: the object itself, its template, or the template of its jobs.
 fn pod<'n>(object: &Object<'n>) -> Option<Pod<'n>> {
     let of = |labels: &str, spec: &str| {
         let spec = object.at(spec)?;
@@ -97,14 +97,14 @@ fn read_container<'n>(
         }
     };
     let Some(image) = image else { return };
-    // The other containers of a server's pod are about the server; it keeps the workload's name.
+    // If the pod has no other server, the other containers serve this server, which gets the workload's name.
     let is_only_server = !alone && is_only_server(reader, pod, object, container);
     let wanted = if is_only_server { workload.to_owned() } else { wanted };
     let name = reader.name_for(&wanted, object);
     server::read(reader, object, pod, container, &name, &image, (kind, family, derived));
 }
 
-/// Whether no other container of the pod is a server or an app of the project's own.
+/// Whether no other container of the pod is a server.
 fn is_only_server(reader: &Reader<'_, '_>, pod: Pod<'_>, object: &Object<'_>, container: &Node) -> bool {
     let containers = pod.spec.get("containers").and_then(Node::as_sequence).unwrap_or_default();
     containers.iter().filter(|other| other.origin != container.origin).all(|other| {
@@ -114,7 +114,7 @@ fn is_only_server(reader: &Reader<'_, '_>, pod: Pod<'_>, object: &Object<'_>, co
     })
 }
 
-/// The kind by which the user includes a container that would be an app.
+/// The kind of a container that would be an app and that the user includes.
 fn included<'a>(reader: &Reader<'a, '_>, name: &str, image: &ImageRef) -> Option<(&'a Kind, &'a Family)> {
     reader.input.included.get(name)?;
     reader.input.kind_of(name, Some(image))

@@ -1,11 +1,11 @@
-//! Cloud Foundry's `manifest.yml`: `services` are names of instances, whose kind and version only the platform knows.
+//! Cloud Foundry's `manifest.yml`: `services` names instances, whose kind and version only the platform knows.
 //!
-//! What the user says of an instance (`include` in services.local.yaml) makes it a service, and its apps get
+//! If the user declares an instance (`include` in services.local.yaml), it becomes a service, and its apps get
 //! `VCAP_SERVICES` as the platform writes it.
 
-use super::given::{Given, json};
 use super::managed::Managed;
 use super::templated::replaced;
+use super::variables::{PlatformVariables, json};
 use crate::manifest::count::Counted as _;
 use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::manifest::discover;
@@ -15,7 +15,7 @@ use crate::model::{App, Diagnostic, Json, Located, Service, Source, Stack, Templ
 use crate::syntax::tree::Node;
 use std::collections::BTreeMap;
 
-/// This dialect's line in the table.
+/// This dialect's entry in the table.
 pub(crate) const DIALECT: Dialect = Dialect {
     name: "cloudfoundry",
     title: "Cloud Foundry",
@@ -26,13 +26,14 @@ pub(crate) const DIALECT: Dialect = Dialect {
     read,
 };
 
-/// The message that `read` of the manifests makes an error where nothing else says what the instances are.
+/// The code of the message about unknown instances. Reading the manifests makes it an error if no manifest declares a
+/// service.
 pub(crate) const INSTANCES_UNKNOWN: &str = "instances-unknown";
 
-/// Where the files for `cf push --vars-file` lie, from the manifest's folder.
+/// Folders of the files for `cf push --vars-file`, relative to the manifest's folder.
 const VARS_FOLDERS: &[&str] = &[".", "vars", "deploy-config", "config/deploy", "config/cf", "cf", "config"];
 
-/// Their names, production's first.
+/// Names of those files, production's first.
 const VARS_FILES: &[&str] =
     &["production", "prod", "vars-production", "vars-prod", "vars.production", "vars.prod", "production-vars", "vars"];
 
@@ -48,7 +49,7 @@ fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
         input,
         expect: Expect::default(),
         stack: Stack::default(),
-        given: Given::of(input),
+        app_variables: PlatformVariables::of(input),
         vars: BTreeMap::new(),
         unknown: Vec::new(),
     };
@@ -62,27 +63,27 @@ fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
             }
         }
     }
-    reader.tell_unknown();
-    let Reader { mut stack, given, expect, .. } = reader;
-    given.bind_into(&mut stack, input.kinds, &BTreeMap::new());
+    reader.report_unknown();
+    let Reader { mut stack, app_variables, expect, .. } = reader;
+    app_variables.bind_into(&mut stack, input.kinds, &BTreeMap::new());
     (stack, expect.diagnostics)
 }
 
-/// How many places one message shows beside the first.
-const MOST_SHOWN: usize = 20;
+/// The maximum number of places that one message shows after the first.
+const MAX_SHOWN: usize = 20;
 
 struct Reader<'a> {
     input: &'a Input<'a>,
     expect: Expect,
     stack: Stack,
-    given: Given,
+    app_variables: PlatformVariables,
     vars: BTreeMap<String, String>,
-    /// Instances of which nobody says what they are.
+    /// Instances whose kind is not declared.
     unknown: Vec<Located<String>>,
 }
 
 impl Reader<'_> {
-    /// The variables of the first file that has one of those that the manifest asks for.
+    /// Reads the variables of the first file that has a variable of the manifest.
     fn read_vars(&mut self, file: &ManifestFile) {
         let text = &file.source.text;
         if !text.contains("((") || file.folder.file_name().is_none() {
@@ -108,7 +109,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A text with `((x))` replaced as far as the vars file says it.
+    /// A text in which each `((x))` from the vars file is replaced.
     fn filled(&self, text: &str) -> String {
         replaced(text, "((", "))", &mut |name| {
             Some(self.vars.get(name.trim()).cloned().unwrap_or_else(|| format!("(({name}))")))
@@ -126,9 +127,9 @@ impl Reader<'_> {
             match entry.value.as_str() {
                 Some(text) => {
                     let text = self.interpolated(text);
-                    self.given.interpolated(&app, &entry.key.value, text, &entry.value.origin);
+                    self.app_variables.interpolated(&app, &entry.key.value, text, &entry.value.origin);
                 }
-                None => self.given.node(&app, &entry.key.value, &entry.value),
+                None => self.app_variables.node(&app, &entry.key.value, &entry.value),
             }
         }
         let mut bound = Vec::new();
@@ -146,11 +147,11 @@ impl Reader<'_> {
             bound.into_iter().filter_map(|(name, binding)| Some((self.stack.service(&name)?, binding))).collect();
         if !services.is_empty() {
             let value = vcap_services(&services, self.input);
-            self.given.bound(&app, "VCAP_SERVICES", Template::json(value, false), &name.origin);
+            self.app_variables.bound(&app, "VCAP_SERVICES", Template::json(value, false), &name.origin);
         }
     }
 
-    /// A text in which `((x))` that no file says is a variable that is not set.
+    /// A text in which each `((x))` that is in no file is a variable that is not set.
     fn interpolated(&self, text: &str) -> Interpolated {
         let filled = self.filled(text);
         let mut result = Interpolated::default();
@@ -177,7 +178,7 @@ impl Reader<'_> {
         let image = self.input.included.get(&name.value).and_then(|included| included.image.clone());
         let found = image.as_ref().and_then(|image| self.input.kind_of(&name.value, Some(&image.value)));
         let (Some(image), Some((kind, family))) = (image, found) else {
-            let note = "an instance of the platform, of a kind that the manifest does not say".to_owned();
+            let note = "an instance of the platform, whose kind the manifest does not declare".to_owned();
             App { name: name.value.clone(), image: None, note, origin: name.origin.clone() }
                 .add_to(&mut self.stack.apps, &self.input.project.budget);
             self.unknown.push(name.clone());
@@ -194,31 +195,31 @@ impl Reader<'_> {
         service.add_to(&mut self.stack.services, &self.input.project.budget);
     }
 
-    fn tell_unknown(&mut self) {
+    fn report_unknown(&mut self) {
         let Some(first) = self.unknown.first() else { return };
         let names: Vec<&str> = self.unknown.iter().map(|name| name.value.as_str()).collect();
         let shown = crate::manifest::local::names(&names);
         let message = match names.as_slice() {
-            [_] => format!("nothing says what the service instance {shown} is"),
-            _ => format!("nothing says what the service instances {shown} are"),
+            [_] => format!("the kind of the service instance {shown} is not known"),
+            _ => format!("the kinds of the service instances {shown} are not known"),
         };
-        let mut found = Diagnostic::warning(INSTANCES_UNKNOWN, message).at(&first.origin, "a name and no more");
-        for other in self.unknown[1..].iter().take(MOST_SHOWN) {
-            found = found.and_at(&other.origin, "another one");
+        let mut found = Diagnostic::warning(INSTANCES_UNKNOWN, message).at(&first.origin, "only a name");
+        for other in self.unknown[1..].iter().take(MAX_SHOWN) {
+            found = found.and_at(&other.origin, "another instance");
         }
         self.expect.diagnostics.push(
             found
                 .because("Cloud Foundry keeps the kind and version of an instance outside of the manifest")
                 .help(format!(
-                    "say it in services.local.yaml: `include: {{\"{}\": {{image: \"postgres:16.4\"}}}}`, say",
+                    "declare it in services.local.yaml, for example: `include: {{\"{}\": {{image: \"postgres:16.4\"}}}}`",
                     first.value
                 ))
-                .help("or name the file that makes the instances, Terraform's say, beside this one: `-f manifest.yml -f main.tf`"),
+                .help("or name the file that creates the instances too, for example Terraform's: `-f manifest.yml -f main.tf`"),
         );
     }
 }
 
-/// `VCAP_SERVICES`: lists of instances by their offering's name, for which the kind's stands in.
+/// `VCAP_SERVICES`: lists of instances by their offering's name. The kind's name is used as the offering's name.
 fn vcap_services(services: &[(&Service, Option<String>)], input: &Input<'_>) -> Json {
     let mut groups: BTreeMap<String, Vec<Json>> = BTreeMap::new();
     for (service, binding) in services {
@@ -259,8 +260,8 @@ fn vcap_services(services: &[(&Service, Option<String>)], input: &Input<'_>) -> 
     Json::Map(groups.into_iter().map(|(label, items)| (label, Json::List(items))).collect())
 }
 
-/// Makes the message an error where no manifest declares a service: then the instances are all there is.
-pub(crate) fn settle_unknown(stack: &Stack, diagnostics: &mut [Diagnostic]) {
+/// Makes the message about unknown instances an error if no manifest declares a service.
+pub(crate) fn raise_unknown(stack: &Stack, diagnostics: &mut [Diagnostic]) {
     if stack.services.is_empty() {
         for found in diagnostics.iter_mut().filter(|found| found.code == INSTANCES_UNKNOWN) {
             found.severity = crate::model::Severity::Error;

@@ -1,6 +1,7 @@
-//! A container that a platform runs from an image: put into Compose's words and read as Compose reads it.
+//! A container that a platform runs from an image. It is translated into Compose's keys, and read like a service of
+//! Compose.
 
-use super::given::Given;
+use super::variables::PlatformVariables;
 use crate::manifest::bind::Sources;
 use crate::manifest::compose::{Container, container};
 use crate::manifest::count::Counted as _;
@@ -9,7 +10,7 @@ use crate::model::{Diagnostic, Located, Origin, Service, Stack};
 use crate::syntax::tree::{Entry, Node, NodeKind};
 use std::collections::BTreeMap;
 
-/// What was read from containers, beside the stack.
+/// Results of reading containers that are not in the stack.
 #[derive(Default)]
 pub(super) struct Containers {
     pub(super) sources: BTreeMap<String, Sources>,
@@ -17,14 +18,14 @@ pub(super) struct Containers {
 }
 
 impl Containers {
-    /// Reads a container into the stack and its app's variables; `finish` sees a service before it is kept.
+    /// Reads a container into the stack and its app's variables. `finish` may change a service before it is added.
     pub(super) fn read(
         &mut self,
         input: &Input<'_>,
         name: &Located<String>,
         entries: Vec<Entry>,
         stack: &mut Stack,
-        given: &mut Given,
+        app_variables: &mut PlatformVariables,
         finish: &mut dyn FnMut(&mut Service),
     ) {
         let node = Node { origin: name.origin.clone(), tag: None, kind: NodeKind::Mapping(entries) };
@@ -38,7 +39,7 @@ impl Containers {
             }
             Container::App(app, declared) => {
                 for declared in declared {
-                    given.declared(declared);
+                    app_variables.declared(declared);
                 }
                 app.add_to(&mut stack.apps, &input.project.budget);
             }
@@ -46,12 +47,12 @@ impl Containers {
     }
 }
 
-/// One key of the container, in Compose's words.
+/// One key of the container, by its Compose name.
 pub(super) fn entry(key: &str, value: Node) -> Entry {
     Entry { key: Located::new(key.to_owned(), value.origin.clone()), value }
 }
 
-/// A map or list of the container.
+/// A map of the container.
 pub(super) fn map(origin: &Origin, entries: Vec<Entry>) -> Node {
     Node { origin: origin.clone(), tag: None, kind: NodeKind::Mapping(entries) }
 }
@@ -61,7 +62,7 @@ pub(super) fn list(origin: &Origin, items: Vec<Node>) -> Node {
     Node { origin: origin.clone(), tag: None, kind: NodeKind::Sequence(items) }
 }
 
-/// A tree whose dollars are meant as they stand.
+/// A tree in which dollars are escaped, so that they begin no variable.
 pub(super) fn literal(node: &Node) -> Node {
     let kind = match &node.kind {
         NodeKind::Scalar { text, quoted } => NodeKind::Scalar { text: text.replace('$', "$$"), quoted: *quoted },

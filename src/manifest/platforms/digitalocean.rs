@@ -1,10 +1,11 @@
-//! `DigitalOcean`'s app specification: `databases` by engine and version, bound by `${db.DATABASE_URL}` and the like.
+//! `DigitalOcean`'s app specification: `databases` by engine and version, which variables such as
+//! `${db.DATABASE_URL}` bind.
 //!
-//! A database that is not `production` is one of a smaller size, and counts all the same.
+//! A database that is not `production` is only smaller, so it counts too.
 
 use super::container::{Containers, entry, list, literal, map};
-use super::given::{Given, address, field, template};
 use super::managed::{Managed, is_template, lacks};
+use super::variables::{PlatformVariables, address, field, template};
 use crate::manifest::count::Counted as _;
 use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::manifest::expect::Expect;
@@ -12,7 +13,7 @@ use crate::model::{App, Diagnostic, Located, Piece, Source, Stack, Support, Valu
 use crate::project::Resource;
 use crate::syntax::tree::{Entry, Node};
 
-/// This dialect's line in the table.
+/// This dialect's entry in the table.
 pub(crate) const DIALECT: Dialect = Dialect {
     name: "digitalocean",
     title: "DigitalOcean",
@@ -26,7 +27,7 @@ pub(crate) const DIALECT: Dialect = Dialect {
 /// Kinds of components of an app.
 const COMPONENTS: &[&str] = &["services", "workers", "jobs", "static_sites", "functions"];
 
-/// What `${name.X}` means of a database, as fields of an endpoint.
+/// The meaning of `${name.X}` for a database, as fields of an endpoint.
 const FIELDS: &[(&str, &str)] = &[
     ("DATABASE_URL", "url"),
     ("DATABASE_PRIVATE_URL", "url"),
@@ -60,7 +61,7 @@ fn recognises(file: &ManifestFile) -> bool {
         })
 }
 
-/// A template of the deploy button holds the specification under `spec`.
+/// The specification of an app. A template of the deploy button holds it under `spec`.
 fn spec_of(document: &Node) -> &Node {
     document.get("spec").filter(|_| document.get("apiVersion").is_none()).unwrap_or(document)
 }
@@ -70,7 +71,7 @@ fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
         input,
         expect: Expect::default(),
         stack: Stack::default(),
-        given: Given::of(input),
+        app_variables: PlatformVariables::of(input),
         containers: Containers::default(),
     };
     for file in input.files {
@@ -80,8 +81,8 @@ fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
             reader.spec(spec_of(document));
         }
     }
-    let Reader { mut stack, given, containers, mut expect, .. } = reader;
-    given.bind_into(&mut stack, input.kinds, &containers.sources);
+    let Reader { mut stack, app_variables, containers, mut expect, .. } = reader;
+    app_variables.bind_into(&mut stack, input.kinds, &containers.sources);
     expect.diagnostics.extend(containers.diagnostics);
     (stack, expect.diagnostics)
 }
@@ -90,7 +91,7 @@ struct Reader<'a> {
     input: &'a Input<'a>,
     expect: Expect,
     stack: Stack,
-    given: Given,
+    app_variables: PlatformVariables,
     containers: Containers,
 }
 
@@ -124,7 +125,7 @@ impl Reader<'_> {
         let Some(name) = node.get("name").and_then(|name| self.expect.text(name, "a database's name")) else {
             return self.expect.diagnostics.push(lacks("a database", "name", node));
         };
-        // The platform's own choice where nothing is said is Postgres.
+        // Without `engine`, the platform uses Postgres.
         let engine = node.get("engine").and_then(|engine| self.expect.text(engine, "`engine`"));
         let word = engine.as_ref().map_or_else(|| "PG".to_owned(), |engine| engine.value.to_uppercase());
         let Some(kind) =
@@ -141,7 +142,7 @@ impl Reader<'_> {
         let version = node.get("version").and_then(|version| self.expect.text(version, "`version`"));
         let mut service = Managed::new(DIALECT.name, &name, kind, version.as_ref());
         for key in ["name", "engine", "version"].into_iter().filter(|key| node.get(key).is_some()) {
-            service.aside(key, Support::Reproduced, "");
+            service.add_neutral(key, Support::Reproduced, "");
         }
         let said = |key: &str| {
             let node = node.get(key)?;
@@ -149,22 +150,22 @@ impl Reader<'_> {
         };
         if let Some(user) = said("db_user") {
             service.user(&user);
-            service.aside("db_user", Support::Reproduced, "");
+            service.add_neutral("db_user", Support::Reproduced, "");
         }
         if let Some(database) = said("db_name") {
             service.database(&database, None);
-            service.aside("db_name", Support::Reproduced, "");
+            service.add_neutral("db_name", Support::Reproduced, "");
         }
         if let Some(policy) = node.get("eviction_policy") {
             let text = policy.as_str().unwrap_or_default().to_lowercase().replace('_', "-");
             let value = Node::scalar(text, false, policy.origin.clone());
             service.setting("eviction_policy", "maxmemory-policy", &value);
         }
-        // What a cluster and a development database have by themselves.
+        // A cluster and a development database have different default logins and databases.
         let is_cluster = node.get("production").and_then(Node::as_bool) == Some(true);
         let plain = name.value.as_str();
         if is_cluster {
-            // `doadmin`; a login that the file names is one of the app's own.
+            // These rights are those of `doadmin`. A login that the file names is the app's own.
             service.made_by("digitalocean production");
         }
         service.defaults(if is_cluster { "doadmin" } else { plain }, if is_cluster { "defaultdb" } else { plain });
@@ -172,11 +173,11 @@ impl Reader<'_> {
         service.finish().add_to(&mut self.stack.services, &self.input.project.budget);
     }
 
-    /// A component of the app: one that runs a server's image is a service.
+    /// Reads a component of the app. A component that runs a server's image is a service.
     fn component(&mut self, node: &Node) {
         let Some(name) = node.get("name").and_then(|name| self.expect.text(name, "a component's name")) else { return };
-        let is_settled = |image: &Node| !image.as_str().is_some_and(is_template);
-        let image = node.get("image").and_then(image_of).filter(is_settled);
+        let has_no_template = |image: &Node| !image.as_str().is_some_and(is_template);
+        let image = node.get("image").and_then(image_of).filter(has_no_template);
         let Some(image) = image else {
             let app = App { name: name.value.clone(), image: None, note: String::new(), origin: name.origin.clone() };
             return app.add_to(&mut self.stack.apps, &self.input.project.budget);
@@ -200,7 +201,7 @@ impl Reader<'_> {
             environment.push(entry(key, value));
         }
         entries.push(entry("environment", map(&node.origin, environment)));
-        let mut unused = Given::of(self.input);
+        let mut unused = PlatformVariables::of(self.input);
         self.containers.read(self.input, &name, entries, &mut self.stack, &mut unused, &mut |service| {
             service.keys.retain(|key| key.path != "expose");
             for entry in node.entries() {
@@ -222,10 +223,10 @@ impl Reader<'_> {
         if !text.contains("${") {
             if is_secret(node) || node.get("value").is_none() {
                 let value = Value::Secret("it is set on DigitalOcean".to_owned());
-                return self.given.settled(app, &name.value, value, origin);
+                return self.app_variables.fixed(app, &name.value, value, origin);
             }
             let value = node.get("value").map_or(&node.origin, |value| &value.origin);
-            return self.given.text(app, &name.value, text, value);
+            return self.app_variables.text(app, &name.value, text, value);
         }
         let mut fixed = true;
         let read = template(text, ("${", "}"), &mut |place| {
@@ -237,22 +238,22 @@ impl Reader<'_> {
             Ok(read) if fixed => {
                 let text: String =
                     read.0.iter().map(|piece| if let Piece::Text(text) = piece { text.as_str() } else { "" }).collect();
-                self.given.text(app, &name.value, &text, origin);
+                self.app_variables.text(app, &name.value, &text, origin);
             }
-            Ok(read) => self.given.bound(app, &name.value, read, origin),
-            Err(what) if is_secret(node) => self.given.settled(app, &name.value, Value::Secret(what), origin),
-            Err(what) => self.given.settled(app, &name.value, Value::Unresolved(what), origin),
+            Ok(read) => self.app_variables.bound(app, &name.value, read, origin),
+            Err(what) if is_secret(node) => self.app_variables.fixed(app, &name.value, Value::Secret(what), origin),
+            Err(what) => self.app_variables.fixed(app, &name.value, Value::Unresolved(what), origin),
         }
     }
 
-    /// What stands for `${db.HOSTNAME}` or for a variable of the whole app.
+    /// The pieces that replace `${db.HOSTNAME}` or a variable of the whole app.
     fn place(&self, place: &str, spec: &Node, depth: usize) -> Option<Vec<Piece>> {
         let Some((name, what)) = place.split_once('.') else {
             let envs = spec.get("envs").and_then(Node::as_sequence)?;
             let variable = envs.iter().find(|variable| variable.get("key").and_then(Node::as_str) == Some(place))?;
             let text = variable.get("value").and_then(Node::as_str).filter(|_| !is_secret(variable) && depth < 5)?;
             let read = template(text, ("${", "}"), &mut |place| self.place(place, spec, depth + 1)).ok()?;
-            // What stands for it is put in wherever it is named.
+            // The variable's value is inserted at each reference, so each reference is paid.
             let size = read.0.iter().map(|piece| if let Piece::Text(text) = piece { text.len() } else { 64 }).sum();
             return self.input.project.budget.spend_at(Resource::Expanded, size, &variable.origin).then_some(read.0);
         };
@@ -273,7 +274,7 @@ fn is_secret(variable: &Node) -> bool {
     encrypted || variable.get("type").and_then(Node::as_str).is_some_and(|kind| kind.eq_ignore_ascii_case("secret"))
 }
 
-/// The image's name out of its parts.
+/// The image's name, joined from its parts.
 fn image_of(node: &Node) -> Option<Node> {
     let text = |key: &str| node.get(key).and_then(Node::as_str).filter(|text| !text.is_empty());
     let repository = text("repository")?;

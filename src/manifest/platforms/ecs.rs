@@ -1,7 +1,7 @@
-//! Task definitions of Amazon ECS: a task's containers are told apart by their images, as anywhere.
+//! Task definitions of Amazon ECS. The image of each container decides whether it is a service or an app.
 
 use super::container::{Containers, entry, list, literal, map};
-use super::given::Given;
+use super::variables::PlatformVariables;
 use crate::kinds::Kinds;
 use crate::manifest::classify::{Class, Runs, classify};
 use crate::manifest::count::Counted as _;
@@ -9,7 +9,7 @@ use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::model::{App, Diagnostic, ImageRef, Key, Located, Service, Source, Stack, Support};
 use crate::syntax::tree::{Entry, Node};
 
-/// This dialect's line in the table.
+/// This dialect's entry in the table.
 pub(crate) const DIALECT: Dialect = Dialect {
     name: "ecs",
     title: "ECS task definition",
@@ -27,7 +27,7 @@ fn recognises(file: &ManifestFile) -> bool {
     file.documents.first().is_some_and(|document| !containers(document).is_empty())
 }
 
-/// The containers of a task definition, as it is registered, or as `aws ecs describe-task-definition` prints it.
+/// The containers of a task definition, in the registered form or as `aws ecs describe-task-definition` prints it.
 fn containers(document: &Node) -> &[Node] {
     let task = document.get("taskDefinition").unwrap_or(document);
     let containers = task.get("containerDefinitions").and_then(Node::as_sequence).unwrap_or_default();
@@ -35,7 +35,8 @@ fn containers(document: &Node) -> &[Node] {
 }
 
 fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
-    let (mut stack, mut given, mut read) = (Stack::default(), Given::of(input), Containers::default());
+    let (mut stack, mut app_variables, mut read) =
+        (Stack::default(), PlatformVariables::of(input), Containers::default());
     for file in input.files {
         stack.sources.push(Source { path: file.source.path.clone(), format: DIALECT.name, title: DIALECT.title });
         let Some(document) = file.documents.first() else { continue };
@@ -47,10 +48,10 @@ fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
             if known.into_iter().any(|known| *known == name.value) {
                 continue;
             }
-            one(input, &name, container, &neighbours, &mut stack, &mut given, &mut read);
+            one(input, &name, container, &neighbours, &mut stack, &mut app_variables, &mut read);
         }
     }
-    given.bind_into(&mut stack, input.kinds, &read.sources);
+    app_variables.bind_into(&mut stack, input.kinds, &read.sources);
     (stack, read.diagnostics)
 }
 
@@ -60,12 +61,12 @@ fn one(
     container: &Node,
     neighbours: &[(u16, &str)],
     stack: &mut Stack,
-    given: &mut Given,
+    app_variables: &mut PlatformVariables,
     read: &mut Containers,
 ) {
     let secrets: Vec<(Located<String>, Located<String>)> = pairs(container.get("secrets"), "valueFrom");
     let image = container.get("image").and_then(Node::as_str).unwrap_or_default();
-    // `<IMAGE1_NAME>` and the like are put in at deploy time.
+    // `<IMAGE1_NAME>` and similar placeholders are replaced at deploy time.
     if image.contains(['<', '{', '$']) {
         App {
             name: name.value.clone(),
@@ -74,7 +75,7 @@ fn one(
             origin: name.origin.clone(),
         }
         .add_to(&mut stack.apps, &input.project.budget);
-        variables(name, container, neighbours, given);
+        variables(name, container, neighbours, app_variables);
     } else {
         let origin = &container.origin;
         let mut entries: Vec<Entry> = [("image", "image"), ("entryPoint", "entrypoint"), ("command", "command")]
@@ -96,24 +97,29 @@ fn one(
         if container.get("portMappings").is_some() {
             entries.push(entry("expose", list(origin, Vec::new())));
         }
-        read.read(input, name, entries, stack, given, &mut |service| finish(service, container));
+        read.read(input, name, entries, stack, app_variables, &mut |service| finish(service, container));
     }
     if stack.service(&name.value).is_none() {
         for (variable, from) in &secrets {
             let said = format!("the secret {}", from.value);
-            given.secret(&name.value, &variable.value, &variable_of(&from.value), &said, &from.origin);
+            app_variables.secret(&name.value, &variable.value, &variable_of(&from.value), &said, &from.origin);
         }
     }
 }
 
-fn variables(name: &Located<String>, container: &Node, neighbours: &[(u16, &str)], given: &mut Given) {
+fn variables(
+    name: &Located<String>,
+    container: &Node,
+    neighbours: &[(u16, &str)],
+    app_variables: &mut PlatformVariables,
+) {
     for (variable, value) in pairs(container.get("environment"), "value") {
-        given.text(&name.value, &variable.value, &named(&value.value, neighbours), &value.origin);
+        app_variables.text(&name.value, &variable.value, &named(&value.value, neighbours), &value.origin);
     }
 }
 
-/// The servers that a task's containers reach on their own loopback, by their ports; where two share one, neither.
-/// Containers share it in the modes `awsvpc` and `host` (Amazon ECS, "Task networking").
+/// The servers that a task's containers reach on their own loopback, by port. Two servers with the same port are
+/// excluded. Containers share the loopback in the modes `awsvpc` and `host` (Amazon ECS, "Task networking").
 fn neighbours<'n>(kinds: &Kinds, document: &'n Node) -> Vec<(u16, &'n str)> {
     let task = document.get("taskDefinition").unwrap_or(document);
     let mode = task.get("networkMode").and_then(Node::as_str).unwrap_or_default();
@@ -132,7 +138,7 @@ fn neighbours<'n>(kinds: &Kinds, document: &'n Node) -> Vec<(u16, &'n str)> {
     all.iter().filter(|(port, _)| alone(*port)).copied().collect()
 }
 
-/// A value in which the loopback's address with a neighbour's port is the neighbour's name with that port.
+/// A value in which the loopback's address with a neighbour's port is replaced by the neighbour's name with that port.
 fn named(text: &str, neighbours: &[(u16, &str)]) -> String {
     let mut text = text.to_owned();
     for (port, name) in neighbours {
@@ -150,7 +156,7 @@ fn named(text: &str, neighbours: &[(u16, &str)]) -> String {
     text
 }
 
-/// What is left of a container's properties, and the names by which its neighbours know it.
+/// Adds the container's other properties, and the names by which its neighbours know it.
 fn finish(service: &mut Service, container: &Node) {
     service.keys.retain(|key| key.path != "expose");
     let mut others: Vec<&str> = container.entries().map(|entry| entry.key.value.as_str()).collect();
@@ -164,7 +170,7 @@ fn finish(service: &mut Service, container: &Node) {
     }
 }
 
-/// `[{name, value}]` as names and values.
+/// Names and values from `[{name, value}]`.
 fn pairs(node: Option<&Node>, value: &str) -> Vec<(Located<String>, Located<String>)> {
     let items = node.and_then(Node::as_sequence).unwrap_or_default();
     items.iter().filter_map(|item| Some((item.get("name").and_then(text)?, item.get(value).and_then(text)?))).collect()
@@ -175,7 +181,7 @@ fn text(node: &Node) -> Option<Located<String>> {
     Some(Located::new(text.to_owned(), node.origin.clone()))
 }
 
-/// A name for the place that a secret comes from: services and apps that share the place share the secret.
+/// A variable's name for the source of a secret. Services and apps with the same source share the secret.
 fn variable_of(from: &str) -> String {
     let name: String = from.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
     format!("secret_{name}")

@@ -1,9 +1,9 @@
 //! Heroku's `app.json` and `heroku.yml`, and Scalingo's `scalingo.json`: add-ons of providers, by plan.
 //!
-//! An add-on gives the app variables that begin with its `as`, or with a word of its provider's own.
+//! An add-on gives the app variables that begin with its `as`, or with a word of the provider.
 
-use super::given::{Given, address};
 use super::managed::{Managed, lacks};
+use super::variables::{PlatformVariables, address};
 use crate::manifest::count::Counted as _;
 use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::manifest::expect::Expect;
@@ -11,7 +11,7 @@ use crate::model::{App, Diagnostic, Located, Source, Stack, Support, Template, V
 use crate::syntax::tree::Node;
 use std::collections::BTreeMap;
 
-/// This dialect's line in the table.
+/// This dialect's entry in the table.
 pub(crate) const DIALECT: Dialect = Dialect {
     name: "heroku",
     title: "Heroku",
@@ -22,7 +22,7 @@ pub(crate) const DIALECT: Dialect = Dialect {
     read,
 };
 
-/// Scalingo's line in the table.
+/// Scalingo's entry in the table.
 pub(crate) const SCALINGO: Dialect = Dialect {
     name: "scalingo",
     title: "Scalingo",
@@ -33,10 +33,11 @@ pub(crate) const SCALINGO: Dialect = Dialect {
     read: read_scalingo,
 };
 
-/// An add-on's name, the beginning of its variables, and the end and field of each.
+/// An add-on's name, the prefix of its variables, and the suffix and field of each variable.
 type Addon = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
-/// What an add-on's variables begin with where no `as` is said, and what they carry; others begin with the add-on's name.
+/// The variables of add-ons: their prefix without `as`, and their fields. Variables of other add-ons begin with the
+/// add-on's name.
 const ADDONS: &[Addon] = &[
     ("heroku-postgresql", "DATABASE", &[("URL", "url")]),
     ("heroku-redis", "REDIS", &[("URL", "url")]),
@@ -54,7 +55,7 @@ const ADDONS: &[Addon] = &[
 
 const MEMCACHED: &[(&str, &str)] = &[("SERVERS", "address"), ("USERNAME", "user"), ("PASSWORD", "password")];
 
-/// Scalingo's word in `SCALINGO_WORD_URL`, and the further name that it gives the same value.
+/// Scalingo's word in `SCALINGO_WORD_URL`, and the second variable with the same value.
 const SCALINGO_WORDS: &[(&str, &str, &str)] = &[
     ("postgres", "POSTGRESQL", "DATABASE_URL"),
     ("mysql", "MYSQL", "DATABASE_URL"),
@@ -70,10 +71,11 @@ fn file_name(file: &ManifestFile) -> &str {
     file.source.path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }
 
-/// What Heroku knows at the top of `app.json`; Expo's and React Native's files of that name have none of it.
+/// Recognises the top-level keys of Heroku's `app.json`. Files of Expo and React Native with that name do not have
+/// these keys.
 fn recognises(file: &ManifestFile) -> bool {
     let Some(document) = file.documents.first() else {
-        // What is broken is told, where its words say that it is Heroku's.
+        // A broken file is read, and its errors reported, if its text shows that it is Heroku's.
         let says = |word: &str| file.source.text.contains(word);
         return file_name(file) == "app.json" && (says("\"addons\"") || says("\"buildpacks\"")) && !says("\"expo\"");
     };
@@ -118,7 +120,7 @@ fn read_as(input: &Input<'_>, dialect: &'static Dialect) -> (Stack, Vec<Diagnost
         scalingo: dialect.name == SCALINGO.name,
         expect: Expect::default(),
         stack: Stack::default(),
-        given: Given::of(input),
+        app_variables: PlatformVariables::of(input),
         numbers: BTreeMap::new(),
         app: input.files.iter().find_map(name_of).unwrap_or_else(|| "app".to_owned()),
     };
@@ -137,13 +139,13 @@ fn read_as(input: &Input<'_>, dialect: &'static Dialect) -> (Stack, Vec<Diagnost
             reader.variable(&entry.key, &entry.value);
         }
         if let Some(environments) = document.get("environments") {
-            let note = Diagnostic::note("left-alone", "what `environments` adds is for reviews and tests")
-                .at(&environments.origin, "left alone");
+            let note = Diagnostic::note("left-alone", "`environments` is only for reviews and tests")
+                .at(&environments.origin, "not read");
             reader.expect.diagnostics.push(note);
         }
     }
-    let Reader { mut stack, given, expect, .. } = reader;
-    given.bind_into(&mut stack, input.kinds, &BTreeMap::new());
+    let Reader { mut stack, app_variables, expect, .. } = reader;
+    app_variables.bind_into(&mut stack, input.kinds, &BTreeMap::new());
     (stack, expect.diagnostics)
 }
 
@@ -156,9 +158,9 @@ struct Reader<'a> {
     scalingo: bool,
     expect: Expect,
     stack: Stack,
-    given: Given,
+    app_variables: PlatformVariables,
     app: String,
-    /// By name, the number behind the last one of that name.
+    /// The last number that was added to each name.
     numbers: BTreeMap<String, usize>,
 }
 
@@ -188,13 +190,13 @@ impl Reader<'_> {
     }
 
     fn addon(&mut self, item: &Node, plan: &Located<String>) {
-        // `provider:plan`, and in older files `provider@version`.
+        // The form is `provider:plan`, or `provider@version` in older files.
         let slug = plan.value.split([':', '@', ' ']).next().unwrap_or_default();
         let alias = item.get("as").and_then(Node::as_str).filter(|alias| !alias.is_empty());
         let base = alias.unwrap_or(slug).to_owned();
         let known = self.stack.service(&base).map(|service| service.origin.clone());
         let name = match known {
-            // `heroku.yml` says again what `app.json` says.
+            // `heroku.yml` repeats the add-ons of `app.json`.
             Some(origin) if origin.path() != plan.origin.path() => return,
             Some(_) => self.another(&base),
             None => base.clone(),
@@ -204,7 +206,7 @@ impl Reader<'_> {
         let dialect = if self.scalingo { SCALINGO.name } else { DIALECT.name };
         let heroku = || self.input.kinds.spelled(DIALECT.name, slug);
         let Some(kind) = self.input.kinds.spelled(dialect, slug).or_else(heroku) else {
-            let note = "an add-on that is no backing service devenv knows".to_owned();
+            let note = "an add-on that is no backing service that devenv knows".to_owned();
             let is_app = |app: &App| app.name == name;
             if self.stack.service(&name).is_none() && !self.stack.apps.iter().any(is_app) {
                 App { name, image: None, note, origin }.add_to(&mut self.stack.apps, &self.input.project.budget);
@@ -216,16 +218,20 @@ impl Reader<'_> {
             .and_then(|options| options.get("version"))
             .and_then(|version| self.expect.text(version, "`version`"));
         let mut service = Managed::new(dialect, &Located::new(name.clone(), origin.clone()), kind, version.as_ref());
-        service.aside("plan", Support::Reproduced, "the provider says the kind; the plan's size is not reproduced");
+        service.add_neutral(
+            "plan",
+            Support::Reproduced,
+            "the provider says the kind; the plan's size is not reproduced",
+        );
         if alias.is_some() {
-            service.aside("as", Support::Reproduced, "");
+            service.add_neutral("as", Support::Reproduced, "");
         }
         for option in options.into_iter().flat_map(Node::entries) {
             let path = format!("options.{}", option.key.value);
             match option.key.value.as_str() {
-                "version" => service.aside(&path, Support::Reproduced, ""),
+                "version" => service.add_neutral(&path, Support::Reproduced, ""),
                 "maxmemory_policy" | "maxmemory-policy" => service.setting(&path, "maxmemory-policy", &option.value),
-                _ => service.aside(&path, Support::Unsupported, "about production's own server"),
+                _ => service.add_neutral(&path, Support::Unsupported, "about production's own server"),
             }
         }
         service.defaults("app", "app");
@@ -237,7 +243,7 @@ impl Reader<'_> {
                 let names =
                     if again { Vec::new() } else { vec![format!("SCALINGO_{word}_URL"), (*further).to_owned()] };
                 for variable in names {
-                    self.given.bound(&self.app, &variable, Template::field(&name, "url"), &origin);
+                    self.app_variables.bound(&self.app, &variable, Template::field(&name, "url"), &origin);
                 }
             }
         } else {
@@ -250,12 +256,12 @@ impl Reader<'_> {
             for (end, field) in parts.iter().filter(|_| !again) {
                 let variable = format!("{prefix}_{end}");
                 if *field == "address" {
-                    self.given.bound(&self.app, &variable, address(&name), &origin);
+                    self.app_variables.bound(&self.app, &variable, address(&name), &origin);
                 } else if kind.fields.contains_key(*field) {
-                    self.given.bound(&self.app, &variable, Template::field(&name, field), &origin);
+                    self.app_variables.bound(&self.app, &variable, Template::field(&name, field), &origin);
                 } else {
                     let value = Value::Unresolved(format!("a login, which a local {} does not ask for", kind.title));
-                    self.given.settled(&self.app, &variable, value, &origin);
+                    self.app_variables.fixed(&self.app, &variable, value, &origin);
                 }
             }
         }
@@ -270,7 +276,7 @@ impl Reader<'_> {
 
     /// The first of `base-2`, `base-3`, … that no service has.
     fn another(&mut self, base: &str) -> String {
-        // Of many of one name each number is tried once.
+        // The last number is kept, so that each number is tried only once.
         let number = self.numbers.entry(base.to_owned()).or_insert(1);
         loop {
             *number += 1;
@@ -281,27 +287,27 @@ impl Reader<'_> {
         }
     }
 
-    /// A variable: text, or a map that says where its value comes from.
+    /// Reads a variable: a text, or a map that says where the value comes from.
     fn variable(&mut self, name: &Located<String>, node: &Node) {
-        if self.given.has(&self.app, &name.value) {
+        if self.app_variables.has(&self.app, &name.value) {
             return;
         }
         let origin = &name.origin;
         if node.as_mapping().is_none() {
-            return self.given.node(&self.app, &name.value, node);
+            return self.app_variables.node(&self.app, &name.value, node);
         }
         if node.get("generator").is_some() {
             let value = Value::Secret("generated once by the platform".to_owned());
-            return self.given.settled(&self.app, &name.value, value, origin);
+            return self.app_variables.fixed(&self.app, &name.value, value, origin);
         }
         match node.get("value").filter(|value| !value.is_null()) {
-            Some(value) => self.given.node(&self.app, &name.value, value),
+            Some(value) => self.app_variables.node(&self.app, &name.value, value),
             None if node.get("required").and_then(Node::as_bool) == Some(false) => {
-                self.given.settled(&self.app, &name.value, Value::NotPassed, origin);
+                self.app_variables.fixed(&self.app, &name.value, Value::NotPassed, origin);
             }
             None => {
                 let value = Value::Secret("it is asked for at the first deploy".to_owned());
-                self.given.settled(&self.app, &name.value, value, origin);
+                self.app_variables.fixed(&self.app, &name.value, value, origin);
             }
         }
     }

@@ -1,10 +1,10 @@
-//! Kamal's `config/deploy.yml` with its destinations: accessories are containers of the project's servers.
+//! Kamal's `config/deploy.yml` with its destinations. Accessories are containers with the project's servers.
 //!
-//! ERB is not run: `ENV` in it is a variable like any other, and anything else is not settled.
+//! ERB is not run. `ENV` in ERB is an ordinary variable; any other ERB is unresolved.
 
 use super::container::{Containers, entry, list, map};
-use super::given::Given;
 use super::templated::{parse, replaced};
+use super::variables::PlatformVariables;
 use crate::manifest::count::Counted as _;
 use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::manifest::env_file::{self, Format};
@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-/// This dialect's line in the table.
+/// This dialect's entry in the table.
 pub(crate) const DIALECT: Dialect = Dialect {
     name: "kamal",
     title: "Kamal",
@@ -64,7 +64,7 @@ const KEYS: &[&str] = &[
     "stop_wait_time",
 ];
 
-/// Stands for what ERB other than a plain `ENV` would put in.
+/// The variable that replaces all ERB that is no plain `ENV`.
 const ERB: &str = "ERB";
 
 fn recognises(file: &ManifestFile) -> bool {
@@ -88,10 +88,10 @@ fn destination(path: &Path) -> Option<&str> {
     path.file_stem()?.to_str()?.strip_prefix("deploy.")
 }
 
-/// Marks around a number, in the place of ERB: characters of no one's use, that mean nothing to YAML either.
+/// Marks around a number that replaces ERB: private-use characters, which have no meaning in YAML.
 const MARKS: (char, char) = ('\u{E000}', '\u{E001}');
 
-/// The documents, in which `${X}` stands for ERB that takes `X` from the environment, and `$$` for each dollar.
+/// The documents, in which `${X}` replaces ERB that reads `X` from the environment, and `$$` replaces each dollar.
 fn documents(source: &Arc<SourceFile>, budget: &Budget) -> Documents {
     let mut found: Vec<String> = Vec::new();
     let (open, close) = MARKS;
@@ -140,23 +140,30 @@ fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
         stack.sources.push(Source { path: source.path.clone(), format: DIALECT.name, title: DIALECT.title });
         if let Some(document) = read.documents.into_iter().next() {
             whole = Some(match whole {
-                Some(base) => over(base, document),
+                Some(base) => merged(base, document),
                 None => document,
             });
         }
     }
     let Some(document) = whole else { return (stack, expect.diagnostics) };
     let secrets = secrets(input, &destinations, &mut expect);
-    let mut reader =
-        Reader { input, expect, stack, given: Given::of(input), containers: Containers::default(), secrets };
+    let mut reader = Reader {
+        input,
+        expect,
+        stack,
+        app_variables: PlatformVariables::of(input),
+        containers: Containers::default(),
+        secrets,
+    };
     reader.document(&document);
-    let Reader { mut stack, given, containers, mut expect, .. } = reader;
-    given.bind_into(&mut stack, input.kinds, &containers.sources);
+    let Reader { mut stack, app_variables, containers, mut expect, .. } = reader;
+    app_variables.bind_into(&mut stack, input.kinds, &containers.sources);
     expect.diagnostics.extend(containers.diagnostics);
     (stack, expect.diagnostics)
 }
 
-/// The base and the destinations over it: a destination that was named brings its base, and a base production's.
+/// The base file and its destinations. If the user named only a destination, the base file is added. If the user named
+/// only a base file, production's destination is added.
 fn sources(input: &Input<'_>) -> Vec<Arc<SourceFile>> {
     let mut sources: Vec<Arc<SourceFile>> = input.files.iter().map(|file| Arc::clone(&file.source)).collect();
     let Some(first) = input.files.first() else { return sources };
@@ -173,26 +180,26 @@ fn sources(input: &Input<'_>) -> Vec<Arc<SourceFile>> {
     sources
 }
 
-/// Maps laid over each other, as Kamal merges a destination: anything but a map replaces.
-fn over(base: Node, top: Node) -> Node {
-    match (base.kind, top.kind) {
+/// Merges a destination into the base file, as Kamal does: maps are merged, other values are replaced.
+fn merged(base: Node, destination: Node) -> Node {
+    match (base.kind, destination.kind) {
         (NodeKind::Mapping(mut entries), NodeKind::Mapping(more)) => {
             for entry in more {
                 match entries.iter().position(|known| known.key.value == entry.key.value) {
                     Some(at) => {
                         let known = entries.remove(at);
-                        entries.insert(at, Entry { key: known.key, value: over(known.value, entry.value) });
+                        entries.insert(at, Entry { key: known.key, value: merged(known.value, entry.value) });
                     }
                     None => entries.push(entry),
                 }
             }
             Node { origin: base.origin, tag: base.tag, kind: NodeKind::Mapping(entries) }
         }
-        (_, kind) => Node { origin: top.origin, tag: top.tag, kind },
+        (_, kind) => Node { origin: destination.origin, tag: destination.tag, kind },
     }
 }
 
-/// What `.kamal/secrets` says where each secret comes from; one that a command fetches is not known.
+/// The text of each secret in `.kamal/secrets`. A secret that a command fetches is not known.
 fn secrets(input: &Input<'_>, destinations: &[String], expect: &mut Expect) -> BTreeMap<String, Interpolated> {
     let Some(root) = input.files.first().and_then(|file| file.folder.parent()) else { return BTreeMap::new() };
     let mut names = vec![".kamal/secrets-common".to_owned(), ".kamal/secrets".to_owned()];
@@ -207,7 +214,7 @@ fn secrets(input: &Input<'_>, destinations: &[String], expect: &mut Expect) -> B
             &|name| environment.get(name).map(str::to_owned),
             &input.project.budget,
         );
-        // What a shell would run is not read here, so only what can be is told of.
+        // Commands that a shell would run are not read here, so only errors of the files themselves are reported.
         expect.diagnostics.extend(diagnostics.into_iter().filter(|found| found.code.starts_with("file-")));
         for entry in entries {
             if let Some(value) = entry.value.filter(|value| !value.text.contains("$(") && !value.text.contains('`')) {
@@ -222,7 +229,7 @@ struct Reader<'a> {
     input: &'a Input<'a>,
     expect: Expect,
     stack: Stack,
-    given: Given,
+    app_variables: PlatformVariables,
     containers: Containers,
     secrets: BTreeMap<String, Interpolated>,
 }
@@ -258,31 +265,31 @@ impl Reader<'_> {
     fn variables(&mut self, app: &str, env: &Node) {
         for (name, value) in clear(env) {
             let Some(text) = value.as_str() else {
-                self.given.node(app, name, value);
+                self.app_variables.node(app, name, value);
                 continue;
             };
             let environment = self.input.environment;
             match interpolate(text, &|name| environment.get(name).map(str::to_owned), &self.input.project.budget) {
                 Ok(text) if text.variables().contains(&ERB) => {
-                    let value = Value::Unresolved("what its ERB computes at the deploy".to_owned());
-                    self.given.settled(app, name, value, &value_origin(env, name));
+                    let value = Value::Unresolved("a value that its ERB computes at deploy time".to_owned());
+                    self.app_variables.fixed(app, name, value, &value_origin(env, name));
                 }
-                Ok(text) => self.given.interpolated(app, name, text, &value.origin),
+                Ok(text) => self.app_variables.interpolated(app, name, text, &value.origin),
                 Err(_) if self.input.project.budget.blame(&value.origin) => return,
-                Err(_) => self.given.node(app, name, value),
+                Err(_) => self.app_variables.node(app, name, value),
             }
         }
         for (name, source, node) in secret(env) {
             let from = format!("the secret {source} of .kamal/secrets");
-            // A connection that is put together there may lead to an accessory.
+            // A connection in that file may lead to an accessory.
             match self.secrets.get(&source).filter(|text| text.text.contains("://")) {
-                Some(text) => self.given.secret_text(app, &name, text.clone(), &from, &node.origin),
-                None => self.given.secret(app, &name, &source, &from, &node.origin),
+                Some(text) => self.app_variables.secret_text(app, &name, text.clone(), &from, &node.origin),
+                None => self.app_variables.secret(app, &name, &source, &from, &node.origin),
             }
         }
     }
 
-    /// A container beside the app.
+    /// Reads an accessory: a container next to the app.
     fn accessory(&mut self, service: &str, accessory: &Entry) {
         let (name, node) = (&accessory.key, &accessory.value);
         let mut entries = Vec::new();
@@ -323,13 +330,13 @@ impl Reader<'_> {
         if !volumes.is_empty() {
             entries.push(entry("volumes", list(&node.origin, volumes)));
         }
-        self.containers.read(self.input, name, entries, &mut self.stack, &mut self.given, &mut |service| {
+        self.containers.read(self.input, name, entries, &mut self.stack, &mut self.app_variables, &mut |service| {
             account(service, node);
         });
     }
 }
 
-/// Keys in Kamal's own words, and those that Compose's have no word for.
+/// Records keys by Kamal's own names, and the keys that Compose does not have.
 fn account(service: &mut Service, node: &Node) {
     let is_file = |target: &str| {
         let files = node.get("files").and_then(Node::as_sequence).unwrap_or_default();
@@ -358,7 +365,7 @@ fn account(service: &mut Service, node: &Node) {
     }
 }
 
-/// The variables that are written as they are: `env.clear`, or `env` itself in the short form.
+/// The variables in clear text: `env.clear`, or `env` itself in the short form.
 fn clear(env: &Node) -> Vec<(&str, &Node)> {
     let is_short = ["clear", "secret", "tags"].iter().all(|key| env.get(key).is_none());
     let node = if is_short { Some(env) } else { env.get("clear") };
@@ -370,7 +377,8 @@ fn value_origin(env: &Node, name: &str) -> crate::model::Origin {
     value.map_or(&env.origin, |value| &value.origin).clone()
 }
 
-/// The secrets by name and by their name in `.kamal/secrets`: `DB_PASSWORD:MAIN_DB_PASSWORD` has two.
+/// The secrets by their variable's name and by their name in `.kamal/secrets`. `DB_PASSWORD:MAIN_DB_PASSWORD` has two
+/// names.
 fn secret(env: &Node) -> Vec<(String, String, &Node)> {
     let items = env.get("secret").and_then(Node::as_sequence).unwrap_or_default();
     let both = items.iter().filter_map(|item| {
@@ -386,7 +394,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn erb_that_takes_a_variable_is_that_variable_and_any_other_is_not_settled() {
+    fn erb_that_reads_a_variable_is_that_variable_and_other_erb_is_unresolved() {
         for (expression, meant) in [
             (r#"ENV["A_B"]"#, Some("${A_B}")),
             ("ENV['A']", Some("${A}")),

@@ -1,6 +1,6 @@
-//! A service that a platform runs for its apps: kind and version, without an image of the manifest's own.
+//! A service that a platform runs for its apps. The manifest declares its kind and version, but no image.
 //!
-//! Every key that is said goes through here, so that each is accounted for.
+//! Every key of the manifest is recorded here, so that none is dropped in silence.
 
 use crate::kinds::Kind;
 use crate::model::{
@@ -9,17 +9,17 @@ use crate::model::{
 };
 use crate::syntax::tree::Node;
 
-/// A managed service while it is read.
+/// A managed service that is being read.
 pub(super) struct Managed<'k> {
     pub(super) service: Service,
     pub(super) kind: &'k Kind,
-    /// What the platform lets the logins do that it makes.
+    /// The rights of the logins that the platform creates.
     rights: Option<Rights>,
     worst: Support,
 }
 
 impl<'k> Managed<'k> {
-    /// A service of that name, made by the platform of a dialect; without a version the platform fills one in.
+    /// A service of that name, which the platform of a dialect creates. Without a version, the platform chooses one.
     pub(super) fn new(
         dialect: &str,
         name: &Located<String>,
@@ -39,32 +39,32 @@ impl<'k> Managed<'k> {
         Self { service, kind, rights, worst: Support::Reproduced }
     }
 
-    /// A key that changes how the server answers.
+    /// Adds a key that changes how the server answers.
     pub(super) fn key(&mut self, path: &str, support: Support, note: &str) {
         if support != Support::Reproduced {
             self.worst = Support::Approximated;
         }
-        self.aside(path, support, note);
+        self.add_neutral(path, support, note);
     }
 
-    /// A key about the platform around it: size, place, backups.
-    pub(super) fn aside(&mut self, path: &str, support: Support, note: &str) {
+    /// Adds a key that does not change how the server answers: size, region, backups.
+    pub(super) fn add_neutral(&mut self, path: &str, support: Support, note: &str) {
         if !self.service.keys.iter().any(|key| key.path == path) {
             self.service.keys.push(Key { path: path.to_owned(), support, note: note.to_owned() });
         }
     }
 
-    /// Every key of a map that was not accounted for is told as the platform's own.
+    /// Records every other key of a map as unsupported, with the reason.
     pub(super) fn rest(&mut self, node: &Node, reason: &str) {
         for entry in node.entries() {
-            self.aside(&entry.key.value, Support::Unsupported, reason);
+            self.add_neutral(&entry.key.value, Support::Unsupported, reason);
         }
     }
 
-    /// A setting of the server, in its own name; what devenv decides itself is told and left out.
+    /// Adds a setting of the server, by the server's own name. A setting that devenv decides itself is only recorded.
     pub(super) fn setting(&mut self, path: &str, name: &str, value: &Node) {
         let Some(text) = value.as_str() else {
-            return self.key(path, Support::Unsupported, "the value is no text");
+            return self.key(path, Support::Unsupported, "the value is not a text");
         };
         if let Some(reason) = self.kind.own_settings.get(name) {
             return self.key(path, Support::Unsupported, &reason.clone());
@@ -72,7 +72,7 @@ impl<'k> Managed<'k> {
         self.service.settings.retain(|known| known.name != name);
         let value = Located::new(text.to_owned(), value.origin.clone());
         self.service.settings.push(Setting { name: name.to_owned(), value });
-        self.aside(path, Support::Reproduced, "");
+        self.add_neutral(path, Support::Reproduced, "");
     }
 
     /// Whether its server knows databases by name.
@@ -80,12 +80,12 @@ impl<'k> Managed<'k> {
         self.kind.default_database.is_some() || self.kind.name == "mongodb"
     }
 
-    /// Logins from here on are made by another maker than the dialect's platform usually is.
+    /// Sets the creator of the logins that are added from now on, if it is not the dialect's platform.
     pub(super) fn made_by(&mut self, maker: &str) {
         self.rights = self.kind.rights_by(&[maker]);
     }
 
-    /// A login by name; a server that knows only a password gets a nameless one.
+    /// Adds a login by name. A server that knows only a password gets a login without a name.
     pub(super) fn user(&mut self, name: &Located<String>) {
         if !self.kind.fields.contains_key("password") {
             return;
@@ -100,7 +100,7 @@ impl<'k> Managed<'k> {
         self.service.users.push(User { name, credential: Credential::Own(own), bound: false, rights: self.rights });
     }
 
-    /// A database, owned by that login.
+    /// Adds a database, which that login owns.
     pub(super) fn database(&mut self, name: &Located<String>, owner: Option<&str>) {
         if self.has_databases() && !self.service.databases.iter().any(|known| known.name.value == name.value) {
             let owner = owner.map(str::to_owned);
@@ -108,7 +108,7 @@ impl<'k> Managed<'k> {
         }
     }
 
-    /// The login, database and virtual host that a platform makes without being asked.
+    /// Adds the login, database and virtual host that the platform creates by default.
     pub(super) fn defaults(&mut self, user: &str, database: &str) {
         let at = |name: &str, origin: &Origin| Located::new(name.to_owned(), origin.clone());
         let origin = self.service.origin.clone();
@@ -123,7 +123,7 @@ impl<'k> Managed<'k> {
         }
     }
 
-    /// The service.
+    /// The finished service.
     pub(super) fn finish(self) -> Service {
         let mut service = self.service;
         service.support = self.kind.support.max(self.worst);
@@ -131,14 +131,14 @@ impl<'k> Managed<'k> {
     }
 }
 
-/// What is said of an entry that lacks a key without which it means nothing.
+/// The error for an entry without a required key.
 pub(super) fn lacks(what: &str, key: &str, node: &Node) -> Diagnostic {
     Diagnostic::error("key-missing", format!("{what} has no `{key}`"))
-        .at(&node.origin, "it is left out")
-        .help(format!("add `{key}`, or take the entry out"))
+        .at(&node.origin, "it is ignored")
+        .help(format!("add `{key}`, or remove the entry"))
 }
 
-/// The version that a text declares; one with a template in it is not settled.
+/// The version that a text declares. A text with a template is unresolved.
 pub(super) fn version_of(kind: &Kind, said: &Located<String>) -> Version {
     let text = said.value.trim();
     if text.is_empty() {
@@ -151,12 +151,12 @@ pub(super) fn version_of(kind: &Kind, said: &Located<String>) -> Version {
     kind.version(text, false, said.origin.clone())
 }
 
-/// A version that the platform fills in.
+/// A version that the platform chooses.
 pub(super) fn absent(origin: &Origin) -> Version {
     Version { text: String::new(), number: None, class: VersionClass::Absent, origin: origin.clone() }
 }
 
-/// Whether a text holds a place that something else fills in: `${X}`, `{{ x }}`, `((x))`, `<%= x %>`.
+/// Whether a text holds a placeholder: `${X}`, `{{ x }}`, `((x))`, `<%= x %>`.
 pub(super) fn is_template(text: &str) -> bool {
     ["${", "{{", "((", "<%"].iter().any(|open| text.contains(open))
 }

@@ -1,6 +1,6 @@
-//! The formats of platforms: they run the services themselves, and say which by kind and version.
+//! The formats of platforms that run the services themselves. Their files declare each service by kind and version.
 //!
-//! One file a platform; what they share is a managed service ([`managed`]) and what apps are given ([`given`]).
+//! Each platform has one file. They share managed services ([`managed`]) and the variables of apps ([`variables`]).
 
 pub(crate) mod cloudfoundry;
 pub(crate) mod digitalocean;
@@ -15,6 +15,6 @@ pub(crate) mod score;
 pub(crate) mod without_services;
 
 mod container;
-mod given;
 mod managed;
 mod templated;
+mod variables;

@@ -1,10 +1,10 @@
-//! NAIS: applications of Kubernetes whose `gcp.sqlInstances`, `valkey`, `redis`, `openSearch` and `kafka` are services.
+//! NAIS: Kubernetes applications whose `gcp.sqlInstances`, `valkey`, `redis`, `openSearch` and `kafka` are services.
 //!
-//! Files are Handlebars templates: values come from production's vars file, and blocks are read as if they held.
+//! Files are Handlebars templates. Values come from production's vars file. Conditions of blocks are taken as true.
 
-use super::given::{Given, field};
 use super::managed::{Managed, is_template};
 use super::templated::{parse, replaced};
+use super::variables::{PlatformVariables, field};
 use crate::manifest::count::Counted as _;
 use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::manifest::discover;
@@ -13,7 +13,7 @@ use crate::model::{App, Diagnostic, Located, Origin, Piece, Source, Stack, Suppo
 use crate::syntax::tree::{Node, NodeKind};
 use std::collections::BTreeMap;
 
-/// This dialect's line in the table.
+/// This dialect's entry in the table.
 pub(crate) const DIALECT: Dialect = Dialect {
     name: "nais",
     title: "NAIS",
@@ -29,10 +29,10 @@ pub(crate) const DIALECT: Dialect = Dialect {
     read,
 };
 
-/// What is said of keys about Google's machine.
+/// The note for keys about Google's machine.
 const OF_THE_MACHINE: &str = "about production's machine, which a local server does not have";
 
-/// Prefixes of database flags that are Postgres' own although they hold a dot.
+/// Prefixes of database flags that Postgres itself knows although they contain a dot.
 const OWN_PREFIXES: &[&str] = &["pg_stat_statements.", "auto_explain."];
 
 fn recognises(file: &ManifestFile) -> bool {
@@ -47,7 +47,12 @@ fn recognises(file: &ManifestFile) -> bool {
 }
 
 fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
-    let mut reader = Reader { input, expect: Expect::default(), stack: Stack::default(), given: Given::of(input) };
+    let mut reader = Reader {
+        input,
+        expect: Expect::default(),
+        stack: Stack::default(),
+        app_variables: PlatformVariables::of(input),
+    };
     for file in input.files {
         let path = file.source.path.clone();
         reader.stack.sources.push(Source { path, format: DIALECT.name, title: DIALECT.title });
@@ -61,12 +66,12 @@ fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
             }
         }
     }
-    let Reader { mut stack, given, expect, .. } = reader;
-    given.bind_into(&mut stack, input.kinds, &BTreeMap::new());
+    let Reader { mut stack, app_variables, expect, .. } = reader;
+    app_variables.bind_into(&mut stack, input.kinds, &BTreeMap::new());
     (stack, expect.diagnostics)
 }
 
-/// The values of production's vars file beside the template, by their dotted path.
+/// The values of production's vars file next to the template, by their dotted path.
 fn vars(input: &Input<'_>, file: &ManifestFile) -> BTreeMap<String, String> {
     let mut values = BTreeMap::new();
     if !file.source.text.contains("{{") {
@@ -84,7 +89,7 @@ fn vars(input: &Input<'_>, file: &ManifestFile) -> BTreeMap<String, String> {
     for name in of_production.chain(plain) {
         let path = file.folder.join(name);
         let Ok(source) = input.project.read(&path) else { continue };
-        // Another app's file for production is no file of values.
+        // A production manifest of another app is no file of values.
         if source.text.contains("apiVersion:") {
             continue;
         }
@@ -99,7 +104,7 @@ fn vars(input: &Input<'_>, file: &ManifestFile) -> BTreeMap<String, String> {
 fn flatten(path: &str, node: &Node, values: &mut BTreeMap<String, String>, depth: usize) {
     match &node.kind {
         NodeKind::Scalar { text, .. } => {
-            // The first file that says it wins: production's own comes first.
+            // The first file with a value has precedence. Production's own file comes first.
             values.entry(path.to_owned()).or_insert_with(|| text.clone());
         }
         NodeKind::Mapping(entries) if depth < 20 => {
@@ -113,8 +118,8 @@ fn flatten(path: &str, node: &Node, values: &mut BTreeMap<String, String>, depth
     }
 }
 
-/// The template with its values; blocks lose their marks, and what stands behind `else` is left out. A value that no
-/// file says stays a place in double parentheses, which YAML reads as text.
+/// The template with its values. The marks of blocks and the branches after `else` are removed. A value that is in no
+/// file becomes a placeholder in double parentheses, which YAML reads as text.
 fn rendered(text: &str, vars: &BTreeMap<String, String>) -> String {
     let mut otherwise = 0_usize;
     let mut lines = Vec::new();
@@ -155,7 +160,7 @@ struct Reader<'a> {
     input: &'a Input<'a>,
     expect: Expect,
     stack: Stack,
-    given: Given,
+    app_variables: PlatformVariables,
 }
 
 impl Reader<'_> {
@@ -163,7 +168,7 @@ impl Reader<'_> {
         let Some(name) = document.get("metadata").and_then(|metadata| metadata.get("name")) else { return };
         let Some(mut name) = self.expect.text(name, "the app's name") else { return };
         if is_template(&name.value) {
-            // What names it lies elsewhere; its services have to be called something.
+            // The name comes from elsewhere, but the app's services need a name.
             "app".clone_into(&mut name.value);
         }
         let Some(spec) = document.get("spec") else { return };
@@ -185,7 +190,7 @@ impl Reader<'_> {
         }
         App { name: name.value.clone(), image, note: String::new(), origin: name.origin.clone() }
             .add_to(&mut self.stack.apps, &self.input.project.budget);
-        for (key, note) in [("buckets", "a bucket of Google's"), ("bigQueryDatasets", "a data set of Google's")] {
+        for (key, note) in [("buckets", "a Google bucket"), ("bigQueryDatasets", "a Google data set")] {
             for node in items(gcp.and_then(|gcp| gcp.get(key))) {
                 let Some(said) = node.get("name") else { continue };
                 let (name, note) = (said.as_str().unwrap_or(key).to_owned(), note.to_owned());
@@ -198,7 +203,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A service, unless another app has brought it already.
+    /// Adds a service, unless another app has already added it.
     fn keep(&mut self, service: Managed<'_>) {
         if self.stack.service(&service.service.name).is_none() {
             service.finish().add_to(&mut self.stack.services, &self.input.project.budget);
@@ -209,7 +214,7 @@ impl Reader<'_> {
         let said = node.get("name").and_then(|name| Some(Located::new(name.as_str()?.to_owned(), name.origin.clone())));
         let said = said.filter(|said| !is_template(&said.value));
         let origin = node.get("type").map_or(&node.origin, |node| &node.origin);
-        // NAIS names it after the app.
+        // NAIS names the instance after the app.
         let own = if index == 0 { app.value.clone() } else { format!("{}-{index}", app.value) };
         let name = said.unwrap_or_else(|| Located::new(own, origin.clone()));
         let word = node.get("type").and_then(|word| self.expect.text(word, "an instance's `type`"));
@@ -227,7 +232,7 @@ impl Reader<'_> {
         let mut service = Managed::new(DIALECT.name, &name, kind, version.as_ref());
         service.service.aliases.retain(|alias| *alias != name.value);
         for key in ["type", "name", "databases"].into_iter().filter(|key| node.get(key).is_some()) {
-            service.aside(key, Support::Reproduced, "");
+            service.add_neutral(key, Support::Reproduced, "");
         }
         for flag in items(node.get("flags")) {
             let (Some(flag_name), Some(value)) = (flag.get("name").and_then(Node::as_str), flag.get("value")) else {
@@ -236,15 +241,15 @@ impl Reader<'_> {
             let path = format!("flags.{flag_name}");
             let is_own = OWN_PREFIXES.iter().any(|prefix| flag_name.starts_with(prefix));
             if flag_name.starts_with("cloudsql.") {
-                service.aside(&path, Support::Unsupported, "Google's own: no server elsewhere has it");
+                service.add_neutral(&path, Support::Unsupported, "specific to Google: no other server has it");
             } else if flag_name.contains('.') && !is_own {
-                service.key(&path, Support::Unsupported, "of an extension that the official image does not bring");
+                service.key(&path, Support::Unsupported, "of an extension that the official image does not have");
             } else {
                 service.setting(&path, flag_name, value);
             }
         }
         if node.get("flags").is_some() {
-            service.aside("flags", Support::Reproduced, "what becomes of each is told by itself");
+            service.add_neutral("flags", Support::Reproduced, "each flag is listed separately");
         }
         // The app logs in under its own name.
         service.user(app);
@@ -309,7 +314,7 @@ impl Reader<'_> {
             ("PASSWORD", login("password")),
             ("DATABASE", database.clone()),
         ] {
-            self.given.bound(app, &format!("{prefix}_{end}"), Template::field(service, &name), origin);
+            self.app_variables.bound(app, &format!("{prefix}_{end}"), Template::field(service, &name), origin);
         }
         let address = |template: &mut Template| {
             template.0.extend(field(service, "host"));
@@ -324,33 +329,33 @@ impl Reader<'_> {
         url.push_encoded(service, &login("password"));
         url.push_text("@");
         address(&mut url);
-        self.given.bound(app, &format!("{prefix}_URL"), url, origin);
+        self.app_variables.bound(app, &format!("{prefix}_URL"), url, origin);
         let mut jdbc = Template::text("jdbc:postgresql://");
         address(&mut jdbc);
         jdbc.push_text("?user=");
         jdbc.push_encoded(service, &login("user"));
         jdbc.push_text("&password=");
         jdbc.push_encoded(service, &login("password"));
-        self.given.bound(app, &format!("{prefix}_JDBC_URL"), jdbc, origin);
+        self.app_variables.bound(app, &format!("{prefix}_JDBC_URL"), jdbc, origin);
     }
 
-    /// A store of Redis' sort, by its instance's name.
+    /// Reads a Valkey or Redis store, by its instance's name.
     fn store(&mut self, app: &str, key: &str, word: &str, node: &Node) {
         let Some(instance) = node.get("instance") else { return };
         let Some(instance) = self.expect.text(instance, "an instance's name") else { return };
         let Some(kind) = self.input.kinds.get(key) else { return };
         let mut service = Managed::new(DIALECT.name, &instance, kind, None);
-        service.aside("instance", Support::Reproduced, "");
+        service.add_neutral("instance", Support::Reproduced, "");
         service.defaults("", "");
         service.rest(node, OF_THE_MACHINE);
         self.keep(service);
         let end = upper(&instance.value);
         for (part, of) in [("URI", "url"), ("HOST", "host"), ("PORT", "port"), ("PASSWORD", "password")] {
             let template = Template::field(&instance.value, of);
-            self.given.bound(app, &format!("{word}_{part}_{end}"), template, &instance.origin);
+            self.app_variables.bound(app, &format!("{word}_{part}_{end}"), template, &instance.origin);
         }
         let user = Value::Plain("default".to_owned());
-        self.given.settled(app, &format!("{word}_USERNAME_{end}"), user, &instance.origin);
+        self.app_variables.fixed(app, &format!("{word}_USERNAME_{end}"), user, &instance.origin);
     }
 
     fn open_search(&mut self, app: &str, node: &Node) {
@@ -358,46 +363,46 @@ impl Reader<'_> {
         let Some(instance) = self.expect.text(instance, "an instance's name") else { return };
         let Some(kind) = self.input.kinds.get("opensearch") else { return };
         let mut service = Managed::new(DIALECT.name, &instance, kind, None);
-        service.aside("instance", Support::Reproduced, "");
+        service.add_neutral("instance", Support::Reproduced, "");
         service.rest(node, OF_THE_MACHINE);
         self.keep(service);
         for (part, of) in [("URI", "url"), ("HOST", "host"), ("PORT", "port")] {
             let template = Template::field(&instance.value, of);
-            self.given.bound(app, &format!("OPEN_SEARCH_{part}"), template, &instance.origin);
+            self.app_variables.bound(app, &format!("OPEN_SEARCH_{part}"), template, &instance.origin);
         }
         for part in ["USERNAME", "PASSWORD"] {
             let value = Value::Unresolved("a login, which a local OpenSearch does not ask for".to_owned());
-            self.given.settled(app, &format!("OPEN_SEARCH_{part}"), value, &instance.origin);
+            self.app_variables.fixed(app, &format!("OPEN_SEARCH_{part}"), value, &instance.origin);
         }
     }
 
-    /// The shared cluster of a pool.
+    /// Reads the shared Kafka cluster of a pool.
     fn kafka(&mut self, app: &str, node: &Node) {
         let origin = node.get("pool").map_or(&node.origin, |pool| &pool.origin);
         let Some(kind) = self.input.kinds.get("kafka") else { return };
         let name = Located::new("kafka".to_owned(), origin.clone());
         let mut service = Managed::new(DIALECT.name, &name, kind, None);
-        service.aside("pool", Support::Approximated, "a broker of the environment's own stands for the shared cluster");
+        service.add_neutral("pool", Support::Approximated, "the environment's own broker replaces the shared cluster");
         service.rest(node, OF_THE_MACHINE);
         self.keep(service);
         let mut brokers = Template::field("kafka", "host");
         brokers.0.push(Piece::Text(":".to_owned()));
         brokers.0.extend(field("kafka", "port"));
-        self.given.bound(app, "KAFKA_BROKERS", brokers, origin);
+        self.app_variables.bound(app, "KAFKA_BROKERS", brokers, origin);
     }
 
     fn variable(&mut self, app: &str, node: &Node) {
         let Some(name) = node.get("name").and_then(Node::as_str).filter(|name| !is_template(name)) else { return };
         let Some(value) = node.get("value") else {
             let from = Value::Secret("a field or secret of the cluster".to_owned());
-            return self.given.settled(app, name, from, &node.origin);
+            return self.app_variables.fixed(app, name, from, &node.origin);
         };
         match value.as_str() {
             Some(text) if text.contains("((") => {
                 let what = text.replace("((", "{{").replace("))", "}}");
-                self.given.settled(app, name, Value::Unresolved(what), &value.origin);
+                self.app_variables.fixed(app, name, Value::Unresolved(what), &value.origin);
             }
-            _ => self.given.node(app, name, value),
+            _ => self.app_variables.node(app, name, value),
         }
     }
 }
@@ -406,7 +411,7 @@ fn items(node: Option<&Node>) -> &[Node] {
     node.and_then(Node::as_sequence).unwrap_or_default()
 }
 
-/// A name as NAIS has it in a variable's.
+/// A name as NAIS writes it in a variable's name.
 fn upper(name: &str) -> String {
     name.to_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_")
 }

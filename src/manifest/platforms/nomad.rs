@@ -1,16 +1,17 @@
-//! Nomad's jobs, in HCL: each task of a container driver is a container.
+//! Nomad's jobs, in HCL. Each task of a container driver is a container.
 //!
-//! Variables count by their defaults and by `NOMAD_VAR_…`; what Nomad fills in where a task runs is not settled.
+//! Variables have their defaults or the values of `NOMAD_VAR_…`. A value that Nomad inserts when a task runs is
+//! unresolved.
 
 use super::container::{Containers, entry, list, map};
-use super::given::Given;
+use super::variables::PlatformVariables;
 use crate::manifest::count::Counted as _;
 use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::manifest::{hcl, terraform};
 use crate::model::{App, Diagnostic, Key, Located, Origin, Service, Source, Stack, Support, Value};
 use crate::syntax::tree::{Entry, Node, NodeKind};
 
-/// This dialect's line in the table.
+/// This dialect's entry in the table.
 pub(crate) const DIALECT: Dialect = Dialect {
     name: "nomad",
     title: "Nomad",
@@ -24,10 +25,10 @@ pub(crate) const DIALECT: Dialect = Dialect {
     read,
 };
 
-/// Where a variable's value comes from, as in Nomad's own name for it.
+/// Nomad's prefix of environment variables that set a job's variables.
 const VARIABLE: &str = "NOMAD_VAR_";
 
-/// A block `job "name" {`, and a name of Nomad's or of HCL's.
+/// Recognises a block `job "name" {` in a file whose name is Nomad's or HCL's.
 fn recognises(file: &ManifestFile) -> bool {
     let name = file.source.path.to_string_lossy();
     let ends = [".nomad", ".hcl", ".job"].iter().any(|ending| name.ends_with(ending)) || name == "<stdin>";
@@ -39,22 +40,26 @@ fn recognises(file: &ManifestFile) -> bool {
 }
 
 fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
-    let mut reader =
-        Reader { input, stack: Stack::default(), given: Given::of(input), containers: Containers::default() };
+    let mut reader = Reader {
+        input,
+        stack: Stack::default(),
+        app_variables: PlatformVariables::of(input),
+        containers: Containers::default(),
+    };
     for file in input.files {
         let path = file.source.path.clone();
         reader.stack.sources.push(Source { path, format: DIALECT.name, title: DIALECT.title });
         let parsed = hcl::parse(&file.source);
         reader.containers.diagnostics.extend(parsed.diagnostics);
         for document in &parsed.documents {
-            let settled = terraform::settle(document, VARIABLE, input.environment);
-            for (job, body) in blocks(settled.get("job")) {
+            let evaluated = terraform::evaluated(document, VARIABLE, input.environment);
+            for (job, body) in blocks(evaluated.get("job")) {
                 reader.job(job, body);
             }
         }
     }
-    let Reader { mut stack, given, containers, .. } = reader;
-    given.bind_into(&mut stack, input.kinds, &containers.sources);
+    let Reader { mut stack, app_variables, containers, .. } = reader;
+    app_variables.bind_into(&mut stack, input.kinds, &containers.sources);
     (stack, containers.diagnostics)
 }
 
@@ -72,7 +77,7 @@ fn bodies<'n>(node: &'n Node, name: &str) -> &'n [Node] {
 struct Reader<'a> {
     input: &'a Input<'a>,
     stack: Stack,
-    given: Given,
+    app_variables: PlatformVariables,
     containers: Containers,
 }
 
@@ -123,17 +128,17 @@ impl Reader<'_> {
             entries.extend(command(config).map(|words| entry("command", words)));
         }
         let environment = bodies(task, "env").iter().flat_map(Node::entries);
-        // What Nomad fills in where the task runs is nothing that a server here could be told.
-        let settled =
+        // A value that Nomad inserts when the task runs cannot be passed to a local server.
+        let resolved =
             environment.filter(|known| !in_compose(&known.value).as_str().is_some_and(|text| text.contains("$${")));
-        let environment = settled.map(|known| entry(&known.key.value, in_compose(&known.value))).collect();
+        let environment = resolved.map(|known| entry(&known.key.value, in_compose(&known.value))).collect();
         entries.push(entry("environment", map(origin, environment)));
         let publishes = config.is_some_and(|config| config.get("ports").is_some()) || task.get("service").is_some();
         if publishes {
             entries.push(entry("expose", list(origin, Vec::new())));
         }
         let names = service_names(group, task);
-        self.containers.read(self.input, &name, entries, &mut self.stack, &mut self.given, &mut |service| {
+        self.containers.read(self.input, &name, entries, &mut self.stack, &mut self.app_variables, &mut |service| {
             finish(service, task, config, &names);
         });
         if self.stack.service(&name.value).is_none() {
@@ -141,18 +146,18 @@ impl Reader<'_> {
         }
     }
 
-    /// Variables of an app: of its `env` those that were not read with its container, and of templates.
+    /// Reads the variables of an app: those of its `env` that were not read with its container, and those of templates.
     fn variables(&mut self, name: &Located<String>, task: &Node) {
         for known in bodies(task, "env").iter().flat_map(Node::entries) {
-            if self.given.has(&name.value, &known.key.value) {
+            if self.app_variables.has(&name.value, &known.key.value) {
                 continue;
             }
             let (app, variable, origin) = (&name.value, &known.key.value, &known.value.origin);
             if let Some(text) = known.value.as_literal() {
-                self.given.text(app, variable, text, origin);
+                self.app_variables.text(app, variable, text, origin);
             } else {
                 let by = known.value.as_unresolved().unwrap_or("a value of Nomad").to_owned();
-                self.given.settled(app, variable, Value::Unresolved(by), origin);
+                self.app_variables.fixed(app, variable, Value::Unresolved(by), origin);
             }
         }
         for template in bodies(task, "template") {
@@ -163,7 +168,7 @@ impl Reader<'_> {
         }
     }
 
-    /// `KEY={{ … }}` lines of a template.
+    /// Reads the `KEY={{ … }}` lines of a template.
     fn template(&mut self, app: &str, text: &str, origin: &Origin) {
         let mut in_secret = false;
         for line in text.lines().map(str::trim) {
@@ -178,12 +183,17 @@ impl Reader<'_> {
             }
             let value = value.trim().trim_matches('"');
             if !value.contains("{{") {
-                self.given.text(app, name, value, origin);
+                self.app_variables.text(app, name, value, origin);
             } else if in_secret || value.contains("secret") || value.contains("nomadVar") {
-                self.given.settled(app, name, Value::Secret("a secret that Nomad's template reads".to_owned()), origin);
+                self.app_variables.fixed(
+                    app,
+                    name,
+                    Value::Secret("a secret that Nomad's template reads".to_owned()),
+                    origin,
+                );
             } else {
                 let by = format!("Nomad's template: {value}");
-                self.given.settled(app, name, Value::Unresolved(by), origin);
+                self.app_variables.fixed(app, name, Value::Unresolved(by), origin);
             }
         }
     }
@@ -198,9 +208,9 @@ fn command(config: &Node) -> Option<Node> {
     Some(list(&origin, words))
 }
 
-/// Names by which other tasks find what a task or its group serves.
+/// Names by which other tasks find the service of a task or of its group.
 fn service_names(group: &Node, task: &Node) -> Vec<String> {
-    // A group's service is its only server's.
+    // A group's service belongs to its task if the group has only one task.
     let of_group = if blocks(group.get("task")).count() == 1 { bodies(group, "service") } else { &[] };
     let services = bodies(task, "service").iter().chain(of_group);
     services.filter_map(|service| service.get("name").and_then(Node::as_literal)).map(str::to_owned).collect()
@@ -231,7 +241,7 @@ fn finish(service: &mut Service, task: &Node, config: Option<&Node>, names: &[St
     }
 }
 
-/// A value in Compose's words: a dollar is one, and a variable of the job is one of the environment.
+/// A value in Compose's syntax: dollars are escaped, and a variable of the job becomes a variable of the environment.
 fn in_compose(node: &Node) -> Node {
     let kind = match &node.kind {
         NodeKind::Scalar { text, quoted } if node.as_unresolved().is_none() => {

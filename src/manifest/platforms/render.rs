@@ -1,16 +1,16 @@
-//! Render's blueprint: Postgres under `databases`, Valkey and Redis among `services`, bound by `fromDatabase` and
-//! `fromService`; all of it at the top or in `projects[].environments[]`.
+//! Render's blueprint: Postgres under `databases`, Valkey and Redis under `services`, which `fromDatabase` and
+//! `fromService` bind. These keys are at the top or in `projects[].environments[]`.
 
 use super::container::{Containers, entry, literal, map};
-use super::given::{Given, address, field};
 use super::managed::{Managed, is_template, lacks};
+use super::variables::{PlatformVariables, address, field};
 use crate::manifest::count::Counted as _;
 use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::manifest::expect::Expect;
 use crate::model::{App, Diagnostic, Located, Origin, Source, Stack, Support, Template, Value, did_you_mean};
 use crate::syntax::tree::{Entry, Node};
 
-/// This dialect's line in the table.
+/// This dialect's entry in the table.
 pub(crate) const DIALECT: Dialect = Dialect {
     name: "render",
     title: "Render",
@@ -21,13 +21,13 @@ pub(crate) const DIALECT: Dialect = Dialect {
     read,
 };
 
-/// Names of its file.
+/// Names of a blueprint's file.
 const FILE_NAMES: &[&str] = &["render.yaml", "render.yml"];
 
-/// What is said of keys of a database or store that are about Render's machine.
+/// The note for keys of a database or store that are about Render's machine.
 const OF_THE_MACHINE: &str = "about production's machine, which a local server does not have";
 
-/// What a private service's image has beside what a container has.
+/// Keys of a private service that are read with its container.
 const OF_THE_CONTAINER: &[&str] = &["image", "name", "type", "envVars", "dockerCommand", "runtime", "env"];
 
 fn recognises(file: &ManifestFile) -> bool {
@@ -49,7 +49,7 @@ fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
         input,
         expect: Expect::default(),
         stack: Stack::default(),
-        given: Given::of(input),
+        app_variables: PlatformVariables::of(input),
         containers: Containers::default(),
     };
     for file in input.files {
@@ -71,14 +71,14 @@ fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
             }
         }
     }
-    let Reader { mut stack, given, containers, mut expect, .. } = reader;
-    given.bind_into(&mut stack, input.kinds, &containers.sources);
+    let Reader { mut stack, app_variables, containers, mut expect, .. } = reader;
+    app_variables.bind_into(&mut stack, input.kinds, &containers.sources);
     expect.diagnostics.extend(containers.diagnostics);
     (stack, expect.diagnostics)
 }
 
-/// The maps that hold `services` and `databases`: the file itself, `ungrouped`, and each environment of a project; where
-/// several environments are named, production's alone.
+/// The maps that hold `services` and `databases`: the file itself, `ungrouped`, and the environments of each project.
+/// If a project has a production environment, only that environment.
 fn scopes(document: &Node) -> Vec<&Node> {
     let mut scopes = vec![document];
     scopes.extend(document.get("ungrouped"));
@@ -99,7 +99,7 @@ struct Reader<'a> {
     input: &'a Input<'a>,
     expect: Expect,
     stack: Stack,
-    given: Given,
+    app_variables: PlatformVariables,
     containers: Containers,
 }
 
@@ -125,19 +125,19 @@ impl Reader<'_> {
             };
             if let Some(user) = said("user") {
                 service.user(&user);
-                service.aside("user", Support::Reproduced, "");
+                service.add_neutral("user", Support::Reproduced, "");
             }
             if let Some(database) = said("databaseName") {
                 service.database(&database, None);
-                service.aside("databaseName", Support::Reproduced, "");
+                service.add_neutral("databaseName", Support::Reproduced, "");
             }
-            // What Render makes of the name where nothing is said.
+            // Render derives the default database and login from the name.
             let plain = name.value.replace('-', "_");
             let database = service.service.databases.first().map_or(plain, |database| database.name.value.clone());
             service.defaults(&format!("{database}_user"), &database);
-            service.aside("name", Support::Reproduced, "");
+            service.add_neutral("name", Support::Reproduced, "");
             if version.is_some() {
-                service.aside("postgresMajorVersion", Support::Reproduced, "");
+                service.add_neutral("postgresMajorVersion", Support::Reproduced, "");
             }
             service.rest(node, OF_THE_MACHINE);
             self.keep(service);
@@ -167,7 +167,7 @@ impl Reader<'_> {
             let Some(kind) = self.input.kinds.spelled(DIALECT.name, word) else { continue };
             let mut service = Managed::new(DIALECT.name, &name, kind, None);
             for key in ["name", "type"] {
-                service.aside(key, Support::Reproduced, "");
+                service.add_neutral(key, Support::Reproduced, "");
             }
             if let Some(policy) = node.get("maxmemoryPolicy") {
                 let said = policy.as_str().map(|text| text.replace('_', "-")).unwrap_or_default();
@@ -211,7 +211,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A service from an image, which may be a server.
+    /// Reads a service from an image, which may be a server.
     fn container(&mut self, name: &Located<String>, image: &Node, node: &Node, scopes: &[&Node]) {
         let mut entries = vec![entry("image", literal(image))];
         if let Some(command) = node.get("dockerCommand").filter(|command| !command.is_null()) {
@@ -228,7 +228,7 @@ impl Reader<'_> {
             let Some(key) = variable.get("key").and_then(Node::as_str) else { continue };
             let value = match variable.get("value") {
                 Some(value) => literal(value),
-                // What Render generates or asks for is a secret of that name.
+                // A value that Render generates or asks for is a secret of that name.
                 None => Node::scalar(format!("${{{key}}}"), true, variable.origin.clone()),
             };
             environment.push(entry(key, value));
@@ -239,13 +239,13 @@ impl Reader<'_> {
             let volume = Node::scalar(format!("disk:{}", path.replace('$', "$$")), true, node.origin.clone());
             entries.push(entry("volumes", super::container::list(&node.origin, vec![volume])));
         }
-        // A private service is there to be reached.
+        // Other services connect to a private service.
         if node.get("type").and_then(Node::as_str) == Some("pserv") {
             entries.push(entry("expose", super::container::list(&node.origin, Vec::new())));
         }
         let keys: Vec<String> = node.entries().map(|entry| entry.key.value.clone()).collect();
-        // Its own variables are read again for an app, where Render binds them.
-        let mut unused = Given::of(self.input);
+        // An app's variables are read again later, with Render's bindings.
+        let mut unused = PlatformVariables::of(self.input);
         self.containers.read(self.input, name, entries, &mut self.stack, &mut unused, &mut |service| {
             service.keys.retain(|key| key.path != "expose");
             for key in &keys {
@@ -269,10 +269,10 @@ impl Reader<'_> {
                 self.expect.diagnostics.push(
                     Diagnostic::warning("unknown-group", format!("no group `{}` is declared", name.value))
                         .at(&name.origin, "its variables are not known here")
-                        .help("groups that exist on Render alone are not seen: add their variables in services.local.yaml"),
+                        .help("groups that exist only on Render are not known here: add their variables in services.local.yaml"),
                 );
             }
-            // Groups hold variables and no groups; one that names itself would never end.
+            // Groups hold variables and no groups. A group that names itself would never end.
             for member in members.iter().filter(|member| member.get("fromGroup").is_none()) {
                 if self.input.project.budget.is_over() {
                     break;
@@ -285,7 +285,7 @@ impl Reader<'_> {
         let Some(name) = self.expect.text(key, "a variable's `key`") else { return };
         let origin = &name.origin;
         if let Some(value) = node.get("value") {
-            self.given.node(app, &name.value, value);
+            self.app_variables.node(app, &name.value, value);
         } else if let Some(from) = node.get("fromDatabase") {
             self.bind_property(app, &name, from);
         } else if let Some(from) = node.get("fromService") {
@@ -295,13 +295,18 @@ impl Reader<'_> {
                 None => self.bind_property(app, &name, from),
             }
         } else if node.get("generateValue").and_then(Node::as_bool) == Some(true) {
-            self.given.settled(app, &name.value, Value::Secret("Render generates it".to_owned()), origin);
+            self.app_variables.fixed(app, &name.value, Value::Secret("Render generates it".to_owned()), origin);
         } else {
-            self.given.settled(app, &name.value, Value::Secret("it is set in Render's dashboard".to_owned()), origin);
+            self.app_variables.fixed(
+                app,
+                &name.value,
+                Value::Secret("it is set in Render's dashboard".to_owned()),
+                origin,
+            );
         }
     }
 
-    /// A property of a database or service.
+    /// Binds a variable to a property of a database or service.
     fn bind_property(&mut self, app: &str, name: &Located<String>, from: &Node) {
         let (of, property) = (from.get("name").and_then(Node::as_str), from.get("property").and_then(Node::as_str));
         let (Some(of), Some(property)) = (of, property) else {
@@ -315,7 +320,7 @@ impl Reader<'_> {
         let Some(service) = self.stack.service(of) else {
             if self.is_declared(of) {
                 let what = format!("{property} of {of}, a part of the project that runs elsewhere");
-                return self.given.settled(app, &name.value, Value::Unresolved(what), origin);
+                return self.app_variables.fixed(app, &name.value, Value::Unresolved(what), origin);
             }
             let known: Vec<&str> = self.stack.services.iter().map(|service| service.name.as_str()).collect();
             let unknown = Diagnostic::warning(
@@ -328,14 +333,14 @@ impl Reader<'_> {
                 None => unknown.help("declare it, or bind the variable in services.local.yaml"),
             });
             let what = format!("{property} of {of}, which is not declared");
-            return self.given.settled(app, &name.value, Value::Unresolved(what), origin);
+            return self.app_variables.fixed(app, &name.value, Value::Unresolved(what), origin);
         };
         let template = self.property(&service.name, &service.kind, property);
         if let Some(template) = template {
-            self.given.bound(app, &name.value, template, origin);
+            self.app_variables.bound(app, &name.value, template, origin);
         } else {
             let what = format!("{property} of {of}, which a local server does not have");
-            self.given.settled(app, &name.value, Value::Unresolved(what), origin);
+            self.app_variables.fixed(app, &name.value, Value::Unresolved(what), origin);
         }
     }
 
@@ -355,7 +360,7 @@ impl Reader<'_> {
         services.into_iter().any(|node| node.get("name").and_then(Node::as_str) == Some(name))
     }
 
-    /// Another service's variable of that name.
+    /// Binds a variable to another service's variable of that name.
     fn bind_variable(&mut self, app: &str, name: &Located<String>, from: &Node, of: &str, scopes: &[&Node]) {
         let service = from.get("name").and_then(Node::as_str).unwrap_or_default();
         let origin: &Origin = &name.origin;
@@ -366,17 +371,17 @@ impl Reader<'_> {
             .find(|variable| variable.get("key").and_then(Node::as_str) == Some(of));
         let Some(variable) = source else {
             let value = Value::Unresolved(format!("{of} of {service}, which Render sets"));
-            return self.given.settled(app, &name.value, value, origin);
+            return self.app_variables.fixed(app, &name.value, value, origin);
         };
         if let Some(value) = variable.get("value") {
-            self.given.node(app, &name.value, value);
+            self.app_variables.node(app, &name.value, value);
         } else if let Some(from) = variable.get("fromDatabase") {
             self.bind_property(app, name, from);
         } else if let Some(from) = variable.get("fromService").filter(|from| from.get("property").is_some()) {
             self.bind_property(app, name, from);
         } else {
             let value = Value::Secret(format!("{of} of {service}"));
-            self.given.settled(app, &name.value, value, origin);
+            self.app_variables.fixed(app, &name.value, value, origin);
         }
     }
 }

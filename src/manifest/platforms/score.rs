@@ -1,7 +1,7 @@
-//! Score's workloads: `resources` by type, never with a version, and variables that name their outputs.
+//! Score's workloads: `resources` by type, always without a version, and variables that refer to their outputs.
 
-use super::given::{Given, field, template};
 use super::managed::Managed;
+use super::variables::{PlatformVariables, field, template};
 use crate::manifest::count::Counted as _;
 use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::manifest::expect::Expect;
@@ -9,7 +9,7 @@ use crate::model::{App, Diagnostic, Located, Piece, Source, Stack, Support, Valu
 use crate::syntax::tree::{Entry, Node};
 use std::collections::BTreeMap;
 
-/// This dialect's line in the table.
+/// This dialect's entry in the table.
 pub(crate) const DIALECT: Dialect = Dialect {
     name: "score",
     title: "Score",
@@ -20,11 +20,11 @@ pub(crate) const DIALECT: Dialect = Dialect {
     read,
 };
 
-/// Types of resources that are no service, each with what they are.
+/// Types of resources that are no service, each with its description.
 const NO_SERVICES: &[(&str, &str)] = &[
     ("dns", "a name of the platform"),
     ("route", "a route of the platform"),
-    ("volume", "a volume of the app's own"),
+    ("volume", "the app's own volume"),
     ("environment", "variables of the platform"),
     ("service", "another workload"),
     ("service-port", "another workload's port"),
@@ -62,7 +62,7 @@ fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
         input,
         expect: Expect::default(),
         stack: Stack::default(),
-        given: Given::of(input),
+        app_variables: PlatformVariables::of(input),
         other: Vec::new(),
     };
     for file in input.files {
@@ -72,8 +72,8 @@ fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
             reader.workload(document);
         }
     }
-    let Reader { mut stack, given, expect, .. } = reader;
-    given.bind_into(&mut stack, input.kinds, &BTreeMap::new());
+    let Reader { mut stack, app_variables, expect, .. } = reader;
+    app_variables.bind_into(&mut stack, input.kinds, &BTreeMap::new());
     (stack, expect.diagnostics)
 }
 
@@ -81,7 +81,7 @@ struct Reader<'a> {
     input: &'a Input<'a>,
     expect: Expect,
     stack: Stack,
-    given: Given,
+    app_variables: PlatformVariables,
     /// Resources that are no service.
     other: Vec<String>,
 }
@@ -91,7 +91,7 @@ impl Reader<'_> {
         let name = document.get("metadata").and_then(|metadata| metadata.get("name"));
         let app = name.and_then(Node::as_str).unwrap_or("app").to_owned();
         let origin = name.map_or(&document.origin, |name| &name.origin).clone();
-        // By the workload's own name of a resource, the service's: an `id` is shared by all workloads.
+        // Maps the workload's own name of a resource to the service's name. All workloads share an `id`.
         let mut names = BTreeMap::new();
         for entry in document.get("resources").map(|node| self.expect.map(node, "`resources`")).unwrap_or_default() {
             let of = entry.value.get("id").and_then(Node::as_str).unwrap_or(&entry.key.value).to_owned();
@@ -123,7 +123,7 @@ impl Reader<'_> {
         let Some(kind) = self.input.kinds.spelled(DIALECT.name, &word.value).filter(|_| other.is_none()) else {
             self.other.push(of.to_owned());
             let note = other.map_or_else(
-                || format!("`{}`, of which devenv knows no kind", word.value),
+                || format!("`{}`, for which devenv has no kind", word.value),
                 |(_, note)| (*note).to_owned(),
             );
             return App { name: name.value, image: None, note, origin: name.origin }
@@ -131,10 +131,10 @@ impl Reader<'_> {
         };
         let mut service = Managed::new(DIALECT.name, &name, kind, None);
         for key in ["type", "id"].into_iter().filter(|key| entry.value.get(key).is_some()) {
-            service.aside(key, Support::Reproduced, "");
+            service.add_neutral(key, Support::Reproduced, "");
         }
         service.defaults("app", "app");
-        service.rest(&entry.value, "what the platform makes of it is not known here");
+        service.rest(&entry.value, "the platform's use of this key is not known here");
         service.finish().add_to(&mut self.stack.services, &self.input.project.budget);
     }
 
@@ -147,10 +147,10 @@ impl Reader<'_> {
         workload: &str,
     ) {
         let Some(text) = value.as_str().filter(|text| text.contains('$')) else {
-            return self.given.node(app, &name.value, value);
+            return self.app_variables.node(app, &name.value, value);
         };
         let mut bound = false;
-        // `$$` is a dollar; it is set aside so that `$${` opens nothing.
+        // `$$` is an escaped dollar. It is masked, so that `$${` begins no reference.
         let text = text.replace("$$", "\u{1}");
         let read = template(&text, ("${", "}"), &mut |place| {
             if place == "metadata.name" {
@@ -172,15 +172,15 @@ impl Reader<'_> {
                     }
                 }
                 if bound {
-                    return self.given.bound(app, &name.value, read, origin);
+                    return self.app_variables.bound(app, &name.value, read, origin);
                 }
                 let text: String =
                     read.0.iter().map(|piece| if let Piece::Text(text) = piece { text.as_str() } else { "" }).collect();
-                self.given.text(app, &name.value, &text, origin);
+                self.app_variables.text(app, &name.value, &text, origin);
             }
             Err(what) => {
                 let what = what.replace('\u{1}', "$$");
-                self.given.settled(app, &name.value, Value::Unresolved(what), origin);
+                self.app_variables.fixed(app, &name.value, Value::Unresolved(what), origin);
             }
         }
     }

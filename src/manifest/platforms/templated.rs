@@ -1,6 +1,6 @@
-//! YAML with templates in it: what they would put in is not known, and the rest is read all the same.
+//! YAML that contains templates. The values that templates would insert are not known, but the rest is read.
 //!
-//! Lines stay where they are, so that every place is one of the file as it was written.
+//! The number of lines does not change, so every place is a place in the written file.
 
 use crate::manifest::files::parse_yaml;
 use crate::model::{Diagnostic, Located, Origin, SourceFile};
@@ -9,7 +9,7 @@ use crate::syntax::tree::{Entry, Node, NodeKind};
 use crate::syntax::yaml::Documents;
 use std::sync::Arc;
 
-/// Parses a text that stands in for a file's own, line by line; places lead to the file. `scalar` sees every scalar.
+/// Parses a text that replaces a file's own text, line by line. Places lead to the file. `scalar` changes every scalar.
 pub(super) fn parse(
     source: &Arc<SourceFile>,
     text: String,
@@ -42,7 +42,7 @@ fn moved(origin: &Origin, source: &Arc<SourceFile>) -> Origin {
 }
 
 fn relocated(node: Node, source: &Arc<SourceFile>, change: &dyn Fn(String) -> String) -> Node {
-    // Counting lines once for each node would take the square of a long file's time.
+    // Counting lines once for each node would take time that grows with the square of the file's length.
     let here = |origin: &Origin| Origin { file: Arc::clone(source), ..origin.clone() };
     let kind = match node.kind {
         NodeKind::Sequence(items) => {
@@ -62,8 +62,8 @@ fn relocated(node: Node, source: &Arc<SourceFile>, change: &dyn Fn(String) -> St
     Node { origin: here(&node.origin), tag: node.tag, kind }
 }
 
-/// A text with each `open…close` replaced by what `replace` makes of the inside; none leaves the line without it.
-/// What is never closed stays as it is.
+/// A text with each `open…close` replaced by the result of `replace` for the inside, or removed if the result is
+/// `None`. A template that is never closed stays unchanged.
 pub(super) fn replaced(text: &str, open: &str, close: &str, replace: &mut dyn FnMut(&str) -> Option<String>) -> String {
     let mut result = String::with_capacity(text.len());
     let mut rest = text;
@@ -73,7 +73,7 @@ pub(super) fn replaced(text: &str, open: &str, close: &str, replace: &mut dyn Fn
         if let Some(text) = replace(inside) {
             result.push_str(&text);
         }
-        // A template over several lines takes as many.
+        // A template over several lines is replaced by as many lines.
         result.extend(inside.chars().filter(|c| *c == '\n'));
         rest = after;
     }
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_never_closed_stays_and_lines_are_kept() {
+    fn a_template_that_is_never_closed_stays_and_lines_are_kept() {
         let mut upper = |inside: &str| Some(inside.trim().to_uppercase());
         assert_eq!(replaced("a (( b )) c (( d", "((", "))", &mut upper), "a B c (( d");
         assert_eq!(replaced("a <%\n x\n%> b", "<%", "%>", &mut |_| None), "a \n\n b");

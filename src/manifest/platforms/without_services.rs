@@ -1,10 +1,10 @@
-//! Platforms whose files declare no backing service: Fly and Railway. They are recognised, so that this can be said.
+//! Platforms whose files declare no backing service: Fly and Railway. They are recognised, so that devenv can say so.
 
 use crate::manifest::count::Counted as _;
 use crate::manifest::dialect::{Dialect, Input, ManifestFile, Places, Syntax};
 use crate::model::{App, Diagnostic, Origin, Source, Stack};
 
-/// Fly's line in the table.
+/// Fly's entry in the table.
 pub(crate) const FLY: Dialect = Dialect {
     name: "fly",
     title: "Fly",
@@ -15,7 +15,7 @@ pub(crate) const FLY: Dialect = Dialect {
     read: read_fly,
 };
 
-/// Railway's line in the table.
+/// Railway's entry in the table.
 pub(crate) const RAILWAY: Dialect = Dialect {
     name: "railway",
     title: "Railway",
@@ -30,7 +30,7 @@ fn file_name(file: &ManifestFile) -> &str {
     file.source.path.file_name().and_then(|name| name.to_str()).unwrap_or_default()
 }
 
-/// Whether a line of the text begins so, spaces aside.
+/// Whether a line of the text begins with one of these starts, after spaces.
 fn has_line(file: &ManifestFile, starts: &[&str]) -> bool {
     file.source.text.lines().any(|line| starts.iter().any(|start| line.trim_start().starts_with(start)))
 }
@@ -68,7 +68,7 @@ fn is_railway(file: &ManifestFile) -> bool {
 }
 
 fn read_fly(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
-    let why = "Fly's databases are apps or extensions of their own, which `fly` attaches";
+    let why = "Fly's databases are separate apps or extensions, which `fly` attaches";
     read(input, &FLY, why)
 }
 
@@ -96,7 +96,7 @@ fn read(input: &Input<'_>, dialect: &Dialect, why: &str) -> (Stack, Vec<Diagnost
     (stack, diagnostics)
 }
 
-/// The app's name, where a line says it plainly.
+/// The app's name, if a line assigns it as a plain text.
 fn name_of(file: &ManifestFile) -> String {
     let said = file.source.text.lines().find_map(|line| {
         let (key, value) = line.split_once('=')?;

@@ -1,8 +1,8 @@
-//! What resources of their own add to a service: parameter groups that it names, and databases, logins and parameters
-//! that name it.
+//! Resources that belong to a service: parameter groups that the service names, and databases, logins and parameters
+//! that name the service.
 //!
-//! Each is found by an address (`aws_db_parameter_group.main`) or by a name or id that both share, so that reading takes
-//! time by the number of resources and not by its square.
+//! Each is found by an address (`aws_db_parameter_group.main`), or by a name or id that both resources have, so that
+//! the time of reading grows with the number of resources and not with its square.
 
 use super::evaluate::Scope;
 use super::instances;
@@ -15,7 +15,7 @@ use crate::model::Located;
 use crate::syntax::tree::{Node, NodeKind};
 use std::collections::HashMap;
 
-/// Everything of a module, or of a state, that belongs to some service.
+/// All resources of a module, or of a state, that belong to a service.
 #[derive(Default)]
 pub(super) struct Belongings {
     groups: Vec<(&'static Group, Node)>,
@@ -24,7 +24,7 @@ pub(super) struct Belongings {
     additions_by: HashMap<String, Vec<usize>>,
 }
 
-/// What a service gets of it.
+/// The parts of one service that come from these resources.
 #[derive(Default)]
 pub(super) struct Own {
     pub(super) parameters: Vec<Parameter>,
@@ -33,7 +33,7 @@ pub(super) struct Own {
 }
 
 impl Belongings {
-    /// Those of a module's blocks.
+    /// The belongings among a module's blocks.
     pub(super) fn of_module(scope: &Scope<'_>, module: &Module) -> Self {
         let mut found = Self::default();
         for block in &module.resources {
@@ -57,7 +57,7 @@ impl Belongings {
         found
     }
 
-    /// Those of a state's or plan's resources, by type and values.
+    /// The belongings among the resources of a state or plan, which are given by type and values.
     pub(super) fn of_state<'n>(resources: impl Iterator<Item = (&'n str, &'n Node)>) -> Self {
         let mut found = Self::default();
         for (type_name, values) in resources {
@@ -87,7 +87,7 @@ impl Belongings {
         self.additions.push((adds, bodies));
     }
 
-    /// What belongs to a module's block.
+    /// The parts that belong to a module's block.
     pub(super) fn of_block(&self, block: &Block, body: &Node, shape: &Shape, kind: Option<&Kind>) -> Own {
         let mut named = vec![address(block)];
         named.extend(body.get("name").and_then(by_value));
@@ -99,7 +99,7 @@ impl Belongings {
         self.own(groups, &named, kind)
     }
 
-    /// What belongs to a resource of a state.
+    /// The parts that belong to a resource of a state.
     pub(super) fn of_values(&self, values: &Node, shape: &Shape, kind: Option<&Kind>) -> Own {
         let named: Vec<String> = ["id", "name"].iter().filter_map(|key| by_value(values.get(key)?)).collect();
         let groups = groups(shape).filter_map(|attribute| by_value(cloud::at(values, attribute)?));
@@ -121,7 +121,7 @@ impl Belongings {
 }
 
 impl Own {
-    /// What a resource of its own adds to the service that it belongs to.
+    /// Adds the database, login or parameter of a resource that belongs to the service.
     fn add(&mut self, adds: Adds, body: &Node) {
         let name = |attribute: &str| {
             let node = body.get(attribute)?;
@@ -140,7 +140,7 @@ impl Own {
     }
 }
 
-/// What the keys lead to, each once, in the order of declaration.
+/// The items that the keys lead to, each once, in the order of declaration.
 fn chosen<'i, T>(
     items: &'i [T],
     by: &'i HashMap<String, Vec<usize>>,
@@ -164,7 +164,7 @@ fn address(block: &Block) -> String {
     format!("{}.{}", block.type_name, block.name.value)
 }
 
-/// The key of a settled text, which is no address.
+/// The key for a known text. The `=` distinguishes the text from an address.
 fn by_value(node: &Node) -> Option<String> {
     node.as_literal().filter(|text| !text.is_empty()).map(|text| format!("={text}"))
 }

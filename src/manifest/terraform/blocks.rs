@@ -1,28 +1,28 @@
-//! `dynamic "parameter" { … }`: blocks made of a collection, where the files settle it.
+//! `dynamic "parameter" { … }`: blocks that are generated from a collection.
 //!
-//! Each becomes what it would be if it were written out. Where the collection is not settled, one block stands for all,
-//! with what is not known in it unresolved.
+//! Each item of the collection becomes the block that would otherwise be written out. If the collection is not known,
+//! one block represents all blocks, and its unknown values are unresolved.
 
 use super::evaluate::{Scope, pairs};
 use super::module::labelled;
 use crate::model::Located;
 use crate::syntax::tree::{Entry, Node, NodeKind};
 
-/// How many blocks are made of one collection.
-const BLOCKS: usize = 1000;
+/// How many blocks are generated from one collection.
+const MAX_BLOCKS: usize = 1000;
 /// How many collections one body may have.
-const COLLECTIONS: usize = 100;
+const MAX_COLLECTIONS: usize = 100;
 
-/// Adds the blocks that those under `dynamic` come to.
+/// Adds the blocks that `dynamic` generates.
 pub(super) fn make(scope: &Scope<'_>, dynamic: &Node, depth: usize, entries: &mut Vec<Entry>) {
-    for (label, body) in labelled(Some(dynamic)).take(COLLECTIONS) {
+    for (label, body) in labelled(Some(dynamic)).take(MAX_COLLECTIONS) {
         let (Some(each), Some(content)) = (body.get("for_each"), first(body.get("content"))) else { continue };
         let name = body.get("iterator").and_then(iterator).unwrap_or(&label.value);
         let collection = scope.node(each, depth);
         let blocks = match pairs(&collection) {
             Some(pairs) => pairs
                 .into_iter()
-                .take(BLOCKS)
+                .take(MAX_BLOCKS)
                 .map(|(key, value)| {
                     let key = Node::scalar(key, true, collection.origin.clone());
                     scope.with(name, names(&collection, key, value)).node(content, depth)
@@ -35,7 +35,7 @@ pub(super) fn make(scope: &Scope<'_>, dynamic: &Node, depth: usize, entries: &mu
     }
 }
 
-/// Adds an entry; blocks join those of their name.
+/// Adds an entry. Blocks are appended to existing blocks of the same name.
 fn add(entries: &mut Vec<Entry>, mut entry: Entry) {
     if let NodeKind::Sequence(blocks) = &mut entry.value.kind
         && let Some(known) = entries.iter_mut().find(|known| known.key.value == entry.key.value)
@@ -47,7 +47,7 @@ fn add(entries: &mut Vec<Entry>, mut entry: Entry) {
     entries.push(entry);
 }
 
-/// `{key, value}`: what a block's iterator stands for.
+/// The value of a block's iterator: `{key, value}`.
 fn names(collection: &Node, key: Node, value: Node) -> Node {
     let entry =
         |name: &str, value: Node| Entry { key: Located::new(name.to_owned(), collection.origin.clone()), value };
@@ -55,7 +55,7 @@ fn names(collection: &Node, key: Node, value: Node) -> Node {
     Node { origin: collection.origin.clone(), tag: None, kind }
 }
 
-/// `iterator = setting` is a name, and no expression.
+/// The name of an iterator: in `iterator = setting`, `setting` is a name and no expression.
 fn iterator(node: &Node) -> Option<&str> {
     match &node.kind {
         NodeKind::Scalar { text, .. } => Some(text.trim()),

@@ -1,5 +1,5 @@
-//! Calls of modules that do not lie in the project, and resources of platforms: what they run is known by their
-//! arguments, and by the words of their names.
+//! Calls of modules that are not in the project, and resources of platforms: the server that they run is recognised by
+//! their arguments, and by the words of their names.
 //!
 //! A module's own `version` is never a server's.
 
@@ -10,7 +10,7 @@ use crate::manifest::cloud::{self, Built, Parameter, Resource, Shape};
 use crate::model::{App, Diagnostic, Located};
 use crate::syntax::tree::{Entry, Node, NodeKind};
 
-/// Words by which a module is about a server and is none.
+/// Words in a module's name that say that the module is about a server and runs none.
 const NOT_SERVERS: &[&str] = &[
     "alarm",
     "alarms",
@@ -69,10 +69,10 @@ const NOT_SERVERS: &[&str] = &[
     "access",
 ];
 
-/// Words by which a module runs some database that its arguments name.
+/// Words in a module's name that say that the module runs a database; its arguments name the engine.
 const DATABASES: &[&str] = &["rds", "aurora", "database", "db", "sql", "cloudsql", "mq", "cache", "broker"];
 
-/// What a call of a module outside of the project is; nothing where it is about no server.
+/// Reads a call of a module outside of the project; `None` if the module runs no server.
 pub(super) fn read(kinds: &Kinds, call: &Block, arguments: &Node) -> Option<(Built, Vec<Diagnostic>)> {
     let source = arguments.get("source").and_then(Node::as_str).unwrap_or_default();
     let mut words = source_words(source);
@@ -87,7 +87,8 @@ pub(super) fn read(kinds: &Kinds, call: &Block, arguments: &Node) -> Option<(Bui
         return None;
     }
     if !is_database && by_words(&words).is_none() {
-        // Only the arguments speak for it: of a cluster of machines they speak of something else.
+        // Only the arguments suggest a server. The words of the source are not used: a cluster of machines, for
+        // example, also has a version.
         words.clear();
     }
     let name_words = words_of(&call.name.value);
@@ -102,19 +103,19 @@ pub(super) fn read(kinds: &Kinds, call: &Block, arguments: &Node) -> Option<(Bui
         if !is_database {
             return None;
         }
-        let note = "a database of a module outside of the project, and no argument says which".to_owned();
+        let note = "a database of a module outside of the project; no argument names its engine".to_owned();
         let app = App { name: call.name.value.clone(), image: None, note, origin: call.name.origin.clone() };
         let diagnostic =
             Diagnostic::warning("terraform-module", format!("nothing says what the module `{}` runs", call.name.value))
                 .at(&call.name.origin, "a database of some kind")
-                .because("the module does not lie in the project, and none of its arguments names an engine")
-                .help("read what Terraform settles: `terraform show -json | devenv -f - up`");
+                .because("the module is not in the project, and none of its arguments names an engine")
+                .help("let Terraform evaluate it: `terraform show -json | devenv -f - up`");
         return Some((Built::App(app), vec![diagnostic]));
     };
     Some((build(kinds, kind, call, arguments, version), Vec::new()))
 }
 
-/// Resources of platforms whose plan says what they run: `heroku_addon`, `cloudfoundry_service_instance`.
+/// Reads resources of platforms whose plan names the server: `heroku_addon`, `cloudfoundry_service_instance`.
 pub(super) fn of_provider(kinds: &Kinds, scope: &Scope<'_>, block: &Block) -> Option<Built> {
     match block.type_name.as_str() {
         "heroku_addon" => {
@@ -130,7 +131,7 @@ pub(super) fn of_provider(kinds: &Kinds, scope: &Scope<'_>, block: &Block) -> Op
         }
         "cloudfoundry_service_instance" => {
             let body = scope.evaluate(&block.body);
-            // The plan is looked up: `data.cloudfoundry_service.rds.service_plans["micro-psql"]`.
+            // The plan is a reference: `data.cloudfoundry_service.rds.service_plans["micro-psql"]`.
             let plan = block.body.get("service_plan").or_else(|| block.body.get("service_plan_id"))?;
             let text = plan.as_str().unwrap_or_default();
             let kind = words_of(text)
@@ -144,7 +145,7 @@ pub(super) fn of_provider(kinds: &Kinds, scope: &Scope<'_>, block: &Block) -> Op
     }
 }
 
-/// The service of a call, with what its arguments say of databases, logins and settings.
+/// Builds the service of a call, with the databases, logins and settings in its arguments.
 fn build(kinds: &Kinds, kind: &Kind, call: &Block, arguments: &Node, version: Option<&Entry>) -> Built {
     let mut parameters = Vec::new();
     for entry in arguments.entries().filter(|entry| !entry.value.is_null()) {
@@ -162,7 +163,7 @@ fn build(kinds: &Kinds, kind: &Kind, call: &Block, arguments: &Node, version: Op
     }
     let path = version.map(|entry| entry.key.value.as_str());
     let body = match version {
-        // A version inside of another argument, as JSON for a platform's broker.
+        // The version is inside another argument, for example in the JSON for a platform's broker.
         Some(entry) if arguments.get(&entry.key.value).is_none() => {
             let mut body = arguments.clone();
             if let NodeKind::Mapping(entries) = &mut body.kind {
@@ -236,7 +237,8 @@ fn parameter(holder: &str, name: &str, value: Node) -> Parameter {
     Parameter { holder: holder.to_owned(), name, value, family: String::new() }
 }
 
-/// `db_parameter`, `parameters`, `database_flags`, `db_cluster_parameter_group_parameters`, `user_parameters`.
+/// Whether an argument holds parameters: `db_parameter`, `parameters`, `database_flags`,
+/// `db_cluster_parameter_group_parameters`, `user_parameters`.
 fn is_parameters(name: &str) -> bool {
     name.ends_with("parameter") || name.ends_with("parameters") || name.ends_with("flags")
 }
@@ -250,10 +252,10 @@ fn is_family(name: &str) -> bool {
     name.ends_with("family") || name.ends_with("parameter_group_name") || name.ends_with("parameter_group")
 }
 
-/// An argument with a server's version: `engine_version`, `db_engine_version`, `kafka_version`, `server_version`,
-/// `database_version`; inside of `json_params` and the like, `engineVersion`.
+/// The argument with a server's version: `engine_version`, `db_engine_version`, `kafka_version`, `server_version`,
+/// `database_version`; inside `json_params` and similar arguments, `engineVersion`.
 fn version_argument<'n>(kinds: &Kinds, arguments: &'n Node) -> Option<&'n Entry> {
-    let settled = |entry: &&Entry| !entry.value.is_null() && entry.value.as_literal() != Some("");
+    let is_set = |entry: &&Entry| !entry.value.is_null() && entry.value.as_literal() != Some("");
     let rank = |entry: &Entry| {
         let words = words_of(&entry.key.value);
         if words.last().is_none_or(|last| last != "version") || words.len() < 2 {
@@ -274,7 +276,7 @@ fn version_argument<'n>(kinds: &Kinds, arguments: &'n Node) -> Option<&'n Entry>
         .then_some(2)
     };
     let best = |node: &'n Node| {
-        node.entries().filter(settled).filter_map(|entry| Some((rank(entry)?, entry))).min_by_key(|(rank, _)| *rank)
+        node.entries().filter(is_set).filter_map(|entry| Some((rank(entry)?, entry))).min_by_key(|(rank, _)| *rank)
     };
     let inner = || arguments.entries().find_map(|entry| entry.value.as_mapping().and_then(|_| best(&entry.value)));
     best(arguments).or_else(inner).map(|(_, entry)| entry)
@@ -285,7 +287,7 @@ fn by_engine<'k>(kinds: &'k Kinds, arguments: &Node) -> Option<&'k Kind> {
     engines.filter_map(|entry| entry.value.as_literal()).find_map(|word| cloud::engine_of(kinds, word))
 }
 
-/// `rds_family = "postgres16"`, `parameter_group_name = "default.redis7"`.
+/// The kind by the family of parameters: `rds_family = "postgres16"`, `parameter_group_name = "default.redis7"`.
 fn by_family<'k>(kinds: &'k Kinds, arguments: &Node) -> Option<&'k Kind> {
     let families = arguments.entries().filter(|entry| is_family(&entry.key.value));
     families
@@ -294,7 +296,7 @@ fn by_family<'k>(kinds: &'k Kinds, arguments: &Node) -> Option<&'k Kind> {
         .find_map(|text| cloud::engine_of(kinds, text))
 }
 
-/// `rds_plan_name = "medium-gp-psql-redundant"`.
+/// The kind by a plan: `rds_plan_name = "medium-gp-psql-redundant"`.
 fn by_plan<'k>(kinds: &'k Kinds, arguments: &Node) -> Option<&'k Kind> {
     let plans = arguments.entries().filter(|entry| words_of(&entry.key.value).iter().any(|word| word == "plan"));
     plans
@@ -302,17 +304,17 @@ fn by_plan<'k>(kinds: &'k Kinds, arguments: &Node) -> Option<&'k Kind> {
         .find_map(|text| words_of(text).iter().find_map(|word| kinds.spelled("cloud", word)))
 }
 
-/// The words of the part of a source that names the module: a registry's `terraform-aws-modules/rds-aurora/aws`, a
-/// repository, a folder below it (`//modules/redis`), a path.
+/// The words of the part of a source that names the module. A source is an address in a registry
+/// (`terraform-aws-modules/rds-aurora/aws`), a repository, a folder in a repository (`//modules/redis`), or a path.
 fn source_words(source: &str) -> Vec<String> {
     let source = source.split(['?', '#']).next().unwrap_or_default();
     let source = source.trim_end_matches('/').trim_end_matches(".git");
     let after_scheme = source.split_once("://").map_or(source, |(_, rest)| rest);
     if let Some((before, below)) = after_scheme.rsplit_once("//") {
         let last = last_part(below);
-        // A folder that says nothing by itself.
-        let says_nothing = matches!(last, "module" | "modules" | "terraform" | "main");
-        return words_of(if says_nothing { last_part(before) } else { last });
+        // The name of such a folder says nothing about the module.
+        let is_common = matches!(last, "module" | "modules" | "terraform" | "main");
+        return words_of(if is_common { last_part(before) } else { last });
     }
     let parts: Vec<&str> = after_scheme.split('/').collect();
     let is_registry = !source.contains(':')
@@ -330,7 +332,7 @@ fn last_part(path: &str) -> &str {
     path.rsplit(['/', ':']).next().unwrap_or(path)
 }
 
-/// Words of a name in any case: `pac_elasticache_redis`, `engineVersion`, `rds-v70`.
+/// The words of a name in any notation: `pac_elasticache_redis`, `engineVersion`, `rds-v70`.
 fn words_of(text: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut before = ' ';

@@ -1,7 +1,7 @@
-//! What an expression comes to, as far as the files settle it.
+//! Evaluates expressions, as far as their values are in the files.
 //!
-//! Anything else becomes an unresolved value that names what would settle it; evaluating never fails, runs nothing, and
-//! is bounded in depth and in the number of values that it makes.
+//! Any other expression becomes an unresolved value that contains the source of the expression. Evaluation never fails,
+//! runs no program, and is bounded in depth and in the number of values.
 
 use super::module::Module;
 use super::{blocks, functions};
@@ -16,26 +16,27 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-/// How many references may lead to each other.
-const DEPTH: usize = 60;
-/// How many values one project's expressions may come to.
-pub(super) const VALUES: usize = 300_000;
+/// How deep expressions and references may nest.
+const MAX_DEPTH: usize = 60;
+/// How many values the expressions of one project may have.
+pub(super) const MAX_VALUES: usize = 300_000;
 
-/// A text counts as one more value for each so many bytes.
-const TEXT: usize = 16;
+/// So many bytes of a text count as one more value.
+const BYTES_PER_VALUE: usize = 16;
 
-/// What names mean at one place of a module.
+/// The meaning of names at one place of a module.
 #[derive(Clone)]
 pub(super) struct Scope<'a> {
     /// The module whose expressions are evaluated.
     pub(super) module: &'a Module,
-    /// Values of its variables: of files, of the environment, or of the block that calls it.
+    /// The values of its variables: from files, from the environment, or from the block that calls the module.
     pub(super) given: &'a BTreeMap<String, Node>,
     /// `each`, `count` and the names of `for`.
     pub(super) bound: Vec<(String, Rc<Node>)>,
-    /// Local values and resources that are being evaluated: one that leads to itself is not settled.
+    /// The local values and resources that are being evaluated. A reference to one of them is a cycle, and is
+    /// unresolved.
     pub(super) inside: Vec<String>,
-    /// Values that may still be made.
+    /// How many further values may be made.
     pub(super) left: &'a Cell<usize>,
 }
 
@@ -47,7 +48,7 @@ impl Scope<'_> {
         scope
     }
 
-    /// The scope of what a name stands for, unless that is being evaluated already.
+    /// The scope for the value of a name; `None` if the value is being evaluated already.
     fn inside_of(&self, name: String) -> Option<Self> {
         let mut inside = self.inside.clone();
         if inside.contains(&name) {
@@ -62,9 +63,9 @@ impl Scope<'_> {
         self.node(node, 0)
     }
 
-    /// The same, that many references deep.
+    /// The same, at this depth of nesting.
     pub(super) fn node(&self, node: &Node, depth: usize) -> Node {
-        let Some(left) = self.left.get().checked_sub(1).filter(|_| depth < DEPTH) else {
+        let Some(left) = self.left.get().checked_sub(1).filter(|_| depth < MAX_DEPTH) else {
             return Node::unresolved(source(node), node.origin.clone());
         };
         self.left.set(left);
@@ -104,7 +105,7 @@ impl Scope<'_> {
     }
 
     pub(super) fn expression(&self, expression: &Expression, at: &Place<'_>, depth: usize) -> Node {
-        let Some(left) = self.left.get().checked_sub(1).filter(|_| depth < DEPTH) else { return at.unresolved() };
+        let Some(left) = self.left.get().checked_sub(1).filter(|_| depth < MAX_DEPTH) else { return at.unresolved() };
         self.left.set(left);
         let of = |expression: &Expression| self.expression(expression, at, depth + 1);
         match expression {
@@ -186,7 +187,7 @@ impl Scope<'_> {
                 Element::Directive(_) => return at.unresolved(),
             }
         }
-        self.left.set(self.left.get().saturating_sub(text.len() / TEXT));
+        self.left.set(self.left.get().saturating_sub(text.len() / BYTES_PER_VALUE));
         at.text(&text)
     }
 
@@ -225,7 +226,7 @@ impl Scope<'_> {
         self.bound.iter().rev().find(|(known, _)| known == name).map(|(_, value)| self.counted(Node::clone(value)))
     }
 
-    /// Values that are copied count as made.
+    /// Counts a copied value; unresolved if too many values have been made.
     fn counted(&self, node: Node) -> Node {
         let size = size(&node);
         match self.left.get().checked_sub(size) {
@@ -237,7 +238,7 @@ impl Scope<'_> {
         }
     }
 
-    /// `var.x`, `local.x.y[0]`, `each.value`, `aws_db_parameter_group.x.name`.
+    /// Evaluates a reference: `var.x`, `local.x.y[0]`, `each.value`, `aws_db_parameter_group.x.name`.
     fn traversal(&self, traversal: &Traversal, at: &Place<'_>, depth: usize) -> Node {
         let mut steps = traversal.operators.iter().map(hcl_edit::Decorated::value);
         let Expression::Variable(root) = &traversal.expr else {
@@ -257,7 +258,7 @@ impl Scope<'_> {
                 _ => return at.unresolved(),
             },
             "local" => match self.module.locals.get(&name) {
-                // Names of a `for` mean nothing inside a local value.
+                // The names of a `for` are not visible inside a local value.
                 Some(value) => match self.inside_of(format!("local.{name}")) {
                     Some(scope) => scope.node(value, depth + 1),
                     None => return at.unresolved(),
@@ -314,7 +315,7 @@ impl Scope<'_> {
     }
 }
 
-/// Where an expression stands, for the values that it comes to.
+/// The place of an expression, for the values that it evaluates to.
 pub(super) struct Place<'t> {
     /// The source of the whole expression.
     pub(super) text: &'t str,
@@ -348,7 +349,8 @@ impl Place<'_> {
     }
 }
 
-/// Keys and values of what `for_each` and `for` walk over: a map, or a list, whose items are their own keys as in a set.
+/// Keys and values of the collection of a `for_each` or `for`: a map, or a list, whose items are their own keys as in a
+/// set.
 pub(super) fn pairs(collection: &Node) -> Option<Vec<(String, Node)>> {
     match &collection.kind {
         NodeKind::Mapping(entries) => {
@@ -365,7 +367,7 @@ pub(super) fn pairs(collection: &Node) -> Option<Vec<(String, Node)>> {
     }
 }
 
-/// `true` or `false`, in quotes too, as Terraform converts them.
+/// `true` or `false`, also in quotes, because Terraform converts them.
 pub(super) fn truth(node: &Node) -> Option<bool> {
     match node.as_literal()? {
         "true" => Some(true),
@@ -395,10 +397,10 @@ fn operate(operator: BinaryOperator, left: &Node, right: &Node) -> Option<bool> 
     }
 }
 
-/// Whether two settled values are the same; nothing where one of them is not settled.
+/// Whether two values are the same; `None` if one of them is unresolved.
 fn equal(left: &Node, right: &Node) -> Option<bool> {
-    let settled = |node: &Node| node.tag.is_none();
-    if !settled(left) || !settled(right) {
+    let is_resolved = |node: &Node| node.tag.is_none();
+    if !is_resolved(left) || !is_resolved(right) {
         return None;
     }
     match (&left.kind, &right.kind) {
@@ -428,7 +430,7 @@ fn source(node: &Node) -> String {
 
 fn size(node: &Node) -> usize {
     match &node.kind {
-        NodeKind::Scalar { text, .. } => 1 + text.len() / TEXT,
+        NodeKind::Scalar { text, .. } => 1 + text.len() / BYTES_PER_VALUE,
         NodeKind::Sequence(items) => 1 + items.iter().map(size).sum::<usize>(),
         NodeKind::Mapping(entries) => 1 + entries.iter().map(|entry| size(&entry.value)).sum::<usize>(),
     }

@@ -1,24 +1,25 @@
-//! The few functions that decide versions, names and maps of services. Any other is unresolved; none reads a file.
+//! The few functions that are used for versions, names and maps of services. Any other function is unresolved. No
+//! function reads a file.
 
 use super::evaluate::Place;
 use crate::syntax::tree::{Entry, Node, NodeKind};
 
-/// The longest text that a function makes, in bytes.
-const LONGEST: usize = 64 * 1024;
+/// The longest text that a function returns, in bytes.
+const MAX_LENGTH: usize = 64 * 1024;
 
-/// What a function comes to; nothing where it is not known here or an argument is not settled.
+/// Evaluates a function; `None` if the function is not known here or a required argument is unresolved.
 pub(super) fn call(name: &str, arguments: &[Node], at: &Place<'_>) -> Option<Node> {
     let first = arguments.first();
-    let settled = |node: &&Node| node.as_unresolved().is_none();
+    let is_resolved = |node: &&Node| node.as_unresolved().is_none();
     let literal = |index: usize| arguments.get(index).and_then(Node::as_literal);
     match name {
-        // A JSON text is read where it lies: its parts matter, not its bytes.
+        // JSON is kept as a tree, because its parts are read and not its text.
         "jsonencode" | "jsondecode" | "yamlencode" | "toset" | "tolist" | "tomap" | "tostring" | "tonumber"
         | "tobool" | "sensitive" | "nonsensitive" | "trimspace" | "one" => first.cloned(),
         "lower" => Some(at.text(&literal(0)?.to_lowercase())),
         "upper" => Some(at.text(&literal(0)?.to_uppercase())),
-        "coalesce" => arguments.iter().find(|node| !is_empty(node)).filter(settled).cloned(),
-        "try" => arguments.iter().find(settled).cloned(),
+        "coalesce" => arguments.iter().find(|node| !is_empty(node)).filter(is_resolved).cloned(),
+        "try" => arguments.iter().find(is_resolved).cloned(),
         "merge" => {
             let mut merged: Vec<Entry> = Vec::new();
             for argument in arguments.iter().filter(|node| !node.is_null()) {
@@ -72,7 +73,7 @@ pub(super) fn call(name: &str, arguments: &[Node], at: &Place<'_>) -> Option<Nod
             let parts: Option<Vec<&str>> = arguments.get(1)?.as_sequence()?.iter().map(Node::as_literal).collect();
             let (parts, between) = (parts?, first?.as_str().unwrap_or_default());
             let length: usize = parts.iter().map(|part| part.len() + between.len()).sum();
-            (length <= LONGEST).then(|| at.text(&parts.join(between)))
+            (length <= MAX_LENGTH).then(|| at.text(&parts.join(between)))
         }
         "replace" => {
             let (text, from, to) = (literal(0)?, literal(1)?, arguments.get(2)?.as_str().unwrap_or_default());
@@ -81,7 +82,7 @@ pub(super) fn call(name: &str, arguments: &[Node], at: &Place<'_>) -> Option<Nod
                 return None;
             }
             let length = text.len() + text.matches(from).count().saturating_mul(to.len());
-            (length <= LONGEST).then(|| at.text(&text.replace(from, to)))
+            (length <= MAX_LENGTH).then(|| at.text(&text.replace(from, to)))
         }
         "split" => {
             let parts = literal(1)?.split(literal(0)?).map(|part| at.text(part));
@@ -91,7 +92,7 @@ pub(super) fn call(name: &str, arguments: &[Node], at: &Place<'_>) -> Option<Nod
             let mut text = String::new();
             let mut rest = literal(0)?;
             let mut values = arguments[1..].iter();
-            while let Some(found) = rest.find('%').filter(|_| text.len() <= LONGEST) {
+            while let Some(found) = rest.find('%').filter(|_| text.len() <= MAX_LENGTH) {
                 text.push_str(&rest[..found]);
                 match rest.as_bytes().get(found + 1) {
                     Some(b's' | b'd' | b'v') => text.push_str(values.next()?.as_literal()?),
@@ -101,7 +102,7 @@ pub(super) fn call(name: &str, arguments: &[Node], at: &Place<'_>) -> Option<Nod
                 rest = &rest[found + 2..];
             }
             text.push_str(rest);
-            (text.len() <= LONGEST).then(|| at.text(&text))
+            (text.len() <= MAX_LENGTH).then(|| at.text(&text))
         }
         _ => None,
     }

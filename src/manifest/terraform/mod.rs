@@ -1,6 +1,7 @@
-//! Terraform (and OpenTofu): `*.tf` with `*.tfvars`, and what `terraform show -json` prints of a state or plan.
+//! The Terraform dialect (also for OpenTofu): `*.tf` with `*.tfvars`, and the output of `terraform show -json` for a
+//! state or plan.
 //!
-//! Nothing is run, and nothing is fetched: a module that does not lie in the project is known by its arguments only.
+//! No program is run, and nothing is fetched: only the arguments of a module outside of the project are known.
 
 mod belongings;
 mod blocks;
@@ -20,7 +21,7 @@ use super::tree::{Node, NodeKind};
 use crate::kinds::Kind;
 use crate::model::{Diagnostic, Located, Source, Stack, VersionClass};
 use belongings::Belongings;
-use evaluate::{Scope, VALUES, pairs};
+use evaluate::{MAX_VALUES, Scope, pairs};
 use module::{Block, Module};
 use names::Candidate;
 use std::cell::Cell;
@@ -38,7 +39,7 @@ pub(crate) const DIALECT: Dialect = Dialect {
     read,
 };
 
-/// The line in the table for what `terraform show -json` prints.
+/// The line in the table for the output of `terraform show -json`.
 pub(crate) const SHOWN: Dialect = Dialect {
     name: "terraform-json",
     title: "Terraform state or plan",
@@ -52,11 +53,12 @@ pub(crate) const SHOWN: Dialect = Dialect {
     read: read_shown,
 };
 
-/// How deep modules may call each other, and how many calls are read.
-const CALLS_DEEP: usize = 8;
-const CALLS: usize = 500;
+/// How deep modules may call each other.
+const MAX_CALL_DEPTH: usize = 8;
+/// How many calls are read.
+const MAX_CALLS: usize = 500;
 /// How many instances of one block are read.
-const INSTANCES: usize = 200;
+const MAX_INSTANCES: usize = 200;
 
 fn recognises(file: &ManifestFile) -> bool {
     let name = file.source.path.to_string_lossy();
@@ -77,14 +79,14 @@ fn read_shown(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
         found.extend(more);
         diagnostics.extend(wrong);
     }
-    names::settle(found, &mut stack, &input.project.budget);
+    names::assign(found, &mut stack, &input.project.budget);
     (stack, diagnostics)
 }
 
 fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
     let mut reader = Reader {
         input,
-        left: Cell::new(VALUES),
+        left: Cell::new(MAX_VALUES),
         calls: 0,
         inside: Vec::new(),
         found: Vec::new(),
@@ -101,7 +103,8 @@ fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
         .iter()
         .map(|(folder, files)| Module::load(folder, files, input.project, &mut reader.diagnostics))
         .collect();
-    // A folder that another one calls is read as a part of that; so is a library, unless there is nothing else.
+    // A module that another module calls is read as a part of its caller. A module in a folder `modules` is not read by
+    // itself either, unless there are no other modules.
     let called: Vec<PathBuf> = modules
         .iter()
         .flat_map(|module| {
@@ -123,15 +126,16 @@ fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
     reader.finish()
 }
 
-/// A document of another format in HCL, with its variables and local values in their places.
-pub(crate) fn settle(document: &Node, variable: &str, environment: &Environment) -> Node {
+/// Evaluates a document of another format in HCL, with its variables and local values. `variable` is the prefix of the
+/// environment variables that set its variables.
+pub(crate) fn evaluated(document: &Node, variable: &str, environment: &Environment) -> Node {
     let module = Module::of(document);
     let given = module.values_of(variable, environment, &document.origin);
-    let left = Cell::new(VALUES);
+    let left = Cell::new(MAX_VALUES);
     Scope { module: &module, given: &given, bound: Vec::new(), inside: Vec::new(), left: &left }.evaluate(document)
 }
 
-/// The folder of a call's module, where it is one of the project's own.
+/// The folder of a called module, if the source is a relative path.
 fn local_source(module: &Module, call: &Block) -> Option<PathBuf> {
     let source = call.body.get("source")?.as_literal()?;
     (source.starts_with("./") || source.starts_with("../")).then(|| tidy(&module.folder.join(source)))
@@ -141,14 +145,15 @@ struct Reader<'i> {
     input: &'i Input<'i>,
     left: Cell<usize>,
     calls: usize,
-    /// Folders of the modules that are being read, outermost first.
+    /// The folders of the modules that are being read, the outermost first.
     inside: Vec<PathBuf>,
     found: Vec<Candidate>,
     diagnostics: Vec<Diagnostic>,
 }
 
 impl Reader<'_> {
-    /// Everything that a module declares, with the values of its variables, below the modules that call it.
+    /// Reads the declarations of a module with the values of its variables. `path` names the calls that lead to the
+    /// module.
     fn module(&mut self, module: &Module, given: &BTreeMap<String, Node>, path: &[String]) {
         self.inside.push(module.folder.clone());
         let left = self.left.clone();
@@ -190,7 +195,7 @@ impl Reader<'_> {
         self.inside.pop();
     }
 
-    /// A call: of a module in the project, what that declares; of any other, what its arguments say.
+    /// Reads a call: the declarations of a module in the project, or else the arguments of the call.
     fn call(
         &mut self,
         module: &Module,
@@ -205,9 +210,9 @@ impl Reader<'_> {
         let name =
             index.as_ref().map_or_else(|| call.name.value.clone(), |index| format!("{}-{index}", call.name.value));
         if let Some(folder) = local_source(module, call)
-            && path.len() < CALLS_DEEP
+            && path.len() < MAX_CALL_DEPTH
             && !self.inside.contains(&folder)
-            && self.calls < CALLS
+            && self.calls < MAX_CALLS
             && self.input.project.is_folder(&folder)
         {
             let inner = Module::load(&folder, &[], self.input.project, &mut self.diagnostics);
@@ -253,7 +258,7 @@ impl Reader<'_> {
 
     fn finish(mut self) -> (Stack, Vec<Diagnostic>) {
         let mut stack = Stack::default();
-        names::settle(self.found, &mut stack, &self.input.project.budget);
+        names::assign(self.found, &mut stack, &self.input.project.budget);
         let mut paths: Vec<&Path> = stack.services.iter().map(|service| service.origin.path()).collect();
         if paths.is_empty() {
             paths.extend(self.input.files.iter().map(|file| file.source.path.as_path()).take(1));
@@ -268,17 +273,17 @@ impl Reader<'_> {
             self.diagnostics.push(
                 Diagnostic::note(
                     "terraform-unresolved",
-                    format!("the files alone do not settle `{}`", service.version.text),
+                    format!("the files alone do not determine `{}`", service.version.text),
                 )
                 .at(&service.version.origin, format!("the version of `{}`", service.name))
-                .help("read what Terraform settles: `terraform show -json | devenv -f - up`"),
+                .help("let Terraform evaluate it: `terraform show -json | devenv -f - up`"),
             );
         }
         (stack, self.diagnostics)
     }
 }
 
-/// What Terraform itself takes out of a block; it says nothing of the service.
+/// The arguments of a block that are for Terraform itself, and not for the service.
 const META: &[&str] = &["for_each", "count", "provider", "providers", "depends_on", "lifecycle", "timeouts", "dynamic"];
 
 fn without_meta(mut body: Node) -> Node {
@@ -288,8 +293,8 @@ fn without_meta(mut body: Node) -> Node {
     body
 }
 
-/// Each instance of a block with the names that it has, and whether it is made at all. A number that is not settled is
-/// taken for one.
+/// Each instance of a block: its index, its scope, and whether production creates it. An unresolved `count` or
+/// `for_each` counts as one instance.
 fn instances<'a>(scope: &Scope<'a>, block: &Block) -> Vec<(Option<String>, Scope<'a>, bool)> {
     if let Some(node) = block.body.get("for_each") {
         let each = |key: &str, value: Node, origin| {
@@ -307,7 +312,7 @@ fn instances<'a>(scope: &Scope<'a>, block: &Block) -> Vec<(Option<String>, Scope
             Some(pairs) if pairs.is_empty() => vec![(None, scope.clone(), false)],
             Some(pairs) => pairs
                 .into_iter()
-                .take(INSTANCES)
+                .take(MAX_INSTANCES)
                 .map(|(key, value)| {
                     let index = key.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
                     let exists = true;
@@ -330,7 +335,9 @@ fn instances<'a>(scope: &Scope<'a>, block: &Block) -> Vec<(Option<String>, Scope
         return match count {
             Some(0) => vec![(None, scope.clone(), false)],
             Some(1) => vec![(None, at(0), true)],
-            Some(count) => (0..count.min(INSTANCES)).map(|index| (Some(index.to_string()), at(index), true)).collect(),
+            Some(count) => {
+                (0..count.min(MAX_INSTANCES)).map(|index| (Some(index.to_string()), at(index), true)).collect()
+            }
             None => vec![(None, scope.clone(), true)],
         };
     }

@@ -1,4 +1,4 @@
-//! One module: the `.tf` files of one folder together, and the values that its variables get.
+//! One module: the `.tf` files of one folder together, and the values of its variables.
 
 use crate::manifest::dialect::ManifestFile;
 use crate::manifest::environment::Environment;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 pub(super) struct Module {
     /// The folder, as the project reads it.
     pub(super) folder: PathBuf,
-    /// Variables with their defaults, where they have one.
+    /// Variables, each with its default if it has one.
     pub(super) variables: BTreeMap<String, Option<Node>>,
     /// Local values, not evaluated.
     pub(super) locals: BTreeMap<String, Node>,
@@ -26,7 +26,7 @@ pub(super) struct Module {
     pub(super) resources: Vec<Block>,
     /// Calls of other modules, in order.
     pub(super) calls: Vec<Block>,
-    /// Backends and the like: whether anything in it is Terraform's at all.
+    /// The files that were read.
     pub(super) files: Vec<Arc<SourceFile>>,
 }
 
@@ -37,12 +37,12 @@ pub(super) struct Block {
     pub(super) type_name: String,
     /// Its name.
     pub(super) name: Located<String>,
-    /// What stands in it, not evaluated.
+    /// Its body, not evaluated.
     pub(super) body: Node,
 }
 
 impl Module {
-    /// The module of a folder. Files that are here already are not read again.
+    /// Loads the module of a folder. The files in `known` are not read again.
     pub(super) fn load(
         folder: &Path,
         known: &[ManifestFile],
@@ -75,7 +75,7 @@ impl Module {
         module
     }
 
-    /// The values that the environment gives its variables: `TF_VAR_x`.
+    /// The values of its variables in the environment: `TF_VAR_x`, where `start` is `TF_VAR_`.
     pub(super) fn values_of(&self, start: &str, environment: &Environment, origin: &Origin) -> BTreeMap<String, Node> {
         let value = |name: &String| {
             let value = environment.get(&format!("{start}{name}"))?;
@@ -123,7 +123,7 @@ impl Module {
     }
 }
 
-/// A list's items; anything else is a list of one.
+/// The items of a list; any other node is a list with one item.
 fn items(node: Option<&Node>) -> &[Node] {
     match node {
         Some(Node { kind: NodeKind::Sequence(items), .. }) => items,
@@ -132,7 +132,7 @@ fn items(node: Option<&Node>) -> &[Node] {
     }
 }
 
-/// Blocks with one label: the label and the body.
+/// The blocks with one label: each label with its body.
 pub(super) fn labelled(node: Option<&Node>) -> impl Iterator<Item = (&Located<String>, &Node)> {
     items(node)
         .iter()
@@ -140,12 +140,12 @@ pub(super) fn labelled(node: Option<&Node>) -> impl Iterator<Item = (&Located<St
         .flat_map(|entry: &Entry| items(Some(&entry.value)).iter().map(move |body| (&entry.key, body)))
 }
 
-/// `x.tf.json` and `x.tfvars.json` are in JSON.
+/// Parses a file: `x.tf.json` and `x.tfvars.json` as JSON, any other file as HCL.
 fn parse(source: &Arc<SourceFile>, budget: &Budget) -> Documents {
     if source.path.extension().is_some_and(|ending| ending == "json") {
         return parse_yaml(source, budget);
     }
-    // A value of HCL takes so many bytes or more; what is over is not parsed at all.
+    // A value in HCL takes at least about 8 bytes. A file with more values than the budget has left is not parsed.
     if !budget.spend_at(Resource::Values, source.text.len() / 8, &Origin::start_of(source)) {
         return Documents::default();
     }
@@ -157,8 +157,9 @@ fn is_module_file(name: &str) -> bool {
     ends(".tf") || ends(".tf.json")
 }
 
-/// The values of a root module's variables: of `*.tfvars` and of `TF_VAR_…`, as Terraform takes them. Of files that
-/// Terraform takes only where they are named, the one that is named for production counts, else the only one.
+/// The values of a root module's variables: from `*.tfvars` and `TF_VAR_…`, as in Terraform. Of the files that
+/// Terraform reads only if they are given on its command line, the files named for production count; if there is none,
+/// a single other file counts.
 pub(super) fn variables(
     folder: &Path,
     project: &Project,
@@ -183,7 +184,7 @@ pub(super) fn variables(
     values
 }
 
-/// Folders beside a root module where its environments' values are kept.
+/// The folders in a root module's folder that usually hold the values of its environments.
 const VALUE_FOLDERS: &[&str] =
     &["", "tfvars", "vars", "env", "envs", "environments", "environment", "config", "workspace_variables"];
 
@@ -224,7 +225,7 @@ fn value_files(folder: &Path, project: &Project) -> Vec<PathBuf> {
     found
 }
 
-/// A file that shows how others look.
+/// Whether a file is only an example for other files.
 fn is_sample(name: &str) -> bool {
     name.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| matches!(word, "example" | "sample" | "template"))
 }

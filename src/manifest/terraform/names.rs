@@ -1,4 +1,4 @@
-//! What a service is called: as its block is, unless that says nothing or two blocks share it.
+//! Assigns the names of services: the name of the block, unless that name is a common word or two blocks have it.
 
 use crate::manifest::cloud::Built;
 use crate::manifest::count::Counted as _;
@@ -6,28 +6,29 @@ use crate::model::{App, Stack};
 use crate::project::Budget;
 use std::collections::{HashMap, HashSet};
 
-/// Something found, with what it may be called.
+/// A service or app that was found, with the parts of its possible names.
 pub(super) struct Candidate {
     /// The block's name.
     pub(super) name: String,
-    /// Which of several instances it is.
+    /// Its index, if the block has several instances.
     pub(super) index: Option<String>,
-    /// The calls that it lies in, outermost first.
+    /// The calls that lead to it, the outermost first.
     pub(super) modules: Vec<String>,
-    /// What it is.
+    /// The service or app.
     pub(super) built: Built,
 }
 
-/// Names that modules give to the one thing that they make.
+/// Names that modules usually give to their only resource.
 const NAMELESS: &[&str] = &["this", "default"];
 
 impl Candidate {
-    /// The same where production makes none.
+    /// The same, if production creates no instance.
     pub(super) fn absent(self) -> Self {
         Self { built: absent(self.built), ..self }
     }
 
-    /// From the shortest to the longest: the block's own, its module's, the whole path, and that with the kind.
+    /// The possible names, from the shortest to the longest: the block's name, its module's name, the whole path, and
+    /// the whole path with the kind.
     fn names(&self) -> [String; 4] {
         let indexed = |name: &str| match &self.index {
             Some(index) => format!("{name}-{index}"),
@@ -46,7 +47,7 @@ impl Candidate {
     }
 }
 
-/// A block of which production makes none: it is told, and not started.
+/// A block of which production creates no instance: an app, which is listed and not started.
 pub(super) fn absent(built: Built) -> Built {
     match built {
         Built::Service(service, _) => Built::App(App {
@@ -59,8 +60,8 @@ pub(super) fn absent(built: Built) -> Built {
     }
 }
 
-/// Gives everything its name and puts it into the stack.
-pub(super) fn settle(found: Vec<Candidate>, stack: &mut Stack, budget: &Budget) {
+/// Assigns a unique name to each candidate, and adds the candidates to the stack.
+pub(super) fn assign(found: Vec<Candidate>, stack: &mut Stack, budget: &Budget) {
     let names: Vec<[String; 4]> = found.iter().map(Candidate::names).collect();
     let mut counts: HashMap<(usize, &str), usize> = HashMap::new();
     for names in &names {
@@ -70,7 +71,7 @@ pub(super) fn settle(found: Vec<Candidate>, stack: &mut Stack, budget: &Budget) 
     }
     let is_single = |level: usize, name: &str| counts.get(&(level, name)) == Some(&1);
     let mut taken: HashSet<String> = HashSet::new();
-    // The number to try next behind a name that is taken: of many of one name each is tried once.
+    // The next number to try after a name that is taken, so that each number is tried once.
     let mut numbers: HashMap<&str, usize> = HashMap::new();
     for (at, candidate) in found.into_iter().enumerate() {
         let free = |name: &String| !taken.contains(name);

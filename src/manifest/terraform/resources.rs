@@ -1,4 +1,4 @@
-//! Which Terraform resources are services, and where each keeps what matters.
+//! The Terraform resources that are services, with the attributes that are read from each.
 
 use crate::kinds::matches;
 use crate::manifest::cloud::{Settings, Shape};
@@ -6,8 +6,8 @@ use crate::manifest::cloud::{Settings, Shape};
 const NOTHING: Shape =
     Shape { resource: "", engine: "", version: &[], database: "", user: "", settings: &[], part_of: &[] };
 
-/// Every sort of resource that is a service; which kind it is by its type alone, the kinds' own files say
-/// (`spellings: {terraform: …}`). Attributes as in the providers' documentation.
+/// Every type of resource that is a service. If the type alone gives the kind, the file of the kind names the type
+/// (`spellings: {terraform: …}`). The attributes are those of the providers' documentation.
 pub(super) const SHAPES: &[Shape] = &[
     Shape {
         resource: "aws_db_instance",
@@ -173,23 +173,23 @@ pub(super) const SHAPES: &[Shape] = &[
     },
 ];
 
-/// The shape of a resource's type, where it is a service.
+/// The shape of a resource's type, if the resource is a service.
 pub(super) fn shape(type_name: &str) -> Option<&'static Shape> {
     SHAPES.iter().find(|shape| matches(shape.resource, type_name))
 }
 
-/// A resource whose parameters a service names as a whole.
+/// A type of resource that holds parameters, and that a service names as a whole.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Group {
-    /// Its type.
+    /// The type.
     pub(super) resource: &'static str,
-    /// Where its parameters lie: a list of `{name, value}`, or a file's text.
+    /// The attribute with the parameters: a list of `{name, value}`, or a file's text.
     pub(super) parameters: &'static str,
-    /// What a service's keys call it.
+    /// Its name in the keys of a service.
     pub(super) holder: &'static str,
 }
 
-/// Every sort of parameter group.
+/// Every type of parameter group.
 pub(super) const GROUPS: &[Group] = &[
     Group { resource: "aws_db_parameter_group", parameters: "parameter", holder: "parameter_group" },
     Group { resource: "aws_rds_cluster_parameter_group", parameters: "parameter", holder: "parameter_group" },
@@ -200,7 +200,7 @@ pub(super) const GROUPS: &[Group] = &[
     Group { resource: "aws_msk_configuration", parameters: "server_properties", holder: "configuration" },
 ];
 
-/// What a resource adds to the service that it belongs to.
+/// The part that a resource adds to the service that it belongs to.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Adds {
     /// A database, by the attribute with its name.
@@ -211,18 +211,18 @@ pub(super) enum Adds {
     Parameter(&'static str, &'static str),
 }
 
-/// A resource that belongs to a service.
+/// A type of resource that belongs to a service.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Addition {
-    /// Its type.
+    /// The type, or a pattern of types.
     pub(super) resource: &'static str,
     /// The attribute that names the service.
     pub(super) of: &'static str,
-    /// What it adds.
+    /// The part that it adds.
     pub(super) adds: Adds,
 }
 
-/// Every sort of resource that belongs to a service.
+/// Every type of resource that belongs to a service.
 pub(super) const ADDITIONS: &[Addition] = &[
     Addition { resource: "google_sql_database", of: "instance", adds: Adds::Database("name") },
     Addition { resource: "google_sql_user", of: "instance", adds: Adds::User("name") },
@@ -242,7 +242,7 @@ mod tests {
     use crate::kinds::Kinds;
 
     #[test]
-    fn every_sort_of_resource_says_its_kind_by_its_engine_or_its_type() {
+    fn every_type_of_resource_has_its_kind_by_its_engine_or_its_type() {
         let kinds = Kinds::built_in().unwrap();
         for shape in SHAPES {
             let by_type = kinds.spelled("terraform", shape.resource);
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn every_spelling_of_a_kind_is_a_sort_of_resource() {
+    fn every_spelling_of_a_kind_is_a_type_of_resource() {
         let kinds = Kinds::built_in().unwrap();
         for kind in kinds.iter() {
             for spelling in kind.spellings.get("terraform").into_iter().flatten() {

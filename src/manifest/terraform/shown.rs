@@ -1,7 +1,7 @@
-//! What `terraform show -json` prints of a state or a plan.
+//! Reads the output of `terraform show -json` for a state or a plan.
 //!
-//! It holds secrets in clear: a value that Terraform marks as sensitive is taken out before anything else looks at it.
-//! Format: <https://developer.hashicorp.com/terraform/internals/json-format>.
+//! The output contains secrets in clear text: a value that Terraform marks as sensitive is removed before any other
+//! code reads the values. Format: <https://developer.hashicorp.com/terraform/internals/json-format>.
 
 use super::belongings::Belongings;
 use super::names::Candidate;
@@ -12,7 +12,8 @@ use crate::model::{Diagnostic, Located, Severity};
 use crate::syntax::tree::{Entry, Node, NodeKind};
 use std::collections::HashMap;
 
-/// Whether a document is a state or plan, of whatever version; or a raw state, of which it is said how to show it.
+/// Whether a document is a state or plan, in any version of the format, or a raw state. A raw state is refused with the
+/// command that converts it.
 pub(super) fn recognises(document: &Node) -> bool {
     let has = |key: &str| document.get(key).is_some();
     has("format_version")
@@ -24,7 +25,7 @@ pub(super) fn recognises(document: &Node) -> bool {
         || is_raw(document)
 }
 
-/// A state as Terraform keeps it.
+/// Whether a document is a state in the form that Terraform stores.
 fn is_raw(document: &Node) -> bool {
     ["version", "lineage", "serial", "resources"].iter().all(|key| document.get(key).is_some())
 }
@@ -39,13 +40,13 @@ struct Shown {
 }
 
 impl Shown {
-    /// The block that it is an instance of.
+    /// The block of which the resource is an instance.
     fn block(&self) -> (&[String], &str, &str) {
         (&self.modules, &self.type_name, &self.name.value)
     }
 }
 
-/// What a file declares.
+/// Reads the declarations of a file.
 pub(super) fn read(file: &ManifestFile, input: &Input<'_>) -> (Vec<Candidate>, Vec<Diagnostic>) {
     let Some(document) = file.documents.first() else { return (Vec::new(), Vec::new()) };
     if let Some(refused) = refusal(document, &file.source.path.display().to_string()) {
@@ -86,7 +87,7 @@ pub(super) fn read(file: &ManifestFile, input: &Input<'_>) -> (Vec<Candidate>, V
         if let cloud::Built::Service(_, wrong) = &mut built {
             diagnostics.append(wrong);
         }
-        // Of a count of one there is only the first.
+        // The only instance of a block with `count = 1` has the index 0, which its name does not need.
         let is_only = instances.get(&shown.block()) == Some(&1);
         let index = shown.index.clone().filter(|index| !is_only || index != "0");
         found.push(Candidate { name: shown.name.value.clone(), index, modules: shown.modules.clone(), built });
@@ -94,12 +95,12 @@ pub(super) fn read(file: &ManifestFile, input: &Input<'_>) -> (Vec<Candidate>, V
     (found, diagnostics)
 }
 
-/// The message for a form that is not read: a raw state, or a format of an unknown major version.
+/// The error for a form that is not read: a raw state, or an unknown major version of the format.
 fn refusal(document: &Node, path: &str) -> Option<Diagnostic> {
     if document.get("format_version").is_none() {
         let version = document.get("version").map_or(&document.origin, |node| &node.origin);
         return Some(
-            Diagnostic::error("file-raw-state", format!("`{path}` is a state as Terraform keeps it"))
+            Diagnostic::error("file-raw-state", format!("`{path}` is a state in the form that Terraform stores"))
                 .at(version, "its form changes without notice")
                 .help(format!("show it: `terraform show -json {path} | devenv -f - up`")),
         );
@@ -112,11 +113,11 @@ fn refusal(document: &Node, path: &str) -> Option<Diagnostic> {
     }
     let mut refused = Diagnostic::error(
         "file-format-version",
-        format!("`{path}` is in a format of Terraform's that is not known here"),
+        format!("`{path}` is in a version of Terraform's format that is not known here"),
     )
     .at(&version.origin, format!("the format's version is {text}"))
-    .because("versions 0.x and 1.x are known, and another major version may mean anything")
-    .help("show it by a Terraform of version 1, or look for a newer devenv");
+    .because("only the versions 0.x and 1.x are known; another major version may have another meaning")
+    .help("show it with Terraform 1, or look for a newer devenv");
     refused.severity = Severity::Error;
     Some(refused)
 }
@@ -153,14 +154,14 @@ fn walk(module: &Node, path: &[String], found: &mut Vec<Shown>, depth: usize) {
     }
 }
 
-/// `module.shop.module.db["x"]` → `db-x`.
+/// The name of the last module of an address: `module.shop.module.db["x"]` → `db-x`.
 fn last_module(address: &str) -> String {
     let last = address.rsplit("module.").next().unwrap_or(address);
     let words: Vec<&str> = last.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-')).collect();
     words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-")
 }
 
-/// Replaces every value that is marked as sensitive by nothing that could be read.
+/// Replaces every value that is marked as sensitive by an unresolved value.
 fn take_out(values: &mut Node, sensitive: &Node) {
     if sensitive.as_bool() == Some(true) {
         *values = Node::unresolved("a sensitive value", values.origin.clone());

@@ -1,6 +1,6 @@
-//! The files beside an app that say which versions of languages and tools it wants. Each has one reader.
+//! The files in an app's folder that name the versions of languages and tools that the app needs. Each has one reader.
 
-use super::MOST_PINS;
+use super::MAX_PINS;
 use super::image::node_version;
 use super::lines::{Assignment, lines, located, property, quoted, toml};
 use crate::manifest::tree::Node;
@@ -8,18 +8,18 @@ use crate::manifest::yaml;
 use crate::model::{Located, Requirement, SourceFile, Strength, Tilde, Tool};
 use std::sync::Arc;
 
-/// What one file says of one tool.
+/// The version of one tool that one file names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Word {
+pub(super) struct FilePin {
     /// The tool.
     pub(super) tool: &'static Tool,
-    /// The versions that do, with the place.
+    /// The versions that the file accepts, with the place.
     pub(super) wanted: Located<Requirement>,
-    /// How much that counts.
+    /// The strength of this pin.
     pub(super) strength: Strength,
 }
 
-type Reader = fn(&Arc<SourceFile>) -> Vec<Word>;
+type Reader = fn(&Arc<SourceFile>) -> Vec<FilePin>;
 
 /// Names of files and their readers.
 pub(super) const FILES: &[(&str, Reader)] = &[
@@ -75,61 +75,61 @@ fn word(
     tool: &str,
     strength: Strength,
     wanted: impl FnOnce(&'static Tool) -> Option<Located<Requirement>>,
-) -> Vec<Word> {
-    let word = |tool| Some(Word { tool, wanted: wanted(tool)?, strength });
+) -> Vec<FilePin> {
+    let word = |tool| Some(FilePin { tool, wanted: wanted(tool)?, strength });
     Tool::named_so(tool).and_then(word).into_iter().collect()
 }
 
-fn named(source: &Arc<SourceFile>, tool: &str, text: &str) -> Vec<Word> {
+fn named(source: &Arc<SourceFile>, tool: &str, text: &str) -> Vec<FilePin> {
     let read = |tool| Some(Located::new(release(tool, text)?, located(source, text).origin));
     word(tool, Strength::Named, read)
 }
 
-fn ranged(source: &Arc<SourceFile>, tool: &str, text: &str, tilde: Tilde) -> Vec<Word> {
+fn ranged(source: &Arc<SourceFile>, tool: &str, text: &str, tilde: Tilde) -> Vec<FilePin> {
     let read = |_| Some(Located::new(Requirement::range(text, tilde)?, located(source, text).origin));
     word(tool, Strength::Range, read)
 }
 
-/// A file that holds one version; of several lines the first counts.
-fn only(source: &Arc<SourceFile>, tool: &str) -> Vec<Word> {
+/// Reads a file that holds one version. If it has several lines, the first counts.
+fn only(source: &Arc<SourceFile>, tool: &str) -> Vec<FilePin> {
     lines(&source.text).next().map(|line| named(source, tool, line)).unwrap_or_default()
 }
 
-fn properties(source: &Arc<SourceFile>, names: &[(&str, &str)]) -> Vec<Word> {
+fn properties(source: &Arc<SourceFile>, names: &[(&str, &str)]) -> Vec<FilePin> {
     let one = |(name, tool): &(&str, &str)| Some(named(source, tool, property(&source.text, name)?));
     names.iter().filter_map(one).flatten().collect()
 }
 
-/// asdf: a name and versions, of which the first counts.
-fn tool_versions(source: &Arc<SourceFile>) -> Vec<Word> {
+/// Reads asdf's file: each line has a name and versions, of which the first counts.
+fn tool_versions(source: &Arc<SourceFile>) -> Vec<FilePin> {
     let pairs = lines(&source.text).filter_map(|line| {
         let (name, versions) = line.split_once(char::is_whitespace)?;
         Some((name, versions.split_whitespace().next()?))
     });
-    // Each place is looked for from the file's start: one more than are taken is enough.
-    pairs.flat_map(|(name, version)| named(source, name, version)).take(MOST_PINS + 1).collect()
+    // Each place is searched from the file's start, so only one pin more than the maximum is read.
+    pairs.flat_map(|(name, version)| named(source, name, version)).take(MAX_PINS + 1).collect()
 }
 
-fn mise(source: &Arc<SourceFile>) -> Vec<Word> {
+fn mise(source: &Arc<SourceFile>) -> Vec<FilePin> {
     let tools = toml(&source.text).into_iter().filter(|one| one.table == "tools" || one.table.starts_with("tools."));
     let read = |one: Assignment<'_>| {
         let name = if one.table == "tools" { one.key } else { one.table.trim_start_matches("tools.") };
         let is_version = one.table == "tools" || one.key == "version";
-        // `{ version = "20", postinstall = "…" }`, a list, or the version alone.
+        // The value is `{ version = "20", postinstall = "…" }`, a list, or only the version.
         let value =
             one.value.split_once("version").filter(|_| one.value.starts_with('{')).map_or(one.value, |(_, v)| v);
         let text = quoted(value).filter(|_| is_version)?;
         Some(named(source, name.trim_matches(['"', '\'']), version_within(text)))
     };
-    tools.filter_map(read).flatten().take(MOST_PINS + 1).collect()
+    tools.filter_map(read).flatten().take(MAX_PINS + 1).collect()
 }
 
-/// Without the words that mise puts before a version (`prefix:1.19`).
+/// A version without mise's prefix (`prefix:1.19`).
 fn version_within(text: &str) -> &str {
     text.strip_prefix("prefix:").unwrap_or(text)
 }
 
-fn rust_toolchain(source: &Arc<SourceFile>) -> Vec<Word> {
+fn rust_toolchain(source: &Arc<SourceFile>) -> Vec<FilePin> {
     let channel = toml(&source.text).into_iter().find(|one| one.is("toolchain.channel"));
     match channel {
         Some(one) => quoted(one.value).filter(|channel| is_stable(channel)).map(|text| named(source, "rust", text)),
@@ -138,7 +138,7 @@ fn rust_toolchain(source: &Arc<SourceFile>) -> Vec<Word> {
     .unwrap_or_default()
 }
 
-/// `nightly-2026-01-01` begins with a word and is no number of a release.
+/// Whether a channel is a release. `nightly-2026-01-01` begins with a word and is no release.
 fn is_stable(channel: &str) -> bool {
     channel.starts_with(|c: char| c.is_ascii_digit())
 }
@@ -152,19 +152,19 @@ fn literal<'n>(document: &'n Node, path: &[&str]) -> Option<(&'n str, &'n Node)>
     Some((node.as_literal()?, node))
 }
 
-/// What a value of a JSON or YAML document says.
+/// The pin in a value of a JSON or YAML document.
 fn at(
     document: &Node,
     path: &[&str],
     tool: &str,
     strength: Strength,
     read: fn(&'static Tool, &str) -> Option<Requirement>,
-) -> Vec<Word> {
+) -> Vec<FilePin> {
     let Some((text, node)) = literal(document, path) else { return Vec::new() };
     word(tool, strength, |tool| Some(Located::new(read(tool, text)?, node.origin.clone())))
 }
 
-fn package_json(source: &Arc<SourceFile>) -> Vec<Word> {
+fn package_json(source: &Arc<SourceFile>) -> Vec<FilePin> {
     let Some(document) = json(source) else { return Vec::new() };
     let mut words = Vec::new();
     for tool in ["node", "npm", "pnpm", "yarn", "bun"] {
@@ -173,7 +173,7 @@ fn package_json(source: &Arc<SourceFile>) -> Vec<Word> {
             Requirement::range(text, Tilde::Minor)
         }));
     }
-    // `pnpm@9.1.0+sha512.…`
+    // The form is `pnpm@9.1.0+sha512.…`.
     if let Some((text, node)) = literal(&document, &["packageManager"])
         && let Some((name, version)) = text.split_once('@')
     {
@@ -184,18 +184,18 @@ fn package_json(source: &Arc<SourceFile>) -> Vec<Word> {
     words
 }
 
-fn composer_json(source: &Arc<SourceFile>) -> Vec<Word> {
+fn composer_json(source: &Arc<SourceFile>) -> Vec<FilePin> {
     let Some(document) = json(source) else { return Vec::new() };
     let mut words = at(&document, &["config", "platform", "php"], "php", Strength::Named, release);
     words.extend(at(&document, &["require", "php"], "php", Strength::Range, |_, text| {
-        // `@stable` and the like say how finished, not which.
+        // `@stable` and similar suffixes name a stability, not a version.
         Requirement::range(text.split('@').next().unwrap_or_default(), Tilde::Last)
     }));
     words
 }
 
-/// Only the release line counts: what is installed may be a later kit of it (`rollForward`).
-fn global_json(source: &Arc<SourceFile>) -> Vec<Word> {
+/// Only the release line counts, because a later SDK of the same line may be installed (`rollForward`).
+fn global_json(source: &Arc<SourceFile>) -> Vec<FilePin> {
     let Some(document) = json(source) else { return Vec::new() };
     at(&document, &["sdk", "version"], "dotnet", Strength::Named, |tool, text| {
         let mut wanted = tool.release(&text.split('.').take(2).collect::<Vec<_>>().join("."))?;
@@ -204,28 +204,28 @@ fn global_json(source: &Arc<SourceFile>) -> Vec<Word> {
     })
 }
 
-/// `type: "php:8.3"`, the runtime that Platform.sh deploys.
-fn platform_app(source: &Arc<SourceFile>) -> Vec<Word> {
+/// Reads `type: "php:8.3"`, the runtime that Platform.sh deploys.
+fn platform_app(source: &Arc<SourceFile>) -> Vec<FilePin> {
     json(source).map(|app| runtime(&app)).unwrap_or_default()
 }
 
-fn upsun(source: &Arc<SourceFile>) -> Vec<Word> {
+fn upsun(source: &Arc<SourceFile>) -> Vec<FilePin> {
     let Some(document) = json(source) else { return Vec::new() };
     let Some(apps) = document.get("applications") else { return Vec::new() };
-    // Of several apps, which of them lies here is not said.
+    // With several apps, the file does not say which app is in this folder.
     let apps: Vec<&Node> = apps.entries().map(|entry| &entry.value).collect();
     if let [app] = apps.as_slice() { runtime(app) } else { Vec::new() }
 }
 
-fn runtime(app: &Node) -> Vec<Word> {
+fn runtime(app: &Node) -> Vec<FilePin> {
     let Some((text, node)) = literal(app, &["type"]) else { return Vec::new() };
     let Some((name, version)) = text.split_once(':') else { return Vec::new() };
     let read = |tool: &'static Tool| Some(Located::new(tool.release(version)?, node.origin.clone()));
     word(name, Strength::Deployed, read)
 }
 
-/// `ruby "3.3.0"`, `ruby "~> 3.2", ">= 3.2.1"`; another engine's numbers are its own.
-fn gemfile(source: &Arc<SourceFile>) -> Vec<Word> {
+/// Reads `ruby "3.3.0"` and `ruby "~> 3.2", ">= 3.2.1"`. Other engines have their own version numbers.
+fn gemfile(source: &Arc<SourceFile>) -> Vec<FilePin> {
     let line = lines(&source.text).find(|line| line.starts_with("ruby ") || line.starts_with("ruby("));
     let Some(line) = line.filter(|line| !line.contains("engine")) else { return Vec::new() };
     let Some(first) = quoted(line) else { return Vec::new() };
@@ -241,13 +241,13 @@ fn gemfile(source: &Arc<SourceFile>) -> Vec<Word> {
     word("ruby", Strength::Range, read)
 }
 
-fn gemfile_lock(source: &Arc<SourceFile>) -> Vec<Word> {
+fn gemfile_lock(source: &Arc<SourceFile>) -> Vec<FilePin> {
     let after = |heading: &str| {
         let mut lines = source.text.lines().skip_while(|line| *line != heading).skip(1);
         lines.next().map(str::trim)
     };
     let ruby = after("RUBY VERSION").and_then(|line| line.strip_prefix("ruby ")).map(|text| {
-        // `3.3.0p0`: the patch level is no part of the release.
+        // In `3.3.0p0`, the patch level is no part of the release.
         text.split('p').next().unwrap_or_default()
     });
     let ruby = ruby.map(|text| named(source, "ruby", text)).unwrap_or_default();
@@ -256,14 +256,14 @@ fn gemfile_lock(source: &Arc<SourceFile>) -> Vec<Word> {
         .collect()
 }
 
-fn pipfile(source: &Arc<SourceFile>) -> Vec<Word> {
+fn pipfile(source: &Arc<SourceFile>) -> Vec<FilePin> {
     let assignments = toml(&source.text);
     let version = ["requires.python_full_version", "requires.python_version"];
     let value = version.iter().find_map(|key| assignments.iter().find(|one| one.is(key)));
     value.and_then(|one| quoted(one.value)).map(|text| named(source, "python", text)).unwrap_or_default()
 }
 
-fn pyproject(source: &Arc<SourceFile>) -> Vec<Word> {
+fn pyproject(source: &Arc<SourceFile>) -> Vec<FilePin> {
     let mut words = Vec::new();
     for one in toml(&source.text) {
         let Some(text) = quoted(one.value) else { continue };
@@ -272,27 +272,27 @@ fn pyproject(source: &Arc<SourceFile>) -> Vec<Word> {
         } else if one.is("tool.poetry.dependencies.python") {
             words.extend(ranged(source, "python", text, Tilde::Minor));
         }
-        if words.len() > MOST_PINS {
+        if words.len() > MAX_PINS {
             break;
         }
     }
     words
 }
 
-/// `go 1.22` asks for that release or a later one.
-fn go_mod(source: &Arc<SourceFile>) -> Vec<Word> {
+/// Reads `go 1.22`, which requires that release or a later release.
+fn go_mod(source: &Arc<SourceFile>) -> Vec<FilePin> {
     let text = source.text.lines().find_map(|line| line.strip_prefix("go ")).map(str::trim);
     text.map(|text| at_least(source, "go", text)).unwrap_or_default()
 }
 
-fn cargo_toml(source: &Arc<SourceFile>) -> Vec<Word> {
+fn cargo_toml(source: &Arc<SourceFile>) -> Vec<FilePin> {
     let assignments = toml(&source.text);
     let is_version = |one: &&Assignment<'_>| one.is("package.rust-version") || one.is("workspace.package.rust-version");
     let value = assignments.iter().find(is_version).and_then(|one| quoted(one.value));
     value.map(|text| at_least(source, "rust", text)).unwrap_or_default()
 }
 
-fn at_least(source: &Arc<SourceFile>, tool: &str, text: &str) -> Vec<Word> {
+fn at_least(source: &Arc<SourceFile>, tool: &str, text: &str) -> Vec<FilePin> {
     let read = |_| {
         let mut wanted = Requirement::at_least(text)?;
         wanted.text = format!(">={text}");
@@ -301,8 +301,8 @@ fn at_least(source: &Arc<SourceFile>, tool: &str, text: &str) -> Vec<Word> {
     word(tool, Strength::Range, read)
 }
 
-/// `elixir: "~> 1.15"` in the project's description.
-fn mix_exs(source: &Arc<SourceFile>) -> Vec<Word> {
+/// Reads `elixir: "~> 1.15"` in the project's description.
+fn mix_exs(source: &Arc<SourceFile>) -> Vec<FilePin> {
     let text = lines(&source.text).find_map(|line| quoted(line.strip_prefix("elixir:")?));
     text.map(|text| ranged(source, "elixir", text, Tilde::Last)).unwrap_or_default()
 }
@@ -311,11 +311,11 @@ fn mix_exs(source: &Arc<SourceFile>) -> Vec<Word> {
 mod tests {
     use super::*;
 
-    /// `tool wanted strength line` of each word that a file says.
+    /// `tool wanted strength line` of each pin in a file.
     fn read(name: &str, text: &str) -> String {
         let source = Arc::new(SourceFile { path: name.into(), text: text.to_owned() });
         let (_, reader) = FILES.iter().find(|(known, _)| *known == name).unwrap();
-        let show = |word: Word| {
+        let show = |word: FilePin| {
             let strength = format!("{:?}", word.strength).to_lowercase();
             let line = word.wanted.origin.line;
             format!("{} {} {strength} {line}", word.tool.name, word.wanted.value.text)
@@ -329,7 +329,7 @@ mod tests {
             (".ruby-version", "3.3.0\n", "ruby 3.3.0 named 1"),
             (".ruby-version", "ruby-3.3.0\n", "ruby ruby-3.3.0 named 1"),
             (".ruby-version", "jruby-9.4.5.0\n", ""),
-            (".python-version", "# ours\n3.12.4\n3.11.9\n", "python 3.12.4 named 2"),
+            (".python-version", "# local\n3.12.4\n3.11.9\n", "python 3.12.4 named 2"),
             (".python-version", "my-env\n", ""),
             (".python-version", "pypy3.10-7.3.12\n", ""),
             ("runtime.txt", "python-3.11.4", "python python-3.11.4 named 1"),

@@ -1,8 +1,8 @@
-//! Which languages an image of a Dockerfile brings, and in which versions.
+//! The languages and tools that an image of a Dockerfile contains, with their versions.
 
 use crate::model::{ImageRef, Requirement, Tool};
 
-/// The last part of images' names, and the tool that their tags begin with the version of.
+/// The last part of an image's name, and the tool whose version its tag begins with.
 const IMAGES: &[(&str, &str)] = &[
     ("amazoncorretto", "java"),
     ("aspnet", "dotnet"),
@@ -30,8 +30,8 @@ const IMAGES: &[(&str, &str)] = &[
     ("zulu-openjdk", "java"),
 ];
 
-/// Words that stand before a version within a tag (`1-php8.3`, `8.7-jdk17`, `1.16.1-erlang-26.2`) or within the last part
-/// of a name (`nodejs20-debian12`, `openjdk-17`).
+/// Words before a version in a tag (`1-php8.3`, `8.7-jdk17`, `1.16.1-erlang-26.2`) or in the last part of a name
+/// (`nodejs20-debian12`, `openjdk-17`).
 const WORDS: &[(&str, &str)] = &[
     ("corretto", "java"),
     ("erlang", "erlang"),
@@ -48,7 +48,7 @@ const WORDS: &[(&str, &str)] = &[
     ("temurin", "java"),
 ];
 
-/// Node's releases with long support by their names (nodejs/Release, `CODENAMES.md`).
+/// Node's releases with long-term support, by their names (nodejs/Release, `CODENAMES.md`).
 const NODE_NAMES: &[(&str, &str)] = &[
     ("erbium", "12"),
     ("fermium", "14"),
@@ -59,20 +59,21 @@ const NODE_NAMES: &[(&str, &str)] = &[
     ("krypton", "24"),
 ];
 
-/// The tools that an image brings, where its name and tag settle their versions.
+/// The tools that an image contains, if its name and tag determine their versions.
 pub(super) fn tools_of(image: &str) -> Vec<(&'static Tool, Requirement)> {
     let Ok(image) = ImageRef::parse(image) else { return Vec::new() };
     let name = image.repository.rsplit('/').next().unwrap_or_default();
     let tag = image.tag.as_deref().unwrap_or_default();
     let is_dotnet = image.registry == "mcr.microsoft.com" && image.repository.starts_with("dotnet/");
-    // Kubernetes in Docker calls its own image a node.
+    // Kubernetes in Docker has an image that is called `node` too.
     let known = IMAGES.iter().filter(|_| !image.repository.starts_with("kindest/"));
     let known = known.into_iter().find(|(known, tool)| *known == name && (*tool != "dotnet" || is_dotnet));
     let mut found: Vec<(&'static str, String)> = Vec::new();
     if let Some((_, tool)) = known {
         let first = tag.split('-').next().unwrap_or_default();
         let version = if *tool == "node" { node_version(first) } else { first };
-        // Microsoft's images are numbered as runtimes, the command as a kit for developers: their third numbers differ.
+        // Microsoft's images have the version of the runtime, but the command has the version of the SDK. Their third
+        // numbers differ.
         let parts = if *tool == "dotnet" { 2 } else { usize::MAX };
         found.push((tool, version.split('.').take(parts).collect::<Vec<_>>().join(".")));
     } else {
@@ -91,20 +92,20 @@ pub(super) fn tools_of(image: &str) -> Vec<(&'static Tool, Requirement)> {
     tools
 }
 
-/// `lts/iron` and `iron` are 20; any other word is itself.
+/// The release that a name of Node means: `lts/iron` and `iron` are 20. Any other text is returned unchanged.
 pub(super) fn node_version(text: &str) -> &str {
     let name = text.strip_prefix("lts/").unwrap_or(text);
     NODE_NAMES.iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map_or(text, |(_, version)| version)
 }
 
-/// The release that a text begins with the number of, shown by its number alone.
+/// The release whose number a text begins with, shown as its number only.
 fn release(tool: &'static Tool, text: &str) -> Option<Requirement> {
     let text = text.strip_prefix('v').unwrap_or(text);
     let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
     tool.release(text[..end].trim_end_matches('.'))
 }
 
-/// Each known word of a name or tag with the version that follows it, at once or after a dash.
+/// Each known word of a name or tag, with the version that follows directly or after a dash.
 fn words(text: &str) -> impl Iterator<Item = (&'static str, &str)> {
     let starts_with_digit = |text: &&str| text.starts_with(|c: char| c.is_ascii_digit());
     let parts: Vec<&str> = text.split('-').collect();
@@ -119,7 +120,7 @@ fn words(text: &str) -> impl Iterator<Item = (&'static str, &str)> {
     (0..text.split('-').count()).filter_map(find)
 }
 
-/// Red Hat writes Python 3.11 as `python-311` where a name takes no dot.
+/// The version with a dot. Red Hat writes Python 3.11 as `python-311`, because a name has no dot.
 fn dotted(tool: &str, version: &str) -> String {
     let has_minor = matches!(tool, "python" | "php" | "ruby") && version.len() > 1;
     if !has_minor || version.contains('.') || !version.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_settles_no_version_says_nothing() {
+    fn an_image_without_a_version_names_no_tool() {
         for image in [
             "node",
             "node:lts-alpine",

@@ -1,4 +1,4 @@
-//! Reading single values out of line-based files, each with its place. What takes several lines is passed over.
+//! Reads single values from line-based files, each with its place. Values over several lines are skipped.
 
 use crate::manifest::place::place;
 use crate::model::{Located, SourceFile};
@@ -9,17 +9,17 @@ pub(super) fn located(source: &Arc<SourceFile>, part: &str) -> Located<String> {
     Located::new(part.to_owned(), place(source, part))
 }
 
-/// The lines that say something, without the comments that `#` begins and without the space around them.
+/// The lines that are not empty, without comments (`#`) and without the space around them.
 pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines().map(|line| line.split_once('#').map_or(line, |(line, _)| line).trim()).filter(|line| !line.is_empty())
 }
 
-/// The value of `name=value`, where a line says it.
+/// The value of `name=value`, if a line has it.
 pub(super) fn property<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     lines(text).find_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix('=')).map(str::trim)
 }
 
-/// What stands in the first pair of quotes.
+/// The text in the first pair of quotes.
 pub(super) fn quoted(text: &str) -> Option<&str> {
     let begin = text.find(['"', '\''])?;
     let rest = &text[begin + 1..];
@@ -38,7 +38,7 @@ pub(super) struct Assignment<'t> {
 }
 
 impl Assignment<'_> {
-    /// Whether it is that key, its table included, however it is split between the two.
+    /// Whether table and key together are that path, no matter where the path is split between the two.
     pub(super) fn is(&self, path: &str) -> bool {
         let bare = |text: &str| text.replace([' ', '\t', '"', '\''], "");
         let (table, key) = (bare(self.table), bare(self.key));
@@ -46,7 +46,7 @@ impl Assignment<'_> {
     }
 }
 
-/// The assignments of a TOML file that fit on one line; strings and lists over several lines are passed over.
+/// The assignments of a TOML file that fit on one line. Strings and lists over several lines are skipped.
 pub(super) fn toml(text: &str) -> Vec<Assignment<'_>> {
     let mut found = Vec::new();
     let mut table = "";
@@ -82,7 +82,7 @@ pub(super) fn toml(text: &str) -> Vec<Assignment<'_>> {
     found
 }
 
-/// How many brackets a line opens more than it closes, those in strings and comments aside.
+/// The number of brackets that a line opens minus those that it closes, without brackets in strings and comments.
 fn brackets(line: &str) -> i64 {
     let mut depth = 0;
     let mut quote: Option<char> = None;
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn assignments_are_read_and_what_only_looks_like_one_is_not() {
+    fn assignments_are_read_and_look_alikes_are_not() {
         let text = "a = 1\n[project]\nname = \"x\" # y = 2\ndescription = \"\"\"\nrequires-python = \"2\"\n\"\"\"\n\
                     list = [\n  \"b = 3\", # ]\n]\nrequires-python = \">=3.10\"\n[[bin]]\nname='z'\n# [project]\n# c = 4\n\
                     [ tool . \"poetry\" ]\ndependencies.python = '^3.11'\n";

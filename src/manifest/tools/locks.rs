@@ -1,4 +1,4 @@
-//! Files that name the packages an app needs, and whether a lock file settles which releases of them.
+//! Files that name the packages that an app needs, and whether a lock file pins the releases of those packages.
 
 use super::Component;
 use super::lines::toml;
@@ -10,7 +10,7 @@ use crate::model::{Origin, PackageFile, SourceFile};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Node's package managers, as `packageManager` names them: what installs, and their lock files, the own one first.
+/// Node's package managers, as `packageManager` names them: the install command, and lock files, the own file first.
 const NODE: &[(&str, &str, &[&str])] = &[
     (
         "npm",
@@ -22,15 +22,15 @@ const NODE: &[(&str, &str, &[&str])] = &[
     ("bun", "bun install", &["bun.lock", "bun.lockb", "package-lock.json", "yarn.lock"]),
 ];
 
-/// One way of naming packages.
+/// One kind of file that names packages.
 struct Packages {
     /// The file's name.
     file: &'static str,
-    /// What writes the lock file.
+    /// The command that writes the lock file.
     command: &'static str,
     /// The lock file's names, the usual one first.
     locks: &'static [&'static str],
-    /// Whether the file names packages that a lock file of this kind is to settle.
+    /// Whether the file names packages that a lock file of this kind should pin.
     needs_lock: fn(&Arc<SourceFile>) -> bool,
 }
 
@@ -57,7 +57,7 @@ const PACKAGES: &[Packages] = &[
         command: "composer update",
         locks: &["composer.lock"],
         needs_lock: |source| {
-            // Names without a slash are PHP itself and its extensions.
+            // A name without a slash is PHP itself or an extension of PHP.
             let has = |node: &Node| node.entries().any(|entry| entry.key.value.contains('/'));
             document(source).and_then(|node| node.get("require").map(has)).unwrap_or_default()
         },
@@ -95,7 +95,7 @@ const PACKAGES: &[Packages] = &[
     },
 ];
 
-/// Every file of a component that names packages, with its lock file. Workspaces keep one lock file for all their parts,
+/// Every file of a component that names packages, with its lock file. A workspace has one lock file for all its parts,
 /// in a folder above.
 pub(super) fn packages(beside: &Beside, component: &Component) -> Vec<PackageFile> {
     let mut found = Vec::new();
@@ -131,7 +131,7 @@ fn document(source: &Arc<SourceFile>) -> Option<Node> {
     yaml::parse(source).documents.into_iter().next()
 }
 
-/// Whether a TOML file says something in a table, or below it.
+/// Whether a TOML file has an assignment in a table or below it.
 fn has_table(source: &Arc<SourceFile>, table: &str) -> bool {
     let below = |name: &str| name == table || name.strip_prefix(table).is_some_and(|rest| rest.starts_with('.'));
     toml(&source.text).iter().any(|one| below(one.table))

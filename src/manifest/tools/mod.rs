@@ -1,6 +1,6 @@
-//! What production pins of languages and tools, from the files that say so, each with its place.
+//! The versions of languages and tools that production pins, from the project's files, each with its place.
 //!
-//! Nothing is run, and nothing is guessed: a file that names no version (`node:lts`, `stable`) says nothing.
+//! Nothing is run, and nothing is guessed. A file that names no version (`node:lts`, `stable`) adds no pin.
 
 mod files;
 mod image;
@@ -18,16 +18,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// How many components of one project are looked at.
-const COMPONENTS: usize = 50;
+/// The maximum number of components of one project that are read.
+const MAX_COMPONENTS: usize = 50;
 
-/// How many pins of one file are taken.
-const MOST_PINS: usize = 200;
+/// The maximum number of pins of one file.
+const MAX_PINS: usize = 200;
 
-/// The longest version that is taken for one, in bytes.
-const LONGEST_VERSION: usize = 200;
+/// The maximum length of a version, in bytes.
+const MAX_VERSION: usize = 200;
 
-/// By language, the files that show that a component is written in it.
+/// For each language, the files that show that a component is written in it.
 const WRITTEN_IN: &[(&str, &[&str])] = &[
     ("python", &["requirements.txt", "pyproject.toml", "Pipfile", "setup.py"]),
     ("uv", &["uv.lock", "pyproject.toml"]),
@@ -47,18 +47,18 @@ const WRITTEN_IN: &[(&str, &[&str])] = &[
     ("dotnet", &["global.json", "*.csproj", "*.fsproj", "*.sln"]),
 ];
 
-/// What a project's files say of the tools that it needs.
+/// The tools that a project's files name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProjectTools {
-    /// Every file's word, by component and tool, production's first.
+    /// The pins of every file, by component and tool, production's first.
     pub pins: Vec<PinnedTool>,
     /// The files that name packages.
     pub packages: Vec<PackageFile>,
-    /// What could not be read, or was left out because there is too much.
+    /// Files that could not be read, and pins that were skipped because there are too many.
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// A folder with an app of its own.
+/// A folder that contains an app.
 struct Component {
     /// Relative to the root; empty for the root.
     folder: PathBuf,
@@ -66,8 +66,8 @@ struct Component {
     dockerfiles: Vec<PathBuf>,
 }
 
-/// Reads what the files below a project's root pin: those of the root, and of each folder that holds a Dockerfile beside
-/// the files of a language.
+/// Reads the pins of the files below a project's root: files in the root, and in each folder that holds a Dockerfile
+/// and files of a language.
 pub fn tools(root: &Path, budget: &Budget) -> Result<ProjectTools, Failure> {
     within(root, budget, read)
 }
@@ -77,18 +77,18 @@ fn read(beside: Beside) -> ProjectTools {
     let mut search = Search::below(&beside.project.root);
     for component in components(&mut search, &beside) {
         let mut pins = pins(&beside, &mut search, &component);
-        // Yarn hands over to the release that the project itself carries, whatever the machine has.
+        // Yarn runs the release in the project itself, no matter which release the machine has.
         let yarn = beside.read(&component.folder.join(".yarnrc.yml"));
         if yarn.is_some_and(|source| source.text.lines().any(|line| line.starts_with("yarnPath:"))) {
             pins.retain(|pin| pin.tool.name != "yarn");
         }
         let order = |pin: &PinnedTool| TOOLS.iter().position(|tool| tool.name == pin.tool.name);
-        // Sorting is stable: of equal strength, the order of reading stays.
+        // The sort is stable: pins of the same strength stay in the order of reading.
         pins.sort_by_key(|pin| (order(pin), std::cmp::Reverse(pin.strength)));
         found.pins.append(&mut pins);
         found.packages.append(&mut locks::packages(&beside, &component));
     }
-    found.diagnostics = beside.told(&search);
+    found.diagnostics = beside.diagnostics(&search);
     found
 }
 
@@ -112,10 +112,10 @@ fn components(search: &mut Search, beside: &Beside) -> Vec<Component> {
     let mut components = Vec::new();
     for folder in folders {
         let has_language = WRITTEN_IN.iter().flat_map(|(_, names)| *names).any(|name| is_in(search, &folder, name));
-        if has_language && components.len() == COMPONENTS {
-            let message = format!("more than {COMPONENTS} folders have an app of their own");
+        if has_language && components.len() == MAX_COMPONENTS {
+            let message = format!("more than {MAX_COMPONENTS} folders contain an app");
             let told = Diagnostic::warning("tools-cut", message)
-                .because(format!("what `{}` and the folders after it pin is not compared", folder.display()));
+                .because(format!("the pins of `{}` and of the folders after it are not compared", folder.display()));
             beside.tell(told.help("look at one of them: `devenv -C FOLDER parity`"));
             break;
         }
@@ -129,7 +129,8 @@ fn components(search: &mut Search, beside: &Beside) -> Vec<Component> {
     components
 }
 
-/// Those that production is built from: the ones that say so, else the ones that say nothing.
+/// The Dockerfiles that production is built from: those whose name says production, otherwise those whose name says no
+/// stage.
 fn for_production(mut paths: Vec<PathBuf>) -> Vec<PathBuf> {
     paths.retain(|path| path.extension().is_none_or(|ending| ending != "dockerignore"));
     let least =
@@ -147,17 +148,18 @@ fn is_in(search: &mut Search, folder: &Path, name: &str) -> bool {
 
 fn pins(beside: &Beside, search: &mut Search, component: &Component) -> Vec<PinnedTool> {
     let mut pins: Vec<PinnedTool> = Vec::new();
-    // A Dockerfile may name the same images again and again.
+    // A Dockerfile may name the same images many times, so the answer for each tool is kept.
     let mut written: BTreeMap<&str, bool> = BTreeMap::new();
     for path in &component.dockerfiles {
         let Some(source) = beside.read(path) else { continue };
         for (at, (image, line)) in dockerfile::images(&source.text, &beside.project.budget).into_iter().enumerate() {
             for (tool, wanted) in image::tools_of(&image) {
-                // What a stage only builds with (a migration tool in Go) is no language of the app.
+                // A language that only a build stage uses (a migration tool in Go) is no language of the app.
                 let files = WRITTEN_IN.iter().find(|(name, _)| *name == tool.name).map(|(_, files)| *files);
                 let is_written = || files.unwrap_or_default().iter().any(|name| is_in(search, &component.folder, name));
                 let counts = at == 0 || *written.entry(tool.name).or_insert_with(is_written);
-                // Several Dockerfiles are several apps in production: the first stands for what is developed here.
+                // Several Dockerfiles are several apps in production. The first is taken as the app that is developed
+                // here.
                 if counts && !pins.iter().any(|pin| pin.tool.name == tool.name) {
                     let origin = place_of_image(&source, line, &image);
                     let folder = component.folder.clone();
@@ -169,16 +171,16 @@ fn pins(beside: &Beside, search: &mut Search, component: &Component) -> Vec<Pinn
     for (name, read) in files::FILES {
         let Some(source) = beside.read(&component.folder.join(name)) else { continue };
         for (at, word) in read(&source).into_iter().enumerate() {
-            let left_out = |why: String| {
+            let skipped = |why: String| {
                 let told = Diagnostic::warning("tools-cut", format!("`{}` {why}", source.path.display()));
                 told.at(&word.wanted.origin, "not compared").help("keep to the tools that the app needs")
             };
-            if at == MOST_PINS {
-                beside.tell(left_out(format!("pins more than {MOST_PINS} tools; the rest is not looked at")));
+            if at == MAX_PINS {
+                beside.tell(skipped(format!("pins more than {MAX_PINS} tools; the others are not read")));
                 break;
             }
-            if word.wanted.value.text.len() > LONGEST_VERSION {
-                beside.tell(left_out(format!("pins {} to a text longer than {LONGEST_VERSION} bytes", word.tool.name)));
+            if word.wanted.value.text.len() > MAX_VERSION {
+                beside.tell(skipped(format!("pins {} to a text longer than {MAX_VERSION} bytes", word.tool.name)));
                 continue;
             }
             pins.push(PinnedTool {
@@ -193,7 +195,7 @@ fn pins(beside: &Beside, search: &mut Search, component: &Component) -> Vec<Pinn
     pins
 }
 
-/// The image's name on its line; the whole line where arguments stand for parts of it.
+/// The place of the image's name on its line. The whole line if arguments replace parts of the name.
 fn place_of_image(source: &Arc<SourceFile>, line: u32, image: &str) -> Origin {
     let text = usize::try_from(line).ok().and_then(|line| source.text.lines().nth(line.saturating_sub(1)));
     let text = text.unwrap_or_default().trim();
@@ -223,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn the_dockerfile_comes_first_then_what_names_a_version_then_ranges() {
+    fn the_dockerfile_comes_first_then_exact_versions_then_ranges() {
         let found = pins(&[
             ("Dockerfile", "FROM node:20 AS build\nFROM ruby:3.3-slim\nCOPY --from=build /x /x\n"),
             ("Gemfile", "ruby '~> 3.2'\n"),
@@ -243,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_stage_only_builds_with_is_no_language_of_the_app() {
+    fn a_language_of_a_build_stage_is_no_language_of_the_app() {
         let files = [("Dockerfile", "FROM golang:1.22 AS migrate\nFROM python:3.12\nCOPY --from=migrate /m /m\n")];
         assert_eq!(pins(&files), ["python 3.12 Dockerfile:2:6"]);
         let files = [
@@ -267,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn each_folder_with_an_app_of_its_own_is_a_component() {
+    fn each_folder_with_an_app_is_a_component() {
         let (_folder, found) = read(&[
             ("web/Dockerfile", "FROM node:20\n"),
             ("web/package.json", "{\"dependencies\": {\"a\": \"1\"}}"),
@@ -285,17 +287,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_much_or_no_file_is_told_with_its_place() {
-        let many = "nodejs 20.1.0\n".repeat(MOST_PINS + 10);
-        let long = format!("3.{}\n", "1".repeat(LONGEST_VERSION));
+    fn pins_over_the_maximum_and_unreadable_files_are_reported_with_their_place() {
+        let many = "nodejs 20.1.0\n".repeat(MAX_PINS + 10);
+        let long = format!("3.{}\n", "1".repeat(MAX_VERSION));
         let (_folder, found) = read(&[(".tool-versions", &many), (".ruby-version", &long), (".nvmrc", "20\0\n")]);
-        assert_eq!(found.pins.len(), MOST_PINS);
+        assert_eq!(found.pins.len(), MAX_PINS);
         let told: Vec<&str> = found.diagnostics.iter().map(|one| one.message.as_str()).collect();
         for part in ["`.ruby-version` pins ruby to a text", "`.nvmrc` is no UTF-8", "`.tool-versions` pins more than"] {
             assert!(told.iter().any(|one| one.contains(part)), "{part}: {told:?}");
         }
         let mut places = found.diagnostics.iter().filter_map(|one| one.origin.as_ref()).map(ToString::to_string);
-        assert!(places.any(|place| place == format!(".tool-versions:{}:8", MOST_PINS + 1)), "{told:?}");
+        assert!(places.any(|place| place == format!(".tool-versions:{}:8", MAX_PINS + 1)), "{told:?}");
 
         let budget = Budget::default();
         while budget.spend_file(Path::new("compose.yaml")) {}

@@ -129,7 +129,7 @@ impl Model {
         if let Some(kill) = self.kill.filter(|kill| kill.at == self.asked) {
             // To make a container takes an engine its time. A record's volume is there before its container; and what is
             // removed, started or stopped is so by the time that another command asks, or `up` waits for it
-            // (`docker/ending.rs`).
+            // (`docker/pending_stops.rs`).
             let takes_time = matches!(ask, Ask::Container(_) | Ask::Filling(_) | Ask::Copying(_));
             match kill.carried_out {
                 Some(When::Later(_)) if !takes_time => drop(self.carry_out(ask)),

@@ -1,7 +1,7 @@
 use super::*;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt, symlink};
 
-/// A checkout in a folder of its own, and a file outside of it.
+/// A checkout in its own folder, and a file outside of it.
 fn checkout() -> (tempfile::TempDir, Checkout) {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().join("checkout");
@@ -34,7 +34,7 @@ fn no_link_of_the_checkout_leads_a_write_out_of_it() {
             assert!(matches!(write(&checkout, path, name), Err(Fault::Outside(_))), "{path}");
         }
     }
-    // Also where the user names it: the link came with the clone.
+    // This also holds if the user names the path: the link came with the clone.
     for path in ["web/.env", ".env"] {
         assert!(matches!(write(&checkout, path, FileName::Asked), Err(Fault::Outside(_))), "{path}");
     }
@@ -80,7 +80,7 @@ fn nothing_in_git_s_own_folder_is_written() {
 }
 
 #[test]
-fn what_is_swapped_for_a_link_during_the_write_leads_nowhere_else() {
+fn a_file_that_is_swapped_for_a_link_during_the_write_leads_nowhere_else() {
     let (folder, checkout) = checkout();
     let root = checkout.root().to_path_buf();
     fs::create_dir(root.join("web")).unwrap();
@@ -141,14 +141,14 @@ fn a_file_of_secrets_is_its_user_s_alone_and_another_keeps_its_mode() {
 }
 
 #[test]
-fn what_the_user_names_outside_the_checkout_is_written_there() {
+fn a_file_that_the_user_names_outside_the_checkout_is_written_there() {
     let (folder, checkout) = checkout();
     let path = folder.path().join("mine");
     symlink("outside", &path).unwrap();
     write(&checkout, path.to_str().unwrap(), FileName::Asked).unwrap();
     assert!(path.is_symlink());
     assert_eq!(fs::read_to_string(folder.path().join("outside")).unwrap(), "A=1\n");
-    // The same folder by another way is still the checkout.
+    // The same folder by another path is still the checkout.
     symlink("checkout", folder.path().join("alias")).unwrap();
     symlink("../outside", checkout.root().join(".env")).unwrap();
     let alias = folder.path().join("alias/.env");
@@ -156,9 +156,9 @@ fn what_the_user_names_outside_the_checkout_is_written_there() {
 }
 
 #[test]
-fn what_root_writes_belongs_to_the_old_file_s_owner_or_the_folder_s() {
+fn a_file_that_root_writes_belongs_to_the_old_file_s_owner_or_the_folder_s() {
     if !rustix::process::geteuid().is_root() {
-        // Who is not root writes as themselves: nothing to keep.
+        // A user other than root writes files as their owner, so there is no owner to keep.
         let (_folder, checkout) = checkout();
         write(&checkout, ".env", FileName::EnvFile).unwrap();
         let owner = fs::metadata(checkout.root().join(".env")).unwrap().uid();

@@ -1,6 +1,6 @@
-//! What a `RabbitMQ` broker says of itself: AMQP tells its version, the management API the rest.
+//! The facts of a `RabbitMQ` broker: AMQP reports the version, the management API reports everything else.
 //!
-//! The API is only read, and never switched on. What a login may not see is named.
+//! The API is only read, and never enabled. A topic that the login may not read is listed with the reason.
 
 use super::introduction;
 use crate::model::{Protocol, ServiceFacts};
@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// What the management API is asked for: the topic, the path, and how an answer becomes entries.
+/// The requests to the management API: the topic, the path, and the function that turns the answer into entries.
 const ASKED: [(&str, &str, Read); 7] = [
     ("plugins", "/api/nodes?columns=name,enabled_plugins", plugins),
     ("vhosts", "/api/vhosts?columns=name,default_queue_type", vhosts),
@@ -25,20 +25,20 @@ const ASKED: [(&str, &str, Read); 7] = [
     ("feature-flags", "/api/feature-flags?columns=name,state", feature_flags),
 ];
 
-/// What is to be done where a broker's management API does not answer.
-const WHAT_TO_DO: &str =
-    "switch it on there (`rabbitmq-plugins enable rabbitmq_management`) and say where it listens: `?management=PORT`";
+/// The advice if a broker's management API does not answer.
+const HOW_TO_ENABLE: &str =
+    "enable it there (`rabbitmq-plugins enable rabbitmq_management`) and name its port: `?management=PORT`";
 
 pub(super) type Entries = BTreeMap<String, String>;
 type Read = fn(&Value) -> Entries;
 
-/// Asks the broker, and its management API where there is one.
+/// Asks the broker, and its management API if there is one.
 pub(in crate::protocol) async fn facts(target: &Target) -> Result<ServiceFacts, ProbeError> {
     let said = introduction(&target.endpoint, &target.tls).await?;
     let mut facts = nothing_yet(Protocol::Amqp, "RabbitMQ", said);
     let Some(management) = &target.management else {
         for (topic, _, _) in ASKED {
-            facts.not_asked.insert(topic.to_owned(), format!("its management API is off; {WHAT_TO_DO}"));
+            facts.not_asked.insert(topic.to_owned(), format!("its management API is off; {HOW_TO_ENABLE}"));
         }
         return Ok(facts);
     };
@@ -46,7 +46,7 @@ pub(in crate::protocol) async fn facts(target: &Target) -> Result<ServiceFacts, 
         let body = http::get(management, &target.tls, path).await.map_err(|error| ProbeError {
             message: match error.fault {
                 Fault::NotYet => {
-                    format!("the management API on port {}: {}; {WHAT_TO_DO}", management.port, error.message)
+                    format!("the management API on port {}: {}; {HOW_TO_ENABLE}", management.port, error.message)
                 }
                 _ => format!("the management API on port {}: {}", management.port, error.message),
             },
@@ -55,10 +55,10 @@ pub(in crate::protocol) async fn facts(target: &Target) -> Result<ServiceFacts, 
         let value =
             serde_json::from_slice::<Value>(&body).map_err(|_| ProbeError::foreign("RabbitMQ's management API"))?;
         match entries(&value) {
-            // The API is a plugin itself: a node tells its plugins with its first statistics.
-            none if none.is_empty() && *topic == "plugins" => {
-                Err(ProbeError::not_yet("the node has not told them yet: it does so some seconds after its start"))
-            }
+            // The API is itself a plugin: an empty list means that the node has not published its first statistics yet.
+            none if none.is_empty() && *topic == "plugins" => Err(ProbeError::not_yet(
+                "the node has not listed its plugins yet: it does so some seconds after its start",
+            )),
             entries => Ok(entries),
         }
     }))
@@ -77,7 +77,7 @@ fn text<'a>(item: &'a Value, field: &str) -> &'a str {
     item[field].as_str().unwrap_or_default()
 }
 
-/// Plugins of any node: in a cluster all should have the same.
+/// Plugins of any node: all nodes of a cluster should have the same plugins.
 fn plugins(value: &Value) -> Entries {
     items(value)
         .flat_map(|node| items(&node["enabled_plugins"]))
@@ -96,10 +96,10 @@ pub(super) fn vhosts(value: &Value) -> Entries {
     items(value).map(entry).collect()
 }
 
-/// Names and tags; the answer's password hashes are not asked for.
+/// Names and tags; the request does not ask for the password hashes.
 pub(super) fn users(value: &Value) -> Entries {
     let entry = |item: &Value| {
-        // A list since 3.9, a text with commas before.
+        // A list since 3.9, before that a text with commas.
         let mut tags: Vec<&str> = match &item["tags"] {
             Value::Array(tags) => tags.iter().filter_map(Value::as_str).collect(),
             Value::String(tags) => tags.split(',').filter(|tag| !tag.is_empty()).collect(),
@@ -125,7 +125,7 @@ pub(super) fn policies(value: &Value) -> Entries {
     items(value).map(entry).collect()
 }
 
-/// Queues that outlive their connection; the others are the apps' passing business.
+/// Queues that outlive their connection; other queues are temporary queues of the apps.
 pub(super) fn queues(value: &Value) -> Entries {
     let stays = |item: &&Value| {
         item["exclusive"] != true && item["auto_delete"] != true && !text(item, "name").starts_with("amq.gen-")
@@ -137,7 +137,8 @@ pub(super) fn queues(value: &Value) -> Entries {
     items(value).filter(stays).map(entry).collect()
 }
 
-/// Exchanges that an app or operator made: a broker's own are called `amq.*`, and the default one nothing.
+/// Exchanges that an app or operator made: the broker's own exchanges are called `amq.*`, and the default exchange has
+/// no name.
 pub(super) fn exchanges(value: &Value) -> Entries {
     let made = |item: &&Value| {
         let name = text(item, "name");
@@ -154,7 +155,7 @@ pub(super) fn feature_flags(value: &Value) -> Entries {
     items(value).map(|item| (text(item, "name").to_owned(), text(item, "state").to_owned())).collect()
 }
 
-/// `vhost name`, as a person would say it; a vhost's name may hold a slash.
+/// `name in vhost`, for people; the name of a vhost may contain a slash.
 fn within(item: &Value) -> String {
     format!("{} in {}", text(item, "name"), text(item, "vhost"))
 }
@@ -177,31 +178,31 @@ mod tests {
 
     #[test]
     fn tags_are_read_as_a_list_and_as_a_text() {
-        let told = json!([{"name": "a", "tags": ["monitoring", "administrator"]}, {"name": "b", "tags": "x,y"}, {"name": "c", "tags": []}]);
-        assert_eq!(users(&told), entries(&[("a", "administrator, monitoring"), ("b", "x, y"), ("c", "no tags")]));
+        let answer = json!([{"name": "a", "tags": ["monitoring", "administrator"]}, {"name": "b", "tags": "x,y"}, {"name": "c", "tags": []}]);
+        assert_eq!(users(&answer), entries(&[("a", "administrator, monitoring"), ("b", "x, y"), ("c", "no tags")]));
     }
 
     #[test]
-    fn what_passes_with_a_connection_or_is_the_brokers_own_is_left_out() {
-        let told = json!([
+    fn temporary_queues_and_the_brokers_own_exchanges_are_excluded() {
+        let answer = json!([
             {"name": "jobs", "vhost": "/", "durable": true, "auto_delete": false, "exclusive": false, "arguments": {"x-queue-type": "quorum"}},
             {"name": "reply", "vhost": "/", "durable": false, "auto_delete": true, "exclusive": false, "arguments": {}},
             {"name": "amq.gen-x", "vhost": "/", "durable": false, "auto_delete": false, "exclusive": false, "arguments": {}},
         ]);
-        assert_eq!(queues(&told), entries(&[("jobs in /", "durable, {\"x-queue-type\":\"quorum\"}")]));
-        let told = json!([
+        assert_eq!(queues(&answer), entries(&[("jobs in /", "durable, {\"x-queue-type\":\"quorum\"}")]));
+        let answer = json!([
             {"name": "", "vhost": "/", "type": "direct", "durable": true},
             {"name": "amq.topic", "vhost": "/", "type": "topic", "durable": true},
             {"name": "events", "vhost": "shop", "type": "topic", "durable": true, "arguments": {}},
         ]);
-        assert_eq!(exchanges(&told), entries(&[("events in shop", "topic, durable")]));
+        assert_eq!(exchanges(&answer), entries(&[("events in shop", "topic, durable")]));
     }
 
     #[test]
     fn an_answer_of_another_shape_gives_no_entries() {
-        for told in [json!(null), json!({"error": "x"}), json!([1, "a", null])] {
-            assert!(plugins(&told).is_empty());
-            assert!(queues(&json!({"reason": told.clone()})).is_empty());
+        for answer in [json!(null), json!({"error": "x"}), json!([1, "a", null])] {
+            assert!(plugins(&answer).is_empty());
+            assert!(queues(&json!({"reason": answer.clone()})).is_empty());
         }
     }
 }

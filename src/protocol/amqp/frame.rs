@@ -1,63 +1,64 @@
-//! AMQP 0-9-1 frames of the connection class, without a socket: bytes in, methods out, and back.
+//! AMQP 0-9-1 frames of the connection class, without a socket: reads methods from bytes, and writes methods as bytes.
 //!
 //! Names and numbers are those of the specification (`amqp0-9-1.xml`, class 10 `connection`).
 
 use crate::protocol::ProbeError;
 use crate::protocol::wire::Parsed;
 
-/// What a client sends first.
+/// The first bytes that a client sends.
 pub(super) const PROTOCOL_HEADER: &[u8; 8] = b"AMQP\0\0\x09\x01";
 
-/// The largest frame before both sides have agreed on one is 4 kB; `RabbitMQ`'s own maximum is this.
-const LARGEST: usize = 128 * 1024;
+/// The largest accepted frame: `RabbitMQ`'s own maximum. Until both sides have agreed on a size, a frame has at most 4
+/// kB.
+const MAX_FRAME_SIZE: usize = 128 * 1024;
 const FRAME_END: u8 = 0xce;
 const METHOD: u8 = 1;
 const HEARTBEAT: u8 = 8;
 
-/// What a server says while a connection is opened and closed.
+/// The methods that a server sends while a connection is opened and closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Method {
-    /// It introduces itself.
+    /// The server introduces itself.
     Start { mechanisms: String, version: Option<String> },
-    /// It proposes limits.
+    /// The server proposes limits.
     Tune { channel_max: u16, frame_max: u32 },
     /// The vhost is open.
     OpenOk,
-    /// It ends the connection, and says why.
+    /// The server closes the connection and gives the reason.
     Close { code: u16, text: String },
-    /// It agrees to the end of the connection.
+    /// The server confirms the end of the connection.
     CloseOk,
-    /// Anything else, which has no place here.
+    /// Any other method, which is not expected here.
     Unexpected,
-    /// A sign of life.
+    /// A sign that the server is alive.
     Heartbeat,
 }
 
-/// The frame that the bytes begin with, and its length; none while it is not whole.
+/// Returns the first frame of the bytes and its length; `None` while the frame is incomplete.
 pub(super) fn parse(bytes: &[u8]) -> Parsed<Method> {
     let foreign = || ProbeError::foreign("AMQP 0-9-1");
-    let Some(sort) = bytes.first().copied() else { return Ok(None) };
-    if sort == PROTOCOL_HEADER[0] {
-        // A server that does not speak the version asked for answers with the header of its own.
+    let Some(kind) = bytes.first().copied() else { return Ok(None) };
+    if kind == PROTOCOL_HEADER[0] {
+        // A server that does not speak the requested version answers with its own header.
         return if bytes.len() < 8 && PROTOCOL_HEADER.starts_with(&bytes[..bytes.len().min(4)]) {
             Ok(None)
         } else {
             Err(foreign())
         };
     }
-    if sort != METHOD && sort != HEARTBEAT {
+    if kind != METHOD && kind != HEARTBEAT {
         return Err(foreign());
     }
     let mut fields = Fields(bytes);
     let Some((channel, length)) = fields.header() else { return Ok(None) };
-    if channel != 0 || length > LARGEST {
+    if channel != 0 || length > MAX_FRAME_SIZE {
         return Err(foreign());
     }
     let Some((payload, rest)) = fields.0.split_at_checked(length) else { return Ok(None) };
     match rest.first() {
         None => Ok(None),
         Some(&FRAME_END) => {
-            let method = if sort == HEARTBEAT { Method::Heartbeat } else { method(payload).ok_or_else(foreign)? };
+            let method = if kind == HEARTBEAT { Method::Heartbeat } else { method(payload).ok_or_else(foreign)? };
             Ok(Some((method, 7 + length + 1)))
         }
         Some(_) => Err(foreign()),
@@ -81,8 +82,8 @@ fn method(payload: &[u8]) -> Option<Method> {
     })
 }
 
-/// `version` of the server's properties; only strings and nested tables are there in practice, so another type ends
-/// the search.
+/// Returns `version` of the server's properties. In practice, the properties are only strings and nested tables, so an
+/// unknown type ends the search.
 fn version(table: &[u8]) -> Option<String> {
     let mut fields = Fields(table);
     loop {
@@ -104,7 +105,7 @@ fn version(table: &[u8]) -> Option<String> {
     }
 }
 
-/// Fields taken off the front, big-endian.
+/// Reads fields from the front, big-endian.
 struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
@@ -141,7 +142,7 @@ impl<'a> Fields<'a> {
 
 /// `start-ok`: the login by the mechanism PLAIN.
 pub(super) fn start_ok(user: &str, password: &str) -> Vec<u8> {
-    // Without this capability a server that refuses the login closes the connection and does not say why.
+    // Without this capability, a server that refuses the login closes the connection without a reason.
     let mut capabilities = Vec::new();
     push_short(&mut capabilities, "authentication_failure_close");
     capabilities.extend_from_slice(b"t\x01");
@@ -173,12 +174,12 @@ pub(super) fn tune_ok(channel_max: u16, frame_max: u32) -> Vec<u8> {
 pub(super) fn open(vhost: &str) -> Vec<u8> {
     let mut arguments = Vec::new();
     push_short(&mut arguments, vhost);
-    // Two fields of former versions: a short string and a bit.
+    // Two fields of earlier versions: a short string and a bit.
     arguments.extend_from_slice(&[0, 0]);
     frame(40, &arguments)
 }
 
-/// `close`: ends the connection as it should be ended.
+/// `close`: ends the connection by the rules of the protocol.
 pub(super) fn close() -> Vec<u8> {
     let mut arguments = 200_u16.to_be_bytes().to_vec();
     push_short(&mut arguments, "done");
@@ -186,7 +187,7 @@ pub(super) fn close() -> Vec<u8> {
     frame(50, &arguments)
 }
 
-/// `close-ok`: agrees to the end that the server asks for.
+/// `close-ok`: confirms the `close` of the server.
 pub(super) fn close_ok() -> Vec<u8> {
     frame(51, &[])
 }
@@ -201,14 +202,14 @@ fn frame(method: u16, arguments: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A string of at most 255 bytes; a longer one is cut, and the server will not know it.
+/// Appends a string of at most 255 bytes; a longer string is cut, and the server will not recognise it.
 fn push_short(bytes: &mut Vec<u8>, text: &str) {
     let text = &text.as_bytes()[..text.len().min(255)];
     bytes.push(u8::try_from(text.len()).unwrap_or(u8::MAX));
     bytes.extend_from_slice(text);
 }
 
-/// A string with a length of four bytes. Ours are far below 4 GB.
+/// Appends a string with a length of four bytes. The strings here are far below 4 GB.
 fn push_long(bytes: &mut Vec<u8>, text: &[u8]) {
     bytes.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes());
     bytes.extend_from_slice(text);
@@ -265,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_frame_is_refused_at_once() {
+    fn bytes_that_are_no_frame_are_refused_at_once() {
         let mut without_end = from_server(41, &[0]);
         *without_end.last_mut().unwrap() = 0;
         let huge = [1, 0, 0, 0xff, 0xff, 0xff, 0xff];

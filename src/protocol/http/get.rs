@@ -1,4 +1,4 @@
-//! One GET whose whole answer counts.
+//! One GET request whose whole answer is read.
 
 use super::{authority, basic, target};
 use crate::model::Endpoint;
@@ -10,10 +10,11 @@ use hyper::header::{AUTHORIZATION, CONNECTION, HOST, USER_AGENT};
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 
-/// Bytes that an answer may have.
+/// The number of bytes that an answer may have.
 const LIMIT: u64 = 16 * 1024 * 1024;
 
-/// The body of the answer to a GET of that path. A login is in no error: statuses are said, bodies are not.
+/// Returns the body of the answer to a GET request for that path. No error contains a login: errors name the status,
+/// not the body.
 pub(in crate::protocol) async fn get(endpoint: &Endpoint, tls: &Tls, path: &str) -> Result<Bytes, ProbeError> {
     let line = connect_over(endpoint, tls, LIMIT).await?;
     line.permits(endpoint)?;
@@ -41,14 +42,14 @@ pub(in crate::protocol) async fn get(endpoint: &Endpoint, tls: &Tls, path: &str)
     };
     let (answer, ended) = tokio::join!(exchange, connection);
     match (answer, ended) {
-        // The exchange then only knows that it was given up.
+        // The exchange only knows that it was abandoned; the connection knows the cause.
         (Err(_), Err(error)) => Err(broken(&error)),
         (answer, _) => answer,
     }
 }
 
 fn broken(error: &hyper::Error) -> ProbeError {
-    // A peer that speaks before it is asked, or in another protocol.
+    // A peer that sends before it is asked, or that speaks another protocol.
     if error.is_parse() || error.to_string().contains("unexpected message") {
         ProbeError::foreign("HTTP")
     } else {
@@ -73,7 +74,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_answer_is_told_apart() {
+    async fn other_answers_are_told_apart() {
         let denied = Peer::answers_when_asked(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n").await;
         assert_eq!(get(&endpoint_of(&denied), &Tls::default(), "/").await.unwrap_err().fault, Fault::Login);
         let missing = Peer::answers_when_asked(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n").await;

@@ -1,7 +1,8 @@
-//! Logins and databases of a server: what is there, and what is to be changed.
+//! Logins and databases of a server: reads the current state and plans the changes.
 //!
-//! Nobody owns a database here: whose it is has all rights on it, and on no other. A login has these and what rights on
-//! the server are wanted for it; where nothing is said of them, they are left as they are.
+//! A database has no owner here: its wanted owner has all rights on the database, and no rights on other databases. A
+//! login has these rights and its wanted rights on the server. If no rights on the server are specified, they stay
+//! unchanged.
 
 use super::auth::{NATIVE, native_hash};
 use super::packet::Row;
@@ -14,47 +15,49 @@ use crate::protocol::{Done, Subject};
 use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Where the logins of ours may come from, as the images have it.
+/// The hosts from which the wanted logins may connect, as in the images.
 const EVERYWHERE: &str = "%";
 
 const USERS: &str = "SELECT User, plugin, authentication_string, Super_priv, Create_user_priv FROM mysql.user \
      WHERE Host = '%'";
-/// Whoever has every right on a database that all releases know.
+/// The logins that have, on a database, every right that all releases know.
 const OWNERS: &str = "SELECT User, Db FROM mysql.db WHERE Host = '%' AND CONCAT(Select_priv, Insert_priv, Update_priv, \
      Delete_priv, Create_priv, Drop_priv, References_priv, Index_priv, Alter_priv, Create_tmp_table_priv, \
      Lock_tables_priv, Create_view_priv, Show_view_priv, Create_routine_priv, Alter_routine_priv, Execute_priv, \
      Event_priv, Trigger_priv) = 'YYYYYYYYYYYYYYYYYY'";
-/// `MySQL` alone takes all rights on databases along with all those on the server, so there they are named one by one.
+/// Only `MySQL` revokes the rights on databases together with all rights on the server, so the rights are named one by
+/// one.
 const RIGHTS: &str =
     "SELECT GRANTEE, PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES WHERE PRIVILEGE_TYPE <> 'USAGE'";
 const DATABASES: &str = "SELECT SCHEMA_NAME, @@lower_case_table_names FROM information_schema.SCHEMATA";
 
-/// What the server has of logins and databases.
+/// The logins and databases of a server.
 #[derive(Debug, Default)]
 pub(super) struct Accounts {
     users: BTreeMap<String, Account>,
     databases: BTreeSet<String>,
-    /// Login and database.
+    /// Pairs of login and database.
     owners: BTreeSet<(String, String)>,
-    /// The rights on the whole server of a login that is to have others, by their names.
+    /// For each login that loses rights: the names of its rights on the whole server.
     rights: BTreeMap<String, Vec<String>>,
-    /// Whether it takes names of databases in any case.
+    /// Whether the server ignores the case of database names.
     any_case: bool,
-    /// The logins that are there and whose wanted password is refused.
+    /// The existing logins whose wanted password is refused.
     refused: BTreeSet<String>,
-    /// What statements it understands.
+    /// Whether the server understands the statements of `MariaDB`.
     mariadb: bool,
 }
 
 #[derive(Debug)]
 struct Account {
     plugin: String,
-    /// What is stored for its password.
+    /// The stored form of the password.
     stored: String,
     rights: Rights,
 }
 
-/// What a login may do on the whole server, by the rights that tell it: who has neither has its databases alone.
+/// The rights of a login on the whole server, derived from two rights. A login with neither right has only its
+/// databases.
 fn rights(superuser: &str, creates_users: &str) -> Rights {
     match (superuser, creates_users) {
         ("Y", _) => Rights::Superuser,
@@ -63,13 +66,13 @@ fn rights(superuser: &str, creates_users: &str) -> Rights {
     }
 }
 
-/// The rights that a server without `CREATEDB` and predefined roles knows.
+/// Reduces rights to those that a server without `CREATEDB` and predefined roles knows.
 fn known_here(rights: Rights) -> Rights {
     if rights < Rights::Master { Rights::Minimal } else { rights }
 }
 
 impl Accounts {
-    /// Asks for the lists, and tries logins where what is stored does not tell whether the password fits.
+    /// Reads the lists, and tries a login if the stored form does not show whether the password matches.
     pub(super) async fn read(session: &mut Session, admin: &Endpoint, wanted: &Wanted) -> Result<Self, Refusal> {
         let mut accounts = Self { mariadb: session.is_mariadb(), ..Self::default() };
         for [name, plugin, stored, superuser, creates_users] in columns(session.query(USERS).await?) {
@@ -113,8 +116,8 @@ impl Accounts {
         user.rights.is_some_and(|rights| known > Some(known_here(rights)))
     }
 
-    /// Whether the wanted password is the stored one; none where only a login can tell. A login that is not there yet,
-    /// or needs no password, is not tried.
+    /// Whether the wanted password is the stored password; `None` if only a login can tell. A login that does not exist
+    /// yet, or that needs no password, is not tried.
     fn fits(&self, user: &WantedUser) -> Option<bool> {
         let Some(account) = self.users.get(&user.name) else { return Some(true) };
         let Some(password) = user.password.as_ref().map(Secret::reveal) else { return Some(true) };
@@ -137,8 +140,8 @@ impl Accounts {
         one == other || (self.any_case && one.to_lowercase() == other.to_lowercase())
     }
 
-    /// What is put behind a login to give it a password. `MariaDB` takes what it would store; `MySQL` stores another
-    /// thing for each way of logging in, and keeps passwords out of its logs by itself.
+    /// Returns the clause that gives a login its password. `MariaDB` accepts the form that it would store. `MySQL`
+    /// stores another form for each authentication plugin, and keeps passwords out of its logs by itself.
     fn identified(&self, password: Option<&Secret>) -> String {
         match password.map(Secret::reveal) {
             None | Some("") => String::new(),
@@ -148,8 +151,8 @@ impl Accounts {
     }
 }
 
-/// Whether the server takes the wanted password of the login of that name. That it refuses it for another reason is no
-/// matter.
+/// Whether the server accepts the wanted password of that login. A refusal for another reason than the password does
+/// not matter.
 async fn accepts(admin: &Endpoint, user: &WantedUser) -> (String, Result<bool, Refusal>) {
     let endpoint =
         Endpoint { user: Some(user.name.clone()), password: user.password.clone(), database: None, ..admin.clone() };
@@ -168,13 +171,13 @@ fn is_admin(admin: &Endpoint, user: &WantedUser) -> bool {
     admin.user.as_deref() == Some(user.name.as_str())
 }
 
-/// Rows of so many columns; what is null is empty.
+/// Returns rows with a fixed number of columns; NULL becomes the empty text.
 pub(super) fn columns<const COUNT: usize>(rows: Vec<Row>) -> impl Iterator<Item = [String; COUNT]> {
     let text = |row: Row| row.into_iter().map(Option::unwrap_or_default).collect::<Vec<_>>();
     rows.into_iter().filter_map(move |row| text(row).try_into().ok())
 }
 
-/// What is to be done, in an order in which it can be: logins, then databases.
+/// Returns the changes in an order in which they can be made: logins, then databases.
 pub(super) fn changes(admin: &Endpoint, wanted: &Wanted, accounts: &Accounts) -> Vec<Change> {
     let users = wanted.users.iter().filter(|user| !is_admin(admin, user));
     let mut changes: Vec<Change> = users.flat_map(|user| user_changes(user, &wanted.master, accounts)).collect();
@@ -306,13 +309,13 @@ mod tests {
         assert_eq!(fits(NATIVE, &native_hash("other")), Some(false));
         assert_eq!(fits(NATIVE, ""), Some(false));
         assert_eq!(fits("caching_sha2_password", "$A$005$x"), None);
-        // Before MariaDB 10.4 it is stored elsewhere.
+        // Before 10.4, MariaDB stores the password elsewhere.
         assert_eq!(fits("", ""), None);
         assert_eq!(Accounts::default().fits(&user("app")), Some(true));
     }
 
     #[test]
-    fn only_what_differs_is_altered() {
+    fn only_differences_are_altered() {
         let mut accounts = with("app", known(NATIVE, "", Rights::Minimal));
         assert_eq!(changes_of(&user("app"), &accounts), []);
         accounts.refused.insert("app".to_owned());
@@ -364,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn the_administrators_login_is_left_alone() {
+    fn the_administrators_login_is_not_changed() {
         let wanted = Wanted { users: vec![user("root")], ..Wanted::default() };
         assert_eq!(changes(&admin(), &wanted, &Accounts::default()), []);
     }

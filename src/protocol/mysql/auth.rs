@@ -1,7 +1,7 @@
-//! How a password is proven without being sent: `mysql_native_password` and `caching_sha2_password`.
+//! How a client proves a password without sending it: `mysql_native_password` and `caching_sha2_password`.
 //!
-//! The latter's server remembers a digest once it has seen the password itself; until then only that will do, and it
-//! goes over TLS alone.
+//! A server with `caching_sha2_password` remembers a digest after it has seen the password itself. Until then, the
+//! server accepts only the password, which devenv sends only over TLS.
 
 use crate::protocol::ProbeError;
 use sha1::Sha1;
@@ -10,19 +10,19 @@ use std::fmt::Write as _;
 
 pub(super) const NATIVE: &str = "mysql_native_password";
 pub(super) const SHA2: &str = "caching_sha2_password";
-/// The way before [`SHA2`], which knows no digest at all.
+/// The predecessor of [`SHA2`], which has no digest at all.
 const SHA256: &str = "sha256_password";
 
-/// What answers a server's nonce.
+/// The answer to a server's nonce.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Response {
-    /// A digest of password and nonce; empty where there is no password.
+    /// A digest of password and nonce; empty if there is no password.
     Digest(Vec<u8>),
-    /// The password itself, for a connection that nobody else reads.
+    /// The password itself, for a connection that nobody else can read.
     Password,
 }
 
-/// The answer by that way of logging in.
+/// Returns the answer for that authentication plugin.
 pub(super) fn response(plugin: &str, password: &str, nonce: &[u8]) -> Result<Response, ProbeError> {
     match plugin {
         NATIVE | SHA2 => Ok(Response::Digest(digest(plugin, password, nonce))),
@@ -34,7 +34,7 @@ pub(super) fn response(plugin: &str, password: &str, nonce: &[u8]) -> Result<Res
     }
 }
 
-/// The digest of [`SHA2`], or of [`NATIVE`].
+/// The digest for [`SHA2`] or [`NATIVE`].
 pub(super) fn digest(plugin: &str, password: &str, nonce: &[u8]) -> Vec<u8> {
     if password.is_empty() {
         Vec::new()
@@ -49,7 +49,7 @@ pub(super) fn digest(plugin: &str, password: &str, nonce: &[u8]) -> Vec<u8> {
     }
 }
 
-/// What a server stores for a password by [`NATIVE`]. Statements carry this and never the password.
+/// The form in which a server stores a password for [`NATIVE`]. Statements carry this form and never the password.
 pub(super) fn native_hash(password: &str) -> String {
     format!("*{}", hex(&Sha1::digest(Sha1::digest(password))))
 }

@@ -1,6 +1,6 @@
-//! What a `MySQL` or `MariaDB` server says of itself, in one session whose transactions only read.
+//! The facts of a `MySQL` or `MariaDB` server, read in one session with read-only transactions.
 //!
-//! Only the server's own tables are read, never one of the user's. A login sees the databases that it has rights on.
+//! Only the server's own tables are read, never a table of the user. A login sees the databases on which it has rights.
 
 use super::accounts::columns;
 use super::refusal::Refusal;
@@ -10,14 +10,14 @@ use crate::model::{Endpoint, Protocol, ServiceFacts};
 use crate::protocol::facts::{note, nothing_yet};
 use crate::protocol::{ProbeError, Tls};
 
-/// A server that is stuck is left alone again. What the one knows, the other does not.
+/// Time limits, so that devenv does not keep a stuck server busy. Each of the two products knows only some of them.
 const TIMEOUTS: [&str; 3] = [
     "SET SESSION max_statement_time = 5",
     "SET SESSION max_execution_time = 5000",
     "SET SESSION lock_wait_timeout = 1",
 ];
 
-/// Settings that decide most, whatever they are.
+/// The settings that matter most; they are always reported.
 const ALWAYS: [&str; 8] = [
     "sql_mode",
     "character_set_server",
@@ -29,7 +29,8 @@ const ALWAYS: [&str; 8] = [
     "innodb_buffer_pool_size",
 ];
 
-/// What somebody set: both set some by themselves. `MariaDB` knows the default of each.
+/// The settings that a user changed; both products also set some by themselves. `MariaDB` knows the default of each
+/// setting.
 const SETTINGS_OF_MARIADB: &str = "SELECT LOWER(VARIABLE_NAME), GLOBAL_VALUE, DEFAULT_VALUE \
      FROM information_schema.SYSTEM_VARIABLES WHERE GLOBAL_VALUE_ORIGIN IN ('CONFIG', 'COMMAND-LINE', 'SQL') \
      AND NOT GLOBAL_VALUE <=> DEFAULT_VALUE";
@@ -41,7 +42,7 @@ const DATABASES: &str = "SELECT SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME, DEFAULT
      FROM information_schema.SCHEMATA \
      WHERE SCHEMA_NAME NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema')";
 
-/// By the library that they are loaded from, which is their name in `plugin_load_add` and in a manifest.
+/// Plugins by the library that they are loaded from, which is their name in `plugin_load_add` and in a manifest.
 const PLUGINS: &str = "SELECT PLUGIN_LIBRARY, PLUGIN_VERSION FROM information_schema.PLUGINS \
      WHERE PLUGIN_STATUS = 'ACTIVE' AND PLUGIN_LIBRARY IS NOT NULL ORDER BY PLUGIN_NAME";
 
@@ -50,7 +51,7 @@ const USERS: &str = "SELECT CONCAT(User, '@', Host) FROM mysql.user WHERE Host <
 const SERVER: &str =
     "SELECT IF(@@GLOBAL.time_zone = 'SYSTEM', @@system_time_zone, @@GLOBAL.time_zone), @@version_comment";
 
-/// Asks over the endpoint's login.
+/// Reads the facts with the endpoint's login.
 pub(in crate::protocol) async fn facts(endpoint: &Endpoint, tls: &Tls) -> Result<ServiceFacts, ProbeError> {
     let mut session = Session::login_over(endpoint, tls, LIMIT_OF_LISTS).await.map_err(Refusal::into_error)?;
     let facts = ask(&mut session).await;
@@ -71,14 +72,14 @@ async fn ask(session: &mut Session) -> Result<ServiceFacts, Refusal> {
     let always = columns(session.query(&always.join(" UNION ALL ")).await?);
     note(&mut facts, "settings", Ok(always.map(|[name, value]| (name, value))));
     if session.is_mariadb() {
-        let told: Vec<[String; 3]> = columns(session.query(SETTINGS_OF_MARIADB).await?).collect();
-        let told = || told.iter().filter(|[name, value, _]| is_told(name, value));
-        note(&mut facts, "settings", Ok(told().map(|[name, value, _]| (name.clone(), value.clone()))));
-        note(&mut facts, "defaults", Ok(told().map(|[name, _, default]| (name.clone(), default.clone()))));
+        let settings: Vec<[String; 3]> = columns(session.query(SETTINGS_OF_MARIADB).await?).collect();
+        let settings = || settings.iter().filter(|[name, value, _]| is_reported(name, value));
+        note(&mut facts, "settings", Ok(settings().map(|[name, value, _]| (name.clone(), value.clone()))));
+        note(&mut facts, "defaults", Ok(settings().map(|[name, _, default]| (name.clone(), default.clone()))));
     } else {
-        let told = answered(session.query(SETTINGS_OF_MYSQL).await)?;
-        let told = told.map(|rows| columns(rows).filter(|[name, value]| is_told(name, value)));
-        note(&mut facts, "settings", told.map(|told| told.map(|[name, value]| (name, value))));
+        let settings = answered(session.query(SETTINGS_OF_MYSQL).await)?;
+        let settings = settings.map(|rows| columns(rows).filter(|[name, value]| is_reported(name, value)));
+        note(&mut facts, "settings", settings.map(|settings| settings.map(|[name, value]| (name, value))));
     }
     let databases = columns(session.query(DATABASES).await?).flat_map(|[name, charset, collation]| {
         [(format!("{name}.charset"), charset), (format!("{name}.collation"), collation)]
@@ -96,7 +97,7 @@ async fn ask(session: &mut Session) -> Result<ServiceFacts, Refusal> {
     Ok(facts)
 }
 
-/// What the server itself does not tell this login is said; a connection that broke ends the asking.
+/// Keeps a refusal by the server as an answer, which is noted; a broken connection ends the questions.
 fn answered<T>(answer: Result<T, Refusal>) -> Result<Result<T, ProbeError>, Refusal> {
     match answer {
         Err(refusal) if !refusal.is_the_servers() => Err(refusal),
@@ -104,9 +105,9 @@ fn answered<T>(answer: Result<T, Refusal>) -> Result<Result<T, ProbeError>, Refu
     }
 }
 
-/// Whether a setting is told: not where files lie and where the server listens, nor what only one server can have, how
-/// far it has come, or what could hold a secret.
-fn is_told(name: &str, value: &str) -> bool {
+/// Whether a setting is reported. Excluded are paths, addresses of the server, values that only one server can have,
+/// positions of progress, and settings that could hold a secret.
+fn is_reported(name: &str, value: &str) -> bool {
     const ENDS: [&str; 23] = [
         "dir",
         "directory",
@@ -156,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_identities_and_secrets_are_not_told() {
+    fn places_identities_and_secrets_are_not_reported() {
         for (name, value) in [
             ("datadir", "/var/lib/mysql/"),
             ("innodb_data_home_dir", ""),
@@ -180,7 +181,7 @@ mod tests {
             ("something", "/etc/x"),
             ("keyring_vault_config", "./vault.conf"),
         ] {
-            assert!(!is_told(name, value), "{name}");
+            assert!(!is_reported(name, value), "{name}");
         }
         for name in [
             "sql_mode",
@@ -196,7 +197,7 @@ mod tests {
             "gtid_strict_mode",
             "transaction_isolation",
         ] {
-            assert!(is_told(name, "1"), "{name}");
+            assert!(is_reported(name, "1"), "{name}");
         }
     }
 }

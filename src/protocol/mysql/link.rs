@@ -1,4 +1,4 @@
-//! Packets over one connection, plain or within TLS.
+//! Packets over one connection, in plain text or over TLS.
 
 use super::packet::{framed, parse};
 use crate::model::Endpoint;
@@ -10,11 +10,11 @@ use std::io::{Read, Write};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// A connection, and where it is in its exchange of packets.
+/// A connection, and its position in the exchange of packets.
 pub(super) struct Link {
     conversation: Conversation,
     tls: Option<Box<ClientConnection>>,
-    /// What came out of TLS and is not read yet.
+    /// Decrypted bytes that are not read yet.
     plain: Vec<u8>,
     sequence: u8,
 }
@@ -30,12 +30,12 @@ impl Link {
         self.conversation.is_local()
     }
 
-    /// The address that was connected to.
+    /// The address of the peer.
     pub(super) fn peer(&self) -> IpAddr {
         self.conversation.peer()
     }
 
-    /// Sends a packet that answers.
+    /// Sends a packet that continues the exchange.
     pub(super) async fn send(&mut self, payload: &[u8]) -> Result<(), ProbeError> {
         let bytes = framed(payload, self.sequence);
         self.sequence = self.sequence.wrapping_add(1);
@@ -48,13 +48,13 @@ impl Link {
         }
     }
 
-    /// Sends a packet that begins something new.
+    /// Sends a packet that begins a new exchange.
     pub(super) async fn command(&mut self, payload: &[u8]) -> Result<(), ProbeError> {
         self.sequence = 0;
         self.send(payload).await
     }
 
-    /// The next packet's payload.
+    /// Returns the payload of the next packet.
     pub(super) async fn receive(&mut self) -> Result<Vec<u8>, ProbeError> {
         let sequence = self.sequence;
         let payload = loop {
@@ -71,7 +71,7 @@ impl Link {
         Ok(payload)
     }
 
-    /// Goes on within TLS.
+    /// Continues over TLS.
     pub(super) async fn secure(&mut self, host: &str, tls: &Tls) -> Result<(), ProbeError> {
         let tls = ClientConnection::new(Arc::new(configuration(tls)?), server_name(host)?)
             .map_err(|error| refused(&error))?;
@@ -106,7 +106,7 @@ impl Link {
     }
 }
 
-/// All that has come.
+/// Returns all received bytes.
 #[expect(clippy::unnecessary_wraps, reason = "the form that a conversation reads by")]
 fn whatever(bytes: &[u8]) -> crate::protocol::wire::Parsed<Vec<u8>> {
     Ok((!bytes.is_empty()).then(|| (bytes.to_vec(), bytes.len())))

@@ -1,15 +1,15 @@
-//! `MySQL` packets without a socket: bytes in, meanings out, and back (the "Client/Server Protocol" of `MySQL`'s
-//! internals documentation, whose names these are; `MariaDB` speaks the same).
+//! `MySQL` packets without a socket: reads and writes bytes. The names are those of the "Client/Server Protocol" in
+//! `MySQL`'s internals documentation; `MariaDB` speaks the same protocol.
 //!
-//! A length is believed only as far as bytes are there: whatever a peer sends ends in a value, "not yet" or "foreign".
+//! A length counts only as far as there are bytes: whatever a peer sends gives a value, "not yet" or "foreign".
 
 use crate::protocol::ProbeError;
 use crate::protocol::wire::Parsed;
 
-/// A payload of this length goes on in the next packet. Nothing that is asked for here is as long.
+/// A payload of this length continues in the next packet. No answer that is read here is that long.
 const CONTINUED: usize = 0xff_ffff;
-/// The most columns that a server gives a table.
-const MOST_COLUMNS: u64 = 4096;
+/// The maximum number of columns that a server allows in a table.
+const MAX_COLUMNS: u64 = 4096;
 /// The character set of the connection: `utf8mb4_general_ci`, which every release since 5.5 knows.
 const UTF8MB4: u8 = 45;
 
@@ -18,10 +18,11 @@ const PROTOCOL_41: u32 = 1 << 9;
 const SSL: u32 = 1 << 11;
 const SECURE_CONNECTION: u32 = 1 << 15;
 const PLUGIN_AUTH: u32 = 1 << 19;
-/// Long passwords, long flags, transactions' status, and the logins of today.
+/// Long passwords, long flags, the status of transactions, and the current authentication.
 const OURS: u32 = 1 | (1 << 2) | PROTOCOL_41 | (1 << 13) | SECURE_CONNECTION | PLUGIN_AUTH;
 
-/// A packet's payload; its sequence number must be the next one. A server that goes away may say so out of turn.
+/// Returns the payload of a packet; its sequence number must be the next one. A server that closes the connection may
+/// say so out of sequence.
 pub(super) fn parse(bytes: &[u8], sequence: u8) -> Parsed<Vec<u8>> {
     let Some(header) = bytes.first_chunk::<4>() else { return Ok(None) };
     let length = usize::from(header[0]) | usize::from(header[1]) << 8 | usize::from(header[2]) << 16;
@@ -35,7 +36,7 @@ pub(super) fn parse(bytes: &[u8], sequence: u8) -> Parsed<Vec<u8>> {
     Ok(Some((payload.to_vec(), 4 + length)))
 }
 
-/// A packet out of its payload.
+/// Builds a packet from its payload.
 pub(super) fn framed(payload: &[u8], sequence: u8) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap_or(u32::MAX).to_le_bytes();
     [&length[..3], &[sequence], payload].concat()
@@ -45,16 +46,16 @@ pub(super) fn foreign() -> ProbeError {
     ProbeError::foreign("MySQL's protocol")
 }
 
-/// What a server says first (`HandshakeV10`).
+/// The first packet of a server (`HandshakeV10`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Handshake {
-    /// As it says it: `8.4.4`, `10.11.6-MariaDB-0+deb12u1`, `5.5.5-10.3.39-MariaDB`.
+    /// The version as the server reports it: `8.4.4`, `10.11.6-MariaDB-0+deb12u1`, `5.5.5-10.3.39-MariaDB`.
     pub(super) version: String,
-    /// What to mix the password with.
+    /// The bytes to mix with the password.
     pub(super) nonce: Vec<u8>,
-    /// The way of logging in that it proposes.
+    /// The authentication plugin that the server proposes.
     pub(super) plugin: String,
-    /// Whether it offers TLS.
+    /// Whether the server offers TLS.
     pub(super) tls: bool,
 }
 
@@ -65,10 +66,11 @@ pub(super) struct ServerError {
     pub(super) message: String,
 }
 
-/// An answer, or the server's refusal to give one.
+/// An answer, or the server's refusal to give an answer.
 pub(super) type Answer<T> = Result<T, ServerError>;
 
-/// The server's greeting; it may refuse the connection instead. None is no packet of this protocol.
+/// Reads the first packet of a server, which may refuse the connection instead. `None` if it is not a packet of this
+/// protocol.
 pub(super) fn handshake(payload: &[u8]) -> Option<Answer<Handshake>> {
     let mut fields = Fields(payload);
     match fields.u8()? {
@@ -99,7 +101,7 @@ pub(super) fn handshake(payload: &[u8]) -> Option<Answer<Handshake>> {
     Some(Ok(Handshake { version, nonce, plugin, tls: capabilities & SSL != 0 }))
 }
 
-/// Who logs in, where to, and how.
+/// The user, the database, and the proof of a login.
 pub(super) struct Login<'a> {
     pub(super) user: &'a str,
     pub(super) database: Option<&'a str>,
@@ -109,7 +111,7 @@ pub(super) struct Login<'a> {
 }
 
 impl Login<'_> {
-    /// `SSLRequest`: the same beginning, after which TLS is spoken.
+    /// `SSLRequest`: the beginning of the response, after which TLS begins.
     pub(super) fn tls_request(&self) -> Vec<u8> {
         let mut capabilities = OURS;
         if self.database.is_some() {
@@ -129,7 +131,7 @@ impl Login<'_> {
     pub(super) fn response(&self) -> Vec<u8> {
         let mut bytes = self.tls_request();
         push_text(&mut bytes, self.user);
-        // No way of logging in answers with more than a digest.
+        // No authentication plugin answers with more than a digest.
         bytes.push(u8::try_from(self.response.len()).unwrap_or(0));
         bytes.extend_from_slice(&self.response[..self.response.len().min(255)]);
         if let Some(database) = self.database {
@@ -140,20 +142,20 @@ impl Login<'_> {
     }
 }
 
-/// A text up to its first zero byte, which ends it in the protocol.
+/// Appends a text up to its first zero byte, which ends a text in the protocol.
 fn push_text(bytes: &mut Vec<u8>, text: &str) {
     bytes.extend(text.bytes().take_while(|byte| *byte != 0));
     bytes.push(0);
 }
 
-/// What a server says to a login.
+/// The server's answer to a login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Authentication {
-    /// It is done.
+    /// The login succeeded.
     Done,
-    /// Another way is wanted, with another nonce.
+    /// The server wants another authentication plugin, with another nonce.
     Switch { plugin: String, nonce: Vec<u8> },
-    /// Something of the way that was chosen.
+    /// More data of the current plugin.
     More(Vec<u8>),
 }
 
@@ -162,7 +164,7 @@ pub(super) fn authentication(payload: &[u8]) -> Option<Answer<Authentication>> {
     Some(Ok(match fields.u8()? {
         0x00 => Authentication::Done,
         0x01 => Authentication::More(fields.0.to_vec()),
-        // A bare one is the way of before 4.1.
+        // An empty packet means the plugin from before 4.1.
         0xfe if fields.0.is_empty() => {
             Authentication::Switch { plugin: "mysql_old_password".into(), nonce: Vec::new() }
         }
@@ -175,7 +177,7 @@ pub(super) fn authentication(payload: &[u8]) -> Option<Answer<Authentication>> {
     }))
 }
 
-/// How an answer to a statement begins: with no rows, or with so many columns.
+/// Reads the beginning of an answer to a statement: 0 if there are no rows, otherwise the number of columns.
 pub(super) fn head(payload: &[u8]) -> Option<Answer<usize>> {
     let mut fields = Fields(payload);
     match payload.first()? {
@@ -184,16 +186,16 @@ pub(super) fn head(payload: &[u8]) -> Option<Answer<usize>> {
             fields.take(1)?;
             Some(Err(refusal(fields)?))
         }
-        // It asks for a file of ours (`LOCAL INFILE`), which nothing here offers.
+        // The server asks for a local file (`LOCAL INFILE`), which devenv never offers.
         0xfb => None,
         _ => {
             let columns = fields.length()?;
-            (columns <= MOST_COLUMNS && fields.0.is_empty()).then(|| usize::try_from(columns).ok()).flatten().map(Ok)
+            (columns <= MAX_COLUMNS && fields.0.is_empty()).then(|| usize::try_from(columns).ok()).flatten().map(Ok)
         }
     }
 }
 
-/// One row of so many columns, as text; what is null is none. The end of all rows is none.
+/// One row, each column as text; NULL is `None`. The end of all rows is also `None`.
 pub(super) type Row = Vec<Option<String>>;
 
 pub(super) fn row(payload: &[u8], columns: usize) -> Option<Answer<Option<Row>>> {
@@ -218,12 +220,12 @@ pub(super) fn row(payload: &[u8], columns: usize) -> Option<Answer<Option<Row>>>
     fields.0.is_empty().then_some(Ok(Some(row)))
 }
 
-/// `EOF_Packet`: a longer one that begins alike is a row.
+/// `EOF_Packet`: a longer packet with the same first byte is a row.
 pub(super) fn is_end(payload: &[u8]) -> bool {
     payload.first() == Some(&0xfe) && payload.len() < 9
 }
 
-/// The rest of an `ERR_Packet`. Before the login it has no SQLSTATE.
+/// Reads the rest of an `ERR_Packet`. Before the login, the packet has no SQLSTATE.
 fn refusal(mut fields: Fields<'_>) -> Option<ServerError> {
     let code = fields.u16()?;
     if fields.0.first() == Some(&b'#') {
@@ -236,7 +238,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Fields taken off the front, little-endian.
+/// Reads fields from the front, little-endian.
 struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
@@ -281,8 +283,8 @@ pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A greeting as `MySQL` 8.4 sends it.
-    pub(in crate::protocol::mysql) fn greeting(version: &str, plugin: &str) -> Vec<u8> {
+    /// The first packet of a server as `MySQL` 8.4 sends it.
+    pub(in crate::protocol::mysql) fn handshake_packet(version: &str, plugin: &str) -> Vec<u8> {
         let mut bytes = vec![10];
         push_text(&mut bytes, version);
         bytes.extend_from_slice(b"\x08\0\0\0abcdefgh\0\xff\xff\xff\x02\0\xff\xdf\x15");
@@ -302,13 +304,13 @@ pub(super) mod tests {
         for bytes in [&b"\xff\xff\xff\0a"[..], b"\x02\0\0\x01ab", b"SSH-2.0-OpenSSH_9.2p1", b"\0\0\0\x01"] {
             assert_eq!(parse(bytes, 0), Err(foreign()), "{bytes:?}");
         }
-        // A server that goes away says so whenever it does.
+        // A server may close the connection at any time.
         assert_eq!(parse(b"\x02\0\0\0\xffx", 7).unwrap(), Some((b"\xffx".to_vec(), 6)));
     }
 
     #[test]
-    fn a_greeting_is_understood() {
-        let greeted = handshake(&greeting("8.4.4", "caching_sha2_password")).unwrap().unwrap();
+    fn the_first_packet_of_a_server_is_understood() {
+        let greeted = handshake(&handshake_packet("8.4.4", "caching_sha2_password")).unwrap().unwrap();
         assert_eq!(greeted.version, "8.4.4");
         assert_eq!(greeted.nonce, b"abcdefghijklmnopqrst");
         assert_eq!(greeted.plugin, "caching_sha2_password");
@@ -325,7 +327,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn the_ways_of_a_login_are_told_apart() {
+    fn the_answers_to_a_login_are_told_apart() {
         let switched = Authentication::Switch { plugin: "p".to_owned(), nonce: b"abc".to_vec() };
         assert_eq!(authentication(b"\xfep\0abc\0").unwrap().unwrap(), switched);
         let old = Authentication::Switch { plugin: "mysql_old_password".to_owned(), nonce: Vec::new() };
@@ -358,8 +360,8 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_is_no_answer_is_refused() {
-        // A file of ours; columns without end; more columns than any table has; lengths beyond the packet.
+    fn bytes_that_are_no_answer_are_refused() {
+        // A local file; columns without end; more columns than any table has; lengths beyond the packet.
         for bytes in [&b"\xfb/etc/passwd"[..], b"\xfe\xff\xff\xff\xff\xff\xff\xff\xff", b"\xfc\xff\xff", b"\x02x", b""]
         {
             assert_eq!(head(bytes), None, "{bytes:?}");
@@ -368,7 +370,7 @@ pub(super) mod tests {
             assert_eq!(row(bytes, 1), None, "{bytes:?}");
         }
         assert_eq!(handshake(b"\x09old\0"), None);
-        let whole = greeting("8.4.4", "p");
+        let whole = handshake_packet("8.4.4", "p");
         for length in 0..whole.len() - 2 {
             assert_eq!(handshake(&whole[..length]), None, "{length}");
         }

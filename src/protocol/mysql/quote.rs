@@ -1,4 +1,4 @@
-//! Names and texts as SQL wants them, in a session whose `sql_mode` is ours (backslashes escape, double quotes quote).
+//! Quotes names and texts for SQL, in a session whose `sql_mode` devenv sets (backslashes escape, double quotes quote).
 
 /// A quoted identifier.
 pub(super) fn identifier(name: &str) -> String {
@@ -10,17 +10,17 @@ pub(super) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 
-/// A login: our own ones may come from everywhere, as the images have it.
+/// A login: its name, and the host from which it may connect.
 pub(super) fn account(name: &str, host: &str) -> String {
     format!("{}@{}", literal(name), literal(host))
 }
 
-/// A database in a grant, where `_` and `%` would stand for other letters.
+/// A database in a grant, where `_` and `%` would otherwise stand for other characters.
 pub(super) fn granted(database: &str) -> String {
     identifier(&database.replace('\\', "\\\\").replace('_', "\\_").replace('%', "\\%"))
 }
 
-/// The database that a grant names, as [`granted`] or without its escapes.
+/// The database that a grant names, with the escapes of [`granted`] or without escapes.
 pub(super) fn ungranted(pattern: &str) -> String {
     let mut name = String::with_capacity(pattern.len());
     let mut letters = pattern.chars();

@@ -1,7 +1,7 @@
-//! What is wanted of a server, by statements of the administrator.
+//! Creates the wanted logins and databases of a server, with statements of the administrator.
 //!
-//! It reads first and writes only what differs; what it writes, it decides again under a lock, so that several can do
-//! it at once. Nothing is ever dropped.
+//! Reconciling reads first, and writes only the differences. Before writing, it compares again under a lock, so that
+//! several processes can reconcile at once. Nothing is ever dropped.
 
 use super::LIMIT_OF_LISTS;
 use super::accounts::{Accounts, changes};
@@ -10,26 +10,26 @@ use super::session::Session;
 use crate::model::{Endpoint, Wanted};
 use crate::protocol::{Done, ProbeError, ReconcileError, Subject};
 
-/// The lock that reconciling holds while it writes, and how many seconds it is waited for.
+/// The lock that reconciling holds while it writes, with the number of seconds to wait for the lock.
 const LOCK: &str = "SELECT GET_LOCK('devenv', 5)";
 
-/// In place of production's settings, which could read, forbid or end statements of ours otherwise.
+/// Replaces production's settings, which could change the meaning of the statements, forbid them or end them.
 const OPTIONS: [&str; 3] =
     ["SET SESSION sql_mode = '', lock_wait_timeout = 5", "SET NAMES utf8mb4", "SET SESSION TRANSACTION READ WRITE"];
 
-/// Creates and alters what differs. The administrator's own login is never touched. What init files made needs nothing
-/// to be done: nobody owns it, and all rights on its database are rights on it.
+/// Creates and alters everything that differs. The administrator's own login is never touched. Objects that init files
+/// created need no change: they have no owner, and all rights on their database include them.
 pub(in crate::protocol) async fn reconcile(admin: &Endpoint, wanted: &Wanted) -> Result<Vec<Done>, ReconcileError> {
     let done = async {
         let mut session = open(admin).await?;
-        let done = settle(&mut session, admin, wanted).await;
+        let done = reconcile_in_session(&mut session, admin, wanted).await;
         session.quit().await;
         done
     };
     done.await.map_err(Refusal::into_reconcile_error)
 }
 
-/// The administrator's login, on no database: the wanted one may not be there.
+/// Logs in as the administrator, on no database: the wanted database may not exist yet.
 pub(super) async fn open(admin: &Endpoint) -> Result<Session, Refusal> {
     let mut session = Session::login(&Endpoint { database: None, ..admin.clone() }, LIMIT_OF_LISTS).await?;
     for option in OPTIONS {
@@ -38,22 +38,22 @@ pub(super) async fn open(admin: &Endpoint) -> Result<Session, Refusal> {
     Ok(session)
 }
 
-/// Statements that go together, what they do, and what they are about.
+/// Statements that belong together, their effect, and their subject.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Change {
     pub(super) done: Done,
     pub(super) subject: Subject,
     pub(super) statements: Vec<String>,
-    /// What no message may repeat of them.
+    /// The secret in the statements, which no message may repeat.
     pub(super) secret: String,
 }
 
-/// Carries out what differs, after comparing again under the lock: another could have done it meanwhile.
-async fn settle(session: &mut Session, admin: &Endpoint, wanted: &Wanted) -> Result<Vec<Done>, Refusal> {
+/// Makes all changes, after a second comparison under the lock: another process could have made them in the meantime.
+async fn reconcile_in_session(session: &mut Session, admin: &Endpoint, wanted: &Wanted) -> Result<Vec<Done>, Refusal> {
     if changes(admin, wanted, &Accounts::read(session, admin, wanted).await?).is_empty() {
         return Ok(Vec::new());
     }
-    // The lock goes with the session.
+    // The lock ends with the session.
     let locked = session.query(LOCK).await?;
     if locked.first().and_then(|row| row.first()) != Some(&Some("1".to_owned())) {
         return Err(ProbeError::not_yet("another devenv is changing logins and databases of this server").into());

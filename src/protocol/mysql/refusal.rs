@@ -1,6 +1,6 @@
-//! What went wrong with a login or a statement, and what to make of it.
+//! The refusal of a login or a statement, and the kind of fault that it means.
 //!
-//! It is told by the error's number, never by the words: those depend on the server's language.
+//! The error's number decides the kind of fault, never the text: the text depends on the server's language.
 
 use super::packet::ServerError;
 use crate::protocol::{Fault, ProbeError};
@@ -9,12 +9,12 @@ use crate::protocol::{Fault, ProbeError};
 pub(super) type Refusal = crate::protocol::refusal::Refusal<u16>;
 
 impl Refusal {
-    /// Whether name and password do not fit (`ER_ACCESS_DENIED_ERROR`, `ER_ACCESS_DENIED_NO_PASSWORD_ERROR`).
+    /// Whether user name and password do not match (`ER_ACCESS_DENIED_ERROR`, `ER_ACCESS_DENIED_NO_PASSWORD_ERROR`).
     pub(super) fn is_of_password(&self) -> bool {
         matches!(self.code, Some(1045 | 1698))
     }
 
-    /// Takes a password out of words that repeat a statement.
+    /// Removes a password from a message that repeats a statement.
     pub(super) fn without(mut self, secret: &str) -> Self {
         if !secret.is_empty() {
             self.error.message = self.error.message.replace(secret, "…");
@@ -35,14 +35,15 @@ impl From<ServerError> for Refusal {
     }
 }
 
-/// What an error's number means here (`mysqld_error.h`; from 1900 on, those of `MySQL` and `MariaDB` part).
+/// The kind of fault that an error's number means here (`mysqld_error.h`; from 1900 on, `MySQL` and `MariaDB` use
+/// different numbers).
 fn fault(code: u16) -> Fault {
     match code {
-        // no connection left, of all or of this login's; shutting down; another session is in the way: a lock, a
+        // no connection left, in total or for this login; shutting down; another session is in the way: a lock, a
         // deadlock; the connection was killed; offline mode
         1040 | 1203 | 1053 | 1205 | 1213 | 1927 | 3169 | 3032 => Fault::NotYet,
-        // wrong password; not this database; no such database; not from here; not without a password; the password
-        // is too old; the login is locked (MySQL, MariaDB); its plugin is not loaded
+        // wrong password; no access to this database; no such database; no access from this host; no access without a
+        // password; the password has expired; the login is locked (MySQL, MariaDB); its plugin is not loaded
         1045 | 1044 | 1049 | 1130 | 1698 | 1820 | 1862 | 3118 | 4151 | 1524 => Fault::Login,
         _ => Fault::Other,
     }

@@ -1,4 +1,4 @@
-//! A login and the statements over it.
+//! A login, and statements over its connection.
 
 use super::auth::{NATIVE, Response, SHA2, digest, response};
 use super::link::Link;
@@ -6,28 +6,28 @@ use super::packet::{Authentication, Handshake, Login, Row, authentication, forei
 use super::refusal::Refusal;
 use crate::model::{Endpoint, Secret};
 use crate::protocol::wire::bare;
-use crate::protocol::{ProbeError, TRY, Tls, TlsMode, within};
+use crate::protocol::{ATTEMPT_TIMEOUT, ProbeError, Tls, TlsMode, within};
 use std::net::IpAddr;
 
 /// The commands that are used here.
 const QUIT: u8 = 0x01;
 const QUERY: u8 = 0x03;
 
-/// What `caching_sha2_password` says: that it knows the digest, or that it wants the password itself.
+/// The answers of `caching_sha2_password`: it knows the digest, or it wants the password itself.
 const KNOWN: [u8; 1] = [3];
 const UNKNOWN: [u8; 1] = [4];
 
-/// A login.
+/// A session that is logged in.
 pub(super) struct Session {
     link: Link,
     version: String,
     mariadb: bool,
 }
 
-/// Why a login ended.
+/// Why a login failed.
 enum Ended {
     Refused(Refusal),
-    /// The server wants the password itself, which not every connection is given.
+    /// The server wants the password itself, which devenv does not send over every connection.
     WantsPassword {
         plugin: String,
         tls: bool,
@@ -49,8 +49,9 @@ impl Session {
         Self::login_over(endpoint, &Tls::default(), limit).await
     }
 
-    /// Logs in within the bound of one try. Where a server on this machine wants the password itself, it gets it over
-    /// TLS, whatever its certificate: it made that for itself.
+    /// Logs in within the time limit of one attempt. If a server on this machine wants the password itself, devenv
+    /// sends the password over TLS without a check of the certificate, because the server made the certificate for
+    /// itself.
     pub(super) async fn login_over(endpoint: &Endpoint, tls: &Tls, limit: u64) -> Result<Self, Refusal> {
         let login = async {
             let ended = match attempt(endpoint, limit, tls).await {
@@ -68,10 +69,10 @@ impl Session {
                 Ended::WantsPassword { plugin, tls, peer, .. } => not_given(&plugin, tls, peer).into(),
             })
         };
-        within(TRY, login).await
+        within(ATTEMPT_TIMEOUT, login).await
     }
 
-    /// The server's release without a packager's addition: `10.11.6`.
+    /// The server's release without the packager's addition: `10.11.6`.
     pub(super) fn version(&self) -> &str {
         &self.version
     }
@@ -81,7 +82,7 @@ impl Session {
         self.mariadb
     }
 
-    /// Runs one statement; all of its rows, each column as text.
+    /// Runs one statement and returns all its rows, each column as text.
     pub(super) async fn query(&mut self, sql: &str) -> Result<Vec<Row>, Refusal> {
         self.link.command(&[&[QUERY], sql.as_bytes()].concat()).await?;
         let columns = head(&self.link.receive().await?).ok_or_else(foreign)??;
@@ -90,7 +91,7 @@ impl Session {
             return Ok(rows);
         }
         for _ in 0..columns {
-            // What the columns are was decided by the statement.
+            // The statement decides the columns, so their descriptions are skipped.
             self.link.receive().await?;
         }
         if !is_end(&self.link.receive().await?) {
@@ -102,9 +103,9 @@ impl Session {
         Ok(rows)
     }
 
-    /// Ends the connection as a client should.
+    /// Ends the connection by the rules of the protocol.
     pub(super) async fn quit(mut self) {
-        // Whether the server hears it changes nothing of what was done.
+        // An error here changes nothing about the work that is done.
         let _ = self.link.command(&[QUIT]).await;
     }
 }
@@ -112,22 +113,22 @@ impl Session {
 async fn attempt(endpoint: &Endpoint, limit: u64, tls: &Tls) -> Result<Session, Ended> {
     let password = endpoint.password.as_ref().map(Secret::reveal).unwrap_or_default();
     let mut link = Link::open(endpoint, limit).await?;
-    let greeting = handshake(&link.receive().await?).ok_or_else(foreign)??;
+    let server_handshake = handshake(&link.receive().await?).ok_or_else(foreign)??;
     let secure = match tls.mode {
         TlsMode::Off => false,
-        TlsMode::Preferred => greeting.tls,
-        TlsMode::Unchecked | TlsMode::Authority | TlsMode::Checked if greeting.tls => true,
+        TlsMode::Preferred => server_handshake.tls,
+        TlsMode::Unchecked | TlsMode::Authority | TlsMode::Checked if server_handshake.tls => true,
         TlsMode::Unchecked | TlsMode::Authority | TlsMode::Checked => {
             return Err(ProbeError::other("the server offers no TLS, and the URL asks for it").into());
         }
     };
-    // What the server proposes is what most logins take. It asks again where this one takes another.
-    let plugin = if greeting.plugin == SHA2 { SHA2 } else { NATIVE };
+    // Most logins use the plugin that the server proposes. If a login uses another plugin, the server asks again.
+    let plugin = if server_handshake.plugin == SHA2 { SHA2 } else { NATIVE };
     let login = Login {
         user: endpoint.user.as_deref().unwrap_or("root"),
         database: endpoint.database.as_deref().filter(|database| !database.is_empty()),
         plugin,
-        response: &digest(plugin, password, &greeting.nonce),
+        response: &digest(plugin, password, &server_handshake.nonce),
         tls: secure,
     };
     if secure {
@@ -135,19 +136,20 @@ async fn attempt(endpoint: &Endpoint, limit: u64, tls: &Tls) -> Result<Session, 
         link.secure(bare(&endpoint.host), tls).await?;
     }
     link.send(&login.response()).await?;
-    // Whoever asked for no more than what the server prefers did not mean to give the password away.
+    // A user who did not ask for TLS did not agree to give the password itself away.
     let give = secure && (tls.mode != TlsMode::Preferred || tls.gives_in_clear(link.peer()));
-    authenticate(&mut link, password, plugin, &greeting, give).await?;
-    let (version, mariadb) = product(&greeting.version);
+    authenticate(&mut link, password, plugin, &server_handshake, give).await?;
+    let (version, mariadb) = product(&server_handshake.version);
     Ok(Session { link, version, mariadb })
 }
 
-/// Answers until the server has decided, with the password itself where it may be given. Four rounds are more than any way of logging in takes.
+/// Answers until the server has decided, with the password itself if `give` allows it. No plugin needs more than four
+/// rounds.
 async fn authenticate(
     link: &mut Link,
     password: &str,
     plugin: &str,
-    greeting: &Handshake,
+    server_handshake: &Handshake,
     give: bool,
 ) -> Result<(), Ended> {
     let mut plugin = plugin.to_owned();
@@ -167,14 +169,14 @@ async fn authenticate(
             Response::Password if give => link.send(&[password.as_bytes(), &[0]].concat()).await?,
             Response::Password => {
                 let (local, peer) = (link.is_local(), link.peer());
-                return Err(Ended::WantsPassword { plugin, tls: greeting.tls, local, peer });
+                return Err(Ended::WantsPassword { plugin, tls: server_handshake.tls, local, peer });
             }
         }
     }
     Err(foreign().into())
 }
 
-/// The password itself was wanted, and is not given.
+/// The error for a server that wanted the password itself and did not get it.
 fn not_given(plugin: &str, tls: bool, peer: IpAddr) -> ProbeError {
     let why = if tls {
         format!("and {peer} is neither this machine nor asked over TLS (`ssl-mode=REQUIRED` or stricter)")
@@ -187,8 +189,8 @@ fn not_given(plugin: &str, tls: bool, peer: IpAddr) -> ProbeError {
     ))
 }
 
-/// The release, and whether it is one of `MariaDB`: `5.5.5-10.3.39-MariaDB-1` is its 10.3.39, with the number in front
-/// that it had for old replicas' sake.
+/// Returns the release, and whether the product is `MariaDB`: `5.5.5-10.3.39-MariaDB-1` is `MariaDB` 10.3.39, with a
+/// prefix for old replicas.
 fn product(version: &str) -> (String, bool) {
     let mariadb = version.contains("MariaDB");
     let release = version.strip_prefix("5.5.5-").filter(|_| mariadb).unwrap_or(version);
@@ -213,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_that_was_not_given_is_said_with_why_and_what_to_do() {
+    fn a_password_that_was_not_given_is_reported_with_reason_and_advice() {
         let elsewhere = not_given(SHA2, true, IpAddr::from([10, 0, 0, 1])).message;
         assert!(elsewhere.contains("10.0.0.1 is neither this machine"), "{elsewhere}");
         let plain = not_given(SHA2, false, IpAddr::from([127, 0, 0, 1])).message;

@@ -1,4 +1,5 @@
-//! The administrator's login in data that another environment initialised: its first statement is a new password.
+//! Takes over the administrator's login in data that another environment initialised: the first statement sets a new
+//! password.
 
 use super::accounts::columns;
 use super::auth::native_hash;
@@ -8,8 +9,8 @@ use super::refusal::Refusal;
 use crate::model::{Endpoint, Secret};
 use crate::protocol::ReconcileError;
 
-/// Logs in as it was and sets the password that it should have, wherever the login may come from. A second run at the
-/// same time does the same again.
+/// Logs in with the inherited password and sets the new password, for every host from which the login may connect. A
+/// second run at the same time does the same again.
 pub(in crate::protocol) async fn take_over(inherited: &Endpoint, admin: &Endpoint) -> Result<(), ReconcileError> {
     let taken = async {
         let mut session = open(inherited).await?;
@@ -20,8 +21,8 @@ pub(in crate::protocol) async fn take_over(inherited: &Endpoint, admin: &Endpoin
         } else {
             format!("IDENTIFIED BY {}", literal(password))
         };
-        // Those that log in without a password stay so. What this login came by is changed last: cut short before, the
-        // next run can log in the same way.
+        // Logins without a password stay without a password. The login of this session is changed last: after an
+        // interrupted run, the next run can log in the same way.
         let hosts = format!(
             "SELECT Host FROM mysql.user WHERE User = {} AND plugin NOT LIKE '%socket' ORDER BY Host = '%'",
             literal(user)

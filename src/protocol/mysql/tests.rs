@@ -1,7 +1,7 @@
-//! Logins against peers that answer what a server would, or what none should.
+//! Logins against peers that answer like a server, or as no server should.
 
 use super::packet::framed;
-use super::packet::tests::greeting;
+use super::packet::tests::handshake_packet;
 use super::*;
 use crate::kinds::from_base64;
 use crate::model::{Protocol, Secret};
@@ -36,7 +36,7 @@ fn packets(packets: &[Packet<'_>]) -> Vec<u8> {
     packets.iter().flat_map(|(sequence, payload)| framed(payload, *sequence)).collect()
 }
 
-/// What a server answers to `SELECT 1`.
+/// The answer of a server to `SELECT 1`.
 fn one() -> Vec<u8> {
     packets(&[(1, b"\x01"), (2, b"\x03def\0\0\0\x011"), (3, b"\xfe\0\0\x02\0"), (4, b"\x011"), (5, b"\xfe\0\0\x02\0")])
 }
@@ -65,7 +65,7 @@ async fn a_login_is_proven_whichever_way_the_server_wants_it() {
         ("parsec", &[(2, OK)]),
     ];
     for (plugin, answers) in ways {
-        let bytes = [framed(&greeting("8.4.4", plugin), 0), packets(answers), one()].concat();
+        let bytes = [framed(&handshake_packet("8.4.4", plugin), 0), packets(answers), one()].concat();
         let proof = proven(&bytes).await.unwrap_or_else(|error| panic!("{plugin} {answers:?}: {error:?}"));
         assert_eq!(proof, Proof { words: "logged in", server_version: Some("8.4.4".to_owned()) });
     }
@@ -73,7 +73,7 @@ async fn a_login_is_proven_whichever_way_the_server_wants_it() {
 
 #[tokio::test]
 async fn a_refusal_has_the_servers_words_at_whatever_moment_it_comes() {
-    let greeted = framed(&greeting("8.4.4", SHA2), 0);
+    let greeted = framed(&handshake_packet("8.4.4", SHA2), 0);
     let no = b"\xff\x15\x04#28000Access denied for user 'app'";
     for bytes in [packets(&[(0, no)]), [&greeted[..], &packets(&[(2, no)])].concat()] {
         let error = proven(&bytes).await.unwrap_err();
@@ -88,8 +88,8 @@ async fn a_refusal_has_the_servers_words_at_whatever_moment_it_comes() {
 
 #[tokio::test]
 async fn a_plugin_that_is_not_spoken_is_named() {
-    let bytes =
-        [framed(&greeting("11.8.3-MariaDB", NATIVE), 0), packets(&[(2, b"\xfeclient_ed25519\0nonce")])].concat();
+    let bytes = [framed(&handshake_packet("11.8.3-MariaDB", NATIVE), 0), packets(&[(2, b"\xfeclient_ed25519\0nonce")])]
+        .concat();
     let error = proven(&bytes).await.unwrap_err();
     assert_eq!(error.fault, Fault::Login);
     assert!(error.message.contains("client_ed25519"), "{error:?}");
@@ -97,8 +97,8 @@ async fn a_plugin_that_is_not_spoken_is_named() {
 
 #[tokio::test]
 async fn the_password_itself_is_not_given_where_anybody_could_read_it() {
-    let mut greeted = greeting("8.4.4", SHA2);
-    // Without TLS among its capabilities.
+    let mut greeted = handshake_packet("8.4.4", SHA2);
+    // TLS is not among its capabilities.
     let at = greeted.windows(2).position(|pair| pair == b"\xff\xff").unwrap() + 1;
     greeted[at] = 0xf7;
     let error = proven(&[framed(&greeted, 0), packets(&[(2, b"\x01\x04")])].concat()).await.unwrap_err();
@@ -120,12 +120,12 @@ async fn the_password_itself_goes_over_tls_to_a_server_on_this_machine() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = std::thread::spawn(move || {
-        let greeted = framed(&greeting("8.4.4", SHA2), 0);
+        let greeted = framed(&handshake_packet("8.4.4", SHA2), 0);
         let (mut plain, _) = listener.accept().unwrap();
         plain.write_all(&greeted).unwrap();
         packet(&mut plain);
         plain.write_all(&framed(b"\x01\x04", 2)).unwrap();
-        // What comes now is over TLS, after a request that names nobody.
+        // From here on the client speaks TLS, after a request that contains no name.
         let (mut stream, _) = listener.accept().unwrap();
         stream.write_all(&greeted).unwrap();
         let (_, request) = packet(&mut stream);
@@ -154,16 +154,16 @@ async fn the_password_itself_goes_over_tls_to_a_server_on_this_machine() {
 
 #[tokio::test]
 async fn a_server_that_asks_for_a_file_or_gives_something_else_than_1_is_none() {
-    let before = [framed(&greeting("8.4.4", NATIVE), 0), packets(&[(2, OK)])].concat();
+    let before = [framed(&handshake_packet("8.4.4", NATIVE), 0), packets(&[(2, OK)])].concat();
     for answer in
         [packets(&[(1, b"\xfb/etc/passwd")]), packets(&[(1, OK)]), packets(&[(1, b"\x01"), (2, b""), (3, b"x")])]
     {
         let error = proven(&[&before[..], &answer].concat()).await.unwrap_err();
         assert_eq!(error, packet::foreign());
     }
-    // It asks again and again.
+    // The server asks again and again.
     let again: Vec<u8> = (1..9).flat_map(|turn| framed(b"\xfemysql_native_password\0nonce", turn * 2)).collect();
-    let error = proven(&[framed(&greeting("8.4.4", NATIVE), 0), again].concat()).await.unwrap_err();
+    let error = proven(&[framed(&handshake_packet("8.4.4", NATIVE), 0), again].concat()).await.unwrap_err();
     assert_eq!(error, packet::foreign());
 }
 
@@ -190,7 +190,7 @@ async fn peers_of_another_protocol_end_in_an_error() {
         assert_eq!(error.fault, Fault::Other, "{what}: {error:?}");
         assert!(!error.message.contains("correct-horse"), "{what}: {error:?}");
     }
-    // The server speaks first: one that waits for us is one that says nothing.
+    // The server must send first: a server that waits for the client counts as silent.
     let bound = Duration::from_millis(50);
     let error = prove_within(bound, Protocol::Mysql, &endpoint_of(&Peer::echoes().await)).await.unwrap_err();
     assert_eq!(error, ProbeError::not_yet("no answer within 0.05 s"));

@@ -1,19 +1,19 @@
-//! Which objects of a database are the administrator's own and can go over to the database's owner.
+//! The objects of a database that belong to the administrator and can go to the database's owner.
 //!
-//! Objects of the system and of extensions are never among them, nor those that follow another one's owner by
+//! Excluded are objects of the system and of extensions, and objects that follow the owner of another object by
 //! themselves (a table's sequences, row types, array types).
 
-/// The first object identifier that is not the system's (`FirstNormalObjectId` in Postgres' `transam.h`).
+/// The first object identifier that does not belong to the system (`FirstNormalObjectId` in Postgres' `transam.h`).
 const FIRST_OF_USERS: u32 = 16384;
 
 /// The schema `public`, if it still belongs to the administrator.
 pub(super) const PUBLIC_OF_ADMINISTRATOR: &str = "SELECT 'SCHEMA public' FROM pg_catalog.pg_namespace \
      WHERE nspname = 'public' AND pg_catalog.pg_get_userbyid(nspowner) = current_user";
 
-/// A query for what is to be put between `ALTER` and `OWNER TO`, one object a row: schemas, tables, views, sequences,
-/// types, functions.
+/// Returns a query for the text between `ALTER` and `OWNER TO`, one object in each row: schemas, tables, views,
+/// sequences, types, functions.
 pub(super) fn adoptable(major: u32) -> String {
-    // `prokind` and `ALTER ROUTINE` came with Postgres 11; before, aggregates stay with the administrator.
+    // `prokind` and `ALTER ROUTINE` exist since Postgres 11; before that, aggregates stay with the administrator.
     let (routine, routines) = if major < 11 { ("FUNCTION", "AND NOT p.proisagg") } else { ("ROUTINE", "") };
     format!(
         "WITH mine AS (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = current_user), \

@@ -1,6 +1,6 @@
-//! Logins and databases of a whole server: what is there, and what is to be changed.
+//! Logins and databases of a whole server: reads the current state and plans the changes.
 //!
-//! A login has the rights that are wanted, raised or lowered; what is not said of it is left as it is.
+//! A login gets the wanted rights, raised or lowered; rights that are not specified stay unchanged.
 
 use super::password::{is_ours, verifier};
 use super::quote::{identifier, kept, literal};
@@ -14,28 +14,28 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
-/// What the server has of logins and databases.
+/// The logins and databases of a server.
 #[derive(Debug, Default)]
 pub(super) struct Cluster {
     roles: BTreeMap<String, Role>,
     pub(super) databases: BTreeMap<String, Database>,
-    /// The logins that are there and whose wanted password is refused.
+    /// The existing logins whose wanted password is refused.
     refused: BTreeSet<String>,
 }
 
 #[derive(Debug)]
 struct Role {
     attributes: Attributes,
-    /// The predefined roles that it is a member of.
+    /// The predefined roles that the login is a member of.
     member_of: Vec<String>,
     can_login: bool,
-    /// The first of all logins, which the server does not let go of its rights.
+    /// The first login of the server, which the server does not allow to lose its rights.
     bootstrap: bool,
-    /// What is stored for its password.
+    /// The stored form of the password.
     password: String,
 }
 
-/// What a role may do on the whole server.
+/// The rights of a role on the whole server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Attributes {
     superuser: bool,
@@ -44,7 +44,7 @@ struct Attributes {
 }
 
 impl Attributes {
-    /// A superuser has them all, as the login that a server begins with.
+    /// A superuser has all rights, like the first login of a server.
     fn of(rights: Rights) -> Self {
         Self {
             superuser: rights == Rights::Superuser,
@@ -53,8 +53,8 @@ impl Attributes {
         }
     }
 
-    /// What stands behind `CREATE ROLE` or `ALTER ROLE` to have these and no others. What init files gave a login that
-    /// is no superuser (`REPLICATION`) stays.
+    /// Returns the words after `CREATE ROLE` or `ALTER ROLE` that give these rights and no others. `REPLICATION` stays
+    /// if init files gave it to a login that is not a superuser.
     fn sql(self, was: Self) -> String {
         let word = |has: bool, word: &str| format!(" {}{word}", if has { "" } else { "NO" });
         let mut words = [(self.superuser, "SUPERUSER"), (self.createdb, "CREATEDB"), (self.createrole, "CREATEROLE")]
@@ -71,12 +71,12 @@ impl Attributes {
 #[derive(Debug)]
 pub(super) struct Database {
     pub(super) owner: String,
-    /// Whether someone made it: no database of the system's, no template.
+    /// Whether a user or an init file made the database: it is not a database of the system and not a template.
     pub(super) made: bool,
 }
 
 impl Cluster {
-    /// Asks for both lists in one round trip, and tries logins only where the stored password is not known to fit.
+    /// Reads both lists in one round trip, and tries a login only if the stored password is not known to match.
     pub(super) async fn read(client: &Client, admin: &Endpoint, wanted: &Wanted) -> Result<Self, Refusal> {
         const LISTS: &str = "SELECT a.rolname, a.rolsuper, a.rolcreatedb, a.rolcreaterole, a.rolcanlogin, a.oid = 10, a.rolpassword, \
                pg_catalog.array_to_string(ARRAY(SELECT g.rolname FROM pg_catalog.pg_auth_members m \
@@ -112,8 +112,8 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Whether only a login can tell if a password fits. A login that is not there, or has no password, is not tried:
-    /// the refusal would stand in the server's log as an error.
+    /// Whether only a login can tell if a password matches. A login that does not exist, or that has no password, is
+    /// not tried: the server's log would show the refusal as an error.
     fn is_unsure(&self, user: &WantedUser) -> bool {
         let name = kept(&user.name);
         let stored = self.roles.get(name).map_or("", |role| &role.password);
@@ -122,8 +122,8 @@ impl Cluster {
     }
 }
 
-/// Whether the server takes the wanted password of the login of that name. That the database refuses it for another
-/// reason is no matter.
+/// Whether the server accepts the wanted password of that login. A refusal by the database for another reason does not
+/// matter.
 async fn accepts(admin: &Endpoint, user: &WantedUser) -> (String, Result<bool, Refusal>) {
     let endpoint = Endpoint { user: Some(user.name.clone()), password: user.password.clone(), ..admin.clone() };
     let fits = match login(&endpoint, LIMIT, "").await {
@@ -141,7 +141,7 @@ fn is_admin(admin: &Endpoint, user: &WantedUser) -> bool {
     admin.user.as_deref() == Some(user.name.as_str())
 }
 
-/// What is to be done, in an order in which it can be: logins, then databases.
+/// Returns the changes in an order in which they can be made: logins, then databases.
 pub(super) fn cluster_changes(admin: &Endpoint, wanted: &Wanted, major: u32, cluster: &Cluster) -> Vec<Change> {
     let users = wanted.users.iter().filter(|user| !is_admin(admin, user));
     let mut changes: Vec<Change> = users.flat_map(|user| user_changes(user, &wanted.master, major, cluster)).collect();
@@ -192,9 +192,9 @@ fn user_changes(user: &WantedUser, master: &[String], major: u32, cluster: &Clus
     changes
 }
 
-/// Statements, with the semicolon before each, that make a login that is to monitor a member of the predefined roles
-/// for that, as far as this release has them, and one that was a master login a member no more. A master login may grant
-/// them on.
+/// Returns the statements, each after a semicolon, that change the membership in the predefined roles. A monitoring
+/// login or a master login becomes a member of the roles that this release has, and a master login may grant them to
+/// others. A former master login loses its membership.
 fn membership(
     rights: Rights,
     quoted: &str,
@@ -210,8 +210,8 @@ fn membership(
         let option = if rights == Rights::Master { " WITH ADMIN OPTION" } else { "" };
         return (!missing.is_empty()).then(|| format!("; GRANT {missing} TO {quoted}{option}"));
     }
-    // What init files granted to a login that never was a master login stays, and nothing tells what a login to monitor
-    // was granted from that.
+    // Roles stay that init files granted to a login that was never a master login: nothing tells them apart from the
+    // roles of a monitoring login.
     let was_master = role.is_some_and(|role| role.attributes == Attributes::of(Rights::Master));
     let granted = list(master.iter().filter(|name| was_master && is_member(name)).collect());
     (!granted.is_empty()).then(|| format!("; REVOKE {granted} FROM {quoted} CASCADE"))
@@ -227,7 +227,8 @@ fn database_change(database: &WantedDatabase, cluster: &Cluster) -> Option<Chang
         Some(found) => {
             let to = identifier(owner);
             let mut sql = format!("ALTER DATABASE {quoted} OWNER TO {to}");
-            // What the earlier owner made stays its own; the new one gets all its rights, and nothing is rewritten.
+            // Objects of the earlier owner stay with that owner; the new owner gets all the rights of the earlier
+            // owner, and no object is rewritten.
             if cluster.roles.get(&found.owner).is_some_and(|role| !role.attributes.superuser && !role.bootstrap) {
                 sql = format!("{sql}; GRANT {} TO {to}", identifier(&found.owner));
             }
@@ -294,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_differs_is_altered() {
+    fn only_differences_are_altered() {
         let mut cluster = Cluster::default();
         let sql = |user: &WantedUser, cluster: &Cluster| changes(user, cluster)[0].sql.clone();
         cluster.roles.insert("app".to_owned(), role(Rights::Minimal, true, false));
@@ -305,7 +306,7 @@ mod tests {
             sql(&with(Rights::Owner), &cluster),
             "ALTER ROLE \"app\" LOGIN NOSUPERUSER CREATEDB NOCREATEROLE NOREPLICATION"
         );
-        // Nobody says what it may do: what made it decided that.
+        // No rights are specified, so the login keeps the rights that it was created with.
         assert_eq!(changes(&user("app"), &cluster), []);
         cluster.roles.insert("app".to_owned(), role(Rights::Superuser, false, true));
         assert_eq!(sql(&with(Rights::Owner), &cluster), "ALTER ROLE \"app\" LOGIN");
@@ -334,7 +335,7 @@ mod tests {
         assert_eq!(changes(&with(Rights::Master), &cluster), []);
         let lowered = changes(&with(Rights::Owner), &cluster);
         assert!(lowered[0].sql.ends_with("; REVOKE \"pg_monitor\" FROM \"app\" CASCADE"), "{lowered:?}");
-        // What init files granted to a login that was no master login stays.
+        // Roles that init files granted to a login that was not a master login stay.
         cluster.roles.insert("app".to_owned(), Role { member_of, ..role(Rights::Owner, true, false) });
         assert_eq!(changes(&with(Rights::Owner), &cluster), []);
     }
@@ -380,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn the_administrators_login_is_left_alone() {
+    fn the_administrators_login_is_not_changed() {
         let wanted = Wanted { users: vec![user("devenv_admin")], ..Wanted::default() };
         assert_eq!(cluster_changes(&admin(), &wanted, 15, &Cluster::default()), []);
     }

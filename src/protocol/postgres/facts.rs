@@ -1,7 +1,7 @@
-//! What a Postgres server says of itself, in one session and one read-only transaction.
+//! The facts of a Postgres server, read in one session and one read-only transaction.
 //!
-//! Only catalogues are read, never a table of the user's. Nothing is set at the login, because poolers refuse it; what
-//! is set holds for the transaction, which is rolled back.
+//! Only catalogues are read, never a table of the user. The login sets no options, because poolers refuse them; the
+//! options here are set for the transaction, which is rolled back.
 
 use super::reconcile::rows;
 use super::refusal::Refusal;
@@ -11,16 +11,16 @@ use crate::protocol::facts::{note, nothing_yet};
 use crate::protocol::{ProbeError, Tls};
 use tokio_postgres::Client;
 
-/// A server that is stuck is left alone again.
+/// Time limits, so that devenv does not keep a stuck server busy.
 const BEGIN: &str = "BEGIN TRANSACTION READ ONLY; \
     SET LOCAL statement_timeout = '5s'; SET LOCAL lock_timeout = '1s'; SET LOCAL search_path = pg_catalog";
 
-/// The built-in role that reads every setting and writes nothing, where the login may become it.
+/// The built-in role that reads every setting and writes nothing, if the login may become a member of it.
 const READER: &str = "SELECT pg_catalog.pg_has_role('pg_read_all_settings', 'MEMBER')";
 
-/// Settings by their value outside this session and their built-in default: those that differ from it, that somebody
-/// set, or that decide most. Left out are what the build decides, where files and sockets lie, and what could hold a
-/// secret; placeholders (`app.jwt_secret`) are the user's own data.
+/// Settings with their value outside this session and their built-in default: those that differ from the default, that
+/// a user set, or that matter most. Excluded are values that the build decides, places of files and sockets, and
+/// settings that could hold a secret; placeholders (`app.jwt_secret`) are the user's own data.
 const SETTINGS: &str = r"
     SELECT lower(name), CASE WHEN source = 'session' THEN reset_val || coalesce(unit, '') ELSE current_setting(name) END,
         boot_val || CASE WHEN boot_val ~ '^-' THEN '' ELSE coalesce('*' || unit, '') END
@@ -41,7 +41,7 @@ const SETTINGS: &str = r"
 /// Settings that only `pg_read_all_settings` sees.
 const HIDDEN: [&str; 2] = ["shared_preload_libraries", "session_preload_libraries"];
 
-/// The database that was logged in to. What a release knows of locales grew over the years.
+/// Returns a query for the database of the login. Later releases know more about locales.
 fn database(major: u32) -> String {
     let provider = "CASE datlocprovider WHEN 'c' THEN 'libc' WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' END";
     let (provider, locale, version) = match major {
@@ -67,7 +67,7 @@ const ROLES: &str = r"
         CASE WHEN rolcreaterole THEN 'createrole' END, CASE WHEN rolreplication THEN 'replication' END)
     FROM pg_roles WHERE rolname !~ '^pg_' ORDER BY 1";
 
-/// Asks the endpoint's database.
+/// Asks the endpoint's database for the facts.
 pub(in crate::protocol) async fn facts(endpoint: &Endpoint, tls: &Tls) -> Result<ServiceFacts, ProbeError> {
     let Session { client, connection, version } =
         login_over(endpoint, tls, LIMIT_OF_LISTS, "").await.map_err(Refusal::into_error)?;
@@ -93,8 +93,8 @@ async fn ask(client: &Client, version: &str) -> Result<ServiceFacts, ProbeError>
         note(&mut facts, "defaults", Ok(defaults.collect::<Vec<_>>()));
         note(&mut facts, "settings", Ok(pairs(settings)));
         let database = rows(client, &database(major)).await?.concat();
-        let told = FIELDS.iter().zip(database).filter(|(_, value)| !value.is_empty());
-        note(&mut facts, "database", Ok(told.map(|(field, value)| ((*field).to_owned(), value))));
+        let fields = FIELDS.iter().zip(database).filter(|(_, value)| !value.is_empty());
+        note(&mut facts, "database", Ok(fields.map(|(field, value)| ((*field).to_owned(), value))));
         note(&mut facts, "extensions", Ok(pairs(rows(client, EXTENSIONS).await?)));
         note(&mut facts, "databases", Ok(pairs(rows(client, DATABASES).await?)));
         note(&mut facts, "image", Ok(built_on(&rows(client, "SELECT version()").await?.concat().concat())));
@@ -106,8 +106,8 @@ async fn ask(client: &Client, version: &str) -> Result<ServiceFacts, ProbeError>
     Ok(facts)
 }
 
-/// On what the server is built, by its own words: the C library of its target, the distribution of its package or
-/// compiler.
+/// Returns the base that the server reports in its version text: the C library of its target, the distribution of its
+/// package or compiler.
 fn built_on(version: &str) -> Vec<(String, String)> {
     let libc = [("-musl", "musl"), ("linux-gnu", "glibc")].into_iter().find(|(word, _)| version.contains(word));
     let release = ["13", "12", "11", "10"]
@@ -125,8 +125,8 @@ fn built_on(version: &str) -> Vec<(String, String)> {
 }
 
 /// A default with its unit: `16384*8kB` is `131072kB`, `100*ms` is `100ms`.
-fn default_value(told: &str) -> String {
-    let Some((number, unit)) = told.split_once('*') else { return told.to_owned() };
+fn default_value(reported: &str) -> String {
+    let Some((number, unit)) = reported.split_once('*') else { return reported.to_owned() };
     let kilobytes = unit.strip_suffix("kB").and_then(|size| size.parse::<u64>().ok());
     match (kilobytes, number.parse::<u64>()) {
         (Some(size), Ok(count)) => format!("{}kB", size.saturating_mul(count)),
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_says_on_what_it_is_built() {
+    fn a_server_reports_its_base() {
         let of = |version: &str| {
             let found = built_on(version);
             found.into_iter().map(|(name, value)| format!("{name} {value}")).collect::<Vec<_>>().join(", ")
@@ -171,11 +171,11 @@ mod tests {
     }
 
     #[test]
-    fn a_default_is_told_with_its_unit() {
-        for (told, default) in
+    fn a_default_is_reported_with_its_unit() {
+        for (reported, default) in
             [("16384*8kB", "131072kB"), ("0*ms", "0ms"), ("4096*kB", "4096kB"), ("-1", "-1"), ("a*b", "ab")]
         {
-            assert_eq!(default_value(told), default, "{told}");
+            assert_eq!(default_value(reported), default, "{reported}");
         }
     }
 }

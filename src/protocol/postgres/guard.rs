@@ -1,7 +1,8 @@
-//! What stands between a server and the client that answers it: no request for a password in clear text gets through
-//! where the password must not be given.
+//! A guard between a server and the client that answers the server: the guard stops a request for a password in clear
+//! text if the password must not be given away.
 //!
-//! The client itself answers whatever is asked of it, by a password in clear text or its MD5, which is as good.
+//! The client itself answers every request, with a password in clear text or with its MD5 hash, which is as good as the
+//! password.
 
 use crate::protocol::tls::{Tls, withheld};
 use crate::protocol::wire::Line;
@@ -19,14 +20,14 @@ use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 const OK: u32 = 0;
 const SASL: std::ops::RangeInclusive<u32> = 10..=12;
 
-/// Takes a connection for what it already is.
-pub(super) struct AsItIs {
+/// A TLS connector for a connection that is already set up.
+pub(super) struct Established {
     binding: Option<Vec<u8>>,
     watch: Watch,
 }
 
-impl AsItIs {
-    /// Takes what binds a login out of the line.
+impl Established {
+    /// Takes the channel binding out of the line.
     pub(super) fn new(line: &mut Line, tls: &Tls) -> Self {
         let watch = Watch {
             withheld_from: (!line.gives_password).then_some(line.peer),
@@ -40,7 +41,7 @@ impl AsItIs {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> TlsConnect<S> for AsItIs {
+impl<S: AsyncRead + AsyncWrite + Unpin> TlsConnect<S> for Established {
     type Stream = Guarded<S>;
     type Error = Infallible;
     type Future = Ready<Result<Guarded<S>, Infallible>>;
@@ -50,7 +51,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsConnect<S> for AsItIs {
     }
 }
 
-/// A connection whose server is watched until it has let the client in.
+/// A connection on which the server's messages are watched until the login is complete.
 pub(super) struct Guarded<S> {
     stream: S,
     binding: Option<Vec<u8>>,
@@ -92,18 +93,18 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     }
 }
 
-/// A tag, a length, and the code of an `Authentication…` message.
+/// The length of a tag, a length, and the code of an `Authentication…` message.
 const HEADER: usize = 9;
 
 /// Follows the server's messages up to the end of the login.
 struct Watch {
-    /// Whom no password in clear text is given to.
+    /// The peer that must not get a password in clear text.
     withheld_from: Option<IpAddr>,
     scram_only: bool,
     header: Vec<u8>,
-    /// Bytes of a message's body that are still to come.
+    /// Bytes of a message's body that are not received yet.
     skip: usize,
-    /// Whether SCRAM was begun.
+    /// Whether SCRAM has begun.
     proven: bool,
     ended: bool,
 }
@@ -128,7 +129,7 @@ impl Watch {
                 self.authentication(u32::from_be_bytes(code))?;
             } else {
                 self.skip = body;
-                // Ready for a query: nothing is asked for any more.
+                // Ready for a query: the login is complete.
                 self.ended = tag == b'Z';
             }
             self.header.clear();
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_gives_no_password_away_goes_through_and_a_query_s_rows_are_not_looked_at() {
+    fn other_messages_go_through_and_the_rows_of_a_query_are_not_checked() {
         let ready = b"Z\0\0\0\x05I".as_slice();
         for bytes in [BEGIN.to_vec(), TRUSTED.to_vec(), [NOTICE, BEGIN].concat(), [TRUSTED, ready, CLEAR].concat()] {
             assert!(watch(true, false).see(&bytes).is_ok(), "{bytes:?}");

@@ -1,6 +1,6 @@
-//! What is wanted inside one database: extensions, and owners of what the administrator made there.
+//! The wanted state inside one database: extensions, and the owner of the objects that the administrator made there.
 //!
-//! A database that nothing is wanted in needs no connection.
+//! A database with no wanted state inside needs no connection.
 
 use super::adopt::{PUBLIC_OF_ADMINISTRATOR, adoptable};
 use super::quote::{identifier, kept};
@@ -10,22 +10,22 @@ use crate::model::{Endpoint, Wanted, WantedDatabase};
 use crate::protocol::{Done, Subject};
 use tokio_postgres::Client;
 
-/// From this version on, whoever owns a database owns its schema `public`.
+/// From this version on, the owner of a database owns its schema `public`.
 const OWNERS_HAVE_PUBLIC: u32 = 15;
 
-/// What to look at in a database.
+/// The parts of a database to compare.
 pub(super) struct Inside {
     pub(super) database: WantedDatabase,
     extensions: Vec<String>,
-    /// Whether the schema `public` is to be given to the owner.
+    /// Whether the owner gets the schema `public`.
     public: bool,
-    /// Whether the administrator's objects are to be given to the owner.
+    /// Whether the owner gets the administrator's objects.
     adopt: bool,
     major: u32,
 }
 
 impl Inside {
-    /// Extensions are for the wanted databases only, not for those that init files made.
+    /// Extensions are for the wanted databases only, not for databases that init files made.
     pub(super) fn of(admin: &Endpoint, wanted: &Wanted, database: WantedDatabase, major: u32) -> Self {
         let owned = !database.owner.is_empty() && admin.user.as_ref() != Some(&database.owner);
         let extensions = if wanted.databases.contains(&database) { wanted.extensions.clone() } else { Vec::new() };
@@ -38,7 +38,7 @@ impl Inside {
     }
 }
 
-/// What is to be done, over a connection to that database.
+/// Returns the changes, over a connection to that database.
 pub(super) async fn inside_changes(client: &Client, inside: &Inside) -> Result<Vec<Change>, Refusal> {
     let WantedDatabase { name, owner } = &inside.database;
     let mut changes = Vec::new();
@@ -63,7 +63,8 @@ pub(super) async fn inside_changes(client: &Client, inside: &Inside) -> Result<V
         }
     }
     if inside.adopt {
-        // A statement locks what it alters until the end of its batch, and a server has room for some thousand locks.
+        // A statement locks the objects that it alters until the end of its batch, and a server has room for some
+        // thousand locks.
         for objects in first_column(client, &adoptable(inside.major)).await?.chunks(500) {
             changes.push(hand_over(Done::Adopted { database: name.clone(), objects: objects.len() }, objects));
         }

@@ -1,7 +1,7 @@
-//! What a server stores for a password (`pg_authid.rolpassword`).
+//! The form in which a server stores a password (`pg_authid.rolpassword`).
 //!
-//! Statements carry this and never the password: the server logs the text of a statement that fails, and of every one
-//! where it is told to.
+//! Statements carry this form and never the password: the server logs the text of a failed statement, and the text of
+//! every statement if it is configured to do so.
 
 use crate::kinds::base64;
 use hmac::{Hmac, KeyInit, Mac};
@@ -10,25 +10,25 @@ use sha2::{Digest, Sha256};
 /// Rounds of the hash: Postgres' own default (`scram_iterations`).
 const ITERATIONS: u32 = 4096;
 
-/// The text to store: SCRAM-SHA-256 from Postgres 10 on, MD5 before.
+/// Returns the text to store: SCRAM-SHA-256 since Postgres 10, MD5 before.
 pub(super) fn verifier(major: u32, user: &str, password: &str) -> String {
     if major < 10 {
         postgres_protocol::password::md5(password.as_bytes(), user)
     } else if password.is_ascii() {
         scram(&salt(user, password), password)
     } else {
-        // Other letters are normalised first (SASLprep), which the client's own library does.
+        // Other characters are normalised first (SASLprep), which the client's own library does.
         postgres_protocol::password::scram_sha_256(password.as_bytes())
     }
 }
 
-/// Whether what is stored was made by [`verifier`] for this password: the salt tells, without the 4096 rounds or a
-/// login. If not, the password may fit all the same.
+/// Whether [`verifier`] made the stored text for this password: the salt tells, without the 4096 rounds or a login. If
+/// not, the password may still match.
 pub(super) fn is_ours(stored: &str, user: &str, password: &str) -> bool {
     password.is_ascii() && stored.starts_with(&scram_prefix(&salt(user, password)))
 }
 
-/// Another one for each login and password, and always the same one for the same two.
+/// Another salt for each pair of login and password, and always the same salt for the same pair.
 fn salt(user: &str, password: &str) -> [u8; 16] {
     let digest = Sha256::new().chain_update(user).chain_update([0]).chain_update(password).finalize();
     std::array::from_fn(|index| digest[index])
@@ -58,7 +58,7 @@ fn salted_password(salt: &[u8], password: &[u8]) -> [u8; 32] {
 }
 
 fn keyed_hash(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    // A key of any length is taken.
+    // A key of any length is accepted.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return [0; 32] };
     for part in parts {
         mac.update(part);
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_made_for_a_password_is_known_again_and_no_other() {
+    fn the_verifier_of_a_password_is_recognised_and_no_other() {
         let stored = verifier(15, "app", "pw");
         assert!(is_ours(&stored, "app", "pw"));
         assert!(!is_ours(&stored, "app", "pw2"));
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn each_form_is_what_its_server_knows() {
+    fn each_server_gets_a_form_that_it_knows() {
         assert_eq!(verifier(9, "foo", "secret"), "md54ab2c5d00339c4b2a4e921d2dc4edec7");
         assert!(verifier(15, "app", "pässwörd").starts_with("SCRAM-SHA-256$4096:"));
     }

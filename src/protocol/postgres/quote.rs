@@ -1,11 +1,11 @@
-//! Names and texts as SQL wants them.
+//! Quotes names and texts for SQL.
 
-/// Bytes of a name that a server keeps: `NAMEDATALEN - 1`.
-const LONGEST: usize = 63;
+/// The number of bytes of a name that a server keeps: `NAMEDATALEN - 1`.
+const MAX_NAME_LENGTH: usize = 63;
 
-/// A name as the server keeps it: cut at 63 bytes, never inside a character.
+/// Returns a name as the server keeps it: cut at 63 bytes, never inside a character.
 pub(super) fn kept(name: &str) -> &str {
-    let mut end = name.len().min(LONGEST);
+    let mut end = name.len().min(MAX_NAME_LENGTH);
     while !name.is_char_boundary(end) {
         end -= 1;
     }
@@ -17,7 +17,7 @@ pub(super) fn identifier(name: &str) -> String {
     format!("\"{}\"", kept(name).replace('"', "\"\""))
 }
 
-/// A string constant that reads the same whatever `standard_conforming_strings` says.
+/// A string constant with the same meaning for every value of `standard_conforming_strings`.
 pub(super) fn literal(text: &str) -> String {
     let escape = if text.contains('\\') { " E" } else { "" };
     format!("{escape}'{}'", text.replace('\'', "''").replace('\\', "\\\\"))

@@ -1,7 +1,7 @@
-//! What is wanted of a server, by statements of the administrator.
+//! Creates the wanted logins and databases of a server, with statements of the administrator.
 //!
-//! It reads first and writes only what differs; what it writes, it decides again under a lock, so that several can
-//! do it at once. Nothing is ever dropped.
+//! Reconciling reads first, and writes only the differences. Before writing, it compares again under a lock, so that
+//! several processes can reconcile at once. Nothing is ever dropped.
 
 use super::cluster::{Cluster, cluster_changes};
 use super::inside::{Inside, inside_changes};
@@ -13,19 +13,19 @@ use futures_util::future::try_join_all;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-/// The advisory lock that reconciling holds while it writes; advisory locks count in one database only.
+/// The advisory lock that reconciling holds while it writes; an advisory lock counts in one database only.
 const LOCK: i64 = 0x6465_7665_6e76_0001;
 
-/// In place of production's settings, which could end or forbid statements of ours. A lock that an app holds does not
-/// keep us waiting without a word: that is a fault worth another try. What a crash within a second of it takes back, the
-/// next run does again: no need to wait for the disk.
+/// Replaces production's settings, which could end or forbid the statements. If an app holds a lock, devenv does not
+/// wait in silence: the error is worth another attempt. If a crash within a second discards a change, the next run
+/// makes it again, so there is no need to wait for the disk.
 const OPTIONS: &str = "-c statement_timeout=0 -c lock_timeout=5s -c default_transaction_read_only=off \
                        -c synchronous_commit=off";
 
-/// Creates and alters what differs. The administrator must be a superuser; its own login is never touched.
+/// Creates and alters everything that differs. The administrator must be a superuser; its own login is never touched.
 ///
-/// It logs in to the administrator's database, which spares a connection where that is the wanted one; where it is not
-/// there, to `postgres`.
+/// Logs in to the administrator's database, which saves a connection if that is the wanted database. If the
+/// administrator's database does not exist, logs in to `postgres`.
 pub(in crate::protocol) async fn reconcile(admin: &Endpoint, wanted: &Wanted) -> Result<Vec<Done>, ReconcileError> {
     let reconciled = async {
         let (session, database) = open(admin).await?;
@@ -34,7 +34,8 @@ pub(in crate::protocol) async fn reconcile(admin: &Endpoint, wanted: &Wanted) ->
     reconciled.await.map_err(Refusal::into_reconcile_error)
 }
 
-/// Logs in to the endpoint's database or, where it is not there, to the one that every server has; which it was.
+/// Logs in to the endpoint's database or, if that does not exist, to the database that every server has. Also returns
+/// the name of the database.
 pub(super) async fn open(endpoint: &Endpoint) -> Result<(Session, Option<String>), Refusal> {
     match login(endpoint, LIMIT_OF_LISTS, OPTIONS).await {
         Err(refusal) if refusal.is(&SqlState::INVALID_CATALOG_NAME) => {
@@ -46,7 +47,7 @@ pub(super) async fn open(endpoint: &Endpoint) -> Result<(Session, Option<String>
     }
 }
 
-/// Carries out `first`, then what differs. `admin` is how others log in from then on, and the session's database.
+/// Runs `first`, then makes the changes. `admin` is the login for further connections, with the session's database.
 pub(super) async fn in_session(
     session: Session,
     admin: &Endpoint,
@@ -59,7 +60,7 @@ pub(super) async fn in_session(
         if let Some(sql) = first {
             client.batch_execute(sql).await?;
         }
-        let mut done = settle(&client, &Plan::Cluster { admin, wanted, major }).await?;
+        let mut done = reconcile_plan(&client, &Plan::Cluster { admin, wanted, major }).await?;
         let mut others = Vec::new();
         for database in databases(&client, admin, wanted).await? {
             let inside = Inside::of(admin, wanted, database, major);
@@ -67,7 +68,7 @@ pub(super) async fn in_session(
                 continue;
             }
             if admin.database.as_ref() == Some(&inside.database.name) {
-                done.extend(settle(&client, &Plan::Inside(inside)).await?);
+                done.extend(reconcile_plan(&client, &Plan::Inside(inside)).await?);
             } else {
                 others.push(inside);
             }
@@ -80,18 +81,18 @@ pub(super) async fn in_session(
     Ok(done)
 }
 
-/// What is wanted inside a database, over a connection to it.
+/// Makes the changes inside a database, over a connection to it.
 async fn elsewhere(admin: &Endpoint, inside: Inside) -> Result<Vec<Done>, Refusal> {
     let name = inside.database.name.clone();
     let endpoint = Endpoint { database: Some(name.clone()), ..admin.clone() };
     let done = async {
         let Session { client, connection, .. } = login(&endpoint, LIMIT_OF_LISTS, OPTIONS).await?;
-        drive(connection, async move { settle(&client, &Plan::Inside(inside)).await }).await
+        drive(connection, async move { reconcile_plan(&client, &Plan::Inside(inside)).await }).await
     };
     done.await.map_err(|refusal: Refusal| refusal.about(Subject::Database(name)))
 }
 
-/// The wanted databases, and those that init files made: they were given to the first login.
+/// The wanted databases, and the databases that init files made, which were given to the first login.
 async fn databases(client: &Client, admin: &Endpoint, wanted: &Wanted) -> Result<Vec<WantedDatabase>, Refusal> {
     let mut databases = wanted.databases.clone();
     if let (true, Some(first)) = (wanted.adopt, wanted.users.first()) {
@@ -104,7 +105,7 @@ async fn databases(client: &Client, admin: &Endpoint, wanted: &Wanted) -> Result
     Ok(databases)
 }
 
-/// One statement (or several that go together), what it does, and what it is about.
+/// One statement (or several that belong together), its effect, and its subject.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Change {
     pub(super) done: Done,
@@ -112,7 +113,7 @@ pub(super) struct Change {
     pub(super) sql: String,
 }
 
-/// What to compare: logins and databases of the server, or the inside of one database.
+/// The state to compare: logins and databases of the server, or the inside of one database.
 enum Plan<'a> {
     Cluster { admin: &'a Endpoint, wanted: &'a Wanted, major: u32 },
     Inside(Inside),
@@ -129,18 +130,18 @@ impl Plan<'_> {
     }
 }
 
-/// Carries out what differs, after comparing again under the lock: another could have done it meanwhile.
-async fn settle(client: &Client, plan: &Plan<'_>) -> Result<Vec<Done>, Refusal> {
+/// Makes all changes, after a second comparison under the lock: another process could have made them in the meantime.
+async fn reconcile_plan(client: &Client, plan: &Plan<'_>) -> Result<Vec<Done>, Refusal> {
     if plan.changes(client).await?.is_empty() {
         return Ok(Vec::new());
     }
-    // The lock goes with the session.
+    // The lock ends with the session.
     client.batch_execute(&format!("SELECT pg_catalog.pg_advisory_lock({LOCK})")).await?;
     let mut done = Vec::new();
     for change in plan.changes(client).await? {
         match client.batch_execute(&change.sql).await {
             Ok(()) => done.push(change.done),
-            // Someone else made it between our look and our statement: it is there.
+            // Another process created it between the comparison and this statement, so it exists.
             Err(error) if matches!(error.code().map(SqlState::code), Some("42710" | "42P04" | "23505")) => {}
             Err(error) => return Err(Refusal::from(error).about(change.subject)),
         }
@@ -148,7 +149,7 @@ async fn settle(client: &Client, plan: &Plan<'_>) -> Result<Vec<Done>, Refusal> 
     Ok(done)
 }
 
-/// The rows of one or several statements, each column as text; what is null is empty.
+/// Returns the rows of one or several statements, each column as text; NULL becomes the empty text.
 pub(super) async fn rows(client: &Client, sql: &str) -> Result<Vec<Vec<String>>, Refusal> {
     let messages = client.simple_query(sql).await?;
     let rows = messages.into_iter().filter_map(|message| match message {

@@ -1,6 +1,6 @@
-//! What went wrong with a login or a statement, and what to make of it.
+//! The refusal of a login or a statement, and the kind of fault that it means.
 //!
-//! It is told by the SQLSTATE, never by the words: those depend on the server's language.
+//! The SQLSTATE decides the kind of fault, never the text: the text depends on the server's language.
 
 use crate::protocol::{Fault, ProbeError};
 use std::error::Error as _;
@@ -22,7 +22,7 @@ impl From<tokio_postgres::Error> for Refusal {
     }
 }
 
-/// Whether the client's own configuration was at fault: no password where one is asked for.
+/// Whether the client's own configuration was at fault: it has no password, and the server asks for one.
 pub(super) fn is_unable(error: &tokio_postgres::Error) -> bool {
     let from_connection = error.source().is_some_and(<dyn std::error::Error>::is::<io::Error>);
     error.as_db_error().is_none() && !error.is_closed() && !from_connection && error.source().is_some()
@@ -60,13 +60,13 @@ impl From<tokio_postgres::Error> for ProbeError {
     }
 }
 
-/// What an SQLSTATE means here (appendix A of Postgres' documentation).
+/// The kind of fault that an SQLSTATE means here (appendix A of Postgres' documentation).
 fn fault(code: &str) -> Fault {
     match code {
         // starting up; shutting down; crashed and recovering; no connection left; another session is in the way: a
         // template in use, a lock, a deadlock, a conflicting change
         "57P03" | "57P01" | "57P02" | "53300" | "55006" | "55P03" | "40P01" | "40001" => Fault::NotYet,
-        // wrong password; no such login, or not from here; no such database; not allowed to connect to it
+        // wrong password; no such login, or no access from this host; no such database; no access to this database
         "28P01" | "28000" | "3D000" | "42501" => Fault::Login,
         _ => Fault::Other,
     }

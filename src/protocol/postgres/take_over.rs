@@ -1,4 +1,5 @@
-//! The administrator's login in data that another environment initialised: its first statement is a new password.
+//! Takes over the administrator's login in data that another environment initialised: the first statement sets a new
+//! password.
 
 use super::password::verifier;
 use super::quote::{identifier, literal};
@@ -7,7 +8,7 @@ use super::refusal::Refusal;
 use crate::model::{Endpoint, Secret, Wanted};
 use crate::protocol::{Done, ReconcileError};
 
-/// Logs in as it was, sets the password that it should have, and reconciles over the same connection. A second run at
+/// Logs in with the inherited password, sets the new password, and reconciles over the same connection. A second run at
 /// the same time does the same again.
 pub(in crate::protocol) async fn take_over(
     inherited: &Endpoint,

@@ -1,7 +1,7 @@
-//! What a Redis or Valkey server says of itself.
+//! The facts of a Redis or Valkey server.
 //!
-//! Each setting is asked for by its name, so that no password is ever in an answer. `CONFIG` is closed on many managed
-//! servers; then `INFO` says the little that it has.
+//! Each setting is requested by its name, so that an answer never contains a password. Many managed servers do not
+//! allow `CONFIG`; then the few settings in `INFO` are used.
 
 use super::{Reply, check, commands, encode, parse, version};
 use crate::model::{Endpoint, Protocol, ServiceFacts};
@@ -10,10 +10,10 @@ use crate::protocol::wire::Conversation;
 use crate::protocol::{Fault, ProbeError, Tls};
 use std::collections::BTreeMap;
 
-/// Bytes that a server may answer: all of `INFO` is some 10 kB.
+/// The number of bytes that a server may answer: all of `INFO` is about 10 kB.
 const LIMIT: u64 = 1024 * 1024;
 
-/// What an app can notice, and what decides what is kept.
+/// The settings that an app can notice, and the settings that decide which data is kept.
 const SETTINGS: [&str; 22] = [
     "maxmemory",
     "maxmemory-policy",
@@ -39,7 +39,7 @@ const SETTINGS: [&str; 22] = [
     "io-threads",
 ];
 
-/// Asks over one connection; all requests go out at once.
+/// Asks over one connection; all requests are sent at once.
 pub(in crate::protocol) async fn facts(endpoint: &Endpoint, tls: &Tls) -> Result<ServiceFacts, ProbeError> {
     let login = commands(endpoint);
     let settings = SETTINGS.map(|name| ["CONFIG", "GET", name]);
@@ -58,14 +58,14 @@ pub(in crate::protocol) async fn facts(endpoint: &Endpoint, tls: &Tls) -> Result
         reply => return Err(refusal("INFO", &reply)),
     };
     let modules = conversation.receive(parse).await?;
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     let mut refused = None;
     for name in SETTINGS {
         match conversation.receive(parse).await? {
-            // What the server does not know is answered by an empty list.
+            // A server answers with an empty list if it does not know the setting.
             Reply::List(words) => {
                 if let [_, Reply::Text(value)] = words.as_slice() {
-                    told.push((name.to_owned(), value.clone()));
+                    reported.push((name.to_owned(), value.clone()));
                 }
             }
             reply => refused = Some(refusal("CONFIG GET", &reply)),
@@ -80,12 +80,12 @@ pub(in crate::protocol) async fn facts(endpoint: &Endpoint, tls: &Tls) -> Result
                 .into_iter()
                 .filter_map(|(name, field)| Some((name, info.get(field)?.to_owned())));
         let aof = info.get("aof_enabled").map(|on| ("appendonly", if on == "1" { "yes" } else { "no" }.to_owned()));
-        told = from_info.chain(aof).map(|(name, value)| (name.to_owned(), value)).collect();
-        for name in SETTINGS.iter().filter(|name| !told.iter().any(|(told, _)| told == *name)) {
+        reported = from_info.chain(aof).map(|(name, value)| (name.to_owned(), value)).collect();
+        for name in SETTINGS.iter().filter(|name| !reported.iter().any(|(reported, _)| reported == *name)) {
             facts.not_asked.insert(format!("settings/{name}"), error.message.clone());
         }
     }
-    note(&mut facts, "settings", Ok(told));
+    note(&mut facts, "settings", Ok(reported));
     note(&mut facts, "modules", module_list(&modules));
     let mode = info.get("redis_mode").or_else(|| info.get("server_mode"));
     note(&mut facts, "server", Ok(mode.map(|mode| ("mode".to_owned(), mode.to_owned()))));
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_server_whose_config_is_closed_says_what_info_has_and_the_rest_is_named() {
+    async fn a_server_without_config_reports_the_settings_in_info_and_the_others_are_not_asked() {
         let info =
             "redis_version:7.1.0\r\nredis_mode:cluster\r\nmaxmemory:1048576\r\nmaxmemory_policy:volatile-lru\r\n";
         let closed = "-NOPERM no permissions to run 'config|get'\r\n".repeat(SETTINGS.len());

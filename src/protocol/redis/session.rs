@@ -1,4 +1,4 @@
-//! Commands of the user's own, for a server that is being seeded.
+//! The user's own commands, for a server that is being seeded.
 
 use super::{Reply, check, commands, parse};
 use crate::model::Endpoint;
@@ -7,13 +7,13 @@ use crate::protocol::wire::Conversation;
 use crate::protocol::{ProbeError, Tls};
 use std::time::Duration;
 
-/// Bytes that a server may answer in all: some for each of very many commands.
+/// The number of bytes that a server may answer in total: some bytes for each of very many commands.
 const LIMIT: u64 = 64 * 1024 * 1024 * 1024;
 
-/// So many commands go out before their answers are read: the server's answers must find room meanwhile.
+/// The number of commands that are sent before their answers are read: the server's answers need room in the meantime.
 const AT_ONCE: usize = 500;
 
-/// Between two looks at whether a rewriting has ended.
+/// The pause between two checks whether a rewrite has ended.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// A connection that is logged in.
@@ -40,8 +40,8 @@ impl RedisSession {
         Ok(Self { conversation, used })
     }
 
-    /// Sends commands, each a list of words. The first that the server refuses is told by its place, with its words;
-    /// what was sent behind it may have been carried out.
+    /// Sends commands, each a list of words. Returns the position of the first command that the server refuses, and the
+    /// server's words; the server may have carried out commands after it.
     pub async fn send(&mut self, requests: &[&[Vec<u8>]]) -> Result<Option<(usize, String)>, ProbeError> {
         let mut refused = None;
         for (number, part) in requests.chunks(AT_ONCE).enumerate() {
@@ -66,7 +66,7 @@ impl RedisSession {
         self.conversation.receive(parse).await
     }
 
-    /// Where the server keeps its dump: an absolute path in its container.
+    /// The path of the server's dump: an absolute path in its container.
     pub async fn dump_path(&mut self) -> Result<String, ProbeError> {
         let mut parts = Vec::new();
         for setting in ["dir", "dbfilename"] {
@@ -82,8 +82,8 @@ impl RedisSession {
         Ok(parts.join("/"))
     }
 
-    /// Has the server forget what it holds and read its dump; then what it appends to is written anew, where it does
-    /// that. A refusal is told in the server's words.
+    /// Makes the server forget its data and read its dump; if the server has an append-only file, the server then
+    /// rewrites that file. Returns the server's words if it refuses.
     pub async fn reload(&mut self) -> Result<Option<String>, ProbeError> {
         if let Reply::Error(error) = self.ask(&["DEBUG", "RELOAD", "NOSAVE"]).await? {
             return Ok(Some(self.used.taken_out_of(&error)));
@@ -120,8 +120,8 @@ fn encode(words: &[Vec<u8>]) -> Vec<u8> {
     bytes
 }
 
-/// The words of a line as `redis-cli` reads them: in double quotes with `\n`, `\x41` and the like, in single quotes as
-/// they are. None where a quote is not closed, or goes on behind its end.
+/// Splits a line into words as `redis-cli` does: in double quotes with `\n`, `\x41` and the like, in single quotes
+/// literally. `None` if a quote is not closed, or if text follows directly after its end.
 pub fn redis_words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut words = Vec::new();
     let mut rest = line.iter().copied().peekable();

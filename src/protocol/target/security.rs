@@ -1,31 +1,32 @@
-//! What a URL says of TLS, word by word, or why it cannot be carried out.
+//! The meaning of a URL's TLS parameters, or the reason why they cannot be carried out.
 //!
-//! An error, never a guess: a misspelt word that was taken for none would send the password in plain text.
+//! An unknown word is an error, never a guess: if a misspelt word were ignored, the password would be sent in plain
+//! text.
 
 use super::words::{Meaning, Word, any_case, words};
 use crate::model::Protocol;
 use crate::protocol::tls::{ChannelBinding, Tls, TlsMode, Versions};
 use std::path::PathBuf;
 
-/// What a URL is, besides its parameters.
+/// The scheme of a URL.
 pub(super) struct Scheme<'a> {
     pub(super) protocol: Protocol,
-    /// As it is written, for messages.
+    /// The scheme as it is written, for messages.
     pub(super) name: &'a str,
-    /// Whether it is one of TLS: `rediss`, `amqps`.
+    /// Whether it is a scheme of TLS: `rediss`, `amqps`.
     pub(super) encrypted: bool,
-    /// Whether `jdbc:` is before it.
+    /// Whether it follows `jdbc:`.
     pub(super) jdbc: bool,
 }
 
 impl Scheme<'_> {
-    /// Whether a server of that protocol says itself whether it speaks TLS, on the same port.
+    /// Whether a server of that protocol negotiates TLS on the same port.
     fn negotiates(&self) -> bool {
         matches!(self.protocol, Protocol::Postgres | Protocol::Mysql)
     }
 }
 
-/// Words that are put together.
+/// The parameters, combined.
 #[derive(Default)]
 struct Said {
     /// The strictest mode, and the weakest.
@@ -35,12 +36,13 @@ struct Said {
     authorities: Option<PathBuf>,
     certificate: Option<PathBuf>,
     key: Option<PathBuf>,
-    /// Whether 1.2 is left out, and 1.3.
+    /// Whether 1.2 is excluded, and 1.3.
     without: [bool; 2],
     tls: Tls,
 }
 
-/// Reads the parameters. The error names them, and repeats no other value than one of a word that has a fixed few.
+/// Reads the parameters. An error names the parameter, and repeats its value only if the parameter has a fixed set of
+/// values.
 pub(super) fn read(scheme: &Scheme<'_>, parameters: &[(String, String)]) -> Result<Tls, String> {
     let known = words(scheme.protocol, scheme.jdbc);
     let (mut said, mut seen) = (Said::default(), Vec::new());
@@ -58,19 +60,19 @@ pub(super) fn read(scheme: &Scheme<'_>, parameters: &[(String, String)]) -> Resu
     together(scheme, said)
 }
 
-/// A parameter of no client, which is refused where it could mean TLS.
+/// Refuses a parameter that no client knows, if it could mean TLS.
 fn unknown(name: &str, known: &[&Word]) -> Result<(), String> {
     let plain = normalised(name);
     let names = || known.iter().flat_map(|word| word.names);
     let distance = |other: &str| strsim::osa_distance(&plain, &normalised(other));
-    // So many letters may differ that the word is still taken for a misspelt one.
+    // The number of characters in which a misspelt word may differ.
     let near = |other: &&&str| distance(other) <= if normalised(other).len() < 6 { 0 } else { 2 };
     let nearest = names().filter(near).min_by_key(|other| distance(other));
     let sounds = ["ssl", "tls", "cert", "verify", "channelbinding"].iter().any(|part| plain.contains(part));
     let name = shown(name);
     match nearest {
         Some(nearest) => {
-            Err(format!("its parameter `{name}` is no word of this server's clients: did you mean `{nearest}`?"))
+            Err(format!("its parameter `{name}` is unknown to this server's clients: did you mean `{nearest}`?"))
         }
         None if sounds && known.is_empty() => {
             Err(format!("its parameter `{name}` is about TLS, which is not spoken to this kind of server"))
@@ -78,7 +80,7 @@ fn unknown(name: &str, known: &[&Word]) -> Result<(), String> {
         None if sounds => {
             let mut names: Vec<&str> = names().copied().collect();
             names.sort_unstable();
-            Err(format!("its parameter `{name}` is no word of this server's clients: there are {}", names.join(", ")))
+            Err(format!("its parameter `{name}` is unknown to this server's clients: there are {}", names.join(", ")))
         }
         None => Ok(()),
     }
@@ -130,7 +132,7 @@ fn take(said: &mut Said, word: &Word, name: &str, value: &str, any_case: bool) -
     Ok(())
 }
 
-/// The words as one: the strictest of them counts.
+/// Combines the parameters: the strictest of them counts.
 fn together(scheme: &Scheme<'_>, said: Said) -> Result<Tls, String> {
     let Said { modes, any_name, system, authorities, certificate, key, without, mut tls } = said;
     let asks = authorities.is_some() || certificate.is_some() || key.is_some() || tls.direct || system;
@@ -138,7 +140,7 @@ fn together(scheme: &Scheme<'_>, said: Said) -> Result<Tls, String> {
         if asks || any_name || modes.is_some_and(|(strictest, _)| strictest != TlsMode::Off) {
             let name = scheme.name;
             return Err(format!(
-                "its scheme `{name}:` is one of plain text, and a parameter asks for TLS: write `{name}s:`"
+                "its scheme `{name}:` means plain text, and a parameter asks for TLS: write `{name}s:`"
             ));
         }
         return Ok(tls);
@@ -179,10 +181,10 @@ fn together(scheme: &Scheme<'_>, said: Said) -> Result<Tls, String> {
         tls.mode = tls.mode.min(TlsMode::Authority);
     }
     tls.authorities = authorities;
-    // Some clients take both out of one file.
+    // Some clients read both from one file.
     tls.identity = certificate.map(|certificate| (certificate.clone(), key.unwrap_or(certificate)));
     tls.versions = match without {
-        [true, true] => return Err("it leaves no version of TLS".to_owned()),
+        [true, true] => return Err("it excludes every version of TLS".to_owned()),
         [true, false] => Versions::Only13,
         [false, true] => Versions::Only12,
         [false, false] => Versions::All,
@@ -202,12 +204,12 @@ fn no_value(name: &str, value: &str, known: &[&str]) -> String {
     format!("its parameter `{name}` is `{}`, which is none of {}{nearest}", shown(value), all.join(", "))
 }
 
-/// A word without what people mix up: case, `-` and `_`.
+/// A word without the differences that people mix up: case, `-`, `_` and `.`.
 fn normalised(word: &str) -> String {
     word.chars().filter(|letter| !matches!(letter, '-' | '_' | '.')).flat_map(char::to_lowercase).collect()
 }
 
-/// A word of somebody else's, as a message may show it.
+/// A word of a URL, made safe for a message.
 fn shown(word: &str) -> String {
     word.chars().take(40).map(|letter| if letter.is_ascii_graphic() { letter } else { '?' }).collect()
 }

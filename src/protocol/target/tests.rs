@@ -1,4 +1,4 @@
-//! URLs, and what they say.
+//! URLs, and their meaning.
 
 use super::*;
 use crate::protocol::{ChannelBinding, ClearText, Tls, TlsMode, Versions};
@@ -130,7 +130,7 @@ fn a_word_that_is_not_known_is_refused_with_the_nearest_and_never_taken_for_less
         ("amqp://h?verify=verify_peer", "write `amqps:`"),
         ("amqps://h?verify=none", "none of verify_none, verify_peer"),
         ("amqps://h?auth_mechanism=external", "none of plain"),
-        ("amqps://h?cacert=x", "no word of this server's clients"),
+        ("amqps://h?cacert=x", "unknown to this server's clients"),
         ("memcached://h?tls=true", "not spoken to this kind of server"),
     ] {
         let error = Target::parse(text, &kinds).expect_err(text);
@@ -166,7 +166,7 @@ fn a_brokers_path_is_its_vhost_and_its_management_api_is_where_it_says() {
 }
 
 #[test]
-fn what_is_no_server_is_refused_without_being_repeated() {
+fn a_url_of_no_server_is_refused_without_being_repeated() {
     let kinds = Kinds::built_in().unwrap();
     for text in ["s3cret", "telnet://u:s3cret@h", "postgres:///shop?password=s3cret", "amqp://u:s3cret@h?management=x"]
     {

@@ -1,27 +1,28 @@
-//! The words about TLS that each server's own clients and its drivers know in a URL, as data.
+//! The TLS parameters that each server's own clients and drivers know in a URL, as data.
 //!
-//! A word that stands here is carried out as its client carries it out, or stricter; [`Meaning::Refused`] says why not.
+//! devenv carries out a parameter in these tables as its client does, or more strictly; [`Meaning::Refused`] says why
+//! not.
 
 use crate::model::Protocol;
 use crate::protocol::tls::TlsMode;
 
-/// A parameter, under every name that it has.
+/// A parameter, under all its names.
 pub(super) struct Word {
     pub(super) names: &'static [&'static str],
     pub(super) meaning: Meaning,
 }
 
-/// What a parameter's value says.
+/// The meaning of a parameter's value.
 pub(super) enum Meaning {
-    /// How much is encrypted and checked; nothing where the word asks for no more than what is done in any case.
+    /// How much is encrypted and checked; `None` if the value asks for no more than devenv does in any case.
     Mode(&'static [(&'static str, Option<TlsMode>)]),
-    /// Whether the certificate must be for the server's name: `false` is what lessens [`TlsMode::Checked`].
+    /// Whether the certificate must match the server's name: `false` weakens [`TlsMode::Checked`].
     HostName,
     /// The file of authorities.
     Authorities,
     /// The file of the client's certificate.
     Certificate,
-    /// The file of its key.
+    /// The file of the client's key.
     Key,
     /// `disable`, `prefer`, `require`.
     ChannelBinding,
@@ -31,15 +32,16 @@ pub(super) enum Meaning {
     Oldest,
     /// The newest version of TLS.
     Newest,
-    /// All versions of TLS, with commas between.
+    /// All versions of TLS, separated by commas.
     Versions,
     /// `0` keeps the server's name out of the handshake.
     Sni,
-    /// How a login must be done.
+    /// The required method of a login.
     Login(&'static [&'static str]),
-    /// Its values change nothing of what is done here; with none listed, any.
+    /// Its values change nothing here; if no values are listed, any value is accepted.
     NoMatter(&'static [&'static str]),
-    /// It is not carried out, and that would make a difference: why, and what to write instead.
+    /// devenv does not carry it out, and that would make a difference: the text says why, and how to write the URL
+    /// instead.
     Refused(&'static str),
 }
 
@@ -49,7 +51,8 @@ use Meaning::{
 };
 use TlsMode::{Authority, Checked, Off, Preferred, Unchecked};
 
-/// The words of a protocol's clients. Those of Java's, whose URL begins with `jdbc:`, mean other things here and there.
+/// The parameters of a protocol's clients. For Java's clients, whose URL begins with `jdbc:`, some parameters mean
+/// other things.
 pub(super) fn words(protocol: Protocol, jdbc: bool) -> Vec<&'static Word> {
     let tables: &[&'static [Word]] = match (protocol, jdbc) {
         (Protocol::Postgres, false) => &[POSTGRES, LIBPQ],
@@ -62,7 +65,7 @@ pub(super) fn words(protocol: Protocol, jdbc: bool) -> Vec<&'static Word> {
     tables.iter().flat_map(|table| table.iter()).collect()
 }
 
-/// Whether a protocol's clients take values in any case: Postgres' do not.
+/// Whether a protocol's clients accept values in any case: those of Postgres do not.
 pub(super) fn any_case(protocol: Protocol) -> bool {
     protocol != Protocol::Postgres
 }
@@ -76,7 +79,7 @@ const REVOKED: &str = "lists of revoked certificates are not read";
 const CIPHERS: &str = "the ciphers of TLS cannot be chosen";
 const JAVA_STORE: &str = "Java's key stores are not read: name files in PEM";
 
-/// Of libpq and pgJDBC (<https://www.postgresql.org/docs/current/libpq-connect.html>), Prisma, node-postgres.
+/// For libpq and pgJDBC (<https://www.postgresql.org/docs/current/libpq-connect.html>), Prisma, node-postgres.
 const POSTGRES: &[Word] = &[
     word(
         &["sslmode"],
@@ -118,7 +121,7 @@ const LIBPQ: &[Word] = &[
     word(&["sslinline"], Refused("certificates are read from files")),
     word(&["gssencmode"], NoMatter(&["disable", "prefer"])),
     word(&["uselibpqcompat"], NoMatter(&[])),
-    // Every server of a cluster says the same of itself; which one answers is the address's matter.
+    // Every server of a cluster reports the same facts; the address decides which server answers.
     word(
         &["target_session_attrs"],
         NoMatter(&["any", "read-write", "read-only", "primary", "standby", "prefer-standby"]),
@@ -133,7 +136,7 @@ const PGJDBC: &[Word] = &[
     word(
         &["sslfactory"],
         Refused(
-            "Java's classes are not run: `sslmode=require` is what `NonValidatingFactory` does, and `sslrootcert` names authorities",
+            "Java's classes are not run: `sslmode=require` replaces `NonValidatingFactory`, and `sslrootcert` names authorities",
         ),
     ),
     word(&["sslfactoryarg", "sslhostnameverifier", "sslpasswordcallback"], Refused("Java's classes are not run")),
@@ -142,7 +145,7 @@ const PGJDBC: &[Word] = &[
     word(&["targetServerType"], NoMatter(&[])),
 ];
 
-/// Of the clients and connectors of `MySQL` and `MariaDB`, Go's driver, `SQLAlchemy`, sqlx, Prisma.
+/// For the clients and connectors of `MySQL` and `MariaDB`, Go's driver, `SQLAlchemy`, sqlx, Prisma.
 const MYSQL: &[Word] = &[
     word(
         &["ssl-mode", "ssl_mode", "sslmode", "sslMode"],
@@ -184,7 +187,7 @@ const MYSQL: &[Word] = &[
     word(&["sslaccept"], Mode(&[("accept_invalid_certs", Some(Unchecked)), ("strict", Some(Checked))])),
     word(
         &["ssl"],
-        Refused("its drivers differ on what it checks: write `ssl-mode=REQUIRED` or `ssl-mode=VERIFY_IDENTITY`"),
+        Refused("its meaning depends on the driver: write `ssl-mode=REQUIRED` or `ssl-mode=VERIFY_IDENTITY`"),
     ),
     word(&["ssl-ca", "ssl_ca", "sslca", "serverSslCert"], Authorities),
     word(&["ssl-cert", "ssl_cert", "sslcert"], Certificate),
@@ -216,7 +219,7 @@ const MYSQL: &[Word] = &[
     ),
 ];
 
-/// Of redis-py and Celery, go-redis, Lettuce.
+/// For redis-py and Celery, go-redis, Lettuce.
 const REDIS: &[Word] = &[
     word(
         &["ssl_cert_reqs"],
@@ -245,13 +248,13 @@ const REDIS: &[Word] = &[
     word(&["ssl_ca_certs"], Authorities),
     word(&["ssl_certfile"], Certificate),
     word(&["ssl_keyfile"], Key),
-    word(&["ssl_min_version"], Refused("TLS 1.2 and 1.3 are spoken, and neither can be left out")),
+    word(&["ssl_min_version"], Refused("TLS 1.2 and 1.3 are spoken, and neither can be excluded")),
     word(&["ssl_ca_path", "ssl_ca_data"], Refused("authorities are read from one file: `ssl_ca_certs`")),
     word(&["ssl_password"], Refused(PASSPHRASE)),
     word(&["ssl_ciphers"], Refused(CIPHERS)),
 ];
 
-/// Of `RabbitMQ`'s URI parameters (<https://www.rabbitmq.com/docs/uri-query-parameters>), kombu, aio-pika.
+/// For `RabbitMQ`'s URI parameters (<https://www.rabbitmq.com/docs/uri-query-parameters>), kombu, aio-pika.
 const AMQP: &[Word] = &[
     word(&["verify"], Mode(&[("verify_none", Some(Unchecked)), ("verify_peer", Some(Checked))])),
     word(
@@ -274,7 +277,7 @@ const AMQP: &[Word] = &[
     word(&["fail_if_no_peer_cert"], NoMatter(&[])),
     word(&["auth_mechanism"], Login(&["plain"])),
     word(&["server_name_indication"], Refused("the certificate's name is that of the URL's host")),
-    word(&["depth"], Refused("how many authorities may stand between cannot be chosen")),
+    word(&["depth"], Refused("the number of intermediate authorities cannot be chosen")),
     word(&["ssl_options"], Refused("write `verify`, `cacertfile`, `certfile` and `keyfile`")),
     word(&["capath", "cadata"], Refused("authorities are read from one file: `cacertfile`")),
 ];

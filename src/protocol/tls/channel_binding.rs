@@ -1,9 +1,10 @@
-//! What binds a login to its TLS connection: `tls-server-end-point` (RFC 5929, section 4.1), a hash of the server's
-//! certificate by the hash of its own signature.
+//! The bytes that bind a login to its TLS connection: `tls-server-end-point` (RFC 5929, section 4.1), a hash of the
+//! server's certificate, made with the hash function of the certificate's own signature.
 
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
-/// The hash, where the certificate's signature has one that is known here; Ed25519 has none by the RFC.
+/// Returns the hash, if the hash function of the certificate's signature is known here; the RFC defines none for
+/// Ed25519.
 pub(in crate::protocol) fn server_end_point(certificate: &[u8]) -> Option<Vec<u8>> {
     Some(match signature_hash(certificate)? {
         Hash::Sha256 => Sha256::digest(certificate).to_vec(),
@@ -19,7 +20,8 @@ enum Hash {
     Sha512,
 }
 
-/// Object identifiers of signatures (RFC 3279, 4055, 5758) by the hash that binds; MD5 and SHA-1 give way to SHA-256.
+/// Object identifiers of signatures (RFC 3279, 4055, 5758), each with the hash of the binding; SHA-256 replaces MD5 and
+/// SHA-1.
 const SIGNATURES: [(&[u8], Hash); 9] = [
     (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x04], Hash::Sha256), // md5WithRSAEncryption
     (&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x05], Hash::Sha256), // sha1WithRSAEncryption
@@ -43,7 +45,7 @@ fn signature_hash(certificate: &[u8]) -> Option<Hash> {
     SIGNATURES.iter().find(|(known, _)| *known == identifier).map(|(_, hash)| *hash)
 }
 
-/// The content of the DER element that the bytes begin with, and what follows it.
+/// Returns the content of the DER element at the beginning of the bytes, and the bytes after the element.
 fn element(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (&found, rest) = bytes.split_first()?;
     let (&first, rest) = rest.split_first()?;
@@ -71,7 +73,7 @@ mod tests {
         assert_eq!(signature_hash(&certificate), Some(Hash::Sha256));
         assert_eq!(server_end_point(&certificate).unwrap(), Sha256::digest(&certificate).to_vec());
         for length in 0..certificate.len() {
-            // Whatever is cut off, nothing is read past the end.
+            // Wherever the bytes are cut off, nothing is read past the end.
             let _ = server_end_point(&certificate[..length]);
         }
         for bytes in [&b""[..], b"\x30\x84\xff\xff\xff\xff", b"\x30\x80", b"\x30\x02\x30\x00"] {

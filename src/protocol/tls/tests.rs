@@ -1,4 +1,5 @@
-//! Handshakes with a server whose certificate an authority of our own signed, and passwords that were not given away.
+//! Handshakes with a server whose certificate was signed by an authority of this test, and passwords that must not be
+//! given away.
 
 use super::*;
 use crate::kinds::Kinds;
@@ -15,7 +16,7 @@ const SERVER_KEY: &[u8] = include_bytes!("../../../tests/certificates/server.key
 const AUTHORITY: &str = include_str!("../../../tests/certificates/authority.pem");
 const STRANGER: &str = include_str!("../../../tests/certificates/stranger.pem");
 
-/// A handshake in memory with the server, by that name.
+/// A handshake in memory with the server, under that name.
 fn shake(tls: &Tls, name: &str) -> Result<(), String> {
     let certificate = CertificateDer::from_pem_slice(SERVER).unwrap();
     let key = PrivateKeyDer::from_pem_slice(SERVER_KEY).unwrap();
@@ -93,9 +94,9 @@ fn a_file_that_cannot_be_taken_ends_the_connection_and_is_named() {
     assert!(with(Some(&certificate), Some(&closed)).is_ok());
     for (authorities, key, part) in [
         (folder.path().join("none.pem"), None, "none.pem: No such file"),
-        (empty.clone(), None, "empty.pem: it holds none"),
+        (empty.clone(), None, "empty.pem: it holds no certificate"),
         (certificate.clone(), Some(open.as_path()), "open.key: others can read it (mode 0644): `chmod 600`"),
-        (certificate.clone(), Some(empty.as_path()), "empty.pem: it holds none in PEM"),
+        (certificate.clone(), Some(empty.as_path()), "empty.pem: it holds no key in PEM"),
         (certificate.clone(), Some(folder.path()), "private key"),
     ] {
         let error = with(Some(&authorities), key).expect_err(part);
@@ -104,7 +105,7 @@ fn a_file_that_cannot_be_taken_ends_the_connection_and_is_named() {
 }
 
 #[test]
-fn loopback_is_what_was_connected_to_and_nothing_else() {
+fn loopback_is_decided_by_the_connected_address_only() {
     let tls = Tls::default();
     for address in ["127.0.0.1", "127.88.3.4", "::1", "::ffff:127.0.0.1"] {
         assert!(tls.gives_in_clear(address.parse().unwrap()), "{address}");
@@ -116,8 +117,8 @@ fn loopback_is_what_was_connected_to_and_nothing_else() {
     assert!(anywhere.gives_in_clear(IpAddr::V6(Ipv6Addr::UNSPECIFIED)));
 }
 
-/// A server that says these things, each when it has heard something; all that it heard. Where nothing is first, it
-/// speaks before it is spoken to.
+/// A server that sends these answers, each after it has received something. Returns the port, and all the bytes that
+/// the server received.
 fn scripted(answers: &'static [&'static [u8]]) -> (u16, thread::JoinHandle<Vec<u8>>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -140,7 +141,7 @@ fn scripted(answers: &'static [&'static [u8]]) -> (u16, thread::JoinHandle<Vec<u
     (port, server)
 }
 
-/// A peer between us and the server says that there is no TLS, and asks for the password itself.
+/// A peer between the client and the server denies TLS, and asks for the password itself.
 #[tokio::test]
 async fn a_downgrade_gets_no_password_in_clear_text() {
     const CLEAR: &[u8] = b"R\0\0\0\x08\0\0\0\x03";
@@ -163,13 +164,13 @@ async fn a_downgrade_gets_no_password_in_clear_text() {
         let error = facts(&target).await.unwrap_err();
         let heard = server.join().unwrap();
         let heard = String::from_utf8_lossy(&heard);
-        // MD5's answer would be known by its beginning.
+        // An MD5 answer would be recognised by its first bytes.
         assert!(!heard.contains("correct-horse") && !heard.contains("md5"), "{url}: {heard}");
         assert_ne!(error.fault, Fault::NotYet, "{url}: {error:?}");
         let said = error.message.contains("the password was not sent") && error.message.contains("--insecure");
         assert!(said || error.message.contains("TLS"), "{url}: {error:?}");
     }
-    // The same peers get it where the user said so.
+    // The same peers get the password if the user allowed it.
     let (port, server) = scripted(&[b"N", CLEAR]);
     let mut target =
         Target::parse("postgres://app:correct-horse@localhost/shop", &Kinds::built_in().unwrap()).unwrap().1;

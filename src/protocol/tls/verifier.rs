@@ -1,4 +1,4 @@
-//! Whose certificate is taken for the server's.
+//! Decides which certificates are accepted for the server.
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{VerifierBuilderError, WebPkiServerVerifier, verify_server_name};
@@ -8,13 +8,14 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use std::sync::Arc;
 
-/// Takes a certificate that one of the authorities signed, or that is itself among those that the user named.
+/// Accepts a certificate that one of the authorities signed, or that is itself among the certificates that the user
+/// named.
 #[derive(Debug)]
 pub(super) struct Authority {
     signed: Arc<WebPkiServerVerifier>,
-    /// Certificates that the user named: a server's own, which it signed itself, may be among them.
+    /// Certificates that the user named; a server's own self-signed certificate may be among them.
     pinned: Vec<CertificateDer<'static>>,
-    /// Whether it must be for the server's name.
+    /// Whether the certificate must match the server's name.
     named: bool,
 }
 
@@ -39,7 +40,7 @@ impl ServerCertVerifier for Authority {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        // rustls takes no authority's certificate for a server's, also where the server is its own authority.
+        // rustls never accepts an authority's certificate for a server, even if the server is its own authority.
         if self.pinned.contains(end_entity) {
             if self.named {
                 verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
@@ -47,7 +48,7 @@ impl ServerCertVerifier for Authority {
             return Ok(ServerCertVerified::assertion());
         }
         match self.signed.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            // The name is looked at last, once the signatures have been found good.
+            // The name is checked last, after the signatures were found valid.
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) if !self.named => Ok(ServerCertVerified::assertion()),
@@ -78,7 +79,8 @@ impl ServerCertVerifier for Authority {
     }
 }
 
-/// Takes every certificate; signatures are checked all the same, so that who answered also goes on.
+/// Accepts every certificate. Signatures are still checked, so that the peer that answered is also the peer that
+/// continues.
 #[derive(Debug)]
 pub(super) struct Anybody(pub(super) Arc<CryptoProvider>);
 

@@ -1,47 +1,50 @@
-//! A tar archive of somebody else's, read strictly: what two programs could read in two ways is refused.
+//! Reads a tar archive that is not trusted, and reads it strictly: an entry that two programs could read in two ways is
+//! refused.
 //!
-//! Nothing of it is unpacked, no name of it is opened, and no header costs more than a fixed amount of memory.
+//! Nothing is unpacked, no file is opened under a name in the archive, and no header costs more than a fixed amount of
+//! memory.
 
 use std::io::{self, Read};
 use tar::{EntryType, Header};
 
 const BLOCK: usize = 512;
-/// Engines write some lines into such a header: times and owners.
-const LONGEST_RECORDS: u64 = 64 * 1024;
-/// Engines write three entries for each layer, and an image has at most some hundred.
-const MOST_ENTRIES: usize = 100_000;
-/// An archive is filled up with zeros, to a multiple of what a tape takes at once.
-const LONGEST_END: usize = 1024 * 1024;
+/// The maximum size of a header with records. Engines write some lines into it: times and owners.
+const MAX_RECORDS_SIZE: u64 = 64 * 1024;
+/// The maximum number of entries. Engines write three entries for each layer, and an image has at most some hundred
+/// layers.
+const MAX_ENTRIES: usize = 100_000;
+/// The maximum size of the end. An archive is filled up with zeros, to a multiple of a tape's record.
+const MAX_END_SIZE: usize = 1024 * 1024;
 
-/// What an entry is.
+/// The kind of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Bytes.
+    /// A file with bytes.
     File,
-    /// Another name of what lies there.
+    /// Another name for the entry at this path.
     Link(String),
-    /// It has no content.
+    /// A folder, without content.
     Folder,
 }
 
 /// One entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
-    /// Where it lies, without `.`: never outside of the archive.
+    /// The path of the entry without `.`: never outside of the archive.
     pub(super) path: String,
     pub(super) kind: Kind,
-    /// Where its content begins in the archive, in bytes.
+    /// The position of its content in the archive, in bytes.
     pub(super) begins: u64,
-    /// How many bytes it has.
+    /// The size of its content in bytes.
     pub(super) size: u64,
 }
 
-/// An archive and how far it was read.
+/// An archive, and the position up to which it was read.
 pub(super) struct Strict<R> {
     source: R,
     at: u64,
     entries: usize,
-    /// What is left of the entry before: its content and what fills up its last block.
+    /// The rest of the current entry: its content, or the bytes that fill up its last block.
     left: u64,
 }
 
@@ -50,7 +53,7 @@ impl<R: Read> Strict<R> {
         Self { source, at: 0, entries: 0, left: 0 }
     }
 
-    /// The next entry, none at the archive's end. Its content is read by [`Strict::read`].
+    /// Returns the next entry; `None` at the archive's end. [`Strict::read`] reads its content.
     pub(super) fn next(&mut self) -> io::Result<Option<Entry>> {
         self.skip()?;
         let mut size = None;
@@ -74,7 +77,7 @@ impl<R: Read> Strict<R> {
                     let from = if kind == EntryType::Symlink { folder } else { "" };
                     Kind::Link(linked(from, &target)?)
                 }
-                // A long name, a sparse file, records for all that follows, a device.
+                // A long name, a sparse file, records for all following entries, a device.
                 other => {
                     return Err(invalid(format!(
                         "an entry of the type {:?}, which no engine writes",
@@ -91,7 +94,7 @@ impl<R: Read> Strict<R> {
         }
     }
 
-    /// Reads on in the entry's content; nothing at its end.
+    /// Reads the next bytes of the entry's content; 0 bytes at its end.
     pub(super) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
         let read = self.source.read(&mut buffer[..most])?;
@@ -103,7 +106,7 @@ impl<R: Read> Strict<R> {
         Ok(read)
     }
 
-    /// Passes over what is left of the entry, and over what fills up its block.
+    /// Skips the rest of the entry and the bytes that fill up its block.
     fn skip(&mut self) -> io::Result<()> {
         let mut buffer = [0; 8 * BLOCK];
         while self.left > 0 {
@@ -116,25 +119,25 @@ impl<R: Read> Strict<R> {
         Ok(())
     }
 
-    /// The next header, none at the end, behind which nothing may follow.
+    /// Returns the next header; `None` at the end, after which no other bytes may follow.
     fn header(&mut self) -> io::Result<Option<Header>> {
         let mut header = Header::new_old();
         self.source.read_exact(header.as_mut_bytes())?;
         self.at += BLOCK as u64;
         if header.as_bytes().iter().all(|byte| *byte == 0) {
             let mut rest = Vec::new();
-            self.source.by_ref().take(LONGEST_END as u64 + 1).read_to_end(&mut rest)?;
-            return if rest.len() <= LONGEST_END && rest.iter().all(|byte| *byte == 0) {
+            self.source.by_ref().take(MAX_END_SIZE as u64 + 1).read_to_end(&mut rest)?;
+            return if rest.len() <= MAX_END_SIZE && rest.iter().all(|byte| *byte == 0) {
                 Ok(None)
             } else {
                 Err(invalid("something follows its end"))
             };
         }
         self.entries += 1;
-        if self.entries > MOST_ENTRIES {
-            return Err(invalid(format!("it has more than {MOST_ENTRIES} entries")));
+        if self.entries > MAX_ENTRIES {
+            return Err(invalid(format!("it has more than {MAX_ENTRIES} entries")));
         }
-        // The sum of all bytes, those of the sum itself taken for spaces.
+        // The sum of all bytes, where the bytes of the sum itself count as spaces.
         let bytes = header.as_bytes();
         let sum: u32 = bytes
             .iter()
@@ -147,10 +150,10 @@ impl<R: Read> Strict<R> {
         Ok(Some(header))
     }
 
-    /// Records for the next entry (POSIX pax): the size, where one says it. One that says what two programs could take
-    /// for different things is refused.
+    /// Reads the records for the next entry (POSIX pax) and returns the size, if a record has it. A record that two
+    /// programs could understand in two ways is refused.
     fn records(&mut self, length: u64) -> io::Result<Option<u64>> {
-        if length > LONGEST_RECORDS {
+        if length > MAX_RECORDS_SIZE {
             return Err(invalid("a header is too long"));
         }
         let mut bytes = Vec::new();
@@ -169,7 +172,7 @@ impl<R: Read> Strict<R> {
             match key {
                 "mtime" | "atime" | "ctime" | "uid" | "gid" | "uname" | "gname" | "comment" => {}
                 key if key.starts_with("SCHILY.xattr.") => {}
-                // Of a layer of more than 8 GiB.
+                // For a layer of more than 8 GiB.
                 "size" if size.is_none() => {
                     let said = std::str::from_utf8(value).ok().and_then(|value| value.parse().ok());
                     size = Some(said.ok_or_else(|| invalid("a header's size is no number"))?);
@@ -186,7 +189,8 @@ impl<R: Read> Strict<R> {
     }
 }
 
-/// `LENGTH KEY=VALUE` and a line feed, the length being that of all of it; and what follows.
+/// Reads `LENGTH KEY=VALUE` and a line feed, where the length counts the whole record. Also returns the bytes after the
+/// record.
 fn record(bytes: &[u8]) -> Option<(&str, &[u8], &[u8])> {
     let space = bytes.iter().take(20).position(|byte| *byte == b' ')?;
     let length: usize = std::str::from_utf8(&bytes[..space]).ok()?.parse().ok()?;
@@ -204,7 +208,7 @@ fn text(bytes: &[u8]) -> io::Result<String> {
     String::from_utf8(bytes.to_vec()).map_err(|_| invalid("a name is no text"))
 }
 
-/// A path of the archive without `.`; one that leaves it, or could, is refused.
+/// Returns a path of the archive without `.`; a path that leaves the archive, or could leave it, is refused.
 fn inside(path: &str) -> io::Result<String> {
     let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
     if path.starts_with('/') || parts.contains(&"..") || path.contains(['\0', '\\']) {
@@ -213,7 +217,7 @@ fn inside(path: &str) -> io::Result<String> {
     Ok(parts.join("/"))
 }
 
-/// Where a link leads, from a folder.
+/// The target of a link, from a folder.
 fn linked(folder: &str, target: &str) -> io::Result<String> {
     let out = || invalid(format!("a link to {target:?} leads out of it"));
     if target.starts_with('/') || target.contains(['\0', '\\']) {

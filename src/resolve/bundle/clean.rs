@@ -1,7 +1,7 @@
-//! The archive that an engine gets: written anew, of nothing but what was proven.
+//! The archive that an engine gets: devenv writes it from the verified parts only.
 //!
-//! What the bundle's file says besides, in headers, names or other entries, never reaches the engine. The bytes are
-//! hashed again on their way, so that a file that is changed meanwhile ends the loading.
+//! Other headers, names or entries of the bundle's file never reach the engine. The bytes are hashed again while they
+//! are read, so loading ends if the file was changed in the meantime.
 
 use super::{Contents, Place, Proven, archive::invalid};
 use crate::model::digest_of_hash;
@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Read, Seek, SeekFrom};
 use tar::Header;
 
-/// An image as `manifest.json` lists it: without names, which could be those of others.
+/// An image as `manifest.json` lists it: without names, which could be the names of other images.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Listed {
@@ -23,25 +23,25 @@ struct Listed {
 /// A piece of the archive.
 enum Part {
     Bytes(Vec<u8>),
-    /// What lies in the bundle's file.
+    /// A range of the bundle's file.
     Blob {
         digest: String,
         place: Place,
     },
 }
 
-/// The archive, to be read once from its beginning to its end.
+/// The archive, to be read once from beginning to end.
 pub struct CleanArchive<R> {
     source: R,
-    /// What is still to come, the next one last.
+    /// The remaining parts, the next part last.
     parts: Vec<Part>,
-    /// How much of the first one has been read.
+    /// The number of bytes that were read of the next part.
     read: u64,
     hash: Sha256,
 }
 
 impl<R: Read + Seek> CleanArchive<R> {
-    /// Of these images, whose bytes lie in the file that the contents were read from.
+    /// Makes the archive for these images, whose bytes are in the file that the contents were read from.
     pub fn new(source: R, contents: &Contents, proven: &[Proven]) -> io::Result<Self> {
         let mut parts = Vec::new();
         let mut listed = Vec::new();
@@ -73,7 +73,7 @@ impl<R: Read + Seek> CleanArchive<R> {
     }
 }
 
-/// Two images may share a layer: it is there once.
+/// Adds the bytes of a digest once: two images may share a layer.
 fn blob(
     parts: &mut Vec<Part>,
     added: &mut BTreeSet<String>,
@@ -82,7 +82,7 @@ fn blob(
     path: &str,
 ) -> io::Result<()> {
     let place =
-        contents.blobs.get(digest).ok_or_else(|| invalid(format!("it holds nothing of the digest {digest}")))?;
+        contents.blobs.get(digest).ok_or_else(|| invalid(format!("it has nothing with the digest {digest}")))?;
     if added.insert(path.to_owned()) {
         parts.push(Part::Bytes(header(path, place.size)?));
         parts.push(Part::Blob { digest: digest.to_owned(), place: place.clone() });
@@ -91,11 +91,11 @@ fn blob(
     Ok(())
 }
 
-/// A file's name that nothing but a digest can be in.
+/// The hexadecimal part of a digest, which is safe as the name of a file.
 fn hex(digest: &str) -> io::Result<&str> {
     let hex = digest.strip_prefix("sha256:").unwrap_or_default();
     let is_hex = hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_hex { Ok(hex) } else { Err(invalid(format!("{digest} is no digest"))) }
+    if is_hex { Ok(hex) } else { Err(invalid(format!("{digest} is not a digest"))) }
 }
 
 fn header(path: &str, size: u64) -> io::Result<Vec<u8>> {
@@ -108,9 +108,9 @@ fn header(path: &str, size: u64) -> io::Result<Vec<u8>> {
     Ok(header.as_bytes().to_vec())
 }
 
-/// How many bytes fill up the last block.
+/// The number of bytes that fill up the last block.
 fn filling(size: u64) -> usize {
-    // Smaller than a block.
+    // The number is smaller than a block.
     usize::try_from(size.next_multiple_of(512) - size).unwrap_or_default()
 }
 
@@ -137,7 +137,7 @@ impl<R: Read + Seek> Read for CleanArchive<R> {
                     self.source.seek(SeekFrom::Start(place.begins + self.read))?;
                     let read = self.source.read(buffer)?;
                     self.hash.update(&buffer[..read]);
-                    // The last piece is held back until all is known to be as it was.
+                    // The last piece is held back until the hash has shown that all bytes are unchanged.
                     let ends = self.read + read as u64 == length;
                     if read == 0 || (ends && digest_of_hash(&self.hash.finalize_reset()) != *digest) {
                         return Err(invalid("the file was changed while it was loaded"));

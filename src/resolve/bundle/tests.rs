@@ -1,4 +1,4 @@
-//! Bundles as engines write them, and as nobody should.
+//! Bundles as engines write them, and as no program should.
 
 use super::*;
 use std::io::Cursor;
@@ -42,7 +42,7 @@ fn head(made: &Made) -> Head {
     Head::new(vec![bundled], documents.into())
 }
 
-/// As engines save: a folder for each layer, one of them a link to another's.
+/// As engines save images: a folder for each layer, one of them a link to another layer.
 fn archive(head: &Head, made: &Made) -> Vec<u8> {
     let mut bytes = head.entry().unwrap();
     let mut archive = tar::Builder::new(Vec::new());
@@ -64,13 +64,13 @@ fn archive(head: &Head, made: &Made) -> Vec<u8> {
 }
 
 fn why(head: &Head, made: &Made) -> String {
-    let told = read(archive(head, made).as_slice()).unwrap().prove().unwrap_err();
-    assert!(told[0].message.contains("db") && !told[0].help.is_empty());
-    told[0].notes.join(" ")
+    let diagnostics = read(archive(head, made).as_slice()).unwrap().prove().unwrap_err();
+    assert!(diagnostics[0].message.contains("db") && !diagnostics[0].help.is_empty());
+    diagnostics[0].notes.join(" ")
 }
 
 #[test]
-fn what_is_saved_is_proven_from_the_locked_digest_to_the_last_layer() {
+fn a_saved_image_is_verified_from_the_locked_digest_to_the_last_layer() {
     let made = made();
     let head = head(&made);
     let bytes = archive(&head, &made);
@@ -81,17 +81,20 @@ fn what_is_saved_is_proven_from_the_locked_digest_to_the_last_layer() {
 }
 
 #[test]
-fn every_link_of_the_chain_that_does_not_hold_is_told() {
+fn every_broken_link_of_the_chain_is_reported() {
     let good = made();
     let head = head(&good);
     let layer = Made { layer: b"other bytes".to_vec(), ..made() };
-    let told = why(&head, &layer);
-    assert!(told.contains(&digest_of_bytes(&layer.layer)) && told.contains(&digest_of_bytes(&good.layer)), "{told}");
+    let reason = why(&head, &layer);
+    assert!(
+        reason.contains(&digest_of_bytes(&layer.layer)) && reason.contains(&digest_of_bytes(&good.layer)),
+        "{reason}"
+    );
 
     let config = Made { config: good.config.replace("amd64", "arm64"), ..made() };
-    assert!(why(&head, &config).contains("nothing of the digest"));
+    assert!(why(&head, &config).contains("nothing with the digest"));
 
-    // A document that is not what its name says counts as what it is.
+    // A document counts as its actual bytes, not as the digest in its name.
     let mut forged = head.clone();
     let digest = forged.images[0].digest.clone();
     forged.documents.insert(digest.clone(), good.index.replace("linux", "other"));
@@ -103,17 +106,17 @@ fn every_link_of_the_chain_that_does_not_hold_is_told() {
 }
 
 #[test]
-fn what_it_lists_beyond_what_was_proven_is_refused() {
+fn an_archive_that_lists_more_than_the_verified_images_is_refused() {
     let made = made();
     let mut nothing = head(&made);
     nothing.images.clear();
-    let told = read(archive(&nothing, &made).as_slice()).unwrap().prove().unwrap_err();
-    assert_eq!(told[0].code, "bundle-more");
-    assert!(told[0].notes[0].contains(&digest_of_bytes(made.config.as_bytes())), "{told:?}");
-    // A name that would be taken from another image.
+    let diagnostics = read(archive(&nothing, &made).as_slice()).unwrap().prove().unwrap_err();
+    assert_eq!(diagnostics[0].code, "bundle-more");
+    assert!(diagnostics[0].notes[0].contains(&digest_of_bytes(made.config.as_bytes())), "{diagnostics:?}");
+    // A name that would be taken away from another image.
     let made = Made { names: r#"["a:1"]"#, ..made };
-    let told = read(archive(&head(&made), &made).as_slice()).unwrap().prove().unwrap_err();
-    assert_eq!((told[0].code, told[0].notes[0].as_str()), ("bundle-more", "a:1"));
+    let diagnostics = read(archive(&head(&made), &made).as_slice()).unwrap().prove().unwrap_err();
+    assert_eq!((diagnostics[0].code, diagnostics[0].notes[0].as_str()), ("bundle-more", "a:1"));
 }
 
 #[test]
@@ -126,7 +129,7 @@ fn an_image_that_was_made_on_an_engine_is_proven_by_its_id() {
 }
 
 #[test]
-fn what_is_no_bundle_is_refused_at_its_beginning() {
+fn a_file_that_is_not_a_bundle_is_refused_at_its_beginning() {
     for bytes in [&b""[..], b"text", &[0; 1024]] {
         assert!(read(bytes).is_err(), "{bytes:?}");
     }
@@ -142,7 +145,7 @@ fn what_is_no_bundle_is_refused_at_its_beginning() {
     assert!(read(&whole[..whole.len() - 1024]).is_err(), "without its end");
 }
 
-/// What the engine gets of a bundle: each entry's path and content.
+/// The archive that the engine gets for a bundle: each entry's path and content.
 fn given(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
     let contents = read(bytes).unwrap();
     let proven = contents.prove().unwrap();
@@ -160,11 +163,11 @@ fn given(bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
 }
 
 #[test]
-fn an_engine_gets_an_archive_of_nothing_but_what_was_proven() {
+fn an_engine_gets_an_archive_of_the_verified_parts_only() {
     let made = made();
     let mut bytes = archive(&head(&made), &made);
     bytes.truncate(bytes.len() - 1024);
-    // Names, another image's configuration and layer: nothing lists them.
+    // Names, and another image's configuration and layer: no list contains them.
     bytes.extend(entry("repositories", EntryType::Regular, br#"{"postgres":{"16":"x"}}"#));
     bytes.extend(entry("smuggled.json", EntryType::Regular, b"{}"));
     bytes.extend(entry("folder/", EntryType::Directory, b""));
@@ -195,7 +198,7 @@ fn a_file_that_is_changed_after_it_was_proven_ends_the_loading() {
     }
 }
 
-/// One entry as it stands in an archive, whatever its type.
+/// One entry as it is in an archive, of any type.
 fn entry(path: &str, kind: EntryType, content: &[u8]) -> Vec<u8> {
     let mut header = Header::new_gnu();
     header.as_gnu_mut().unwrap().name[..path.len()].copy_from_slice(path.as_bytes());
@@ -228,9 +231,9 @@ fn records(records: &[(&str, &str)]) -> Vec<u8> {
     records.iter().flat_map(|(key, value)| line(key, value).into_bytes()).collect()
 }
 
-/// Entries that one program reads so and another so: an image could be behind them that nobody proved.
+/// Entries that two programs read differently: behind them could be an image that was not verified.
 #[test]
-fn what_could_be_read_in_two_ways_is_refused() {
+fn entries_that_could_be_read_in_two_ways_are_refused() {
     let made = made();
     let file = |path: &str| entry(path, EntryType::Regular, b"{}");
     let with_records = |said: &[(&str, &str)], kind: EntryType| {
@@ -284,13 +287,13 @@ fn what_could_be_read_in_two_ways_is_refused() {
 }
 
 #[test]
-fn what_engines_say_of_entries_is_read() {
+fn records_that_engines_write_are_read() {
     let made = made();
     let mut bytes = head(&made).entry().unwrap();
     let list = r#"[{"Config":"c","RepoTags":null,"Layers":["l"]}]"#;
     bytes.extend(entry("x", EntryType::XHeader, &records(&[("mtime", "1.5"), ("uname", "root")])));
     bytes.extend(entry("c", EntryType::Regular, made.config.as_bytes()));
-    // The size of a large layer stands in a record, and the header's own is none.
+    // The size of a large layer is in a record, and the header has no size of its own.
     bytes.extend(entry("x", EntryType::XHeader, &records(&[("size", &made.layer.len().to_string())])));
     let mut layer = entry("l", EntryType::Regular, b"");
     layer.extend(&made.layer);

@@ -1,4 +1,4 @@
-//! From the parser's events to trees: the stack of open lists and maps, anchors, merge keys, and the limits.
+//! Builds trees from the parser's events: the stack of open lists and maps, anchors, merge keys, and the limits.
 
 use super::Documents;
 use crate::model::{Diagnostic, Located, Origin, SourceFile};
@@ -10,27 +10,28 @@ use std::sync::Arc;
 
 /// How deep lists and maps may nest.
 const DEPTH: usize = 128;
-/// How many entries one list or map may have: what each of them is compared with are at most as many.
-const WIDEST: usize = 10_000;
-/// How many bytes one text may hold: four times what Kubernetes takes in a whole `ConfigMap`.
-const LONGEST: usize = 4 * 1024 * 1024;
+/// How many entries one list or map may have. An entry is compared with other entries, so this limit bounds the
+/// comparisons.
+const MAX_ENTRIES: usize = 10_000;
+/// How many bytes one text may hold: four times the limit of Kubernetes for a whole `ConfigMap`.
+const MAX_TEXT: usize = 4 * 1024 * 1024;
 /// How many values anchors and aliases may add.
 const ALIAS_NODES: usize = 200_000;
-/// A text that an alias copies counts as one more value for each so many bytes.
+/// How many bytes of a text that an alias copies count as one more value.
 const ALIAS_TEXT: usize = 256;
 
 /// Builds the documents of one file.
 pub(super) struct Builder<'s> {
     source: &'s Arc<SourceFile>,
-    /// What the parser reads: all of the source, or a part of it.
+    /// The text that the parser reads: the whole source, or a part of it.
     text: &'s str,
-    /// How many lines of the source stand before that.
+    /// How many lines of the source are before this text.
     lines_before: usize,
     pub(super) read: Documents,
     stack: Vec<Frame>,
     /// Finished anchors of this document by the parser's number.
     anchors: HashMap<usize, Anchored>,
-    /// How many values it may still read.
+    /// How many values it may read.
     most: usize,
     alias_nodes: usize,
 }
@@ -63,7 +64,7 @@ enum KeyIs {
     Name,
     /// `<<`, not in quotes.
     Merge,
-    /// A list or a map; its entry is left out.
+    /// A list or a map. Its entry is skipped.
     NoText,
 }
 
@@ -84,16 +85,16 @@ impl<'s> Builder<'s> {
         }
     }
 
-    /// Takes one event; an error is one after which nothing more of the file is read.
+    /// Handles one event. After an error, nothing more of the file is read.
     pub(super) fn event(&mut self, event: Event<'_>, span: Span) -> Result<(), Fatal> {
         match event {
             Event::DocumentStart(..) => {
                 self.stack.clear();
                 self.anchors.clear();
             }
-            Event::Scalar(text, ..) if text.len() > LONGEST => {
+            Event::Scalar(text, ..) if text.len() > MAX_TEXT => {
                 return Err(Box::new(
-                    Diagnostic::error("yaml-too-large", format!("a text is longer than {} MB", LONGEST >> 20))
+                    Diagnostic::error("yaml-too-large", format!("a text is longer than {} MB", MAX_TEXT >> 20))
                         .at(&self.origin(span), "this one")
                         .help("name the part that describes the services with `-f`"),
                 ));
@@ -102,7 +103,7 @@ impl<'s> Builder<'s> {
                 let origin = self.origin(span);
                 let mut quoted = style != ScalarStyle::Plain;
                 let tag = tag.and_then(|tag| own_tag(&tag, &mut quoted));
-                // The parser writes `~` for a value that is not there.
+                // The parser returns `~` for a missing value.
                 let text =
                     if !quoted && span.start.index() >= span.end.index() { String::new() } else { text.into_owned() };
                 let node = Node { origin, tag, kind: NodeKind::Scalar { text, quoted } };
@@ -121,7 +122,7 @@ impl<'s> Builder<'s> {
                 let origin = self.origin(span);
                 self.read.diagnostics.push(
                     Diagnostic::error("yaml-unknown-anchor", format!("no anchor is called `{name}`"))
-                        .at(&origin, "an alias for nothing")
+                        .at(&origin, "an alias without an anchor")
                         .help(format!(
                             "write `&{name}` before the value that is meant, above this line in the same document"
                         )),
@@ -176,7 +177,7 @@ impl<'s> Builder<'s> {
         let origin = self.origin(span);
         let Some(anchored) = self.anchors.get(&id) else {
             return Err(Box::new(
-                Diagnostic::error("yaml-alias-cycle", "an alias stands inside the very value that it names")
+                Diagnostic::error("yaml-alias-cycle", "an alias is inside the value that it refers to")
                     .at(&origin, "this value would contain itself")
                     .help("write the value out, or move the anchor `&` to a smaller part"),
             ));
@@ -218,7 +219,7 @@ impl<'s> Builder<'s> {
             Content::Sequence(items) => items.len(),
             Content::Mapping { entries, .. } => entries.len(),
         };
-        if width >= WIDEST {
+        if width >= MAX_ENTRIES {
             return Err(Box::new(too_wide(&node.origin)));
         }
         match &mut frame.content {
@@ -247,7 +248,7 @@ impl<'s> Builder<'s> {
         Ok(())
     }
 
-    /// Reports every key that stands twice, and keeps the first.
+    /// Reports every key that appears twice, and keeps the first.
     fn check_duplicates(&mut self, entries: &mut Vec<Entry>) {
         let mut twice = Vec::new();
         if entries.len() <= 12 {
@@ -269,9 +270,9 @@ impl<'s> Builder<'s> {
         for (first, second) in twice.iter().take(super::MESSAGES) {
             let (first, second) = (&entries[*first].key, &entries[*second].key);
             self.read.diagnostics.push(
-                Diagnostic::error("yaml-duplicate-key", format!("the key `{}` stands twice in one map", second.value))
-                    .at(&second.origin, "stands here again")
-                    .and_at(&first.origin, "stands here first")
+                Diagnostic::error("yaml-duplicate-key", format!("the key `{}` appears twice in one map", second.value))
+                    .at(&second.origin, "appears here again")
+                    .and_at(&first.origin, "appears here first")
                     .because("which one counts differs from tool to tool")
                     .help("remove one of them"),
             );
@@ -286,11 +287,11 @@ impl<'s> Builder<'s> {
         }
     }
 
-    /// Adds what `<<` brings: a key of the map itself wins, then the earlier of a list.
+    /// Adds the entries of `<<`. A key of the map itself wins over them, and an earlier map of a list over a later one.
     fn merge(&mut self, entries: &mut Vec<Entry>, merged: Vec<Node>, map: &Origin) -> Result<(), Fatal> {
         if merged.len() > 1 {
             self.read.diagnostics.push(
-                Diagnostic::error("yaml-duplicate-key", "the key `<<` stands twice in one map")
+                Diagnostic::error("yaml-duplicate-key", "the key `<<` appears twice in one map")
                     .at(map, "in this map")
                     .because("which one counts differs from tool to tool")
                     .help("write one with a list: `<<: [*first, *second]`"),
@@ -314,7 +315,7 @@ impl<'s> Builder<'s> {
                     continue;
                 };
                 self.count_alias(part_entries.len(), map)?;
-                if entries.len() + part_entries.len() > WIDEST {
+                if entries.len() + part_entries.len() > MAX_ENTRIES {
                     return Err(Box::new(too_wide(map)));
                 }
                 entries.extend(part_entries.into_iter().filter(|entry| taken.insert(entry.key.value.clone())));
@@ -336,7 +337,7 @@ impl<'s> Builder<'s> {
         ))
     }
 
-    /// Drops what was begun of a broken document.
+    /// Drops the unfinished part of a broken document.
     pub(super) fn abandon_document(&mut self, error: Diagnostic) {
         self.stack.clear();
         self.anchors.clear();
@@ -354,7 +355,7 @@ impl<'s> Builder<'s> {
         self.place(start.line(), start.col(), length)
     }
 
-    /// From the parser's counting: lines from 1, columns from 0.
+    /// An origin from the parser's position: the parser counts lines from 1 and columns from 0.
     pub(super) fn place(&self, line: usize, column: usize, length: usize) -> Origin {
         Origin {
             file: Arc::clone(self.source),
@@ -376,7 +377,7 @@ pub(super) fn too_deep(origin: &Origin) -> Diagnostic {
 }
 
 fn too_wide(origin: &Origin) -> Diagnostic {
-    Diagnostic::error("yaml-too-large", format!("a list or a map has more than {WIDEST} entries"))
+    Diagnostic::error("yaml-too-large", format!("a list or a map has more than {MAX_ENTRIES} entries"))
         .at(origin, "reading stopped here")
         .help("name the part that describes the services with `-f`")
 }
@@ -393,7 +394,7 @@ fn measure(node: &Node) -> (usize, usize) {
     }
 }
 
-/// The tag as written; YAML's own are carried out here: `!!str` makes text of whatever follows.
+/// The tag as written. YAML's own tags are applied here: `!!str` turns any scalar into text.
 fn own_tag(tag: &Tag, quoted: &mut bool) -> Option<Box<str>> {
     match tag.core_suffix() {
         Some("str") => {
@@ -406,7 +407,8 @@ fn own_tag(tag: &Tag, quoted: &mut bool) -> Option<Box<str>> {
 }
 
 impl Documents {
-    /// Once for each line: `{{ name }}` is a map as the key of a map as a key.
+    /// Reports a key that is no text, once for each line: YAML reads `{{ name }}` as nested maps, one as the key of the
+    /// other.
     fn key_is_no_text(&mut self, origin: &Origin) {
         let said = |last: &Diagnostic| {
             last.code == "yaml-key" && last.origin.as_ref().is_some_and(|place| place.line == origin.line)

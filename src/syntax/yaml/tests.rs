@@ -123,7 +123,7 @@ fn duplicate_keys_are_found_in_small_and_large_maps() {
 }
 
 #[test]
-fn what_aliases_multiply_is_bounded() {
+fn copies_that_aliases_make_are_bounded() {
     let bomb = lines(30, |level| match level {
         0 => "a0: &a0 [x, x, x, x, x, x, x, x, x]".to_owned(),
         level => format!("a{level}: &a{level} [{}]", vec![format!("*a{}", level - 1); 9].join(", ")),
@@ -183,7 +183,7 @@ fn a_large_stream_that_is_read_in_parts_reads_as_one() {
     assert_eq!(whole.diagnostics, []);
     let parted = parse(&source);
     assert_eq!((&parted.documents, &parted.diagnostics), (&whole.documents, &whole.diagnostics));
-    // Where there is one processor only, there is one part only; cut by hand, it is still the same.
+    // With one processor there is only one part. A cut by hand gives the same result.
     let cut = next_document(&source.text, 1000).unwrap();
     let (first, second) = source.text.split_at(cut);
     let lines_before = first.lines().count();

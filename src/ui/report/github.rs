@@ -6,7 +6,7 @@ use crate::model::{Difference, Impact, Report};
 use crate::ui::visible::visible;
 use std::fmt::Write as _;
 
-/// A workflow command for each difference but the expected ones, at the manifest's line.
+/// Returns a workflow command for each difference except the expected ones, at the manifest's line.
 pub fn github_annotations(report: &Report) -> String {
     let mut text = String::new();
     for difference in &report.differences {

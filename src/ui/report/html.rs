@@ -1,4 +1,4 @@
-//! The report as one HTML file that needs nothing beside it: no scripts, no fonts, light and dark.
+//! The report as one HTML file that needs no other file: no scripts, no fonts, light and dark.
 
 use super::{facts, groups, place, totals, verdict};
 use crate::model::{Difference, Impact, Report, ReportedService, Said};
@@ -7,7 +7,7 @@ use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, HtmlEscape, context};
 use std::collections::BTreeSet;
 
-/// The page. The template is ours, so an error is a mistake of a build; a test renders it.
+/// Renders the page. The template is part of the program, so an error is a mistake of a build; a test renders it.
 pub fn html(report: &Report) -> Result<String, minijinja::Error> {
     let mut jinja = Environment::new();
     jinja.set_auto_escape_callback(|_| AutoEscape::Html);
@@ -50,11 +50,11 @@ pub fn html(report: &Report) -> Result<String, minijinja::Error> {
         sections,
     };
     let page = jinja.render_named_str("report.html", include_str!("../../../templates/report.html"), values)?;
-    // Whatever a side said, the page has no character that steers a terminal.
+    // Whatever a side reported, the page has no character that steers a terminal.
     Ok(visible(&page).into_owned())
 }
 
-/// Everything that the sides said of a service: a column a side, a row a fact, what differs marked.
+/// All facts of a service: one column for each side, one row for each fact, and marks for the differences.
 fn table(service: &ReportedService) -> Value {
     let mut sides: Vec<&str> = Vec::new();
     for said in service.facts.iter().flat_map(|fact| &fact.said) {
@@ -89,7 +89,7 @@ fn table(service: &ReportedService) -> Value {
     }
 }
 
-/// Text in which what stands between backticks is code.
+/// Returns HTML in which the text between backticks is code.
 #[expect(clippy::needless_pass_by_value, reason = "a filter's form")]
 fn code(text: String) -> Value {
     let parts = text.split('`').enumerate().map(|(index, part)| {
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_shows_the_facts_side_by_side_and_no_green_below_what_was_not_asked() {
+    fn the_page_shows_the_facts_side_by_side_and_is_not_green_if_a_topic_was_not_asked() {
         let page = html(&report()).unwrap();
         let row = "<td>work_mem</td><td data-side=\"production\"><code>1.6</code></td>\
                    <td data-side=\"local\"><code>1.6</code></td>";

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 /// The whole report. Writing to a string cannot fail.
 pub fn markdown(report: &Report) -> String {
     let mut text = format!("# Parity of {}\n\n**{}**\n\n", cell(&report.project), totals(report));
-    text += "| side | what |\n| --- | --- |\n";
+    text += "| side | source |\n| --- | --- |\n";
     for said in &report.sides {
         let _ = writeln!(text, "| {} | {} |", cell(&said.side), cell(&said.value));
     }
@@ -29,7 +29,7 @@ pub fn markdown(report: &Report) -> String {
         }
         let found: Vec<&Difference> = report.of(name).collect();
         if !found.is_empty() {
-            text += "\n| impact | what | sides | why | what to do |\n| --- | --- | --- | --- | --- |\n";
+            text += "\n| impact | subject | sides | why | advice |\n| --- | --- | --- | --- | --- |\n";
         }
         for difference in found {
             let _ = writeln!(
@@ -55,7 +55,7 @@ pub fn markdown(report: &Report) -> String {
         }
     }
     for section in &report.sections {
-        let _ = write!(text, "\n## {}\n\n| what | figure |\n| --- | --- |\n", cell(&section.title));
+        let _ = write!(text, "\n## {}\n\n| measure | figure |\n| --- | --- |\n", cell(&section.title));
         for (what, figure) in &section.rows {
             let _ = writeln!(text, "| {} | {} |", cell(what), cell(figure));
         }
@@ -80,7 +80,7 @@ fn why(difference: &Difference) -> String {
     }
 }
 
-/// A text of ours that quotes others': what stands between backticks is code, as in `super::html`.
+/// A text of devenv that quotes other texts: the text between backticks is code, as in `super::html`.
 fn prose(text: &str) -> String {
     let parts = text.split('`').enumerate().map(|(at, part)| match part {
         "" => String::new(),
@@ -90,15 +90,15 @@ fn prose(text: &str) -> String {
     parts.collect()
 }
 
-/// Text as code, in which nothing of Markdown counts but its own end.
+/// Text as code, in which no character of Markdown counts except the end of the code.
 fn code(text: &str) -> String {
     let text = one_line(text).replace('`', "'").replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let text = text.replace('|', "\\|");
     if text.trim().is_empty() { "` `".to_owned() } else { format!("`{text}`") }
 }
 
-/// Text on one line of which Markdown, HTML and code hosts make nothing: no link or image, no code, no mention of a
-/// person, an issue or a commit.
+/// Text on one line in which Markdown, HTML and code hosts recognise nothing: no link or image, no code, no mention of
+/// a person, an issue or a commit.
 fn cell(text: &str) -> String {
     let mut shown = String::new();
     let line = one_line(text);
@@ -110,7 +110,7 @@ fn cell(text: &str) -> String {
             '\\' | '`' | '*' | '~' | '[' | ']' | '!' | '|' | '$' => shown.extend(['\\', letter]),
             '_' if is_edge(&line, at) => shown.extend(['\\', letter]),
             '-' | '+' | '=' if at == 0 => shown.extend(['\\', letter]),
-            // Nothing stands between them, and yet they are no name, number or address any more.
+            // An invisible space follows, so that the text is no name, number or address any more.
             '@' | '#' => shown.extend([&letter.to_string(), "&#8203;"]),
             ':' if line[at..].starts_with("://") => shown.push_str(":&#8203;"),
             '.' if line[..at].to_ascii_lowercase().ends_with("www") => shown.push_str(".&#8203;"),

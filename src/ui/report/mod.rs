@@ -1,4 +1,4 @@
-//! The report of parity in each of its forms: text from plain data.
+//! The report of parity in each of its formats: text from plain data.
 
 mod github;
 mod html;
@@ -21,7 +21,7 @@ fn sides(said: &[Said]) -> String {
     said.iter().map(|said| format!("{} {}", said.side, said.value)).collect::<Vec<_>>().join(" · ")
 }
 
-/// `2 break · 1 behaves differently · 3 cosmetic`; what is expected only where there is something of it.
+/// `2 break · 1 behaves differently · 3 cosmetic`; an impact without differences is not shown.
 fn totals(report: &Report) -> String {
     let total = |impact: Impact| {
         let count = report.count(impact);
@@ -56,18 +56,19 @@ fn facts(count: usize) -> String {
     format!("{count} fact{}", if count == 1 { "" } else { "s" })
 }
 
-/// What came of comparing a service, counted; and whether all is well: everything could be asked, and nothing differs.
+/// Returns whether all is well (everything could be asked, and nothing differs), and the numbers of the comparison in
+/// words.
 fn verdict(service: &ReportedService) -> (bool, String) {
     let (compared, different, missing) = (service.compared(), service.different(), service.missing());
     let not_asked = if missing == 0 { String::new() } else { format!(", {missing} not asked") };
-    let told = match (compared, different) {
+    let words = match (compared, different) {
         (0, _) => format!("nothing was compared{not_asked}"),
         (_, 0) if missing == 0 => format!("no difference that matters in {}", facts(compared)),
         (_, 0) => format!("no difference that matters in the {} compared{not_asked}", facts(compared)),
         (_, 1) => format!("{} compared, 1 differs{not_asked}", facts(compared)),
         _ => format!("{} compared, {different} differ{not_asked}", facts(compared)),
     };
-    (compared > 0 && different == 0 && missing == 0, told)
+    (compared > 0 && different == 0 && missing == 0, words)
 }
 
 /// `compose.prod.yaml:14`.
@@ -86,7 +87,7 @@ fn missing(service: &str, one: &NotAsked) -> String {
     format!("{service}: not asked of {}: {} ({})", one.side, one.topics.join(", "), one.why)
 }
 
-/// The groups in which differences are shown: each service that has one, then the project itself.
+/// The groups in which differences are shown: each service, then the project itself if it has differences.
 fn groups(report: &Report) -> Vec<(&str, &str)> {
     let services = report.services.iter().map(|service| (service.name.as_str(), service.kind.as_str()));
     let project = report.of("").next().map(|_| ("", ""));
@@ -104,7 +105,7 @@ pub(super) mod example {
         Said { side: side.to_owned(), value: value.to_owned() }
     }
 
-    /// One of everything, with text that every form must escape.
+    /// One difference of each kind, with text that every format must escape.
     pub(in crate::ui) fn report() -> Report {
         let file = Arc::new(SourceFile {
             path: "deploy/compose.yaml".into(),

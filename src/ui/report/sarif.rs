@@ -8,12 +8,12 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// The report as one log; what is expected is no result.
+/// Returns the report as one log; expected differences are not results.
 pub fn sarif(report: &Report) -> Value {
-    let told: Vec<&Difference> =
+    let reported: Vec<&Difference> =
         report.differences.iter().filter(|difference| difference.impact != Impact::Expected).collect();
     let rules: BTreeMap<&str, &Difference> =
-        told.iter().rev().map(|difference| (difference.code, *difference)).collect();
+        reported.iter().rev().map(|difference| (difference.code, *difference)).collect();
     let rules: Vec<Value> = rules
         .values()
         .map(|difference| {
@@ -38,13 +38,13 @@ pub fn sarif(report: &Report) -> Value {
                 "rules": rules,
             }},
             "invocations": [{"executionSuccessful": true, "toolExecutionNotifications": not_asked(report)}],
-            "results": told.iter().map(|difference| result(difference)).collect::<Vec<_>>(),
+            "results": reported.iter().map(|difference| result(difference)).collect::<Vec<_>>(),
             "columnKind": "unicodeCodePoints",
         }],
     })
 }
 
-/// What could not be asked, so that no result is not taken for no difference.
+/// Lists the topics that could not be asked, so that an absent result is not taken for an absent difference.
 fn not_asked(report: &Report) -> Vec<Value> {
     let all = report.services.iter().flat_map(|service| service.not_asked.iter().map(move |one| (service, one)));
     all.map(|(service, one)| json!({"level": "note", "message": {"text": missing(&service.name, one)}})).collect()
@@ -71,7 +71,7 @@ fn result(difference: &Difference) -> Value {
             }})
         })
         .collect();
-    // What a host tells findings of two runs apart by.
+    // By this text, a host recognises the same finding in two runs.
     let same = format!("{}/{}/{}", difference.code, difference.service, difference.subject);
     json!({
         "ruleId": difference.code,
@@ -82,12 +82,12 @@ fn result(difference: &Difference) -> Value {
     })
 }
 
-/// A message's text: in SARIF `[words](target)` is a link there (section 3.11.6), and a viewer may be a terminal.
+/// Escapes a message's text: in SARIF, `[words](target)` is a link (section 3.11.6), and a viewer may be a terminal.
 fn plain(text: &str) -> String {
     visible(text).replace('\\', r"\\").replace('[', r"\[").replace(']', r"\]")
 }
 
-/// A part of a path as a URI has it.
+/// A part of a path, encoded for a URI.
 fn encoded(part: &str) -> String {
     const TAKEN: &AsciiSet =
         &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'+').remove(b'@');
@@ -111,7 +111,7 @@ mod tests {
         let log = sarif(&report());
         let run = &log["runs"][0];
         let results = run["results"].as_array().unwrap();
-        assert_eq!(results.len(), 3, "what is expected is no result");
+        assert_eq!(results.len(), 3, "expected differences are not results");
         assert_eq!(results[0]["level"], "error");
         assert_eq!(results[1]["level"], "warning");
         let place = &results[0]["locations"][0]["physicalLocation"];

@@ -6,7 +6,7 @@ use crate::ui::table::columns;
 use crate::ui::visible::one_line;
 use crate::ui::{Printer, Style};
 
-/// The page. What is expected is named in one line; what is cosmetic is told without its reasons.
+/// Renders the page. Expected differences are named in one line; cosmetic differences are shown without their reasons.
 pub fn terminal(report: &Report, printer: &Printer) -> String {
     let paint = |style: Style, text: &str| printer.paint_data(style, &one_line(text));
     let mut lines = vec![paint(Style::Bold, &format!("parity of {}", report.project))];
@@ -18,8 +18,8 @@ pub fn terminal(report: &Report, printer: &Printer) -> String {
         lines.push(String::new());
         lines.push(heading(service, printer));
         if let Some(service) = service {
-            let (good, told) = verdict(service);
-            lines.push(format!("  {}", paint(if good { Style::Good } else { Style::Plain }, &told)));
+            let (good, words) = verdict(service);
+            lines.push(format!("  {}", paint(if good { Style::Good } else { Style::Plain }, &words)));
         }
         let (expected, found): (Vec<&Difference>, Vec<&Difference>) =
             report.of(name).partition(|difference| difference.impact == Impact::Expected);
@@ -52,7 +52,7 @@ fn heading(service: Option<&ReportedService>, printer: &Printer) -> String {
     format!("{}   {}", printer.paint_data(Style::Bold, &title), one_line(&sides(&service.versions)))
 }
 
-/// What differs and how much it matters, then why, and what to do.
+/// The difference with its impact, then the reasons, and the advice.
 fn entry(difference: &Difference, printer: &Printer) -> Vec<String> {
     let style = match difference.impact {
         Impact::Breaks => Style::Bad,
@@ -67,8 +67,9 @@ fn entry(difference: &Difference, printer: &Printer) -> Vec<String> {
     if difference.impact != Impact::Cosmetic {
         let reasons = [(Style::Plain, &difference.why), (Style::Dim, &difference.source)];
         let help = difference.help.iter().map(|help| (Style::Plain, help));
-        let told = reasons.into_iter().chain(help).filter(|(_, text)| !text.is_empty());
-        lines.extend(told.map(|(style, text)| format!("            {}", printer.paint_data(style, &one_line(text)))));
+        let details = reasons.into_iter().chain(help).filter(|(_, text)| !text.is_empty());
+        lines
+            .extend(details.map(|(style, text)| format!("            {}", printer.paint_data(style, &one_line(text)))));
     }
     lines
 }
@@ -80,7 +81,7 @@ mod tests {
     use crate::ui::ColorChoice;
 
     #[test]
-    fn the_page_says_what_differs_where_and_what_to_do() {
+    fn the_page_shows_each_difference_with_its_place_and_advice() {
         let page = terminal(&report(), &Printer::new(false, ColorChoice::Never));
         insta::assert_snapshot!(page, @r"
         parity of shop

@@ -33,7 +33,7 @@ pub(super) fn read(resource: &mut Resource<'_, '_, '_>) {
     let text = |key: &str| initdb.and_then(|node| node.get(key)).filter(|node| node.as_str().is_some());
     let database = text("database");
     let owner = text("owner").or(database);
-    // The operator's own default for both is `app`.
+    // The operator's default for both names is `app`.
     let name_of = |node: Option<&Node>| node.and_then(Node::as_str).unwrap_or("app").to_owned();
     let (database_name, owner_name) = (name_of(database), name_of(owner));
     let origin = |node: Option<&Node>| node.map_or(&object.name.origin, |node| &node.origin).clone();
@@ -58,7 +58,7 @@ pub(super) fn read(resource: &mut Resource<'_, '_, '_>) {
     databases(resource);
 }
 
-/// The image of a catalog's entry for the major version that is asked for.
+/// Takes the image from the entry of a catalog for the requested major version.
 fn catalog(resource: &mut Resource<'_, '_, '_>) {
     let object = resource.object;
     let Some(reference) = object.at("spec.imageCatalogRef") else { return };
@@ -76,13 +76,13 @@ fn catalog(resource: &mut Resource<'_, '_, '_>) {
         resource.backing.service.version = image.version(resource.kind);
         resource.image("spec.imageCatalogRef", image);
     } else {
-        // The catalog is not here; the major version that it is asked for is what is known.
+        // The catalog is not among the objects, so only the requested major version is known.
         resource.backing.service.version = resource.kind.version(major_text, false, major.origin.clone());
         resource.reproduced("spec.imageCatalogRef");
     }
 }
 
-/// What `postgresql` says beside its parameters.
+/// Reads the keys of `postgresql`, except its parameters.
 fn server(resource: &mut Resource<'_, '_, '_>) {
     const PATH: &str = "spec.postgresql.shared_preload_libraries";
     let object = resource.object;
@@ -119,14 +119,14 @@ fn init_statements(resource: &mut Resource<'_, '_, '_>, initdb: Option<&Node>) {
             }
             let rest = text.to_ascii_lowercase();
             if !rest.trim_start().starts_with("create extension") {
-                let note = "statements of the first start are not run, but for the extensions that they make";
+                let note = "statements of the first start are not run; only the extensions that they create are added";
                 resource.differs(&format!("spec.bootstrap.initdb.{key}"), Support::Unsupported, note);
             }
         }
     }
 }
 
-/// `managed.roles`: logins of further apps.
+/// Reads `managed.roles`: logins of further apps.
 fn roles(resource: &mut Resource<'_, '_, '_>) {
     let Some(roles) = resource.object.at("spec.managed.roles").and_then(Node::as_sequence) else { return };
     for role in roles {
@@ -155,7 +155,7 @@ fn roles(resource: &mut Resource<'_, '_, '_>) {
     resource.differs("spec.managed", Support::Approximated, note);
 }
 
-/// `Database` resources of this cluster.
+/// Reads the `Database` resources of this cluster.
 fn databases(resource: &mut Resource<'_, '_, '_>) {
     let objects = resource.objects;
     for database in objects.of_kind("Database") {

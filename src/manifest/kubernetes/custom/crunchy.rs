@@ -28,7 +28,7 @@ pub(super) fn read(resource: &mut Resource<'_, '_, '_>) {
     let users = object.at("spec.users").and_then(Node::as_sequence);
     let secret_of = |user: &str| format!("{own}-pguser-{}", user.replace('_', "-"));
     let Some(users) = users.filter(|users| !users.is_empty()) else {
-        // Without users, the operator makes one and a database with the cluster's name.
+        // Without users, the operator creates a user and a database with the cluster's name.
         let secret = secret_of(&own);
         resource.user(&own, Credential::Secret(format!("{secret} key password")), &object.name.origin);
         resource.database(&own, None, &object.name.origin);
@@ -50,7 +50,8 @@ pub(super) fn read(resource: &mut Resource<'_, '_, '_>) {
     resource.reproduced("spec.users");
 }
 
-/// A user's `options`, which stand behind `ALTER ROLE`; of the name `postgres` it is the superuser.
+/// The rights of a user, from its `options`, which the operator adds to `ALTER ROLE`. The user `postgres` is the
+/// superuser.
 fn rights(user: &Node) -> Rights {
     if user.get("name").and_then(Node::as_str) == Some("postgres") {
         return Rights::Superuser;
@@ -59,7 +60,7 @@ fn rights(user: &Node) -> Rights {
     rights_of(|option| options.split_whitespace().any(|known| known.eq_ignore_ascii_case(option)))
 }
 
-/// `crunchy-postgres:ubi8-15.3-2` is Postgres 15.3: the word before it is the base image.
+/// Reads the version from the image's tag: `crunchy-postgres:ubi8-15.3-2` is Postgres 15.3 on the base image `ubi8`.
 fn version_of_image(resource: &mut Resource<'_, '_, '_>) {
     let Some(node) = resource.object.at("spec.image") else { return };
     let Some((_, tag)) = node.as_str().and_then(|text| text.rsplit_once(':')) else { return };

@@ -6,7 +6,7 @@ use crate::manifest::tree::Node;
 pub(super) fn read(resource: &mut Resource<'_, '_, '_>) {
     let object = resource.object;
     let own = object.name.value.clone();
-    // What the first set of nodes is told holds for the one local node.
+    // The configuration of the first set of nodes applies to the one local node.
     let first = object.at("spec.nodeSets").and_then(Node::as_sequence).and_then(<[Node]>::first);
     if let Some(config) = first.and_then(|set| set.get("config")) {
         resource.settings_in(config, "spec.nodeSets.config");

@@ -1,7 +1,8 @@
-//! Custom resources: what operators make servers of.
+//! Custom resources: the objects from which operators create servers.
 //!
-//! Which kind a resource is, the kind's file says (`spellings: {kubernetes: [GROUP/KIND]}`); where in it version, image
-//! and the rest lie, is said by a line of [`LAYOUTS`], and what only its operator has, by a function beside it.
+//! The file of a kind names its resources (`spellings: {kubernetes: [GROUP/KIND]}`). A line of [`LAYOUTS`] says where a
+//! resource has its version, its image and its hosts. A function in the same line reads the keys that only one operator
+//! has.
 
 mod cloudnative_pg;
 mod crunchy;
@@ -18,7 +19,7 @@ use crate::manifest::tree::Node;
 use crate::model::Diagnostic;
 use resource::Resource;
 
-/// Where a custom resource keeps what is common to all.
+/// The places of the values that all custom resources have.
 pub(super) struct Layout {
     /// `GROUP/KIND`.
     resource: &'static str,
@@ -28,7 +29,7 @@ pub(super) struct Layout {
     version: Option<&'static str>,
     /// Hosts of its services; `{}` is its name.
     hosts: &'static [&'static str],
-    /// What only its operator has.
+    /// Reads the keys that only its operator has.
     more: fn(&mut Resource<'_, '_, '_>),
 }
 
@@ -151,7 +152,7 @@ const OT_REDIS: Layout = Layout {
     more: redis::read_ot,
 };
 
-/// Resources that belong to another one, or watch or use one: each with what it is.
+/// Resources that belong to another resource, or watch or use one, each with a note for its app.
 const OTHERS: &[(&str, &str)] = &[
     ("postgresql.cnpg.io/Pooler", "a connection pooler before a database"),
     ("redis.redis.opstreelabs.in/RedisSentinel", "a sentinel, it watches Redis servers"),
@@ -167,7 +168,7 @@ const OTHERS: &[(&str, &str)] = &[
     ("enterprisesearch.k8s.elastic.co/EnterpriseSearch", "a client of Elasticsearch"),
 ];
 
-/// Ends of the names of kinds that are about a server and are none: `PerconaServerMongoDBBackup`.
+/// The last words of kinds that are about a server and are no server: `PerconaServerMongoDBBackup`.
 const ABOUT: &[&str] = &[
     "backup",
     "restore",
@@ -198,9 +199,9 @@ const ABOUT: &[&str] = &[
 
 fn nothing_more(_: &mut Resource<'_, '_, '_>) {}
 
-/// Reads a custom resource that is a server, or belongs to one. Whether it was one.
+/// Reads a custom resource that is a server or belongs to one. Returns whether the object was such a resource.
 pub(super) fn read<'n>(reader: &mut Reader<'_, 'n>, object: &Object<'n>) -> bool {
-    // The built-in groups have no dot, or end in one of Kubernetes' own.
+    // The built-in groups have no dot, or end with `.k8s.io`.
     if !object.group.contains('.') || object.group.ends_with(".k8s.io") {
         return false;
     }
@@ -222,7 +223,7 @@ pub(super) fn read<'n>(reader: &mut Reader<'_, 'n>, object: &Object<'n>) -> bool
     unknown(reader, object)
 }
 
-/// Says of a resource that is named after a server and is none of the known ones that it is not read.
+/// Reports that a resource is not read, if it is named after a server and is no known resource.
 fn unknown(reader: &mut Reader<'_, '_>, object: &Object<'_>) -> bool {
     let word = object.kind.to_ascii_lowercase();
     if ABOUT.iter().any(|end| word.ends_with(end)) || object.at("spec.template.spec.containers").is_some() {

@@ -1,4 +1,4 @@
-//! The `RabbitMQ` operators: `RabbitmqCluster`, and the topology's `Vhost` and `User`.
+//! The `RabbitMQ` operators: `RabbitmqCluster`, and the topology operator's `Vhost` and `User`.
 
 use super::resource::Resource;
 use crate::manifest::kubernetes::mounts;
@@ -28,18 +28,19 @@ pub(super) fn read(resource: &mut Resource<'_, '_, '_>) {
     for key in ["advancedConfig", "envConfig", "erlangInetConfig"] {
         let path = format!("spec.rabbitmq.{key}");
         if object.at(&path).is_some() {
-            resource.differs(&path, Support::Unsupported, "what stands in it is not carried over");
+            resource.differs(&path, Support::Unsupported, "its content is not carried over");
         }
     }
     let secret = object.text("spec.secretBackend.externalSecret.name").map(str::to_owned);
     let secret = secret.unwrap_or_else(|| format!("{own}-default-user"));
-    // The operator makes up the default user's name; a local one has a name that can be read.
+    // The operator generates the default user's name; the local user has a readable name.
     resource.user("app", Credential::Secret(format!("{secret} key password")), &object.name.origin);
     resource.secret(secret, None, USER_KEYS);
     topology(resource);
 }
 
-/// Definitions that the configuration names, out of what the override mounts into the server's container.
+/// Takes the definitions that the configuration names, from the mounts that the override adds to the server's
+/// container.
 fn definitions(resource: &mut Resource<'_, '_, '_>, config: &str) {
     let path = "spec.override.statefulSet.spec.template.spec";
     let Some(pod) = resource.object.at(path) else { return };

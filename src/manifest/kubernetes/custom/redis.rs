@@ -75,7 +75,7 @@ pub(super) fn read_dragonfly(resource: &mut Resource<'_, '_, '_>) {
     }
 }
 
-/// The server's one password, out of a secret of the project's own.
+/// Adds the server's one password, which comes from a secret of the project.
 fn password(resource: &mut Resource<'_, '_, '_>, secret: &Node, key: &str, path: &str) {
     let Some(name) = secret.as_str() else { return };
     resource.user("", Credential::Secret(format!("{name} key {key}")), &secret.origin);

@@ -1,8 +1,8 @@
-//! What all custom resources have in common: version, image, hosts, and an account of every key.
+//! Reads the values that all custom resources have: version, image, hosts, and the support of every key.
 
 use super::Layout;
 use crate::kinds::{Kind, arguments};
-use crate::manifest::container::{Backing, Container, Unset, Wording};
+use crate::manifest::container::{Backing, Container, FieldNames, Unset};
 use crate::manifest::kubernetes::image::Image;
 use crate::manifest::kubernetes::object::{Object, Objects};
 use crate::manifest::kubernetes::secrets::{Made, Secrets};
@@ -13,8 +13,8 @@ use crate::model::{
     Credential, Database, Diagnostic, Located, Origin, Rights, Service, Support, User, Version, VersionClass,
 };
 
-/// A custom resource describes no container: nothing of it is read by a container's names.
-static WORDING: Wording = Wording {
+/// A custom resource describes no container, so these names of a container's parts are not used.
+static FIELD_NAMES: FieldNames = FieldNames {
     environment: "spec",
     environment_file: "spec",
     entrypoint: "spec",
@@ -31,25 +31,25 @@ static NO_CONTAINER: Container = Container {
     command: None,
     used: Vec::new(),
     mounts: Vec::new(),
-    wording: &WORDING,
+    field_names: &FIELD_NAMES,
 };
 
 /// A custom resource while it is read.
 pub(super) struct Resource<'r, 'n, 'o> {
     /// The resource.
     pub(super) object: &'r Object<'n>,
-    /// Every object, for those that belong to it.
+    /// Every object; some belong to the resource.
     pub(super) objects: &'r Objects<'n>,
     /// Its kind.
     pub(super) kind: &'r Kind,
     /// The service.
     pub(super) backing: Backing<'o>,
-    /// Secrets that its operator makes.
+    /// Secrets that operators create.
     pub(super) secrets: Secrets,
     /// Further ports that lead to the server.
     pub(super) ports: Vec<u16>,
-    /// Keys below `spec` that are accounted for.
-    told: Vec<String>,
+    /// Keys below `spec` that are recorded.
+    recorded: Vec<String>,
 }
 
 /// Reads a resource into a service.
@@ -60,7 +60,7 @@ pub(super) fn read<'n>(reader: &mut Reader<'_, 'n>, object: &Object<'n>, kind: &
     let image = image_node.and_then(|node| Image::read_filled(node, object.changes, reader.input));
     let version_node = layout.version.and_then(|path| object.at(path));
     let version = match (&image, version_node) {
-        // The image decides what runs, unless its tag says nothing of the server.
+        // The image sets the version, unless its tag has no version of the server.
         (Some(image), None) => image.version(kind),
         (Some(image), Some(_)) if image.version(kind).number.is_some() => image.version(kind),
         (_, Some(node)) => kind.version(node.as_str().unwrap_or_default(), false, node.origin.clone()),
@@ -75,7 +75,7 @@ pub(super) fn read<'n>(reader: &mut Reader<'_, 'n>, object: &Object<'n>, kind: &
         backing,
         secrets: std::mem::take(&mut reader.secrets),
         ports: Vec::new(),
-        told: Vec::new(),
+        recorded: Vec::new(),
     };
     if let Some(path) = layout.version.filter(|_| version_node.is_some()) {
         resource.reproduced(path);
@@ -96,7 +96,7 @@ pub(super) fn read<'n>(reader: &mut Reader<'_, 'n>, object: &Object<'n>, kind: &
             read.service.aliases.push(host);
         }
     }
-    // Services of the project's own that select the operator's pods.
+    // `Service` objects of the project that select the operator's pods.
     for service in reader.objects.of_kind("Service").filter(|service| service.shares(&object.namespace)) {
         let selector = service.at("spec.selector").into_iter().flat_map(Node::entries);
         let names_it = |key: &str| OPERATOR_LABELS.contains(&key);
@@ -131,25 +131,25 @@ fn unset(unset: &Unset<'_>) -> Diagnostic {
 }
 
 impl Resource<'_, '_, '_> {
-    /// Accounts for a key that is carried out.
+    /// Records a key that is carried out as in production.
     pub(super) fn reproduced(&mut self, path: &str) {
-        self.tell(path);
-        self.backing.keys.aside(path, Support::Reproduced, "");
+        self.record(path);
+        self.backing.keys.add_neutral(path, Support::Reproduced, "");
     }
 
-    /// Accounts for a key that is carried out in another way, or not.
+    /// Records a key that is carried out in another way, or not at all.
     pub(super) fn differs(&mut self, path: &str, support: Support, note: impl Into<String>) {
-        self.tell(path);
+        self.record(path);
         self.backing.keys.add(path, support, note);
     }
 
-    fn tell(&mut self, path: &str) {
+    fn record(&mut self, path: &str) {
         if let Some(key) = path.strip_prefix("spec.") {
-            self.told.push(key.split(['.', '[']).next().unwrap_or(key).to_owned());
+            self.recorded.push(key.split(['.', '[']).next().unwrap_or(key).to_owned());
         }
     }
 
-    /// Takes an image that follows the kind's contract as it is; for any other the official one stands in.
+    /// Takes an image of a family of the kind as it is; any other image is replaced by the official image.
     pub(super) fn image(&mut self, path: &str, image: Image) {
         let family = self.kind.families.iter().find(|family| {
             let name = image.name.value.canonical_name();
@@ -166,14 +166,14 @@ impl Resource<'_, '_, '_> {
         self.differs(path, Support::Approximated, note);
     }
 
-    /// Settings in a map: `max_connections: 200`.
+    /// Reads settings in a map: `max_connections: 200`.
     pub(super) fn settings(&mut self, path: &str) {
         if let Some(node) = self.object.at(path) {
             self.settings_in(node, path);
         }
     }
 
-    /// The same, where the map is at hand.
+    /// The same, with the map itself.
     pub(super) fn settings_in(&mut self, node: &Node, path: &str) {
         self.reproduced(path);
         self.settings_of(node, path, "");
@@ -196,21 +196,21 @@ impl Resource<'_, '_, '_> {
         }
     }
 
-    /// Settings in the text of a configuration file, at whose place they are told.
+    /// Reads settings in the text of a configuration file. Messages about them cite the place of the text.
     pub(super) fn settings_text(&mut self, text: &str, origin: &Origin, path: &str) {
         for argument in arguments::read_file(self.kind, text) {
             self.backing.setting(&argument, origin, path);
         }
     }
 
-    /// A login of the apps, with the rights that its operator gives one of which nothing more is said.
+    /// Adds a login of the apps, with the rights that its operator gives a login by default.
     pub(super) fn user(&mut self, name: &str, credential: Credential, origin: &Origin) {
         let maker = format!("{}/{}", self.object.group, self.object.kind);
         let rights = self.kind.rights_by(&[&maker]);
         self.user_with(name, credential, rights, origin);
     }
 
-    /// A login of the apps, with the rights that the resource says.
+    /// Adds a login of the apps, with the rights that the resource declares.
     pub(super) fn user_with(&mut self, name: &str, credential: Credential, rights: Option<Rights>, origin: &Origin) {
         let users = &mut self.backing.service.users;
         if !users.iter().any(|user| user.name.value == name) {
@@ -219,7 +219,7 @@ impl Resource<'_, '_, '_> {
         }
     }
 
-    /// A database, and who owns it.
+    /// Adds a database, with its owner.
     pub(super) fn database(&mut self, name: &str, owner: Option<&str>, origin: &Origin) {
         let databases = &mut self.backing.service.databases;
         if !databases.iter().any(|database| database.name.value == name) {
@@ -228,7 +228,7 @@ impl Resource<'_, '_, '_> {
         }
     }
 
-    /// An extension of every database.
+    /// Adds an extension, which is for every database.
     pub(super) fn extension(&mut self, name: &str, origin: &Origin) {
         let extensions = &mut self.backing.service.extensions;
         if !extensions.iter().any(|extension| extension.value == name) {
@@ -236,8 +236,8 @@ impl Resource<'_, '_, '_> {
         }
     }
 
-    /// A secret that the operator makes, with the fields that its keys hold; fields that the kind does not have are left
-    /// out. `user` is the login that it is for, where that is not the first one.
+    /// Adds a secret that the operator creates, with the fields that its keys hold. Fields that the kind does not have
+    /// are skipped. `user` is the login that the secret is for, if it is not the first login.
     pub(super) fn secret(&mut self, name: String, user: Option<&str>, fields: &[(&'static str, &str)]) {
         let known = fields.iter().filter(|(_, field)| self.kind.fields.contains_key(*field));
         let path = user.map(|user| format!("users.{user}.")).unwrap_or_default();
@@ -246,25 +246,25 @@ impl Resource<'_, '_, '_> {
         self.secrets.add(name, Made { service, namespace: self.object.namespace.clone(), fields });
     }
 
-    /// Whether an object is in the same namespace.
+    /// Whether an object may be in the same namespace.
     pub(super) fn shares(&self, other: &Object<'_>) -> bool {
         other.shares(&self.object.namespace)
     }
 
-    /// Everything about the cluster, in one line.
+    /// Records the other keys below `spec`, which are about the cluster, in one line.
     fn cluster_keys(&mut self) {
         let entries = self.object.at("spec").into_iter().flat_map(Node::entries);
         let names: Vec<&str> = entries
             .map(|entry| entry.key.value.as_str())
-            .filter(|key| !self.told.iter().any(|told| told == key))
+            .filter(|key| !self.recorded.iter().any(|recorded| recorded == key))
             .collect();
         if !names.is_empty() {
-            self.backing.keys.aside(names.join(", "), Support::Unsupported, CLUSTER);
+            self.backing.keys.add_neutral(names.join(", "), Support::Unsupported, CLUSTER);
         }
     }
 }
 
-/// The rights of a role with these of Postgres' attributes: `superuser`, `createrole`, `createdb`.
+/// The rights of a role, by its Postgres attributes: `superuser`, `createrole`, `createdb`.
 pub(super) fn rights_of(has: impl Fn(&str) -> bool) -> Rights {
     match (has("superuser"), has("createrole"), has("createdb")) {
         (true, ..) => Rights::Superuser,

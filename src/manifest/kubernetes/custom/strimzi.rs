@@ -49,7 +49,7 @@ pub(super) fn read(resource: &mut Resource<'_, '_, '_>) {
         resource.backing.keys.add(format!("KafkaUser.{}", user.name.value), Support::Approximated, note);
     }
     if objects.of_kind("KafkaNodePool").any(|pool| is_ours(&pool)) {
-        resource.backing.keys.aside(
+        resource.backing.keys.add_neutral(
             "KafkaNodePool",
             Support::Unsupported,
             crate::manifest::kubernetes::server::CLUSTER,

@@ -11,16 +11,16 @@ pub(super) fn read(resource: &mut Resource<'_, '_, '_>) {
     let object = resource.object;
     let own = object.name.value.clone();
     let entries = |path: &str| object.at(path).into_iter().flat_map(Node::entries);
-    // The first database's owner is the login that the others stand beside.
+    // The owner of the first database is the service's first login.
     let owners: Vec<&str> = entries("spec.databases").filter_map(|entry| entry.value.as_str()).collect();
     let mut users: Vec<_> = entries("spec.users").collect();
     users.sort_by_key(|entry| owners.first() != Some(&entry.key.value.as_str()));
     for entry in users {
         let (name, origin) = (&entry.key.value, &entry.key.origin);
-        // Users of other namespaces are written with theirs: `namespace.user`.
+        // A user of another namespace has that namespace in its name: `namespace.user`.
         let secret = format!("{}.{own}.credentials.postgresql.acid.zalan.do", name.replace('_', "-"));
         let credential = Credential::Secret(format!("{secret} key password"));
-        // A user's flags (Zalando, "Role management").
+        // The flags of a user (Zalando, "Role management").
         let flags = entry.value.as_sequence().unwrap_or_default();
         let has =
             |flag: &str| flags.iter().any(|known| known.as_str().is_some_and(|known| known.eq_ignore_ascii_case(flag)));

@@ -1,4 +1,4 @@
-//! `Chart.yaml`: the chart's name, and what it depends on.
+//! Reads `Chart.yaml`: the chart's name and dependencies.
 
 use super::text;
 use crate::manifest::tree::Node;
@@ -9,22 +9,22 @@ use crate::model::{Located, Origin};
 pub(super) struct Chart {
     /// Its name.
     pub(super) name: Located<String>,
-    /// The version of what it deploys, by its own word.
+    /// The version of the deployed application, as the chart declares it (`appVersion`).
     pub(super) app_version: Option<Located<String>>,
-    /// What it depends on.
+    /// The charts that it depends on.
     pub(super) dependencies: Vec<Dependency>,
 }
 
-/// A dependency. Its own version is a chart's, and says nothing of the server.
+/// A dependency. Its `version` is not read, because it is a chart's version and not the server's.
 #[derive(Clone, Debug)]
 pub(super) struct Dependency {
     /// The other chart's name.
     pub(super) chart: String,
     /// The key of its values: its alias, else its name.
     pub(super) key: String,
-    /// Paths of values that decide whether it is deployed; the first that is there counts.
+    /// Paths of the values that decide whether it is deployed; the first value that exists counts.
     pub(super) conditions: Vec<String>,
-    /// Tags by which it is switched.
+    /// Tags that switch it on or off.
     pub(super) tags: Vec<String>,
     /// Where it is declared.
     pub(super) origin: Origin,
@@ -62,7 +62,7 @@ impl Dependency {
         })
     }
 
-    /// Whether it is deployed with these values (Helm, "Tags and condition fields in dependencies").
+    /// Whether the dependency is deployed with these values (Helm, "Tags and condition fields in dependencies").
     pub(super) fn is_deployed(&self, values: &Node) -> bool {
         let said = |path: &String| path.split('.').try_fold(values, |node, key| node.get(key))?.as_bool();
         if let Some(said) = self.conditions.iter().find_map(said) {

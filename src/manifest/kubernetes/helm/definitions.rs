@@ -1,5 +1,5 @@
-//! `RabbitMQ`'s definitions among the values of Bitnami's chart: `loadDefinition` names a secret, and `extraSecrets` holds
-//! the text of those that the chart makes itself.
+//! `RabbitMQ`'s definitions in the values of Bitnami's chart: `loadDefinition` names a secret, and `extraSecrets` holds
+//! the text of the secrets that the chart creates itself.
 
 use super::part::values_at;
 use super::text;
@@ -7,22 +7,22 @@ use crate::manifest::container::{Keys, definitions_loaded, take_definitions};
 use crate::manifest::tree::Node;
 use crate::model::{Service, Support};
 
-/// The values that say where definitions come from.
+/// The keys of the values that say where definitions come from.
 pub(super) const KEYS: [&str; 2] = ["loadDefinition", "extraSecrets"];
 
-/// The file in the secret, where `loadDefinition.file` names no other.
+/// The file in the secret, if `loadDefinition.file` names no other file.
 const FILE: &str = "load_definition.json";
 
-/// Takes over the definitions that the chart loads.
+/// Reads the definitions that the chart loads.
 pub(super) fn read(service: &mut Service, values: &Node, keys: &mut Keys) {
     let [switch, secrets] = KEYS;
     let Some(load) = values.get(switch) else { return };
     if load.get("enabled").and_then(Node::as_bool) != Some(true) {
-        return keys.aside(switch, Support::Reproduced, "no definitions are loaded");
+        return keys.add_neutral(switch, Support::Reproduced, "no definitions are loaded");
     }
     let secret = text(load.get("existingSecret")).unwrap_or_default();
     let file = text(load.get("file")).and_then(|path| path.rsplit('/').next()).unwrap_or(FILE);
-    // The name of the secret may begin with the release's, which only Helm knows.
+    // The secret's name may begin with the name of the release, which only Helm knows.
     let held = values_at(values, secrets).into_iter().flat_map(Node::entries);
     let held = held.filter(|entry| !entry.key.value.is_empty() && secret.ends_with(&entry.key.value));
     let json = held.filter_map(|entry| entry.value.get(file)).find(|json| text(Some(json)).is_some());
@@ -34,9 +34,9 @@ pub(super) fn read(service: &mut Service, values: &Node, keys: &mut Keys) {
         return keys.add(switch, Support::Unsupported, note);
     };
     match take_definitions(service, json.as_str().unwrap_or_default().as_bytes(), &json.origin) {
-        Ok(left_out) => {
-            definitions_loaded(keys, switch, left_out);
-            keys.aside(secrets, Support::Reproduced, "");
+        Ok(excluded) => {
+            definitions_loaded(keys, switch, excluded);
+            keys.add_neutral(secrets, Support::Reproduced, "");
         }
         Err(error) => keys.add(switch, Support::Unsupported, format!("{file} is no JSON: {error}")),
     }

@@ -1,7 +1,7 @@
-//! Helm: a chart's dependencies and the values that decide what is deployed.
+//! The Helm dialect: a chart's dependencies, and the values that decide which servers are deployed.
 //!
-//! Templates are not rendered; what only they say is not known here, and the command that renders them is said. A
-//! chart's version is never a product's.
+//! Templates are not rendered, so declarations that are only in templates are not known here; a note names the command
+//! that renders them. A chart's version is never the version of a server.
 
 mod chart;
 mod definitions;
@@ -14,7 +14,7 @@ use crate::model::{Diagnostic, Source, Stack};
 use chart::Chart;
 use std::path::PathBuf;
 
-/// This dialect's line in the table.
+/// The line of this dialect in the table.
 pub(crate) const DIALECT: Dialect = Dialect {
     name: "helm",
     title: "Helm",
@@ -28,7 +28,7 @@ pub(crate) const DIALECT: Dialect = Dialect {
     read,
 };
 
-/// A chart by its keys, or a file of values by its name, for such a file has no form of its own.
+/// Recognises a chart by its name and keys, and a file of values by its name, because values have no fixed keys.
 fn recognises(file: &ManifestFile) -> bool {
     is_chart(file) || is_values(file)
 }
@@ -50,12 +50,13 @@ fn is_values(file: &ManifestFile) -> bool {
         })
 }
 
-/// What the files declare together: each chart with its values, and values that are named with the chart beside them.
+/// Reads the declarations of all files together: each chart with its values, and values with the chart in the same
+/// folder.
 pub(crate) fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
     let mut stack = Stack::default();
     let mut diagnostics = Vec::new();
     for (folder, files) in by_folder(input.files) {
-        // A chart inside another chart's `charts/` is that one's dependency.
+        // A chart in another chart's `charts/` is a dependency of that chart.
         let is_inner = |other: &ManifestFile| folder != other.folder && folder.starts_with(other.folder.join("charts"));
         if input.files.iter().any(|other| is_chart(other) && is_inner(other)) {
             continue;
@@ -103,11 +104,11 @@ fn not_rendered(
         "helm-not-rendered",
         "a chart's templates are not rendered here: apps and their variables are not known",
     )
-    .because("what is deployed is read from the values and the chart's dependencies")
+    .because("only the values and the chart's dependencies are read")
     .help(format!("render it for everything else: `{} | devenv up -f -`", words.join(" ")))
 }
 
-/// The text of a node that is not empty.
+/// The text of a node, if it is not empty.
 fn text(node: Option<&Node>) -> Option<&str> {
     node?.as_str().filter(|text| !text.trim().is_empty())
 }

@@ -1,4 +1,4 @@
-//! The servers that a chart deploys: of its dependencies, of its own values, or the chart itself.
+//! The servers that a chart deploys: its dependencies, the images in its own values, or the chart itself.
 
 use super::chart::{Chart, Dependency};
 use super::definitions;
@@ -14,8 +14,8 @@ use crate::model::{
     Credential, Database, Diagnostic, Located, Origin, Rights, Secret, Service, Support, User, Version, VersionClass,
 };
 
-/// How deep an image may lie in values.
-const DEEPEST: usize = 5;
+/// How deep in the values an image is searched.
+const MAX_DEPTH: usize = 5;
 
 /// Keys that switch a part on or off.
 const SWITCHES: &[&str] = &["enabled", "create", "deploy", "install"];
@@ -42,7 +42,7 @@ pub(super) fn read(
     if let Some(chart) = chart
         && let Some(kind) = kind_of_word(input.kinds, &chart.name.value)
     {
-        // The chart is the server's own: other images in it are tools around it.
+        // The chart is the chart of a server. Other images in it are tools for that server.
         let image = ["image", "container.image", "statefulset.image", "server.image", "master.image"]
             .into_iter()
             .find_map(|path| ImageValue::read(values_at(values, path)?, None));
@@ -76,13 +76,14 @@ fn of_dependency(input: &Input<'_>, dependency: &Dependency, values: &Node) -> O
     Some(service(&dependency.key, kind, image.as_ref(), chart_tag(own).as_ref(), &dependency.origin, own))
 }
 
-/// `image.tag` where the chart's own image goes without a name: the version of what the chart is of.
+/// `image.tag`, which is the server's version if the values do not name the image.
 fn chart_tag(values: &Node) -> Option<Located<String>> {
     let tag = values_at(values, "image.tag").filter(|node| text(Some(node)).is_some())?;
     Some(Located::new(tag.as_str()?.trim().to_owned(), tag.origin.clone()))
 }
 
-/// The kind that the name of a chart or a key means: all of it, or a word of it, unless another word says otherwise.
+/// The kind that the name of a chart or a key means, by the whole name or by one word of it, unless another word says
+/// that it is a tool.
 fn kind_of_word<'k>(kinds: &'k Kinds, name: &str) -> Option<&'k Kind> {
     let name = words_of(name);
     if let Some(kind) = kinds.spelled("helm", &name) {
@@ -97,12 +98,12 @@ fn kind_of_word<'k>(kinds: &'k Kinds, name: &str) -> Option<&'k Kind> {
     name.split('-').filter(|word| word.len() > 2).find_map(is)
 }
 
-/// Whether a name in words is that of a tool around a server.
+/// Whether a name, in words, is the name of a tool for a server.
 fn is_tool(name: &str) -> bool {
     is_look_alike(name) || name.split('-').any(|word| TOOLS.contains(&word))
 }
 
-/// `waitForDatabase` and `wait_for_database` as `wait-for-database`.
+/// The words of a name: `waitForDatabase` and `wait_for_database` become `wait-for-database`.
 fn words_of(name: &str) -> String {
     let mut words = String::with_capacity(name.len() + 4);
     let mut lower_before = false;
@@ -124,7 +125,7 @@ pub(super) fn values_at<'n>(node: &'n Node, path: &str) -> Option<&'n Node> {
     path.split('.').try_fold(node, |node, key| node.get(key)).filter(|node| !node.is_null())
 }
 
-/// Looks for images of servers in the values of a chart of one's own.
+/// Searches the values of the project's own chart for images of servers.
 struct Search<'s, 'a> {
     input: &'s Input<'a>,
     has_chart: bool,
@@ -143,7 +144,7 @@ impl Search<'_, '_> {
         }
         for entry in node.entries() {
             let key = entry.key.value.as_str();
-            if (path.is_empty() && (taken.contains(&key) || key == "global")) || path.len() >= DEEPEST {
+            if (path.is_empty() && (taken.contains(&key) || key == "global")) || path.len() >= MAX_DEPTH {
                 continue;
             }
             if entry.value.as_mapping().is_none() || is_tool(&words_of(key)) {
@@ -158,7 +159,7 @@ impl Search<'_, '_> {
         }
     }
 
-    /// A server by its image, unless that only looks like one.
+    /// Adds a server if the image is a server. Returns whether it is.
     fn take(&mut self, node: &Node, name: &str, image: &ImageValue) -> bool {
         match classify(self.input.kinds, &image.image.name.value, &Runs::default()) {
             Class::Backing { kind, .. } => {
@@ -170,7 +171,8 @@ impl Search<'_, '_> {
         }
     }
 
-    /// Values for a chart that is not here: a part that is named after a server and switched on.
+    /// Adds a server for values of a chart that is not in the project, if the key is named after a server and switched
+    /// on. Returns whether it is.
     fn subchart(&mut self, entry: &Entry) -> bool {
         let node = &entry.value;
         let is_on = SWITCHES.iter().any(|key| node.get(key).and_then(Node::as_bool) == Some(true));
@@ -193,21 +195,21 @@ impl Search<'_, '_> {
 /// `image` in values: a text, or a map of `registry`, `repository`, `tag` and `digest`.
 struct ImageValue {
     image: Image,
-    /// Whether a tag or digest is written; else the chart fills it in.
+    /// Whether a tag or digest is written; otherwise the chart fills in the tag.
     tagged: bool,
     origin: Origin,
 }
 
 impl ImageValue {
-    /// Reads an image; `beside` is the map that it stands in, which may hold the tag.
-    fn read(node: &Node, beside: Option<&Node>) -> Option<Self> {
+    /// Reads an image; `parent` is the map that contains the image, and may contain the tag.
+    fn read(node: &Node, parent: Option<&Node>) -> Option<Self> {
         let of = |map: Option<&Node>, keys: &[&str]| -> Option<Located<String>> {
             let node = keys.iter().find_map(|key| map?.get(key).filter(|node| text(Some(node)).is_some()))?;
             Some(Located::new(node.as_str()?.trim().to_owned(), node.origin.clone()))
         };
         let (name, holder) = match node.as_str() {
             Some(name) if !name.trim().is_empty() => {
-                (Located::new(name.trim().to_owned(), node.origin.clone()), beside)
+                (Located::new(name.trim().to_owned(), node.origin.clone()), parent)
             }
             Some(_) => return None,
             None => (of(Some(node), &["repository", "name", "image"])?, Some(node)),
@@ -257,7 +259,7 @@ fn service(
     match (image, known) {
         (Some(image), Some(_)) => {
             service.image = Some(image.image.name.clone());
-            keys.aside("image", Support::Reproduced, "");
+            keys.add_neutral("image", Support::Reproduced, "");
         }
         (Some(image), None) => {
             let note = format!("the official image stands in for {}", image.image.name.value.canonical_name());
@@ -266,22 +268,26 @@ fn service(
         }
         (None, _) if values.get("image").is_some() => {
             let support = if app_version.is_some() { Support::Reproduced } else { Support::Unsupported };
-            keys.aside("image", support, if app_version.is_some() { "" } else { "the chart's own image is not known" });
+            keys.add_neutral(
+                "image",
+                support,
+                if app_version.is_some() { "" } else { "the chart's own image is not known" },
+            );
         }
         (None, _) => {}
     }
     login(&mut service, kind, values, &mut keys);
-    let mut told = vec!["image", "auth", "enabled", "create", "deploy", "install"];
-    // Only an image that loads definitions of ours can load production's with them.
+    let mut recorded = vec!["image", "auth", "enabled", "create", "deploy", "install"];
+    // Production's definitions are loaded together with devenv's, so the image has to load devenv's definitions.
     if kind.family(&service.family).is_some_and(Family::loads_definitions) {
         definitions::read(&mut service, values, &mut keys);
-        told.extend(definitions::KEYS);
+        recorded.extend(definitions::KEYS);
     }
     let others: Vec<&str> =
-        values.entries().map(|entry| entry.key.value.as_str()).filter(|key| !told.contains(key)).take(40).collect();
+        values.entries().map(|entry| entry.key.value.as_str()).filter(|key| !recorded.contains(key)).take(40).collect();
     if !others.is_empty() {
-        let note = "what the chart's templates make of it is not known here";
-        keys.aside(others.join(", "), Support::Unsupported, note);
+        let note = "the chart's templates use it, and are not rendered here";
+        keys.add_neutral(others.join(", "), Support::Unsupported, note);
     }
     service.support = kind.support.max(keys.worst);
     if !kind.note.is_empty() {
@@ -291,11 +297,11 @@ fn service(
     service
 }
 
-/// `auth` as the usual charts have it: `database`, `username`, `password` or `existingSecret`.
+/// Reads `auth` in the form of the usual charts: `database`, `username`, `password` or `existingSecret`.
 fn login(service: &mut Service, kind: &Kind, values: &Node, keys: &mut Keys) {
     let Some(auth) = values.get("auth") else { return };
     if auth.get("enabled").and_then(Node::as_bool) == Some(false) {
-        return keys.aside("auth", Support::Reproduced, "no password is asked for");
+        return keys.add_neutral("auth", Support::Reproduced, "no password is asked for");
     }
     let part = |keys: &[&str]| {
         let node = keys.iter().find_map(|key| auth.get(key).filter(|node| text(Some(node)).is_some()))?;
@@ -318,5 +324,5 @@ fn login(service: &mut Service, kind: &Kind, values: &Node, keys: &mut Keys) {
     if let Some(name) = part(&["database"]).filter(|_| kind.default_database.is_some()) {
         service.databases.push(Database { name, owner: None });
     }
-    keys.aside("auth", Support::Reproduced, "");
+    keys.add_neutral("auth", Support::Reproduced, "");
 }

@@ -1,4 +1,4 @@
-//! The values of one chart: its own under those that are given, as Helm lays them over each other.
+//! The values of one chart: its own values with the given values applied over them, as Helm does.
 
 use super::chart::Chart;
 use super::{is_chart, is_values};
@@ -8,14 +8,14 @@ use crate::manifest::files::FileFault;
 use crate::manifest::tree::{Node, NodeKind};
 use crate::model::{Diagnostic, Origin};
 
-/// The chart of a folder, where there is one, and its values.
+/// The chart of a folder, if the folder has one, and its values.
 pub(super) fn load(
     input: &Input<'_>,
     files: &[&ManifestFile],
     diagnostics: &mut Vec<Diagnostic>,
 ) -> (Option<Chart>, Node) {
     let Some(first) = files.first() else { return (None, empty(None)) };
-    let mut beside = |name: &str| {
+    let mut read_here = |name: &str| {
         let path = first.folder.join(name);
         match input.project.read(&path) {
             Ok(source) => Some(parsed(source, first.folder.clone(), &input.project.budget, diagnostics)),
@@ -30,24 +30,24 @@ pub(super) fn load(
     let given_chart = files.iter().find(|file| is_chart(file));
     let chart = match given_chart {
         Some(file) => file.documents.first().and_then(Chart::read),
-        None => beside("Chart.yaml").filter(is_chart).and_then(|file| file.documents.first().and_then(Chart::read)),
+        None => read_here("Chart.yaml").filter(is_chart).and_then(|file| file.documents.first().and_then(Chart::read)),
     };
     let has_own = files.iter().any(|file| file.source.path.file_name().is_some_and(|name| name == "values.yaml"));
-    let own = if chart.is_some() && !has_own { beside("values.yaml") } else { None };
+    let own = if chart.is_some() && !has_own { read_here("values.yaml") } else { None };
     let given = files.iter().copied().filter(|file| is_values(file));
     let mut whole: Option<Node> = None;
     for file in own.iter().chain(given) {
         let Some(values) = file.documents.first() else { continue };
         whole = Some(match whole {
-            Some(below) => laid_over(below, values),
+            Some(below) => merged(below, values),
             None => values.clone(),
         });
     }
     (chart, whole.unwrap_or_else(|| empty(Some(first))))
 }
 
-/// Maps merge, everything else is replaced, and `null` takes a key away.
-fn laid_over(below: Node, above: &Node) -> Node {
+/// Merges values: maps are merged, any other value is replaced, and `null` removes a key.
+fn merged(below: Node, above: &Node) -> Node {
     let (NodeKind::Mapping(mut entries), NodeKind::Mapping(over)) = (below.kind, &above.kind) else {
         return above.clone();
     };
@@ -60,7 +60,7 @@ fn laid_over(below: Node, above: &Node) -> Node {
             Some(at) => {
                 let value =
                     std::mem::replace(&mut entries[at].value, Node::scalar("", false, entry.value.origin.clone()));
-                entries[at].value = laid_over(value, &entry.value);
+                entries[at].value = merged(value, &entry.value);
             }
             None => entries.push(entry.clone()),
         }

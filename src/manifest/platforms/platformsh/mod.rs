@@ -1,7 +1,7 @@
-//! Platform.sh, Upsun and Magento Cloud: services by `type: kind:version`, bound to apps by relationships.
+//! Platform.sh, Upsun and Magento Cloud: services with `type: kind:version`, which relationships bind to apps.
 //!
-//! Services and apps stand in files of their own (`.platform/services.yaml`, `.platform.app.yaml`) or in one
-//! (`.upsun/config.yaml`); the apps' files are read with the services' wherever those lie. `mysql` is `MariaDB` there.
+//! Services and apps are in separate files (`.platform/services.yaml`, `.platform.app.yaml`) or in one file
+//! (`.upsun/config.yaml`). The apps' files are read together with the services' file. `mysql` means `MariaDB` there.
 
 mod relationships;
 mod services;
@@ -14,7 +14,7 @@ use crate::model::{Diagnostic, Located, Source, Stack};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// This dialect's line in the table.
+/// This dialect's entry in the table.
 pub(crate) const DIALECT: Dialect = Dialect {
     name: "platformsh",
     title: "Platform.sh",
@@ -30,14 +30,14 @@ pub(crate) const DIALECT: Dialect = Dialect {
     read,
 };
 
-/// The folders of its files, at the project's root.
+/// The folders of the platform's files, at the project's root.
 const FOLDERS: &[&str] = &[".platform", ".upsun", ".magento"];
 
 /// An app's own file, in the app's folder.
 const APP_FILES: &[&str] = &[".platform.app.yaml", ".magento.app.yaml"];
 
-/// Folders below the root that are searched for apps' files, at most.
-const MOST_FOLDERS: usize = 500;
+/// The maximum number of folders below the root that are searched for apps' files.
+const MAX_FOLDERS: usize = 500;
 fn recognises(file: &ManifestFile) -> bool {
     let folder = file.folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     let name = file.source.path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -48,7 +48,7 @@ fn recognises(file: &ManifestFile) -> bool {
     document.get("applications").is_some_and(|apps| apps.as_mapping().is_some()) && typed(document.get("services"))
 }
 
-/// Whether a map's entries are services by `type: kind:version`.
+/// Whether a map's entries are services with `type: kind:version`.
 fn typed(services: Option<&Node>) -> bool {
     let is = |entry: &Entry| entry.value.get("type").and_then(Node::as_str).is_some_and(|text| text.contains(':'));
     services.is_none_or(|services| services.entries().all(is))
@@ -66,9 +66,10 @@ fn read(input: &Input<'_>) -> (Stack, Vec<Diagnostic>) {
         }
     }
     let magento = files.iter().any(|file| title_of(file) == "Magento Cloud");
-    let given = reader.apps(&apps, if magento { "MAGENTO_CLOUD_RELATIONSHIPS" } else { "PLATFORM_RELATIONSHIPS" });
+    let app_variables =
+        reader.apps(&apps, if magento { "MAGENTO_CLOUD_RELATIONSHIPS" } else { "PLATFORM_RELATIONSHIPS" });
     let mut stack = reader.stack;
-    given.bind_into(&mut stack, input.kinds, &BTreeMap::new());
+    app_variables.bind_into(&mut stack, input.kinds, &BTreeMap::new());
     (stack, reader.expect.diagnostics)
 }
 
@@ -87,12 +88,12 @@ struct Reader<'a> {
     input: &'a Input<'a>,
     expect: Expect,
     stack: Stack,
-    /// Endpoints that are configured, by service and name.
+    /// The configured endpoints, by service and name.
     ends: BTreeMap<(String, String), End>,
 }
 
 impl Reader<'_> {
-    /// The files that were found or named, and those that belong to them.
+    /// The files that were found or named, and the other files of the same project.
     fn files(&mut self) -> Vec<ManifestFile> {
         let mut files = self.input.files.to_vec();
         let Some(root) = files.first().map(|file| {
@@ -117,7 +118,7 @@ impl Reader<'_> {
             }
         }
         let below = project.list(&root).unwrap_or_default().into_iter().map(|name| root.join(name));
-        let below = below.filter(|folder| project.is_folder(folder)).take(MOST_FOLDERS);
+        let below = below.filter(|folder| project.is_folder(folder)).take(MAX_FOLDERS);
         for folder in std::iter::once(root.clone()).chain(below) {
             paths.extend(APP_FILES.iter().map(|name| folder.join(name)));
         }
@@ -126,7 +127,7 @@ impl Reader<'_> {
             if files.iter().any(|file| file.source.path == shown) {
                 continue;
             }
-            // What is not there belongs to nothing; what may not be read is told.
+            // A missing file is skipped; a file that cannot be read is reported.
             match project.read(&path) {
                 Ok(source) => {
                     let folder = path.parent().unwrap_or(&root).to_path_buf();
@@ -160,7 +161,7 @@ impl Reader<'_> {
     }
 }
 
-/// What an endpoint of a service gives: its login and its database, by name.
+/// The login, database and virtual host of a service's endpoint, by name.
 #[derive(Clone, Debug, Default)]
 struct End {
     user: Option<String>,
@@ -168,7 +169,7 @@ struct End {
     vhost: Option<String>,
 }
 
-/// An app's file or an item of a list: it says its own name.
+/// An app from its own file or from a list, with the name in it.
 fn named_app(node: &Node) -> Option<(Located<String>, Node)> {
     node.as_mapping()?;
     let name = match node.get("name") {

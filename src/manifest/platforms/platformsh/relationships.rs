@@ -1,14 +1,15 @@
-//! The apps of Platform.sh, and what relationships give them: `REL_HOST` and the like, and `PLATFORM_RELATIONSHIPS`.
+//! The apps of Platform.sh, and the variables from their relationships: `REL_HOST` and similar, and
+//! `PLATFORM_RELATIONSHIPS`.
 
 use super::{End, Reader};
 use crate::manifest::count::Counted as _;
-use crate::manifest::platforms::given::{Given, field, json};
+use crate::manifest::platforms::variables::{PlatformVariables, field, json};
 use crate::manifest::tree::Node;
 use crate::model::{App, Diagnostic, Json, Located, Origin, Piece, Service, Template, Value};
 use crate::project::Resource;
 use std::collections::{BTreeMap, HashMap};
 
-/// How many values an endpoint in a variable's JSON counts as: it has some dozens of keys and texts.
+/// The number of values that an endpoint in a variable's JSON counts as. It has some dozens of keys and texts.
 const ITEM: usize = 40;
 
 /// One relationship of an app.
@@ -19,9 +20,9 @@ struct Relationship {
     origin: Origin,
 }
 impl Reader<'_> {
-    /// The apps with their variables; relationships of all apps are one variable where they agree.
-    pub(super) fn apps(&mut self, apps: &[(Located<String>, Node)], variable: &str) -> Given {
-        let mut given = Given::of(self.input);
+    /// The apps with their variables. If the relationships of all apps agree, all apps get the same variable.
+    pub(super) fn apps(&mut self, apps: &[(Located<String>, Node)], variable: &str) -> PlatformVariables {
+        let mut app_variables = PlatformVariables::of(self.input);
         let mut all: Vec<(String, Vec<Relationship>)> = Vec::new();
         for (name, node) in apps {
             if self.stack.apps.iter().any(|app| app.name == name.value) {
@@ -31,16 +32,16 @@ impl Reader<'_> {
             app.add_to(&mut self.stack.apps, &self.input.project.budget);
             let variables = node.get("variables");
             for entry in variables.and_then(|node| node.get("env")).into_iter().flat_map(Node::entries) {
-                given.node(&name.value, &entry.key.value, &entry.value);
+                app_variables.node(&name.value, &entry.key.value, &entry.value);
             }
             for entry in variables.into_iter().flat_map(Node::entries) {
                 if let Some(bare) = entry.key.value.strip_prefix("env:") {
-                    given.node(&name.value, bare, &entry.value);
+                    app_variables.node(&name.value, bare, &entry.value);
                 }
             }
             let related = self.relationships(node);
             for relationship in &related {
-                self.named_variables(&mut given, &name.value, relationship);
+                self.named_variables(&mut app_variables, &name.value, relationship);
             }
             all.push((name.value.clone(), related));
         }
@@ -72,10 +73,10 @@ impl Reader<'_> {
                 }
             }
             if !entries.is_empty() {
-                given.bound(app, variable, Template::json(Json::Map(entries), true), &first.origin);
+                app_variables.bound(app, variable, Template::json(Json::Map(entries), true), &first.origin);
             }
         }
-        given
+        app_variables
     }
 
     fn relationships(&mut self, node: &Node) -> Vec<Relationship> {
@@ -95,12 +96,12 @@ impl Reader<'_> {
                 let known: Vec<&str> = self.stack.services.iter().map(|service| service.name.as_str()).collect();
                 let unknown = Diagnostic::warning(
                     "unknown-service",
-                    format!("the relationship `{name}` names no service that is declared"),
+                    format!("the relationship `{name}` names a service that is not declared"),
                 )
                 .at(&entry.value.origin, format!("no service `{service}`"));
                 self.expect.diagnostics.push(match crate::model::did_you_mean(&service, known) {
                     Some(meant) => unknown.help(format!("did you mean `{meant}`?")),
-                    None => unknown.help("declare it among the services, or take the relationship out"),
+                    None => unknown.help("declare the service, or remove the relationship"),
                 });
             }
             found.push(Relationship { name, service, endpoint, origin });
@@ -113,7 +114,7 @@ impl Reader<'_> {
         self.ends.get(&key).cloned().unwrap_or_default()
     }
 
-    /// One endpoint as `PLATFORM_RELATIONSHIPS` has it.
+    /// One endpoint, as in `PLATFORM_RELATIONSHIPS`.
     fn item(&self, service: &Service, relationship: &Relationship) -> Json {
         let parts = self.parts(service, relationship);
         let text = |part: &Option<Vec<Piece>>| match part {
@@ -140,14 +141,15 @@ impl Reader<'_> {
         ])
     }
 
-    /// `REL_HOST` and the like.
-    fn named_variables(&mut self, given: &mut Given, app: &str, relationship: &Relationship) {
+    /// Adds `REL_HOST` and similar variables.
+    fn named_variables(&mut self, app_variables: &mut PlatformVariables, app: &str, relationship: &Relationship) {
         let Some(service) = self.stack.service(&relationship.service) else { return };
         let parts = self.parts(service, relationship);
         let prefix: String = relationship.name.to_uppercase().replace(['-', '.'], "_");
         let origin = &relationship.origin;
-        let mut put =
-            |end: &str, pieces: Vec<Piece>| given.bound(app, &format!("{prefix}_{end}"), Template(pieces), origin);
+        let mut put = |end: &str, pieces: Vec<Piece>| {
+            app_variables.bound(app, &format!("{prefix}_{end}"), Template(pieces), origin);
+        };
         put("HOST", field(&service.name, "host"));
         put("PORT", field(&service.name, "port"));
         for (end, part) in [("USERNAME", &parts.user), ("PASSWORD", &parts.password), ("PATH", &parts.path)] {
@@ -157,7 +159,7 @@ impl Reader<'_> {
         }
         put("URL", parts.url);
         let scheme = Value::Plain(parts.scheme);
-        given.settled(app, &format!("{prefix}_SCHEME"), scheme, origin);
+        app_variables.fixed(app, &format!("{prefix}_SCHEME"), scheme, origin);
     }
 
     fn parts(&self, service: &Service, relationship: &Relationship) -> Parts {
@@ -233,13 +235,13 @@ impl Reader<'_> {
     }
 }
 
-/// What a relationship gives, as pieces of values.
+/// The parts of a relationship, as pieces of values.
 struct Parts {
     user: Option<Vec<Piece>>,
     password: Option<Vec<Piece>>,
     path: Option<Vec<Piece>>,
     url: Vec<Piece>,
     scheme: String,
-    /// The platform's own word for the kind.
+    /// The platform's own name for the kind.
     word: String,
 }

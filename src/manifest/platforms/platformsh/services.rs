@@ -1,4 +1,4 @@
-//! The services of Platform.sh: `type: kind:version`, and what `configuration` says to the server.
+//! The services of Platform.sh: `type: kind:version`, and the server's settings in `configuration`.
 
 use super::{DIALECT, End, Reader};
 use crate::manifest::count::Counted as _;
@@ -6,7 +6,7 @@ use crate::manifest::platforms::managed::{Managed, lacks};
 use crate::manifest::tree::{Entry, Node};
 use crate::model::{App, Located, Support};
 
-/// Types of services that are no backing service, each with what they are.
+/// Types of services that are no backing service, each with its description.
 const NO_SERVICES: &[(&str, &str)] = &[
     ("varnish", "a cache in front of the apps; no request goes through it here"),
     ("network-storage", "a file share that apps mount"),
@@ -28,18 +28,18 @@ impl Reader<'_> {
             let other = NO_SERVICES.iter().find(|(known, _)| *known == word);
             let (Some(kind), None) = (kind, other) else {
                 let what = other
-                    .map_or_else(|| format!("`{word}`, of which devenv knows no kind"), |(_, what)| (*what).to_owned());
+                    .map_or_else(|| format!("`{word}`, for which devenv has no kind"), |(_, what)| (*what).to_owned());
                 App { name: name.value.clone(), image: None, note: what, origin: name.origin.clone() }
                     .add_to(&mut self.stack.apps, &self.input.project.budget);
                 continue;
             };
             let version = Located::new(version.to_owned(), said.origin.clone());
             let mut service = Managed::new(DIALECT.name, name, kind, Some(&version));
-            service.aside("type", Support::Reproduced, "");
+            service.add_neutral("type", Support::Reproduced, "");
             if let Some(configuration) = node.get("configuration") {
                 self.configuration(&mut service, configuration);
             }
-            // What Platform.sh gives where nothing is configured.
+            // The login and database that Platform.sh creates by default.
             match kind.name.as_str() {
                 "mariadb" | "mysql" => service.defaults("user", "main"),
                 "redis" | "valkey" => {}
@@ -51,7 +51,7 @@ impl Reader<'_> {
     }
 
     fn configuration(&mut self, service: &mut Managed<'_>, node: &Node) {
-        service.aside("configuration", Support::Reproduced, "what becomes of each key is told by itself");
+        service.add_neutral("configuration", Support::Reproduced, "each key is listed separately");
         for entry in self.expect.map(node, "`configuration`") {
             let (key, value) = (entry.key.value.as_str(), &entry.value);
             let path = format!("configuration.{key}");
@@ -60,17 +60,17 @@ impl Reader<'_> {
                     for name in self.expect.texts(value, &format!("`{key}`")) {
                         service.database(&name, None);
                     }
-                    service.aside(&path, Support::Reproduced, "");
+                    service.add_neutral(&path, Support::Reproduced, "");
                 }
                 "extensions" if service.kind.name == "postgres" => {
                     for name in self.expect.texts(value, "`extensions`") {
                         service.service.extensions.push(name);
                     }
-                    service.aside(&path, Support::Reproduced, "");
+                    service.add_neutral(&path, Support::Reproduced, "");
                 }
                 "vhosts" if service.kind.default_vhost.is_some() => {
                     service.service.vhosts.extend(self.expect.texts(value, "`vhosts`"));
-                    service.aside(&path, Support::Reproduced, "");
+                    service.add_neutral(&path, Support::Reproduced, "");
                 }
                 "maxmemory_policy" => service.setting(&path, "maxmemory-policy", value),
                 "properties" => {
@@ -80,18 +80,24 @@ impl Reader<'_> {
                 }
                 "endpoints" => self.endpoints(service, value),
                 "plugins" => {
-                    service.key(&path, Support::Unsupported, "plugins that the image does not bring are not installed");
+                    service.key(&path, Support::Unsupported, "plugins that the image does not have are not installed");
                 }
                 "authentication" => {
                     service.key(&path, Support::Approximated, "apps reach the local server without a login");
                 }
-                "rotate_passwords" => service.aside(&path, Support::Unsupported, "passwords stay the same here"),
-                _ => service.key(&path, Support::Unsupported, "what this means to the server is not known here"),
+                "rotate_passwords" => service.add_neutral(&path, Support::Unsupported, "passwords stay the same here"),
+                _ => {
+                    service.key(
+                        &path,
+                        Support::Unsupported,
+                        "the meaning of this key for the server is not known here",
+                    );
+                }
             }
         }
     }
 
-    /// Endpoints by name: each has a login of its own.
+    /// Reads endpoints by name. Each endpoint has its own login.
     fn endpoints(&mut self, service: &mut Managed<'_>, node: &Node) {
         for entry in self.expect.map(node, "`endpoints`") {
             let (name, value) = (&entry.key, &entry.value);
@@ -122,21 +128,21 @@ impl Reader<'_> {
                 let reason = "a login owns the databases that it administers; `rw` and `ro` are not granted here";
                 service.key(&path, Support::Approximated, reason);
             } else {
-                service.aside(&path, Support::Reproduced, "");
+                service.add_neutral(&path, Support::Reproduced, "");
             }
             self.ends.insert((service.service.name.clone(), name.value.clone()), end);
         }
     }
 }
 
-/// A property of `MariaDB`, of which some have names and units of the platform's own.
+/// Reads a property of `MariaDB`. Some properties have names and units of the platform.
 fn property(service: &mut Managed<'_>, entry: &Entry) {
     let path = format!("configuration.properties.{}", entry.key.value);
     let value = &entry.value;
     match entry.key.value.as_str() {
         "default_charset" => service.setting(&path, "character_set_server", value),
         "default_collation" => service.setting(&path, "collation_server", value),
-        // In megabytes.
+        // The platform's value is in megabytes.
         "max_allowed_packet" => match value.as_str() {
             Some(text) if text.bytes().all(|byte| byte.is_ascii_digit()) => {
                 let megabytes = Node::scalar(format!("{text}M"), false, value.origin.clone());

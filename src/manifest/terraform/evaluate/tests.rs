@@ -1,15 +1,15 @@
-//! What expressions come to.
+//! Tests of the evaluation of expressions.
 
 use super::*;
 use crate::model::SourceFile;
 use std::sync::Arc;
 
-/// What `x` comes to in a file, as text; in brackets where it is not settled.
+/// The value of `x` in a file, as text; in brackets if the value is unresolved.
 fn value(text: &str) -> String {
     let read = hcl::parse(&Arc::new(SourceFile { path: "main.tf".into(), text: text.to_owned() }));
     assert_eq!(read.diagnostics, []);
     let module = Module::of(&read.documents[0]);
-    let (given, left) = (BTreeMap::new(), Cell::new(VALUES));
+    let (given, left) = (BTreeMap::new(), Cell::new(MAX_VALUES));
     let scope = Scope { module: &module, given: &given, bound: Vec::new(), inside: Vec::new(), left: &left };
     let node = scope.evaluate(&module.locals["x"]);
     match (node.as_unresolved(), node.as_literal()) {
@@ -20,7 +20,7 @@ fn value(text: &str) -> String {
 }
 
 #[test]
-fn what_the_files_settle_is_evaluated() {
+fn expressions_with_known_values_are_evaluated() {
     for (expression, wanted) in [
         ("\"16\"", "16"),
         ("var.v", "16.4"),
@@ -54,7 +54,7 @@ fn what_the_files_settle_is_evaluated() {
 }
 
 #[test]
-fn what_they_do_not_settle_names_what_would() {
+fn an_unresolved_expression_names_its_source() {
     for (expression, wanted) in [
         ("var.unknown", "[var.unknown]"),
         ("\"a-${var.unknown}\"", "[\"a-${var.unknown}\"]"),
@@ -69,7 +69,7 @@ fn what_they_do_not_settle_names_what_would() {
 }
 
 #[test]
-fn values_that_grow_without_end_are_not_settled() {
+fn values_that_grow_without_end_are_unresolved() {
     let grown = |at: usize| format!(" a{} = concat(local.a{at}, local.a{at})\n", at + 1);
     let grown: String = (0..59).map(grown).collect();
     let text = format!("locals {{\n a0 = [\"a\", \"b\"]\n{grown} x = local.a59[0]\n}}\n");

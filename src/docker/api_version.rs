@@ -1,80 +1,80 @@
-//! The first words with an engine: what it is and which versions of the interface it speaks.
+//! The first request to an engine asks for its product and the API versions that it supports.
 //!
-//! Over a socket that is a ping, which answers in under a millisecond; `/version` makes engines run several programs to
-//! learn their versions, which costs as much as everything else that a command asks.
+//! Over a socket, this request is a ping, which takes less than a millisecond. `/version` makes engines run several
+//! programs to find the versions of those programs. That takes as long as all other requests of a command together.
 
 use super::connect::OLDEST_API;
-use super::deadline::ANSWER_WITHIN;
+use super::connect_error::Fault;
+use super::deadline::ANSWER_TIMEOUT;
 use super::fault::{innermost, io_kind};
-use super::unusable::Fault;
 use bollard::errors::Error;
 use bollard::models::SystemVersion;
 use bollard::{API_DEFAULT_VERSION, Docker};
 use std::env::consts::ARCH;
 use std::io;
 
-/// An answer to a ping is a few hundred bytes.
+/// The limit for an answer to a ping, in bytes. A real answer has a few hundred.
 #[cfg(unix)]
-const LONGEST_ANSWER: u64 = 16 * 1024;
+const MAX_ANSWER: u64 = 16 * 1024;
 
-/// What the engine says of itself when it is first asked.
+/// The product and the versions that an engine reports in its first answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Greeting {
+pub(super) struct EngineVersion {
     /// `Docker Engine`, `Podman`.
     pub(super) product: String,
     pub(super) version: String,
-    /// The newest interface that it speaks.
+    /// The newest API version that it supports.
     pub(super) newest_api: (usize, usize),
     /// The platform on which it runs containers: `linux/amd64`.
     pub(super) platform: String,
-    /// Whether the engine has said so; a ping tells the system only, and an engine of this machine mostly has the
-    /// machine's own processor.
-    pub(super) platform_is_told: bool,
-    /// The oldest interface that it speaks; a ping does not tell.
+    /// Whether the engine has reported the platform. A ping only reports the operating system, and an engine on this
+    /// machine usually has the machine's own processor.
+    pub(super) platform_is_reported: bool,
+    /// The oldest API version that it supports. A ping does not report it.
     oldest_api: Option<(usize, usize)>,
 }
 
-impl Greeting {
-    /// The version of the interface to be spoken, if there is one that both know.
+impl EngineVersion {
+    /// The API version to use, if there is one that both the engine and devenv support.
     pub(super) fn agree(&self) -> Result<(usize, usize), Fault> {
-        let (version, ours) = (self.version.clone(), ours());
+        let (version, newest_known) = (self.version.clone(), newest_known());
         if self.newest_api < OLDEST_API {
             return Err(Fault::TooOld { version, api: shown(self.newest_api) });
         }
         match self.oldest_api {
-            Some(oldest) if oldest > ours => Err(Fault::TooNew { version, api: shown(oldest) }),
-            _ => Ok(self.newest_api.min(ours)),
+            Some(oldest) if oldest > newest_known => Err(Fault::TooNew { version, api: shown(oldest) }),
+            _ => Ok(self.newest_api.min(newest_known)),
         }
     }
 }
 
-/// `1.41`.
+/// Formats an API version as `1.41`.
 pub(super) fn shown(api: (usize, usize)) -> String {
     format!("{}.{}", api.0, api.1)
 }
 
-/// Reads `1.41`.
+/// Parses an API version such as `1.41`.
 pub(super) fn numbers(version: &str) -> Option<(usize, usize)> {
     let (major, minor) = version.split_once('.')?;
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
-fn ours() -> (usize, usize) {
+fn newest_known() -> (usize, usize) {
     (API_DEFAULT_VERSION.major_version, API_DEFAULT_VERSION.minor_version)
 }
 
-/// Pings the engine at a socket. None where a ping does not tell enough.
+/// Pings the engine at a socket. None if the answer does not contain enough information.
 #[cfg(unix)]
-pub(super) async fn ping(socket: &std::path::Path) -> Result<Option<Greeting>, Fault> {
+pub(super) async fn ping(socket: &std::path::Path) -> Result<Option<EngineVersion>, Fault> {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let asked = async {
         let mut stream = tokio::net::UnixStream::connect(socket).await?;
         stream.write_all(b"GET /_ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
         let mut answer = Vec::new();
-        stream.take(LONGEST_ANSWER).read_to_end(&mut answer).await?;
+        stream.take(MAX_ANSWER).read_to_end(&mut answer).await?;
         io::Result::Ok(answer)
     };
-    match tokio::time::timeout(ANSWER_WITHIN, asked).await {
+    match tokio::time::timeout(ANSWER_TIMEOUT, asked).await {
         Ok(Ok(answer)) => Ok(read_ping(&String::from_utf8_lossy(&answer))),
         Ok(Err(error)) => Err(read_io(error.kind()).unwrap_or_else(|| Fault::Strange(error.to_string()))),
         Err(_) => Err(Fault::Silent),
@@ -83,7 +83,7 @@ pub(super) async fn ping(socket: &std::path::Path) -> Result<Option<Greeting>, F
 
 /// Reads the answer's head: `Api-Version: 1.41`, `Ostype: linux`, `Server: Docker/20.10.24 (linux)`.
 #[cfg(unix)]
-fn read_ping(answer: &str) -> Option<Greeting> {
+fn read_ping(answer: &str) -> Option<EngineVersion> {
     let mut lines = answer.lines();
     if lines.next()?.split(' ').nth(1) != Some("200") {
         return None;
@@ -91,47 +91,48 @@ fn read_ping(answer: &str) -> Option<Greeting> {
     let headers: Vec<(&str, &str)> = lines.map_while(|line| line.split_once(": ")).collect();
     let header = |name: &str| headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| *value);
     let newest_api = numbers(header("Api-Version")?)?;
-    // One that is newer than we know may have given up what we know: only `/version` tells.
-    if newest_api > ours() {
+    // An engine that is newer than devenv may no longer support the API versions that devenv knows. Only `/version`
+    // reports that.
+    if newest_api > newest_known() {
         return None;
     }
     let (product, version) = header("Server")?.split(' ').next()?.split_once('/')?;
     let system = header("Ostype").unwrap_or("linux");
-    Some(Greeting {
+    Some(EngineVersion {
         product: title(product),
         version: version.to_owned(),
         newest_api,
         platform: format!("{system}/{}", processor()),
-        platform_is_told: false,
+        platform_is_reported: false,
         oldest_api: None,
     })
 }
 
 /// Asks for the engine's versions.
-pub(super) async fn version(docker: &Docker) -> Result<Greeting, Fault> {
-    let told = match tokio::time::timeout(ANSWER_WITHIN, docker.version()).await {
-        Ok(Ok(told)) => told,
+pub(super) async fn version(docker: &Docker) -> Result<EngineVersion, Fault> {
+    let answer = match tokio::time::timeout(ANSWER_TIMEOUT, docker.version()).await {
+        Ok(Ok(answer)) => answer,
         Ok(Err(error)) => return Err(read_fault(&error)),
         Err(_) => return Err(Fault::Silent),
     };
-    let api = told.api_version.clone().unwrap_or_default();
-    let strange = || Fault::Strange(format!("what answers there is no Docker engine: its API version is `{api}`"));
-    Ok(Greeting {
+    let api = answer.api_version.clone().unwrap_or_default();
+    let strange = || Fault::Strange(format!("the server that answers is no Docker engine: its API version is `{api}`"));
+    Ok(EngineVersion {
         newest_api: numbers(&api).ok_or_else(strange)?,
-        oldest_api: told.min_api_version.as_deref().and_then(numbers),
-        platform: platform(&told),
-        platform_is_told: true,
-        version: told.version.unwrap_or_default(),
-        product: told
+        oldest_api: answer.min_api_version.as_deref().and_then(numbers),
+        platform: platform(&answer),
+        platform_is_reported: true,
+        version: answer.version.unwrap_or_default(),
+        product: answer
             .components
             .and_then(|components| components.into_iter().next())
             .map_or_else(|| title(""), |component| title(&component.name)),
     })
 }
 
-/// `linux/amd64`, from an engine's own words.
-pub(super) fn platform(told: &SystemVersion) -> String {
-    format!("{}/{}", told.os.as_deref().unwrap_or("linux"), told.arch.as_deref().unwrap_or_else(|| processor()))
+/// The platform that an engine reports: `linux/amd64`.
+pub(super) fn platform(answer: &SystemVersion) -> String {
+    format!("{}/{}", answer.os.as_deref().unwrap_or("linux"), answer.arch.as_deref().unwrap_or_else(|| processor()))
 }
 
 pub(super) fn read_fault(error: &Error) -> Fault {
@@ -151,12 +152,12 @@ fn read_io(kind: io::ErrorKind) -> Option<Fault> {
     match kind {
         io::ErrorKind::NotFound => Some(Fault::Absent),
         io::ErrorKind::PermissionDenied => Some(Fault::Denied),
-        io::ErrorKind::ConnectionRefused => Some(Fault::NobodyListens),
+        io::ErrorKind::ConnectionRefused => Some(Fault::NotListening),
         _ => None,
     }
 }
 
-/// The names that engines give themselves in a ping and in `/version`, as people know them.
+/// The product name that people know, from the name that an engine gives itself in a ping or in `/version`.
 fn title(name: &str) -> String {
     match name {
         "" | "Docker" | "Engine" => "Docker Engine".to_owned(),
@@ -165,7 +166,7 @@ fn title(name: &str) -> String {
     }
 }
 
-/// This machine's processor, as images' platforms call it.
+/// This machine's processor, as the platforms of images name it.
 fn processor() -> &'static str {
     match ARCH {
         "x86_64" => "amd64",
@@ -183,9 +184,12 @@ mod tests {
     fn a_ping_tells_docker_and_podman_apart() {
         let docker =
             "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nOstype: linux\r\nServer: Docker/20.10.24+dfsg1 (linux)\r\n\r\nOK";
-        let greeting = read_ping(docker).unwrap();
-        assert_eq!((greeting.product.as_str(), greeting.version.as_str()), ("Docker Engine", "20.10.24+dfsg1"));
-        assert_eq!((greeting.newest_api, greeting.agree()), ((1, 41), Ok((1, 41))));
+        let engine_version = read_ping(docker).unwrap();
+        assert_eq!(
+            (engine_version.product.as_str(), engine_version.version.as_str()),
+            ("Docker Engine", "20.10.24+dfsg1")
+        );
+        assert_eq!((engine_version.newest_api, engine_version.agree()), ((1, 41), Ok((1, 41))));
         let podman = "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nLibpod-Api-Version: 4.3.1\r\nServer: Libpod/4.3.1 (linux)\r\n\r\nOK";
         assert_eq!(read_ping(podman).unwrap().product, "Podman");
     }

@@ -1,7 +1,8 @@
-//! The tops of overlay volumes: what is written to a volume over layers lies in another volume, in two folders.
+//! The upper layers of overlay volumes. All writes to an overlay volume go to its upper layer, which is a volume of its
+//! own with two folders.
 //!
-//! To put folders into a volume takes a container and an upload, and an engine takes its time for both, however much is
-//! uploaded. So tops that are wanted while others are being made are made together next: ten lanes take two uploads.
+//! Creating the folders takes a container and an upload. Both take time, however little is uploaded. So upper layers
+//! that are requested while others are being created are created together next: ten lanes take two uploads.
 
 use super::layers::{inner, mount};
 use super::{Engine, EngineError, EngineFault, labels};
@@ -13,41 +14,41 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Where the container that fills tops sees them, numbered.
-const TOPS: &str = "/devenv-tops";
-/// Where it sees the layers that they are to lie over.
+/// Where the container that fills upper layers mounts them, numbered.
+const UPPERS: &str = "/devenv-uppers";
+/// Where the same container mounts the nearest parents of the upper layers, with the same numbers.
 const LAYERS: &str = "/devenv-layers";
 
-/// The tops that one process makes.
+/// The upper layers that one process creates.
 #[derive(Debug, Default)]
-pub(super) struct Tops {
-    /// Those that are wanted, until somebody makes them.
-    wanted: Mutex<Vec<Wanted>>,
-    /// Those that are made, each with whose its folder is, until their volumes are made.
+pub(super) struct UpperLayers {
+    /// Requested upper layers that no task fills yet.
+    requested: Mutex<Vec<Requested>>,
+    /// Filled upper layers, each with the owner of its folder, until their overlay volumes are created.
     ready: Mutex<BTreeMap<String, Owner>>,
-    /// Whoever holds it makes what is wanted.
+    /// The task that holds this lock fills all requested upper layers.
     turn: tokio::sync::Mutex<()>,
 }
 
-/// A top that is there and still empty.
+/// An upper layer that exists and is still empty.
 #[derive(Clone, Debug)]
-struct Wanted {
-    top: String,
-    /// Whose it is.
+struct Requested {
+    upper: String,
+    /// The project and environment that the volume belongs to.
     of: Belonging,
     over: Over,
 }
 
-impl Wanted {
-    /// The layer that it lies over first.
+impl Requested {
+    /// The nearest parent of the volume.
     fn nearest(&self) -> &str {
         self.over.layers.first().map(String::as_str).unwrap_or_default()
     }
 }
 
-impl Tops {
-    fn take(&self, top: &str) -> Option<Owner> {
-        locked(&self.ready).remove(top)
+impl UpperLayers {
+    fn take(&self, upper: &str) -> Option<Owner> {
+        locked(&self.ready).remove(upper)
     }
 }
 
@@ -55,74 +56,78 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A top that is ready, and the container that filled it, which the caller removes.
+/// A filled upper layer, and the container that filled it. The caller removes the container.
 pub(super) struct Filled {
     pub(super) owner: Owner,
     pub(super) helper: Option<String>,
 }
 
 impl Engine {
-    /// Makes the top of a volume that is to be made over layers next, while something else takes its time. The volume
-    /// itself is made by [`Self::create_volume`], which then finds its top ready.
-    pub async fn make_top_ahead(&self, volume: &VolumeSpec) -> Result<(), EngineError> {
+    /// Creates the upper layer of an overlay volume ahead of time, while something else is running.
+    /// [`Self::create_volume`] creates the overlay volume itself, and then finds its upper layer ready.
+    pub async fn create_upper_layer_ahead(&self, volume: &VolumeSpec) -> Result<(), EngineError> {
         let VolumeSpec { name, of, over: Some(over), .. } = volume else { return Ok(()) };
         if over.way == Way::Copy {
             return Ok(());
         }
-        let filled = self.top(name, of, over).await?;
+        let filled = self.upper_layer(name, of, over).await?;
         if let Some(helper) = filled.helper {
             self.remove_container(&helper).await?;
         }
-        locked(&self.tops.ready).insert(top_of(name), filled.owner);
+        locked(&self.upper_layers.ready).insert(top_of(name), filled.owner);
         Ok(())
     }
 
-    /// The top of a volume: one that was made ahead, else a new one.
-    pub(super) async fn top(&self, name: &str, of: &Belonging, over: &Over) -> Result<Filled, EngineError> {
-        let top = top_of(name);
-        if let Some(owner) = self.tops.take(&top) {
+    /// The upper layer of a volume: one that was created ahead of time, else a new one.
+    pub(super) async fn upper_layer(&self, name: &str, of: &Belonging, over: &Over) -> Result<Filled, EngineError> {
+        let upper = top_of(name);
+        if let Some(owner) = self.upper_layers.take(&upper) {
             return Ok(Filled { owner, helper: None });
         }
-        self.empty_volume(&top, of, &VolumeRole::Upper(name.to_owned())).await?;
-        let wanted = Wanted { top: top.clone(), of: of.clone(), over: over.clone() };
-        locked(&self.tops.wanted).push(wanted.clone());
-        let _turn = self.tops.turn.lock().await;
-        if let Some(owner) = self.tops.take(&top) {
+        self.empty_volume(&upper, of, &VolumeRole::Upper(name.to_owned())).await?;
+        let requested = Requested { upper: upper.clone(), of: of.clone(), over: over.clone() };
+        locked(&self.upper_layers.requested).push(requested.clone());
+        let _turn = self.upper_layers.turn.lock().await;
+        if let Some(owner) = self.upper_layers.take(&upper) {
             return Ok(Filled { owner, helper: None });
         }
-        let mut all = std::mem::take(&mut *locked(&self.tops.wanted));
-        all.retain(|other| other.top != top);
-        all.insert(0, wanted);
+        let mut all = std::mem::take(&mut *locked(&self.upper_layers.requested));
+        all.retain(|other| other.upper != upper);
+        all.insert(0, requested);
         let helper = match self.fill(&all).await {
-            // Whose fault it was shows where each is made alone: the others find theirs neither ready nor wanted.
+            // Filling a layer alone shows which one caused the fault. The tasks of the other layers find theirs neither
+            // ready nor requested, and fill theirs themselves.
             Err(_) if all.len() > 1 => self.fill(&all[..1]).await?,
             filled => filled?,
         };
-        match self.tops.take(&top) {
+        match self.upper_layers.take(&upper) {
             Some(owner) => Ok(Filled { owner, helper: Some(helper) }),
-            None => Err(EngineError::new(format!("make the volume {top}"), EngineFault::Other, "it was not filled")),
+            None => {
+                Err(EngineError::new(format!("create the volume {upper}"), EngineFault::Other, "it was not filled"))
+            }
         }
     }
 
-    /// Puts the two folders into each of these, which are ready then; the container that did is still there.
-    async fn fill(&self, all: &[Wanted]) -> Result<String, EngineError> {
-        let names = all.iter().map(|wanted| wanted.top.as_str()).collect::<Vec<_>>().join(", ");
-        let operation = format!("make the volume {names}");
+    /// Creates the two folders in each of these upper layers, which are then ready. Returns the container that did
+    /// this, which still exists.
+    async fn fill(&self, all: &[Requested]) -> Result<String, EngineError> {
+        let names = all.iter().map(|requested| requested.upper.as_str()).collect::<Vec<_>>().join(", ");
+        let operation = format!("create the volume {names}");
         let mut mounts = Vec::new();
-        for (number, wanted) in all.iter().enumerate() {
-            mounts.push(mount(&wanted.top, &format!("{TOPS}/{number}"), false));
-            if wanted.over.owner.is_none() {
-                mounts.push(mount(volume_of(wanted.nearest()), &format!("{LAYERS}/{number}"), true));
+        for (number, requested) in all.iter().enumerate() {
+            mounts.push(mount(&requested.upper, &format!("{UPPERS}/{number}"), false));
+            if requested.over.owner.is_none() {
+                mounts.push(mount(volume_of(requested.nearest()), &format!("{LAYERS}/{number}"), true));
             }
         }
         let Some(first) = all.first() else { return Ok(String::new()) };
-        let name = format!("{}.making", first.top);
+        let name = format!("{}.making", first.upper);
         let helper = self.helper(&name, &first.over.image, &labels::of_belonging(&first.of), mounts).await?;
         let filled = async {
-            let owners = all.iter().enumerate().map(|(number, wanted)| {
-                let (helper, layer) = (&helper, format!("{LAYERS}/{number}{}", inner(wanted.nearest())));
+            let owners = all.iter().enumerate().map(|(number, requested)| {
+                let (helper, layer) = (&helper, format!("{LAYERS}/{number}{}", inner(requested.nearest())));
                 async move {
-                    match wanted.over.owner {
+                    match requested.over.owner {
                         Some(owner) => Ok(owner),
                         None => self.owner(helper, &layer).await,
                     }
@@ -132,18 +137,18 @@ impl Engine {
             let archive = folders(&owners);
             let archive =
                 archive.map_err(|error| EngineError::new(&operation, EngineFault::Other, error.to_string()))?;
-            let options = UploadToContainerOptions { path: TOPS.to_owned(), ..Default::default() };
+            let options = UploadToContainerOptions { path: UPPERS.to_owned(), ..Default::default() };
             let upload = self.docker.upload_to_container(&helper, Some(options), body_full(archive.into()));
             self.work(&operation, upload).await.map(|()| owners)
         };
         match filled.await {
             Ok(owners) => {
-                let tops = all.iter().map(|wanted| wanted.top.clone());
-                locked(&self.tops.ready).extend(tops.zip(owners));
+                let uppers = all.iter().map(|requested| requested.upper.clone());
+                locked(&self.upper_layers.ready).extend(uppers.zip(owners));
                 Ok(helper)
             }
             Err(error) => {
-                // The first fault is the one to tell of.
+                // Only the first fault is reported.
                 let _ = self.remove_container(&helper).await;
                 Err(error)
             }
@@ -151,7 +156,8 @@ impl Engine {
     }
 }
 
-/// The two folders of each top. The upper one is what the mounted folder looks like from outside.
+/// An archive with the two folders of each upper layer. The folder `upper` decides owner and mode of the mounted
+/// folder.
 fn folders(uppers: &[Owner]) -> io::Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
     for (number, upper) in uppers.iter().enumerate() {
@@ -174,20 +180,20 @@ mod tests {
     use super::*;
     use crate::docker::fake_engine::{Answer, FakeEngine, VERSION};
     use crate::docker::layers::first_owner;
-    use crate::docker::{Surroundings, connect};
+    use crate::docker::{DockerEnv, connect};
     use crate::model::ImageRef;
     use futures_util::future::{join, join_all};
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
-    fn a_top_s_folder_belongs_to_whoever_owns_the_layer_s() {
+    fn the_folder_of_an_upper_layer_has_the_owner_of_the_parent_s_folder() {
         let owner = Owner { uid: 999, gid: 998, mode: 0o700 };
         assert_eq!(first_owner(&folders(&[owner]).unwrap()).unwrap(), owner);
         assert!(first_owner(&[]).is_err());
     }
 
-    /// Three tops that are wanted at the same time, of an engine whose first upload is answered so: how many were
-    /// filled, and by how many containers.
+    /// Three upper layers that are requested at the same time, from an engine that answers the first upload with this
+    /// status: how many were filled, and by how many containers.
     async fn three_at_once(first_upload: u16) -> (usize, usize) {
         let uploads = AtomicUsize::new(0);
         let engine = FakeEngine::start(move |request| match request.path.as_str() {
@@ -203,22 +209,22 @@ mod tests {
             path if path.contains("/archive") => Answer::json(""),
             _ => Answer::status(204, ""),
         });
-        let client = connect(Some(&engine.host()), &Surroundings::default()).await.unwrap();
+        let client = connect(Some(&engine.host()), &DockerEnv::default()).await.unwrap();
         let image = ImageRef::parse("postgres:17").unwrap();
         let owner = Some(Owner { uid: 999, gid: 999, mode: 0o700 });
         let over =
             Over { layers: vec!["base/upper".to_owned()], whole: "base".to_owned(), way: Way::Overlay, image, owner };
         let of = Belonging::default();
-        // Nobody goes before all of them are there.
-        let turn = client.tops.turn.lock().await;
-        let tops = join_all(["a", "b", "c"].map(|name| client.top(name, &of, &over)));
+        // No task continues before all requests are made.
+        let turn = client.upper_layers.turn.lock().await;
+        let uppers = join_all(["a", "b", "c"].map(|name| client.upper_layer(name, &of, &over)));
         let begin = async {
-            while locked(&client.tops.wanted).len() < 3 {
+            while locked(&client.upper_layers.requested).len() < 3 {
                 tokio::task::yield_now().await;
             }
             drop(turn);
         };
-        let (made, ()) = join(tops, begin).await;
+        let (made, ()) = join(uppers, begin).await;
         let is_made =
             |filled: &Result<Filled, EngineError>| filled.as_ref().is_ok_and(|filled| filled.owner.uid == 999);
         let asked = engine.requests();
@@ -229,12 +235,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn tops_that_are_wanted_at_once_are_made_together() {
+    async fn upper_layers_that_are_requested_at_once_are_filled_together() {
         assert_eq!(three_at_once(200).await, (3, 1));
     }
 
     #[tokio::test]
-    async fn what_fails_together_is_tried_alone() {
+    async fn upper_layers_that_fail_together_are_filled_alone() {
         assert_eq!(three_at_once(500).await, (3, 4));
     }
 }

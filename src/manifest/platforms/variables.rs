@@ -1,6 +1,7 @@
-//! What a platform gives its apps: values that it binds itself, and plain ones.
+//! The variables that a platform gives its apps: values that the platform binds itself, and plain values.
 //!
-//! A value that the manifest binds by name is bound as it says; any other goes through `bind`, which copies no secret.
+//! A value that the manifest binds by name is bound as the manifest says. Any other value goes through `bind`, which
+//! copies no secret.
 
 use crate::kinds::Kinds;
 use crate::manifest::bind::{Declared, Sources, bind};
@@ -13,65 +14,69 @@ use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The variables of every app, in the manifest's order.
-pub(super) struct Given {
-    all: Vec<One>,
-    /// Where a variable stands, by app and name.
+pub(super) struct PlatformVariables {
+    all: Vec<AppVariable>,
+    /// The index of each variable, by app and name.
     places: HashMap<(String, String), usize>,
     budget: Budget,
 }
 
-enum One {
-    Settled(Variable),
+/// One variable of an app.
+enum AppVariable {
+    /// A variable whose value the manifest decides.
+    Fixed(Variable),
+    /// A variable whose value `bind` decides.
     Declared(Declared),
-    /// The platform's secret, with where it comes from.
+    /// A secret of the platform, with its source.
     Secret(Declared, String),
 }
 
-impl Given {
-    /// None yet; each one spends from the reading's budget.
+impl PlatformVariables {
+    /// Without variables yet. Each variable is paid from the budget of the reading.
     pub(super) fn of(input: &Input<'_>) -> Self {
         Self { all: Vec::new(), places: HashMap::new(), budget: input.project.budget.clone() }
     }
 
-    /// A value that is settled by what the manifest says of it.
-    pub(super) fn settled(&mut self, app: &str, name: &str, value: Value, origin: &Origin) {
+    /// Adds a value that the manifest decides.
+    pub(super) fn fixed(&mut self, app: &str, name: &str, value: Value, origin: &Origin) {
         let (name, app) = (name.to_owned(), app.to_owned());
-        self.put(One::Settled(Variable { name, app, value, origin: origin.clone() }));
+        self.put(AppVariable::Fixed(Variable { name, app, value, origin: origin.clone() }));
     }
 
-    /// A value made from services' fields.
+    /// Adds a value that is made from services' fields.
     pub(super) fn bound(&mut self, app: &str, name: &str, template: Template, origin: &Origin) {
-        self.settled(app, name, Value::Bound { template, dropped: Vec::new() }, origin);
+        self.fixed(app, name, Value::Bound { template, dropped: Vec::new() }, origin);
     }
 
-    /// A text as it is written.
+    /// Adds a text as written.
     pub(super) fn text(&mut self, app: &str, name: &str, text: &str, origin: &Origin) {
         self.interpolated(app, name, Interpolated::literal(text), origin);
     }
 
-    /// A text with the variables it came from.
+    /// Adds a text with the variables that it came from.
     pub(super) fn interpolated(&mut self, app: &str, name: &str, text: Interpolated, origin: &Origin) {
         self.declared(declared(app, name, text, origin));
     }
 
-    /// A value of the manifest: a scalar is its text, a list or map is JSON, as platforms write it.
+    /// Adds a value of the manifest: the text of a scalar. A list or map stays unresolved, because the platform encodes
+    /// it.
     pub(super) fn node(&mut self, app: &str, name: &str, node: &Node) {
         match node.as_str() {
             Some(text) => self.text(app, name, text, &node.origin),
             None if node.is_null() => self.text(app, name, "", &node.origin),
             None => {
                 let value = Value::Unresolved("a list or a map, in the platform's own encoding".to_owned());
-                self.settled(app, name, value, &node.origin);
+                self.fixed(app, name, value, &node.origin);
             }
         }
     }
 
-    /// A value that `bind` decides about.
+    /// Adds a value that `bind` decides.
     pub(super) fn declared(&mut self, declared: Declared) {
-        self.put(One::Declared(declared));
+        self.put(AppVariable::Declared(declared));
     }
 
-    /// A secret of the platform: bound where a service's own login comes from the same one, and never copied.
+    /// Adds a secret of the platform. It is bound if a service's own login has the same source, and never copied.
     pub(super) fn secret(&mut self, app: &str, name: &str, variable: &str, from: &str, origin: &Origin) {
         let text = Interpolated {
             text: String::new(),
@@ -81,9 +86,9 @@ impl Given {
         self.secret_text(app, name, text, from, origin);
     }
 
-    /// A secret whose text is known as far as it leads to a service: bound there, and never copied.
+    /// Adds a secret whose text is known. It is bound if the text leads to a service, and never copied.
     pub(super) fn secret_text(&mut self, app: &str, name: &str, text: Interpolated, from: &str, origin: &Origin) {
-        self.put(One::Secret(declared(app, name, text, origin), from.to_owned()));
+        self.put(AppVariable::Secret(declared(app, name, text, origin), from.to_owned()));
     }
 
     /// Whether an app has a variable of that name already.
@@ -91,8 +96,8 @@ impl Given {
         self.places.contains_key(&(app.to_owned(), name.to_owned()))
     }
 
-    /// A later value of one app replaces an earlier one.
-    fn put(&mut self, one: One) {
+    /// Adds a variable. A later value replaces an earlier value of the same name and app.
+    fn put(&mut self, one: AppVariable) {
         if !self.budget.spend_at(Resource::Values, VARIABLE + of_text(one.size()), one.origin()) {
             return;
         }
@@ -106,16 +111,16 @@ impl Given {
         }
     }
 
-    /// Binds what is not bound yet, and tells the services what the variables carry.
+    /// Binds the variables that are not bound yet, and marks the services that the variables use.
     pub(super) fn bind_into(self, stack: &mut Stack, kinds: &Kinds, sources: &BTreeMap<String, Sources>) {
-        let declared: Vec<Declared> = self.all.iter().filter_map(One::as_declared).cloned().collect();
+        let declared: Vec<Declared> = self.all.iter().filter_map(AppVariable::as_declared).cloned().collect();
         let mut bound = bind(kinds, &mut stack.services, sources, &declared, &self.budget).into_iter();
         let mut variables = Vec::with_capacity(self.all.len());
         for one in self.all {
             match one {
-                One::Settled(variable) => variables.push(variable),
-                One::Declared(_) => variables.extend(bound.next()),
-                One::Secret(_, from) => variables.extend(bound.next().map(|mut variable| {
+                AppVariable::Fixed(variable) => variables.push(variable),
+                AppVariable::Declared(_) => variables.extend(bound.next()),
+                AppVariable::Secret(_, from) => variables.extend(bound.next().map(|mut variable| {
                     if !matches!(variable.value, Value::Bound { .. }) {
                         variable.value = Value::Secret(from);
                     }
@@ -123,31 +128,31 @@ impl Given {
                 })),
             }
         }
-        tell(&mut stack.services, &variables);
+        mark_services(&mut stack.services, &variables);
         stack.variables.extend(variables);
     }
 }
 
-impl One {
+impl AppVariable {
     fn key(&self) -> (&str, &str) {
         match self {
-            Self::Settled(variable) => (&variable.app, &variable.name),
+            Self::Fixed(variable) => (&variable.app, &variable.name),
             Self::Declared(declared) | Self::Secret(declared, _) => (&declared.app, &declared.name),
         }
     }
 
     fn origin(&self) -> &Origin {
         match self {
-            Self::Settled(variable) => &variable.origin,
+            Self::Fixed(variable) => &variable.origin,
             Self::Declared(declared) | Self::Secret(declared, _) => &declared.origin,
         }
     }
 
-    /// How many bytes it holds: a short reference may stand for a long name.
+    /// The number of bytes that it holds. A short reference may expand to a long name.
     fn size(&self) -> usize {
         match self {
             Self::Declared(declared) | Self::Secret(declared, _) => declared.text.text.len(),
-            Self::Settled(Variable { value: Value::Bound { template, .. }, .. }) => {
+            Self::Fixed(Variable { value: Value::Bound { template, .. }, .. }) => {
                 let piece = |piece: &Piece| match piece {
                     Piece::Text(text) => text.len(),
                     Piece::Field { service, field, .. } => service.len() + field.len(),
@@ -155,14 +160,14 @@ impl One {
                 };
                 template.0.iter().map(piece).sum()
             }
-            Self::Settled(_) => 0,
+            Self::Fixed(_) => 0,
         }
     }
 
     fn as_declared(&self) -> Option<&Declared> {
         match self {
             Self::Declared(declared) | Self::Secret(declared, _) => Some(declared),
-            Self::Settled(_) => None,
+            Self::Fixed(_) => None,
         }
     }
 }
@@ -172,8 +177,8 @@ fn declared(app: &str, name: &str, text: Interpolated, origin: &Origin) -> Decla
     Declared { not_passed: false, name, app, text, secret: None, origin }
 }
 
-/// Whether a password is carried by some variable, and whether a host is without its port.
-fn tell(services: &mut [Service], variables: &[Variable]) {
+/// Marks the users whose password is in a variable, and the services whose host is in a variable without its port.
+fn mark_services(services: &mut [Service], variables: &[Variable]) {
     let mut hosts: BTreeSet<(&str, &str)> = BTreeSet::new();
     let mut ports: BTreeSet<(&str, &str)> = BTreeSet::new();
     for variable in variables {
@@ -205,7 +210,7 @@ fn tell(services: &mut [Service], variables: &[Variable]) {
     }
 }
 
-/// A template out of the text of one value: `place` says what stands between `open` and `close`, piece by piece.
+/// Makes a template from the text of one value. `place` returns the pieces for each name between `open` and `close`.
 pub(super) fn template(
     text: &str,
     (open, close): (&str, &str),
@@ -239,7 +244,7 @@ pub(super) fn template(
     Ok(template)
 }
 
-/// One field of a service as pieces.
+/// One field of a service, as pieces.
 pub(super) fn field(service: &str, field: &str) -> Vec<Piece> {
     Template::field(service, field).0
 }
@@ -252,7 +257,7 @@ pub(super) fn address(service: &str) -> Template {
     template
 }
 
-/// A text of a map's entry.
+/// One entry of a JSON map.
 pub(super) fn json(key: &str, value: Json) -> (String, Json) {
     (key.to_owned(), value)
 }

@@ -1,7 +1,7 @@
-//! Why an engine cannot be used, in words for a person.
+//! Why an engine cannot be used, as messages for a person.
 
 use super::connect::OLDEST_API;
-use super::deadline::ANSWER_WITHIN;
+use super::deadline::ANSWER_TIMEOUT;
 use super::fault::RESTART;
 use super::source::EngineSource;
 use crate::model::{Diagnostic, Exit, Failure};
@@ -12,7 +12,7 @@ use bollard::API_DEFAULT_VERSION;
 pub(super) enum Fault {
     Absent,
     Denied,
-    NobodyListens,
+    NotListening,
     Silent,
     TooOld { version: String, api: String },
     TooNew { version: String, api: String },
@@ -25,8 +25,8 @@ impl Fault {
         match self {
             Self::Absent => "there is no such socket".to_owned(),
             Self::Denied => "this user may not open it".to_owned(),
-            Self::NobodyListens => "nobody listens there: the engine does not run".to_owned(),
-            Self::Silent => format!("it gave no answer within {} s", ANSWER_WITHIN.as_secs()),
+            Self::NotListening => "no program listens there: the engine does not run".to_owned(),
+            Self::Silent => format!("it gave no answer within {} s", ANSWER_TIMEOUT.as_secs()),
             Self::TooOld { version, api } => format!(
                 "engine {version} is too old: it speaks API {api}, and at least {}.{} (Docker Engine 19.03) is needed",
                 OLDEST_API.0, OLDEST_API.1
@@ -41,7 +41,7 @@ impl Fault {
     fn help(&self) -> &'static str {
         match self {
             Self::Silent => RESTART,
-            Self::Absent | Self::NobodyListens => {
+            Self::Absent | Self::NotListening => {
                 "start the engine: `sudo systemctl start docker`, or open Docker Desktop (or OrbStack, Colima, Rancher Desktop)"
             }
             Self::Denied => {

@@ -1,6 +1,6 @@
-//! What `RabbitMQ`'s own command-line tool prints, in the words of facts: for a broker whose management API is off.
+//! The output of `RabbitMQ`'s own command-line tools as facts, for a broker whose management API is off.
 //!
-//! Of the definitions no password's hash is looked at, and no parameter: those of shovels hold logins.
+//! In the definitions, password hashes and parameters are not read: the parameters of shovels contain logins.
 
 use super::facts::{Entries, exchanges, feature_flags, policies, queues, users, vhosts};
 use crate::model::ServiceFacts;
@@ -10,13 +10,13 @@ use serde_json::Value;
 
 type Read = fn(&Value) -> Entries;
 
-/// Where each topic stands in the definitions.
+/// The topics in the definitions, each with the function that reads it.
 const IN_DEFINITIONS: [(&str, Read); 5] =
     [("vhosts", vhosts), ("users", users), ("policies", policies), ("queues", queues), ("exchanges", exchanges)];
 
-/// Notes what came of `rabbitmqctl export_definitions -`, `rabbitmq-plugins list --minimal` and `rabbitmqctl
-/// list_feature_flags`: the facts, or why there are none.
-pub fn tell_of_broker(
+/// Notes the results of `rabbitmqctl export_definitions -`, `rabbitmq-plugins list --minimal` and `rabbitmqctl
+/// list_feature_flags`: the facts, or the reason why there are none.
+pub fn note_rabbitmqctl(
     facts: &mut ServiceFacts,
     definitions: Result<String, String>,
     plugins: Result<String, String>,
@@ -27,8 +27,8 @@ pub fn tell_of_broker(
     };
     let definitions = definitions.and_then(json);
     for (topic, entries) in IN_DEFINITIONS {
-        let told = definitions.as_ref().map(|all| entries(&all[topic])).map_err(Clone::clone);
-        take(facts, topic, told);
+        let answer = definitions.as_ref().map(|all| entries(&all[topic])).map_err(Clone::clone);
+        take(facts, topic, answer);
     }
     let names = |text: String| {
         let names = text.lines().map(str::trim).filter(|name| !name.is_empty());
@@ -38,9 +38,9 @@ pub fn tell_of_broker(
     take(facts, "feature-flags", flags.and_then(json).map(|all| feature_flags(&all)));
 }
 
-fn take(facts: &mut ServiceFacts, topic: &str, told: Result<Entries, String>) {
+fn take(facts: &mut ServiceFacts, topic: &str, answer: Result<Entries, String>) {
     facts.not_asked.remove(topic);
-    note(facts, topic, told.map_err(ProbeError::not_yet));
+    note(facts, topic, answer.map_err(ProbeError::not_yet));
 }
 
 #[cfg(test)]
@@ -50,7 +50,7 @@ mod tests {
     use crate::protocol::facts::nothing_yet;
 
     #[test]
-    fn definitions_answer_what_the_management_api_would_and_no_hash_of_a_password_is_among_it() {
+    fn definitions_give_the_facts_of_the_management_api_without_password_hashes() {
         // As RabbitMQ 4.0.5 prints them.
         let definitions = r#"{"bindings":[],"permissions":[],"queues":[{"arguments":{"x-queue-type":"quorum"},
             "auto_delete":false,"durable":true,"name":"jobs","type":"quorum","vhost":"/"}],
@@ -65,7 +65,7 @@ mod tests {
         }
         let flags = r#"[{"name":"khepri_db","state":"disabled"}]"#.to_owned();
         let plugins = Ok("rabbitmq_prometheus\nrabbitmq_web_dispatch\n".to_owned());
-        tell_of_broker(&mut facts, Ok(definitions.to_owned()), plugins, Ok(flags));
+        note_rabbitmqctl(&mut facts, Ok(definitions.to_owned()), plugins, Ok(flags));
         assert_eq!(facts.not_asked.len(), 0, "{facts:?}");
         for (topic, name, value) in [
             ("vhosts", "/", "default queue type classic"),
@@ -83,10 +83,10 @@ mod tests {
     }
 
     #[test]
-    fn what_the_tool_could_not_say_stays_not_asked_with_its_reason() {
+    fn topics_that_the_tool_could_not_report_stay_not_asked_with_the_reason() {
         let mut facts = nothing_yet(Protocol::Amqp, "RabbitMQ", None);
         let refused = || Err("rabbitmqctl ended with 64: no such command".to_owned());
-        tell_of_broker(&mut facts, Ok("Exporting …".to_owned()), Ok(String::new()), refused());
+        note_rabbitmqctl(&mut facts, Ok("Exporting …".to_owned()), Ok(String::new()), refused());
         assert!(facts.not_asked["queues"].starts_with("rabbitmqctl printed no JSON"), "{facts:?}");
         assert_eq!(facts.not_asked["feature-flags"], "rabbitmqctl ended with 64: no such command");
         assert!(facts.topics.contains_key("plugins"), "{facts:?}");

@@ -145,6 +145,6 @@ mod tests {
         assert_eq!(error.diagnostics[0].message, "f.yaml is not a facts file");
         assert!(error.diagnostics[0].notes[0].contains("line 3"), "{error:?}");
         let error = parse(Path::new("f.yaml"), "facts: 2\nservices: {}\n").unwrap_err();
-        assert!(error.diagnostics[0].message.contains("form 2"), "{error:?}");
+        assert!(error.diagnostics[0].message.contains("format 2"), "{error:?}");
     }
 }

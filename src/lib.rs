@@ -10,6 +10,7 @@ pub mod cli;
 pub mod commands;
 pub mod docker;
 pub mod dotenv;
+mod environment;
 pub mod kinds;
 pub mod machine;
 pub mod manifest;

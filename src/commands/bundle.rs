@@ -1,11 +1,11 @@
 //! `devenv bundle`: every locked image as one archive, and back, for machines that no registry serves.
 
-use super::checkout;
-use super::session::{Project, connect};
-use super::up::{prepare, rows_of};
 use crate::apply::{self, Stop};
 use crate::cli::{Bundle, BundleAction, Global, Start};
 use crate::docker::{Engine, EngineError};
+use crate::environment::bring_up::{prepare, rows_of};
+use crate::environment::checkout;
+use crate::environment::session::{Project, connect};
 use crate::model::{Diagnostic, Event, Exit, Failure, ImageRef, Lock};
 use crate::project::{Checkout, Fault, FileName, Mode, open_regular};
 use crate::resolve::bundle::{self, Bundled, CleanArchive, Contents, Head};

@@ -1,11 +1,11 @@
 //! `devenv doctor`: everything that `up` needs, checked one by one.
 
-use super::checkout;
-use super::env_files::Main;
-use super::session::{Machine, config_folder, connect, way_said};
 use crate::cli::Global;
 use crate::docker::{Engine, EngineFacts};
 use crate::dotenv::git::{self, GitStatus};
+use crate::environment::checkout;
+use crate::environment::env_files::Main;
+use crate::environment::session::{Machine, config_folder, connect, way_said};
 use crate::manifest::{self, Reading};
 use crate::model::{Failure, Severity, Way};
 use crate::plan::Choice;

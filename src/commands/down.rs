@@ -1,16 +1,14 @@
 //! `devenv down`: stops and removes the containers; with `--volumes` this environment's data too.
 
-use super::agreement::agreed;
-use super::checkout::{self, Found};
-use crate::apply;
 use crate::cli::{Down, Global};
-use crate::docker::{Engine, EngineError};
+use crate::environment::agreement::agreed;
+use crate::environment::checkout::{self, Found};
+use crate::environment::tear_down::{pin, tear_down};
 use crate::model::{Failure, Observed, Volume};
-use crate::plan::{self, Action, Desired, Identity};
+use crate::plan::{self, Action};
 use crate::ui::Printer;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 /// Runs the command.
 pub(crate) async fn run(global: &Global, files: &[PathBuf], down: &Down, printer: &Printer) -> Result<(), Failure> {
@@ -77,23 +75,6 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], down: &Down, printer
     Ok(())
 }
 
-/// Writes a pin that mentions every volume, so that no clean-up takes them for unused. The new pin is there before the old
-/// ones go.
-pub(super) async fn pin(engine: &Engine, identity: &Identity, observed: &Observed) -> Result<(), Failure> {
-    let Some(pin) = plan::pin(identity, observed) else { return Ok(()) };
-    let of_containers = observed.containers_of(&identity.name).map(|container| &container.image_id);
-    let ours = observed.records.iter().filter(|one| one.record.environment == identity.name);
-    // By its id: the name that it had may be another image's by now.
-    let Some(image) = of_containers.chain(ours.map(|one| &one.image_id)).find(|id| !id.is_empty()) else {
-        return Ok(());
-    };
-    engine.write_record(&pin, image).await.map_err(EngineError::into_failure)?;
-    for old in plan::pins(identity, observed) {
-        engine.remove_record(old).await.map_err(EngineError::into_failure)?;
-    }
-    Ok(())
-}
-
 fn holds_data(name: &str, observed: &Observed) -> bool {
     observed.volume(name).is_some_and(|volume| volume.data().is_some())
 }
@@ -112,29 +93,4 @@ fn agree_to_delete(
         say(&format!("and with it the snapshots: {}", snapshots.join(", ")));
     }
     if down.yes { Ok(()) } else { agreed(printer, "delete it?") }
-}
-
-/// Carries a teardown out.
-pub(crate) async fn tear_down(
-    engine: &Engine,
-    identity: &Identity,
-    observed: &Observed,
-    volumes: bool,
-) -> Result<(), Failure> {
-    carry_out(engine, identity, &plan::teardown(identity, observed, volumes)).await
-}
-
-/// Carries out a plan that only removes.
-pub(super) async fn carry_out(engine: &Engine, identity: &Identity, plan: &plan::Plan) -> Result<(), Failure> {
-    let desired = Desired { environment: identity.name.clone(), of: identity.belonging(), ..Desired::default() };
-    let run = apply::Run {
-        engine,
-        desired: &desired,
-        mirror: None,
-        began: Instant::now(),
-        timeout: Duration::from_secs(60),
-        emit: &|_| {},
-        stop: &apply::Stop::default(),
-    };
-    apply::apply(plan, &run).await
 }

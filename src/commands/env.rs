@@ -1,13 +1,13 @@
 //! `devenv env`: the variables that `up` writes, in the form that is asked for.
 
-use super::checkout::{self, Opened, Wish};
-use super::env_files::{Main, groups, not_carried};
-use super::run::lines;
-use super::session::{Purpose, strictness};
-use super::up::{Prepared, manifest_failure, prepare};
-use super::{apps, unset, variables};
 use crate::cli::{Env, Format, Global, Manifests, Start, View};
 use crate::dotenv::{self, Difference};
+use crate::environment::bring_up::{Prepared, manifest_failure, prepare};
+use crate::environment::checkout::{self, Opened, Wish};
+use crate::environment::env_files::{Main, groups, not_carried};
+use crate::environment::process::lines;
+use crate::environment::session::{Purpose, strictness};
+use crate::environment::{apps, unset, variables};
 use crate::model::{Diagnostic, Exit, Failure, SourceFile};
 use crate::plan::FixedPorts;
 use crate::ui::Printer;

@@ -1,9 +1,9 @@
 //! `devenv facts`: what servers say of themselves, as a file for those who may not ask.
 
-use super::checkout::{self, Opened, Wish};
-use super::servers::{Named, ask, ask_local, named};
-use super::session::built_in_kinds;
 use crate::cli::{Facts, Global};
+use crate::environment::checkout::{self, Opened, Wish};
+use crate::environment::servers::{Named, ask, ask_local, named};
+use crate::environment::session::built_in_kinds;
 use crate::model::{Diagnostic, Exit, Failure};
 use crate::parity::{self, FactsFile};
 use crate::ui::Printer;

@@ -1,18 +1,16 @@
 //! `devenv gc`: removes what nothing needs any more.
 
-use super::agreement::agreed;
-use super::checkout::{self, Found};
-use super::down::{carry_out, pin};
-use super::session::{Project, branch};
 use crate::cli::{Gc, Global};
-use crate::docker::Engine;
+use crate::environment::agreement::agreed;
+use crate::environment::checkout::{self, Found};
+use crate::environment::cleanup::{measure, now};
+use crate::environment::session::branch;
+use crate::environment::tear_down::{carry_out, pin};
 use crate::machine::{git, is_held};
-use crate::model::{Diagnostic, Failure, Observed};
+use crate::model::Failure;
 use crate::plan::{self, Action, Identity};
 use crate::ui::{Printer, Table, bytes};
-use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Runs the command.
 pub(crate) async fn run(global: &Global, files: &[PathBuf], gc: &Gc, printer: &Printer) -> Result<(), Failure> {
@@ -81,61 +79,9 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], gc: &Gc, printer: &P
     Ok(())
 }
 
-fn now() -> i64 {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    i64::try_from(since_1970).unwrap_or(i64::MAX)
-}
-
 fn volume_of(action: &Action) -> Option<String> {
     match action {
         Action::RemoveVolume { name } => Some(name.clone()),
         _ => None,
-    }
-}
-
-/// Bytes of these volumes, as far as they hold anything themselves. Where they cannot be told, that is said.
-pub(super) async fn measure(
-    engine: &Engine,
-    identity: &Identity,
-    observed: &Observed,
-    volumes: &[String],
-    printer: &Printer,
-) -> BTreeMap<String, u64> {
-    // A mounted one shows what its layers hold; what is its own lies in its top.
-    let is_mounted = |name: &String| observed.volumes.iter().any(|volume| volume.upper_of() == name.as_str());
-    let there = |name: &String| observed.volume(name).is_some();
-    let own: Vec<String> = volumes.iter().filter(|name| there(name) && !is_mounted(name)).cloned().collect();
-    let Some(image) = observed.any_image().filter(|_| !own.is_empty()) else { return BTreeMap::new() };
-    engine.sizes(image, &identity.belonging(), &own).await.unwrap_or_else(|error| {
-        let told = Diagnostic::warning("sizes", "how much room it takes is not known").because(error.to_string());
-        printer.diagnostics(&[told.help("`docker system df -v` may tell")]);
-        BTreeMap::new()
-    })
-}
-
-/// What `up` removes by itself: ephemeral environments past their time, what killed runs left, bases long unused. It
-/// asks the engine nothing where `known` tells of none, and a fault is said and no more.
-pub(super) async fn remove_stale(project: &Project, known: &Observed, engine: &Engine, printer: &Printer) {
-    let stale = |observed: &Observed| {
-        let own = &project.identity.name;
-        let held = |name: &str| name == own || is_held(&project.machine.folder, name);
-        plan::stale(&project.identity, observed, &held, now())
-    };
-    if stale(known).steps.is_empty() {
-        return;
-    }
-    let removed = async {
-        // What is known is from before this run, which may have begun to use some of it.
-        let plan = stale(&project.observe(engine).await?);
-        carry_out(engine, &project.identity, &plan).await.map(|()| plan.steps.len())
-    };
-    match removed.await {
-        Ok(0) => {}
-        Ok(count) => printer.line(&format!("removed {count} things that nothing needs; `devenv gc` removes more")),
-        Err(failure) => {
-            let mut told = Diagnostic::warning("gc", "what nothing needs any more could not be removed");
-            told = failure.diagnostics.into_iter().fold(told, |told, one| told.because(one.message));
-            printer.diagnostics(&[told.help("nothing of yours is touched; `devenv gc` tries again")]);
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! `devenv init`: a starter `services.yaml`, where nothing says yet what production runs.
 
-use super::session::read;
 use crate::cli::Global;
+use crate::environment::session::read;
 use crate::manifest::Reading;
 use crate::model::{Diagnostic, Exit, Failure};
 use crate::project::{Checkout, Fault};

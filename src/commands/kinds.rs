@@ -1,7 +1,7 @@
 //! `devenv kinds`: the kinds of services, and how far each is proven.
 
-use super::session::{built_in_kinds, read};
 use crate::cli::Global;
+use crate::environment::session::{built_in_kinds, read};
 use crate::model::{Failure, Support};
 use crate::ui::{Printer, Table};
 use serde_json::json;

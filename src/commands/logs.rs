@@ -1,9 +1,9 @@
 //! `devenv logs`: what the services say.
 
-use super::checkout::{self, Found};
-use super::session::unknown_service;
 use crate::cli::{Global, Logs};
 use crate::docker::{EngineError, LogLine};
+use crate::environment::checkout::{self, Found};
+use crate::environment::session::unknown_service;
 use crate::model::{Diagnostic, Exit, Failure};
 use crate::ui::{Printer, padded};
 use futures_util::StreamExt;

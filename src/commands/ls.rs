@@ -1,8 +1,8 @@
 //! `devenv ls`: the environments of this machine.
 
-use super::session::{Machine, connect};
 use crate::cli::{Global, Ls};
 use crate::docker::EngineError;
+use crate::environment::session::{Machine, connect};
 use crate::model::{Failure, shell_word};
 use crate::plan::{self, Listed};
 use crate::ui::{Printer, Table, age};

@@ -1,8 +1,8 @@
 //! `devenv manifest`: what production declares.
 
-use super::session::data_folder;
-use super::{checkout, consent, unset};
 use crate::cli::Global;
+use crate::environment::session::data_folder;
+use crate::environment::{checkout, consent, unset};
 use crate::machine::{Trust, today};
 use crate::manifest;
 use crate::model::{Diagnostic, Exit, Failure};

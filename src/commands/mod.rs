@@ -1,54 +1,33 @@
-//! One file a command; each reads as a story of the verbs: read, resolve, observe, diff, apply, prove, render.
+//! The commands: each file parses one command, calls its use case in `environment/`, and prints. No command imports another.
 
-mod agreement;
-mod apps;
-mod between;
-mod branch;
-mod broker;
 mod bundle;
-mod checkout;
-mod child;
-mod choice;
-mod consent;
 mod doctor;
 mod down;
 mod env;
-mod env_files;
-mod ephemeral;
 mod facts;
-mod gaps;
 mod gc;
 mod hidden_arguments;
 mod init;
 mod kinds;
-mod layers;
 mod lock;
 mod logs;
 mod ls;
 mod man;
 mod manifest;
-mod pages;
 mod parity;
 mod pin;
 mod plan;
-mod records;
 mod reset;
 mod restart;
 mod run;
 mod schema;
-mod seeds;
-mod servers;
-mod session;
 mod shell;
-mod signals;
 mod snapshot;
 mod status;
 mod trust;
-mod unset;
 mod up;
 mod url;
 mod usage;
-mod variables;
 
 use crate::cli::{Cli, Command, Down, Exec, Shell};
 use crate::model::{Diagnostic, Exit, Failure};
@@ -93,7 +72,9 @@ pub async fn run(cli: Cli, printer: &Printer) -> Result<u8, Failure> {
             down::run(global, &files(&stop.manifests.files), &down, printer).await.map(done)
         }
         Command::Restart(restart) => {
-            Box::pin(restart::run(global, &files(&restart.start.manifests.files), restart, printer)).await.map(done)
+            let files = files(&restart.start.manifests.files);
+            restart::run(global, &files, restart, printer).await?;
+            Box::pin(up::run(global, &files, &restart::up_again(restart), printer)).await.map(done)
         }
         Command::Exec(exec) => {
             let Exec { manifests, admin, service, command, .. } = exec.clone();

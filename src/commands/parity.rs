@@ -1,27 +1,26 @@
 //! `devenv parity`: manifest, lock, what runs here, and what production answers, side by side.
 
-use super::between;
-use super::checkout;
-use super::gaps::gaps;
-use super::servers::{ask, ask_local, named};
-use super::session::{Project, connect};
 use crate::cli::{FailOn, Global, Parity, ReportFormat};
-use crate::kinds::Kinds;
+use crate::environment::checkout;
+use crate::environment::comparison;
+use crate::environment::facts_files::{by_service, not_asked, read_facts};
+use crate::environment::gaps::gaps;
+use crate::environment::servers::{ask, ask_local, named};
+use crate::environment::session::{Project, connect};
 use crate::machine::today;
 use crate::manifest;
 use crate::model::{
     Diagnostic, Exit, Failure, Impact, LocalImage, NotAsked, Observed, Report, ReportedService, Said, Service,
-    ServiceFacts, Stack, side,
+    ServiceFacts, side,
 };
 use crate::parity::{self, Advice, Declared, FactsFile, Sides};
 use crate::plan::Desired;
-use crate::project::read_text;
 use crate::resolve::lock_file;
 use crate::ui::{self, Printer};
 use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Runs the command.
 pub(crate) async fn run(
@@ -31,7 +30,7 @@ pub(crate) async fn run(
     printer: &Printer,
 ) -> Result<(), Failure> {
     if let [one, other] = command.between.as_slice() {
-        let report = between::report(global, files, [one, other])?;
+        let report = comparison::report(global, files, [one, other])?;
         show(&report, command.format, printer)?;
         return check(&report, command);
     }
@@ -84,41 +83,6 @@ async fn production(project: &Project, command: &Parity) -> Result<Option<Produc
         return Ok(None);
     }
     Ok(Some(Production { what: what.join(", "), facts: by_service(&project.reading.stack, project.kinds(), facts)? }))
-}
-
-/// A facts file.
-pub(crate) fn read_facts(path: &Path) -> Result<FactsFile, Failure> {
-    let text = read_text(path).map_err(|error| {
-        let told = Diagnostic::error("facts-file", format!("cannot read {}", path.display()));
-        Failure::new(
-            Exit::Usage,
-            told.because(error.to_string()).help("`devenv facts NAME=URL > FILE` writes such a file"),
-        )
-    })?;
-    parity::parse(path, &text)
-}
-
-/// The facts under the stack's own names: what is called otherwise belongs to the only service of its protocol.
-pub(crate) fn by_service(stack: &Stack, kinds: &Kinds, facts: FactsFile) -> Result<FactsFile, Failure> {
-    let speaks = |service: &Service| service.protocol.or_else(|| Some(kinds.get(&service.kind)?.protocol));
-    let (mut named, others): (FactsFile, FactsFile) =
-        facts.into_iter().partition(|(name, _)| stack.service(name).is_some());
-    for (name, told) in others {
-        let open: Vec<&Service> = stack
-            .services
-            .iter()
-            .filter(|service| speaks(service) == Some(told.protocol) && !named.contains_key(&service.name))
-            .collect();
-        let [only] = open.as_slice() else {
-            let known: Vec<&str> = stack.services.iter().map(|service| service.name.as_str()).collect();
-            let told = Diagnostic::error("facts-service", format!("nothing says which service `{name}` is"))
-                .because(format!("the manifest declares {}", known.join(", ")))
-                .help("name it: `--against SERVICE=URL`, or call it so in the facts file");
-            return Err(Failure::new(Exit::Usage, told));
-        };
-        named.insert(only.name.clone(), told);
-    }
-    Ok(named)
 }
 
 /// What runs here.
@@ -283,22 +247,6 @@ fn versions(
         versions.extend(declared.and_then(|declared| Some(Said::new(side, declared.version.clone()?))));
     }
     versions
-}
-
-/// What the servers could not be asked, topics with the same reason together.
-pub(crate) fn not_asked(answered: &[(&str, &ServiceFacts)]) -> Vec<NotAsked> {
-    let mut missing: Vec<NotAsked> = Vec::new();
-    for (side, facts) in answered {
-        for (topic, why) in &facts.not_asked {
-            match missing.iter_mut().find(|one| one.side == *side && one.why == *why) {
-                Some(one) => one.topics.push(topic.clone()),
-                None => {
-                    missing.push(NotAsked { side: (*side).to_owned(), why: why.clone(), topics: vec![topic.clone()] });
-                }
-            }
-        }
-    }
-    missing
 }
 
 fn show(report: &Report, format: ReportFormat, printer: &Printer) -> Result<(), Failure> {

@@ -1,9 +1,9 @@
 //! `devenv pin`: the version that production runs, where its manifests do not settle it.
 
-use super::checkout;
-use super::parity::{by_service, read_facts};
-use super::session::unknown_service;
 use crate::cli::{Global, Pin};
+use crate::environment::checkout;
+use crate::environment::facts_files::{by_service, read_facts};
+use crate::environment::session::unknown_service;
 use crate::manifest::{self, Reading};
 use crate::model::{Diagnostic, Exit, Failure, ImageRef, Service, Severity, VersionClass};
 use crate::project::{Checkout, Fault, FileName};

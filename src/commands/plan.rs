@@ -1,10 +1,10 @@
 //! `devenv plan`: the steps of `up` and their causes; changes nothing.
 
-use super::checkout::{self, Opened, Wish};
-use super::session::{Purpose, strictness};
-use super::up::{Prepared, prepare};
-use super::{consent, seeds, unset};
 use crate::cli::{Global, Plan as Arguments};
+use crate::environment::bring_up::{Prepared, prepare};
+use crate::environment::checkout::{self, Opened, Wish};
+use crate::environment::session::{Purpose, strictness};
+use crate::environment::{consent, seeds, unset};
 use crate::machine::Trust;
 use crate::model::Failure;
 use crate::plan::{Action, Step};
@@ -30,7 +30,7 @@ pub(crate) async fn run(
     };
     let Opened { project, engine, observed, .. } = checkout::open(global, &wish, printer).await?;
     let project = project.cold(arguments.start.cold);
-    let user_lines = super::env_files::Main::of(&project.reading, &project.choice)?.lines;
+    let user_lines = crate::environment::env_files::Main::of(&project.reading, &project.choice)?.lines;
     let Prepared { observed, desired, plan, warnings } =
         prepare(&project, &engine, &arguments.start, &user_lines, Some(observed)).await?;
     printer.diagnostics(&warnings);

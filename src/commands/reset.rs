@@ -1,7 +1,7 @@
 //! `devenv reset`: every service begins as the first `up` had it; snapshots stay.
 
-use super::snapshot::Standing;
 use crate::cli::{Global, Reset};
+use crate::environment::snapshot::Standing;
 use crate::model::Failure;
 use crate::plan;
 use crate::ui::Printer;

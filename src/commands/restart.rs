@@ -1,33 +1,33 @@
 //! `devenv restart [SERVICE…]`: stops what runs, cleanly, and brings it up again; and `devenv stop SERVICE…`, half of it.
 
-use super::checkout::{self, Found};
-use super::session::unknown_service;
-use super::up;
 use crate::cli::{Global, Restart, Up};
 use crate::docker::EngineError;
+use crate::environment::checkout::{self, Found};
+use crate::environment::session::unknown_service;
 use crate::model::{Container, Failure};
 use crate::ui::Printer;
 use futures_util::future::try_join_all;
 use std::path::PathBuf;
 
-/// Runs the command.
+/// Stops the services, so that an `up` after it starts them again.
 pub(crate) async fn run(
     global: &Global,
     files: &[PathBuf],
     restart: &Restart,
     printer: &Printer,
 ) -> Result<(), Failure> {
-    let (found, lock) = checkout::find(global, files).await?.locked(printer).await?;
+    let (found, _lock) = checkout::find(global, files).await?.locked(printer).await?;
     if files.is_empty() {
-        // What cannot be read cannot be started again, so nothing is stopped for it.
+        // Services whose manifests cannot be read cannot be started again, so none is stopped.
         found.read(global, files).await?;
     }
-    stop_each(&found, &restart.services).await?;
-    drop(lock);
-    let start = restart.start.clone();
-    let services = restart.services.clone();
-    let up = Up { start, services, env_file: None, detach: false, from: None, reseed: false, yes: false, json: false };
-    up::run(global, files, &up, printer).await
+    stop_each(&found, &restart.services).await
+}
+
+/// The `up` that starts them again.
+pub(crate) fn up_again(restart: &Restart) -> Up {
+    let (start, services) = (restart.start.clone(), restart.services.clone());
+    Up { start, services, env_file: None, detach: false, from: None, reseed: false, yes: false, json: false }
 }
 
 /// Runs `devenv stop` with services.

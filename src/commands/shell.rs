@@ -1,9 +1,9 @@
 //! `devenv shell SERVICE`: the service's own client in its container.
 
-use super::checkout::{self, Opened, Wish};
-use super::session::unknown_service;
 use crate::cli::{Global, Shell};
 use crate::docker::{EngineError, ExecRequest};
+use crate::environment::checkout::{self, Opened, Wish};
+use crate::environment::session::unknown_service;
 use crate::model::{Diagnostic, Exit, Failure};
 use crate::ui::Printer;
 use std::io::IsTerminal;

@@ -1,13 +1,13 @@
 //! `devenv status`: what of this environment runs.
 
-use super::checkout::{self, Found};
-use super::env_files::Main;
-use super::gc::measure;
-use super::pages::pages;
-use super::session::branch;
 use crate::cli::{Global, Status};
 use crate::docker::{Engine, EngineError};
 use crate::dotenv;
+use crate::environment::checkout::{self, Found};
+use crate::environment::cleanup::measure;
+use crate::environment::env_files::Main;
+use crate::environment::pages::pages;
+use crate::environment::session::branch;
 use crate::manifest::Reading;
 use crate::model::{Container, Diagnostic, Exit, Failure, ImageRef, LocalImage, Observed, Service, Severity};
 use crate::plan::{self, Choice, Identity};

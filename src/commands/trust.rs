@@ -1,9 +1,9 @@
 //! `devenv trust`: what this checkout asks to run on this machine, and the user's consent to it.
 
-use super::checkout;
-use super::consent::{ask, keep, requests, show};
-use super::session::Machine;
 use crate::cli::{Global, Trust as Arguments};
+use crate::environment::checkout;
+use crate::environment::consent::{ask, keep, requests, show};
+use crate::environment::session::Machine;
 use crate::machine::Trust;
 use crate::manifest;
 use crate::model::Failure;

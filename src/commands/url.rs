@@ -1,8 +1,8 @@
 //! `devenv url [SERVICE]`: the URL by which an app, or the administrator, reaches a service.
 
-use super::checkout::{self, Opened, Wish};
-use super::session::{Project, unknown_service};
 use crate::cli::{Global, Url};
+use crate::environment::checkout::{self, Opened, Wish};
+use crate::environment::session::{Project, unknown_service};
 use crate::machine::clipboard;
 use crate::model::{Diagnostic, Exit, Failure};
 use crate::plan::{DesiredService, render_fields};

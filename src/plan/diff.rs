@@ -187,17 +187,27 @@ pub fn diff(desired: &Desired, observed: &Observed, fresh: &BTreeSet<String>) ->
         return Err(refusals);
     }
     let mut plan = Plan::default();
-    let image = observed.any_image().unwrap_or_default().to_owned();
+    let mut ours: Vec<&Container> = observed.containers_of(&desired.environment).collect();
+    ours.sort_by(|one, other| one.name.cmp(&other.name));
+    let networks = observed.networks.iter().filter(|network| network.name == desired.environment).count();
+    let no_network = networks == 0;
+    let existing = |service: &DesiredService| -> Vec<&Container> {
+        ours.iter().copied().filter(|container| container.service() == service.name).collect()
+    };
+    // The images come first: if one cannot be pulled, running services keep running and nothing is created.
+    let lacking =
+        desired.services.iter().filter(|service| stays(service, &existing(service), observed, no_network).is_none());
+    let pulls = pulls(&mut plan, lacking, observed);
+    let here = observed.any_image().or_else(|| Some(observed.images.values().next()?.id.as_str()));
+    let image = here.unwrap_or_default().to_owned();
     let write = |record: &Record| Action::Write { record: Box::new(record.clone()), image: image.clone() };
-    let head = desired.transition.head.as_ref();
-    let head = head.map(|head| plan.add("", write(head), "it names the volumes of all services", Vec::new()));
-    let pin = desired.transition.pin.as_ref();
+    let head = desired.transition.head.as_ref().map(|head| {
+        plan.add("", write(head), "it names the volumes of all services", pulls.values().copied().collect())
+    });
+    let pin = desired.transition.pin.as_ref().filter(|_| here.is_some());
     let pin = pin
         .map(|pin| plan.add("", write(pin), "it protects data that no service uses now", head.into_iter().collect()));
     let records = Records { head, pin };
-    let mut ours: Vec<&Container> = observed.containers_of(&desired.environment).collect();
-    ours.sort_by(|one, other| one.name.cmp(&other.name));
-
     // Whatever the manifest no longer declares goes first, so that its port and name are free.
     for container in &ours {
         if !desired.services.iter().any(|wanted| wanted.name == container.service()) {
@@ -205,7 +215,6 @@ pub fn diff(desired: &Desired, observed: &Observed, fresh: &BTreeSet<String>) ->
             remove(&mut plan, container, cause, pin.into_iter().collect());
         }
     }
-    let networks = observed.networks.iter().filter(|network| network.name == desired.environment).count();
     let network = (networks != 1).then(|| {
         let action = Action::CreateNetwork { name: desired.environment.clone(), of: desired.of.clone() };
         let cause = match networks {
@@ -214,12 +223,8 @@ pub fn diff(desired: &Desired, observed: &Observed, fresh: &BTreeSet<String>) ->
         };
         plan.add("", action, cause, Vec::new())
     });
-    let no_network = networks == 0;
-    let mut pulls: BTreeMap<String, usize> = BTreeMap::new();
     for service in &desired.services {
-        let existing: Vec<&Container> =
-            ours.iter().copied().filter(|container| container.service() == service.name).collect();
-        plan_service(&mut plan, service, &existing, observed, (network, no_network), &records, &mut pulls);
+        plan_service(&mut plan, service, &existing(service), observed, (network, no_network), &records, &pulls);
     }
     desired.transition.finish(&mut plan, observed);
     Ok(plan)
@@ -287,6 +292,24 @@ fn remove(plan: &mut Plan, container: &Container, cause: &str, after: Vec<usize>
     plan.add(container.service(), action, cause, after)
 }
 
+/// The downloads, one for each image that a service needs and the engine does not have: the index of each step.
+fn pulls<'s>(
+    plan: &mut Plan,
+    services: impl Iterator<Item = &'s DesiredService>,
+    observed: &Observed,
+) -> BTreeMap<String, usize> {
+    let mut pulls = BTreeMap::new();
+    for service in services {
+        let (image, platform) = (service.container.image.clone(), service.container.platform.clone());
+        let name = image.to_string();
+        if !observed.images.contains_key(&name) && !pulls.contains_key(&name) {
+            let action = Action::Pull { image, platform };
+            pulls.insert(name, plan.add(&service.name, action, "the engine does not have the image", Vec::new()));
+        }
+    }
+    pulls
+}
+
 /// The steps that write records, by their indices.
 struct Records {
     head: Option<usize>,
@@ -300,42 +323,22 @@ fn plan_service(
     observed: &Observed,
     (network, no_network): (Option<usize>, bool),
     records: &Records,
-    pulls: &mut BTreeMap<String, usize>,
+    pulls: &BTreeMap<String, usize>,
 ) {
     let name = service.name.as_str();
-    // A server that ended before anybody logged in to it may have left half of what it should have made.
-    let failed = |volume: &&VolumeSpec| {
-        let ended = |one: &&Container| !matches!(one.state.as_str(), "running" | "created" | "restarting" | "paused");
-        let is_over_it = |one: &&Container| one.volumes.contains(&volume.name);
-        observed.is_unproven(&volume.name) && existing.iter().copied().filter(is_over_it).any(|one| ended(&one))
-    };
-    let failed: BTreeSet<&str> = service.volumes.iter().filter(failed).map(|volume| volume.name.as_str()).collect();
-    if let [container] = existing {
-        let kept = change(service, container, observed, no_network);
-        match (kept, container.state.as_str()) {
-            (None, "running") => {
-                plan.add(name, Action::Prove { id: Some(container.id.clone()) }, "it runs as declared", Vec::new());
-                return;
-            }
-            (None, "exited") if failed.is_empty() => {
-                let id = Some(container.id.clone());
-                let after = network.into_iter().collect();
-                let started = plan.add(name, Action::Start { id: id.clone() }, "it is stopped", after);
-                plan.add(name, Action::Prove { id }, "it was started", vec![started]);
-                return;
-            }
-            _ => {}
+    if let Some(container) = stays(service, existing, observed, no_network) {
+        let id = Some(container.id.clone());
+        if container.state == "running" {
+            plan.add(name, Action::Prove { id }, "it runs as declared", Vec::new());
+        } else {
+            let after = network.into_iter().collect();
+            let started = plan.add(name, Action::Start { id: id.clone() }, "it is stopped", after);
+            plan.add(name, Action::Prove { id }, "it was started", vec![started]);
         }
+        return;
     }
-    // The image comes first: where it cannot be had, what runs goes on running and no empty volume is left behind.
-    let image = service.container.image.to_string();
-    let pull = (!observed.images.contains_key(&image)).then(|| {
-        *pulls.entry(image).or_insert_with(|| {
-            let action =
-                Action::Pull { image: service.container.image.clone(), platform: service.container.platform.clone() };
-            plan.add(name, action, "the engine does not have the image", Vec::new())
-        })
-    });
+    let failed = failed(service, existing, observed);
+    let pull = pulls.get(&service.container.image.to_string()).copied();
     let after_pull: Vec<usize> = pull.into_iter().collect();
     let mut before_create = after_pull.clone();
     let mut cause = "it does not run yet".to_owned();
@@ -390,6 +393,27 @@ fn plan_service(
     let before_start = std::iter::once(created).chain(network).collect();
     let started = plan.add(name, Action::Start { id: None }, "it was made", before_start);
     plan.add(name, Action::Prove { id: None }, "it was started", vec![started]);
+}
+
+/// The container that stays: the only one of its service, as declared, and running or ready to be started.
+fn stays<'o>(
+    service: &DesiredService,
+    existing: &[&'o Container],
+    observed: &Observed,
+    no_network: bool,
+) -> Option<&'o Container> {
+    let [container] = existing else { return None };
+    let can_start = || container.state == "exited" && failed(service, existing, observed).is_empty();
+    let is_usable = container.state == "running" || can_start();
+    (is_usable && change(service, container, observed, no_network).is_none()).then_some(container)
+}
+
+/// The volumes of a service whose server ended before its first login: they may hold half of their data.
+fn failed<'s>(service: &'s DesiredService, existing: &[&Container], observed: &Observed) -> BTreeSet<&'s str> {
+    let has_ended = |one: &Container| !matches!(one.state.as_str(), "running" | "created" | "restarting" | "paused");
+    let ended = |volume: &VolumeSpec| existing.iter().any(|one| one.volumes.contains(&volume.name) && has_ended(one));
+    let failed = service.volumes.iter().filter(|volume| observed.is_unproven(&volume.name) && ended(volume));
+    failed.map(|volume| volume.name.as_str()).collect()
 }
 
 /// What about a container is no longer as declared; none if it can stay.

@@ -3,6 +3,7 @@
 mod images;
 mod layers;
 mod model;
+mod phases;
 
 use super::desired::joined;
 use super::*;
@@ -127,17 +128,17 @@ fn on_an_empty_engine_everything_is_made_side_by_side() {
     assert_eq!(
         printed(&stack, &Observed::default()),
         [
-            "0 [] head: it names the volumes of all services []",
-            "1 [] network: the environment has no network yet []",
-            "2 [db] pull docker.io/library/postgres:16.4: the engine does not have the image []",
-            "3 [db] volume ENV-db.v16: its data has no volume yet [2, 0]",
-            "4 [db] create: it does not run yet [2, 3]",
-            "5 [db] start it: it was made [4, 1]",
-            "6 [db] prove: it was started [5]",
-            "7 [cache] pull docker.io/library/redis:7.2.5: the engine does not have the image []",
-            "8 [cache] volume ENV-cache: its data has no volume yet [7, 0]",
-            "9 [cache] create: it does not run yet [7, 8]",
-            "10 [cache] start it: it was made [9, 1]",
+            "0 [db] pull docker.io/library/postgres:16.4: the engine does not have the image []",
+            "1 [cache] pull docker.io/library/redis:7.2.5: the engine does not have the image []",
+            "2 [] head: it names the volumes of all services [0, 1]",
+            "3 [] network: the environment has no network yet []",
+            "4 [db] volume ENV-db.v16: its data has no volume yet [0, 2]",
+            "5 [db] create: it does not run yet [0, 4]",
+            "6 [db] start it: it was made [5, 3]",
+            "7 [db] prove: it was started [6]",
+            "8 [cache] volume ENV-cache: its data has no volume yet [1, 2]",
+            "9 [cache] create: it does not run yet [1, 8]",
+            "10 [cache] start it: it was made [9, 3]",
             "11 [cache] prove: it was started [10]",
         ]
     );

@@ -1,5 +1,6 @@
 //! The invariants of the code (docs/development/invariants.md) that the sources can show.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -106,15 +107,95 @@ fn within_ui_only_the_printer_writes() {
     }
 }
 
+/// The paths of a tree of `use`, as rustc sees them: `crate::{a, b::{c, d}}` is `crate::a`, `crate::b::c`, `crate::b::d`.
+fn expanded(tree: &str) -> Vec<String> {
+    let tree = tree.trim();
+    let Some(open) = tree.find('{') else {
+        return vec![tree.split(" as ").next().unwrap_or_default().trim().to_owned()];
+    };
+    let (head, rest) = tree.split_at(open);
+    let inner = rest.trim().trim_start_matches('{').strip_suffix('}').unwrap_or_default();
+    let (mut parts, mut depth, mut start) = (Vec::new(), 0, 0);
+    for (at, c) in inner.char_indices() {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        if c == ',' && depth == 0 {
+            parts.push(&inner[start..at]);
+            start = at + 1;
+        }
+    }
+    parts.push(&inner[start..]);
+    let parts = parts.into_iter().filter(|part| !part.trim().is_empty());
+    parts.flat_map(expanded).map(|part| format!("{head}{part}")).collect()
+}
+
+/// The module that a file is: `plan/data/mod.rs` is `plan`, `data`.
+fn module_path(path: &Path) -> Vec<String> {
+    let path = path.with_extension("");
+    let parts = path.components().map(|part| part.as_os_str().to_string_lossy().into_owned());
+    let mut parts: Vec<String> = parts.collect();
+    if parts.last().is_some_and(|last| last == "mod") {
+        parts.pop();
+    }
+    parts
+}
+
+/// The paths that a file imports or names, from the root of the crate: `model::Volume`.
+fn imports(path: &Path, code: &str) -> BTreeSet<String> {
+    let code = code.split("#[cfg(test)]").next().unwrap_or_default();
+    let own = module_path(path);
+    let mut found = BTreeSet::new();
+    let mut add = |full: &str| {
+        let mut base = own.clone();
+        let mut parts = full.split("::").map(str::trim);
+        let first = parts.next().unwrap_or_default();
+        match first {
+            "crate" => base.clear(),
+            "self" => {}
+            "super" => drop(base.pop()),
+            _ => return,
+        }
+        for part in parts {
+            if part == "super" {
+                base.pop();
+            } else if part != "self" {
+                base.push(part.to_owned());
+            }
+        }
+        found.insert(base.join("::"));
+    };
+    for statement in code.split("use ").skip(1) {
+        let tree = statement.split(';').next().unwrap_or_default();
+        expanded(&tree.replace('\n', " ")).iter().for_each(|path| add(path));
+    }
+    for root in ["crate::", "super::"] {
+        for (at, _) in code.match_indices(root) {
+            let path = code[at..].split(|c: char| !c.is_alphanumeric() && c != '_' && c != ':').next();
+            add(path.unwrap_or_default());
+        }
+    }
+    found
+}
+
+fn first_of(import: &str) -> &str {
+    import.split("::").next().unwrap_or_default()
+}
+
+#[test]
+fn every_form_of_an_import_is_seen() {
+    let code = "use crate::{plan, docker::{Engine, label as l}};\nuse super::super::ui::Printer;\nfn f() { crate::parity::x() }";
+    let found = imports(Path::new("manifest/bind/hosts.rs"), code);
+    let found: Vec<&str> = found.iter().map(String::as_str).collect();
+    assert_eq!(found, ["docker::Engine", "docker::label", "manifest::ui::Printer", "parity::x", "plan"]);
+}
+
 #[test]
 fn siblings_do_not_import_each_other() {
     for (path, code) in sources() {
         let module = module_of(&path);
-        if !SIBLINGS.contains(&module.as_str()) {
-            continue;
-        }
-        for other in SIBLINGS.iter().filter(|other| **other != module) {
-            assert!(!code.contains(&format!("crate::{other}")), "{} imports {other}", path.display());
+        if SIBLINGS.contains(&module.as_str()) {
+            let imports = imports(&path, &code);
+            let other = imports.iter().find(|one| SIBLINGS.contains(&first_of(one)) && first_of(one) != module);
+            assert_eq!(other, None, "{}", path.display());
         }
     }
 }
@@ -123,14 +204,30 @@ fn siblings_do_not_import_each_other() {
 fn the_model_imports_nothing_of_the_crate_and_other_shared_modules_only_the_model() {
     for (path, code) in sources() {
         let module = module_of(&path);
-        if !SHARED.contains(&module.as_str()) {
-            continue;
+        if SHARED.contains(&module.as_str()) {
+            let imports = imports(&path, &code);
+            let may = |one: &str| one == module || one == "model";
+            let other = imports.iter().find(|one| !may(first_of(one)));
+            assert_eq!(other, None, "{}", path.display());
         }
-        for other in SIBLINGS.iter().chain(&["apply", "commands", "cli", "machine"]) {
-            assert!(!code.contains(&format!("crate::{other}")), "{} imports {other}", path.display());
-        }
-        for other in SHARED.iter().filter(|other| !["model", module.as_str()].contains(other)) {
-            assert!(!code.contains(&format!("crate::{other}")), "{} imports {other}", path.display());
+    }
+}
+
+#[test]
+fn only_commands_use_the_use_cases_and_no_command_imports_another() {
+    for (path, code) in sources() {
+        let own = module_path(&path);
+        for one in imports(&path, &code) {
+            let is_below = !["environment", "commands", "main", "lib"].contains(&own[0].as_str());
+            assert!(
+                !is_below || !["environment", "commands"].contains(&first_of(&one)),
+                "{} imports {one}",
+                path.display()
+            );
+            assert!(own[0] != "environment" || first_of(&one) != "commands", "{} imports {one}", path.display());
+            let is_command = own.len() == 2 && own[0] == "commands";
+            let is_other = first_of(&one) == "commands" && one.split("::").nth(1).is_some_and(|name| name != own[1]);
+            assert!(!is_command || !is_other, "{} imports {one}", path.display());
         }
     }
 }
@@ -138,7 +235,7 @@ fn the_model_imports_nothing_of_the_crate_and_other_shared_modules_only_the_mode
 #[test]
 fn only_the_edges_are_async() {
     for (path, code) in sources() {
-        let may = ["docker", "protocol", "apply", "commands"].contains(&module_of(&path).as_str());
+        let may = ["docker", "protocol", "apply", "environment", "commands"].contains(&module_of(&path).as_str());
         assert!(may || !code.contains("async fn"), "{} is async", path.display());
     }
 }
@@ -146,7 +243,7 @@ fn only_the_edges_are_async() {
 #[test]
 fn programs_are_started_in_three_places_and_git_in_one() {
     // Programs that devenv asks, git among them; the commands that the user runs or agreed to; another devenv process.
-    let places = ["machine/program.rs", "commands/child.rs", "commands/hidden_arguments.rs"];
+    let places = ["machine/program.rs", "environment/child.rs", "commands/hidden_arguments.rs"];
     for (path, code) in sources() {
         let code = code.split("#[cfg(test)]").next().unwrap_or_default();
         let shown = path.display().to_string();

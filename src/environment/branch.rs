@@ -18,7 +18,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// Settles where an environment begins: with what `--from` names, else, in a new worktree, with what `branch: worktree`
 /// says. From then on every `up` goes there, so that a run that is killed between two services mixes nothing. Whether the
 /// engine was asked or told anything for it.
-pub(super) async fn begin(
+pub(crate) async fn begin(
     project: &Project,
     engine: &Engine,
     from: Option<&str>,
@@ -115,7 +115,7 @@ fn of_main_worktree(identity: &Identity, main: &Path, observed: &Observed, print
 
 /// Before another git branch's data is started: the servers of the branch that is left flush their data and stop, so that
 /// what the next branch begins with is of one moment.
-pub(super) async fn stop_other(
+pub(crate) async fn stop_other(
     engine: &Engine,
     identity: &Identity,
     desired: &Desired,
@@ -145,7 +145,7 @@ pub(super) async fn stop_other(
 }
 
 /// What is said of a switch to another branch.
-pub(super) fn switched(identity: &Identity, observed: &Observed) -> Vec<String> {
+pub(crate) fn switched(identity: &Identity, observed: &Observed) -> Vec<String> {
     let Some(branch) = &identity.branch else { return Vec::new() };
     let mut lines: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (service, left) in plan::left_branches(identity, observed) {

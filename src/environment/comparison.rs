@@ -1,6 +1,6 @@
 //! `devenv parity --between ONE OTHER`: two manifests, two facts files, or one of each. No engine is asked.
 
-use super::parity::{not_asked, read_facts};
+use super::facts_files::{not_asked, read_facts};
 use super::session::{built_in_kinds, read};
 use crate::cli::Global;
 use crate::machine::today;

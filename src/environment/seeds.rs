@@ -1,10 +1,10 @@
 //! Seeds: what a service's data begins with is put into a base, and the environment starts over that.
 
+use super::bring_up::Starting;
 use super::child::command;
 use super::consent;
-use super::run::values;
+use super::process::values;
 use super::session::Project;
-use super::up::Starting;
 use crate::apply::seed::{Seeding, command_failed, take_file};
 use crate::machine::{self, Digests};
 use crate::model::{
@@ -22,7 +22,7 @@ const LAST_LINES: usize = 15;
 /// Computes what each seed's content is: that, and no file's time, decides which base it is in. Of a command it is everything
 /// that can be known of what it does: its words, the files of the checkout that they name, the program among them, and what
 /// it reads. What else it does depends on the project, so a base that a command made is of the project's worktrees alone.
-pub(super) fn settle(stack: &mut Stack, root: &Path, folder: &Path) -> Result<(), Failure> {
+pub(crate) fn settle(stack: &mut Stack, root: &Path, folder: &Path) -> Result<(), Failure> {
     if stack.services.iter().all(|service| service.seeds.is_empty()) {
         return Ok(());
     }
@@ -65,7 +65,7 @@ pub(super) fn settle(stack: &mut Stack, root: &Path, folder: &Path) -> Result<()
 }
 
 /// Services whose seeds `up` would take now.
-pub(super) fn to_be_taken<'a>(project: &'a Project, desired: &Desired, observed: &Observed) -> Vec<&'a str> {
+pub(crate) fn to_be_taken<'a>(project: &'a Project, desired: &Desired, observed: &Observed) -> Vec<&'a str> {
     let stack = &project.reading.stack;
     let is_unknown = |name: &str| desired.services.iter().any(|wanted| wanted.name == name && wanted.volumes_unknown);
     let unknown = stack.services.iter().filter(|service| !service.seeds.is_empty() && is_unknown(&service.name));
@@ -85,7 +85,7 @@ fn unreadable_root(root: &Path, error: &std::io::Error) -> Failure {
 }
 
 /// Puts a base's seeds into the server that makes it.
-pub(super) async fn take(
+pub(crate) async fn take(
     project: &Project,
     base: &Base,
     made: &Desired,

@@ -16,19 +16,19 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// An environment as the engine's labels tell of it.
-pub(super) struct Found {
-    pub(super) machine: Machine,
-    pub(super) engine: Engine,
-    pub(super) identity: Identity,
+pub(crate) struct Found {
+    pub(crate) machine: Machine,
+    pub(crate) engine: Engine,
+    pub(crate) identity: Identity,
     /// What the engine has, without images.
-    pub(super) observed: Observed,
+    pub(crate) observed: Observed,
     /// What was chosen for it.
-    pub(super) choice: Choice,
+    pub(crate) choice: Choice,
 }
 
 /// Finds the environment of the folder that the user works in: the nearest folder upwards that is the root of one, or
 /// holds a manifest. Manifests are read only where there is no environment yet, for its name.
-pub(super) async fn find(global: &Global, files: &[PathBuf]) -> Result<Found, Failure> {
+pub(crate) async fn find(global: &Global, files: &[PathBuf]) -> Result<Found, Failure> {
     let machine = Machine::load()?;
     let engine = connect(global).await?;
     let observed = engine.observe(&[]).await.map_err(EngineError::into_failure)?;
@@ -45,7 +45,7 @@ pub(super) async fn find(global: &Global, files: &[PathBuf]) -> Result<Found, Fa
 
 impl Found {
     /// Takes the environment's lock, and looks again: what was found may have changed meanwhile.
-    pub(super) async fn locked(mut self, printer: &Printer) -> Result<(Self, CheckoutLock), Failure> {
+    pub(crate) async fn locked(mut self, printer: &Printer) -> Result<(Self, CheckoutLock), Failure> {
         let lock = CheckoutLock::acquire(&self.machine.folder, &self.identity.name, || {
             printer.line("another devenv is changing this environment; waiting for it to end");
         })?;
@@ -54,7 +54,7 @@ impl Found {
     }
 
     /// Reads the environment's manifests.
-    pub(super) async fn read(&self, global: &Global, files: &[PathBuf]) -> Result<Reading, Failure> {
+    pub(crate) async fn read(&self, global: &Global, files: &[PathBuf]) -> Result<Reading, Failure> {
         if files.is_empty() && !self.choice.files.is_empty() {
             let root = self.identity.root.clone();
             let chosen = Chosen::of(root, self.choice.clone(), &self.machine, &self.engine, &self.observed).await?;
@@ -133,26 +133,26 @@ fn no_stdin() -> Failure {
 }
 
 /// What a command wants of a project.
-pub(super) struct Wish<'a> {
+pub(crate) struct Wish<'a> {
     /// The manifests that it names.
-    pub(super) files: &'a [PathBuf],
+    pub(crate) files: &'a [PathBuf],
     /// The env file that it names.
-    pub(super) env_file: Option<&'a Path>,
-    pub(super) strictness: Strictness,
+    pub(crate) env_file: Option<&'a Path>,
+    pub(crate) strictness: Strictness,
     /// Makes an ephemeral environment.
-    pub(super) token: Option<&'a str>,
-    pub(super) purpose: Purpose,
+    pub(crate) token: Option<&'a str>,
+    pub(crate) purpose: Purpose,
     /// Where `services.lock` is looked at: by which rules.
-    pub(super) start: Option<&'a Start>,
+    pub(crate) start: Option<&'a Start>,
     /// Whether the environment is to be changed, so that others wait.
-    pub(super) locks: bool,
+    pub(crate) locks: bool,
     /// Whether it does with what the containers tell, where the manifests cannot be read.
-    pub(super) or_by_labels: bool,
+    pub(crate) or_by_labels: bool,
 }
 
 impl<'a> Wish<'a> {
     /// To use what runs, whatever the manifests leave open.
-    pub(super) fn to_use(files: &'a [PathBuf]) -> Self {
+    pub(crate) fn to_use(files: &'a [PathBuf]) -> Self {
         let strictness = Strictness::AllowFloating;
         let (purpose, or_by_labels) = (Purpose::Use, true);
         Self { files, env_file: None, strictness, token: None, purpose, start: None, locks: false, or_by_labels }
@@ -160,24 +160,24 @@ impl<'a> Wish<'a> {
 }
 
 /// A project and what the engine has of it.
-pub(super) struct Opened {
-    pub(super) project: Project,
-    pub(super) engine: Engine,
+pub(crate) struct Opened {
+    pub(crate) project: Project,
+    pub(crate) engine: Engine,
     /// Held as long as this is, where the wish was to lock.
-    pub(super) lock: Option<CheckoutLock>,
+    pub(crate) lock: Option<CheckoutLock>,
     /// Asked after the lock was taken.
-    pub(super) observed: Observed,
+    pub(crate) observed: Observed,
 }
 
 /// What is to be read, and what was chosen before.
-pub(super) struct Source {
-    pub(super) request: manifest::Request,
-    pub(super) choice: Choice,
+pub(crate) struct Source {
+    pub(crate) request: manifest::Request,
+    pub(crate) choice: Choice,
 }
 
 /// What a command reads that starts nothing, and can do without an engine: the manifests that it names, else those that
 /// were named before, which is said, else those that are found. An engine that does not answer remembers nothing.
-pub(super) async fn source(global: &Global, files: &[PathBuf], printer: &Printer) -> Result<Source, Failure> {
+pub(crate) async fn source(global: &Global, files: &[PathBuf], printer: &Printer) -> Result<Source, Failure> {
     let request = manifest::Request { stdin: stdin(files)?, ..session::request(global, files)? };
     let mut found = Source { request, choice: Choice::default() };
     // Where there is no key, nothing that it signed is kept.
@@ -203,7 +203,7 @@ pub(super) async fn source(global: &Global, files: &[PathBuf], printer: &Printer
 }
 
 /// The project of such a command, whatever its manifests leave open.
-pub(super) async fn project(global: &Global, files: &[PathBuf], printer: &Printer) -> Result<Project, Failure> {
+pub(crate) async fn project(global: &Global, files: &[PathBuf], printer: &Printer) -> Result<Project, Failure> {
     let source = source(global, files, printer).await?;
     let reading = manifest::read(&source.request)?;
     let agreed = global.trust || consent::by_environment();
@@ -217,7 +217,7 @@ pub(super) async fn project(global: &Global, files: &[PathBuf], printer: &Printe
 ///
 /// What was chosen before is known only once the engine was asked, which is asked once in any case. So what is found is
 /// read first, nothing is said of it yet, and where something else was chosen that is read instead.
-pub(super) async fn open(global: &Global, wish: &Wish<'_>, printer: &Printer) -> Result<Opened, Failure> {
+pub(crate) async fn open(global: &Global, wish: &Wish<'_>, printer: &Printer) -> Result<Opened, Failure> {
     let stdin = stdin(wish.files)?;
     let agreed = global.trust || consent::by_environment();
     let mut chosen: Option<Chosen> = None;

@@ -3,8 +3,8 @@
 //! Whatever could keep a file from being written is found before anything is started.
 
 use super::apps;
+use super::bring_up::Ready;
 use super::session::Project;
-use super::up::Ready;
 use super::variables::{self, Rendered};
 use crate::dotenv::{self, EnvFile, Target, UserLine, Wanted};
 use crate::manifest::Reading;

@@ -13,17 +13,17 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::Command;
 
 /// One running of the command.
-pub(super) struct Child {
+pub(crate) struct Child {
     /// What is set beside what the caller has.
-    pub(super) variables: Vec<(String, String)>,
+    pub(crate) variables: Vec<(String, String)>,
     /// The lane's number, where there are several: its lines are marked with it, and it reads no input, which only one
     /// could have.
-    pub(super) lane: Option<usize>,
+    pub(crate) lane: Option<usize>,
 }
 
 /// Runs the command once for each child, side by side, and passes on signals. The exit code is that of the first child
 /// that failed, in order; 0 where none did.
-pub(super) async fn run_all(
+pub(crate) async fn run_all(
     command: &[String],
     children: Vec<Child>,
     signals: &mut Signals,
@@ -62,7 +62,7 @@ pub(super) async fn run_all(
 
 /// A command whose program was found on the caller's own PATH, seen from that folder: before any variable is set, so that
 /// none decides which program it is.
-pub(super) fn command(words: &[String], folder: &Path) -> Result<Command, which::Error> {
+pub(crate) fn command(words: &[String], folder: &Path) -> Result<Command, which::Error> {
     let [name, arguments @ ..] = words else { return Err(which::Error::CannotFindBinaryPath) };
     let mut command = Command::new(which::which_in(name, std::env::var_os("PATH"), folder)?);
     command.arg0(name).args(arguments);
@@ -120,7 +120,7 @@ async fn each_line(
 }
 
 /// A command that cannot be run. The exit code is a shell's: 127 where there is none, 126 where it cannot be executed.
-pub(super) fn no_command(program: &str, why: &str) -> Failure {
+pub(crate) fn no_command(program: &str, why: &str) -> Failure {
     let exit = if is_there(program) { Exit::NotExecutable } else { Exit::NoCommand };
     Failure::new(
         exit,

@@ -117,7 +117,7 @@ pub(crate) fn of_seed(root: &Path, service: &str, seed: &Seed) -> Option<HostReq
 }
 
 /// The files of the checkout that a command's words name, the program itself among them.
-pub(super) fn named_files(root: &Path, command: &[String]) -> BTreeSet<PathBuf> {
+pub(crate) fn named_files(root: &Path, command: &[String]) -> BTreeSet<PathBuf> {
     let in_path = |c: char| c.is_alphanumeric() || "/._-+@%".contains(c);
     let words = command.iter().flat_map(|word| word.split(|c| !in_path(c)).chain([word.as_str()]));
     let named = words.filter(|word| !word.is_empty()).map(|word| root.join(word));
@@ -321,11 +321,11 @@ mod tests {
         let asked = requests(&reading);
         let [request] = asked.as_slice() else { panic!("{asked:?}") };
         assert_eq!(request.line(), "LD_PRELOAD  services.local.yaml:1  is set to /mine");
-        let unset = crate::commands::unset::take_out(&mut reading, None, false);
+        let unset = crate::environment::unset::take_out(&mut reading, None, false);
         let names = |variables: &[Variable]| variables.iter().map(|one| one.name.clone()).collect::<BTreeSet<_>>();
         assert_eq!(names(&unset), ["LD_PRELOAD", "PATH"].map(str::to_owned).into());
         assert_eq!(names(&reading.stack.variables), ["LOG_LEVEL".to_owned()].into());
-        let told = crate::commands::unset::told(&unset, &[]).unwrap();
+        let told = crate::environment::unset::told(&unset, &[]).unwrap();
         assert!(told.message.ends_with("LD_PRELOAD, PATH") && told.help[0].contains("devenv trust"), "{told:?}");
     }
 

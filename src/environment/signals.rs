@@ -8,14 +8,14 @@ use std::future::{self, Future};
 use tokio::signal::unix::{self, SignalKind};
 
 /// The signals that end a run.
-pub(super) struct Signals {
+pub(crate) struct Signals {
     interrupt: unix::Signal,
     terminate: unix::Signal,
     hang_up: unix::Signal,
 }
 
 impl Signals {
-    pub(super) fn new() -> Result<Self, Failure> {
+    pub(crate) fn new() -> Result<Self, Failure> {
         let listen = |kind| {
             unix::signal(kind).map_err(|error| {
                 Failure::new(
@@ -31,7 +31,7 @@ impl Signals {
         })
     }
 
-    pub(super) async fn next(&mut self) -> Signal {
+    pub(crate) async fn next(&mut self) -> Signal {
         tokio::select! {
             _ = self.interrupt.recv() => Signal::INT,
             _ = self.terminate.recv() => Signal::TERM,
@@ -41,7 +41,7 @@ impl Signals {
 
     /// Does the work. A signal asks it to stop, and the work ends once the engine has done what it was asked for: so the
     /// next command finds nothing half made. A second signal kills this process; the next command waits for the engine.
-    pub(super) async fn or_stop<T>(
+    pub(crate) async fn or_stop<T>(
         &mut self,
         stop: &Stop,
         printer: &Printer,
@@ -73,7 +73,7 @@ impl Signals {
     }
 }
 
-pub(super) fn name_of(signal: Signal) -> &'static str {
+pub(crate) fn name_of(signal: Signal) -> &'static str {
     match signal {
         Signal::INT => "SIGINT",
         Signal::HUP => "SIGHUP",

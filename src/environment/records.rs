@@ -6,14 +6,14 @@ use crate::model::{Failure, Observed};
 use crate::plan::{self, Desired};
 
 /// The id of any image that is here: containers of records never run.
-pub(super) fn an_image<'o>(desired: &Desired, observed: &'o Observed) -> Option<&'o str> {
+pub(crate) fn an_image<'o>(desired: &Desired, observed: &'o Observed) -> Option<&'o str> {
     let images = desired.services.iter().map(|service| service.container.image.to_string());
     let here = images.into_iter().find_map(|image| observed.images.get(&image)).map(|image| image.id.as_str());
     here.or_else(|| observed.any_image())
 }
 
 /// Makes what the records of the environment, and of this user's bases, lack. Most often that is nothing.
-pub(super) async fn repair(
+pub(crate) async fn repair(
     project: &Project,
     engine: &Engine,
     desired: &Desired,

@@ -1,8 +1,8 @@
 //! Base layers: made once a project's environment is ready, so that nobody waits for them.
 
+use super::bring_up::{Ready, Starting};
 use super::seeds;
 use super::session::Project;
-use super::up::{Ready, Starting};
 use crate::apply;
 use crate::docker::{EngineError, EngineFault};
 use crate::machine::{CheckoutLock, is_held};

@@ -9,14 +9,14 @@ use crate::model::{Failure, Observed};
 use crate::plan::{self, Desired};
 
 /// Whether a choice is to be kept and no image is here for its record: then the images come first.
-pub(super) fn lacks_image(project: &Project, desired: &Desired, observed: &Observed) -> bool {
+pub(crate) fn lacks_image(project: &Project, desired: &Desired, observed: &Observed) -> bool {
     !project.identity.ephemeral
         && an_image(desired, observed).is_none()
         && plan::choosing(&project.choice, &project.identity, observed).is_some()
 }
 
 /// Makes the record of the project's choice where there is none that says it, and then removes those that count no more.
-pub(super) async fn keep(
+pub(crate) async fn keep(
     project: &Project,
     engine: &Engine,
     desired: &Desired,

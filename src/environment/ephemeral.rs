@@ -1,14 +1,14 @@
 //! `devenv run --ephemeral` and `--lanes`: environments of their own, gone when the run ends, however it ends.
 
+use super::bring_up::{Ready, Starting, bring_up};
 use super::checkout::{self, Opened, Wish};
 use super::child::{Child, run_all};
-use super::down::{carry_out, tear_down};
 use super::env_files::Main;
-use super::run::{lines, variables_for};
+use super::process::{lines, variables_for};
 use super::session::{Project, Purpose, strictness};
 use super::signals::{Signals, name_of};
+use super::tear_down::{carry_out, tear_down};
 use super::unset;
-use super::up::{self, Ready, Starting};
 use crate::apply::{self, Stop};
 use crate::cli::{Global, Run};
 use crate::docker::{Engine, EngineError};
@@ -27,7 +27,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const LAST_STEPS: Duration = Duration::from_secs(10);
 
 /// Brings up as many environments as there are lanes, side by side, runs the command in each, and removes all of them.
-pub(super) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: &Printer) -> Result<u8, Failure> {
+pub(crate) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: &Printer) -> Result<u8, Failure> {
     let began = Instant::now();
     // From here on a signal ends the run in an orderly way.
     let mut signals = Signals::new()?;
@@ -123,7 +123,7 @@ async fn all_up(
     let each = lanes.iter().zip(&starting).map(|(lane, starting)| {
         let stop_all = &stop_all;
         async move {
-            let ready = up::bring_up(lane, starting, &[], None).await;
+            let ready = bring_up(lane, starting, &[], None).await;
             if ready.is_err() {
                 stop_all();
             }

@@ -4,7 +4,7 @@ use crate::model::{Diagnostic, Exit, Failure};
 use crate::ui::{Answer, Printer, ask};
 
 /// Asks on a terminal. Without a clear yes nothing is done, and that is said.
-pub(super) fn agreed(printer: &Printer, question: &str) -> Result<(), Failure> {
+pub(crate) fn agreed(printer: &Printer, question: &str) -> Result<(), Failure> {
     refusal(ask(printer, question)).map_or(Ok(()), Err)
 }
 

@@ -1,0 +1,287 @@
+//! Brings an environment up: one phase after the other, until what is desired runs and is proven.
+
+use super::session::{Project, steps, unknown_service};
+use super::{bases, branch, choice, consent, lock, records, seeds, snapshot};
+use crate::apply;
+use crate::cli::Start;
+use crate::docker::{Engine, EngineError};
+use crate::dotenv::UserLine;
+use crate::model::{Diagnostic, Event, Exit, Failure, ImageRef, Observed, Way};
+use crate::plan::{self, Action, Desired, Fields, Phase, Plan, Progress, Situation};
+use crate::ui::{Layout, Printer, Reporter, ServiceRow, not_carried_out, production_line};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant, SystemTime};
+
+/// How often a plan is made again because the engine changed meanwhile.
+const RETRIES: usize = 5;
+
+/// Before that: as long as an engine takes to make a container.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A running environment, proven.
+pub(crate) struct Ready {
+    /// What the engine had before.
+    pub(crate) before: Observed,
+    /// What runs.
+    pub(crate) desired: Desired,
+    /// The endpoints' fields as the host sees them.
+    pub(crate) fields: Fields,
+    /// The columns of the report.
+    pub(crate) layout: Layout,
+}
+
+/// With what an environment is brought up.
+pub(crate) struct Starting<'a> {
+    /// The engine.
+    pub(crate) engine: &'a Engine,
+    /// What the command line says.
+    pub(crate) start: &'a Start,
+    /// The terminal.
+    pub(crate) printer: &'a Printer,
+    /// Whether only messages are shown.
+    pub(crate) silent: bool,
+    /// When the command began.
+    pub(crate) began: Instant,
+    /// Ends it early.
+    pub(crate) stop: apply::Stop,
+    /// Since when runs in this environment were killed: the engine may still be doing what they asked.
+    pub(crate) interrupted: Option<SystemTime>,
+}
+
+/// Carries out one phase after the other until what is desired runs, and is proven. `seen` is what the engine has, where it
+/// was asked under the same lock and nothing was done since.
+pub(crate) async fn bring_up(
+    project: &Project,
+    starting: &Starting<'_>,
+    user_lines: &[UserLine],
+    seen: Option<Observed>,
+) -> Result<Ready, Failure> {
+    // Where a killed run's containers have yet to end, it is old by then.
+    let mut seen = seen.filter(|_| starting.interrupted.is_none());
+    let mut project = Cow::Borrowed(project);
+    let (mut progress, mut tries, mut view) = (Progress::default(), 0, None);
+    let outcome = loop {
+        wait_for_ends(&project, starting).await?;
+        let prepared = prepare(&project, starting.engine, starting.start, user_lines, seen.take()).await?;
+        let phase = phase(&project, &prepared, &progress);
+        let view = match &view {
+            Some(view) => view,
+            None => view.insert(View::begin(&project, starting, &prepared)?),
+        };
+        match (&phase, carry_out(&phase, &project, starting, &prepared, view).await) {
+            (Phase::Converge(_), Ok(_)) if tries < RETRIES && wait_for_ends(&project, starting).await? => tries += 1,
+            (Phase::Converge(_), Ok(_)) => break Ok((prepared, view.layout)),
+            (Phase::Converge(_), Err(failure)) if tries < RETRIES && apply::is_overtaken(&failure) => {
+                tries += 1;
+                tokio::time::sleep(PAUSE).await;
+            }
+            (_, Err(failure)) => break Err(failure),
+            (_, Ok(None)) => {}
+            (_, Ok(way)) => project.to_mut().way = way,
+        }
+        progress = progress.after(&phase);
+    };
+    view.into_iter().for_each(|view| view.reporter.finish());
+    let (Prepared { observed, desired, .. }, layout) = outcome?;
+    let fields = desired.fields(project.kinds(), false).map_err(manifest_failure)?;
+    Ok(Ready { before: observed, desired, fields, layout })
+}
+
+/// The next phase of a project.
+fn phase(project: &Project, prepared: &Prepared, progress: &Progress) -> Phase {
+    let Prepared { observed, desired, plan, .. } = prepared;
+    let situation = Situation {
+        stack: &project.reading.stack,
+        identity: &project.identity,
+        observed,
+        desired,
+        plan,
+        bases: &|| project.bases(observed),
+        way: project.way,
+        cold: project.cold,
+        bases_first: project.bases_first,
+        needs_image: choice::lacks_image(project, desired, observed),
+    };
+    plan::next(&situation, progress)
+}
+
+/// What a person sees of a run.
+struct View<'a> {
+    layout: Layout,
+    reporter: Reporter<'a>,
+}
+
+impl<'a> View<'a> {
+    /// Says what is known before anything is done, and asks for consent.
+    fn begin(project: &Project, starting: &Starting<'a>, prepared: &Prepared) -> Result<Self, Failure> {
+        let Prepared { observed, desired, warnings, .. } = prepared;
+        let printer = starting.printer;
+        printer.diagnostics(warnings);
+        consent::agree(project, &seeds::to_be_taken(project, desired, observed), printer)?;
+        for line in branch::switched(&project.identity, observed) {
+            printer.line(&line);
+        }
+        let rows: Vec<ServiceRow> = rows_of(desired).into_iter().filter(|row| project.is_about(&row.name)).collect();
+        let layout = Layout::of(&rows).within(printer.width());
+        if starting.silent {
+            return Ok(Self { layout, reporter: Reporter::silent(printer) });
+        }
+        let stack = &project.reading.stack;
+        let apps = stack.apps.iter().filter(|app| !stack.left_out.contains(&app.name)).count();
+        printer.line(&production_line(layout, &stack.sources, rows.len(), apps, &stack.left_out));
+        if let Some(text) = not_carried_out(&stack.services) {
+            printer.line(&layout.line("", &text));
+        }
+        Ok(Self { layout, reporter: Reporter::new(printer, &rows) })
+    }
+}
+
+/// Carries out a phase; gives the clone mode where the phase found it out.
+async fn carry_out(
+    phase: &Phase,
+    project: &Project,
+    starting: &Starting<'_>,
+    prepared: &Prepared,
+    view: &View<'_>,
+) -> Result<Option<Way>, Failure> {
+    let Prepared { observed, desired, .. } = prepared;
+    let engine = starting.engine;
+    let emit = |event: Event| view.reporter.event(&event);
+    let run = apply::Run {
+        engine,
+        desired,
+        mirror: project.machine.mirror.as_ref(),
+        began: starting.began,
+        timeout: starting.start.timeout,
+        emit: &emit,
+        stop: &starting.stop,
+    };
+    if let Phase::Pull(plan) = phase {
+        return apply::apply(plan, &run).await.map(|()| None);
+    }
+    records::repair(project, engine, desired, observed).await?;
+    choice::keep(project, engine, desired, observed).await?;
+    match phase {
+        Phase::Pull(_) => {}
+        Phase::StopOtherBranch => branch::stop_other(engine, &project.identity, desired, observed).await?,
+        Phase::FindCloneMode(volume) => {
+            let here = |image: &&ImageRef| observed.images.contains_key(&image.to_string());
+            let image = desired.services.iter().map(|service| &service.container.image).find(here);
+            let Some(image) = image else { return Ok(Some(Way::Copy)) };
+            return snapshot::find_way(engine, &project.identity, image, volume).await.map(Some);
+        }
+        Phase::MakeBases { services, again } => {
+            let services: Vec<&str> = services.iter().map(String::as_str).collect();
+            bases::make_bases(project, &services, &desired.of, !again.is_empty(), starting, &emit).await?;
+        }
+        Phase::Converge(plan) => apply::apply(plan, &run).await?,
+    }
+    Ok(None)
+}
+
+/// Waits for what a run that was killed had told to end: until then the engine calls it running, and its server answers.
+/// Whether there was any.
+async fn wait_for_ends(project: &Project, starting: &Starting<'_>) -> Result<bool, Failure> {
+    let Some(since) = starting.interrupted else { return Ok(false) };
+    let (engine, environment) = (starting.engine, &project.identity.name);
+    let ending = engine.pending_stops(environment, since).await.map_err(EngineError::into_failure)?;
+    if ending.is_empty() {
+        return Ok(false);
+    }
+    starting.printer.line("an earlier run was killed; waiting for what it had told to stop");
+    engine.wait_for_ends(&ending, starting.start.timeout).await.map_err(EngineError::into_failure)?;
+    Ok(true)
+}
+
+pub(crate) fn rows_of(desired: &Desired) -> Vec<ServiceRow> {
+    let row = |service: &plan::DesiredService| ServiceRow {
+        name: service.name.clone(),
+        what: format!("{} {}", service.kind, service.version),
+    };
+    desired.services.iter().map(row).collect()
+}
+
+/// What is decided before anything is done.
+pub(crate) struct Prepared {
+    /// What the engine has.
+    pub(crate) observed: Observed,
+    /// What should run.
+    pub(crate) desired: Desired,
+    /// The steps to it.
+    pub(crate) plan: Plan,
+    /// What a person should know.
+    pub(crate) warnings: Vec<Diagnostic>,
+}
+
+/// What should run and the steps to it, given what the engine has; it is asked where that is not `seen`.
+pub(crate) async fn prepare(
+    project: &Project,
+    engine: &Engine,
+    start: &Start,
+    user_lines: &[UserLine],
+    seen: Option<Observed>,
+) -> Result<Prepared, Failure> {
+    let observed = match seen {
+        Some(observed) => observed,
+        None => project.observe(engine).await?,
+    };
+    lock::is_to_be_had(project, &observed)?;
+    let values: BTreeMap<String, String> = user_lines
+        .iter()
+        .filter_map(|line| Some((line.name.clone(), line.value.as_ref()?.reveal().to_owned())))
+        .collect();
+    let overrides = plan::overrides(&project.reading.stack.variables, &values);
+    let desired = project.desired(&observed, &overrides, &start.fresh)?;
+    let names = desired.services.iter().map(|service| service.name.as_str());
+    if let Some(unknown) = project.only.iter().find(|only| !names.clone().any(|name| name == **only)) {
+        return Err(unknown_service(unknown, names));
+    }
+    let plan = steps(&desired, &observed, start)?;
+    let plan = if project.only.is_empty() { plan } else { plan.of_services(&project.only) };
+    let withdrawn = plan::withdrawn_images(&plan, &desired);
+    // Whatever stands in for the registry may still have them.
+    if !withdrawn.is_empty() && project.machine.mirror.is_none() && !engine.has_mirrors().await {
+        return Err(Failure { exit: Exit::Image, diagnostics: withdrawn });
+    }
+    let mut warnings = plan::platform_mismatches(&desired.services, &observed);
+    warnings.extend(plan::flattened(&desired, &plan));
+    warnings.extend(plan::reseedable(&project.reading.stack, &desired, &observed));
+    warnings.extend(moved_tags(project, engine, &observed, &plan).await);
+    Ok(Prepared { observed, desired, plan, warnings })
+}
+
+/// Locked services whose tag means another image by now. Whoever has the locked image asks no registry.
+async fn moved_tags(project: &Project, engine: &Engine, observed: &Observed, plan: &Plan) -> Vec<Diagnostic> {
+    let mut moved = Vec::new();
+    for service in &project.reading.stack.services {
+        let Some(image) = project.locked_image(&service.name) else { continue };
+        let tagged = lock::by_tag(image);
+        let here = |image: &ImageRef| observed.images.get(&image.to_string());
+        match (here(image), here(&tagged)) {
+            (Some(locked), Some(now)) if locked.id != now.id => {
+                moved.push(lock::moved_tag(&service.name, image, &locked.id, &now.id, "on this engine"));
+            }
+            (None, _)
+                if plan
+                    .steps
+                    .iter()
+                    .any(|step| matches!(&step.action, Action::Pull { image: pulled, .. } if pulled == image)) =>
+            {
+                // Where the registry does not say, the pull by digest tells what is wrong.
+                if let Ok(now) = engine.registry_image(&tagged, project.machine.mirror.as_ref()).await
+                    && image.digest.as_ref().is_some_and(|locked| *locked != now.digest)
+                {
+                    let locked = image.digest.clone().unwrap_or_default();
+                    moved.push(lock::moved_tag(&service.name, image, &locked, &now.digest, "in the registry"));
+                }
+            }
+            _ => {}
+        }
+    }
+    moved
+}
+
+pub(crate) fn manifest_failure(diagnostics: Vec<Diagnostic>) -> Failure {
+    Failure { exit: crate::model::Exit::Manifest, diagnostics }
+}

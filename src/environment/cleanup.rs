@@ -1,0 +1,63 @@
+//! Removes what nothing needs, and measures it.
+
+use super::session::Project;
+use super::tear_down::carry_out;
+use crate::docker::Engine;
+use crate::machine::is_held;
+use crate::model::{Diagnostic, Observed};
+use crate::plan::{self, Identity};
+use crate::ui::Printer;
+use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+pub(crate) fn now() -> i64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    i64::try_from(since_1970).unwrap_or(i64::MAX)
+}
+
+/// Bytes of these volumes, as far as they hold anything themselves. Where they cannot be told, that is said.
+pub(crate) async fn measure(
+    engine: &Engine,
+    identity: &Identity,
+    observed: &Observed,
+    volumes: &[String],
+    printer: &Printer,
+) -> BTreeMap<String, u64> {
+    // A mounted one shows what its layers hold; what is its own lies in its top.
+    let is_mounted = |name: &String| observed.volumes.iter().any(|volume| volume.upper_of() == name.as_str());
+    let there = |name: &String| observed.volume(name).is_some();
+    let own: Vec<String> = volumes.iter().filter(|name| there(name) && !is_mounted(name)).cloned().collect();
+    let Some(image) = observed.any_image().filter(|_| !own.is_empty()) else { return BTreeMap::new() };
+    engine.sizes(image, &identity.belonging(), &own).await.unwrap_or_else(|error| {
+        let told = Diagnostic::warning("sizes", "how much room it takes is not known").because(error.to_string());
+        printer.diagnostics(&[told.help("`docker system df -v` may tell")]);
+        BTreeMap::new()
+    })
+}
+
+/// What `up` removes by itself: ephemeral environments past their time, what killed runs left, bases long unused. It
+/// asks the engine nothing where `known` tells of none, and a fault is said and no more.
+pub(crate) async fn remove_stale(project: &Project, known: &Observed, engine: &Engine, printer: &Printer) {
+    let stale = |observed: &Observed| {
+        let own = &project.identity.name;
+        let held = |name: &str| name == own || is_held(&project.machine.folder, name);
+        plan::stale(&project.identity, observed, &held, now())
+    };
+    if stale(known).steps.is_empty() {
+        return;
+    }
+    let removed = async {
+        // What is known is from before this run, which may have begun to use some of it.
+        let plan = stale(&project.observe(engine).await?);
+        carry_out(engine, &project.identity, &plan).await.map(|()| plan.steps.len())
+    };
+    match removed.await {
+        Ok(0) => {}
+        Ok(count) => printer.line(&format!("removed {count} things that nothing needs; `devenv gc` removes more")),
+        Err(failure) => {
+            let mut told = Diagnostic::warning("gc", "what nothing needs any more could not be removed");
+            told = failure.diagnostics.into_iter().fold(told, |told, one| told.because(one.message));
+            printer.diagnostics(&[told.help("nothing of yours is touched; `devenv gc` tries again")]);
+        }
+    }
+}

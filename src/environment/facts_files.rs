@@ -1,0 +1,58 @@
+//! Facts files, by the services of a stack.
+
+use crate::kinds::Kinds;
+use crate::model::{Diagnostic, Exit, Failure, NotAsked, Service, ServiceFacts, Stack};
+use crate::parity::{self, FactsFile};
+use crate::project::read_text;
+use std::path::Path;
+
+/// A facts file.
+pub(crate) fn read_facts(path: &Path) -> Result<FactsFile, Failure> {
+    let text = read_text(path).map_err(|error| {
+        let told = Diagnostic::error("facts-file", format!("cannot read {}", path.display()));
+        Failure::new(
+            Exit::Usage,
+            told.because(error.to_string()).help("`devenv facts NAME=URL > FILE` writes such a file"),
+        )
+    })?;
+    parity::parse(path, &text)
+}
+
+/// The facts under the stack's own names: what is called otherwise belongs to the only service of its protocol.
+pub(crate) fn by_service(stack: &Stack, kinds: &Kinds, facts: FactsFile) -> Result<FactsFile, Failure> {
+    let speaks = |service: &Service| service.protocol.or_else(|| Some(kinds.get(&service.kind)?.protocol));
+    let (mut named, others): (FactsFile, FactsFile) =
+        facts.into_iter().partition(|(name, _)| stack.service(name).is_some());
+    for (name, told) in others {
+        let open: Vec<&Service> = stack
+            .services
+            .iter()
+            .filter(|service| speaks(service) == Some(told.protocol) && !named.contains_key(&service.name))
+            .collect();
+        let [only] = open.as_slice() else {
+            let known: Vec<&str> = stack.services.iter().map(|service| service.name.as_str()).collect();
+            let told = Diagnostic::error("facts-service", format!("nothing says which service `{name}` is"))
+                .because(format!("the manifest declares {}", known.join(", ")))
+                .help("name it: `--against SERVICE=URL`, or call it so in the facts file");
+            return Err(Failure::new(Exit::Usage, told));
+        };
+        named.insert(only.name.clone(), told);
+    }
+    Ok(named)
+}
+
+/// What the servers could not be asked, topics with the same reason together.
+pub(crate) fn not_asked(answered: &[(&str, &ServiceFacts)]) -> Vec<NotAsked> {
+    let mut missing: Vec<NotAsked> = Vec::new();
+    for (side, facts) in answered {
+        for (topic, why) in &facts.not_asked {
+            match missing.iter_mut().find(|one| one.side == *side && one.why == *why) {
+                Some(one) => one.topics.push(topic.clone()),
+                None => {
+                    missing.push(NotAsked { side: (*side).to_owned(), why: why.clone(), topics: vec![topic.clone()] });
+                }
+            }
+        }
+    }
+    missing
+}

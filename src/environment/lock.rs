@@ -1,0 +1,253 @@
+//! `services.lock` of a checkout: reads it, resolves what it lacks, and writes it.
+
+use super::session::Project;
+use crate::docker::{ContentFault, Engine, EngineError, PullFault};
+use crate::kinds;
+use crate::manifest::Reading;
+use crate::model::{Diagnostic, Exit, Failure, ImageRef, LocalImage, Lock, LockedService, Observed};
+use crate::plan;
+use crate::project::{Checkout, Fault, FileName, Resource, read_at_most, within_deadline};
+use crate::resolve::{lock_file, versions};
+use crate::ui::Printer;
+use futures_util::future::try_join_all;
+use std::io;
+use std::path::Path;
+
+/// The largest lock that is read, in bytes: thousands of services.
+const LARGEST: u64 = 4 * 1024 * 1024;
+
+/// What a service is locked to.
+pub(crate) struct Resolved {
+    entry: LockedService,
+    /// Why the registry does not tell what lies behind the digest.
+    untold: Option<String>,
+}
+
+/// The lock with the chosen services resolved. `newest` asks the registry also where the image is here already.
+pub(crate) async fn resolved(
+    engine: &Engine,
+    project: &Project,
+    old: &Lock,
+    chosen: &dyn Fn(&str) -> bool,
+    newest: bool,
+    printer: &Printer,
+) -> Result<Lock, Failure> {
+    let (wanted, kept): (Vec<_>, Vec<_>) = project.declared.iter().partition(|one| chosen(&one.service.name));
+    let found = try_join_all(wanted.iter().map(|declared| resolve(engine, project, declared, newest))).await?;
+    let kept = kept.iter().filter_map(|declared| old.services.get_key_value(&declared.service.name));
+    let mut new = Lock { services: kept.map(|(name, entry)| (name.clone(), entry.clone())).collect() };
+    let mut untold = Vec::new();
+    for (declared, mut found) in wanted.iter().zip(found) {
+        let name = &declared.service.name;
+        if let Some(why) = found.untold {
+            // What is known of the same digest already stays.
+            match old.services.get(name).filter(|before| before.digest == found.entry.digest) {
+                Some(before) if !before.platforms.is_empty() => found.entry.platforms.clone_from(&before.platforms),
+                _ => untold.push(without_platforms(declared, &why)),
+            }
+        }
+        new.services.insert(name.clone(), found.entry);
+    }
+    printer.diagnostics(&untold);
+    Ok(new)
+}
+
+fn without_platforms(declared: &versions::Declared, why: &str) -> Diagnostic {
+    let name = &declared.service.name;
+    Diagnostic::warning("lock-platforms", format!("{name} is locked by its digest alone, not by each platform's too"))
+        .at(&declared.service.version.origin, "declared here")
+        .because(format!("its registry does not tell what lies behind the digest: {why}"))
+        .help(format!("`devenv update {name}` adds them where the registry answers"))
+}
+
+/// Locks what runs, where the project has no lock yet; says whether it did. A lock that is there is never moved by this;
+/// one that cannot be written is said, and ends nothing.
+pub(crate) async fn make_missing(project: &Project, engine: &Engine, printer: &Printer) -> bool {
+    if project.lock.is_some() || project.declared.is_empty() {
+        return false;
+    }
+    let made = async {
+        let new = resolved(engine, project, &Lock::default(), &|_| true, false, printer).await?;
+        write(&project.reading.root, &new)
+    };
+    match made.await {
+        Ok(written) => written,
+        Err(failure) => {
+            let without = format!("so there is no {}; what runs is not affected", lock_file::NAME);
+            printer.diagnostics(&failure.into_warnings(&without));
+            false
+        }
+    }
+}
+
+async fn resolve(
+    engine: &Engine,
+    project: &Project,
+    declared: &versions::Declared,
+    newest: bool,
+) -> Result<Resolved, Failure> {
+    let (image, mirror) = (&declared.image, project.machine.mirror.as_ref());
+    let local = engine.local_image(image).await.map_err(EngineError::into_failure)?;
+    let here = local.as_ref().and_then(|local| versions::digest_of(image, local));
+    let platform = declared.service.platform.as_ref().map_or(engine.platform(), |platform| &platform.value);
+    // What was made on this engine is in no registry; what a manifest names by its digest cannot move.
+    let settled = local.is_some() && (here.is_none() || !newest || image.digest.is_some());
+    let digest = if settled {
+        image.digest.clone().or_else(|| here.clone())
+    } else {
+        withdrawn(engine, mirror.is_some(), declared).await?;
+        let told = engine.registry_image(image, mirror).await.map_err(|fault| not_told(declared, &fault))?;
+        has_platform(declared, &told.digest, &told.platforms, platform)?;
+        Some(told.digest)
+    };
+    let Some(digest) = digest else {
+        return Ok(Resolved { entry: versions::entry(declared, None, local.as_ref(), None), untold: None });
+    };
+    let pinned = ImageRef { digest: Some(digest.clone()), ..image.clone() };
+    let content = engine.registry_content(&pinned, mirror, platform).await;
+    if let Err(ContentFault::Other(why)) = &content {
+        return Err(not_believed(declared, why));
+    }
+    if let Ok(content) = &content {
+        let platforms: Vec<String> = content.platforms.keys().cloned().collect();
+        has_platform(declared, &digest, &platforms, platform)?;
+    }
+    let same = local.filter(|_| here.as_ref() == Some(&digest));
+    let entry = versions::entry(declared, Some(digest), same.as_ref(), content.as_ref().ok());
+    Ok(Resolved { entry, untold: content.err().map(|fault| fault.to_string()) })
+}
+
+/// No registry is asked for what it is known not to give any more.
+async fn withdrawn(engine: &Engine, has_mirror: bool, declared: &versions::Declared) -> Result<(), Failure> {
+    let service = &declared.service;
+    let has = |name: &str| service.environment.iter().any(|(known, _)| known == name);
+    let Some(found) = kinds::withdrawn(&declared.image, has) else { return Ok(()) };
+    if has_mirror || engine.has_mirrors().await {
+        return Ok(());
+    }
+    let told = plan::withdrawn_image(&service.name, &declared.image, &found, &service.version.origin);
+    Err(Failure::new(Exit::Image, told))
+}
+
+fn not_told(declared: &versions::Declared, fault: &PullFault) -> Failure {
+    let service = &declared.service;
+    let told = Diagnostic::error("lock-registry", format!("no registry tells the digest of {}", declared.image))
+        .at(&service.version.origin, format!("{} is declared here", service.name))
+        .because(fault.to_string())
+        .help("check the name, the network and `docker login`; an image that is on the engine needs no registry");
+    Failure::new(Exit::Image, told)
+}
+
+/// What a registry shows is not what it says it is.
+fn not_believed(declared: &versions::Declared, why: &str) -> Failure {
+    let service = &declared.service;
+    let told = Diagnostic::error("lock-registry", format!("the registry of {} is not to be believed", declared.image))
+        .at(&service.version.origin, format!("{} is declared here", service.name))
+        .because(why)
+        .help("a proxy or a mirror between here and the registry may be broken: ask without it");
+    Failure::new(Exit::Image, told)
+}
+
+/// An index without the platform would only be found out when the image is started.
+fn has_platform(
+    declared: &versions::Declared,
+    digest: &str,
+    platforms: &[String],
+    wanted: &str,
+) -> Result<(), Failure> {
+    let is_for = |platform: &String| LocalImage { platform: platform.clone(), ..LocalImage::default() }.is_for(wanted);
+    if platforms.is_empty() || platforms.iter().any(is_for) {
+        return Ok(());
+    }
+    let image = &declared.image;
+    let message = format!("{image} is not made for {wanted}");
+    let told = Diagnostic::error("lock-platform", message)
+        .at(&declared.service.version.origin, "declared here")
+        .because(format!("the registry has {digest} for {}", platforms.join(", ")))
+        .help("choose a tag that is, or set `platform:` to one of these, which this engine then emulates");
+    Err(Failure::new(Exit::Image, told))
+}
+
+/// Replaces the file where its text changes; says whether it did.
+pub(crate) fn write(root: &Path, lock: &Lock) -> Result<bool, Failure> {
+    let text = lock_file::render(lock);
+    let failed = |fault: &Fault| {
+        let told = Diagnostic::error("lock-write", format!("cannot write {}", root.join(lock_file::NAME).display()));
+        Failure::new(Exit::Failed, told.because(fault.to_string()).help(help_with(fault)))
+    };
+    let checkout = Checkout::at(root).map_err(|error| failed(&Fault::Io(error)))?;
+    let name = Path::new(lock_file::NAME);
+    if text_of(&checkout, name).is_ok_and(|before| before == text) {
+        return Ok(false);
+    }
+    checkout.write(name, FileName::Same, text.as_bytes()).map_err(|fault| failed(&fault))?;
+    Ok(true)
+}
+
+/// The project's lock, where it has one: read as the manifests are, with what their budget has left.
+pub(crate) fn read(reading: &Reading) -> Result<Option<Lock>, Failure> {
+    let name = Path::new(lock_file::NAME);
+    let text = Checkout::at(&reading.root).map_err(Fault::Io).and_then(|checkout| text_of(&checkout, name));
+    let text = match text {
+        Ok(text) => text,
+        Err(Fault::Missing) => return Ok(None),
+        Err(fault) => {
+            let told = Diagnostic::error("lock-read", format!("cannot read {}", lock_file::NAME));
+            return Err(Failure::new(Exit::Manifest, told.because(fault.to_string()).help(help_with(&fault))));
+        }
+    };
+    let budget = reading.budget.clone();
+    budget.spend_file(name);
+    budget.spend(Resource::Bytes, text.len());
+    within_deadline(&reading.budget, move || lock_file::parse(Path::new(lock_file::NAME), &text, &budget))?.map(Some)
+}
+
+fn text_of(checkout: &Checkout, path: &Path) -> Result<String, Fault> {
+    let bytes = read_at_most(checkout.open(path)?, LARGEST).map_err(Fault::Io)?;
+    let no_text = |_| Fault::Io(io::Error::new(io::ErrorKind::InvalidData, "it is no UTF-8 text"));
+    String::from_utf8(bytes).map_err(no_text)
+}
+
+fn help_with(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::Outside(_) | Fault::OtherPurpose(_) => "remove the link: the lock lies in the checkout itself",
+        Fault::NotRegular | Fault::Folder => "remove it: the lock is a regular file",
+        _ => "check the file, the folder and their permissions",
+    }
+}
+
+/// An image that was made on an engine and locked by its id comes from no registry.
+pub(crate) fn is_to_be_had(project: &Project, observed: &Observed) -> Result<(), Failure> {
+    let mut faults = Vec::new();
+    for service in &project.reading.stack.services {
+        let name = &service.name;
+        let Some(image) = project.locked_image(name) else { continue };
+        let entry = project.lock.as_ref().and_then(|lock| lock.services.get(name));
+        let by_id = entry.is_some_and(|entry| entry.digest.is_none());
+        if by_id && !observed.images.contains_key(&image.to_string()) {
+            faults.push(
+                Diagnostic::error("lock-absent", format!("the image that services.lock has for {name} is not here"))
+                    .at(&service.version.origin, "declared here")
+                    .because(format!("{image} was made on another engine, and no registry is known to have it"))
+                    .help("`devenv bundle save FILE` where it was made, then `devenv bundle load FILE` here")
+                    .help(format!("or make it here and `devenv update {name}`")),
+            );
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Failure { exit: Exit::Image, diagnostics: faults }) }
+}
+
+/// A locked image by its tag alone: what the tag means today.
+pub(crate) fn by_tag(image: &ImageRef) -> ImageRef {
+    ImageRef { digest: None, ..image.clone() }
+}
+
+/// A tag that means another image than the lock has. The locked one is kept.
+pub(crate) fn moved_tag(service: &str, image: &ImageRef, locked: &str, now: &str, who: &str) -> Diagnostic {
+    Diagnostic::warning(
+        "tag-moved",
+        format!("{} is another image now than services.lock has for {service}", by_tag(image)),
+    )
+    .because(format!("locked: {locked}, {who}: {now}; the locked one is used"))
+    .help(format!("`devenv update {service}` takes the new one"))
+}

@@ -1,0 +1,31 @@
+//! The use cases: what a command does with an environment. This room alone joins the manifests, the plan, the engine, the
+//! protocols and the files of a checkout; the commands parse, call one use case, and print.
+
+pub(crate) mod agreement;
+pub(crate) mod apps;
+pub(crate) mod bases;
+pub(crate) mod branch;
+pub(crate) mod bring_up;
+pub(crate) mod broker;
+pub(crate) mod checkout;
+pub(crate) mod child;
+pub(crate) mod choice;
+pub(crate) mod cleanup;
+pub(crate) mod comparison;
+pub(crate) mod consent;
+pub(crate) mod env_files;
+pub(crate) mod ephemeral;
+pub(crate) mod facts_files;
+pub(crate) mod gaps;
+pub(crate) mod lock;
+pub(crate) mod pages;
+pub(crate) mod process;
+pub(crate) mod records;
+pub(crate) mod seeds;
+pub(crate) mod servers;
+pub(crate) mod session;
+pub(crate) mod signals;
+pub(crate) mod snapshot;
+pub(crate) mod tear_down;
+pub(crate) mod unset;
+pub(crate) mod variables;

@@ -1,0 +1,375 @@
+//! The data of an environment: saves and restores snapshots, resets, and reads what a snapshot holds.
+
+use super::agreement::agreed;
+use super::bring_up::{Prepared, Starting, bring_up, prepare};
+use super::checkout::{self, Opened, Wish};
+use super::env_files;
+use super::session::{Project, Purpose, strictness};
+use super::signals::{Signals, name_of};
+use super::tear_down::tear_down;
+use crate::apply::Stop;
+use crate::apply::contents::contents;
+use crate::cli::{Global, Start};
+use crate::docker::{Engine, EngineError};
+use crate::dotenv::UserLine;
+use crate::machine::CheckoutLock;
+use crate::model::{
+    Belonging, Container, Diagnostic, Endpoint, Exit, Failure, ImageRef, Observed, Over, Protocol, Record, Way,
+    did_you_mean,
+};
+use crate::plan::{self, Desired, DesiredService, Identity};
+use crate::protocol::{self, Fault, ProbeError};
+use crate::ui::Printer;
+use futures_util::future::{join, try_join_all};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// When a server that was only asked, and whose run was killed, may be removed by anybody.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(3600);
+
+/// How long a server that runs may take until it answers, and what is between two tries.
+const COMING_UP: Duration = Duration::from_secs(10);
+
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A project and what the engine has of it.
+pub(crate) struct Standing {
+    pub(crate) project: Project,
+    pub(crate) engine: Engine,
+    pub(crate) observed: Observed,
+    pub(crate) desired: Desired,
+    user_lines: Vec<UserLine>,
+    began: Instant,
+    /// Held as long as this is.
+    lock: Option<CheckoutLock>,
+}
+
+impl Standing {
+    pub(crate) async fn look(
+        global: &Global,
+        files: &[PathBuf],
+        start: &Start,
+        printer: &Printer,
+    ) -> Result<Self, Failure> {
+        let began = Instant::now();
+        let wish = Wish {
+            files,
+            env_file: None,
+            strictness: strictness(start),
+            token: None,
+            purpose: Purpose::Use,
+            start: None,
+            locks: true,
+            or_by_labels: true,
+        };
+        let Opened { project, engine, lock, observed } = checkout::open(global, &wish, printer).await?;
+        let project = project.cold(start.cold);
+        let user_lines = env_files::Main::of(&project.reading, &project.choice)?.lines;
+        if plan::is_unfinished(&project.identity, &observed) {
+            let told = Diagnostic::error("unfinished", "an earlier restore, reset or `up --from` did not finish")
+                .because("it was killed, or its services did not start")
+                .help("`devenv up` finishes it");
+            return Err(Failure::new(Exit::Failed, told));
+        }
+        let Prepared { desired, observed, .. } = prepare(&project, &engine, start, &user_lines, Some(observed)).await?;
+        Ok(Self { project, engine, observed, desired, user_lines, began, lock })
+    }
+
+    pub(crate) fn named(&self, name: &str) -> Result<plan::Snapshot, Failure> {
+        let all = plan::snapshots(&self.project.identity, &self.observed);
+        if let Some(found) = all.iter().find(|snapshot| snapshot.name == name) {
+            return Ok(found.clone());
+        }
+        let mut told = Diagnostic::error("unknown-snapshot", format!("no snapshot is called `{name}`"))
+            .help("`devenv snapshot list` shows those that there are");
+        if let Some(near) = did_you_mean(name, all.iter().map(|snapshot| snapshot.name.as_str())) {
+            told = told.help(format!("did you mean `{near}`?"));
+        }
+        Err(Failure::new(Exit::Usage, told))
+    }
+
+    /// Whether what is declared now can read a snapshot.
+    pub(crate) fn is_usable(&self, snapshot: &plan::Snapshot) -> Result<(), Failure> {
+        let unusable = plan::unusable(snapshot, &self.desired, &self.observed);
+        if unusable.is_empty() {
+            return Ok(());
+        }
+        let told =
+            Diagnostic::error("snapshot-version", format!("nothing declared now can read all of {}", snapshot.name))
+                .because(format!(
+                    "of another kind or major version, not declared any more, or left out by services.local.yaml: {}",
+                    unusable.join(", ")
+                ))
+                .help("put the declaration back, and try again; the snapshot is untouched");
+        Err(Failure::new(Exit::Failed, told))
+    }
+
+    /// Names what goes, and asks on a terminal; elsewhere it takes `--yes`.
+    pub(crate) fn agree(
+        &self,
+        to: &BTreeMap<String, Option<String>>,
+        yes: bool,
+        printer: &Printer,
+    ) -> Result<(), Failure> {
+        let data = plan::data(&self.desired, &self.observed);
+        let going = data.iter().filter(|(service, _)| to.contains_key(*service));
+        agree_to_discard(&going.map(|(service, volume)| (service.as_str(), volume)).collect(), yes, printer)
+    }
+
+    /// Sends every service of `to` to that data, or to a new beginning, and starts them on it. From the moment that the head
+    /// is written, every `up` leads there.
+    pub(crate) async fn restore(
+        &self,
+        to: &BTreeMap<String, Option<String>>,
+        start: &Start,
+        printer: &Printer,
+    ) -> Result<(), Failure> {
+        let head = self.project.restoring(to, &self.desired, &self.observed);
+        if let Some(head) = head {
+            self.keep(&head).await?;
+        }
+        self.start_all(start, printer).await
+    }
+
+    async fn keep(&self, record: &Record) -> Result<(), Failure> {
+        let image = self.an_image()?.to_string();
+        let image = self.observed.images.get(&image).map_or("", |image| image.id.as_str());
+        self.engine.write_record(record, image).await.map(drop).map_err(EngineError::into_failure)
+    }
+
+    /// Any image of this environment's: its containers are never started.
+    fn an_image(&self) -> Result<ImageRef, Failure> {
+        let here = |image: &&ImageRef| self.observed.images.contains_key(&image.to_string());
+        let image = self.desired.services.iter().map(|service| &service.container.image).find(here);
+        image.cloned().ok_or_else(nothing_there)
+    }
+
+    /// Stops every container of the environment cleanly, all side by side.
+    async fn stop_all(&self) -> Result<(), Failure> {
+        let ours = self.ours().map(|container| self.engine.stop(&container.id, None));
+        try_join_all(ours).await.map(drop).map_err(EngineError::into_failure)
+    }
+
+    fn ours(&self) -> impl Iterator<Item = &Container> {
+        self.observed.containers_of(&self.project.identity.name)
+    }
+
+    /// Makes the tops of the volumes that the services go on with once this record is there.
+    async fn make_tops_ahead(&self, record: &Record) -> Result<(), Failure> {
+        let mut then = self.observed.clone();
+        then.records.push(record.as_made());
+        let desired = self.project.desired(&then, &[], &[])?;
+        let new = desired.services.iter().flat_map(|service| &service.volumes);
+        try_join_all(new.map(|volume| self.engine.create_upper_layer_ahead(volume)))
+            .await
+            .map(drop)
+            .map_err(EngineError::into_failure)
+    }
+
+    async fn start_all(&self, start: &Start, printer: &Printer) -> Result<(), Failure> {
+        let starting = Starting {
+            engine: &self.engine,
+            start,
+            printer,
+            silent: false,
+            began: self.began,
+            stop: Stop::default(),
+            interrupted: self.lock.as_ref().and_then(|lock| lock.interrupted),
+        };
+        bring_up(&self.project, &starting, &self.user_lines, None).await.map(drop)
+    }
+}
+
+/// Tells one environment of a comparison from every other.
+pub(crate) fn token() -> String {
+    format!("{:x}", SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos())
+}
+
+/// Names the services whose data goes, and asks on a terminal; elsewhere it takes `yes`.
+pub(crate) fn agree_to_discard(going: &BTreeMap<&str, &String>, yes: bool, printer: &Printer) -> Result<(), Failure> {
+    let say = |text: &str| if yes { printer.line(text) } else { printer.always(text) };
+    let services: Vec<&str> = going.keys().copied().collect();
+    say(&format!("this discards what was written since in: {}", services.join(", ")));
+    if yes { Ok(()) } else { agreed(printer, "discard it?") }
+}
+
+/// Has the next start of these services begin with their bases. From then on every `up` leads there.
+pub(crate) async fn send_back(
+    project: &Project,
+    engine: &Engine,
+    desired: &Desired,
+    going: &BTreeMap<&str, &String>,
+) -> Result<(), Failure> {
+    let observed = project.observe(engine).await?;
+    let to = going.keys().map(|service| ((*service).to_owned(), None)).collect();
+    let Some(head) = project.restoring(&to, desired, &observed) else { return Ok(()) };
+    engine.write_record(&head, "").await.map(drop).map_err(EngineError::into_failure)
+}
+
+pub(crate) async fn save(stood: &Standing, name: &str, start: &Start, printer: &Printer) -> Result<(), Failure> {
+    check_name(name)?;
+    let identity = &stood.project.identity;
+    if plan::snapshots(identity, &stood.observed).iter().any(|snapshot| snapshot.name == name) {
+        let told = Diagnostic::error("snapshot-exists", format!("there is a snapshot `{name}` already"))
+            .help(format!("take another name, or `devenv snapshot rm {name}` first"));
+        return Err(Failure::new(Exit::Usage, told));
+    }
+    let data = plan::data(&stood.desired, &stood.observed);
+    let Some((_, volume)) = data.iter().next() else { return Err(nothing_there()) };
+    let way = match stood.project.way.or_else(|| plan::known_way(identity, &stood.observed)) {
+        Some(way) => way,
+        None => find_way(&stood.engine, identity, &stood.an_image()?, volume).await?,
+    };
+    let running: Vec<&str> = stood.ours().filter(|one| one.state == "running").map(Container::service).collect();
+    let services = stood.desired.services.iter().filter(|service| running.contains(&service.name.as_str()));
+    write_down(services).await?;
+    let record = plan::saving(name, way, &data, identity, &stood.observed);
+    // What will be written to is made while the servers stop. Where that fails, it is made after, and the fault told.
+    let ahead = async { if running.is_empty() { Ok(()) } else { stood.make_tops_ahead(&record).await } };
+    let (stopped, _) = join(stood.stop_all(), ahead).await;
+    stopped?;
+    let kept = stood.keep(&record).await;
+    // Also where it could not be saved: what ran goes on running.
+    if !running.is_empty() {
+        stood.start_all(start, printer).await?;
+    }
+    kept?;
+    let services: Vec<&str> = data.keys().map(String::as_str).collect();
+    printer.line(&format!("saved as {name}: {}", services.join(", ")));
+    let names = stood.desired.services.iter().map(|service| service.name.as_str());
+    let others: Vec<&str> = names.filter(|service| !data.contains_key(*service)).collect();
+    if !others.is_empty() {
+        printer.line(&format!("not kept, since what it holds lies in no single volume: {}", others.join(", ")));
+    }
+    Ok(())
+}
+
+/// Has servers that run write down what they hold in memory alone.
+pub(crate) async fn write_down(services: impl Iterator<Item = &DesiredService>) -> Result<(), Failure> {
+    let written = services.filter_map(|service| {
+        let endpoint = service.endpoints.first()?;
+        Some(async move {
+            save_once_up(service.protocol, endpoint).await.map_err(|error| {
+                let told =
+                    Diagnostic::error("not-saved", format!("{} does not write down what it holds", service.name));
+                let told = told.because(error.message).help("nothing was changed; `devenv logs` tells more");
+                Failure::new(Exit::Failed, told)
+            })
+        })
+    });
+    try_join_all(written).await.map(drop)
+}
+
+/// A server that was started an instant ago may not answer yet.
+async fn save_once_up(protocol: Protocol, endpoint: &Endpoint) -> Result<(), ProbeError> {
+    let began = Instant::now();
+    loop {
+        match protocol::save(protocol, endpoint).await {
+            Err(error) if error.fault == Fault::NotYet && began.elapsed() < COMING_UP => {
+                tokio::time::sleep(PAUSE).await;
+            }
+            saved => return saved,
+        }
+    }
+}
+
+/// What each service holds, by its name.
+pub(crate) type Holdings = BTreeMap<String, BTreeMap<String, u64>>;
+
+async fn holdings(engine: &Engine, services: &[&DesiredService]) -> Result<Holdings, Failure> {
+    let each = services
+        .iter()
+        .map(|service| async move { Ok::<_, Failure>((service.name.clone(), contents(engine, service).await?)) });
+    Ok(try_join_all(each).await?.into_iter().collect())
+}
+
+impl Standing {
+    /// What the services that a snapshot has hold now.
+    pub(crate) async fn holdings_now(&self, snapshot: &plan::Snapshot) -> Result<Holdings, Failure> {
+        let in_it = |service: &&DesiredService| snapshot.data.contains_key(&service.name);
+        let services: Vec<&DesiredService> = self.desired.services.iter().filter(in_it).collect();
+        let runs = |service: &&&DesiredService| {
+            let container = self.observed.container(&self.project.identity.name, &service.name);
+            container.is_some_and(|container| container.state == "running")
+        };
+        if let Some(stopped) = services.iter().find(|service| !runs(service)) {
+            let told =
+                Diagnostic::error("not-running", format!("{} does not run, so it cannot be asked", stopped.name));
+            return Err(Failure::new(Exit::Failed, told.help("`devenv up` starts it, or name a second snapshot")));
+        }
+        holdings(&self.engine, &services).await
+    }
+
+    /// What a snapshot holds: servers of an environment of its own are started over it, asked, and removed. Nothing is
+    /// written to what is frozen.
+    pub(crate) async fn holdings_of(
+        &self,
+        snapshot: &plan::Snapshot,
+        start: &Start,
+        printer: &Printer,
+    ) -> Result<Holdings, Failure> {
+        let mut project = self.project.beside(&token());
+        let environment = self.project.identity.name.clone();
+        project.source = Some(plan::Source { environment, data: snapshot.data.clone() });
+        project.reading.stack.services.retain(|service| snapshot.data.contains_key(&service.name));
+        let expires = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + FORGOTTEN_AFTER;
+        let expires = i64::try_from(expires.as_secs()).unwrap_or(i64::MAX);
+        let lease = plan::lease_of(&|name| std::env::var(name).ok(), std::process::id(), expires);
+        project.identity.lease = Some(lease);
+        let _lock = project.wait_for_others(printer)?;
+        let mut signals = Signals::new()?;
+        let starting = Starting {
+            engine: &self.engine,
+            start,
+            printer,
+            silent: true,
+            began: self.began,
+            stop: Stop::default(),
+            interrupted: None,
+        };
+        let asked = async {
+            let ready = bring_up(&project, &starting, &[], None).await?;
+            holdings(&self.engine, &ready.desired.services.iter().collect::<Vec<_>>()).await
+        };
+        let outcome = tokio::select! {
+            outcome = asked => outcome,
+            signal = signals.next() => {
+                let told = Diagnostic::error("stopped", format!("received {}: nothing was compared", name_of(signal)));
+                Err(Failure::new(Exit::Failed, told.help("the snapshots are untouched")))
+            }
+        };
+        let observed = self.engine.observe(&[]).await.map_err(EngineError::into_failure)?;
+        tear_down(&self.engine, &project.identity, &observed, true).await?;
+        outcome
+    }
+}
+
+/// How this engine lays volumes, found out by mounting one over this volume.
+pub(crate) async fn find_way(
+    engine: &Engine,
+    identity: &Identity,
+    image: &ImageRef,
+    volume: &str,
+) -> Result<Way, Failure> {
+    let (layers, whole, image) = (vec![volume.to_owned()], volume.to_owned(), image.clone());
+    let over = Over { layers, whole, way: Way::Overlay, image, owner: None };
+    let of = Belonging { root: identity.root.display().to_string(), ..Belonging::default() };
+    let can = engine.can_overlay(&format!("{}.probe", identity.name), &of, None, &over).await;
+    Ok(if can.map_err(EngineError::into_failure)?.is_some() { Way::Overlay } else { Way::Copy })
+}
+
+fn check_name(name: &str) -> Result<(), Failure> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if !name.is_empty() && name.len() <= 60 && name.chars().all(fits) {
+        return Ok(());
+    }
+    let told = Diagnostic::error("snapshot-name", format!("`{name}` cannot be a snapshot's name"))
+        .because("the engine takes letters, digits, `.`, `_` and `-` only, here up to 60 of them");
+    Err(Failure::new(Exit::Usage, told))
+}
+
+fn nothing_there() -> Failure {
+    let told = Diagnostic::error("no-data", "this environment has no data yet").help("`devenv up` makes it");
+    Failure::new(Exit::Failed, told)
+}

@@ -280,7 +280,7 @@ fn planned(reading: &manifest::Reading) {
             is_free: &|_, _| true,
             fixed_ports: FixedPorts::Named,
             cold: false,
-            way: None,
+            clone_mode: None,
             source: None,
         },
     );

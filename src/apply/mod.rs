@@ -129,7 +129,7 @@ impl Walk<'_> {
         let fault = |error: EngineError| faults::of_engine(&error, service);
         match &step.action {
             Action::Pull { image, platform } => self.pull(plan, image, platform.as_deref()).await,
-            Action::CreateNetwork { name, of } => engine.create_network(name, of).await.map(drop).map_err(fault),
+            Action::CreateNetwork { name, scope } => engine.create_network(name, scope).await.map(drop).map_err(fault),
             Action::Write { record, image } => engine.write_record(record, image).await.map(drop).map_err(fault),
             Action::CreateVolume(volume) => engine.create_volume(volume).await.map_err(fault),
             Action::Remove { id, grace, .. } => {

@@ -204,8 +204,8 @@ struct Said(Vec<u8>);
 impl Write for &mut Said {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.extend_from_slice(bytes);
-        let over = self.0.len().saturating_sub(MAX_MESSAGES);
-        self.0.drain(..over);
+        let parent_spec = self.0.len().saturating_sub(MAX_MESSAGES);
+        self.0.drain(..parent_spec);
         Ok(bytes.len())
     }
 

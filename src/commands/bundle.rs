@@ -48,8 +48,11 @@ fn locked(project: &Project) -> Result<BTreeMap<String, ImageRef>, Failure> {
         return Err(project.lock_failure(&compared));
     }
     if compared.locked.is_empty() {
-        let told = Diagnostic::error("bundle-empty", "services.lock has no image to carry");
-        return Err(Failure::new(Exit::Manifest, told.help("`devenv manifest` shows what was read, and from where")));
+        let diagnostic = Diagnostic::error("bundle-empty", "services.lock has no image to carry");
+        return Err(Failure::new(
+            Exit::Manifest,
+            diagnostic.help("`devenv manifest` shows what was read, and from where"),
+        ));
     }
     Ok(compared.locked)
 }
@@ -124,8 +127,9 @@ struct Found {
 async fn look(project: &Project, engine: &Engine, service: &str, image: &ImageRef) -> Result<Found, Failure> {
     let local = engine.local_image(image).await.map_err(EngineError::into_failure)?;
     let local = local.ok_or_else(|| {
-        let told = Diagnostic::error("bundle-image", format!("the image of {service} is not on this engine any more"));
-        Failure::new(Exit::Image, told.because(image.to_string()).help("do it again: it was here a moment ago"))
+        let diagnostic =
+            Diagnostic::error("bundle-image", format!("the image of {service} is not on this engine any more"));
+        Failure::new(Exit::Image, diagnostic.because(image.to_string()).help("do it again: it was here a moment ago"))
     })?;
     let bundled = Bundled {
         service: service.to_owned(),
@@ -136,8 +140,8 @@ async fn look(project: &Project, engine: &Engine, service: &str, image: &ImageRe
     if local.id == bundled.digest {
         return Ok(Found { bundled, id: local.id, documents: BTreeMap::new() });
     }
-    let told = engine.registry_content(image, project.machine.mirror.as_ref(), &local.platform).await;
-    let told = told.map_err(|fault| {
+    let diagnostic = engine.registry_content(image, project.machine.mirror.as_ref(), &local.platform).await;
+    let diagnostic = diagnostic.map_err(|fault| {
         let message = format!("cannot prove in a bundle that {service} is what services.lock says");
         Failure::new(
             Exit::Image,
@@ -146,16 +150,16 @@ async fn look(project: &Project, engine: &Engine, service: &str, image: &ImageRe
                 .help("save it where the registry answers"),
         )
     })?;
-    Ok(Found { bundled, id: local.id, documents: told.documents })
+    Ok(Found { bundled, id: local.id, documents: diagnostic.documents })
 }
 
 /// Writes beside the file and puts it in its place when it is whole; how many bytes.
 async fn write(head: &Head, ids: &[&str], engine: &Engine, root: &Path, file: &Path) -> Result<u64, Failure> {
     let cannot = |error: io::Error| {
-        let told = Diagnostic::error("bundle-write", format!("cannot write {}", file.display()));
+        let diagnostic = Diagnostic::error("bundle-write", format!("cannot write {}", file.display()));
         Failure::new(
             Exit::Failed,
-            told.because(error.to_string()).help("check the folder, its permissions and its space"),
+            diagnostic.because(error.to_string()).help("check the folder, its permissions and its space"),
         )
     };
     let whole = std::path::absolute(file).map_err(cannot)?;
@@ -208,7 +212,7 @@ fn is_what_is_locked(
             continue;
         }
         let has = bundled.map_or_else(|| "nothing".to_owned(), |one| one.digest.clone());
-        let told = Diagnostic::error(
+        let diagnostic = Diagnostic::error(
             "bundle-other",
             format!("{} has another image for {service} than services.lock", file.display()),
         )
@@ -216,8 +220,8 @@ fn is_what_is_locked(
         .help("save a new bundle with this services.lock, or check out the one that it was saved with");
         let declared = project.reading.stack.service(service);
         faults.push(match declared {
-            Some(declared) => told.at(&declared.version.origin, "declared here"),
-            None => told,
+            Some(declared) => diagnostic.at(&declared.version.origin, "declared here"),
+            None => diagnostic,
         });
     }
     if faults.is_empty() { Ok(()) } else { Err(Failure { exit: Exit::Image, diagnostics: faults }) }
@@ -233,8 +237,8 @@ async fn load(
 ) -> Result<(), Failure> {
     let proven = contents.prove().map_err(|diagnostics| Failure { exit: Exit::Image, diagnostics })?;
     let clean = CleanArchive::new(opened, contents, &proven).map_err(|error| {
-        let told = Diagnostic::error("bundle-read", format!("cannot read {}", file.display()));
-        Failure::new(Exit::Failed, told.because(error.to_string()).help("check the file"))
+        let diagnostic = Diagnostic::error("bundle-read", format!("cannot read {}", file.display()));
+        Failure::new(Exit::Failed, diagnostic.because(error.to_string()).help("check the file"))
     })?;
     let loaded = engine.load_images(clean).await.map_err(EngineError::into_failure)?;
     for one in &proven {
@@ -249,9 +253,9 @@ async fn load(
         let image = ImageRef::parse(&bundled.image).ok().zip(id);
         let (image, id) = image.ok_or_else(|| {
             let message = format!("the engine does not have {} after loading it", bundled.image);
-            let told = Diagnostic::error("bundle-load", message)
+            let diagnostic = Diagnostic::error("bundle-load", message)
                 .because(format!("it says that it loaded: {}", loaded.join(", ")));
-            Failure::new(Exit::Image, told.help("`docker load` of the file may tell more"))
+            Failure::new(Exit::Image, diagnostic.help("`docker load` of the file may tell more"))
         })?;
         engine.name_loaded(&id, &image, &bundled.digest).await.map_err(EngineError::into_failure)?;
         printer.line(&format!(" {}  {}  {}", bundled.service, bundled.image, short(&bundled.digest)));

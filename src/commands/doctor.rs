@@ -5,9 +5,9 @@ use crate::docker::{Engine, EngineFacts};
 use crate::dotenv::git::{self, GitStatus};
 use crate::environment::checkout;
 use crate::environment::env_files::Main;
-use crate::environment::session::{Machine, config_folder, connect, way_said};
+use crate::environment::session::{Machine, clone_mode_setting, config_folder, connect};
 use crate::manifest::{self, Reading};
-use crate::model::{Failure, Severity, Way};
+use crate::model::{CloneMode, Failure, Severity};
 use crate::plan::Choice;
 use crate::ui::{Check, CheckState, Printer};
 use std::path::PathBuf;
@@ -66,21 +66,23 @@ fn clean_ups(facts: &EngineFacts) -> Check {
 /// How data gets over frozen data. It was found out by mounting, when something was frozen first.
 async fn layers(engine: &Engine) -> Check {
     let check = |state, words: &str| Check::new("layers", state, words);
-    let said = match way_said() {
+    let said = match clone_mode_setting() {
         Ok(said) => said,
         Err(failure) => return failed("layers", CheckState::Fail, &failure),
     };
-    if let Some(way) = said {
-        return check(CheckState::Ok, &format!("DEVENV_LAYERS says: {way}"));
+    if let Some(clone_mode) = said {
+        return check(CheckState::Ok, &format!("DEVENV_LAYERS says: {clone_mode}"));
     }
     let observed = match engine.observe(&[]).await {
         Ok(observed) => observed,
         Err(error) => return failed("layers", CheckState::Fail, &error.into_failure()),
     };
-    match observed.records.iter().find_map(|one| one.record.way) {
-        Some(Way::Overlay) => check(CheckState::Ok, "frozen data is mounted below what is written (overlay)"),
-        Some(Way::Copy) => check(CheckState::Warn, "frozen data is copied: this engine mounts no overlay volumes")
-            .help("snapshots and fresh starts take as long as copying their data does"),
+    match observed.records.iter().find_map(|one| one.record.clone_mode) {
+        Some(CloneMode::Overlay) => check(CheckState::Ok, "frozen data is mounted below what is written (overlay)"),
+        Some(CloneMode::Copy) => {
+            check(CheckState::Warn, "frozen data is copied: this engine mounts no overlay volumes")
+                .help("snapshots and fresh starts take as long as copying their data does")
+        }
         None => check(CheckState::Ok, "not known yet: the first `devenv up` tries to mount overlay volumes"),
     }
 }

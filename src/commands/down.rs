@@ -35,8 +35,8 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], down: &Down, printer
     if !volumes.is_empty() {
         let snapshots = plan::snapshots(&identity, &observed);
         let snapshots: Vec<&str> = snapshots.iter().map(|snapshot| snapshot.name.as_str()).collect();
-        let of = |name: &&str| observed.volume(name).map(Volume::service);
-        let services: BTreeSet<&str> = volumes.iter().filter_map(of).filter(|service| !service.is_empty()).collect();
+        let scope = |name: &&str| observed.volume(name).map(Volume::service);
+        let services: BTreeSet<&str> = volumes.iter().filter_map(scope).filter(|service| !service.is_empty()).collect();
         agree_to_delete(&services, &snapshots, down, printer)?;
     }
     if !down.volumes {

@@ -43,7 +43,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], env: &Env, printer: 
     let target = Main::of(&project.reading, &project.choice)?;
     let app = env.app.as_deref();
     let user_lines = if env.check { Vec::new() } else { lines(&project, &target, app, printer)? };
-    printer.diagnostics(&unset::told(&project.unset, &[]));
+    printer.diagnostics(&unset::diagnostic(&project.unset, &[]));
     // Which data a service would start on does not change its variables.
     start.fresh = project.reading.stack.services.iter().map(|service| service.name.clone()).collect();
     let Prepared { desired, .. } = prepare(&project, &engine, &start, &target.lines, Some(observed)).await?;

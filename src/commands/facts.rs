@@ -12,14 +12,14 @@ use std::path::PathBuf;
 
 /// Runs the command.
 pub(crate) async fn run(global: &Global, files: &[PathBuf], facts: &Facts, printer: &Printer) -> Result<(), Failure> {
-    let told = if facts.servers.is_empty() {
+    let diagnostic = if facts.servers.is_empty() {
         local(global, files, printer).await?
     } else {
         let kinds = built_in_kinds()?;
         let servers: Vec<Named> = named(&facts.servers, &kinds, facts.insecure)?;
         ask(&servers).await?
     };
-    printer.exact(&parity::render(&told))
+    printer.exact(&parity::render(&diagnostic))
 }
 
 /// The facts of what runs here. What cannot be asked is named; nothing at all is a failure.
@@ -30,10 +30,10 @@ async fn local(global: &Global, files: &[PathBuf], printer: &Printer) -> Result<
         .services
         .iter()
         .map(|service| ask_local(service, &project.identity.name, &observed, None, &engine, printer));
-    let mut told = FactsFile::new();
+    let mut diagnostic = FactsFile::new();
     for (service, answer) in desired.services.iter().zip(join_all(asked).await) {
         match answer {
-            Ok(facts) => drop(told.insert(service.name.clone(), facts)),
+            Ok(facts) => drop(diagnostic.insert(service.name.clone(), facts)),
             Err(why) => printer.diagnostics(&[Diagnostic::warning(
                 "service-silent",
                 format!("{} cannot be asked: {why}", service.name),
@@ -41,12 +41,12 @@ async fn local(global: &Global, files: &[PathBuf], printer: &Printer) -> Result<
             .at(&service.origin, "declared here")]),
         }
     }
-    if told.is_empty() {
-        let told = Diagnostic::error("service-silent", "no service of this environment can be asked");
+    if diagnostic.is_empty() {
+        let diagnostic = Diagnostic::error("service-silent", "no service of this environment can be asked");
         return Err(Failure::new(
             Exit::Failed,
-            told.help("`devenv up` starts them, or name a server: `devenv facts URL`"),
+            diagnostic.help("`devenv up` starts them, or name a server: `devenv facts URL`"),
         ));
     }
-    Ok(told)
+    Ok(diagnostic)
 }

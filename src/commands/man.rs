@@ -10,8 +10,8 @@ use std::path::Path;
 pub(crate) fn run(folder: &Path, printer: &Printer) -> Result<(), Failure> {
     let written = std::fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(Cli::command(), folder));
     written.map_err(|error| {
-        let told = Diagnostic::error("man", format!("cannot write the manual into {}", folder.display()));
-        Failure::new(Exit::Failed, told.because(error.to_string()).help("name a folder that you may write to"))
+        let diagnostic = Diagnostic::error("man", format!("cannot write the manual into {}", folder.display()));
+        Failure::new(Exit::Failed, diagnostic.because(error.to_string()).help("name a folder that you may write to"))
     })?;
     printer.line(&format!("the manual's pages are in {}", folder.display()));
     Ok(())

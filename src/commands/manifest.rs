@@ -20,7 +20,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], as_json: bool, print
     let trust = Trust::open(&data_folder().unwrap_or_else(|| PathBuf::from("/dev/null")));
     let asked = consent::requests(&reading);
     let unset = unset::take_out(&mut reading.clone(), Some(&trust), global.trust || consent::by_environment());
-    let more: Vec<Diagnostic> = refusals.into_iter().chain(unset::told(&unset, &[])).collect();
+    let more: Vec<Diagnostic> = refusals.into_iter().chain(unset::diagnostic(&unset, &[])).collect();
     if as_json {
         let mut shown = manifest::json(&reading, &more);
         shown["consent"] = consent::json(&asked, &trust);

@@ -43,8 +43,8 @@ pub async fn run(cli: Cli, printer: &Printer) -> Result<u8, Failure> {
     let global = &cli.global;
     if let Some(folder) = &global.directory {
         std::env::set_current_dir(folder).map_err(|error| {
-            let told = Diagnostic::error("folder", format!("cannot work in {}", folder.display()));
-            Failure::new(Exit::Usage, told.because(error.to_string()).help("check the folder after -C"))
+            let diagnostic = Diagnostic::error("folder", format!("cannot work in {}", folder.display()));
+            Failure::new(Exit::Usage, diagnostic.because(error.to_string()).help("check the folder after -C"))
         })?;
     }
     let files = |of_command: &[std::path::PathBuf]| [cli.manifests.files.as_slice(), of_command].concat();

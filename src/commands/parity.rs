@@ -42,8 +42,8 @@ pub(crate) async fn run(
     let local = local(&mut project, global, production.as_ref(), printer).await?;
     let mut report = report(&project, production.as_ref(), &local);
     let gaps = gaps.await.map_err(|error| {
-        let told = Diagnostic::error("tools", "the tools on this machine cannot be asked");
-        Failure::new(Exit::Failed, told.because(error.to_string()))
+        let diagnostic = Diagnostic::error("tools", "the tools on this machine cannot be asked");
+        Failure::new(Exit::Failed, diagnostic.because(error.to_string()))
     })??;
     printer.diagnostics(&gaps.notes);
     report.differences.extend(gaps.differences);
@@ -257,8 +257,8 @@ fn show(report: &Report, format: ReportFormat, printer: &Printer) -> Result<(), 
         ReportFormat::Sarif => printer.json(&ui::sarif(report)),
         ReportFormat::Html => {
             let page = ui::html(report).map_err(|error| {
-                let told = Diagnostic::error("report", "the report cannot be written as HTML");
-                Failure::new(Exit::Failed, told.because(error.to_string()).help("take another `--format`"))
+                let diagnostic = Diagnostic::error("report", "the report cannot be written as HTML");
+                Failure::new(Exit::Failed, diagnostic.because(error.to_string()).help("take another `--format`"))
             })?;
             printer.exact(&page)
         }
@@ -278,9 +278,9 @@ fn summary(text: &str) -> Result<(), Failure> {
         .open(&path)
         .and_then(|mut file| file.write_all(text.as_bytes()));
     added.map_err(|error| {
-        let told = Diagnostic::error("report", "cannot add the report to the job's summary");
+        let diagnostic = Diagnostic::error("report", "cannot add the report to the job's summary");
         let why = format!("{}: {error}", path.display());
-        Failure::new(Exit::Failed, told.because(why).help("check GITHUB_STEP_SUMMARY, which the runner sets"))
+        Failure::new(Exit::Failed, diagnostic.because(why).help("check GITHUB_STEP_SUMMARY, which the runner sets"))
     })
 }
 
@@ -301,15 +301,20 @@ fn check(report: &Report, command: &Parity) -> Result<(), Failure> {
     }
     let missing = report.missing();
     if command.require_all && missing > 0 {
-        let mut told =
+        let mut diagnostic =
             Diagnostic::error("parity-not-asked", format!("{missing} fact{} could not be asked", s(missing)));
         for service in &report.services {
             for one in &service.not_asked {
-                told =
-                    told.because(format!("{}: {} of {} ({})", service.name, one.topics.join(", "), one.side, one.why));
+                diagnostic = diagnostic.because(format!(
+                    "{}: {} of {} ({})",
+                    service.name,
+                    one.topics.join(", "),
+                    one.side,
+                    one.why
+                ));
             }
         }
-        diagnostics.push(told.help("make them answer, or check without `--require-all`"));
+        diagnostics.push(diagnostic.help("make them answer, or check without `--require-all`"));
     }
     if diagnostics.is_empty() { Ok(()) } else { Err(Failure { exit: Exit::Differs, diagnostics }) }
 }

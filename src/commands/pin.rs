@@ -17,9 +17,9 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], pin: &Pin, printer: 
     let said = |service: &str, version: &str| Wanted { service: service.to_owned(), version: version.to_owned() };
     if let Some(path) = &pin.from_facts {
         let project = manifest::read(request)?;
-        let told = by_service(&project.stack, &project.kinds, read_facts(path)?)?;
+        let diagnostic = by_service(&project.stack, &project.kinds, read_facts(path)?)?;
         for service in &project.stack.services {
-            let Some(facts) = told.get(&service.name) else { continue };
+            let Some(facts) = diagnostic.get(&service.name) else { continue };
             match &facts.version {
                 Some(version) => pin_one(request, &said(&service.name, version), printer)?,
                 None => printer.diagnostics(&[Diagnostic::warning(
@@ -133,11 +133,11 @@ fn prove(after: &Reading, pin: &Wanted, path: &Path) -> Result<(VersionClass, Ve
 }
 
 fn cannot_write(path: &Path, fault: &Fault) -> Failure {
-    let told = Diagnostic::error("pin", format!("cannot write the pin into {}", path.display()));
+    let diagnostic = Diagnostic::error("pin", format!("cannot write the pin into {}", path.display()));
     let help = match fault {
         Fault::Outside(_) | Fault::OtherPurpose(_) => "remove the link: the file lies in the checkout itself",
         Fault::ReadOnly => "make the file writable, or write the pin by hand",
         _ => "check the file and its permissions",
     };
-    Failure::new(Exit::Failed, told.because(fault.to_string()).help(help))
+    Failure::new(Exit::Failed, diagnostic.because(fault.to_string()).help(help))
 }

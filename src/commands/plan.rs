@@ -34,7 +34,7 @@ pub(crate) async fn run(
     let Prepared { observed, desired, plan, warnings } =
         prepare(&project, &engine, &arguments.start, &user_lines, Some(observed)).await?;
     printer.diagnostics(&warnings);
-    printer.diagnostics(&unset::told(&project.unset, &[]));
+    printer.diagnostics(&unset::diagnostic(&project.unset, &[]));
     let taken = seeds::to_be_taken(&project, &desired, &observed);
     let mut asked = consent::requests(&project.reading);
     asked.retain(|request| taken.contains(&request.subject.as_str()));

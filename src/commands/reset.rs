@@ -1,7 +1,7 @@
 //! `devenv reset`: every service begins as the first `up` had it; snapshots stay.
 
 use crate::cli::{Global, Reset};
-use crate::environment::snapshot::Standing;
+use crate::environment::snapshot::EnvironmentState;
 use crate::model::Failure;
 use crate::plan;
 use crate::ui::Printer;
@@ -10,15 +10,15 @@ use std::path::PathBuf;
 
 /// Runs the command.
 pub(crate) async fn run(global: &Global, files: &[PathBuf], reset: &Reset, printer: &Printer) -> Result<(), Failure> {
-    let stood = Standing::look(global, files, &reset.start, printer).await?;
-    let now = plan::data(&stood.desired, &stood.observed);
+    let state = EnvironmentState::look(global, files, &reset.start, printer).await?;
+    let now = plan::data(&state.desired, &state.observed);
     if now.is_empty() {
         printer.line("nothing to reset: this environment has no data yet");
         return Ok(());
     }
     let to: BTreeMap<String, Option<String>> = now.keys().map(|service| (service.clone(), None)).collect();
-    stood.agree(&to, reset.yes, printer)?;
-    stood.restore(&to, &reset.start, printer).await?;
+    state.agree(&to, reset.yes, printer)?;
+    state.restore(&to, &reset.start, printer).await?;
     printer.line("every service begins anew");
     Ok(())
 }

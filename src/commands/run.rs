@@ -41,7 +41,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
     let env = env_files::Main::of(&project.reading, &project.choice)?;
     printer.diagnostics(&env_files::check(&project, &env)?);
     let user_lines = lines(&project, &env, run.app.as_deref(), printer)?;
-    printer.diagnostics(&unset::told(&project.unset, &user_lines));
+    printer.diagnostics(&unset::diagnostic(&project.unset, &user_lines));
     let mut signals = Signals::new()?;
     let ready = {
         // Held until what is there is proven and written.

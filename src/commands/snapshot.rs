@@ -3,7 +3,7 @@
 use crate::cli::{Global, Snapshot, SnapshotAction, Start};
 use crate::docker::{EngineError, EngineFault};
 use crate::environment::agreement::agreed;
-use crate::environment::snapshot::{Standing, save};
+use crate::environment::snapshot::{EnvironmentState, save};
 use crate::model::Failure;
 use crate::plan::{self};
 use crate::ui::{Printer, Table, age};
@@ -19,35 +19,35 @@ pub(crate) async fn run(
     printer: &Printer,
 ) -> Result<(), Failure> {
     let start = Start { timeout: snapshot.timeout, ..Start::with(&snapshot.manifests) };
-    let stood = Standing::look(global, files, &start, printer).await?;
+    let state = EnvironmentState::look(global, files, &start, printer).await?;
     match &snapshot.action {
-        SnapshotAction::Save { name } => save(&stood, name, &start, printer).await,
-        SnapshotAction::List { json } => list(&stood, *json, printer),
+        SnapshotAction::Save { name } => save(&state, name, &start, printer).await,
+        SnapshotAction::List { json } => list(&state, *json, printer),
         SnapshotAction::Restore { name, yes } => {
-            let found = stood.named(name)?;
-            stood.is_usable(&found)?;
+            let found = state.named(name)?;
+            state.is_usable(&found)?;
             let to = found.data.iter().map(|(service, volume)| (service.clone(), Some(volume.clone()))).collect();
-            stood.agree(&to, *yes, printer)?;
-            stood.restore(&to, &start, printer).await?;
+            state.agree(&to, *yes, printer)?;
+            state.restore(&to, &start, printer).await?;
             printer.line(&format!("back at {name}"));
             Ok(())
         }
-        SnapshotAction::Diff { a, b, json } => Box::pin(diff(&stood, a, b.as_deref(), *json, &start, printer)).await,
-        SnapshotAction::Rm { name, yes } => remove(&stood, name, *yes, printer).await,
+        SnapshotAction::Diff { a, b, json } => Box::pin(diff(&state, a, b.as_deref(), *json, &start, printer)).await,
+        SnapshotAction::Rm { name, yes } => remove(&state, name, *yes, printer).await,
     }
 }
 
 async fn diff(
-    stood: &Standing,
+    state: &EnvironmentState,
     a: &str,
     b: Option<&str>,
     json: bool,
     start: &Start,
     printer: &Printer,
 ) -> Result<(), Failure> {
-    let named = [Some(a), b].into_iter().flatten().map(|name| stood.named(name));
+    let named = [Some(a), b].into_iter().flatten().map(|name| state.named(name));
     let named: Vec<plan::Snapshot> = named.collect::<Result<_, _>>()?;
-    named.iter().try_for_each(|snapshot| stood.is_usable(snapshot))?;
+    named.iter().try_for_each(|snapshot| state.is_usable(snapshot))?;
     let mut sides = Vec::new();
     for snapshot in &named {
         let services: Vec<&str> = snapshot.data.keys().map(String::as_str).collect();
@@ -56,11 +56,11 @@ async fn diff(
             snapshot.name,
             services.join(", ")
         ));
-        sides.push(stood.holdings_of(snapshot, start, printer).await?);
+        sides.push(state.holdings_of(snapshot, start, printer).await?);
     }
     if b.is_none() {
         printer.line("reading what runs now");
-        sides.push(stood.holdings_now(&named[0]).await?);
+        sides.push(state.holdings_now(&named[0]).await?);
     }
     let now = "now".to_owned();
     let other = b.map_or(now, str::to_owned);
@@ -92,14 +92,14 @@ async fn diff(
     printer.data(&table.render(printer))
 }
 
-fn list(stood: &Standing, json: bool, printer: &Printer) -> Result<(), Failure> {
-    let all = plan::snapshots(&stood.project.identity, &stood.observed);
+fn list(state: &EnvironmentState, json: bool, printer: &Printer) -> Result<(), Failure> {
+    let all = plan::snapshots(&state.project.identity, &state.observed);
     if json {
         let all: Vec<_> = all
             .iter()
             .map(|one| serde_json::json!({"name": one.name, "created": one.created, "services": one.data.keys().collect::<Vec<_>>()}))
             .collect();
-        return printer.json(&serde_json::json!({"environment": stood.project.identity.name, "snapshots": all}));
+        return printer.json(&serde_json::json!({"environment": state.project.identity.name, "snapshots": all}));
     }
     if all.is_empty() {
         return printer.data("no snapshots yet: `devenv snapshot save NAME`\n");
@@ -114,9 +114,9 @@ fn list(stood: &Standing, json: bool, printer: &Printer) -> Result<(), Failure> 
     printer.data(&table.render(printer))
 }
 
-async fn remove(stood: &Standing, name: &str, yes: bool, printer: &Printer) -> Result<(), Failure> {
-    let found = stood.named(name)?;
-    let volumes = plan::unneeded(&found, &stood.project.identity, &stood.observed);
+async fn remove(state: &EnvironmentState, name: &str, yes: bool, printer: &Printer) -> Result<(), Failure> {
+    let found = state.named(name)?;
+    let volumes = plan::unneeded(&found, &state.project.identity, &state.observed);
     let say = |text: &str| if yes { printer.line(text) } else { printer.always(text) };
     if volumes.is_empty() {
         say(&format!("this forgets {name}; today's data lies over what it holds, so no room is won"));
@@ -130,11 +130,11 @@ async fn remove(stood: &Standing, name: &str, yes: bool, printer: &Printer) -> R
         agreed(printer, "delete it?")?;
     }
     let fault = EngineError::into_failure;
-    if let Some(record) = stood.observed.records.iter().find(|one| one.record.name == found.record) {
-        stood.engine.remove_record(record).await.map_err(fault)?;
+    if let Some(record) = state.observed.records.iter().find(|one| one.record.name == found.record) {
+        state.engine.remove_record(record).await.map_err(fault)?;
     }
     for volume in &volumes {
-        match stood.engine.remove_volume(volume).await {
+        match state.engine.remove_volume(volume).await {
             // A keeper mentions it still; it goes with that.
             Err(error) if error.kind == EngineFault::Conflict => {}
             removed => removed.map_err(fault)?,

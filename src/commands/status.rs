@@ -95,8 +95,8 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], status: &Status, pri
     for page in &pages {
         printer.data(&format!("\n{}\n", visible(&page.line())))?;
     }
-    if let Some(told) = env_file.told(&identity.root) {
-        printer.data(&format!("\n{told}\n"))?;
+    if let Some(diagnostic) = env_file.diagnostic(&identity.root) {
+        printer.data(&format!("\n{diagnostic}\n"))?;
     }
     let unread = match &reading {
         Err(failure) => failure.diagnostics.first(),
@@ -109,11 +109,11 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], status: &Status, pri
         printer.line(&format!("this is what the engine has; the manifests were not read: {why}"));
     }
     if !on.is_empty() {
-        let told = match now.filter(|now| on != [now.as_str()]) {
+        let diagnostic = match now.filter(|now| on != [now.as_str()]) {
             Some(now) => format!("; git is on {now}: `devenv up` goes over to it"),
             None => String::new(),
         };
-        printer.data(&format!("\ndata of branch {}{told}\n", on.join(", ")))?;
+        printer.data(&format!("\ndata of branch {}{diagnostic}\n", on.join(", ")))?;
     }
     if status.sizes {
         let mut table = Table::new(["service", "volume", "own", "shared with others", "of"]);
@@ -157,8 +157,11 @@ impl EnvFile {
             });
         }
         let checkout = Checkout::at(&identity.root).map_err(|error| {
-            let told = Diagnostic::error("folder", format!("cannot read {}", identity.root.display()));
-            Failure::new(Exit::Failed, told.because(error.to_string()).help("check the folder and its permissions"))
+            let diagnostic = Diagnostic::error("folder", format!("cannot read {}", identity.root.display()));
+            Failure::new(
+                Exit::Failed,
+                diagnostic.because(error.to_string()).help("check the folder and its permissions"),
+            )
         })?;
         let wanted = dotenv::Wanted { asked: named.as_deref(), ..dotenv::Wanted::of(".env") };
         let file = dotenv::choose(&checkout, &wanted)?.file;
@@ -166,7 +169,7 @@ impl EnvFile {
         Ok(Self { path: file.path().to_owned(), has_block, is_named, why: Vec::new() })
     }
 
-    fn told(&self, root: &Path) -> Option<String> {
+    fn diagnostic(&self, root: &Path) -> Option<String> {
         let shown = self.path.strip_prefix(root).unwrap_or(&self.path).display().to_string();
         let shown = visible(&shown).into_owned();
         if !self.why.is_empty() {

@@ -33,7 +33,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
     let mut project = project.cold(up.start.cold);
     project.only.clone_from(&up.services);
     let env = env_files::Main::of(&project.reading, &project.choice)?;
-    printer.diagnostics(&unset::told(&project.unset, &[]));
+    printer.diagnostics(&unset::diagnostic(&project.unset, &[]));
     printer.diagnostics(&env_files::check(&project, &env)?);
     let interrupted = lock.as_ref().and_then(|lock| lock.interrupted);
     let stop = apply::Stop::default();
@@ -69,8 +69,8 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
         printer.line(&ready.layout.line("", &format!("left as they are: {}", others.join(", "))));
     }
     if locked {
-        let told = format!("{} written: commit it, so that everybody runs these images", lock_file::NAME);
-        printer.line(&ready.layout.line("lock", &told));
+        let diagnostic = format!("{} written: commit it, so that everybody runs these images", lock_file::NAME);
+        printer.line(&ready.layout.line("lock", &diagnostic));
     }
     let shell = ready.desired.services.first().map(|service| format!("devenv shell {}", service.name));
     let next: Vec<&str> = ["devenv status", "devenv logs"].into_iter().chain(shell.as_deref()).collect();
@@ -91,10 +91,10 @@ async fn reseed(project: &Project, start: &Starting<'_>, yes: bool) -> Result<()
         .map(|service| service.name.as_str())
         .collect();
     if seeded.is_empty() {
-        let told = Diagnostic::error("no-seeds", "no service has seeds to take again");
+        let diagnostic = Diagnostic::error("no-seeds", "no service has seeds to take again");
         return Err(Failure::new(
             Exit::Usage,
-            told.help("name them in services.local.yaml: `seeds: {db: [schema.sql]}`"),
+            diagnostic.help("name them in services.local.yaml: `seeds: {db: [schema.sql]}`"),
         ));
     }
     consent::agree(project, &seeded, start.printer)?;
@@ -106,7 +106,7 @@ async fn reseed(project: &Project, start: &Starting<'_>, yes: bool) -> Result<()
     let rows = rows_of(&desired);
     let reporter = if start.silent { Reporter::silent(start.printer) } else { Reporter::new(start.printer, &rows) };
     let emit = |event: Event| reporter.event(&event);
-    let made = bases::make_bases(project, &seeded, &desired.of, true, start, &emit).await;
+    let made = bases::make_bases(project, &seeded, &desired.scope, true, start, &emit).await;
     reporter.finish();
     made.map_err(|mut failure| {
         if let Some(last) = failure.diagnostics.last_mut() {

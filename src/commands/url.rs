@@ -35,20 +35,20 @@ fn chosen<'s>(services: &'s [DesiredService], name: Option<&str>) -> Result<&'s 
         (None, [one]) => Ok(one),
         (None, _) => {
             let list = names().collect::<Vec<_>>().join(", ");
-            let told = Diagnostic::error("service-missing", "nothing says which service's URL is wanted")
+            let diagnostic = Diagnostic::error("service-missing", "nothing says which service's URL is wanted")
                 .because(if list.is_empty() { "there are none".to_owned() } else { format!("there are: {list}") });
-            let told = match names().next() {
-                Some(first) => told.help(format!("`devenv url {first}`")),
-                None => told,
+            let diagnostic = match names().next() {
+                Some(first) => diagnostic.help(format!("`devenv url {first}`")),
+                None => diagnostic,
             };
-            Err(Failure::new(Exit::Usage, told))
+            Err(Failure::new(Exit::Usage, diagnostic))
         }
     }
 }
 
 /// The URL with the app's login, or the administrator's.
 fn text_of(project: &Project, service: &DesiredService, admin: bool) -> Result<String, Failure> {
-    let failed = |told: Diagnostic| Failure::new(Exit::Failed, told.at(&service.origin, "declared here"));
+    let failed = |diagnostic: Diagnostic| Failure::new(Exit::Failed, diagnostic.at(&service.origin, "declared here"));
     let endpoint = if admin {
         // A broker that has a management API has the administrator too, under its own port.
         let of_broker = service.management.as_ref().and_then(|management| {
@@ -60,8 +60,8 @@ fn text_of(project: &Project, service: &DesiredService, admin: bool) -> Result<S
             })
         });
         service.admin.clone().or(of_broker).ok_or_else(|| {
-            let told = format!("{} has no administrator's login beside the app's", service.name);
-            failed(Diagnostic::error("no-administrator", told).help(format!("`devenv url {}`", service.name)))
+            let diagnostic = format!("{} has no administrator's login beside the app's", service.name);
+            failed(Diagnostic::error("no-administrator", diagnostic).help(format!("`devenv url {}`", service.name)))
         })?
     } else {
         service.endpoints.first().cloned().ok_or_else(|| {
@@ -78,9 +78,9 @@ fn text_of(project: &Project, service: &DesiredService, admin: bool) -> Result<S
 /// Puts the URL into the clipboard; which program did it.
 fn copy(text: &str, project: &Project) -> Result<&'static str, Failure> {
     clipboard::copy(text, &project.reading.root).map_err(|why| {
-        let told = Diagnostic::error("no-clipboard", "no program here takes a text into the clipboard");
-        let told = if why.is_empty() { told } else { told.because(why) };
+        let diagnostic = Diagnostic::error("no-clipboard", "no program here takes a text into the clipboard");
+        let diagnostic = if why.is_empty() { diagnostic } else { diagnostic.because(why) };
         let help = "install wl-copy (wl-clipboard), xclip or xsel, or leave out --copy: the URL is printed then";
-        Failure::new(Exit::Failed, told.help(help))
+        Failure::new(Exit::Failed, diagnostic.help(help))
     })
 }

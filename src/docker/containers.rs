@@ -216,7 +216,7 @@ fn body(spec: &ContainerSpec, image: String) -> ContainerCreateBody {
         typ: Some(MountType::VOLUME),
         ..Default::default()
     });
-    let mounts = mounts.chain(pin_mounts(&spec.beside));
+    let mounts = mounts.chain(pin_mounts(&spec.pinned_volumes));
     let endpoint = EndpointSettings { aliases: Some(spec.aliases.clone()), ..Default::default() };
     ContainerCreateBody {
         image: Some(image),
@@ -224,7 +224,7 @@ fn body(spec: &ContainerSpec, image: String) -> ContainerCreateBody {
         env: Some(spec.environment.iter().map(|(name, value)| format!("{name}={}", value.reveal())).collect()),
         cmd: Some(spec.command.clone()).filter(|command| !command.is_empty()),
         entrypoint: spec.entrypoint.clone(),
-        labels: Some(labels::of_container(&spec.of, &spec.role)),
+        labels: Some(labels::of_container(&spec.scope, &spec.role)),
         stop_signal: spec.stop_signal.clone(),
         stop_timeout: i64::try_from(spec.grace.as_secs()).ok(),
         exposed_ports: Some(spec.publish.iter().map(port_name).collect()),
@@ -270,7 +270,7 @@ fn bindings(publish: &[Publish]) -> models::PortMap {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Belonging, ContainerRole, ImageRef, Secret};
+    use crate::model::{ContainerRole, ImageRef, Scope, Secret};
 
     fn spec() -> ContainerSpec {
         ContainerSpec {
@@ -282,12 +282,12 @@ mod tests {
             entrypoint: None,
             hostname: "db".into(),
             mounts: Vec::new(),
-            beside: Vec::new(),
+            pinned_volumes: Vec::new(),
             files: Vec::new(),
             publish: Vec::new(),
             network: "net".into(),
             aliases: vec!["db".into()],
-            of: Belonging::default(),
+            scope: Scope::default(),
             role: ContainerRole::Helper,
             stop_signal: None,
             grace: Duration::from_secs(7),

@@ -144,7 +144,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_missing_helper_is_reported_and_does_not_stop_the_pull() {
-        let found = login(r#"{"credsStore":"of-devenv-tests-that-is-not-there"}"#, "docker.io").await;
+        let found = login(r#"{"credsStore":"scope-devenv-tests-that-is-not-there"}"#, "docker.io").await;
         assert!(found.credentials.is_none());
         assert!(found.fault.unwrap().contains("could not be run"));
     }

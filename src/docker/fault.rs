@@ -103,7 +103,7 @@ impl EngineError {
             EngineFault::NoAddresses => (
                 Exit::Failed,
                 "engine-addresses",
-                "`devenv gc` removes the leftovers of killed runs, `devenv down` in a project frees its network, and \
+                "`devenv gc` removes the leftovers scope killed runs, `devenv down` in a project frees its network, and \
                  `docker network prune` removes every network that no container uses",
             ),
             EngineFault::PortTaken => {

@@ -67,7 +67,7 @@ impl Engine {
             return Ok(Some(found.clone()));
         }
         let mut names = listed.into_iter().flat_map(|image| image.repo_digests);
-        Ok(names.find(|name| name.split_once('@').is_some_and(|(_, of)| of == digest)))
+        Ok(names.find(|name| name.split_once('@').is_some_and(|(_, scope)| scope == digest)))
     }
 }
 

@@ -4,8 +4,8 @@
 //! to change, [`SCHEMA`] grows, and labels of older releases are still read.
 
 use crate::model::{
-    BaseKey, Belonging, ContainerRole, Data, Entry, Head, Lease, Owner, Parent, Record, Says, ServiceContainer,
-    VolumeRole, Way,
+    BaseKey, CloneMode, ContainerRole, Data, Entry, Head, Lease, Owner, Parent, Record, RecordKind, Scope,
+    ServiceContainer, VolumeRole,
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -54,7 +54,7 @@ pub mod label {
     pub const LAYERS: &str = "dev.devenv.layers";
     /// The clone mode: whether layers are mounted (`overlay`) or copied (`copy`). On volumes that are layered on
     /// others, and on records.
-    pub const WAY: &str = "dev.devenv.way";
+    pub const CLONE_MODE: &str = "dev.devenv.way";
     /// On a volume and on a base: owner, group and permission bits of the nearest layer's folder.
     pub const FOLDER: &str = "dev.devenv.folder";
     /// On a volume that began with the data of another environment: that environment. At first, the data has the login
@@ -92,11 +92,11 @@ pub mod label {
 }
 
 /// The labels of a resource that belongs to a project or an environment and has no other role.
-pub(super) fn of_belonging(of: &Belonging) -> Labels {
-    let mut labels = Written::new(&of.root);
-    labels.say(label::ENVIRONMENT, &of.environment);
-    labels.say(label::EPHEMERAL, if of.ephemeral { "true" } else { "" });
-    if let Some(lease) = &of.lease {
+pub(super) fn of_scope(scope: &Scope) -> Labels {
+    let mut labels = Written::new(&scope.root);
+    labels.say(label::ENVIRONMENT, &scope.environment);
+    labels.say(label::EPHEMERAL, if scope.ephemeral { "true" } else { "" });
+    if let Some(lease) = &scope.lease {
         labels.say(label::OWNER, &lease.owner);
         labels.say(label::JOB, &lease.job);
         labels.say(label::EXPIRES, &lease.expires.to_string());
@@ -105,8 +105,8 @@ pub(super) fn of_belonging(of: &Belonging) -> Labels {
 }
 
 /// The labels of a container that is no record.
-pub(super) fn of_container(of: &Belonging, role: &ContainerRole) -> Labels {
-    let mut labels = Written(of_belonging(of));
+pub(super) fn of_container(scope: &Scope, role: &ContainerRole) -> Labels {
+    let mut labels = Written(of_scope(scope));
     match role {
         ContainerRole::Service(one) => {
             labels.say(label::SERVICE, &one.service);
@@ -124,8 +124,8 @@ pub(super) fn of_container(of: &Belonging, role: &ContainerRole) -> Labels {
 }
 
 /// The labels of a volume.
-pub(super) fn of_volume(of: &Belonging, role: &VolumeRole) -> Labels {
-    let mut labels = Written(of_belonging(of));
+pub(super) fn of_volume(scope: &Scope, role: &VolumeRole) -> Labels {
+    let mut labels = Written(of_scope(scope));
     match role {
         VolumeRole::Data(data) => {
             labels.say(label::SERVICE, &data.service);
@@ -141,9 +141,9 @@ pub(super) fn of_volume(of: &Belonging, role: &VolumeRole) -> Labels {
                 labels.parent(parent);
             }
         }
-        VolumeRole::Upper(of) => labels.say(label::UPPER_OF, of),
+        VolumeRole::Upper(scope) => labels.say(label::UPPER_OF, scope),
         VolumeRole::Base(key) => labels.base(key),
-        VolumeRole::Unproven(of) => labels.say(label::UNPROVEN, of),
+        VolumeRole::Unproven(scope) => labels.say(label::UNPROVEN, scope),
         VolumeRole::Helper => {}
     }
     labels.0
@@ -155,23 +155,23 @@ pub(super) fn of_record(record: &Record, now: i64) -> Labels {
     labels.say(label::WRITTEN, &now.to_string());
     labels.say(label::RECORD_OF, &record.environment);
     labels.say(label::MACHINE, &record.machine);
-    labels.say(label::WAY, &record.way.map(|way| way.to_string()).unwrap_or_default());
+    labels.say(label::CLONE_MODE, &record.clone_mode.map(|clone_mode| clone_mode.to_string()).unwrap_or_default());
     for (service, volume) in &record.data {
         labels.0.insert(format!("{}{service}", label::DATA), volume.clone());
     }
-    match &record.says {
-        Says::Snapshot(name) => labels.say(label::SNAPSHOT, name),
-        Says::Head(head) => {
+    match &record.kind {
+        RecordKind::Snapshot(name) => labels.say(label::SNAPSHOT, name),
+        RecordKind::Head(head) => {
             labels.say(label::HEAD, &head.sequence.to_string());
             labels.say(label::BRANCH, &head.branch);
             labels.say(label::ENTRIES, &entries_text(&head.entries));
             labels.say(label::KEPT, &head.kept.join(","));
         }
-        Says::Pin => labels.say(label::PIN, "true"),
-        Says::Choice(text) => {
+        RecordKind::Pin => labels.say(label::PIN, "true"),
+        RecordKind::Choice(text) => {
             labels.0.insert(label::CHOICE.to_owned(), text.clone());
         }
-        Says::Base { base, parent } => {
+        RecordKind::Base { base, parent } => {
             labels.say(label::BASE, base);
             labels.parent(parent);
         }
@@ -231,7 +231,7 @@ impl Written {
 
     fn parent(&mut self, parent: &Parent) {
         self.say(label::LAYERS, &parent.layers.join(","));
-        self.say(label::WAY, &parent.way.to_string());
+        self.say(label::CLONE_MODE, &parent.clone_mode.to_string());
         self.say(label::FOLDER, &parent.folder.map(|owner| owner.to_string()).unwrap_or_default());
     }
 }
@@ -245,7 +245,7 @@ pub(super) enum ReadContainer {
     /// A record, without its name and its pinned volumes.
     Record(Record),
     /// Any other container.
-    Other(Belonging, ContainerRole),
+    Other(Scope, ContainerRole),
 }
 
 /// Labels that were read from the engine.
@@ -278,13 +278,13 @@ impl Read {
     }
 
     /// The project and environment that the resource belongs to.
-    pub(super) fn belonging(&self) -> Belonging {
+    pub(super) fn scope(&self) -> Scope {
         let lease = self.get(label::EXPIRES).parse().ok().map(|expires| Lease {
             owner: self.text(label::OWNER),
             job: self.text(label::JOB),
             expires,
         });
-        Belonging {
+        Scope {
             root: self.text(label::ROOT),
             environment: self.text(label::ENVIRONMENT),
             ephemeral: self.has(label::EPHEMERAL),
@@ -313,7 +313,7 @@ impl Read {
         } else {
             ContainerRole::Helper
         };
-        ReadContainer::Other(self.belonging(), role)
+        ReadContainer::Other(self.scope(), role)
     }
 
     /// The role of a volume.
@@ -347,8 +347,8 @@ impl Read {
 
     fn parent(&self) -> Option<Parent> {
         let layers = self.list(label::LAYERS);
-        let way = Way::parse(self.get(label::WAY)).unwrap_or(Way::Copy);
-        (!layers.is_empty()).then(|| Parent { layers, way, folder: Owner::parse(self.get(label::FOLDER)) })
+        let clone_mode = CloneMode::parse(self.get(label::CLONE_MODE)).unwrap_or(CloneMode::Copy);
+        (!layers.is_empty()).then(|| Parent { layers, clone_mode, folder: Owner::parse(self.get(label::FOLDER)) })
     }
 
     fn list(&self, key: &str) -> Vec<String> {
@@ -362,22 +362,22 @@ impl Read {
 
     /// The record, without its name and its pinned volumes. None if the labels are not those of a record.
     pub(super) fn record(&self) -> Option<Record> {
-        let says = if !self.has(label::RECORD_OF) {
+        let kind = if !self.has(label::RECORD_OF) {
             // A container that only helps to build a base has no label for a parent.
-            Says::Base { base: self.some(label::BASE)?, parent: self.parent()? }
+            RecordKind::Base { base: self.some(label::BASE)?, parent: self.parent()? }
         } else if self.has(label::SNAPSHOT) {
-            Says::Snapshot(self.text(label::SNAPSHOT))
+            RecordKind::Snapshot(self.text(label::SNAPSHOT))
         } else if self.has(label::HEAD) {
-            Says::Head(Head {
+            RecordKind::Head(Head {
                 branch: self.text(label::BRANCH),
                 sequence: self.get(label::HEAD).parse().unwrap_or_default(),
                 entries: entries_of(self.get(label::ENTRIES)),
                 kept: self.list(label::KEPT),
             })
         } else if self.has(label::CHOICE) {
-            Says::Choice(self.text(label::CHOICE))
+            RecordKind::Choice(self.text(label::CHOICE))
         } else {
-            Says::Pin
+            RecordKind::Pin
         };
         let data = self.0.iter().filter_map(|(key, volume)| Some((key.strip_prefix(label::DATA)?, volume)));
         Some(Record {
@@ -385,9 +385,9 @@ impl Read {
             root: self.text(label::ROOT),
             environment: self.text(label::RECORD_OF),
             machine: self.text(label::MACHINE),
-            says,
+            kind,
             data: data.map(|(service, volume)| (service.to_owned(), volume.clone())).collect(),
-            way: Way::parse(self.get(label::WAY)),
+            clone_mode: CloneMode::parse(self.get(label::CLONE_MODE)),
             pins: Vec::new(),
         })
     }
@@ -397,14 +397,14 @@ impl Read {
 mod tests {
     use super::*;
 
-    fn belonging() -> Belonging {
+    fn scope() -> Scope {
         let lease = Lease { owner: "shop/web".to_owned(), job: "77".to_owned(), expires: 9 };
-        Belonging { root: "/shop".to_owned(), environment: "shop-1".to_owned(), ephemeral: true, lease: Some(lease) }
+        Scope { root: "/shop".to_owned(), environment: "shop-1".to_owned(), ephemeral: true, lease: Some(lease) }
     }
 
     fn parent() -> Parent {
         let layers = vec!["one".to_owned(), "two.top/upper".to_owned()];
-        Parent { layers, way: Way::Overlay, folder: Some(Owner { uid: 999, gid: 998, mode: 0o700 }) }
+        Parent { layers, clone_mode: CloneMode::Overlay, folder: Some(Owner { uid: 999, gid: 998, mode: 0o700 }) }
     }
 
     fn key() -> BaseKey {
@@ -428,10 +428,10 @@ mod tests {
             ContainerRole::Helper,
         ];
         for role in roles {
-            let ReadContainer::Other(of, read) = Read::new(Some(of_container(&belonging(), &role))).container() else {
+            let ReadContainer::Other(found, read) = Read::new(Some(of_container(&scope(), &role))).container() else {
                 panic!("{role:?} is no record");
             };
-            assert_eq!((of, read), (belonging(), role));
+            assert_eq!((found, read), (scope(), role));
         }
     }
 
@@ -458,8 +458,8 @@ mod tests {
             VolumeRole::Helper,
         ];
         for role in roles {
-            let read = Read::new(Some(of_volume(&belonging(), &role)));
-            assert_eq!((read.belonging(), read.volume(), read.schema()), (belonging(), role, SCHEMA));
+            let read = Read::new(Some(of_volume(&scope(), &role)));
+            assert_eq!((read.scope(), read.volume(), read.schema()), (scope(), role, SCHEMA));
         }
     }
 
@@ -477,21 +477,21 @@ mod tests {
         let (entries, kept) = (vec![entry, second], vec!["c".to_owned(), "d".to_owned()]);
         let head = Head { branch: "m".to_owned(), sequence: 7, entries, kept };
         let all = [
-            Says::Snapshot("one".to_owned()),
-            Says::Head(head),
-            Says::Pin,
-            Says::Choice("signed".to_owned()),
-            Says::Choice(String::new()),
+            RecordKind::Snapshot("one".to_owned()),
+            RecordKind::Head(head),
+            RecordKind::Pin,
+            RecordKind::Choice("signed".to_owned()),
+            RecordKind::Choice(String::new()),
         ];
-        for says in all {
+        for kind in all {
             let record = Record {
                 name: String::new(),
                 root: "/shop".to_owned(),
                 environment: "shop-1".to_owned(),
                 machine: "ab".to_owned(),
-                says,
+                kind,
                 data: BTreeMap::from([("db".to_owned(), "volume".to_owned()), ("gone".to_owned(), String::new())]),
-                way: Some(Way::Copy),
+                clone_mode: Some(CloneMode::Copy),
                 pins: Vec::new(),
             };
             let ReadContainer::Record(read) = Read::new(Some(of_record(&record, 5))).container() else {
@@ -500,12 +500,12 @@ mod tests {
             assert_eq!(read, record);
             assert_eq!(Read::new(Some(of_record(&record, 5))).written(), Some(5));
         }
-        let says = Says::Base { base: "devenv-base-1".to_owned(), parent: parent() };
+        let kind = RecordKind::Base { base: "devenv-base-1".to_owned(), parent: parent() };
         let base = Record {
             root: "/shop".to_owned(),
             machine: "ab".to_owned(),
-            way: Some(Way::Overlay),
-            says,
+            clone_mode: Some(CloneMode::Overlay),
+            kind,
             ..Record::default()
         };
         let ReadContainer::Record(read) = Read::new(Some(of_record(&base, 5))).container() else {

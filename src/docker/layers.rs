@@ -7,7 +7,8 @@ use super::labels::{self, Labels};
 use super::upper_layers::Filled;
 use super::{Engine, EngineError, EngineFault};
 use crate::model::{
-    BaseKey, Belonging, ContainerRole, Data, ImageRef, Over, Owner, VolumeRole, VolumeSpec, Way, top_of, volume_of,
+    BaseKey, CloneMode, ContainerRole, Data, ImageRef, Owner, ParentSpec, Scope, VolumeRole, VolumeSpec, upper_volume,
+    volume_of,
 };
 use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType, MountVolumeOptions, VolumeCreateRequest};
 use bollard::query_parameters::{CreateContainerOptions, DownloadFromContainerOptions};
@@ -31,17 +32,19 @@ impl Engine {
     /// Creates a volume: empty, or with the content of its layers. Writes to the volume never reach its layers. A
     /// volume that exists already is left as it is.
     pub async fn create_volume(&self, volume: &VolumeSpec) -> Result<(), EngineError> {
-        match &volume.over {
+        match &volume.parent_spec {
             None => {
                 // The mark is created before the volume, and removed after the server is proven.
                 if volume.unproven {
                     let role = VolumeRole::Unproven(volume.name.clone());
-                    self.empty_volume(&volume.mark(), &volume.of, &role).await?;
+                    self.empty_volume(&volume.mark(), &volume.scope, &role).await?;
                 }
-                self.empty_volume(&volume.name, &volume.of, &volume.role).await
+                self.empty_volume(&volume.name, &volume.scope, &volume.role).await
             }
-            Some(over) if over.way == Way::Overlay => self.overlay(volume, over).await,
-            Some(over) => self.copy(volume, over).await,
+            Some(parent_spec) if parent_spec.clone_mode == CloneMode::Overlay => {
+                self.overlay(volume, parent_spec).await
+            }
+            Some(parent_spec) => self.copy(volume, parent_spec).await,
         }
     }
 
@@ -51,17 +54,18 @@ impl Engine {
     pub async fn can_overlay(
         &self,
         name: &str,
-        of: &Belonging,
+        scope: &Scope,
         base: Option<&BaseKey>,
-        over: &Over,
+        parent_spec: &ParentSpec,
     ) -> Result<Option<Owner>, EngineError> {
         let role = base.map_or(VolumeRole::Helper, |base| VolumeRole::Base(base.clone()));
-        let probe = VolumeSpec { name: name.to_owned(), of: of.clone(), role, over: None, unproven: false };
+        let probe =
+            VolumeSpec { name: name.to_owned(), scope: scope.clone(), role, parent_spec: None, unproven: false };
         let role = base.map_or(ContainerRole::Helper, |base| ContainerRole::Making(base.clone()));
-        let labels = labels::of_container(of, &role);
+        let labels = labels::of_container(scope, &role);
         let tried = async {
-            self.overlay(&probe, over).await?;
-            let helper = self.helper(&format!("{name}.probe"), &over.image, &labels, vec![into(name)]).await?;
+            self.overlay(&probe, parent_spec).await?;
+            let helper = self.helper(&format!("{name}.probe"), &parent_spec.image, &labels, vec![into(name)]).await?;
             // To read a file of a container, the engine mounts the container's volumes.
             let read = self.owner(&helper, INTO).await;
             self.remove_container(&helper).await?;
@@ -69,7 +73,7 @@ impl Engine {
         };
         let tried = tried.await;
         self.remove_volume(name).await?;
-        self.remove_volume(&top_of(name)).await?;
+        self.remove_volume(&upper_volume(name)).await?;
         match tried {
             Ok(owner) => Ok(Some(owner)),
             Err(error) if matches!(error.kind, EngineFault::Gone | EngineFault::TimedOut) => Err(error),
@@ -78,12 +82,12 @@ impl Engine {
     }
 
     /// Creates an overlay volume. The volume itself is created last, so that it exists only once it can be mounted.
-    async fn overlay(&self, volume: &VolumeSpec, over: &Over) -> Result<(), EngineError> {
+    async fn overlay(&self, volume: &VolumeSpec, parent_spec: &ParentSpec) -> Result<(), EngineError> {
         let name = &volume.name;
         let operation = format!("create the volume {name}");
-        let lower = self.lower_directories(over).await?;
-        let Filled { owner, helper } = self.upper_layer(name, &volume.of, over).await?;
-        let upper = self.mountpoint(&top_of(name)).await?;
+        let lower = self.lower_directories(parent_spec).await?;
+        let Filled { owner, helper } = self.upper_layer(name, &volume.scope, parent_spec).await?;
+        let upper = self.mountpoint(&upper_volume(name)).await?;
         let options = format!("lowerdir={lower},upperdir={upper}/upper,workdir={upper}/work");
         let mut role = volume.role.clone();
         if let VolumeRole::Data(Data { parent: Some(parent), .. }) = &mut role {
@@ -96,7 +100,7 @@ impl Engine {
                 [("type", "overlay"), ("device", "overlay"), ("o", options.as_str())]
                     .map(|(key, value)| (key.to_owned(), value.to_owned())),
             )),
-            labels: Some(labels::of_volume(&volume.of, &role)),
+            labels: Some(labels::of_volume(&volume.scope, &role)),
             ..Default::default()
         };
         let removed = async {
@@ -110,8 +114,8 @@ impl Engine {
     }
 
     /// The folders of the layers on the engine's disk, in the form of the mount option `lowerdir`.
-    async fn lower_directories(&self, over: &Over) -> Result<String, EngineError> {
-        let folders = over.layers.iter().map(|layer| async move {
+    async fn lower_directories(&self, parent_spec: &ParentSpec) -> Result<String, EngineError> {
+        let folders = parent_spec.layers.iter().map(|layer| async move {
             let mountpoint = self.mountpoint(volume_of(layer)).await?;
             Ok::<_, EngineError>(format!("{mountpoint}{}", inner(layer)))
         });
@@ -122,25 +126,26 @@ impl Engine {
     /// removed last. The container that copies cannot be this mark, because an engine creates a container's volumes
     /// before it lists the container. If devenv were killed at that moment, it would leave an empty volume that looks
     /// like a complete one.
-    async fn copy(&self, volume: &VolumeSpec, over: &Over) -> Result<(), EngineError> {
+    async fn copy(&self, volume: &VolumeSpec, parent_spec: &ParentSpec) -> Result<(), EngineError> {
         let name = &volume.name;
-        let operation = format!("copy {} into the volume {name}", over.whole);
+        let operation = format!("copy {} into the volume {name}", parent_spec.whole);
         let filling = Mount {
             volume_options: Some(MountVolumeOptions {
                 no_copy: Some(true),
-                labels: Some(labels::of_volume(&volume.of, &volume.role)),
+                labels: Some(labels::of_volume(&volume.scope, &volume.role)),
                 ..Default::default()
             }),
             ..into(name)
         };
         // The labels of the volume name its environment as soon as the volume exists.
-        let of = Belonging { environment: String::new(), lease: None, ..volume.of.clone() };
-        let own = labels::of_container(&of, &ContainerRole::Filling(name.clone()));
+        let scope = Scope { environment: String::new(), lease: None, ..volume.scope.clone() };
+        let own = labels::of_container(&scope, &ContainerRole::Filling(name.clone()));
         let command = ["cp", "-a", &format!("{FROM}/."), INTO].map(str::to_owned).to_vec();
-        let from = mount(&over.whole, FROM, true);
-        let mark = self.create_mark(&mark_name(name), &own, &over.image, from.clone()).await?;
+        let from = mount(&parent_spec.whole, FROM, true);
+        let mark = self.create_mark(&mark_name(name), &own, &parent_spec.image, from.clone()).await?;
         let name_of_copying = format!("{name}.copying");
-        let id = self.create_bare(&name_of_copying, &over.image, &own, vec![filling, from], Some(command)).await?;
+        let id =
+            self.create_bare(&name_of_copying, &parent_spec.image, &own, vec![filling, from], Some(command)).await?;
         self.start(&id).await?;
         let code = self.wait_exit(&id).await?;
         if code != 0 {

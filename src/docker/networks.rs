@@ -2,7 +2,7 @@
 
 use super::fault::brief;
 use super::{Engine, EngineError, EngineFault, labels};
-use crate::model::{Belonging, VolumeRole};
+use crate::model::{Scope, VolumeRole};
 use bollard::models::{Network, NetworkCreateRequest, VolumeCreateRequest};
 use bollard::query_parameters::{ListNetworksOptions, RemoveVolumeOptions};
 use std::collections::{BTreeMap, HashMap};
@@ -17,7 +17,7 @@ impl Engine {
     ///
     /// If several networks have the name already (because a run was killed while the engine was creating one), all but
     /// one are removed.
-    pub async fn create_network(&self, name: &str, of: &Belonging) -> Result<String, EngineError> {
+    pub async fn create_network(&self, name: &str, scope: &Scope) -> Result<String, EngineError> {
         let operation = format!("create the network {name}");
         let before = self.networks_named(name, &operation).await?;
         if before.len() == 1 {
@@ -27,7 +27,7 @@ impl Engine {
             let request = NetworkCreateRequest {
                 name: name.to_owned(),
                 driver: Some("bridge".to_owned()),
-                labels: Some(labels::of_belonging(of)),
+                labels: Some(labels::of_scope(scope)),
                 ..Default::default()
             };
             match self.work(&operation, self.docker.create_network(request)).await {
@@ -56,7 +56,7 @@ impl Engine {
         let (Ok(all), Ok(ours)) = (all, self.own_networks().await) else { return error };
         let mut projects: BTreeMap<&str, usize> = BTreeMap::new();
         for network in &ours {
-            *projects.entry(network.of.root.as_str()).or_default() += 1;
+            *projects.entry(network.scope.root.as_str()).or_default() += 1;
         }
         let mut note = format!("it has {} networks, of which {} are devenv's", all.len(), ours.len());
         for (root, count) in projects.iter().take(MAX_PROJECTS) {
@@ -84,10 +84,10 @@ impl Engine {
     }
 
     /// Creates an empty named volume. A volume that exists already is left as it is, with its labels.
-    pub(super) async fn empty_volume(&self, name: &str, of: &Belonging, role: &VolumeRole) -> Result<(), EngineError> {
+    pub(super) async fn empty_volume(&self, name: &str, scope: &Scope, role: &VolumeRole) -> Result<(), EngineError> {
         let request = VolumeCreateRequest {
             name: Some(name.to_owned()),
-            labels: Some(labels::of_volume(of, role)),
+            labels: Some(labels::of_volume(scope, role)),
             ..Default::default()
         };
         self.work(format!("create the volume {name}"), self.docker.create_volume(request)).await.map(drop)

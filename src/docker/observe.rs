@@ -76,7 +76,7 @@ impl Engine {
                     let created = labels.written().unwrap_or_default();
                     records.push(ObservedRecord { has_volume: true, created, record, ..ObservedRecord::default() });
                 }
-                _ => volumes.push(Volume { name: volume.name, of: labels.belonging(), role: labels.volume() }),
+                _ => volumes.push(Volume { name: volume.name, scope: labels.scope(), role: labels.volume() }),
             }
         }
         Ok((sorted(volumes.into_iter(), |volume| &volume.name), records))
@@ -88,7 +88,7 @@ impl Engine {
         let networks = listed.into_iter().map(|network| Network {
             id: network.id.unwrap_or_default(),
             name: network.name.unwrap_or_default(),
-            of: Read::new(network.labels).belonging(),
+            scope: Read::new(network.labels).scope(),
         });
         Ok(sorted(networks, |network| &network.name))
     }
@@ -150,11 +150,11 @@ fn observed(operation: &str, container: ContainerSummary) -> Result<Seen, Engine
             let created = labels.written().unwrap_or(created);
             Seen::Record(Box::new(ObservedRecord { id, has_volume: false, created, image_id, record }))
         }
-        ReadContainer::Other(of, role) => Seen::Container(Box::new(Container {
+        ReadContainer::Other(scope, role) => Seen::Container(Box::new(Container {
             id,
             name,
             state: container.state.map(|state| state.to_string()).unwrap_or_default(),
-            of,
+            scope,
             role,
             image_id,
             image: container.image.unwrap_or_default(),

@@ -240,8 +240,9 @@ mod tests {
     #[test]
     fn a_mirror_serves_images_of_docker_hub_only() {
         let image = |text: &str| ImageRef::parse(text).unwrap();
-        let name =
-            |mirror: &str, of: &str| Mirror::parse(mirror).unwrap().name_of(&image(of)).map(|name| name.to_string());
+        let name = |mirror: &str, scope: &str| {
+            Mirror::parse(mirror).unwrap().name_of(&image(scope)).map(|name| name.to_string())
+        };
         assert_eq!(name("127.0.0.1:5000", "postgres:16").as_deref(), Some("127.0.0.1:5000/library/postgres:16"));
         assert_eq!(name("https://m.example/hub/", "a/b:1").as_deref(), Some("m.example/hub/a/b:1"));
         assert_eq!(name("m.example", "quay.io/a/b:1"), None);

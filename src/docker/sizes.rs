@@ -4,7 +4,7 @@
 
 use super::layers::mount;
 use super::{Engine, EngineError, EngineFault, labels};
-use crate::model::Belonging;
+use crate::model::Scope;
 use bollard::models::{ContainerCreateBody, HostConfig};
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ impl Engine {
     pub async fn sizes(
         &self,
         image_id: &str,
-        of: &Belonging,
+        scope: &Scope,
         volumes: &[String],
     ) -> Result<BTreeMap<String, u64>, EngineError> {
         let operation = "measure the volumes";
@@ -28,7 +28,7 @@ impl Engine {
             user: Some("0:0".to_owned()),
             entrypoint: Some(command),
             cmd: Some(Vec::new()),
-            labels: Some(labels::of_belonging(of)),
+            labels: Some(labels::of_scope(scope)),
             host_config: Some(HostConfig {
                 mounts: Some(mounts.collect()),
                 network_mode: Some("none".to_owned()),

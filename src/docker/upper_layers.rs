@@ -6,7 +6,7 @@
 
 use super::layers::{inner, mount};
 use super::{Engine, EngineError, EngineFault, labels};
-use crate::model::{Belonging, Over, Owner, VolumeRole, VolumeSpec, Way, top_of, volume_of};
+use crate::model::{CloneMode, Owner, ParentSpec, Scope, VolumeRole, VolumeSpec, upper_volume, volume_of};
 use bollard::body_full;
 use bollard::query_parameters::UploadToContainerOptions;
 use futures_util::future::try_join_all;
@@ -35,14 +35,14 @@ pub(super) struct UpperLayers {
 struct Requested {
     upper: String,
     /// The project and environment that the volume belongs to.
-    of: Belonging,
-    over: Over,
+    scope: Scope,
+    parent_spec: ParentSpec,
 }
 
 impl Requested {
     /// The nearest parent of the volume.
     fn nearest(&self) -> &str {
-        self.over.layers.first().map(String::as_str).unwrap_or_default()
+        self.parent_spec.layers.first().map(String::as_str).unwrap_or_default()
     }
 }
 
@@ -66,26 +66,31 @@ impl Engine {
     /// Creates the upper layer of an overlay volume ahead of time, while something else is running.
     /// [`Self::create_volume`] creates the overlay volume itself, and then finds its upper layer ready.
     pub async fn create_upper_layer_ahead(&self, volume: &VolumeSpec) -> Result<(), EngineError> {
-        let VolumeSpec { name, of, over: Some(over), .. } = volume else { return Ok(()) };
-        if over.way == Way::Copy {
+        let VolumeSpec { name, scope, parent_spec: Some(parent_spec), .. } = volume else { return Ok(()) };
+        if parent_spec.clone_mode == CloneMode::Copy {
             return Ok(());
         }
-        let filled = self.upper_layer(name, of, over).await?;
+        let filled = self.upper_layer(name, scope, parent_spec).await?;
         if let Some(helper) = filled.helper {
             self.remove_container(&helper).await?;
         }
-        locked(&self.upper_layers.ready).insert(top_of(name), filled.owner);
+        locked(&self.upper_layers.ready).insert(upper_volume(name), filled.owner);
         Ok(())
     }
 
     /// The upper layer of a volume: one that was created ahead of time, else a new one.
-    pub(super) async fn upper_layer(&self, name: &str, of: &Belonging, over: &Over) -> Result<Filled, EngineError> {
-        let upper = top_of(name);
+    pub(super) async fn upper_layer(
+        &self,
+        name: &str,
+        scope: &Scope,
+        parent_spec: &ParentSpec,
+    ) -> Result<Filled, EngineError> {
+        let upper = upper_volume(name);
         if let Some(owner) = self.upper_layers.take(&upper) {
             return Ok(Filled { owner, helper: None });
         }
-        self.empty_volume(&upper, of, &VolumeRole::Upper(name.to_owned())).await?;
-        let requested = Requested { upper: upper.clone(), of: of.clone(), over: over.clone() };
+        self.empty_volume(&upper, scope, &VolumeRole::Upper(name.to_owned())).await?;
+        let requested = Requested { upper: upper.clone(), scope: scope.clone(), parent_spec: parent_spec.clone() };
         locked(&self.upper_layers.requested).push(requested.clone());
         let _turn = self.upper_layers.turn.lock().await;
         if let Some(owner) = self.upper_layers.take(&upper) {
@@ -116,18 +121,18 @@ impl Engine {
         let mut mounts = Vec::new();
         for (number, requested) in all.iter().enumerate() {
             mounts.push(mount(&requested.upper, &format!("{UPPERS}/{number}"), false));
-            if requested.over.owner.is_none() {
+            if requested.parent_spec.owner.is_none() {
                 mounts.push(mount(volume_of(requested.nearest()), &format!("{LAYERS}/{number}"), true));
             }
         }
         let Some(first) = all.first() else { return Ok(String::new()) };
         let name = format!("{}.making", first.upper);
-        let helper = self.helper(&name, &first.over.image, &labels::of_belonging(&first.of), mounts).await?;
+        let helper = self.helper(&name, &first.parent_spec.image, &labels::of_scope(&first.scope), mounts).await?;
         let filled = async {
             let owners = all.iter().enumerate().map(|(number, requested)| {
                 let (helper, layer) = (&helper, format!("{LAYERS}/{number}{}", inner(requested.nearest())));
                 async move {
-                    match requested.over.owner {
+                    match requested.parent_spec.owner {
                         Some(owner) => Ok(owner),
                         None => self.owner(helper, &layer).await,
                     }
@@ -212,12 +217,17 @@ mod tests {
         let client = connect(Some(&engine.host()), &DockerEnv::default()).await.unwrap();
         let image = ImageRef::parse("postgres:17").unwrap();
         let owner = Some(Owner { uid: 999, gid: 999, mode: 0o700 });
-        let over =
-            Over { layers: vec!["base/upper".to_owned()], whole: "base".to_owned(), way: Way::Overlay, image, owner };
-        let of = Belonging::default();
+        let parent_spec = ParentSpec {
+            layers: vec!["base/upper".to_owned()],
+            whole: "base".to_owned(),
+            clone_mode: CloneMode::Overlay,
+            image,
+            owner,
+        };
+        let scope = Scope::default();
         // No task continues before all requests are made.
         let turn = client.upper_layers.turn.lock().await;
-        let uppers = join_all(["a", "b", "c"].map(|name| client.upper_layer(name, &of, &over)));
+        let uppers = join_all(["a", "b", "c"].map(|name| client.upper_layer(name, &scope, &parent_spec)));
         let begin = async {
             while locked(&client.upper_layers.requested).len() < 3 {
                 tokio::task::yield_now().await;

@@ -10,8 +10,8 @@ pub(crate) fn agreed(printer: &Printer, question: &str) -> Result<(), Failure> {
 
 fn refusal(answer: Answer) -> Option<Failure> {
     let refuse = |exit, message: &str, why: &str| {
-        let told = Diagnostic::error("not-confirmed", message).because(why);
-        Some(Failure::new(exit, told.help("with `--yes` it is done without asking")))
+        let diagnostic = Diagnostic::error("not-confirmed", message).because(why);
+        Some(Failure::new(exit, diagnostic.help("with `--yes` it is done without asking")))
     };
     match answer {
         Answer::Yes => None,

@@ -60,13 +60,14 @@ pub(crate) fn of_app<'a>(
         .chain(stack.variables.iter().map(|variable| variable.app.as_str()).filter(|app| !app.is_empty()))
         .collect();
     if !known.contains(app) {
-        let told = Diagnostic::error("unknown-app", format!("no manifest declares an app `{app}`"));
-        let told = told.because(format!("there are: {}", known.iter().copied().collect::<Vec<_>>().join(", ")));
+        let diagnostic = Diagnostic::error("unknown-app", format!("no manifest declares an app `{app}`"));
+        let diagnostic =
+            diagnostic.because(format!("there are: {}", known.iter().copied().collect::<Vec<_>>().join(", ")));
         return Err(Failure::new(
             Exit::Usage,
             match did_you_mean(app, known.iter().copied()) {
-                Some(near) => told.help(format!("did you mean `{near}`?")),
-                None => told.help("name one of them: `--app NAME`"),
+                Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+                None => diagnostic.help("name one of them: `--app NAME`"),
             },
         ));
     }
@@ -87,8 +88,8 @@ pub(crate) fn left_out(stack: &Stack, files: &BTreeMap<String, Located<String>>)
     let shares = shares(stack, files);
     let names: Vec<&str> = disagreed(&shares).into_iter().collect();
     let app = shares.iter().find(|share| share.app.is_some() && share.named.is_none())?.app?;
-    let told = format!("apps disagree about {}, which is left out here", names.join(", "));
-    Some(Diagnostic::note("variables-differ", told).help(format!("name the app: `--app {app}`")))
+    let diagnostic = format!("apps disagree about {}, which is left out here", names.join(", "));
+    Some(Diagnostic::note("variables-differ", diagnostic).help(format!("name the app: `--app {app}`")))
 }
 
 /// The name of an app's own env file; `taken` are the names that other apps have.
@@ -145,8 +146,8 @@ mod tests {
         let located = |path: &str| Located::new(path.to_owned(), origin.clone());
         let files = named.iter().map(|(app, path)| ((*app).to_owned(), located(path))).collect();
         let shown = |share: &Share<'_>| {
-            let of = |variable: &&Variable| format!("{} of {}", variable.name, variable.app);
-            (share.app.unwrap_or("every app").to_owned(), share.variables.iter().map(of).collect())
+            let scope = |variable: &&Variable| format!("{} of {}", variable.name, variable.app);
+            (share.app.unwrap_or("every app").to_owned(), share.variables.iter().map(scope).collect())
         };
         shares(&stack, &files).iter().map(shown).collect()
     }

@@ -6,7 +6,7 @@ use super::session::Project;
 use crate::apply;
 use crate::docker::{EngineError, EngineFault};
 use crate::machine::{CheckoutLock, is_held};
-use crate::model::{Belonging, Diagnostic, Event, Exit, Failure, ServiceState, Way};
+use crate::model::{CloneMode, Diagnostic, Event, Exit, Failure, Scope, ServiceState};
 use crate::plan::Base;
 use crate::protocol;
 use std::time::Duration;
@@ -35,16 +35,15 @@ pub(crate) async fn keep_bases(project: &Project, ready: &Ready, start: &Startin
             continue;
         }
         let _lock = CheckoutLock::acquire(&project.machine.folder, &base.name, || {})?;
-        if let Err(failure) = keep_base(project, &base, &ready.desired.of, start, &|_| {}).await {
-            let mut told =
+        if let Err(failure) = keep_base(project, &base, &ready.desired.scope, start, &|_| {}).await {
+            let mut diagnostic =
                 Diagnostic::warning("base", "what the server initialised is not kept for the next environment");
-            for diagnostic in failure.diagnostics {
-                told = told.because(diagnostic.message);
-                told = diagnostic.notes.into_iter().fold(told, Diagnostic::because);
+            for cause in failure.diagnostics {
+                diagnostic = diagnostic.because(cause.message);
+                diagnostic = cause.notes.into_iter().fold(diagnostic, Diagnostic::because);
             }
-            start.printer.diagnostics(&[
-                told.help("nothing is lost: the next environment initialises its own; `--cold` spares the attempt")
-            ]);
+            start.printer.diagnostics(&[diagnostic
+                .help("nothing is lost: the next environment initialises its own; `--cold` spares the attempt")]);
         }
     }
     Ok(())
@@ -55,22 +54,22 @@ pub(crate) async fn keep_bases(project: &Project, ready: &Ready, start: &Startin
 pub(crate) async fn make_bases(
     project: &Project,
     services: &[&str],
-    of_network: &Belonging,
+    of_network: &Scope,
     anew: bool,
     start: &Starting<'_>,
     emit: &(dyn Fn(Event) + Sync),
 ) -> Result<(), Failure> {
     let observed = project.observe(start.engine).await?;
     for base in project.bases(&observed).into_iter().filter(|base| services.contains(&base.service())) {
-        let base = if anew && base.record(&observed).is_some() { base.anew() } else { base };
-        let _lock = alone(project, &base, start).await?;
+        let base = if anew && base.record(&observed).is_some() { base.rebuilt() } else { base };
+        let _lock = lock_base(project, &base, start).await?;
         if let Err(failure) = keep_base(project, &base, of_network, start, emit).await {
             let state = ServiceState::Failed;
             emit(Event::Service { name: base.service().to_owned(), state });
             // Half of a base is of no use, and holds nobody's data.
             let _ = start.engine.remove_container(base.container()).await;
             let _ = start.engine.remove_volume(&base.volume).await;
-            let _ = dismiss(&base, start).await;
+            let _ = remove_sidecars(&base, start).await;
             return Err(failure);
         }
     }
@@ -78,7 +77,7 @@ pub(crate) async fn make_bases(
 }
 
 /// The lock of a base. Another lane of this very process may have it, which goes on meanwhile.
-async fn alone(project: &Project, base: &Base, start: &Starting<'_>) -> Result<CheckoutLock, Failure> {
+async fn lock_base(project: &Project, base: &Base, start: &Starting<'_>) -> Result<CheckoutLock, Failure> {
     let mut is_said = false;
     loop {
         if let Some(lock) = CheckoutLock::try_acquire(&project.machine.folder, &base.name)? {
@@ -94,8 +93,8 @@ async fn alone(project: &Project, base: &Base, start: &Starting<'_>) -> Result<C
 }
 
 /// What was there for a base's commands alone goes.
-async fn dismiss(base: &Base, start: &Starting<'_>) -> Result<(), Failure> {
-    let (containers, volumes) = base.company();
+async fn remove_sidecars(base: &Base, start: &Starting<'_>) -> Result<(), Failure> {
+    let (containers, volumes) = base.sidecars();
     for container in containers {
         start.engine.remove_container(container).await.map_err(EngineError::into_failure)?;
     }
@@ -109,7 +108,7 @@ async fn dismiss(base: &Base, start: &Starting<'_>) -> Result<(), Failure> {
 async fn keep_base(
     project: &Project,
     base: &Base,
-    of_network: &Belonging,
+    of_network: &Scope,
     start: &Starting<'_>,
     emit: &(dyn Fn(Event) + Sync),
 ) -> Result<(), Failure> {
@@ -140,20 +139,21 @@ async fn keep_base(
     let fault = EngineError::into_failure;
     if !base.seeds.is_empty() && !plan.steps.is_empty() {
         seeds::take(project, base, &desired, start, emit).await?;
-        dismiss(base, start).await?;
+        remove_sidecars(base, start).await?;
         let made = base.made_by();
         if let Some(endpoint) = made.endpoints.first() {
             protocol::save(made.protocol, endpoint).await.map_err(|error| {
-                let told = Diagnostic::error("seed", format!("{} does not write down what it was given", made.name));
-                Failure::new(Exit::Failed, told.because(error.message).help("its log tells more: `docker logs`"))
+                let diagnostic =
+                    Diagnostic::error("seed", format!("{} does not write down what it was given", made.name));
+                Failure::new(Exit::Failed, diagnostic.because(error.message).help("its log tells more: `docker logs`"))
             })?;
         }
     }
     engine.stop(base.container(), None).await.map_err(fault)?;
     let probe = format!("{}.probe", base.name);
-    let over = base.over(Way::Overlay, &observed);
-    let mounted = engine.can_overlay(&probe, &base.of, Some(&base.key), &over).await.map_err(fault)?;
-    match engine.write_record(&base.is_whole(mounted), &base.image_id).await {
+    let parent_spec = base.over(CloneMode::Overlay, &observed);
+    let mounted = engine.can_overlay(&probe, &base.scope, Some(&base.key), &parent_spec).await.map_err(fault)?;
+    match engine.write_record(&base.complete_record(mounted), &base.image_id).await {
         Err(error) if error.kind != EngineFault::Conflict => return Err(error.into_failure()),
         _ => {}
     }

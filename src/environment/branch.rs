@@ -2,7 +2,7 @@
 //! `services.local.yaml`, where it follows git's branches and worktrees. Nobody writes to what they share.
 
 use super::session::Project;
-use super::snapshot::{Standing, save, write_down};
+use super::snapshot::{EnvironmentState, save, write_down};
 use crate::cli::{Global, Start};
 use crate::docker::{Engine, EngineError};
 use crate::machine;
@@ -77,13 +77,13 @@ async fn source(
     let unusable = plan::unusable(&snapshot, &desired, &observed);
     let declared = |name: &String| desired.services.iter().any(|service| service.name == *name);
     if let Some(wrong) = unusable.iter().find(|name| declared(name)) {
-        let told = Diagnostic::error(
+        let diagnostic = Diagnostic::error(
             "branch-version",
             format!("{wrong} is declared otherwise here than where its data is from"),
         )
         .because("its kind or its major version is another, so that its server could not read the data")
         .help("check out what that environment was started with, or begin without `--from`");
-        return Err(Failure::new(Exit::Failed, told));
+        return Err(Failure::new(Exit::Failed, diagnostic));
     }
     data.retain(|name, _| declared(name));
     let services: Vec<&str> = data.keys().map(String::as_str).collect();
@@ -105,7 +105,7 @@ fn of_main_worktree(identity: &Identity, main: &Path, observed: &Observed, print
         return None;
     }
     let main = main.display().to_string();
-    let is_of_main = |volume: &Volume| volume.of.root == main && volume.data().is_some() && !volume.of.ephemeral;
+    let is_of_main = |volume: &Volume| volume.scope.root == main && volume.data().is_some() && !volume.scope.ephemeral;
     let has_data = observed.volumes.iter().any(is_of_main);
     if !has_data {
         printer.line(&format!("the main worktree ({main}) has no data to begin with"));
@@ -166,10 +166,10 @@ fn has_no_data(identity: &Identity, observed: &Observed) -> Result<(), Failure> 
     if names.is_empty() {
         return Ok(());
     }
-    let told = Diagnostic::error("branch-data", "this environment has data of its own already")
+    let diagnostic = Diagnostic::error("branch-data", "this environment has data of its own already")
         .because(format!("of {}", names.into_iter().collect::<Vec<_>>().join(", ")))
         .help("nothing was changed; `devenv down --volumes` deletes it, then `--from` again");
-    Err(Failure::new(Exit::Usage, told))
+    Err(Failure::new(Exit::Usage, diagnostic))
 }
 
 /// A snapshot of the checkout in that folder, taken now where none is named.
@@ -181,8 +181,8 @@ async fn of_checkout(
     printer: &Printer,
 ) -> Result<Source, Failure> {
     let unreadable = |error: &std::io::Error| {
-        let told = Diagnostic::error("folder", format!("cannot work in {folder}"));
-        Failure::new(Exit::Usage, told.because(error.to_string()).help("check the folder after --from"))
+        let diagnostic = Diagnostic::error("folder", format!("cannot work in {folder}"));
+        Failure::new(Exit::Usage, diagnostic.because(error.to_string()).help("check the folder after --from"))
     };
     let here = std::env::current_dir().map_err(|error| unreadable(&error))?;
     std::env::set_current_dir(folder).map_err(|error| unreadable(&error))?;
@@ -193,15 +193,15 @@ async fn of_checkout(
 
 async fn taken_there(name: Option<&str>, global: &Global, start: &Start, printer: &Printer) -> Result<Source, Failure> {
     let there = Global { directory: Some(PathBuf::from(".")), ..global.clone() };
-    let stood = Standing::look(&there, &[], start, printer).await?;
-    let environment = stood.project.identity.name.clone();
+    let state = EnvironmentState::look(&there, &[], start, printer).await?;
+    let environment = state.project.identity.name.clone();
     if let Some(name) = name {
-        return Ok(Source { environment, data: stood.named(name)?.data });
+        return Ok(Source { environment, data: state.named(name)?.data });
     }
     let name = format!("branch-{}", SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs());
-    save(&stood, &name, start, printer).await?;
-    let observed = stood.project.observe(&stood.engine).await?;
-    let all = plan::snapshots(&stood.project.identity, &observed);
+    save(&state, &name, start, printer).await?;
+    let observed = state.project.observe(&state.engine).await?;
+    let all = plan::snapshots(&state.project.identity, &observed);
     let data = all.into_iter().find(|snapshot| snapshot.name == name).map(|snapshot| snapshot.data);
     Ok(Source { environment, data: data.unwrap_or_default() })
 }
@@ -213,21 +213,21 @@ fn of_project(identity: &Identity, name: &str, observed: &Observed) -> Result<So
     match found.as_slice() {
         [one] => Ok(Source { environment: one.environment.clone(), data: one.data.clone() }),
         [] => {
-            let mut told =
+            let mut diagnostic =
                 Diagnostic::error("branch-unknown", format!("`{name}` is no folder, and no snapshot of this project"))
                     .help("name a checkout's folder, or a snapshot: `devenv snapshot list` there shows them");
             let names: Vec<&str> = all.iter().filter_map(|record| record.snapshot()).collect();
             if let Some(near) = crate::model::did_you_mean(name, names.iter().copied()) {
-                told = told.help(format!("did you mean `{near}`?"));
+                diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
             }
-            Err(Failure::new(Exit::Usage, told))
+            Err(Failure::new(Exit::Usage, diagnostic))
         }
         several => {
             let roots: Vec<&str> = several.iter().map(|record| record.root.as_str()).collect();
-            let told = Diagnostic::error("branch-several", format!("several checkouts have a snapshot `{name}`"))
+            let diagnostic = Diagnostic::error("branch-several", format!("several checkouts have a snapshot `{name}`"))
                 .because(roots.join(", "))
                 .help(format!("say which: `--from {}@{name}`", roots[0]));
-            Err(Failure::new(Exit::Usage, told))
+            Err(Failure::new(Exit::Usage, diagnostic))
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::apply;
 use crate::cli::Start;
 use crate::docker::{Engine, EngineError};
 use crate::dotenv::UserLine;
-use crate::model::{Diagnostic, Event, Exit, Failure, ImageRef, Observed, Way};
+use crate::model::{CloneMode, Diagnostic, Event, Exit, Failure, ImageRef, Observed};
 use crate::plan::{self, Action, Desired, Fields, Phase, Plan, Progress, Situation};
 use crate::ui::{Layout, Printer, Reporter, ServiceRow, not_carried_out, production_line};
 use std::borrow::Cow;
@@ -78,7 +78,7 @@ pub(crate) async fn bring_up(
             }
             (_, Err(failure)) => break Err(failure),
             (_, Ok(None)) => {}
-            (_, Ok(way)) => project.to_mut().way = way,
+            (_, Ok(clone_mode)) => project.to_mut().clone_mode = clone_mode,
         }
         progress = progress.after(&phase);
     };
@@ -98,7 +98,7 @@ fn phase(project: &Project, prepared: &Prepared, progress: &Progress) -> Phase {
         desired,
         plan,
         bases: &|| project.bases(observed),
-        way: project.way,
+        clone_mode: project.clone_mode,
         cold: project.cold,
         bases_first: project.bases_first,
         needs_image: choice::lacks_image(project, desired, observed),
@@ -144,7 +144,7 @@ async fn carry_out(
     starting: &Starting<'_>,
     prepared: &Prepared,
     view: &View<'_>,
-) -> Result<Option<Way>, Failure> {
+) -> Result<Option<CloneMode>, Failure> {
     let Prepared { observed, desired, .. } = prepared;
     let engine = starting.engine;
     let emit = |event: Event| view.reporter.event(&event);
@@ -168,12 +168,12 @@ async fn carry_out(
         Phase::FindCloneMode(volume) => {
             let here = |image: &&ImageRef| observed.images.contains_key(&image.to_string());
             let image = desired.services.iter().map(|service| &service.container.image).find(here);
-            let Some(image) = image else { return Ok(Some(Way::Copy)) };
-            return snapshot::find_way(engine, &project.identity, image, volume).await.map(Some);
+            let Some(image) = image else { return Ok(Some(CloneMode::Copy)) };
+            return snapshot::find_clone_mode(engine, &project.identity, image, volume).await.map(Some);
         }
         Phase::MakeBases { services, again } => {
             let services: Vec<&str> = services.iter().map(String::as_str).collect();
-            bases::make_bases(project, &services, &desired.of, !again.is_empty(), starting, &emit).await?;
+            bases::make_bases(project, &services, &desired.scope, !again.is_empty(), starting, &emit).await?;
         }
         Phase::Converge(plan) => apply::apply(plan, &run).await?,
     }
@@ -226,7 +226,7 @@ pub(crate) async fn prepare(
         Some(observed) => observed,
         None => project.observe(engine).await?,
     };
-    lock::is_to_be_had(project, &observed)?;
+    lock::ensure_available(project, &observed)?;
     let values: BTreeMap<String, String> = user_lines
         .iter()
         .filter_map(|line| Some((line.name.clone(), line.value.as_ref()?.reveal().to_owned())))

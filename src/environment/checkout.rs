@@ -125,11 +125,12 @@ fn is_stdin(file: &Path) -> bool {
 
 /// What was kept of standard input is gone.
 fn no_stdin() -> Failure {
-    let told = Diagnostic::error("manifest-of-stdin", "the manifests of this environment came through standard input")
-        .because("what it said is not kept any more; nothing was changed, and what runs goes on running")
-        .help("pipe it in again: `… | devenv -f - up`")
-        .help("or name a file: `devenv -f FILE up`");
-    Failure::new(Exit::Manifest, told)
+    let diagnostic =
+        Diagnostic::error("manifest-of-stdin", "the manifests of this environment came through standard input")
+            .because("what it said is not kept any more; nothing was changed, and what runs goes on running")
+            .help("pipe it in again: `… | devenv -f - up`")
+            .help("or name a file: `devenv -f FILE up`");
+    Failure::new(Exit::Manifest, diagnostic)
 }
 
 /// What a command wants of a project.

@@ -28,9 +28,9 @@ pub(crate) async fn measure(
     let there = |name: &String| observed.volume(name).is_some();
     let own: Vec<String> = volumes.iter().filter(|name| there(name) && !is_mounted(name)).cloned().collect();
     let Some(image) = observed.any_image().filter(|_| !own.is_empty()) else { return BTreeMap::new() };
-    engine.sizes(image, &identity.belonging(), &own).await.unwrap_or_else(|error| {
-        let told = Diagnostic::warning("sizes", "how much room it takes is not known").because(error.to_string());
-        printer.diagnostics(&[told.help("`docker system df -v` may tell")]);
+    engine.sizes(image, &identity.scope(), &own).await.unwrap_or_else(|error| {
+        let diagnostic = Diagnostic::warning("sizes", "how much room it takes is not known").because(error.to_string());
+        printer.diagnostics(&[diagnostic.help("`docker system df -v` may tell")]);
         BTreeMap::new()
     })
 }
@@ -55,9 +55,10 @@ pub(crate) async fn remove_stale(project: &Project, known: &Observed, engine: &E
         Ok(0) => {}
         Ok(count) => printer.line(&format!("removed {count} things that nothing needs; `devenv gc` removes more")),
         Err(failure) => {
-            let mut told = Diagnostic::warning("gc", "what nothing needs any more could not be removed");
-            told = failure.diagnostics.into_iter().fold(told, |told, one| told.because(one.message));
-            printer.diagnostics(&[told.help("nothing of yours is touched; `devenv gc` tries again")]);
+            let mut diagnostic = Diagnostic::warning("gc", "what nothing needs any more could not be removed");
+            diagnostic =
+                failure.diagnostics.into_iter().fold(diagnostic, |diagnostic, one| diagnostic.because(one.message));
+            printer.diagnostics(&[diagnostic.help("nothing of yours is touched; `devenv gc` tries again")]);
         }
     }
 }

@@ -46,25 +46,28 @@ pub(crate) fn report(global: &Global, files: &[PathBuf], names: [&str; 2]) -> Re
     };
     let services: BTreeSet<&String> = both.iter().flat_map(|side| side.services.keys()).collect();
     for service in services {
-        let told: Vec<(&Side<'_>, Option<&Told>)> =
+        let diagnostic: Vec<(&Side<'_>, Option<&Told>)> =
             both.iter().map(|side| (side, side.services.get(service))).collect();
-        let answered: Vec<(&str, &Told)> = told.iter().filter_map(|(side, told)| Some((side.name, (*told)?))).collect();
+        let answered: Vec<(&str, &Told)> =
+            diagnostic.iter().filter_map(|(side, diagnostic)| Some((side.name, (*diagnostic)?))).collect();
         let Some((_, first)) = answered.first() else { continue };
-        let facts: Vec<(&str, &ServiceFacts)> = answered.iter().map(|(side, told)| (*side, &told.facts)).collect();
-        let origin = answered.iter().find_map(|(_, told)| told.origin.as_ref());
-        let versions: Vec<Said> = told
+        let facts: Vec<(&str, &ServiceFacts)> =
+            answered.iter().map(|(side, diagnostic)| (*side, &diagnostic.facts)).collect();
+        let origin = answered.iter().find_map(|(_, diagnostic)| diagnostic.origin.as_ref());
+        let versions: Vec<Said> = diagnostic
             .iter()
-            .map(|(side, told)| {
+            .map(|(side, diagnostic)| {
                 Said::new(
                     side.name,
-                    told.map_or("absent", |told| told.facts.version.as_deref().unwrap_or("any version")),
+                    diagnostic
+                        .map_or("absent", |diagnostic| diagnostic.facts.version.as_deref().unwrap_or("any version")),
                 )
             })
             .collect();
         let mut told_of = Vec::new();
         if facts.len() == both.len() {
             let manifests: Vec<&str> =
-                answered.iter().filter(|(_, told)| told.origin.is_some()).map(|(side, _)| *side).collect();
+                answered.iter().filter(|(_, diagnostic)| diagnostic.origin.is_some()).map(|(side, _)| *side).collect();
             let compared = parity::compare(&Sides {
                 service,
                 protocol: first.facts.protocol,
@@ -131,17 +134,18 @@ fn open<'a>(global: &Global, files: &[PathBuf], name: &'a str) -> Result<Side<'a
     let sources: Vec<PathBuf> = reading.stack.sources.iter().map(|source| reading.root.join(&source.path)).collect();
     let staged: Vec<PathBuf> = sources.iter().filter_map(|source| of_stage(source, name)).collect();
     if staged.is_empty() {
-        let told = Diagnostic::error("between", format!("nothing is called `{name}`"));
+        let diagnostic = Diagnostic::error("between", format!("nothing is called `{name}`"));
         let looked: Vec<String> =
             reading.stack.sources.iter().map(|source| source.path.display().to_string()).collect();
         return Err(Failure::new(
             Exit::Usage,
-            told.because(format!(
-                "no file of that name, no {}, and beside {} no manifest whose path has that word",
-                facts.display(),
-                looked.join(", ")
-            ))
-            .help("name a manifest or a facts file by its path"),
+            diagnostic
+                .because(format!(
+                    "no file of that name, no {}, and beside {} no manifest whose path has that word",
+                    facts.display(),
+                    looked.join(", ")
+                ))
+                .help("name a manifest or a facts file by its path"),
         ));
     }
     of_manifest(global, name, &staged)
@@ -165,7 +169,7 @@ fn of_stage(source: &Path, stage: &str) -> Option<PathBuf> {
 
 fn of_facts(name: &str, what: String, facts: FactsFile) -> Result<Side<'_>, Failure> {
     let kinds = built_in_kinds()?;
-    let told = |(service, facts): (String, ServiceFacts)| {
+    let diagnostic = |(service, facts): (String, ServiceFacts)| {
         // Several kinds speak a protocol: the one that is called as the server calls itself comes first.
         let speaking = || kinds.iter().filter(|kind| kind.protocol == facts.protocol);
         let named = speaking().find(|kind| facts.product.to_lowercase().contains(&kind.name));
@@ -175,7 +179,7 @@ fn of_facts(name: &str, what: String, facts: FactsFile) -> Result<Side<'_>, Fail
         let kind = kind.map_or_else(|| facts.product.clone(), |kind| kind.name.clone());
         (service, Told { kind, full, facts, origin: None })
     };
-    Ok(Side { name, what, services: facts.into_iter().map(told).collect(), project: None })
+    Ok(Side { name, what, services: facts.into_iter().map(diagnostic).collect(), project: None })
 }
 
 fn of_manifest<'a>(global: &Global, name: &'a str, files: &[PathBuf]) -> Result<Side<'a>, Failure> {
@@ -184,7 +188,7 @@ fn of_manifest<'a>(global: &Global, name: &'a str, files: &[PathBuf]) -> Result<
     if !errors.is_empty() {
         return Err(Failure { exit: Exit::Manifest, diagnostics: errors });
     }
-    let told = stack.services.iter().filter_map(|service| {
+    let diagnostic = stack.services.iter().filter_map(|service| {
         let kind = kinds.get(&service.kind)?;
         let protocol = service.protocol.unwrap_or(kind.protocol);
         // `services.local.yaml` is this checkout's, and of neither.
@@ -194,7 +198,7 @@ fn of_manifest<'a>(global: &Global, name: &'a str, files: &[PathBuf]) -> Result<
         let origin = Some(service.version.origin.clone());
         Some((service.name.clone(), Told { kind: kind.name.clone(), full, facts, origin }))
     });
-    let services = told.collect();
+    let services = diagnostic.collect();
     let what = stack.sources.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     Ok(Side { name, what, services, project: Some(stack.project) })
 }

@@ -239,19 +239,20 @@ pub(crate) fn keep(trust: &Trust, requests: &[HostRequest], root: &Path) -> Resu
 }
 
 fn refusal(requests: &[HostRequest], why: &str) -> Failure {
-    let mut told =
+    let mut diagnostic =
         Diagnostic::error("not-trusted", "this checkout's own commands are not run before you agree to them");
     for (index, request) in requests.iter().enumerate() {
-        told = if index == 0 {
-            told.at(&request.origin, "runs on this machine, with your rights")
+        diagnostic = if index == 0 {
+            diagnostic.at(&request.origin, "runs on this machine, with your rights")
         } else {
-            told.and_at(&request.origin, "this too")
+            diagnostic.and_at(&request.origin, "this too")
         };
     }
-    let told = told.because(why).help("`devenv trust`, in a terminal, shows them and asks once; then try again");
+    let diagnostic =
+        diagnostic.because(why).help("`devenv trust`, in a terminal, shows them and asks once; then try again");
     Failure::new(
         Exit::Usage,
-        told.help("where nobody can be asked: `--trust`, or `DEVENV_TRUST=1` in CI, agrees for one run"),
+        diagnostic.help("where nobody can be asked: `--trust`, or `DEVENV_TRUST=1` in CI, agrees for one run"),
     )
 }
 
@@ -325,8 +326,11 @@ mod tests {
         let names = |variables: &[Variable]| variables.iter().map(|one| one.name.clone()).collect::<BTreeSet<_>>();
         assert_eq!(names(&unset), ["LD_PRELOAD", "PATH"].map(str::to_owned).into());
         assert_eq!(names(&reading.stack.variables), ["LOG_LEVEL".to_owned()].into());
-        let told = crate::environment::unset::told(&unset, &[]).unwrap();
-        assert!(told.message.ends_with("LD_PRELOAD, PATH") && told.help[0].contains("devenv trust"), "{told:?}");
+        let diagnostic = crate::environment::unset::diagnostic(&unset, &[]).unwrap();
+        assert!(
+            diagnostic.message.ends_with("LD_PRELOAD, PATH") && diagnostic.help[0].contains("devenv trust"),
+            "{diagnostic:?}"
+        );
     }
 
     #[test]

@@ -132,15 +132,15 @@ pub(crate) fn lines_for(project: &Project, main: &Main, app: Option<&str>) -> Re
 /// Whether every env file could be written, asked before anything is started; and what is to be said of the files, and of
 /// values that not every reader of such a file reads.
 pub(crate) fn check(project: &Project, main: &Main) -> Result<Vec<Diagnostic>, Failure> {
-    let mut told = main.notes.clone();
+    let mut diagnostic = main.notes.clone();
     for planned in planned(project, main)? {
         planned.file.check(&planned.existing)?;
-        told.extend(planned.notes);
+        diagnostic.extend(planned.notes);
         // What is bound is not known yet; what stands between its fields is.
         let entries = variables::without_fields(&planned.variables);
-        told.extend(not_carried(&dotenv::render_block(&entries).1, &planned.variables));
+        diagnostic.extend(not_carried(&dotenv::render_block(&entries).1, &planned.variables));
     }
-    Ok(told)
+    Ok(diagnostic)
 }
 
 /// Renders and replaces the env file, and those of apps that have one of their own.
@@ -161,8 +161,9 @@ pub(crate) fn write(project: &Project, ready: &Ready, main: &Main) -> Result<Wri
         written.notes.extend(group.rendered.notes);
         if let Some(mode) = done.corrected {
             let shown = group.file.shown();
-            let told = format!("others could read `{}` (mode {mode:04o}), which holds passwords", shown.display());
-            written.notes.push(Diagnostic::warning("env-file-mode", told).help("its mode is 0600 now"));
+            let diagnostic =
+                format!("others could read `{}` (mode {mode:04o}), which holds passwords", shown.display());
+            written.notes.push(Diagnostic::warning("env-file-mode", diagnostic).help("its mode is 0600 now"));
         }
         if let Some(app) = group.app {
             let names: Vec<&str> = group.rendered.entries.iter().map(|entry| entry.name.as_str()).collect();
@@ -171,8 +172,8 @@ pub(crate) fn write(project: &Project, ready: &Ready, main: &Main) -> Result<Wri
     }
     if let Some((file, text)) = &main.outdated {
         file.write(&dotenv::without_block(text))?;
-        let told = format!("devenv's block was taken out of `{}`", file.shown().display());
-        written.notes.push(Diagnostic::note("env-file-moved", told));
+        let diagnostic = format!("devenv's block was taken out of `{}`", file.shown().display());
+        written.notes.push(Diagnostic::note("env-file-moved", diagnostic));
     }
     Ok(written)
 }
@@ -193,21 +194,21 @@ pub(crate) fn groups(project: &Project, fields: &Fields, main: &Main) -> Result<
         rendered.entries.retain(|entry| !is_set_before(&entry.name));
         rendered.to_fill_in.retain(|name| !is_set_before(name));
         if !lifted.is_empty() {
-            let told = format!("{} stood inside devenv's block, which is written anew", lifted.join(", "));
+            let diagnostic = format!("{} stood inside devenv's block, which is written anew", lifted.join(", "));
             rendered
                 .notes
-                .push(Diagnostic::note("line-moved", told).help("it stands below the block now: fill in there"));
+                .push(Diagnostic::note("line-moved", diagnostic).help("it stands below the block now: fill in there"));
         }
         let (block, _) = dotenv::render_block(&rendered.entries);
         let disarmed = dotenv::commented_out(&existing, &block);
         if !disarmed.is_empty() {
             let shown = file.shown();
-            let told = format!("`{}` lacks the line that ends devenv's block", shown.display());
-            let told = Diagnostic::warning("env-file-unclosed", told).because(format!(
+            let diagnostic = format!("`{}` lacks the line that ends devenv's block", shown.display());
+            let diagnostic = Diagnostic::warning("env-file-unclosed", diagnostic).because(format!(
                 "nobody can tell whose lines these are, so they are comments now: {}",
                 disarmed.join(", ")
             ));
-            rendered.notes.push(told.help("take the `# ` away from a line that is your own, below the block"));
+            rendered.notes.push(diagnostic.help("take the `# ` away from a line that is your own, below the block"));
         }
         groups.push(Group { app: app.map(str::to_owned), file, existing, block, rendered });
     }
@@ -241,19 +242,20 @@ fn planned<'a>(project: &'a Project, main: &Main) -> Result<Vec<Planned<'a>>, Fa
 
 fn checkout(root: &Path) -> Result<Checkout, Failure> {
     Checkout::at(root).map_err(|error| {
-        let told = Diagnostic::error("folder", format!("cannot read {}", root.display())).because(error.to_string());
-        Failure::new(Exit::Failed, told.help("check the folder and its permissions"))
+        let diagnostic =
+            Diagnostic::error("folder", format!("cannot read {}", root.display())).because(error.to_string());
+        Failure::new(Exit::Failed, diagnostic.help("check the folder and its permissions"))
     })
 }
 
 /// Values that not every reader reads, each at its place in the manifest.
 pub(crate) fn not_carried(refusals: &[dotenv::Refusal], variables: &[&Variable]) -> Vec<Diagnostic> {
-    let told = refusals.iter().map(|refusal| {
-        let told = refusal.diagnostic();
+    let diagnostic = refusals.iter().map(|refusal| {
+        let diagnostic = refusal.diagnostic();
         match variables.iter().find(|variable| variable.name == refusal.name) {
-            Some(variable) => told.at(&variable.origin, "declared here"),
-            None => told,
+            Some(variable) => diagnostic.at(&variable.origin, "declared here"),
+            None => diagnostic,
         }
     });
-    told.collect()
+    diagnostic.collect()
 }

@@ -49,7 +49,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
     first.identity.lease = Some(plan::lease_of(&|name| std::env::var(name).ok(), std::process::id(), expires));
     let env = Main::of(&first.reading, &first.choice)?;
     let user_lines = lines(&first, &env, run.app.as_deref(), printer)?;
-    printer.diagnostics(&unset::told(&first.unset, &user_lines));
+    printer.diagnostics(&unset::diagnostic(&first.unset, &user_lines));
     first.bases_first = run.lanes.is_some_and(|count| count > 1);
     let lanes: Vec<Project> = match run.lanes {
         None => vec![first],
@@ -191,11 +191,11 @@ async fn remove_leftovers(
     let all = observed
         .containers
         .iter()
-        .map(|container| &container.of)
-        .chain(observed.volumes.iter().map(|volume| &volume.of))
-        .chain(observed.networks.iter().map(|network| &network.of));
-    let left = all.filter(|of| of.ephemeral && of.root == root && !of.environment.is_empty());
-    let names: BTreeSet<&String> = left.map(|of| &of.environment).collect();
+        .map(|container| &container.scope)
+        .chain(observed.volumes.iter().map(|volume| &volume.scope))
+        .chain(observed.networks.iter().map(|network| &network.scope));
+    let left = all.filter(|scope| scope.ephemeral && scope.root == root && !scope.environment.is_empty());
+    let names: BTreeSet<&String> = left.map(|scope| &scope.environment).collect();
     let mut removal = Plan::default();
     for name in names {
         if own.contains(name.as_str()) || is_held(&project.machine.folder, name) {

@@ -9,10 +9,10 @@ use std::path::Path;
 /// A facts file.
 pub(crate) fn read_facts(path: &Path) -> Result<FactsFile, Failure> {
     let text = read_text(path).map_err(|error| {
-        let told = Diagnostic::error("facts-file", format!("cannot read {}", path.display()));
+        let diagnostic = Diagnostic::error("facts-file", format!("cannot read {}", path.display()));
         Failure::new(
             Exit::Usage,
-            told.because(error.to_string()).help("`devenv facts NAME=URL > FILE` writes such a file"),
+            diagnostic.because(error.to_string()).help("`devenv facts NAME=URL > FILE` writes such a file"),
         )
     })?;
     parity::parse(path, &text)
@@ -23,20 +23,20 @@ pub(crate) fn by_service(stack: &Stack, kinds: &Kinds, facts: FactsFile) -> Resu
     let speaks = |service: &Service| service.protocol.or_else(|| Some(kinds.get(&service.kind)?.protocol));
     let (mut named, others): (FactsFile, FactsFile) =
         facts.into_iter().partition(|(name, _)| stack.service(name).is_some());
-    for (name, told) in others {
+    for (name, diagnostic) in others {
         let open: Vec<&Service> = stack
             .services
             .iter()
-            .filter(|service| speaks(service) == Some(told.protocol) && !named.contains_key(&service.name))
+            .filter(|service| speaks(service) == Some(diagnostic.protocol) && !named.contains_key(&service.name))
             .collect();
         let [only] = open.as_slice() else {
             let known: Vec<&str> = stack.services.iter().map(|service| service.name.as_str()).collect();
-            let told = Diagnostic::error("facts-service", format!("nothing says which service `{name}` is"))
+            let diagnostic = Diagnostic::error("facts-service", format!("nothing says which service `{name}` is"))
                 .because(format!("the manifest declares {}", known.join(", ")))
                 .help("name it: `--against SERVICE=URL`, or call it so in the facts file");
-            return Err(Failure::new(Exit::Usage, told));
+            return Err(Failure::new(Exit::Usage, diagnostic));
         };
-        named.insert(only.name.clone(), told);
+        named.insert(only.name.clone(), diagnostic);
     }
     Ok(named)
 }

@@ -27,10 +27,10 @@ pub(crate) fn gaps(reading: &Reading) -> Result<Gaps, Failure> {
     let locks: Vec<PathBuf> = pinned.packages.iter().filter_map(|package| package.lock.clone()).collect();
     let tracked = machine::git::tracked(root, &locks);
     found.differences.extend(tools::lock_files(&pinned.packages, tracked.as_ref()));
-    let (stand_ins, told) = manifest::adapters(root, &reading.stack, &reading.kinds, &reading.budget)?;
+    let (stand_ins, diagnostic) = manifest::adapters(root, &reading.stack, &reading.kinds, &reading.budget)?;
     found.differences.extend(stand_ins);
     found.notes.extend(pinned.diagnostics);
-    found.notes.extend(told.into_iter().filter(|one| !found.notes.contains(one)).collect::<Vec<_>>());
+    found.notes.extend(diagnostic.into_iter().filter(|one| !found.notes.contains(one)).collect::<Vec<_>>());
 
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let now = i64::try_from(now).unwrap_or(i64::MAX);

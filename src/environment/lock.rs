@@ -20,7 +20,7 @@ const LARGEST: u64 = 4 * 1024 * 1024;
 pub(crate) struct Resolved {
     entry: LockedService,
     /// Why the registry does not tell what lies behind the digest.
-    untold: Option<String>,
+    unavailable: Option<String>,
 }
 
 /// The lock with the chosen services resolved. `newest` asks the registry also where the image is here already.
@@ -36,19 +36,19 @@ pub(crate) async fn resolved(
     let found = try_join_all(wanted.iter().map(|declared| resolve(engine, project, declared, newest))).await?;
     let kept = kept.iter().filter_map(|declared| old.services.get_key_value(&declared.service.name));
     let mut new = Lock { services: kept.map(|(name, entry)| (name.clone(), entry.clone())).collect() };
-    let mut untold = Vec::new();
+    let mut unavailable = Vec::new();
     for (declared, mut found) in wanted.iter().zip(found) {
         let name = &declared.service.name;
-        if let Some(why) = found.untold {
+        if let Some(why) = found.unavailable {
             // What is known of the same digest already stays.
             match old.services.get(name).filter(|before| before.digest == found.entry.digest) {
                 Some(before) if !before.platforms.is_empty() => found.entry.platforms.clone_from(&before.platforms),
-                _ => untold.push(without_platforms(declared, &why)),
+                _ => unavailable.push(without_platforms(declared, &why)),
             }
         }
         new.services.insert(name.clone(), found.entry);
     }
-    printer.diagnostics(&untold);
+    printer.diagnostics(&unavailable);
     Ok(new)
 }
 
@@ -96,12 +96,12 @@ async fn resolve(
         image.digest.clone().or_else(|| here.clone())
     } else {
         withdrawn(engine, mirror.is_some(), declared).await?;
-        let told = engine.registry_image(image, mirror).await.map_err(|fault| not_told(declared, &fault))?;
-        has_platform(declared, &told.digest, &told.platforms, platform)?;
-        Some(told.digest)
+        let diagnostic = engine.registry_image(image, mirror).await.map_err(|fault| not_told(declared, &fault))?;
+        has_platform(declared, &diagnostic.digest, &diagnostic.platforms, platform)?;
+        Some(diagnostic.digest)
     };
     let Some(digest) = digest else {
-        return Ok(Resolved { entry: versions::entry(declared, None, local.as_ref(), None), untold: None });
+        return Ok(Resolved { entry: versions::entry(declared, None, local.as_ref(), None), unavailable: None });
     };
     let pinned = ImageRef { digest: Some(digest.clone()), ..image.clone() };
     let content = engine.registry_content(&pinned, mirror, platform).await;
@@ -114,7 +114,7 @@ async fn resolve(
     }
     let same = local.filter(|_| here.as_ref() == Some(&digest));
     let entry = versions::entry(declared, Some(digest), same.as_ref(), content.as_ref().ok());
-    Ok(Resolved { entry, untold: content.err().map(|fault| fault.to_string()) })
+    Ok(Resolved { entry, unavailable: content.err().map(|fault| fault.to_string()) })
 }
 
 /// No registry is asked for what it is known not to give any more.
@@ -125,27 +125,28 @@ async fn withdrawn(engine: &Engine, has_mirror: bool, declared: &versions::Decla
     if has_mirror || engine.has_mirrors().await {
         return Ok(());
     }
-    let told = plan::withdrawn_image(&service.name, &declared.image, &found, &service.version.origin);
-    Err(Failure::new(Exit::Image, told))
+    let diagnostic = plan::withdrawn_image(&service.name, &declared.image, &found, &service.version.origin);
+    Err(Failure::new(Exit::Image, diagnostic))
 }
 
 fn not_told(declared: &versions::Declared, fault: &PullFault) -> Failure {
     let service = &declared.service;
-    let told = Diagnostic::error("lock-registry", format!("no registry tells the digest of {}", declared.image))
+    let diagnostic = Diagnostic::error("lock-registry", format!("no registry tells the digest of {}", declared.image))
         .at(&service.version.origin, format!("{} is declared here", service.name))
         .because(fault.to_string())
         .help("check the name, the network and `docker login`; an image that is on the engine needs no registry");
-    Failure::new(Exit::Image, told)
+    Failure::new(Exit::Image, diagnostic)
 }
 
 /// What a registry shows is not what it says it is.
 fn not_believed(declared: &versions::Declared, why: &str) -> Failure {
     let service = &declared.service;
-    let told = Diagnostic::error("lock-registry", format!("the registry of {} is not to be believed", declared.image))
-        .at(&service.version.origin, format!("{} is declared here", service.name))
-        .because(why)
-        .help("a proxy or a mirror between here and the registry may be broken: ask without it");
-    Failure::new(Exit::Image, told)
+    let diagnostic =
+        Diagnostic::error("lock-registry", format!("the registry of {} is not to be believed", declared.image))
+            .at(&service.version.origin, format!("{} is declared here", service.name))
+            .because(why)
+            .help("a proxy or a mirror between here and the registry may be broken: ask without it");
+    Failure::new(Exit::Image, diagnostic)
 }
 
 /// An index without the platform would only be found out when the image is started.
@@ -161,19 +162,20 @@ fn has_platform(
     }
     let image = &declared.image;
     let message = format!("{image} is not made for {wanted}");
-    let told = Diagnostic::error("lock-platform", message)
+    let diagnostic = Diagnostic::error("lock-platform", message)
         .at(&declared.service.version.origin, "declared here")
         .because(format!("the registry has {digest} for {}", platforms.join(", ")))
         .help("choose a tag that is, or set `platform:` to one of these, which this engine then emulates");
-    Err(Failure::new(Exit::Image, told))
+    Err(Failure::new(Exit::Image, diagnostic))
 }
 
 /// Replaces the file where its text changes; says whether it did.
 pub(crate) fn write(root: &Path, lock: &Lock) -> Result<bool, Failure> {
     let text = lock_file::render(lock);
     let failed = |fault: &Fault| {
-        let told = Diagnostic::error("lock-write", format!("cannot write {}", root.join(lock_file::NAME).display()));
-        Failure::new(Exit::Failed, told.because(fault.to_string()).help(help_with(fault)))
+        let diagnostic =
+            Diagnostic::error("lock-write", format!("cannot write {}", root.join(lock_file::NAME).display()));
+        Failure::new(Exit::Failed, diagnostic.because(fault.to_string()).help(help_with(fault)))
     };
     let checkout = Checkout::at(root).map_err(|error| failed(&Fault::Io(error)))?;
     let name = Path::new(lock_file::NAME);
@@ -192,8 +194,8 @@ pub(crate) fn read(reading: &Reading) -> Result<Option<Lock>, Failure> {
         Ok(text) => text,
         Err(Fault::Missing) => return Ok(None),
         Err(fault) => {
-            let told = Diagnostic::error("lock-read", format!("cannot read {}", lock_file::NAME));
-            return Err(Failure::new(Exit::Manifest, told.because(fault.to_string()).help(help_with(&fault))));
+            let diagnostic = Diagnostic::error("lock-read", format!("cannot read {}", lock_file::NAME));
+            return Err(Failure::new(Exit::Manifest, diagnostic.because(fault.to_string()).help(help_with(&fault))));
         }
     };
     let budget = reading.budget.clone();
@@ -217,7 +219,7 @@ fn help_with(fault: &Fault) -> &'static str {
 }
 
 /// An image that was made on an engine and locked by its id comes from no registry.
-pub(crate) fn is_to_be_had(project: &Project, observed: &Observed) -> Result<(), Failure> {
+pub(crate) fn ensure_available(project: &Project, observed: &Observed) -> Result<(), Failure> {
     let mut faults = Vec::new();
     for service in &project.reading.stack.services {
         let name = &service.name;

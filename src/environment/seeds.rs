@@ -32,11 +32,11 @@ pub(crate) fn settle(stack: &mut Stack, root: &Path, folder: &Path) -> Result<()
     for seed in stack.services.iter_mut().flat_map(|service| &mut service.seeds) {
         let mut of = |path: &Path| {
             digests.of(&checkout, path).map_err(|fault| {
-                let told = Diagnostic::error("seed-read", format!("cannot read the seed {}", path.display()));
-                let told = told.at(&seed.origin, "this seed").because(fault.to_string());
+                let diagnostic = Diagnostic::error("seed-read", format!("cannot read the seed {}", path.display()));
+                let diagnostic = diagnostic.at(&seed.origin, "this seed").because(fault.to_string());
                 Failure::new(
                     Exit::Failed,
-                    told.help(match fault {
+                    diagnostic.help(match fault {
                         Fault::Outside(_) => "copy it into the checkout: a link in a clone is not followed out of it",
                         _ => "check the file and its permissions",
                     }),
@@ -80,8 +80,8 @@ pub(crate) fn to_be_taken<'a>(project: &'a Project, desired: &Desired, observed:
 }
 
 fn unreadable_root(root: &Path, error: &std::io::Error) -> Failure {
-    let told = Diagnostic::error("folder", format!("cannot read {}", root.display())).because(error.to_string());
-    Failure::new(Exit::Failed, told.help("check the folder and its permissions"))
+    let diagnostic = Diagnostic::error("folder", format!("cannot read {}", root.display())).because(error.to_string());
+    Failure::new(Exit::Failed, diagnostic.help("check the folder and its permissions"))
 }
 
 /// Puts a base's seeds into the server that makes it.
@@ -113,14 +113,16 @@ pub(crate) async fn take(
     if let Some(admin) = &service.admin {
         let wanted = Wanted { adopt: true, ..service.wanted.clone() };
         protocol::reconcile(service.protocol, admin, &wanted).await.map_err(|error| {
-            let told = Diagnostic::error(
+            let diagnostic = Diagnostic::error(
                 "seed",
                 format!("what the seeds made of {} cannot be given to its app", service.name),
             );
-            let told = base.seeds.iter().fold(told, |told, seed| told.at(&seed.origin, "its seeds"));
+            let diagnostic =
+                base.seeds.iter().fold(diagnostic, |diagnostic, seed| diagnostic.at(&seed.origin, "its seeds"));
             Failure::new(
                 Exit::Failed,
-                told.because(error.error.message)
+                diagnostic
+                    .because(error.error.message)
                     .help("mend the cause, and `devenv up` again: nothing of the seeds was kept"),
             )
         })?;

@@ -30,16 +30,16 @@ pub(crate) fn named(arguments: &[String], kinds: &Kinds, insecure: bool) -> Resu
         let url = resolved(source).map_err(usage)?;
         let (kind, mut target) = Target::parse(&url, kinds).map_err(|why| {
             let which = name.map_or_else(|| "an argument".to_owned(), |name| format!("what is given for {name}"));
-            let told = Diagnostic::error("server", format!("{which} names no server that can be asked"));
-            usage(told.because(why).help("write `SERVICE=postgres://USER:PASSWORD@HOST/DATABASE`, or `SERVICE=env:NAME`, `SERVICE=@FILE`, `SERVICE=-` where that is kept"))
+            let diagnostic = Diagnostic::error("server", format!("{which} names no server that can be asked"));
+            usage(diagnostic.because(why).help("write `SERVICE=postgres://USER:PASSWORD@HOST/DATABASE`, or `SERVICE=env:NAME`, `SERVICE=@FILE`, `SERVICE=-` where that is kept"))
         })?;
         if insecure {
             target.tls.clear_text = ClearText::Anywhere;
         }
         let name = name.map_or(kind, str::to_owned);
         if found.iter().any(|other| other.name == name) {
-            let told = Diagnostic::error("server-twice", format!("two servers are called `{name}`"));
-            return Err(usage(told.help("put the services' names before them: `SERVICE=URL`")));
+            let diagnostic = Diagnostic::error("server-twice", format!("two servers are called `{name}`"));
+            return Err(usage(diagnostic.help("put the services' names before them: `SERVICE=URL`")));
         }
         found.push(Named { name, target });
     }
@@ -98,7 +98,7 @@ pub(crate) async fn ask(servers: &[Named]) -> Result<FactsFile, Failure> {
     let (mut facts, mut diagnostics) = (FactsFile::new(), Vec::new());
     for (server, answer) in servers.iter().zip(answers) {
         match answer {
-            Ok(told) => drop(facts.insert(server.name.clone(), told)),
+            Ok(diagnostic) => drop(facts.insert(server.name.clone(), diagnostic)),
             Err(error) => diagnostics.push(unanswered(&server.name, &error)),
         }
     }
@@ -106,8 +106,9 @@ pub(crate) async fn ask(servers: &[Named]) -> Result<FactsFile, Failure> {
 }
 
 fn unanswered(name: &str, error: &ProbeError) -> Diagnostic {
-    let told = Diagnostic::error("server-silent", format!("{name} cannot be asked")).because(error.message.clone());
-    told.help(match error.fault {
+    let diagnostic =
+        Diagnostic::error("server-silent", format!("{name} cannot be asked")).because(error.message.clone());
+    diagnostic.help(match error.fault {
         Fault::NotYet => "check that this machine reaches it (a tunnel, the provider's list of allowed addresses)",
         Fault::Login => "check user, password and database of its URL",
         Fault::Other => "check that its URL is of the server that answers there",

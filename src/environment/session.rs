@@ -8,8 +8,8 @@ use crate::kinds::Kinds;
 use crate::machine::{CheckoutLock, Key, Settings, Trust};
 use crate::manifest::{self, Reading, Strictness};
 use crate::model::{
-    ContainerRole, Diagnostic, Exit, Failure, ImageRef, Located, Lock, Observed, Record, Secret, Severity, Variable,
-    Way,
+    CloneMode, ContainerRole, Diagnostic, Exit, Failure, ImageRef, Located, Lock, Observed, Record, Secret, Severity,
+    Variable,
 };
 use crate::plan::{self, Choice, Desired, FixedPorts, Identity, Plan};
 use crate::resolve::versions;
@@ -102,8 +102,8 @@ pub(crate) fn request(global: &Global, files: &[PathBuf]) -> Result<manifest::Re
 }
 
 fn unreadable(what: &str, error: &dyn std::fmt::Display) -> Failure {
-    let told = Diagnostic::error("folder", format!("cannot read {what}"));
-    Failure::new(Exit::Failed, told.because(error.to_string()))
+    let diagnostic = Diagnostic::error("folder", format!("cannot read {what}"));
+    Failure::new(Exit::Failed, diagnostic.because(error.to_string()))
 }
 
 /// What a project is read for.
@@ -140,7 +140,7 @@ pub(crate) struct Project {
     /// Whether a base that is not there yet is made before anything starts over it: several are to.
     pub(crate) bases_first: bool,
     /// How volumes get what their layers hold, where the user says it.
-    pub(crate) way: Option<Way>,
+    pub(crate) clone_mode: Option<CloneMode>,
     /// The services as declared, each with the image that this means.
     pub(crate) declared: Vec<versions::Declared>,
     /// Another environment's data, which this one begins with.
@@ -170,7 +170,7 @@ impl Project {
         strictness: Strictness,
         token: Option<&str>,
         purpose: Purpose,
-        told: &mut Vec<Diagnostic>,
+        diagnostic: &mut Vec<Diagnostic>,
     ) -> Result<Self, Failure> {
         let unset = unset::take_out(&mut reading, data_folder().map(|folder| Trust::open(&folder)).as_ref(), agreed);
         let mut lock = super::lock::read(&reading)?;
@@ -198,7 +198,7 @@ impl Project {
         notes.retain(|note| !note.code.starts_with("version-") || starts && !settled(note));
         notes.retain(|note| note.code != manifest::CONTRADICTS || starts);
         let notes = notes.into_iter().map(manifest::in_one_line).collect();
-        told.extend(manifest::gathered(notes));
+        diagnostic.extend(manifest::gathered(notes));
         if !errors.is_empty() {
             return Err(Failure { exit: Exit::Manifest, diagnostics: errors });
         }
@@ -227,7 +227,7 @@ impl Project {
             fixed_ports,
             cold: false,
             bases_first: false,
-            way: way_said()?,
+            clone_mode: clone_mode_setting()?,
             declared,
             source: None,
             choice: Choice::default(),
@@ -259,7 +259,7 @@ impl Project {
 
     /// Tells where `services.lock` is not what is declared now; fails over it where it has to be. What is to be said goes to
     /// `told`.
-    pub(crate) fn check_lock(&self, start: &Start, told: &mut Vec<Diagnostic>) -> Result<(), Failure> {
+    pub(crate) fn check_lock(&self, start: &Start, diagnostic: &mut Vec<Diagnostic>) -> Result<(), Failure> {
         let in_ci = std::env::var("CI").is_ok_and(|ci| !matches!(ci.as_str(), "" | "0" | "false"));
         let has_to = start.locked || in_ci && !start.no_locked;
         let or_without = |mut failure: Failure| {
@@ -281,17 +281,17 @@ impl Project {
         if has_to {
             return Err(or_without(self.lock_failure(&compared)));
         }
-        told.extend(compared.findings());
+        diagnostic.extend(compared.findings());
         Ok(())
     }
 
     /// The lock is not what is declared, where it has to be.
     pub(crate) fn lock_failure(&self, compared: &versions::Comparison) -> Failure {
         let mut diagnostics = compared.findings();
-        for told in &mut diagnostics {
-            told.severity = crate::model::Severity::Error;
+        for diagnostic in &mut diagnostics {
+            diagnostic.severity = crate::model::Severity::Error;
             if self.lock.is_none() {
-                told.notes.push("there is no services.lock".to_owned());
+                diagnostic.notes.push("there is no services.lock".to_owned());
             }
         }
         Failure { exit: Exit::Manifest, diagnostics }
@@ -383,7 +383,7 @@ impl Project {
             is_free: &crate::machine::is_free,
             fixed_ports: self.fixed_ports,
             cold: self.cold,
-            way: self.way,
+            clone_mode: self.clone_mode,
             source: self.source.as_ref(),
         }
     }
@@ -406,15 +406,15 @@ impl Project {
         let stack = &self.reading.stack;
         let services = stack.services.iter().filter(|service| self.is_about(&service.name));
         let bases = services.filter_map(|service| plan::base(service, &request));
-        bases.map(|base| base.with_company(stack, &request)).collect()
+        bases.map(|base| base.with_sidecars(stack, &request)).collect()
     }
 }
 
 /// The built-in kinds, where no manifest is read.
 pub(crate) fn built_in_kinds() -> Result<Kinds, Failure> {
     Kinds::built_in().map_err(|error| {
-        let told = Diagnostic::error("kind", format!("cannot read the kind {}", error.path));
-        Failure::new(Exit::Failed, told.because(error.message))
+        let diagnostic = Diagnostic::error("kind", format!("cannot read the kind {}", error.path));
+        Failure::new(Exit::Failed, diagnostic.because(error.message))
     })
 }
 
@@ -436,12 +436,13 @@ pub(crate) fn branch(reading: &Reading) -> Option<String> {
 }
 
 /// What `DEVENV_LAYERS` says; without it, what the engine can do decides.
-pub(crate) fn way_said() -> Result<Option<Way>, Failure> {
+pub(crate) fn clone_mode_setting() -> Result<Option<CloneMode>, Failure> {
     match std::env::var("DEVENV_LAYERS").ok().filter(|said| !said.is_empty()) {
         None => Ok(None),
-        Some(said) => Way::parse(&said).map(Some).ok_or_else(|| {
-            let told = Diagnostic::error("layers", format!("DEVENV_LAYERS is `{said}`, which is no way to lay data"));
-            Failure::new(Exit::Usage, told.help("set it to `overlay` or `copy`, or leave it out"))
+        Some(said) => CloneMode::parse(&said).map(Some).ok_or_else(|| {
+            let diagnostic =
+                Diagnostic::error("layers", format!("DEVENV_LAYERS is `{said}`, which is no way to lay data"));
+            Failure::new(Exit::Usage, diagnostic.help("set it to `overlay` or `copy`, or leave it out"))
         }),
     }
 }
@@ -470,7 +471,7 @@ fn port_taken(taken: &plan::PortTaken, observed: &Observed) -> Diagnostic {
     match (container, crate::machine::holder_of(port)) {
         (Some(container), _) => diagnostic
             .because(format!("the container {} has it", container.name))
-            .help(format!("`devenv down` in {}, or set another port", container.of.root)),
+            .help(format!("`devenv down` in {}, or set another port", container.scope.root)),
         (None, Some(holder)) => diagnostic
             .because(format!("{holder} listens on it"))
             .help("stop it, set another port, or leave `port` out to have one chosen"),

@@ -14,7 +14,7 @@ use crate::docker::{Engine, EngineError};
 use crate::dotenv::UserLine;
 use crate::machine::CheckoutLock;
 use crate::model::{
-    Belonging, Container, Diagnostic, Endpoint, Exit, Failure, ImageRef, Observed, Over, Protocol, Record, Way,
+    CloneMode, Container, Diagnostic, Endpoint, Exit, Failure, ImageRef, Observed, ParentSpec, Protocol, Record, Scope,
     did_you_mean,
 };
 use crate::plan::{self, Desired, DesiredService, Identity};
@@ -34,7 +34,7 @@ const COMING_UP: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// A project and what the engine has of it.
-pub(crate) struct Standing {
+pub(crate) struct EnvironmentState {
     pub(crate) project: Project,
     pub(crate) engine: Engine,
     pub(crate) observed: Observed,
@@ -45,7 +45,7 @@ pub(crate) struct Standing {
     lock: Option<CheckoutLock>,
 }
 
-impl Standing {
+impl EnvironmentState {
     pub(crate) async fn look(
         global: &Global,
         files: &[PathBuf],
@@ -67,10 +67,10 @@ impl Standing {
         let project = project.cold(start.cold);
         let user_lines = env_files::Main::of(&project.reading, &project.choice)?.lines;
         if plan::is_unfinished(&project.identity, &observed) {
-            let told = Diagnostic::error("unfinished", "an earlier restore, reset or `up --from` did not finish")
+            let diagnostic = Diagnostic::error("unfinished", "an earlier restore, reset or `up --from` did not finish")
                 .because("it was killed, or its services did not start")
                 .help("`devenv up` finishes it");
-            return Err(Failure::new(Exit::Failed, told));
+            return Err(Failure::new(Exit::Failed, diagnostic));
         }
         let Prepared { desired, observed, .. } = prepare(&project, &engine, start, &user_lines, Some(observed)).await?;
         Ok(Self { project, engine, observed, desired, user_lines, began, lock })
@@ -81,12 +81,12 @@ impl Standing {
         if let Some(found) = all.iter().find(|snapshot| snapshot.name == name) {
             return Ok(found.clone());
         }
-        let mut told = Diagnostic::error("unknown-snapshot", format!("no snapshot is called `{name}`"))
+        let mut diagnostic = Diagnostic::error("unknown-snapshot", format!("no snapshot is called `{name}`"))
             .help("`devenv snapshot list` shows those that there are");
         if let Some(near) = did_you_mean(name, all.iter().map(|snapshot| snapshot.name.as_str())) {
-            told = told.help(format!("did you mean `{near}`?"));
+            diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
         }
-        Err(Failure::new(Exit::Usage, told))
+        Err(Failure::new(Exit::Usage, diagnostic))
     }
 
     /// Whether what is declared now can read a snapshot.
@@ -95,14 +95,14 @@ impl Standing {
         if unusable.is_empty() {
             return Ok(());
         }
-        let told =
+        let diagnostic =
             Diagnostic::error("snapshot-version", format!("nothing declared now can read all of {}", snapshot.name))
                 .because(format!(
                     "of another kind or major version, not declared any more, or left out by services.local.yaml: {}",
                     unusable.join(", ")
                 ))
                 .help("put the declaration back, and try again; the snapshot is untouched");
-        Err(Failure::new(Exit::Failed, told))
+        Err(Failure::new(Exit::Failed, diagnostic))
     }
 
     /// Names what goes, and asks on a terminal; elsewhere it takes `--yes`.
@@ -207,37 +207,42 @@ pub(crate) async fn send_back(
     engine.write_record(&head, "").await.map(drop).map_err(EngineError::into_failure)
 }
 
-pub(crate) async fn save(stood: &Standing, name: &str, start: &Start, printer: &Printer) -> Result<(), Failure> {
+pub(crate) async fn save(
+    state: &EnvironmentState,
+    name: &str,
+    start: &Start,
+    printer: &Printer,
+) -> Result<(), Failure> {
     check_name(name)?;
-    let identity = &stood.project.identity;
-    if plan::snapshots(identity, &stood.observed).iter().any(|snapshot| snapshot.name == name) {
-        let told = Diagnostic::error("snapshot-exists", format!("there is a snapshot `{name}` already"))
+    let identity = &state.project.identity;
+    if plan::snapshots(identity, &state.observed).iter().any(|snapshot| snapshot.name == name) {
+        let diagnostic = Diagnostic::error("snapshot-exists", format!("there is a snapshot `{name}` already"))
             .help(format!("take another name, or `devenv snapshot rm {name}` first"));
-        return Err(Failure::new(Exit::Usage, told));
+        return Err(Failure::new(Exit::Usage, diagnostic));
     }
-    let data = plan::data(&stood.desired, &stood.observed);
+    let data = plan::data(&state.desired, &state.observed);
     let Some((_, volume)) = data.iter().next() else { return Err(nothing_there()) };
-    let way = match stood.project.way.or_else(|| plan::known_way(identity, &stood.observed)) {
-        Some(way) => way,
-        None => find_way(&stood.engine, identity, &stood.an_image()?, volume).await?,
+    let clone_mode = match state.project.clone_mode.or_else(|| plan::known_clone_mode(identity, &state.observed)) {
+        Some(clone_mode) => clone_mode,
+        None => find_clone_mode(&state.engine, identity, &state.an_image()?, volume).await?,
     };
-    let running: Vec<&str> = stood.ours().filter(|one| one.state == "running").map(Container::service).collect();
-    let services = stood.desired.services.iter().filter(|service| running.contains(&service.name.as_str()));
+    let running: Vec<&str> = state.ours().filter(|one| one.state == "running").map(Container::service).collect();
+    let services = state.desired.services.iter().filter(|service| running.contains(&service.name.as_str()));
     write_down(services).await?;
-    let record = plan::saving(name, way, &data, identity, &stood.observed);
+    let record = plan::saving(name, clone_mode, &data, identity, &state.observed);
     // What will be written to is made while the servers stop. Where that fails, it is made after, and the fault told.
-    let ahead = async { if running.is_empty() { Ok(()) } else { stood.make_tops_ahead(&record).await } };
-    let (stopped, _) = join(stood.stop_all(), ahead).await;
+    let ahead = async { if running.is_empty() { Ok(()) } else { state.make_tops_ahead(&record).await } };
+    let (stopped, _) = join(state.stop_all(), ahead).await;
     stopped?;
-    let kept = stood.keep(&record).await;
+    let kept = state.keep(&record).await;
     // Also where it could not be saved: what ran goes on running.
     if !running.is_empty() {
-        stood.start_all(start, printer).await?;
+        state.start_all(start, printer).await?;
     }
     kept?;
     let services: Vec<&str> = data.keys().map(String::as_str).collect();
     printer.line(&format!("saved as {name}: {}", services.join(", ")));
-    let names = stood.desired.services.iter().map(|service| service.name.as_str());
+    let names = state.desired.services.iter().map(|service| service.name.as_str());
     let others: Vec<&str> = names.filter(|service| !data.contains_key(*service)).collect();
     if !others.is_empty() {
         printer.line(&format!("not kept, since what it holds lies in no single volume: {}", others.join(", ")));
@@ -251,10 +256,11 @@ pub(crate) async fn write_down(services: impl Iterator<Item = &DesiredService>) 
         let endpoint = service.endpoints.first()?;
         Some(async move {
             save_once_up(service.protocol, endpoint).await.map_err(|error| {
-                let told =
+                let diagnostic =
                     Diagnostic::error("not-saved", format!("{} does not write down what it holds", service.name));
-                let told = told.because(error.message).help("nothing was changed; `devenv logs` tells more");
-                Failure::new(Exit::Failed, told)
+                let diagnostic =
+                    diagnostic.because(error.message).help("nothing was changed; `devenv logs` tells more");
+                Failure::new(Exit::Failed, diagnostic)
             })
         })
     });
@@ -284,7 +290,7 @@ async fn holdings(engine: &Engine, services: &[&DesiredService]) -> Result<Holdi
     Ok(try_join_all(each).await?.into_iter().collect())
 }
 
-impl Standing {
+impl EnvironmentState {
     /// What the services that a snapshot has hold now.
     pub(crate) async fn holdings_now(&self, snapshot: &plan::Snapshot) -> Result<Holdings, Failure> {
         let in_it = |service: &&DesiredService| snapshot.data.contains_key(&service.name);
@@ -294,9 +300,12 @@ impl Standing {
             container.is_some_and(|container| container.state == "running")
         };
         if let Some(stopped) = services.iter().find(|service| !runs(service)) {
-            let told =
+            let diagnostic =
                 Diagnostic::error("not-running", format!("{} does not run, so it cannot be asked", stopped.name));
-            return Err(Failure::new(Exit::Failed, told.help("`devenv up` starts it, or name a second snapshot")));
+            return Err(Failure::new(
+                Exit::Failed,
+                diagnostic.help("`devenv up` starts it, or name a second snapshot"),
+            ));
         }
         holdings(&self.engine, &services).await
     }
@@ -335,8 +344,8 @@ impl Standing {
         let outcome = tokio::select! {
             outcome = asked => outcome,
             signal = signals.next() => {
-                let told = Diagnostic::error("stopped", format!("received {}: nothing was compared", name_of(signal)));
-                Err(Failure::new(Exit::Failed, told.help("the snapshots are untouched")))
+                let diagnostic = Diagnostic::error("stopped", format!("received {}: nothing was compared", name_of(signal)));
+                Err(Failure::new(Exit::Failed, diagnostic.help("the snapshots are untouched")))
             }
         };
         let observed = self.engine.observe(&[]).await.map_err(EngineError::into_failure)?;
@@ -346,17 +355,17 @@ impl Standing {
 }
 
 /// How this engine lays volumes, found out by mounting one over this volume.
-pub(crate) async fn find_way(
+pub(crate) async fn find_clone_mode(
     engine: &Engine,
     identity: &Identity,
     image: &ImageRef,
     volume: &str,
-) -> Result<Way, Failure> {
+) -> Result<CloneMode, Failure> {
     let (layers, whole, image) = (vec![volume.to_owned()], volume.to_owned(), image.clone());
-    let over = Over { layers, whole, way: Way::Overlay, image, owner: None };
-    let of = Belonging { root: identity.root.display().to_string(), ..Belonging::default() };
-    let can = engine.can_overlay(&format!("{}.probe", identity.name), &of, None, &over).await;
-    Ok(if can.map_err(EngineError::into_failure)?.is_some() { Way::Overlay } else { Way::Copy })
+    let parent_spec = ParentSpec { layers, whole, clone_mode: CloneMode::Overlay, image, owner: None };
+    let scope = Scope { root: identity.root.display().to_string(), ..Scope::default() };
+    let can = engine.can_overlay(&format!("{}.probe", identity.name), &scope, None, &parent_spec).await;
+    Ok(if can.map_err(EngineError::into_failure)?.is_some() { CloneMode::Overlay } else { CloneMode::Copy })
 }
 
 fn check_name(name: &str) -> Result<(), Failure> {
@@ -364,12 +373,12 @@ fn check_name(name: &str) -> Result<(), Failure> {
     if !name.is_empty() && name.len() <= 60 && name.chars().all(fits) {
         return Ok(());
     }
-    let told = Diagnostic::error("snapshot-name", format!("`{name}` cannot be a snapshot's name"))
+    let diagnostic = Diagnostic::error("snapshot-name", format!("`{name}` cannot be a snapshot's name"))
         .because("the engine takes letters, digits, `.`, `_` and `-` only, here up to 60 of them");
-    Err(Failure::new(Exit::Usage, told))
+    Err(Failure::new(Exit::Usage, diagnostic))
 }
 
 fn nothing_there() -> Failure {
-    let told = Diagnostic::error("no-data", "this environment has no data yet").help("`devenv up` makes it");
-    Failure::new(Exit::Failed, told)
+    let diagnostic = Diagnostic::error("no-data", "this environment has no data yet").help("`devenv up` makes it");
+    Failure::new(Exit::Failed, diagnostic)
 }

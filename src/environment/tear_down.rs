@@ -35,7 +35,7 @@ pub(crate) async fn tear_down(
 
 /// Carries out a plan that only removes.
 pub(crate) async fn carry_out(engine: &Engine, identity: &Identity, plan: &plan::Plan) -> Result<(), Failure> {
-    let desired = Desired { environment: identity.name.clone(), of: identity.belonging(), ..Desired::default() };
+    let desired = Desired { environment: identity.name.clone(), scope: identity.scope(), ..Desired::default() };
     let run = apply::Run {
         engine,
         desired: &desired,

@@ -24,7 +24,7 @@ pub(crate) fn take_out(reading: &mut Reading, trust: Option<&Trust>, agreed: boo
 }
 
 /// What is said of them, in one message; `lines` are those of the env file.
-pub(crate) fn told(variables: &[Variable], lines: &[UserLine]) -> Option<Diagnostic> {
+pub(crate) fn diagnostic(variables: &[Variable], lines: &[UserLine]) -> Option<Diagnostic> {
     let lines = lines.iter().map(|line| line.name.as_str()).filter(|name| unsafe_variable(name).is_some());
     let names: BTreeSet<&str> = variables.iter().map(|variable| variable.name.as_str()).chain(lines).collect();
     if names.is_empty() {
@@ -33,12 +33,14 @@ pub(crate) fn told(variables: &[Variable], lines: &[UserLine]) -> Option<Diagnos
     let of_reason = |name: &str| unsafe_variable(name).map(|reason| format!("{name} {reason}"));
     let reasons: Vec<String> = names.iter().filter_map(|name| of_reason(name)).collect();
     let list = names.into_iter().collect::<Vec<_>>().join(", ");
-    let mut told = Diagnostic::warning("variable-unsafe", format!("not set, since they make programs run: {list}"));
+    let mut diagnostic =
+        Diagnostic::warning("variable-unsafe", format!("not set, since they make programs run: {list}"));
     if let Some(first) = variables.first() {
-        told = told.at(&first.origin, format!("{} is declared here", first.name));
+        diagnostic = diagnostic.at(&first.origin, format!("{} is declared here", first.name));
     }
     Some(
-        told.because(reasons.join("; "))
+        diagnostic
+            .because(reasons.join("; "))
             .help("`variables: {NAME: VALUE}` in services.local.yaml sets one, after `devenv trust`"),
     )
 }

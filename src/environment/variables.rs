@@ -83,9 +83,9 @@ fn own_line(variable: &Variable, value: &EntryValue, line: &UserLine, file: &Arc
     if !bound || same {
         return None;
     }
-    let told = format!("`{name}` is set by your own line, which wins; what it reaches was not proven");
+    let diagnostic = format!("`{name}` is set by your own line, which wins; what it reaches was not proven");
     Some(
-        Diagnostic::warning("own-line-unproven", told)
+        Diagnostic::warning("own-line-unproven", diagnostic)
             .at(&origin, "outside devenv's block")
             .and_at(&variable.origin, "production's value, which devenv binds to a local service")
             .help("remove the line to get the proven value"),

@@ -1,6 +1,6 @@
 //! The containers, volumes and images of an environment: plain data that `plan/` decides and `docker/` carries out.
 
-use super::{Belonging, ContainerRole, Data, ImageRef, Over, Secret, Volume, VolumeRole};
+use super::{ContainerRole, Data, ImageRef, ParentSpec, Scope, Secret, Volume, VolumeRole};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub struct ContainerSpec {
     pub mounts: Vec<Mount>,
     /// Volumes that the container only references, so that no prune of the engine removes them: mounted read-only,
     /// outside of the server's folders.
-    pub beside: Vec<String>,
+    pub pinned_volumes: Vec<String>,
     /// Files that are copied into the container before its first start.
     pub files: Vec<File>,
     /// Ports published on loopback.
@@ -36,7 +36,7 @@ pub struct ContainerSpec {
     /// Names by which other containers of the network reach this container.
     pub aliases: Vec<String>,
     /// The owner.
-    pub of: Belonging,
+    pub scope: Scope,
     /// The purpose.
     pub role: ContainerRole,
     /// The signal that stops the server cleanly; none for the image's own signal.
@@ -92,11 +92,11 @@ pub struct VolumeSpec {
     /// Its name on the engine.
     pub name: String,
     /// The owner.
-    pub of: Belonging,
+    pub scope: Scope,
     /// The purpose.
     pub role: VolumeRole,
     /// The data that the volume begins with; none for an empty volume.
-    pub over: Option<Over>,
+    pub parent_spec: Option<ParentSpec>,
     /// Whether the volume counts as complete only after the first login to its server.
     pub unproven: bool,
 }
@@ -125,7 +125,7 @@ impl VolumeSpec {
 
     /// The volume as the engine will list it.
     pub fn as_made(&self) -> Volume {
-        Volume { name: self.name.clone(), of: self.of.clone(), role: self.role.clone() }
+        Volume { name: self.name.clone(), scope: self.scope.clone(), role: self.role.clone() }
     }
 }
 

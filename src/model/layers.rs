@@ -5,14 +5,14 @@ use std::fmt;
 
 /// How a volume gets the data of its layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
+pub enum CloneMode {
     /// The layers are mounted below a top that takes what is written: costs the same whatever their size.
     Overlay,
     /// The data is copied: for engines that cannot mount overlay volumes.
     Copy,
 }
 
-impl Way {
+impl CloneMode {
     /// Reads the form of the label, which is also that of `DEVENV_LAYERS`.
     pub fn parse(text: &str) -> Option<Self> {
         match text {
@@ -23,7 +23,7 @@ impl Way {
     }
 }
 
-impl fmt::Display for Way {
+impl fmt::Display for CloneMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Overlay => "overlay",
@@ -61,20 +61,20 @@ impl fmt::Display for Owner {
 
 /// What a new volume begins with.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Over {
+pub struct ParentSpec {
     /// The layers, the nearest first: a volume's name, or `volume/upper` for what lies in a top.
     pub layers: Vec<String>,
     /// The volume that shows all of them as one, from which to copy.
     pub whole: String,
     /// How.
-    pub way: Way,
+    pub clone_mode: CloneMode,
     /// The image whose containers put things in; the service's own, so that none is needed beside.
     pub image: ImageRef,
     /// Whose the nearest layer's folder is, where that is known: to ask costs an engine more than all the rest.
     pub owner: Option<Owner>,
 }
 
-impl Over {
+impl ParentSpec {
     /// The names of the volumes that hold the layers.
     pub fn volumes(&self) -> impl Iterator<Item = &str> {
         self.layers.iter().map(|layer| volume_of(layer))
@@ -87,7 +87,7 @@ pub fn volume_of(layer: &str) -> &str {
 }
 
 /// The volume that takes what is written to an overlay volume.
-pub fn top_of(volume: &str) -> String {
+pub fn upper_volume(volume: &str) -> String {
     format!("{volume}.top")
 }
 

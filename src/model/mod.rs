@@ -41,12 +41,12 @@ pub use event::{Event, PullProgress, ServiceState};
 pub use facts::ServiceFacts;
 pub use history::{Commit, History, Release, is_release};
 pub use image::{ImageError, ImageRef};
-pub use layers::{Over, Owner, Way, top_of, volume_of};
+pub use layers::{CloneMode, Owner, ParentSpec, upper_volume, volume_of};
 pub use lock::{Lock, LockedService, RegistryContent, RegistryImage};
 pub use managed_block::{BLOCK_END, BLOCK_START, unclosed_length, without_managed_block};
 pub use observed::{
-    BaseKey, Belonging, Container, ContainerRole, Data, Entry, Head, Lease, Network, Observed, ObservedRecord, Parent,
-    Record, Says, ServiceContainer, Volume, VolumeRole,
+    BaseKey, Container, ContainerRole, Data, Entry, Head, Lease, Network, Observed, ObservedRecord, Parent, Record,
+    RecordKind, Scope, ServiceContainer, Volume, VolumeRole,
 };
 pub use oci::{OciDocument, digest_of_bytes, digest_of_hash, platform_name, releases};
 pub use origin::{Located, Origin, SourceFile};

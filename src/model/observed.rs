@@ -3,7 +3,7 @@
 //! The engine keeps as labels whose something is and what it is for. One module writes and reads those
 //! (`docker/labels.rs`); everything else tells by these types.
 
-use super::{Owner, Publish, Way};
+use super::{CloneMode, Owner, Publish};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the engine has, asked once.
@@ -25,7 +25,7 @@ pub struct Observed {
 
 /// Whose something on the engine is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Belonging {
+pub struct Scope {
     /// The project's root folder on this machine.
     pub root: String,
     /// The environment's name; empty for what belongs to none.
@@ -57,7 +57,7 @@ pub struct Container {
     /// `created`, `running`, `exited`, `restarting`, `paused`, `dead`.
     pub state: String,
     /// Whose it is.
-    pub of: Belonging,
+    pub scope: Scope,
     /// What it is for.
     pub role: ContainerRole,
     /// The image's id.
@@ -122,7 +122,7 @@ pub struct Volume {
     /// Its name.
     pub name: String,
     /// Whose it is.
-    pub of: Belonging,
+    pub scope: Scope,
     /// What it is for.
     pub role: VolumeRole,
 }
@@ -173,7 +173,7 @@ pub struct Parent {
     /// The layers, the nearest first: a volume's name, or `volume/upper` for what lies in an upper layer.
     pub layers: Vec<String>,
     /// Whether they are mounted below it, or were copied.
-    pub way: Way,
+    pub clone_mode: CloneMode,
     /// Whose the folder of the nearest layer is, as far as somebody asked.
     pub folder: Option<Owner>,
 }
@@ -186,7 +186,7 @@ pub struct Network {
     /// Its name.
     pub name: String,
     /// Whose it is.
-    pub of: Belonging,
+    pub scope: Scope,
 }
 
 /// Something that is written down on the engine: it is there whole, or not at all.
@@ -201,18 +201,18 @@ pub struct Record {
     /// What others may see of the key of the machine's user who wrote it; empty where that does not matter.
     pub machine: String,
     /// What it says.
-    pub says: Says,
+    pub kind: RecordKind,
     /// The volume with each service's data.
     pub data: BTreeMap<String, String>,
     /// Whether this engine mounts layers or copies them, where that was found out.
-    pub way: Option<Way>,
+    pub clone_mode: Option<CloneMode>,
     /// The volumes that it protects from a clean-up.
     pub pins: Vec<String>,
 }
 
 /// What a record says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Says {
+pub enum RecordKind {
     /// Which volumes the services of an environment have.
     Head(Head),
     /// Under this name the data is kept as it is.
@@ -282,7 +282,7 @@ pub struct ObservedRecord {
 impl Observed {
     /// The container of a service in an environment, running or not.
     pub fn container(&self, environment: &str, service: &str) -> Option<&Container> {
-        let of_it = |one: &&Container| one.of.environment == environment && one.service() == service;
+        let of_it = |one: &&Container| one.scope.environment == environment && one.service() == service;
         // There are two while one replaces the other: the one that runs counts.
         let mut all = self.containers.iter().filter(of_it);
         all.clone().find(|container| container.state == "running").or_else(|| all.next())
@@ -301,13 +301,13 @@ impl Observed {
     /// Containers of an environment's services, and what serves one operation in it.
     pub fn containers_of<'o>(&'o self, environment: &str) -> impl Iterator<Item = &'o Container> + Clone + use<'o> {
         let environment = environment.to_owned();
-        self.containers.iter().filter(move |one| one.of.environment == environment)
+        self.containers.iter().filter(move |one| one.scope.environment == environment)
     }
 
     /// Volumes that hold data of an environment's services.
     pub fn data_of<'o>(&'o self, environment: &str) -> impl Iterator<Item = (&'o Volume, &'o Data)> + Clone + use<'o> {
         let environment = environment.to_owned();
-        let ours = self.volumes.iter().filter(move |one| one.of.environment == environment);
+        let ours = self.volumes.iter().filter(move |one| one.scope.environment == environment);
         ours.filter_map(|volume| Some((volume, volume.data()?)))
     }
 
@@ -381,13 +381,13 @@ impl Volume {
 
     /// Whether its layers are mounted below it, so that it cannot be without them.
     pub fn is_overlay(&self) -> bool {
-        self.parent().is_some_and(|parent| parent.way == Way::Overlay)
+        self.parent().is_some_and(|parent| parent.clone_mode == CloneMode::Overlay)
     }
 
     /// The overlay volume whose upper layer it is; empty where it is none.
     pub fn upper_of(&self) -> &str {
         match &self.role {
-            VolumeRole::Upper(of) => of,
+            VolumeRole::Upper(scope) => scope,
             _ => "",
         }
     }
@@ -395,7 +395,7 @@ impl Volume {
     /// The volume that it says is not proven; empty where it says nothing.
     pub fn unproven(&self) -> &str {
         match &self.role {
-            VolumeRole::Unproven(of) => of,
+            VolumeRole::Unproven(scope) => scope,
             _ => "",
         }
     }
@@ -422,24 +422,24 @@ impl Record {
 
     /// The name of the snapshot that it is; none where it is none.
     pub fn snapshot(&self) -> Option<&str> {
-        match &self.says {
-            Says::Snapshot(name) => Some(name),
+        match &self.kind {
+            RecordKind::Snapshot(name) => Some(name),
             _ => None,
         }
     }
 
     /// The head that it is; none where it is none.
     pub fn head(&self) -> Option<&Head> {
-        match &self.says {
-            Says::Head(head) => Some(head),
+        match &self.kind {
+            RecordKind::Head(head) => Some(head),
             _ => None,
         }
     }
 
     /// The base that it is of; empty where it is of none.
     pub fn base(&self) -> &str {
-        match &self.says {
-            Says::Base { base, .. } => base,
+        match &self.kind {
+            RecordKind::Base { base, .. } => base,
             _ => "",
         }
     }

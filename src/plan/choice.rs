@@ -6,7 +6,7 @@
 use super::data::reach::records_of;
 use super::{Identity, names};
 use crate::machine::Key;
-use crate::model::{Observed, ObservedRecord, Record, Says};
+use crate::model::{Observed, ObservedRecord, Record, RecordKind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -39,7 +39,7 @@ struct Kept {
 /// a choice is there whole, or not at all.
 pub fn input_for(record: &Record) -> Record {
     // It says nothing by itself, and goes where a record goes that counts no more.
-    Record { name: input_name(&record.name), says: Says::Choice(String::new()), ..record.clone() }
+    Record { name: input_name(&record.name), kind: RecordKind::Choice(String::new()), ..record.clone() }
 }
 
 /// The container that keeps what standard input said for the record that counts.
@@ -54,8 +54,8 @@ fn input_name(record: &str) -> String {
 
 /// The records of what was chosen for an environment, the one that counts last.
 fn kept<'o>(identity: &Identity, observed: &'o Observed) -> Vec<(Kept, &'o ObservedRecord)> {
-    let said = |one: &'o ObservedRecord| match &one.record.says {
-        Says::Choice(text) => Some((read(text, identity)?, one)),
+    let said = |one: &'o ObservedRecord| match &one.record.kind {
+        RecordKind::Choice(text) => Some((read(text, identity)?, one)),
         _ => None,
     };
     let mut all: Vec<_> = choices(identity, observed).filter_map(said).collect();
@@ -83,14 +83,14 @@ pub fn choosing(choice: &Choice, identity: &Identity, observed: &Observed) -> Op
         name: names::record(&identity.name, "choice", &number.to_string()),
         root: identity.root.display().to_string(),
         environment: identity.name.clone(),
-        says: Says::Choice(format!("{} {text}", signature(&text, identity))),
+        kind: RecordKind::Choice(format!("{} {text}", signature(&text, identity))),
         ..Record::default()
     })
 }
 
 /// Every record of a choice that an environment has, those that count no more too.
 pub fn choices<'o>(identity: &Identity, observed: &'o Observed) -> impl Iterator<Item = &'o ObservedRecord> + use<'o> {
-    records_of(&identity.name, observed).filter(|one| matches!(one.record.says, Says::Choice(_)))
+    records_of(&identity.name, observed).filter(|one| matches!(one.record.kind, RecordKind::Choice(_)))
 }
 
 fn read(text: &str, identity: &Identity) -> Option<Kept> {
@@ -118,14 +118,14 @@ pub fn environments_of(root: &Path, key: &Key, observed: &Observed) -> Vec<Ident
         }
     };
     for one in &observed.containers {
-        seen(&one.of.root, &one.of.environment, one.state == "running", one.created);
+        seen(&one.scope.root, &one.scope.environment, one.state == "running", one.created);
     }
     for one in &observed.records {
         seen(&one.record.root, &one.record.environment, false, one.created);
     }
-    let others = observed.volumes.iter().map(|one| &one.of).chain(observed.networks.iter().map(|one| &one.of));
-    for of in others {
-        seen(&of.root, &of.environment, false, 0);
+    let others = observed.volumes.iter().map(|one| &one.scope).chain(observed.networks.iter().map(|one| &one.scope));
+    for scope in others {
+        seen(&scope.root, &scope.environment, false, 0);
     }
     let mut found: Vec<_> = found
         .into_iter()
@@ -187,7 +187,7 @@ mod tests {
     fn a_choice_that_the_key_did_not_sign_is_not_believed() {
         let identity = identity();
         let mut record = choosing(&choice("a.yml"), &identity, &Observed::default()).unwrap().as_made();
-        let Says::Choice(text) = &mut record.record.says else { panic!("a choice") };
+        let RecordKind::Choice(text) = &mut record.record.kind else { panic!("a choice") };
         *text = text.replace("a.yml", "/etc/passwd");
         let observed = Observed { records: vec![record], ..Observed::default() };
         assert_eq!(chosen(&identity, &observed), Choice::default());
@@ -201,7 +201,7 @@ mod tests {
         let container = |identity: &Identity, state: &str, created| Container {
             state: state.to_owned(),
             created,
-            of: identity.belonging(),
+            scope: identity.scope(),
             ..Container::default()
         };
         let containers = vec![

@@ -1,16 +1,16 @@
 //! What the engine should run for a stack: every name, port, password, file and argument decided.
 
 use super::data::heads::NextHead;
-use super::data::layers::lay;
+use super::data::layers::layered;
 use super::data::transition::Transition;
 use super::logins::{Login, Logins};
 use super::ports::{FixedPorts, PortTaken, Ports, own_address};
 use super::{Field, Fields, Identity, names, render_fields};
 use crate::kinds::{FIELD_FUEL, FILE_FUEL, Family, Kind, Kinds, templates};
 use crate::model::{
-    Belonging, ContainerRole, ContainerSpec, Data, Diagnostic, Endpoint, File, FileContent, ImageRef, Located, Mount,
-    Observed, Origin, Protocol, Publish, Secret, Service, ServiceContainer, Setting, Stack, VolumeRole, VolumeSpec,
-    Wanted, Way,
+    CloneMode, ContainerRole, ContainerSpec, Data, Diagnostic, Endpoint, File, FileContent, ImageRef, Located, Mount,
+    Observed, Origin, Protocol, Publish, Scope, Secret, Service, ServiceContainer, Setting, Stack, VolumeRole,
+    VolumeSpec, Wanted,
 };
 use minijinja::{Environment, context};
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,7 +36,7 @@ pub struct Request<'a> {
     /// Whether fresh data is made anew, though there is a base layer to start over.
     pub cold: bool,
     /// How volumes get what their layers hold, where the user says it.
-    pub way: Option<Way>,
+    pub clone_mode: Option<CloneMode>,
     /// What an environment without data begins with, instead of a base.
     pub source: Option<&'a Source>,
 }
@@ -56,7 +56,7 @@ pub struct Desired {
     /// The environment's name, which its network has too.
     pub environment: String,
     /// Whose everything of the environment is.
-    pub of: Belonging,
+    pub scope: Scope,
     /// Its services, in the stack's order.
     pub services: Vec<DesiredService>,
     /// Ports that the user set and something else has.
@@ -186,7 +186,7 @@ pub(super) fn desired_services<'a>(
     request: &'a Request<'a>,
 ) -> Result<(Desired, NextHead<'a>), Vec<Diagnostic>> {
     let identity = request.identity;
-    let of = identity.belonging();
+    let scope = identity.scope();
     let mut next = NextHead::of(request);
     let mut ports = Ports::new(identity, request.observed, request.is_free, request.fixed_ports);
     ports.reserve(stack.services.iter().filter_map(|service| service.port.as_ref()).map(|port| port.value));
@@ -201,15 +201,15 @@ pub(super) fn desired_services<'a>(
         };
         let management = management(service, request.kinds);
         let management = management.map(|port| (port, ports.choose_further(&service.name, port)));
-        match desired_service(service, address, management, &of, &mut next, request) {
+        match desired_service(service, address, management, &scope, &mut next, request) {
             Ok(wanted) => {
                 let from = next.parent_of(&service.name, wanted.data());
-                let mut wanted = lay(wanted, from.as_deref(), service, request);
+                let mut wanted = layered(wanted, from.as_deref(), service, request);
                 // A server without an administrator makes nothing of an empty folder, so nothing of it can be half made.
                 let initialises = wanted.admin.is_some();
                 for volume in &mut wanted.volumes {
                     let is_new = request.observed.volume(&volume.name).is_none();
-                    let is_initialised = initialises && is_new && volume.over.is_none();
+                    let is_initialised = initialises && is_new && volume.parent_spec.is_none();
                     volume.unproven = is_initialised || request.observed.is_unproven(&volume.name);
                 }
                 services.push(wanted);
@@ -218,7 +218,7 @@ pub(super) fn desired_services<'a>(
         }
     }
     let environment = identity.name.clone();
-    let desired = Desired { environment, of, services, taken, transition: Transition::default() };
+    let desired = Desired { environment, scope, services, taken, transition: Transition::default() };
     if faults.is_empty() { Ok((desired, next)) } else { Err(faults) }
 }
 
@@ -247,7 +247,7 @@ fn desired_service(
     service: &Service,
     (host, port): (IpAddr, u16),
     management: Option<(u16, u16)>,
-    of: &Belonging,
+    scope: &Scope,
     next: &mut NextHead<'_>,
     request: &Request<'_>,
 ) -> Result<DesiredService, Diagnostic> {
@@ -290,7 +290,7 @@ fn desired_service(
     }
 
     let data_major = if kind.data_follows_major { major } else { None };
-    let volumes = volumes(service, family, data_major, port, of, next, request);
+    let volumes = volumes(service, family, data_major, port, scope, next, request);
     let mut publish = vec![Publish { container_port: kind_port(kind, service), host_ip: host, host_port: port }];
     publish.extend(management.map(|(container_port, host_port)| Publish {
         container_port,
@@ -309,12 +309,12 @@ fn desired_service(
             .iter()
             .map(|(volume, target)| Mount { volume: volume.name.clone(), target: target.clone() })
             .collect(),
-        beside: Vec::new(),
+        pinned_volumes: Vec::new(),
         files,
         publish,
         network: request.identity.name.clone(),
         aliases: std::iter::once(&service.name).chain(&service.aliases).filter(|name| is_host(name)).cloned().collect(),
-        of: of.clone(),
+        scope: scope.clone(),
         role: ContainerRole::Helper,
         stop_signal: kind.stop_signal.clone(),
         grace: Duration::from_secs(kind.grace),
@@ -458,7 +458,7 @@ fn volumes(
     family: &Family,
     data_major: Option<u64>,
     port: u16,
-    of: &Belonging,
+    scope: &Scope,
     next: &mut NextHead<'_>,
     request: &Request<'_>,
 ) -> Vec<(VolumeSpec, String)> {
@@ -486,7 +486,7 @@ fn volumes(
             branch: if parts.len() == 1 { next.branch().to_owned() } else { String::new() },
             ..Data::default()
         });
-        VolumeSpec { name: name.clone(), of: of.clone(), role, over: None, unproven: false }
+        VolumeSpec { name: name.clone(), scope: scope.clone(), role, parent_spec: None, unproven: false }
     };
     let volumes = entry.volumes.iter().map(volume);
     volumes.zip(folders).map(|(volume, (_, folder))| (volume, folder.to_owned())).collect()

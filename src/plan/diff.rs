@@ -4,8 +4,8 @@ use super::data::reach::records_of;
 use super::desired::joined;
 use super::{Desired, DesiredService, Identity};
 use crate::model::{
-    Belonging, Container, ContainerSpec, Diagnostic, ImageRef, Observed, ObservedRecord, Record, Volume, VolumeSpec,
-    Way, shell_words,
+    CloneMode, Container, ContainerSpec, Diagnostic, ImageRef, Observed, ObservedRecord, Record, Scope, Volume,
+    VolumeSpec, shell_words,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -45,7 +45,7 @@ pub enum Action {
         /// Its name.
         name: String,
         /// Whose it is.
-        of: Belonging,
+        scope: Scope,
     },
     /// Writes a record: a head, or a pin.
     Write {
@@ -216,7 +216,7 @@ pub fn diff(desired: &Desired, observed: &Observed, fresh: &BTreeSet<String>) ->
         }
     }
     let network = (networks != 1).then(|| {
-        let action = Action::CreateNetwork { name: desired.environment.clone(), of: desired.of.clone() };
+        let action = Action::CreateNetwork { name: desired.environment.clone(), scope: desired.scope.clone() };
         let cause = match networks {
             0 => "the environment has no network yet",
             _ => "it is there more than once, so that no container can name it",
@@ -233,18 +233,18 @@ pub fn diff(desired: &Desired, observed: &Observed, fresh: &BTreeSet<String>) ->
 /// Stops and removes everything of an environment; with `volumes` its data too.
 pub fn teardown(identity: &Identity, observed: &Observed, volumes: bool) -> Plan {
     let mut plan = Plan::default();
-    let is_ours = |of: &Belonging| of.environment == identity.name;
-    let is_our_volume = |name: &str| observed.volume(name).is_some_and(|volume| is_ours(&volume.of));
+    let is_ours = |scope: &Scope| scope.environment == identity.name;
+    let is_our_volume = |name: &str| observed.volume(name).is_some_and(|volume| is_ours(&volume.scope));
     let root = identity.root.display().to_string();
     // What says that a volume is not whole is there before that, and mentions what it was to begin with.
     let fills_ours = |container: &Container| {
         if let Some(filled) = observed.volume(container.fills()) {
-            return is_ours(&filled.of);
+            return is_ours(&filled.scope);
         }
         let mentions_ours = container.volumes.iter().any(|name| is_our_volume(name));
-        !container.fills().is_empty() && container.of.root == root && mentions_ours
+        !container.fills().is_empty() && container.scope.root == root && mentions_ours
     };
-    let ours = observed.containers.iter().filter(|one| is_ours(&one.of) || volumes && fills_ours(one));
+    let ours = observed.containers.iter().filter(|one| is_ours(&one.scope) || volumes && fills_ours(one));
     let mut containers: Vec<usize> = ours
         .map(|container| {
             // What is deleted anyway need not be stopped cleanly.
@@ -263,12 +263,12 @@ pub fn teardown(identity: &Identity, observed: &Observed, volumes: bool) -> Plan
         let action = Action::RemoveVolume { name: one.record.volume() };
         plan.add("", action, "the environment goes down", containers.clone());
     }
-    for network in observed.networks.iter().filter(|network| is_ours(&network.of)) {
+    for network in observed.networks.iter().filter(|network| is_ours(&network.scope)) {
         let action = Action::RemoveNetwork { id: network.id.clone(), name: network.name.clone() };
         plan.add("", action, "the environment goes down", containers.clone());
     }
     let shared = shared(identity, observed);
-    let goes = |volume: &&Volume| volumes && is_ours(&volume.of) && !shared.contains(&volume.name);
+    let goes = |volume: &&Volume| volumes && is_ours(&volume.scope) && !shared.contains(&volume.name);
     for volume in observed.volumes.iter().filter(goes) {
         let action = Action::RemoveVolume { name: volume.name.clone() };
         plan.add(volume.service(), action, "its data is to be deleted", containers.clone());
@@ -278,7 +278,7 @@ pub fn teardown(identity: &Identity, observed: &Observed, volumes: bool) -> Plan
 
 /// Volumes of an environment that others lie over: they began with its data, and cannot be without it.
 pub fn shared(identity: &Identity, observed: &Observed) -> BTreeSet<String> {
-    let is_ours = |volume: &&Volume| volume.of.environment == identity.name;
+    let is_ours = |volume: &&Volume| volume.scope.environment == identity.name;
     // A copy needs nothing any more of what it is a copy of.
     let others = observed.volumes.iter().filter(|volume| !is_ours(volume) && volume.is_overlay());
     let below: BTreeSet<String> =
@@ -361,7 +361,8 @@ fn plan_service(
         if !fillers.is_empty() {
             // Where it is copied again, the one that only says that it is not complete stays until it is: the engine may
             // still be making the other for a run that was killed, and its volume would be there, empty, and look whole.
-            let is_copied = volume.over.as_ref().is_some_and(|over| over.way == Way::Copy);
+            let is_copied =
+                volume.parent_spec.as_ref().is_some_and(|parent_spec| parent_spec.clone_mode == CloneMode::Copy);
             let goes = fillers.iter().filter(|one| !is_copied || one.volumes.contains(&volume.name));
             let removed: Vec<usize> =
                 goes.map(|one| remove(plan, one, "a copy was not finished", before.clone())).collect();
@@ -377,13 +378,13 @@ fn plan_service(
         } else if there {
             continue;
         }
-        let cause = match &volume.over {
-            Some(over) if over.layers.len() > 1 && over.way == Way::Copy => {
+        let cause = match &volume.parent_spec {
+            Some(parent_spec) if parent_spec.layers.len() > 1 && parent_spec.clone_mode == CloneMode::Copy => {
                 "its data lies in many layers: copied into one"
             }
-            Some(over) => match over.way {
-                Way::Overlay => "its data goes on over frozen data",
-                Way::Copy => "its data begins with a copy of frozen data",
+            Some(parent_spec) => match parent_spec.clone_mode {
+                CloneMode::Overlay => "its data goes on over frozen data",
+                CloneMode::Copy => "its data begins with a copy of frozen data",
             },
             None => "its data has no volume yet",
         };

@@ -141,7 +141,8 @@ mod tests {
         for kind in Kinds::built_in().unwrap().iter() {
             let other = Endpoint { password: Some(Secret::new("an/other")), ..endpoint() };
             let without = Endpoint { password: None, ..endpoint() };
-            let [one, other, without] = [&endpoint(), &other, &without].map(|of| render_fields(kind, of).unwrap());
+            let [one, other, without] =
+                [&endpoint(), &other, &without].map(|scope| render_fields(kind, scope).unwrap());
             for (name, field) in &one {
                 assert_eq!(field.secret, field.text != other[name].text, "{}.{name}", kind.name);
                 assert!(!without[name].secret, "{}.{name}", kind.name);

@@ -1,7 +1,7 @@
 //! Which environment this is: one for each machine and checkout.
 
 use crate::machine::Key;
-use crate::model::{Belonging, Lease};
+use crate::model::{Lease, Scope};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -66,8 +66,8 @@ impl Identity {
     }
 
     /// What everything of the environment says of whose it is.
-    pub fn belonging(&self) -> Belonging {
-        Belonging {
+    pub fn scope(&self) -> Scope {
+        Scope {
             root: self.root.display().to_string(),
             environment: self.name.clone(),
             ephemeral: self.ephemeral,

@@ -82,8 +82,8 @@ mod tests {
     use super::*;
     use crate::machine::Key;
     use crate::model::{
-        Belonging, Container, ContainerRole, Credential, InitFile, Origin, Secret, ServiceContainer, SourceFile,
-        Template, User, Version, VersionClass,
+        Container, ContainerRole, Credential, InitFile, Origin, Scope, Secret, ServiceContainer, SourceFile, Template,
+        User, Version, VersionClass,
     };
     use std::path::Path;
     use std::sync::Arc;
@@ -118,8 +118,8 @@ mod tests {
 
     fn observed(identity: &Identity, declared: String) -> Observed {
         let role = ServiceContainer { declared: Some(declared), ..ServiceContainer::default() };
-        let of = Belonging { environment: identity.name.clone(), ..Belonging::default() };
-        let container = Container { of, role: ContainerRole::Service(role), ..Container::default() };
+        let scope = Scope { environment: identity.name.clone(), ..Scope::default() };
+        let container = Container { scope, role: ContainerRole::Service(role), ..Container::default() };
         Observed { containers: vec![container], ..Observed::default() }
     }
 
@@ -129,9 +129,9 @@ mod tests {
         let identity = Identity::of_checkout("shop", root, Key::from_bytes([7; 32]));
         let sealed = kept("db", &stack, None, &identity).unwrap();
         assert!(!String::from_utf8_lossy(&from_base64(&sealed).unwrap()).contains("of-production"));
-        let told = kept_stack(&identity, &observed(&identity, sealed.clone())).unwrap().stack;
-        assert_eq!((&told.services, &told.project), (&stack.services, &stack.project));
-        assert_eq!(told.variables, stack.variables[..1], "what is bound to no service is no matter");
+        let diagnostic = kept_stack(&identity, &observed(&identity, sealed.clone())).unwrap().stack;
+        assert_eq!((&diagnostic.services, &diagnostic.project), (&stack.services, &stack.project));
+        assert_eq!(diagnostic.variables, stack.variables[..1], "what is bound to no service is no matter");
 
         let other = Identity::of_checkout("store", root, identity.key.clone());
         let foreign = Identity::of_checkout("shop", root, Key::from_bytes([8; 32]));

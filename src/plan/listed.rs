@@ -2,7 +2,7 @@
 
 use super::Identity;
 use crate::machine::Key;
-use crate::model::{Belonging, Observed};
+use crate::model::{Observed, Scope};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -30,14 +30,14 @@ pub struct Listed {
 /// The environments of the engine: by folder, then by name.
 pub fn listed(key: &Key, observed: &Observed) -> Vec<Listed> {
     let mut all: BTreeMap<String, Listed> = BTreeMap::new();
-    let mut seen = |of: &Belonging, service: &str, runs: bool, created: Option<i64>| {
-        if of.environment.is_empty() {
+    let mut seen = |scope: &Scope, service: &str, runs: bool, created: Option<i64>| {
+        if scope.environment.is_empty() {
             return;
         }
-        let one = all.entry(of.environment.clone()).or_default();
-        one.name.clone_from(&of.environment);
-        one.root.clone_from(&of.root);
-        one.is_ephemeral |= of.ephemeral;
+        let one = all.entry(scope.environment.clone()).or_default();
+        one.name.clone_from(&scope.environment);
+        one.root.clone_from(&scope.root);
+        one.is_ephemeral |= scope.ephemeral;
         if !service.is_empty() {
             one.services.insert(service.to_owned());
         }
@@ -50,14 +50,14 @@ pub fn listed(key: &Key, observed: &Observed) -> Vec<Listed> {
         };
     };
     for one in &observed.containers {
-        seen(&one.of, one.service(), one.runs().is_some() && one.state == "running", Some(one.created));
+        seen(&one.scope, one.service(), one.runs().is_some() && one.state == "running", Some(one.created));
     }
     for one in &observed.records {
         let (root, environment) = (one.record.root.clone(), one.record.environment.clone());
-        seen(&Belonging { root, environment, ..Belonging::default() }, "", false, Some(one.created));
+        seen(&Scope { root, environment, ..Scope::default() }, "", false, Some(one.created));
     }
     for volume in &observed.volumes {
-        seen(&volume.of, volume.service(), false, None);
+        seen(&volume.scope, volume.service(), false, None);
     }
     let mut all: Vec<Listed> = all.into_values().collect();
     for one in &mut all {
@@ -80,11 +80,11 @@ mod tests {
         let identity = Identity::of_checkout("my-shop", Path::new("/shop"), key.clone());
         let container = |service: &str, state: &str, created| {
             let role = ServiceContainer { service: service.to_owned(), ..ServiceContainer::default() };
-            let (of, role) = (identity.belonging(), ContainerRole::Service(role));
-            Container { of, role, state: state.to_owned(), created, ..Container::default() }
+            let (scope, role) = (identity.scope(), ContainerRole::Service(role));
+            Container { scope, role, state: state.to_owned(), created, ..Container::default() }
         };
         let data = Data { service: "queue".to_owned(), ..Data::default() };
-        let volume = Volume { name: "v".to_owned(), of: identity.belonging(), role: VolumeRole::Data(data) };
+        let volume = Volume { name: "v".to_owned(), scope: identity.scope(), role: VolumeRole::Data(data) };
         let observed = Observed {
             containers: vec![container("db", "running", 20), container("cache", "exited", 10)],
             volumes: vec![volume],

@@ -29,7 +29,8 @@ pub use data::heads::data_in_use;
 pub use data::layers::{Extent, beginning_empty, extents, flattened, reseedable, unseeded};
 pub use data::pins::{pin, pins, unprotected};
 pub use data::snapshots::{
-    Snapshot, data, is_unfinished, known_way, records_of_project, restoring, saving, snapshots, unneeded, unusable,
+    Snapshot, data, is_unfinished, known_clone_mode, records_of_project, restoring, saving, snapshots, unneeded,
+    unusable,
 };
 pub use data::transition::Transition;
 pub use desired::{Desired, DesiredService, Request, Source, desired, image_of};

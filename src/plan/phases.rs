@@ -2,9 +2,9 @@
 
 use super::data::branches::on_other_branches;
 use super::data::layers::{beginning_empty, unseeded};
-use super::data::snapshots::{holds_data, known_way};
+use super::data::snapshots::{holds_data, known_clone_mode};
 use super::{Base, Desired, DesiredService, Identity, Plan};
-use crate::model::{Observed, Stack, Way};
+use crate::model::{CloneMode, Observed, Stack};
 
 /// A phase of `up`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub struct Situation<'a> {
     /// The bases of the services.
     pub bases: &'a dyn Fn() -> Vec<Base>,
     /// How volumes begin with frozen data, where the user says it or an earlier phase found it out.
-    pub way: Option<Way>,
+    pub clone_mode: Option<CloneMode>,
     /// Whether fresh data is made again, though there is a base.
     pub cold: bool,
     /// Whether the bases of all services are made before anything starts: several environments are to.
@@ -84,8 +84,8 @@ pub fn next(at: &Situation<'_>, progress: &Progress) -> Phase {
     if on_other_branch {
         return Phase::StopOtherBranch;
     }
-    if at.way.is_none()
-        && known_way(at.identity, at.observed).is_none()
+    if at.clone_mode.is_none()
+        && known_clone_mode(at.identity, at.observed).is_none()
         && let Some(volume) = at.begins_with_data()
     {
         return Phase::FindCloneMode(volume);
@@ -133,7 +133,7 @@ impl Situation<'_> {
     fn begins_with_data(&self) -> Option<String> {
         let volumes = self.desired.services.iter().flat_map(|service| &service.volumes);
         let new = volumes.filter(|volume| self.observed.volume(&volume.name).is_none());
-        let parents = new.filter_map(|volume| Some(volume.over.as_ref()?.whole.clone()));
+        let parents = new.filter_map(|volume| Some(volume.parent_spec.as_ref()?.whole.clone()));
         parents.into_iter().find(|parent| holds_data(parent, self.observed))
     }
 }
@@ -143,7 +143,7 @@ pub fn seeded(stack: &Stack, desired: &Desired, observed: &Observed) -> Vec<Stri
     let begins = |name: &str| {
         let wanted = desired.services.iter().find(|wanted| wanted.name == name);
         let volume = wanted.and_then(|wanted| wanted.volumes.first());
-        volume.is_some_and(|volume| volume.over.is_some() && observed.volume(&volume.name).is_none())
+        volume.is_some_and(|volume| volume.parent_spec.is_some() && observed.volume(&volume.name).is_none())
     };
     let seeded = stack.services.iter().filter(|service| !service.seeds.is_empty());
     seeded.map(|service| service.name.clone()).filter(|name| begins(name)).collect()

@@ -46,12 +46,12 @@ impl<'a> Ports<'a> {
         is_free: &'a dyn Fn(IpAddr, u16) -> bool,
         fixed: FixedPorts,
     ) -> Self {
-        let others = observed.containers.iter().filter(|container| container.of.environment != identity.name);
+        let others = observed.containers.iter().filter(|container| container.scope.environment != identity.name);
         let of_containers = others.flat_map(|container| container.publish.iter().map(|publish| publish.host_port));
         let of_volumes = observed
             .volumes
             .iter()
-            .filter(|volume| volume.of.environment != identity.name)
+            .filter(|volume| volume.scope.environment != identity.name)
             .filter_map(|volume| volume.data()?.port);
         let taken = of_containers.chain(of_volumes).collect();
         Self { identity, observed, is_free, fixed, taken }
@@ -145,8 +145,16 @@ mod tests {
     /// A container of a service of ours.
     fn container(identity: &Identity, state: &str, service: &str, publish: Vec<Publish>) -> Container {
         let runs = ServiceContainer { service: service.into(), port: Some(20123), ..ServiceContainer::default() };
-        let (of, role) = (identity.belonging(), ContainerRole::Service(runs));
-        Container { id: "1".into(), name: "c".into(), state: state.into(), of, role, publish, ..Container::default() }
+        let (scope, role) = (identity.scope(), ContainerRole::Service(runs));
+        Container {
+            id: "1".into(),
+            name: "c".into(),
+            state: state.into(),
+            scope,
+            role,
+            publish,
+            ..Container::default()
+        }
     }
 
     #[test]
@@ -169,7 +177,7 @@ mod tests {
         assert_ne!(first, next);
         let data = Data { service: "db".into(), port: Some(20123), ..Data::default() };
         let role = VolumeRole::Data(data);
-        observed.volumes.push(Volume { name: "v".into(), of: identity.belonging(), role });
+        observed.volumes.push(Volume { name: "v".into(), scope: identity.scope(), role });
         assert_eq!(
             Ports::new(&identity, &observed, &|_, _| true, FixedPorts::Claimed).choose("db", None).unwrap(),
             20123

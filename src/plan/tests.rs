@@ -56,7 +56,7 @@ fn decide_with(stack: &Stack, observed: &Observed, passwords: &BTreeMap<String, 
         fixed_ports: FixedPorts::Claimed,
         source: None,
         cold: false,
-        way: None,
+        clone_mode: None,
     };
     desired(stack, &request).unwrap()
 }
@@ -64,8 +64,8 @@ fn decide_with(stack: &Stack, observed: &Observed, passwords: &BTreeMap<String, 
 /// What the engine has once everything desired runs.
 fn running(desired: &Desired) -> Observed {
     let mut observed = Observed { platform: "linux/amd64".into(), ..Observed::default() };
-    let of = desired.of.clone();
-    observed.networks.push(Network { id: "net".into(), name: desired.environment.clone(), of });
+    let scope = desired.scope.clone();
+    observed.networks.push(Network { id: "net".into(), name: desired.environment.clone(), scope });
     observed.records.extend(desired.transition.head.as_ref().map(Record::as_made));
     for service in &desired.services {
         let image = format!("id of {}", service.container.image);
@@ -79,7 +79,7 @@ fn running(desired: &Desired) -> Observed {
             id: format!("c-{}", service.name),
             name: service.container.name.clone(),
             state: "running".into(),
-            of: service.container.of.clone(),
+            scope: service.container.scope.clone(),
             role: service.container.role.clone(),
             image_id: image,
             image: service.container.image.to_string(),
@@ -295,11 +295,11 @@ fn what_is_no_longer_declared_goes_and_its_data_stays() {
 fn other_environments_are_never_touched() {
     let stack = stack(vec![service("db", "postgres", "16.4")]);
     let mut observed = running(&decide(&stack, &Observed::default()));
-    for of in observed.containers.iter_mut().map(|container| &mut container.of) {
-        of.environment = "other-12345678".to_owned();
+    for scope in observed.containers.iter_mut().map(|container| &mut container.scope) {
+        scope.environment = "other-12345678".to_owned();
     }
-    for of in observed.volumes.iter_mut().map(|volume| &mut volume.of) {
-        of.environment = "other-12345678".to_owned();
+    for scope in observed.volumes.iter_mut().map(|volume| &mut volume.scope) {
+        scope.environment = "other-12345678".to_owned();
     }
     observed.records.iter_mut().for_each(|one| one.record.environment = "other-12345678".to_owned());
     let lines = printed(&stack, &observed);
@@ -500,10 +500,10 @@ fn an_image_for_another_platform_is_told() {
     for image in observed.images.values_mut() {
         image.platform = "linux/amd64".into();
     }
-    let told = |stack: &Stack| platform_mismatches(&decide(stack, &observed).services, &observed);
-    assert_eq!(told(&stack), []);
+    let diagnostic = |stack: &Stack| platform_mismatches(&decide(stack, &observed).services, &observed);
+    assert_eq!(diagnostic(&stack), []);
     stack.services[0].platform = Some(Located::new("linux/arm64".into(), origin()));
-    let warnings = told(&stack);
+    let warnings = diagnostic(&stack);
     assert_eq!(warnings[0].message, "db runs an image for linux/amd64");
     assert_eq!(warnings[0].label, "production runs it on linux/arm64");
 }

@@ -10,29 +10,29 @@ pub fn withdrawn_images(plan: &Plan, desired: &Desired) -> Vec<Diagnostic> {
         plan.steps.iter().any(|step| matches!(&step.action, Action::Pull { image: pulled, .. } if pulled == image))
     };
     let services = desired.services.iter().filter(|service| is_pulled(&service.container.image));
-    let told = services.filter_map(|service| {
+    let diagnostic = services.filter_map(|service| {
         let (image, environment) = (&service.container.image, &service.container.environment);
         let withdrawn = kinds::withdrawn(image, |name| environment.iter().any(|(known, _)| known == name))?;
         Some(withdrawn_image(&service.name, image, &withdrawn, &service.image_origin))
     });
-    told.collect()
+    diagnostic.collect()
 }
 
 /// The error for one.
 pub fn withdrawn_image(service: &str, image: &ImageRef, withdrawn: &Withdrawn, origin: &Origin) -> Diagnostic {
-    let told =
+    let diagnostic =
         Diagnostic::error("image-withdrawn", format!("{image} is not to be had any more since {}", withdrawn.since))
             .at(origin, format!("{service} wants it"))
             .because(format!("{} ({})", withdrawn.what, withdrawn.source));
-    instead(told, service, withdrawn).help(
+    instead(diagnostic, service, withdrawn).help(
         "a registry that still has it can stand in for Docker Hub: DEVENV_REGISTRY_MIRROR; \
          an image that is on the engine is used as it is",
     )
 }
 
 /// Says what to run instead, ready to be pasted.
-pub fn instead(told: Diagnostic, service: &str, withdrawn: &Withdrawn) -> Diagnostic {
-    told.help(format!(
+pub fn instead(diagnostic: Diagnostic, service: &str, withdrawn: &Withdrawn) -> Diagnostic {
+    diagnostic.help(format!(
         "run this one, in services.local.yaml: `services: {{{service}: {{image: \"{}\"}}}}`; \
          production will not get the old one again either",
         withdrawn.instead

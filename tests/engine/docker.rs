@@ -27,12 +27,12 @@ pub(crate) fn spec(sandbox: &Sandbox, service: &str, image: ImageRef) -> Contain
         entrypoint: Some(Vec::new()),
         hostname: service.to_owned(),
         mounts: Vec::new(),
-        beside: Vec::new(),
+        pinned_volumes: Vec::new(),
         files: Vec::new(),
         publish: Vec::new(),
         network: "bridge".to_owned(),
         aliases: Vec::new(),
-        of: sandbox.belonging(),
+        scope: sandbox.scope(),
         role: ContainerRole::Service(runs),
         stop_signal: None,
         grace: Duration::from_secs(10),
@@ -81,7 +81,7 @@ async fn created_resources_are_observed_with_their_labels_ports_and_volumes() {
     let (sandbox, engine) = (Sandbox::new(), engine().await);
     let (volume, network, port) = (sandbox.named("data"), sandbox.named("net"), free_port());
     engine.create_volume(&sandbox.volume(&volume)).await.unwrap();
-    let network_id = engine.create_network(&network, &sandbox.belonging()).await.unwrap();
+    let network_id = engine.create_network(&network, &sandbox.scope()).await.unwrap();
     let publish = Publish { container_port: 6379, host_ip: [127, 0, 0, 1].into(), host_port: port };
     let spec = ContainerSpec {
         mounts: vec![Mount { volume: volume.clone(), target: "/data".to_owned() }],
@@ -97,12 +97,12 @@ async fn created_resources_are_observed_with_their_labels_ports_and_volumes() {
     let observed = engine.observe(&[image.clone(), absent.clone()]).await.unwrap();
     let container = observed.containers.iter().find(|container| container.id == id).unwrap();
     assert_eq!((container.name.as_str(), container.state.as_str()), (spec.name.as_str(), "running"));
-    assert_eq!((container.service(), container.of.environment.as_str()), ("cache", sandbox.name()));
+    assert_eq!((container.service(), container.scope.environment.as_str()), ("cache", sandbox.name()));
     assert_eq!(
         (container.publish.as_slice(), container.volumes.as_slice()),
         ([publish].as_slice(), [volume.clone()].as_slice())
     );
-    assert!(observed.volumes.iter().any(|seen| seen.name == volume && seen.of.environment == sandbox.name()));
+    assert!(observed.volumes.iter().any(|seen| seen.name == volume && seen.scope.environment == sandbox.name()));
     assert!(observed.networks.iter().any(|seen| seen.id == network_id && seen.name == network));
     assert_eq!(observed.images[&image.to_string()].id, container.image_id);
     assert!(!observed.images.contains_key(&absent.to_string()));
@@ -117,7 +117,7 @@ async fn created_resources_are_observed_with_their_labels_ports_and_volumes() {
 async fn nothing_of_others_is_observed() {
     let (sandbox, engine) = (Sandbox::new(), engine().await);
     let mut spec = script(&sandbox, "other", "true");
-    spec.of.root.clear();
+    spec.scope.root.clear();
     let id = engine.create_container(&spec).await.unwrap();
     assert!(engine.observe(&[]).await.unwrap().containers.iter().all(|container| container.id != id));
 }
@@ -222,8 +222,8 @@ async fn a_volume_in_use_is_not_removed() {
 async fn a_second_network_or_container_of_a_name_is_a_conflict() {
     let (sandbox, engine) = (Sandbox::new(), engine().await);
     let network = sandbox.named("net");
-    engine.create_network(&network, &sandbox.belonging()).await.unwrap();
-    let error = engine.create_network(&network, &sandbox.belonging()).await.unwrap_err();
+    engine.create_network(&network, &sandbox.scope()).await.unwrap();
+    let error = engine.create_network(&network, &sandbox.scope()).await.unwrap_err();
     assert_eq!(error.kind, EngineFault::Conflict);
     let spec = script(&sandbox, "db", "true");
     engine.create_container(&spec).await.unwrap();
@@ -242,11 +242,11 @@ async fn of_several_networks_of_a_name_one_is_left() {
     }
     if named().lines().count() == 1 {
         // A current engine does not create a second network.
-        let error = engine.create_network(&network, &sandbox.belonging()).await.unwrap_err();
+        let error = engine.create_network(&network, &sandbox.scope()).await.unwrap_err();
         assert_eq!(error.kind, EngineFault::Conflict);
         return;
     }
-    let left = engine.create_network(&network, &sandbox.belonging()).await.unwrap();
+    let left = engine.create_network(&network, &sandbox.scope()).await.unwrap();
     assert_eq!(named().trim(), left);
 }
 

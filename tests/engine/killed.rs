@@ -4,6 +4,9 @@ use crate::client::{one, redis, sql};
 use crate::engine_proxy::{EngineProxy, Moment, Then};
 use crate::project::{Sandbox, docker, wait_until};
 
+/// The resources of an environment of one service: a container, a network, a volume and the head that names the volume.
+const ONE_SERVICE: usize = 4;
+
 const REDIS: &str =
     "services:\n  cache: {kind: redis, version: \"7.0.15\"}\nvariables: {REDIS_URL: \"${cache.url}\"}\n";
 const POSTGRES: &str =
@@ -33,7 +36,7 @@ fn killed_before_or_after_any_request_up_converges() {
             let again = project.run(&["up"]);
             assert_eq!(again.code, 0, "{at}: {again:?}");
             assert_eq!(redis(&project.env()["REDIS_URL"], &["PING"]), ["PONG"], "{at}");
-            assert_eq!(project.on_the_engine().len(), 3, "{at}: {:?}", project.on_the_engine());
+            assert_eq!(project.on_the_engine().len(), ONE_SERVICE, "{at}: {:?}", project.on_the_engine());
             let container = project.container("cache");
             project.succeed(&["up"]);
             assert_eq!(project.container("cache"), container, "{at}");
@@ -117,7 +120,7 @@ fn an_engine_that_disappears_during_up_is_reported_and_the_next_up_continues() {
         assert!(!project.path(".env").exists());
         project.succeed(&["up"]);
         assert_eq!(redis(&project.env()["REDIS_URL"], &["PING"]), ["PONG"]);
-        assert_eq!(project.on_the_engine().len(), 3);
+        assert_eq!(project.on_the_engine().len(), ONE_SERVICE);
     }
 }
 
@@ -132,7 +135,7 @@ fn two_runs_at_once_in_one_checkout_make_one_environment() {
     let waited = |outcome: &&crate::project::Outcome| outcome.stderr.contains("waiting for it to end");
     assert_eq!(ended.iter().filter(waited).count(), 1, "{ended:?}");
     assert_eq!(project.containers().len(), 1);
-    assert_eq!(project.on_the_engine().len(), 3);
+    assert_eq!(project.on_the_engine().len(), ONE_SERVICE);
     assert_eq!(one(&project.env()["DATABASE_URL"], "SELECT 1"), "1");
 }
 

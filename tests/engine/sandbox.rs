@@ -2,7 +2,7 @@
 //! contain the name or the folder.
 
 use devenv::docker::{DockerEnv, Engine, connect, label};
-use devenv::model::{Belonging, VolumeRole, VolumeSpec};
+use devenv::model::{Scope, VolumeRole, VolumeSpec};
 use std::ffi::OsStr;
 use std::fs;
 use std::net::TcpListener;
@@ -52,20 +52,14 @@ impl Sandbox {
     }
 
     /// The labels that mark a resource of this scenario.
-    pub(crate) fn belonging(&self) -> Belonging {
+    pub(crate) fn scope(&self) -> Scope {
         let (root, environment) = (self.root().display().to_string(), self.name.clone());
-        Belonging { root, environment, ..Belonging::default() }
+        Scope { root, environment, ..Scope::default() }
     }
 
     /// An empty volume of this scenario.
     pub(crate) fn volume(&self, name: &str) -> VolumeSpec {
-        VolumeSpec {
-            name: name.to_owned(),
-            of: self.belonging(),
-            role: VolumeRole::Helper,
-            over: None,
-            unproven: false,
-        }
+        VolumeSpec { name: name.to_owned(), scope: self.scope(), role: VolumeRole::Helper, over: None, unproven: false }
     }
 }
 
@@ -124,7 +118,7 @@ async fn a_sandbox_takes_everything_of_its_own_with_it() {
     let (volume, network) = (sandbox.named("data"), sandbox.named("net"));
     let engine = engine().await;
     engine.create_volume(&sandbox.volume(&volume)).await.unwrap();
-    engine.create_network(&network, &sandbox.belonging()).await.unwrap();
+    engine.create_network(&network, &sandbox.scope()).await.unwrap();
     drop(sandbox);
     let observed = engine.observe(&[]).await.unwrap();
     assert!(observed.volumes.iter().all(|seen| seen.name != volume));

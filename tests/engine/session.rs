@@ -60,13 +60,13 @@ fn followed(project: &Sandbox, session: &Block, elsewhere: &[&str]) {
     }
 }
 
-fn session(of: &str) -> Block {
-    page(of).blocks.into_iter().find(|block| block.language == "console").unwrap()
+fn session(scope: &str) -> Block {
+    page(scope).blocks.into_iter().find(|block| block.language == "console").unwrap()
 }
 
 /// The file that a page shows, by its first line.
-fn shown(of: &str, begins: &str) -> String {
-    page(of).blocks.iter().find(|block| block.lines[0] == begins).unwrap().text()
+fn shown(scope: &str, begins: &str) -> String {
+    page(scope).blocks.iter().find(|block| block.lines[0] == begins).unwrap().text()
 }
 
 #[test]

@@ -8,8 +8,8 @@ use super::super::desired::{DesiredService, Request, desired_services, rehash};
 use super::super::{Action, Desired, FixedPorts, Identity, Plan, names};
 use super::layers::{is_layer, owner_of};
 use crate::model::{
-    BaseKey, Belonging, ContainerRole, ImageRef, Observed, ObservedRecord, Over, Owner, Parent, Protocol, Record,
-    Rights, Says, Seed, SeedSource, Service, Stack, VolumeRole, VolumeSpec, Way,
+    BaseKey, CloneMode, ContainerRole, ImageRef, Observed, ObservedRecord, Owner, Parent, ParentSpec, Protocol, Record,
+    RecordKind, Rights, Scope, Seed, SeedSource, Service, Stack, VolumeRole, VolumeSpec,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +24,7 @@ pub struct Base {
     /// Which base everything of it says it is of.
     pub key: BaseKey,
     /// Whose everything of it is: of no environment.
-    pub of: Belonging,
+    pub scope: Scope,
     /// The image that makes it.
     pub image: ImageRef,
     /// The same by its id.
@@ -47,22 +47,22 @@ pub fn base(service: &Service, request: &Request<'_>) -> Option<Base> {
         return None;
     }
     let identity = making_identity(request);
-    let mut making = made_alone(std::slice::from_ref(service), &identity, request)?.pop()?;
+    let mut making = services_of_base(std::slice::from_ref(service), &identity, request)?.pop()?;
     reads_dumps(&mut making, service, &identity);
     let image = request.observed.images.get(&making.container.image.to_string())?;
     let [mount] = making.container.mounts.as_slice() else { return None };
     let seeds = seed_of(service);
     let key = key(&making, &seeds, &image.id, &identity, &mount.target);
     let name = newest(&format!("{BASE}-{key}"), request.observed);
-    let of = Belonging { root: identity.root.display().to_string(), ..Belonging::default() };
+    let scope = Scope { root: identity.root.display().to_string(), ..Scope::default() };
     let key = BaseKey { base: name.clone(), machine: identity.machine() };
     let image_id = image.id.clone();
-    dress(&mut making, &making_of(&name), &name, (&of, &key), &request.identity.name);
+    rename_for_base(&mut making, &making_of(&name), &name, (&scope, &key), &request.identity.name);
     Some(Base {
         volume: name.clone(),
         name,
         key,
-        of,
+        scope,
         image: making.container.image.clone(),
         image_id,
         making,
@@ -76,7 +76,7 @@ pub(in crate::plan) fn making_identity(request: &Request<'_>) -> Identity {
 }
 
 /// Services as they run while a base is made: with nothing, since their seeds are what is put into them.
-pub(in crate::plan) fn made_alone(
+pub(in crate::plan) fn services_of_base(
     services: &[Service],
     identity: &Identity,
     request: &Request<'_>,
@@ -96,11 +96,11 @@ pub(in crate::plan) fn made_alone(
 }
 
 /// Gives a service that is made for a base its names. Several volumes are numbered.
-fn dress(
+fn rename_for_base(
     service: &mut DesiredService,
     container: &str,
     volume: &str,
-    (of, key): (&Belonging, &BaseKey),
+    (scope, key): (&Scope, &BaseKey),
     network: &str,
 ) {
     let name = |at: usize| if at == 0 { volume.to_owned() } else { format!("{volume}-{at}") };
@@ -110,10 +110,10 @@ fn dress(
     let volumes = (0..service.container.mounts.len()).map(name);
     let role = VolumeRole::Base(key.clone());
     service.volumes = volumes
-        .map(|name| VolumeSpec { name, of: of.clone(), role: role.clone(), over: None, unproven: false })
+        .map(|name| VolumeSpec { name, scope: scope.clone(), role: role.clone(), parent_spec: None, unproven: false })
         .collect();
     container.clone_into(&mut service.container.name);
-    service.container.of.clone_from(of);
+    service.container.scope.clone_from(scope);
     service.container.role = ContainerRole::Making(key.clone());
     network.clone_into(&mut service.container.network);
     service.container.aliases.clear();
@@ -151,22 +151,22 @@ impl Base {
     }
 
     /// What a volume over it begins with.
-    pub fn over(&self, way: Way, observed: &Observed) -> Over {
+    pub fn over(&self, clone_mode: CloneMode, observed: &Observed) -> ParentSpec {
         let layers = vec![self.volume.clone()];
         let owner = owner_of(&self.volume, observed);
-        Over { layers, whole: self.volume.clone(), way, image: self.image.clone(), owner }
+        ParentSpec { layers, whole: self.volume.clone(), clone_mode, image: self.image.clone(), owner }
     }
 
     /// Its record: it is whole. An engine that mounts told whose the folder is.
-    pub fn is_whole(&self, mounted: Option<Owner>) -> Record {
-        let way = if mounted.is_some() { Way::Overlay } else { Way::Copy };
-        let parent = Parent { layers: vec![self.volume.clone()], way, folder: mounted };
+    pub fn complete_record(&self, mounted: Option<Owner>) -> Record {
+        let clone_mode = if mounted.is_some() { CloneMode::Overlay } else { CloneMode::Copy };
+        let parent = Parent { layers: vec![self.volume.clone()], clone_mode, folder: mounted };
         Record {
             name: self.name.clone(),
-            root: self.of.root.clone(),
+            root: self.scope.root.clone(),
             machine: self.key.machine.clone(),
-            says: Says::Base { base: self.name.clone(), parent },
-            way: Some(way),
+            kind: RecordKind::Base { base: self.name.clone(), parent },
+            clone_mode: Some(clone_mode),
             pins: vec![self.volume.clone()],
             ..Record::default()
         }
@@ -175,7 +175,7 @@ impl Base {
     /// What runs while it is made, and the steps: the server is started on an empty volume and proven. What an earlier
     /// run left is removed first, but a volume that an environment lies over is complete, and is not touched: then there
     /// are no steps.
-    pub fn making(&self, of_network: &Belonging, observed: &Observed) -> (Desired, Plan) {
+    pub fn making(&self, of_network: &Scope, observed: &Observed) -> (Desired, Plan) {
         let mut services = vec![self.making.clone()];
         services.extend(self.beside.iter().cloned());
         let mut plan = Plan::default();
@@ -183,35 +183,36 @@ impl Base {
             let mut network = Vec::new();
             let name = &self.making.container.network;
             if !observed.networks.iter().any(|known| known.name == *name) {
-                let action = Action::CreateNetwork { name: name.clone(), of: of_network.clone() };
+                let action = Action::CreateNetwork { name: name.clone(), scope: of_network.clone() };
                 network.push(plan.add("", action, "services reach each other over it", Vec::new()));
             }
             for service in &services {
                 make(service, &network, observed, &mut plan);
             }
         }
-        let desired = Desired { environment: BASE.to_owned(), of: self.of.clone(), services, ..Desired::default() };
+        let desired =
+            Desired { environment: BASE.to_owned(), scope: self.scope.clone(), services, ..Desired::default() };
         (desired, plan)
     }
 
     /// With what its seeds need beside it: a command gets variables of all services, and may well use them.
     #[must_use]
-    pub fn with_company(mut self, stack: &Stack, request: &Request<'_>) -> Self {
+    pub fn with_sidecars(mut self, stack: &Stack, request: &Request<'_>) -> Self {
         if !self.seeds.iter().any(|seed| matches!(seed.source, SeedSource::Command { .. })) {
             return self;
         }
         let identity = making_identity(request);
         // All in one, so that no two of them get one port.
-        let Some(all) = made_alone(&stack.services, &identity, request) else { return self };
+        let Some(all) = services_of_base(&stack.services, &identity, request) else { return self };
         for mut one in all {
             if one.name == self.making.name {
                 let (container, command) = (self.making.container.name.clone(), self.making.container.command.clone());
-                dress(&mut one, &container, &self.volume, (&self.of, &self.key), &request.identity.name);
+                rename_for_base(&mut one, &container, &self.volume, (&self.scope, &self.key), &request.identity.name);
                 one.container.command = command;
                 self.making = one;
             } else {
                 let name = beside(&self.name, &one.name);
-                dress(&mut one, &name, &name, (&self.of, &self.key), &request.identity.name);
+                rename_for_base(&mut one, &name, &name, (&self.scope, &self.key), &request.identity.name);
                 self.beside.push(one);
             }
         }
@@ -220,7 +221,7 @@ impl Base {
 
     /// The same base, to be made anew beside this one.
     #[must_use]
-    pub fn anew(&self) -> Self {
+    pub fn rebuilt(&self) -> Self {
         let (name, number) = match self.name.rsplit_once("-r") {
             Some((name, number)) => (name, number.parse::<u32>().unwrap_or_default()),
             None => (self.name.as_str(), 0),
@@ -248,7 +249,7 @@ impl Base {
     }
 
     /// The containers and the volumes of what is beside it while it is made.
-    pub fn company(&self) -> (Vec<&str>, Vec<&str>) {
+    pub fn sidecars(&self) -> (Vec<&str>, Vec<&str>) {
         let containers = self.beside.iter().map(|one| one.container.name.as_str()).collect();
         let volumes = self.beside.iter().flat_map(|one| &one.volumes).map(|volume| volume.name.as_str()).collect();
         (containers, volumes)

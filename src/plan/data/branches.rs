@@ -3,7 +3,7 @@
 use super::super::{Action, Identity, Plan};
 use super::heads::{head_of, heads, last_used, written};
 use super::reach::{Naming, freed};
-use crate::model::{Container, Observed, ObservedRecord, Says};
+use crate::model::{Container, Observed, ObservedRecord, RecordKind};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The running containers of an environment that use another branch's data than the one that git is on now.
@@ -80,7 +80,10 @@ impl Gone {
         rest.volumes.retain(|volume| !self.volumes.contains(&volume.name));
         rest.records.retain(|one| !heads.contains(one.record.name.as_str()));
         // No pin is enough any more.
-        rest.records.iter_mut().filter(|one| one.record.says == Says::Pin).for_each(|pin| pin.record.pins.clear());
+        rest.records
+            .iter_mut()
+            .filter(|one| one.record.kind == RecordKind::Pin)
+            .for_each(|pin| pin.record.pins.clear());
         rest
     }
 

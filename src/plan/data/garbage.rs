@@ -45,10 +45,10 @@ fn leftovers(asked: bool, identity: &Identity, observed: &Observed, is_held: &dy
     bases(&mut plan, identity, observed, is_held, (now, unused), &is_gone);
     let root = identity.root.display().to_string();
     let mut unfinished: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for container in observed.containers.iter().filter(|container| container.of.root == root) {
+    for container in observed.containers.iter().filter(|container| container.scope.root == root) {
         let filled = observed.volume(container.fills());
-        let environment = filled.map_or(&container.of.environment, |volume| &volume.of.environment);
-        let is_helper = container.role == ContainerRole::Helper && !container.of.environment.is_empty();
+        let environment = filled.map_or(&container.scope.environment, |volume| &volume.scope.environment);
+        let is_helper = container.role == ContainerRole::Helper && !container.scope.environment.is_empty();
         if container.fills().is_empty() && !is_helper || is_held(environment) || is_gone(&container.name) {
             continue;
         }
@@ -60,7 +60,9 @@ fn leftovers(asked: bool, identity: &Identity, observed: &Observed, is_held: &dy
     for (volume, removed) in unfinished {
         delete(&mut plan, volume, "a copy that was not finished", removed);
     }
-    for volume in observed.volumes.iter().filter(|volume| volume.of.root == root && !is_held(&volume.of.environment)) {
+    for volume in
+        observed.volumes.iter().filter(|volume| volume.scope.root == root && !is_held(&volume.scope.environment))
+    {
         let is_left = volume.unproven() != "" && observed.volume(volume.unproven()).is_none();
         let goes = is_left || asked && is_abandoned(volume, observed);
         if !goes || is_gone(&volume.name) {
@@ -80,10 +82,10 @@ fn leftovers(asked: bool, identity: &Identity, observed: &Observed, is_held: &dy
     let is_gone = |name: &str| deleted.contains(name);
     let is_stray = |volume: &&Volume| {
         !volume.upper_of().is_empty()
-            && volume.of.root == root
+            && volume.scope.root == root
             && observed.volume(volume.upper_of()).is_none()
             && !is_layer(&volume.name, observed)
-            && !is_held(&volume.of.environment)
+            && !is_held(&volume.scope.environment)
             && !is_gone(&volume.name)
     };
     for top in observed.volumes.iter().filter(is_stray) {
@@ -100,7 +102,9 @@ fn unneeded(plan: &mut Plan, root: &str, observed: &Observed, is_held: &dyn Fn(&
     let mentioned: BTreeSet<&String> =
         of_containers.chain(observed.records.iter().flat_map(|one| &one.record.pins)).collect();
     let gone: BTreeSet<String> = plan.names().map(str::to_owned).collect();
-    for volume in observed.volumes.iter().filter(|volume| volume.of.root == root && !is_held(&volume.of.environment)) {
+    for volume in
+        observed.volumes.iter().filter(|volume| volume.scope.root == root && !is_held(&volume.scope.environment))
+    {
         let is_named = needed.contains(&volume.name) || mentioned.contains(&volume.name) || gone.contains(&volume.name);
         if !is_named {
             delete(plan, &volume.name, "no branch and no snapshot needs it", Vec::new());
@@ -112,25 +116,25 @@ fn unneeded(plan: &mut Plan, root: &str, observed: &Observed, is_held: &dyn Fn(&
 /// no time lives for a day.
 fn ephemeral(identity: &Identity, observed: &Observed, now: i64) -> BTreeMap<String, String> {
     let root = identity.root.display().to_string();
-    let containers = observed.containers.iter().map(|one| (&one.of, Some(one.created)));
-    let volumes = observed.volumes.iter().map(|one| (&one.of, None));
+    let containers = observed.containers.iter().map(|one| (&one.scope, Some(one.created)));
+    let volumes = observed.volumes.iter().map(|one| (&one.scope, None));
     // A run that was killed early leaves no more than its network, and an engine has few addresses for those.
-    let networks = observed.networks.iter().map(|one| (&one.of, None));
+    let networks = observed.networks.iter().map(|one| (&one.scope, None));
     let mut found = BTreeMap::new();
-    for (of, created) in containers.chain(volumes).chain(networks) {
-        if of.environment.is_empty() || !of.ephemeral {
+    for (scope, created) in containers.chain(volumes).chain(networks) {
+        if scope.environment.is_empty() || !scope.ephemeral {
             continue;
         }
-        let told = of.lease.as_ref().map(|lease| lease.expires);
-        let expires = told.or_else(|| Some(created? + EPHEMERAL_LIVES));
+        let diagnostic = scope.lease.as_ref().map(|lease| lease.expires);
+        let expires = diagnostic.or_else(|| Some(created? + EPHEMERAL_LIVES));
         if expires.is_some_and(|expires| now > expires) {
-            let whose = match &of.lease {
+            let whose = match &scope.lease {
                 Some(lease) if !lease.owner.is_empty() => format!(" (of {}, job {})", lease.owner, lease.job),
                 _ => String::new(),
             };
-            found.insert(of.environment.clone(), format!("past its time to live{whose}"));
-        } else if of.root == root {
-            found.entry(of.environment.clone()).or_insert_with(|| "a run that was killed left it".to_owned());
+            found.insert(scope.environment.clone(), format!("past its time to live{whose}"));
+        } else if scope.root == root {
+            found.entry(scope.environment.clone()).or_insert_with(|| "a run that was killed left it".to_owned());
         }
     }
     found
@@ -160,12 +164,12 @@ fn bases(
     let of_records = ours.map(|record| record.base().to_owned());
     let names: BTreeSet<String> = of_volumes.chain(of_containers).chain(of_records).collect();
     for name in names.iter().filter(|name| !name.is_empty() && !is_held(name)) {
-        let over = observed.volumes.iter().filter(|volume| !is_gone(&volume.name));
-        let is_used = over.flat_map(Volume::layers).any(|layer| layer == name);
+        let parent_spec = observed.volumes.iter().filter(|volume| !is_gone(&volume.name));
+        let is_used = parent_spec.flat_map(Volume::layers).any(|layer| layer == name);
         let making = || observed.containers.iter().filter(|container| container.base() == name);
         let record = observed.records.iter().find(|one| one.record.base() == name);
         // Whether another checkout's making goes on is not to be seen where its user's locks lie elsewhere.
-        if making().any(|one| one.of.root != root && now - one.created < BASE_TAKES) {
+        if making().any(|one| one.scope.root != root && now - one.created < BASE_TAKES) {
             continue;
         }
         // One that is complete and needed keeps its record and its data. What else is of it served its making, and was

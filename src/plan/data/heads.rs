@@ -7,7 +7,7 @@ use super::super::desired::Request;
 use super::super::{Identity, names};
 use super::layers::is_incomplete;
 use super::reach::{frozen, records_of};
-use crate::model::{Data, Entry, Head, Observed, ObservedRecord, Record, Says, Volume, digest_of_bytes};
+use crate::model::{Data, Entry, Head, Observed, ObservedRecord, Record, RecordKind, Volume, digest_of_bytes};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The heads of an environment that records say, with their records.
@@ -41,7 +41,7 @@ fn implied(environment: &str, observed: &Observed, written: &[Head]) -> Vec<Head
     let named: BTreeSet<&String> = written.iter().flat_map(volumes_of).collect();
     let mounted = |volume: &Volume| observed.containers_of(environment).any(|one| one.volumes.contains(&volume.name));
     let pinned: BTreeSet<&String> = records_of(environment, observed)
-        .filter(|one| one.record.says == Says::Pin)
+        .filter(|one| one.record.kind == RecordKind::Pin)
         .flat_map(|one| one.record.data.values())
         .collect();
     // By branch, service, kind and version: the volumes of the best generation so far.
@@ -83,7 +83,7 @@ pub(super) fn last_used(environment: &str, observed: &Observed) -> Option<Head> 
     let rank = |head: &Head| {
         let volumes = || volumes_of(head).filter_map(|name| observed.volume(name));
         let is_mounted = |name: &String| observed.containers_of(environment).any(|one| one.volumes.contains(name));
-        let pins = || records_of(environment, observed).filter(|one| one.record.says == Says::Pin);
+        let pins = || records_of(environment, observed).filter(|one| one.record.kind == RecordKind::Pin);
         let is_pinned = |name: &String| pins().any(|one| one.record.data.values().any(|data| data == name));
         let mounted = volumes_of(head).filter(|name| is_mounted(name)).count();
         let pinned = volumes_of(head).filter(|name| is_pinned(name)).count();
@@ -139,8 +139,8 @@ pub(super) fn record(head: Head, identity: &Identity, observed: &Observed) -> Re
         root: identity.root.display().to_string(),
         environment: identity.name.clone(),
         machine: identity.machine(),
-        says: Says::Head(head),
-        way: super::snapshots::known_way(identity, observed),
+        kind: RecordKind::Head(head),
+        clone_mode: super::snapshots::known_clone_mode(identity, observed),
         ..Record::default()
     }
 }

@@ -2,12 +2,12 @@
 
 use super::super::desired::{Desired, DesiredService, Request, rehash};
 use super::super::{Action, Identity, Plan};
-use super::bases::{base, made_alone, making_identity, seed_of};
+use super::bases::{base, making_identity, seed_of, services_of_base};
 use super::heads::{data_in_use, heads, volumes_of};
-use super::snapshots::{known_way, snapshots};
+use super::snapshots::{known_clone_mode, snapshots};
 use crate::model::{
-    Data, Diagnostic, Endpoint, ImageRef, Observed, Over, Owner, Parent, Protocol, Says, Service, Stack, Volume, Way,
-    top_of, volume_of,
+    CloneMode, Data, Diagnostic, Endpoint, ImageRef, Observed, Owner, Parent, ParentSpec, Protocol, RecordKind,
+    Service, Stack, Volume, upper_volume, volume_of,
 };
 
 /// Most layers below a top: mount options, with the path of each, fit in one page of 4 KiB.
@@ -15,13 +15,13 @@ const MOST_LAYERS: usize = 24;
 
 /// Whether some volume lies over this one.
 pub(in crate::plan) fn is_layer(volume: &str, observed: &Observed) -> bool {
-    observed.volumes.iter().any(|over| over.layers().iter().any(|layer| volume_of(layer) == volume))
+    observed.volumes.iter().any(|parent_spec| parent_spec.layers().iter().any(|layer| volume_of(layer) == volume))
 }
 
 /// Whose the folder of a layer is, as far as somebody asked: it is never written again, so that stays true.
 pub(super) fn owner_of(layer: &str, observed: &Observed) -> Option<Owner> {
-    let of_bases = observed.records.iter().filter_map(|one| match &one.record.says {
-        Says::Base { parent, .. } => Some(parent),
+    let of_bases = observed.records.iter().filter_map(|one| match &one.record.kind {
+        RecordKind::Base { parent, .. } => Some(parent),
         _ => None,
     });
     let mut all = observed.volumes.iter().filter_map(Volume::parent).chain(of_bases);
@@ -62,7 +62,7 @@ pub fn extents(identity: &Identity, observed: &Observed) -> Vec<Extent> {
         Extent {
             service: data.service.clone(),
             volume: volume.name.clone(),
-            own: if volume.is_overlay() { top_of(&volume.name) } else { volume.name.clone() },
+            own: if volume.is_overlay() { upper_volume(&volume.name) } else { volume.name.clone() },
             layers: layers.iter().map(|layer| volume_of(layer).to_owned()).collect(),
             needed_by: needed_by(volume),
         }
@@ -72,7 +72,7 @@ pub fn extents(identity: &Identity, observed: &Observed) -> Vec<Extent> {
 
 /// Settles what a service's volume begins with, and what follows from that for its container.
 /// `from` is the volume with whose data it begins; without one it begins with a base, or an empty folder.
-pub(in crate::plan) fn lay(
+pub(in crate::plan) fn layered(
     mut wanted: DesiredService,
     from: Option<&str>,
     service: &Service,
@@ -84,30 +84,30 @@ pub(in crate::plan) fn lay(
     let parent = if let Some(known) = known {
         known.parent().cloned()
     } else {
-        let Some(over) = beginning(service, from, &wanted.container.image, request) else { return wanted };
-        let frozen = request.observed.volume(&over.whole).filter(|known| !known.of.environment.is_empty());
-        let is_own = frozen.is_some_and(|known| known.of.environment == request.identity.name);
+        let Some(parent_spec) = beginning(service, from, &wanted.container.image, request) else { return wanted };
+        let frozen = request.observed.volume(&parent_spec.whole).filter(|known| !known.scope.environment.is_empty());
+        let is_own = frozen.is_some_and(|known| known.scope.environment == request.identity.name);
         wanted.begins_inherited = !is_own;
-        let parent = Parent { layers: over.layers.clone(), way: over.way, folder: None };
+        let parent = Parent { layers: parent_spec.layers.clone(), clone_mode: parent_spec.clone_mode, folder: None };
         if let Some(data) = volume.data_mut() {
             let began = frozen.and_then(Volume::data);
             data.seeds = began.map_or_else(|| seed_of(service), |began| began.seeds.clone());
             // Whose login it has: what it began with has its own, or one of where that began.
             data.from = match frozen {
                 Some(_) if is_own => began.and_then(|began| began.from.clone()),
-                Some(known) => Some(known.of.environment.clone()),
+                Some(known) => Some(known.scope.environment.clone()),
                 None => None,
             };
             data.parent = Some(parent.clone());
         }
-        volume.over = Some(over);
+        volume.parent_spec = Some(parent_spec);
         Some(parent)
     };
     let Some(parent) = parent else { return wanted };
-    let is_overlay = parent.way == Way::Overlay;
+    let is_overlay = parent.clone_mode == CloneMode::Overlay;
     if is_overlay {
         let layers = parent.layers.iter().map(|layer| volume_of(layer).to_owned());
-        wanted.container.beside = std::iter::once(top_of(&volume.name)).chain(layers).collect();
+        wanted.container.pinned_volumes = std::iter::once(upper_volume(&volume.name)).chain(layers).collect();
     }
     wanted.inherited = inherited(&wanted, service, request);
     if is_overlay {
@@ -117,27 +117,32 @@ pub(in crate::plan) fn lay(
 }
 
 /// What a new volume begins with: frozen data, else a base; none is an empty folder.
-fn beginning(service: &Service, from: Option<&str>, image: &ImageRef, request: &Request<'_>) -> Option<Over> {
+fn beginning(service: &Service, from: Option<&str>, image: &ImageRef, request: &Request<'_>) -> Option<ParentSpec> {
     if let Some(from) = from {
         let frozen = request.observed.volume(from)?;
         let layers = layers_over(frozen);
-        let way = request.way.or_else(|| known_way(request.identity, request.observed)).unwrap_or(Way::Copy);
+        let clone_mode = request
+            .clone_mode
+            .or_else(|| known_clone_mode(request.identity, request.observed))
+            .unwrap_or(CloneMode::Copy);
         // A copy of everything is one layer again.
-        let way = if layers.len() > MOST_LAYERS { Way::Copy } else { way };
+        let clone_mode = if layers.len() > MOST_LAYERS { CloneMode::Copy } else { clone_mode };
         let owner = owner_of(layers.first()?, request.observed);
-        return Some(Over { layers, whole: from.to_owned(), way, image: image.clone(), owner });
+        return Some(ParentSpec { layers, whole: from.to_owned(), clone_mode, image: image.clone(), owner });
     }
     // What is seeded is always seeded in a base; going without one means that it is made anew before.
     let base = (!request.cold || !service.seeds.is_empty()).then(|| base(service, request)).flatten()?;
     let record = base.record(request.observed)?;
-    let way = request.way.or(record.record.way).unwrap_or(Way::Copy);
-    Some(base.over(way, request.observed))
+    let clone_mode = request.clone_mode.or(record.record.clone_mode).unwrap_or(CloneMode::Copy);
+    Some(base.over(clone_mode, request.observed))
 }
 
 /// The layers of a new volume over this one.
 fn layers_over(volume: &Volume) -> Vec<String> {
     if volume.is_overlay() {
-        std::iter::once(format!("{}/upper", top_of(&volume.name))).chain(volume.layers().iter().cloned()).collect()
+        std::iter::once(format!("{}/upper", upper_volume(&volume.name)))
+            .chain(volume.layers().iter().cloned())
+            .collect()
     } else {
         vec![volume.name.clone()]
     }
@@ -148,17 +153,21 @@ fn layers_over(volume: &Volume) -> Vec<String> {
 pub fn flattened(desired: &Desired, plan: &Plan) -> Vec<Diagnostic> {
     let copied = plan.steps.iter().filter_map(|step| match &step.action {
         Action::CreateVolume(volume) => {
-            let layers = volume.over.as_ref().map(|over| over.layers.len()).filter(|layers| *layers > MOST_LAYERS)?;
+            let layers = volume
+                .parent_spec
+                .as_ref()
+                .map(|parent_spec| parent_spec.layers.len())
+                .filter(|layers| *layers > MOST_LAYERS)?;
             Some((desired.services.iter().find(|service| service.name == step.service)?, layers))
         }
         _ => None,
     });
-    let told = |(service, layers): (&DesiredService, usize)| {
+    let diagnostic = |(service, layers): (&DesiredService, usize)| {
         let message = format!("the data of {} lies in {layers} layers, and is copied into one", service.name);
         Diagnostic::note("flattened", message)
             .because(format!("no more than {MOST_LAYERS} can be mounted; the copy takes as much room as the data"))
     };
-    copied.map(told).collect()
+    copied.map(diagnostic).collect()
 }
 
 /// Services that are to begin with seeds, and have no base that holds them yet.
@@ -174,14 +183,14 @@ pub fn beginning_empty<'a>(stack: &'a Stack, desired: &Desired, observed: &Obser
         let wanted = desired.services.iter().find(|wanted| wanted.name == service.name);
         wanted
             .and_then(|wanted| wanted.volumes.first())
-            .is_some_and(|volume| volume.over.is_none() && observed.volume(&volume.name).is_none())
+            .is_some_and(|volume| volume.parent_spec.is_none() && observed.volume(&volume.name).is_none())
     };
     stack.services.iter().filter(begins).collect()
 }
 
 /// Services whose data was made of other seeds than they have now, each told at its seed.
 pub fn reseedable(stack: &Stack, desired: &Desired, observed: &Observed) -> Vec<Diagnostic> {
-    let mut told = Vec::new();
+    let mut diagnostic = Vec::new();
     for service in stack.services.iter().filter(|service| !service.seeds.is_empty()) {
         let wanted = desired.services.iter().find(|wanted| wanted.name == service.name);
         let volume = wanted.and_then(|wanted| wanted.volumes.first());
@@ -190,7 +199,7 @@ pub fn reseedable(stack: &Stack, desired: &Desired, observed: &Observed) -> Vec<
             && known.seeds != seed_of(service)
         {
             let message = format!("the data of {} was not made of the seeds that it has now", service.name);
-            told.push(
+            diagnostic.push(
                 Diagnostic::warning("seeds-changed", message)
                     .at(&first.origin, "its seeds")
                     .because("it is kept as it is")
@@ -198,7 +207,7 @@ pub fn reseedable(stack: &Stack, desired: &Desired, observed: &Observed) -> Vec<
             );
         }
     }
-    told
+    diagnostic
 }
 
 /// The administrator's login as it was when the base was made, which gets this environment's own password first.
@@ -210,7 +219,7 @@ fn inherited(wanted: &DesiredService, service: &Service, request: &Request<'_>) 
     let maker = match from {
         Some(from) => {
             let identity = Identity { name: from.to_owned(), ..making_identity(request) };
-            made_alone(std::slice::from_ref(service), &identity, request)?.pop()?
+            services_of_base(std::slice::from_ref(service), &identity, request)?.pop()?
         }
         None => base(service, request)?.made_by().clone(),
     };

@@ -7,13 +7,13 @@ use super::super::desired::DesiredService;
 use super::super::{Identity, names};
 use super::heads::{head_of, written};
 use super::reach::{needed, records_of, with_layers};
-use super::snapshots::known_way;
-use crate::model::{Observed, ObservedRecord, Record, Says};
+use super::snapshots::known_clone_mode;
+use crate::model::{Observed, ObservedRecord, Record, RecordKind};
 use std::collections::BTreeSet;
 
 /// The pins that an environment has.
 pub fn pins<'o>(identity: &Identity, observed: &'o Observed) -> impl Iterator<Item = &'o ObservedRecord> + use<'o> {
-    records_of(&identity.name, observed).filter(|one| one.record.says == Says::Pin)
+    records_of(&identity.name, observed).filter(|one| one.record.kind == RecordKind::Pin)
 }
 
 /// The pin of an environment whose containers go. None where one protects everything already, or where there is nothing to
@@ -28,7 +28,8 @@ pub fn pin(identity: &Identity, observed: &Observed) -> Option<Record> {
 /// The volumes that a pin of the environment mentions: those that are needed and whole, and those of its heads.
 fn to_pin(identity: &Identity, observed: &Observed) -> BTreeSet<String> {
     let needed = needed(observed);
-    let ours = observed.volumes.iter().filter(|one| one.of.environment == identity.name && needed.contains(&one.name));
+    let ours =
+        observed.volumes.iter().filter(|one| one.scope.environment == identity.name && needed.contains(&one.name));
     // What is not whole is made again, and a mark goes soon: a pin would keep them from going.
     let ours = ours.filter(|volume| {
         !super::layers::is_incomplete(&volume.name, observed)
@@ -51,8 +52,8 @@ fn record(volumes: BTreeSet<String>, identity: &Identity, observed: &Observed) -
         root: identity.root.display().to_string(),
         environment: identity.name.clone(),
         machine: identity.machine(),
-        says: Says::Pin,
-        way: known_way(identity, observed),
+        kind: RecordKind::Pin,
+        clone_mode: known_clone_mode(identity, observed),
         pins: volumes.into_iter().collect(),
         ..Record::default()
     }
@@ -68,7 +69,7 @@ pub(super) fn protecting(
 ) -> Option<Record> {
     let of_services = services.iter().flat_map(|service| {
         let volumes = service.volumes.iter().map(|volume| &volume.name);
-        volumes.chain(&service.container.beside)
+        volumes.chain(&service.container.pinned_volumes)
     });
     let stays = |one: &&ObservedRecord| !one.id.is_empty() && !going.contains(one);
     let of_records = records_of(&identity.name, observed).filter(stays).flat_map(|one| &one.record.pins);
@@ -91,9 +92,9 @@ pub fn unprotected(identity: &Identity, observed: &Observed) -> Vec<ObservedReco
     let half = observed.records.iter().filter(|one| is_ours(&one.record)).filter(is_half);
     half.map(|one| {
         let mut one = one.clone();
-        one.record.pins = match &one.record.says {
-            Says::Pin => to_pin(identity, observed).into_iter().collect(),
-            Says::Base { parent, .. } => parent.layers.clone(),
+        one.record.pins = match &one.record.kind {
+            RecordKind::Pin => to_pin(identity, observed).into_iter().collect(),
+            RecordKind::Base { parent, .. } => parent.layers.clone(),
             _ => one.record.data.values().flat_map(|volume| with_layers(volume, observed)).collect(),
         };
         one

@@ -3,7 +3,7 @@
 use super::super::Identity;
 use super::heads::{heads, volumes_of, written};
 use super::layers::is_incomplete;
-use crate::model::{Head, Observed, ObservedRecord, Volume, top_of, volume_of};
+use crate::model::{Head, Observed, ObservedRecord, Volume, upper_volume, volume_of};
 use std::collections::BTreeSet;
 
 /// The records of an environment.
@@ -24,7 +24,7 @@ pub(super) fn frozen(observed: &Observed) -> BTreeSet<&str> {
     let layers = observed.volumes.iter().filter(|volume| volume.is_overlay()).flat_map(Volume::layers);
     let below: BTreeSet<&str> = layers.map(|layer| volume_of(layer)).collect();
     let is_below =
-        |volume: &&Volume| below.contains(volume.name.as_str()) || below.contains(top_of(&volume.name).as_str());
+        |volume: &&Volume| below.contains(volume.name.as_str()) || below.contains(upper_volume(&volume.name).as_str());
     all.extend(observed.volumes.iter().filter(is_below).map(|volume| volume.name.as_str()));
     all
 }
@@ -58,7 +58,7 @@ pub(in crate::plan) fn needed(observed: &Observed) -> BTreeSet<String> {
 /// The same without what some of them need.
 fn needed_without(observed: &Observed, is_out: &dyn Fn(&Naming<'_>) -> bool) -> BTreeSet<String> {
     let mut roots: BTreeSet<String> = BTreeSet::new();
-    let of_volumes = observed.volumes.iter().map(|volume| volume.of.environment.as_str());
+    let of_volumes = observed.volumes.iter().map(|volume| volume.scope.environment.as_str());
     let of_records = observed.records.iter().map(|one| one.record.environment.as_str());
     let environments: BTreeSet<&str> = of_volumes.chain(of_records).filter(|name| !name.is_empty()).collect();
     for environment in environments {
@@ -78,7 +78,7 @@ fn needed_without(observed: &Observed, is_out: &dyn Fn(&Naming<'_>) -> bool) -> 
         roots.insert(one.base().to_owned());
     }
     for volume in &observed.volumes {
-        let environment = &volume.of.environment;
+        let environment = &volume.scope.environment;
         let is_data = volume.data().is_some() || !volume.upper_of().is_empty();
         let is_unknown = || !environment.is_empty() && written(environment, observed).next().is_none();
         if !is_data || is_unknown() && !is_out(&Naming::Branch(environment, volume.branch())) {
@@ -97,7 +97,8 @@ fn needed_without(observed: &Observed, is_out: &dyn Fn(&Naming<'_>) -> bool) -> 
 /// The volumes of an environment that nothing needs any more without these.
 pub(super) fn freed(identity: &Identity, is_out: &dyn Fn(&Naming<'_>) -> bool, observed: &Observed) -> Vec<String> {
     let (before, after) = (needed(observed), needed_without(observed, is_out));
-    let is_ours = |name: &&String| observed.volume(name).is_some_and(|volume| volume.of.environment == identity.name);
+    let is_ours =
+        |name: &&String| observed.volume(name).is_some_and(|volume| volume.scope.environment == identity.name);
     before.difference(&after).filter(is_ours).cloned().collect()
 }
 
@@ -106,7 +107,7 @@ pub(super) fn with_layers(name: &str, observed: &Observed) -> Vec<String> {
     let Some(volume) = observed.volume(name) else { return Vec::new() };
     let mut all = vec![name.to_owned()];
     if volume.is_overlay() {
-        all.push(top_of(name));
+        all.push(upper_volume(name));
         all.extend(volume.layers().iter().map(|layer| volume_of(layer).to_owned()));
     }
     all

@@ -8,7 +8,7 @@ use super::super::{Identity, names};
 use super::heads::{self, NextHead};
 use super::layers::is_incomplete;
 use super::reach::{Naming, freed, records_of, with_layers};
-use crate::model::{Entry, Observed, ObservedRecord, Record, Says, Way};
+use crate::model::{CloneMode, Entry, Observed, ObservedRecord, Record, RecordKind};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A snapshot of an environment.
@@ -50,7 +50,13 @@ pub fn data(desired: &Desired, observed: &Observed) -> BTreeMap<String, String> 
     let services = desired.services.iter().filter_map(|service| {
         let [volume] = service.volumes.as_slice() else { return None };
         let is_there = observed.volume(&volume.name).is_some() && !is_incomplete(&volume.name, observed);
-        let parent = || volume.over.as_ref().map(|over| over.whole.clone()).filter(|name| holds_data(name, observed));
+        let parent = || {
+            volume
+                .parent_spec
+                .as_ref()
+                .map(|parent_spec| parent_spec.whole.clone())
+                .filter(|name| holds_data(name, observed))
+        };
         let current = if is_there { Some(volume.name.clone()) } else { parent() };
         current.map(|volume| (service.name.clone(), volume))
     });
@@ -65,7 +71,7 @@ pub(in crate::plan) fn holds_data(volume: &str, observed: &Observed) -> bool {
 /// The record of a snapshot.
 pub fn saving(
     name: &str,
-    way: Way,
+    clone_mode: CloneMode,
     data: &BTreeMap<String, String>,
     identity: &Identity,
     observed: &Observed,
@@ -76,9 +82,9 @@ pub fn saving(
         root: identity.root.display().to_string(),
         environment: identity.name.clone(),
         machine: identity.machine(),
-        says: Says::Snapshot(name.to_owned()),
+        kind: RecordKind::Snapshot(name.to_owned()),
         data: data.clone(),
-        way: Some(way),
+        clone_mode: Some(clone_mode),
         pins: pins.into_iter().collect(),
     }
 }
@@ -118,8 +124,8 @@ pub fn is_unfinished(identity: &Identity, observed: &Observed) -> bool {
 }
 
 /// How this engine begins volumes with frozen data, where some record tells.
-pub fn known_way(identity: &Identity, observed: &Observed) -> Option<Way> {
-    records_of(&identity.name, observed).chain(&observed.records).find_map(|one| one.record.way)
+pub fn known_clone_mode(identity: &Identity, observed: &Observed) -> Option<CloneMode> {
+    records_of(&identity.name, observed).chain(&observed.records).find_map(|one| one.record.clone_mode)
 }
 
 /// The services whose data in a snapshot is another kind's or another major version's than what is declared now.

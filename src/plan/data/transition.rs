@@ -5,7 +5,7 @@ use super::super::{Action, Identity, Plan};
 use super::heads::{self, volumes_of, written};
 use super::pins::{pins, protecting};
 use super::reach::needed;
-use crate::model::{Container, Head, Observed, ObservedRecord, Record, top_of};
+use crate::model::{Container, Head, Observed, ObservedRecord, Record, upper_volume};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -50,9 +50,10 @@ impl Transition {
         then.volumes.extend(new);
         let needed = needed(&then);
         let named: BTreeSet<&String> = older.iter().filter_map(|one| one.record.head()).flat_map(volumes_of).collect();
-        let with_uppers = named.iter().flat_map(|name| [(*name).clone(), top_of(name)]);
+        let with_uppers = named.iter().flat_map(|name| [(*name).clone(), upper_volume(name)]);
         let goes = |name: &String| {
-            observed.volume(name).is_some_and(|volume| volume.of.environment == identity.name) && !needed.contains(name)
+            observed.volume(name).is_some_and(|volume| volume.scope.environment == identity.name)
+                && !needed.contains(name)
         };
         let discarded: Vec<String> = with_uppers.filter(goes).collect();
         let is_copy = |one: &&Container| {

@@ -27,12 +27,12 @@ fn an_image_that_was_withdrawn_is_refused_with_what_to_run_instead_only_where_it
     let gone = stack(vec![of_image("bitnami/postgresql:16.4.0"), service("cache", "redis", "7.2.5")]);
     let desired = decide(&gone, &Observed::default());
     let plan = diff(&desired, &Observed::default(), &BTreeSet::new()).unwrap();
-    let told = withdrawn_images(&plan, &desired);
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert_eq!(told[0].message, "docker.io/bitnami/postgresql:16.4.0 is not to be had any more since 2025-09-29");
-    assert_eq!(told[0].origin.as_ref(), Some(&origin()));
+    let diagnostic = withdrawn_images(&plan, &desired);
+    assert_eq!(diagnostic.len(), 1, "{diagnostic:?}");
+    assert_eq!(diagnostic[0].message, "docker.io/bitnami/postgresql:16.4.0 is not to be had any more since 2025-09-29");
+    assert_eq!(diagnostic[0].origin.as_ref(), Some(&origin()));
     let paste = "`services: {db: {image: \"docker.io/bitnamilegacy/postgresql:16.4.0\"}}`";
-    assert!(told[0].help[0].contains(paste), "{:?}", told[0].help);
+    assert!(diagnostic[0].help[0].contains(paste), "{:?}", diagnostic[0].help);
 
     let observed = running(&desired);
     let desired = decide(&gone, &observed);

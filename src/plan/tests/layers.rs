@@ -27,7 +27,7 @@ fn base_of(service: &Service, observed: &Observed) -> Option<Base> {
         fixed_ports: FixedPorts::Claimed,
         source: None,
         cold: false,
-        way: None,
+        clone_mode: None,
     };
     base(service, &request)
 }
@@ -46,7 +46,7 @@ fn restoring_to(data: &BTreeMap<String, String>, desired: &Desired, observed: &O
         fixed_ports: FixedPorts::Claimed,
         source: None,
         cold: false,
-        way: None,
+        clone_mode: None,
     };
     let to = data.iter().map(|(service, volume)| (service.clone(), Some(volume.clone()))).collect();
     restoring(&to, desired, &request).unwrap()
@@ -59,39 +59,39 @@ fn written(record: &Record) -> ObservedRecord {
 }
 
 /// A container that was made and never started.
-fn made(name: &str, of: Belonging, role: ContainerRole) -> Container {
+fn made(name: &str, scope: Scope, role: ContainerRole) -> Container {
     Container {
         id: format!("id of {name}"),
         name: name.into(),
         state: "created".into(),
-        of,
+        scope,
         role,
         ..Container::default()
     }
 }
 
 fn making(base: &Base, name: &str) -> Container {
-    made(name, base.of.clone(), ContainerRole::Making(base.key.clone()))
+    made(name, base.scope.clone(), ContainerRole::Making(base.key.clone()))
 }
 
 fn volume_of(base: &Base, name: &str) -> Volume {
-    Volume { name: name.to_owned(), of: base.of.clone(), role: VolumeRole::Base(base.key.clone()) }
+    Volume { name: name.to_owned(), scope: base.scope.clone(), role: VolumeRole::Base(base.key.clone()) }
 }
 
 fn filling(name: &str, volume: &str) -> Container {
-    made(name, Belonging::default(), ContainerRole::Filling(volume.to_owned()))
+    made(name, Scope::default(), ContainerRole::Filling(volume.to_owned()))
 }
 
 /// A volume of nobody's that lies over this one.
 fn over(layer: &str) -> Volume {
-    let parent = Parent { layers: vec![layer.to_owned()], way: Way::Overlay, folder: None };
+    let parent = Parent { layers: vec![layer.to_owned()], clone_mode: CloneMode::Overlay, folder: None };
     let role = VolumeRole::Data(Data { parent: Some(parent), ..Data::default() });
-    Volume { name: "over".into(), of: Belonging::default(), role }
+    Volume { name: "over".into(), scope: Scope::default(), role }
 }
 
 fn with_base(mut observed: Observed, service: &Service) -> Observed {
     let base = base_of(service, &observed).unwrap();
-    observed.records.push(written(&base.is_whole(Some(Owner { uid: 999, gid: 999, mode: 0o700 }))));
+    observed.records.push(written(&base.complete_record(Some(Owner { uid: 999, gid: 999, mode: 0o700 }))));
     observed
 }
 
@@ -100,11 +100,11 @@ fn fresh_data_begins_with_a_base_of_its_own_key_and_no_other() {
     let observed = with_base(empty(), &postgres());
     let desired = decide(&stack(vec![postgres()]), &observed);
     let service = &desired.services[0];
-    let over = service.volumes[0].over.as_ref().unwrap();
-    assert_eq!(over.way, Way::Overlay);
-    assert_eq!(over.owner, Some(Owner { uid: 999, gid: 999, mode: 0o700 }), "as the base's record says");
-    let beside = [format!("{}.top", service.volumes[0].name), base_of(&postgres(), &observed).unwrap().volume];
-    assert_eq!(service.container.beside, beside);
+    let parent_spec = service.volumes[0].parent_spec.as_ref().unwrap();
+    assert_eq!(parent_spec.clone_mode, CloneMode::Overlay);
+    assert_eq!(parent_spec.owner, Some(Owner { uid: 999, gid: 999, mode: 0o700 }), "as the base's record says");
+    let pinned_volumes = [format!("{}.top", service.volumes[0].name), base_of(&postgres(), &observed).unwrap().volume];
+    assert_eq!(service.container.pinned_volumes, pinned_volumes);
     assert!(service.container.command.ends_with(&["-c".into(), "recovery_init_sync_method=syncfs".into()]));
     let (own, inherited) = (service.admin.as_ref().unwrap(), service.inherited.as_ref().unwrap());
     assert_eq!((&own.user, own.port), (&inherited.user, inherited.port));
@@ -113,7 +113,7 @@ fn fresh_data_begins_with_a_base_of_its_own_key_and_no_other() {
 
     let changed = Service { settings: vec![setting("max_connections", "7")], ..postgres() };
     let desired = decide(&stack(vec![changed]), &observed);
-    assert_eq!((&desired.services[0].volumes[0].over, &desired.services[0].inherited), (&None, &None));
+    assert_eq!((&desired.services[0].volumes[0].parent_spec, &desired.services[0].inherited), (&None, &None));
     let mut other = observed.clone();
     for image in other.images.values_mut() {
         image.id = "another".into();
@@ -145,15 +145,15 @@ fn data_that_is_there_stays_whatever_bases_there_are() {
 fn a_base_that_a_killed_run_began_is_made_anew_but_not_one_that_is_used() {
     let mut observed = empty();
     let base = base_of(&postgres(), &observed).unwrap();
-    let plan = base.making(&Belonging::default(), &observed).1;
+    let plan = base.making(&Scope::default(), &observed).1;
     assert_eq!(plan.steps.len(), 4);
     observed.volumes.push(volume_of(&base, &base.volume));
     observed.containers.push(making(&base, base.container()));
     let actions: Vec<_> =
-        base.making(&Belonging::default(), &observed).1.steps.into_iter().map(|step| step.action).collect();
+        base.making(&Scope::default(), &observed).1.steps.into_iter().map(|step| step.action).collect();
     assert!(matches!(actions[..2], [Action::Remove { .. }, Action::RemoveVolume { .. }]), "{actions:?}");
     observed.volumes.push(over(&base.volume));
-    assert_eq!(base.making(&Belonging::default(), &observed).1, Plan::default());
+    assert_eq!(base.making(&Scope::default(), &observed).1, Plan::default());
 }
 
 #[test]
@@ -162,37 +162,37 @@ fn what_a_snapshot_names_is_gone_on_over_and_gone_back_to_at_once() {
     let desired = decide(&stack, &Observed::default());
     let mut observed = running(&desired);
     let first = data(&desired, &observed);
-    let saved = saving("one", Way::Overlay, &first, &identity(), &observed);
+    let saved = saving("one", CloneMode::Overlay, &first, &identity(), &observed);
     assert_eq!(saved.pins, first.values().cloned().collect::<Vec<_>>());
     observed.records.push(written(&saved));
 
-    let over = decide(&stack, &observed);
-    let old = over.transition.head.clone().unwrap();
-    for service in &over.services {
-        let begins = service.volumes[0].over.as_ref().unwrap();
+    let parent_spec = decide(&stack, &observed);
+    let old = parent_spec.transition.head.clone().unwrap();
+    for service in &parent_spec.services {
+        let begins = service.volumes[0].parent_spec.as_ref().unwrap();
         assert_eq!(begins.layers, [first[&service.name].clone()]);
         assert_ne!(service.volumes[0].name, first[&service.name]);
         assert_eq!(begins.owner, None, "nobody has asked for it yet");
         assert!(!service.begins_inherited, "it has its own logins");
     }
     // Whether it was started since or not, that is what a snapshot would name.
-    assert_eq!(data(&over, &observed), first);
+    assert_eq!(data(&parent_spec, &observed), first);
     // The head that was there first went with the first start over the snapshot.
     observed.records.retain(|one| one.record.head().is_none());
     observed.records.push(ObservedRecord { id: String::new(), ..written(&old) });
-    for service in &over.services {
+    for service in &parent_spec.services {
         let volume = &service.volumes[0];
         let mut made = volume.clone();
         let parent = made.data_mut().and_then(|data| data.parent.as_mut()).unwrap();
         parent.folder = Some(Owner { uid: 999, gid: 998, mode: 0o750 });
         observed.volumes.push(made.as_made());
         let role = VolumeRole::Upper(volume.name.clone());
-        observed.volumes.push(Volume { name: format!("{}.top", volume.name), of: volume.of.clone(), role });
+        observed.volumes.push(Volume { name: format!("{}.top", volume.name), scope: volume.scope.clone(), role });
     }
-    let now = data(&over, &observed);
+    let now = data(&parent_spec, &observed);
     assert_ne!(now, first);
 
-    let head = restoring_to(&first, &over, &observed);
+    let head = restoring_to(&first, &parent_spec, &observed);
     observed.records.push(ObservedRecord { id: String::new(), ..written(&head) });
     assert!(is_unfinished(&identity(), &observed));
     let asked = decide(&stack, &observed);
@@ -200,7 +200,7 @@ fn what_a_snapshot_names_is_gone_on_over_and_gone_back_to_at_once() {
     let made = plan.steps.iter().filter(|step| matches!(step.action, Action::CreateVolume(_))).count();
     assert_eq!(made, 2);
     for service in &asked.services {
-        let owner = service.volumes[0].over.as_ref().unwrap().owner;
+        let owner = service.volumes[0].parent_spec.as_ref().unwrap().owner;
         assert_eq!(owner, Some(Owner { uid: 999, gid: 998, mode: 0o750 }), "of what is layered on the same");
     }
     let deleted: Vec<&str> = plan
@@ -230,11 +230,11 @@ fn data_in_too_many_layers_is_copied_into_one() {
     let mut observed = running(&desired);
     let layers: Vec<String> = (0..24).map(|number| format!("layer-{number}")).collect();
     let VolumeRole::Data(held) = &mut observed.volumes[0].role else { panic!("it holds data") };
-    held.parent = Some(Parent { layers, way: Way::Overlay, folder: None });
-    let saved = saving("one", Way::Overlay, &data(&desired, &observed), &identity(), &observed);
+    held.parent = Some(Parent { layers, clone_mode: CloneMode::Overlay, folder: None });
+    let saved = saving("one", CloneMode::Overlay, &data(&desired, &observed), &identity(), &observed);
     observed.records.push(written(&saved));
-    let over = decide(&stack, &observed).services[0].volumes[0].over.clone().unwrap();
-    assert_eq!((over.layers.len(), over.way), (25, Way::Copy));
+    let parent_spec = decide(&stack, &observed).services[0].volumes[0].parent_spec.clone().unwrap();
+    assert_eq!((parent_spec.layers.len(), parent_spec.clone_mode), (25, CloneMode::Copy));
 }
 
 #[test]
@@ -258,7 +258,7 @@ fn what_says_that_a_copy_is_not_complete_stays_until_it_is() {
     let stack = stack(vec![service_of_redis()]);
     let desired = decide(&stack, &Observed::default());
     let mut observed = running(&desired);
-    let saved = saving("one", Way::Copy, &data(&desired, &observed), &identity(), &observed);
+    let saved = saving("one", CloneMode::Copy, &data(&desired, &observed), &identity(), &observed);
     observed.records.push(written(&saved));
     let after = decide(&stack, &observed);
     observed.records.extend(after.transition.head.as_ref().map(Record::as_made));
@@ -302,14 +302,14 @@ fn an_ephemeral_environment_lives_for_its_time_and_a_base_for_a_month() {
     const NOW: i64 = 10_000_000;
     let of_run = |expires: Option<i64>, created: i64| {
         let lease = |expires| Lease { owner: "shop/web".to_owned(), job: "77".to_owned(), expires };
-        let of = Belonging {
+        let scope = Scope {
             root: "/elsewhere".to_owned(),
             environment: "run-1".to_owned(),
             ephemeral: true,
             lease: expires.map(lease),
         };
-        let container = Container { created, ..made("run-1-db", of.clone(), ContainerRole::Helper) };
-        let volume = Volume { name: "run-1-db".into(), of, role: VolumeRole::Helper };
+        let container = Container { created, ..made("run-1-db", scope.clone(), ContainerRole::Helper) };
+        let volume = Volume { name: "run-1-db".into(), scope, role: VolumeRole::Helper };
         Observed { containers: vec![container], volumes: vec![volume], ..Observed::default() }
     };
     let nobody = |_: &str| false;
@@ -324,9 +324,9 @@ fn an_ephemeral_environment_lives_for_its_time_and_a_base_for_a_month() {
     assert_eq!(causes(&of_run(None, NOW - 25 * 3600), &nobody).len(), 2);
     assert!(causes(&of_run(None, NOW - 23 * 3600), &nobody).is_empty());
     let mut of_network = of_run(Some(NOW - 1), NOW);
-    let of = of_network.volumes.remove(0).of;
+    let scope = of_network.volumes.remove(0).scope;
     of_network.containers.clear();
-    of_network.networks.push(Network { id: "net".into(), name: "run-1".into(), of });
+    of_network.networks.push(Network { id: "net".into(), name: "run-1".into(), scope });
     assert_eq!(causes(&of_network, &nobody), [whose], "a run that was killed early left no more than that");
 
     let mut observed = with_base(empty(), &postgres());
@@ -343,7 +343,7 @@ fn what_a_clean_up_took_of_a_record_is_made_again_with_what_it_protects() {
     let stack = stack(vec![service_of_redis(), postgres()]);
     let desired = decide(&stack, &Observed::default());
     let mut observed = with_base(running(&desired), &postgres());
-    let saved = saving("one", Way::Overlay, &data(&desired, &observed), &identity(), &observed);
+    let saved = saving("one", CloneMode::Overlay, &data(&desired, &observed), &identity(), &observed);
     observed.records.push(written(&saved));
     let kept = pin(&identity(), &observed).unwrap();
     observed.records.push(written(&kept));
@@ -373,14 +373,10 @@ fn what_a_clean_up_took_of_a_record_is_made_again_with_what_it_protects() {
 fn a_container_that_mentions_volumes_of_several_environments_goes_before_them() {
     let of = |name: &str| {
         let lease = Lease { owner: String::new(), job: String::new(), expires: 1 };
-        let of = Belonging {
-            root: "/elsewhere".to_owned(),
-            environment: name.to_owned(),
-            ephemeral: true,
-            lease: Some(lease),
-        };
-        let top = Volume { name: format!("{name}-db.top"), of: of.clone(), role: VolumeRole::Helper };
-        (made(&format!("{name}.making"), of, ContainerRole::Helper), top)
+        let scope =
+            Scope { root: "/elsewhere".to_owned(), environment: name.to_owned(), ephemeral: true, lease: Some(lease) };
+        let top = Volume { name: format!("{name}-db.top"), scope: scope.clone(), role: VolumeRole::Helper };
+        (made(&format!("{name}.making"), scope, ContainerRole::Helper), top)
     };
     let ((one, of_one), (two, of_two)) = (of("run-1"), of("run-2"));
     let observed = Observed { containers: vec![one, two], volumes: vec![of_one, of_two], ..Observed::default() };
@@ -401,19 +397,19 @@ fn what_a_killed_making_of_a_base_left_is_garbage_here_at_once_and_elsewhere_aft
         garbage(&identity(), observed, &nobody, now).names().map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(names(&observed, 1_000_001), [base.container()]);
-    observed.containers[0].of.root = "/elsewhere".to_owned();
+    observed.containers[0].scope.root = "/elsewhere".to_owned();
     assert!(names(&observed, 1_000_001).is_empty());
     assert_eq!(names(&observed, 1_003_601), [base.container()]);
 
     // A run that is killed between the record and the end of the making leaves what ran beside it.
     let mut observed = with_base(empty(), &postgres());
     let base = base_of(&postgres(), &observed).unwrap();
-    let beside = format!("{}.beside.cache", base.name);
-    observed.volumes.extend([volume_of(&base, &base.volume), volume_of(&base, &beside), over(&base.volume)]);
-    for left in [base.container(), &beside] {
+    let pinned_volumes = format!("{}.beside.cache", base.name);
+    observed.volumes.extend([volume_of(&base, &base.volume), volume_of(&base, &pinned_volumes), over(&base.volume)]);
+    for left in [base.container(), &pinned_volumes] {
         observed.containers.push(Container { created: 1_000_000, ..making(&base, left) });
     }
-    assert_eq!(names(&observed, 1_000_001), [base.container(), &beside, &beside]);
+    assert_eq!(names(&observed, 1_000_001), [base.container(), &pinned_volumes, &pinned_volumes]);
 }
 
 #[test]
@@ -428,7 +424,7 @@ fn what_a_server_has_not_finished_is_made_again_where_it_ended_and_left_where_no
     let mut observed = running(&desired);
     observed.containers[0].volumes = vec![volume.name.clone()];
     let role = VolumeRole::Unproven(volume.name.clone());
-    observed.volumes.push(Volume { name: volume.mark(), of: volume.of.clone(), role });
+    observed.volumes.push(Volume { name: volume.mark(), scope: volume.scope.clone(), role });
 
     // It runs: whoever logs in to it proves it.
     assert_eq!(printed(&stack, &observed), ["0 [db] prove: it runs as declared []"]);

@@ -51,7 +51,7 @@ enum When {
 /// One request to the engine, which it carries out whole or not at all.
 #[derive(Clone, Debug)]
 enum Ask {
-    Network(String, Belonging),
+    Network(String, Scope),
     Volume(Box<VolumeSpec>),
     Upper(Box<VolumeSpec>),
     Mark(Box<VolumeSpec>),
@@ -88,7 +88,7 @@ enum End {
 
 struct Model {
     kinds: Kinds,
-    way: Way,
+    clone_mode: CloneMode,
     observed: Observed,
     /// The moment of the data that each volume holds.
     held: BTreeMap<String, u32>,
@@ -103,12 +103,12 @@ struct Model {
 }
 
 impl Model {
-    fn new(way: Way, branches: bool) -> Self {
+    fn new(clone_mode: CloneMode, branches: bool) -> Self {
         let mut observed = Observed { platform: "linux/amd64".into(), ..Observed::default() };
         observed.images.insert(IMAGE.into(), LocalImage { id: "image".into(), ..LocalImage::default() });
         let (kinds, branch) = (Kinds::built_in().unwrap(), branches.then_some(0));
         let (held, late, kill) = (BTreeMap::new(), None, None);
-        Self { kinds, way, observed, held, moment: 0, ids: 0, kill, asked: 0, late, branch, refused: Vec::new() }
+        Self { kinds, clone_mode, observed, held, moment: 0, ids: 0, kill, asked: 0, late, branch, refused: Vec::new() }
     }
 
     fn shop(&self) -> Identity {
@@ -139,10 +139,10 @@ impl Model {
             }
             return Err(End::Killed);
         }
-        let told = format!("{ask:?}");
+        let context = format!("{ask:?}");
         let done = self.carry_out(ask);
         if done.is_err() {
-            self.refused.push(told);
+            self.refused.push(context);
         }
         done
     }
@@ -159,7 +159,7 @@ impl Model {
         by_container || self.observed.records.iter().any(by_record)
     }
 
-    fn container(&mut self, name: String, of: Belonging, role: ContainerRole, volumes: Vec<String>) -> Result<(), End> {
+    fn container(&mut self, name: String, scope: Scope, role: ContainerRole, volumes: Vec<String>) -> Result<(), End> {
         let is_taken = self.observed.records.iter().any(|one| one.record.name == name);
         // One that the engine still makes has its name already.
         let is_made = self.late.as_ref().and_then(|(_, late)| late.container()).is_some_and(|made| made == name);
@@ -168,9 +168,9 @@ impl Model {
         }
         self.ids += 1;
         let (id, image_id) = (format!("id{}", self.ids), "image".to_owned());
-        let networks = Some(BTreeSet::from([of.environment.clone()]));
+        let networks = Some(BTreeSet::from([scope.environment.clone()]));
         let state = "created".to_owned();
-        let one = Container { id, name, state, of, role, image_id, volumes, networks, ..Container::default() };
+        let one = Container { id, name, state, scope, role, image_id, volumes, networks, ..Container::default() };
         self.observed.containers.push(one);
         self.observed.containers.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(())
@@ -187,44 +187,50 @@ impl Model {
     /// What the engine does, at one moment.
     fn carry_out(&mut self, ask: Ask) -> Result<(), End> {
         match ask {
-            Ask::Network(name, of) => {
+            Ask::Network(name, scope) => {
                 if !self.observed.networks.iter().any(|one| one.name == name) {
-                    self.observed.networks.push(Network { id: name.clone(), name, of });
+                    self.observed.networks.push(Network { id: name.clone(), name, scope });
                 }
             }
             Ask::Upper(volume) => {
                 let role = VolumeRole::Upper(volume.name.clone());
-                self.volume(Volume { name: top_of(&volume.name), of: volume.of.clone(), role }, 0);
+                self.volume(Volume { name: upper_volume(&volume.name), scope: volume.scope.clone(), role }, 0);
             }
             Ask::Mark(volume) => {
                 let role = VolumeRole::Unproven(volume.name.clone());
-                self.volume(Volume { name: volume.mark(), of: volume.of.clone(), role }, 0);
+                self.volume(Volume { name: volume.mark(), scope: volume.scope.clone(), role }, 0);
             }
             Ask::Volume(volume) => {
-                let begins = volume.over.as_ref().map_or(Some(&0), |over| self.held.get(&over.whole));
+                let begins =
+                    volume.parent_spec.as_ref().map_or(Some(&0), |parent_spec| self.held.get(&parent_spec.whole));
                 let begins = *begins.expect("what a volume begins with is there");
-                for layer in volume.over.iter().flat_map(Over::volumes) {
+                for layer in volume.parent_spec.iter().flat_map(ParentSpec::volumes) {
                     assert!(self.observed.volume(layer).is_some(), "the layer {layer} of {} is there", volume.name);
                 }
                 self.volume(volume.as_made(), begins);
             }
             Ask::Filling(volume) => {
-                let of = Belonging { root: volume.of.root.clone(), ..Belonging::default() };
+                let scope = Scope { root: volume.scope.root.clone(), ..Scope::default() };
                 let role = ContainerRole::Filling(volume.name.clone());
-                let whole = volume.over.iter().map(|over| over.whole.clone()).collect();
-                self.container(format!("{}.filling", volume.name), of, role, whole)?;
+                let whole = volume.parent_spec.iter().map(|parent_spec| parent_spec.whole.clone()).collect();
+                self.container(format!("{}.filling", volume.name), scope, role, whole)?;
             }
             Ask::Copying(volume) => {
-                let of = Belonging { root: volume.of.root.clone(), ..Belonging::default() };
+                let scope = Scope { root: volume.scope.root.clone(), ..Scope::default() };
                 let role = ContainerRole::Filling(volume.name.clone());
-                let mounts = volume.over.iter().map(|over| over.whole.clone()).chain([volume.name.clone()]).collect();
-                self.container(format!("{}.copying", volume.name), of, role, mounts)?;
+                let mounts = volume
+                    .parent_spec
+                    .iter()
+                    .map(|parent_spec| parent_spec.whole.clone())
+                    .chain([volume.name.clone()])
+                    .collect();
+                self.container(format!("{}.copying", volume.name), scope, role, mounts)?;
                 // Half of it, for now.
                 self.volume(volume.as_made(), u32::MAX);
             }
             Ask::Container(spec) => {
-                let mounts = spec.mounts.iter().map(|mount| mount.volume.clone()).chain(spec.beside.clone());
-                self.container(spec.name.clone(), spec.of.clone(), spec.role.clone(), mounts.collect())?;
+                let mounts = spec.mounts.iter().map(|mount| mount.volume.clone()).chain(spec.pinned_volumes.clone());
+                self.container(spec.name.clone(), spec.scope.clone(), spec.role.clone(), mounts.collect())?;
             }
             Ask::Start(name) => {
                 let at = self.named(&name).ok_or(End::Refused)?;
@@ -305,7 +311,7 @@ impl Model {
             fixed_ports: FixedPorts::Claimed,
             source,
             cold: false,
-            way: Some(self.way),
+            clone_mode: Some(self.clone_mode),
         };
         ask(&stack, &request)
     }
@@ -313,14 +319,15 @@ impl Model {
     fn step(&mut self, action: &Action, made: &str) -> Result<(), End> {
         match action {
             Action::Pull { .. } | Action::Prove { .. } => Ok(()),
-            Action::CreateNetwork { name, of } => self.ask(Ask::Network(name.clone(), of.clone())),
+            Action::CreateNetwork { name, scope } => self.ask(Ask::Network(name.clone(), scope.clone())),
             Action::Write { record, .. } => self.record(*record.clone()),
-            Action::CreateVolume(volume) => match volume.over.as_ref().map(|over| over.way) {
-                Some(Way::Overlay) => {
+            Action::CreateVolume(volume) => match volume.parent_spec.as_ref().map(|parent_spec| parent_spec.clone_mode)
+            {
+                Some(CloneMode::Overlay) => {
                     self.ask(Ask::Upper(volume.clone()))?;
                     self.ask(Ask::Volume(volume.clone()))
                 }
-                Some(Way::Copy) => {
+                Some(CloneMode::Copy) => {
                     // One that a killed run left is still true, and one that the engine still makes is waited for.
                     match self.ask(Ask::Filling(volume.clone())) {
                         Err(End::Killed) => return Err(End::Killed),
@@ -447,7 +454,7 @@ impl Model {
             assert!(!named.flat_map(|one| one.record.data.values()).any(|data| *data == volume), "{volume} is frozen");
             let mut layers = self.observed.volumes.iter().filter(|one| one.is_overlay()).flat_map(Volume::layers);
             assert!(
-                !layers.any(|layer| *layer == volume || *layer == format!("{}/upper", top_of(&volume))),
+                !layers.any(|layer| *layer == volume || *layer == format!("{}/upper", upper_volume(&volume))),
                 "{volume}"
             );
             self.held.insert(volume, self.moment);
@@ -469,13 +476,13 @@ struct Expected {
     is_up: bool,
 }
 
-fn run(history: &[(Command, Option<Kill>)], way: Way, branches: bool) {
-    let mut model = Model::new(way, branches);
+fn run(history: &[(Command, Option<Kill>)], clone_mode: CloneMode, branches: bool) {
+    let mut model = Model::new(clone_mode, branches);
     let mut expected = Expected::default();
     for (at, (command, kill)) in history.iter().enumerate() {
         (model.kill, model.asked) = (*kill, 0);
-        let told = format!("command {at}, {command:?} killed {kill:?}, {way}");
-        one(&mut model, &mut expected, command, &told);
+        let context = format!("command {at}, {command:?} killed {kill:?}, {clone_mode}");
+        one(&mut model, &mut expected, command, &context);
         model.kill = None;
         // Whatever is late has come before anybody looks.
         if let Some((_, late)) = model.late.take_if(|(at, _)| *at == 0) {
@@ -502,7 +509,7 @@ fn run(history: &[(Command, Option<Kill>)], way: Way, branches: bool) {
     assert!(left.containers.is_empty() && left.volumes.is_empty() && left.records.is_empty(), "leaked: {left:#?}");
 }
 
-fn one(model: &mut Model, expected: &mut Expected, command: &Command, told: &str) {
+fn one(model: &mut Model, expected: &mut Expected, command: &Command, context: &str) {
     let branch = model.branch.unwrap_or_default();
     let shop = model.shop();
     let snapshot_of = |model: &Model, name: &usize| {
@@ -524,7 +531,7 @@ fn one(model: &mut Model, expected: &mut Expected, command: &Command, told: &str
         Command::Up => {
             may_be(expected);
             let ended = model.up(&shop);
-            after(model, expected, branch, &ended, told);
+            after(model, expected, branch, &ended, context);
         }
         Command::Write => {
             if expected.is_up {
@@ -538,7 +545,7 @@ fn one(model: &mut Model, expected: &mut Expected, command: &Command, told: &str
                 let plan = teardown(&shop, &model.observed, false);
                 model.carry_out_plan(&plan, None)
             });
-            assert_ne!(ended, Err(End::Refused), "{told}");
+            assert_ne!(ended, Err(End::Refused), "{context}");
             expected.is_up = false;
         }
         Command::Save(name) => {
@@ -547,13 +554,13 @@ fn one(model: &mut Model, expected: &mut Expected, command: &Command, told: &str
             }
             let ended = model.stop(&shop, |_| true).and_then(|()| {
                 let data = data(&model.desired(&shop, None), &model.observed);
-                let record = saving(NAMES[*name], model.way, &data, &shop, &model.observed);
+                let record = saving(NAMES[*name], model.clone_mode, &data, &shop, &model.observed);
                 model.record(record)
             });
             let moments = expected.of_branch[&branch].clone();
             expected.snapshots.insert(*name, (moments, ended.is_ok()));
             let ended = ended.and_then(|()| model.up(&shop));
-            after(model, expected, branch, &ended, told);
+            after(model, expected, branch, &ended, context);
         }
         Command::Restore(name) => {
             let Some(found) = snapshot_of(model, name) else { return };
@@ -568,7 +575,7 @@ fn one(model: &mut Model, expected: &mut Expected, command: &Command, told: &str
                 Ok(()) => drop(expected.of_branch.insert(branch, moments)),
                 Err(_) => expected.of_branch.entry(branch).or_default().extend(moments),
             }
-            after(model, expected, branch, &ended, told);
+            after(model, expected, branch, &ended, context);
         }
         Command::Reset => {
             if is_unfinished(&shop, &model.observed) || !expected.is_up {
@@ -580,7 +587,7 @@ fn one(model: &mut Model, expected: &mut Expected, command: &Command, told: &str
                 Ok(()) => drop(expected.of_branch.insert(branch, BTreeSet::from([0]))),
                 Err(_) => drop(expected.of_branch.entry(branch).or_default().insert(0)),
             }
-            after(model, expected, branch, &ended, told);
+            after(model, expected, branch, &ended, context);
         }
         Command::Remove(name) => {
             let Some(found) = snapshot_of(model, name) else { return };
@@ -625,10 +632,10 @@ fn one(model: &mut Model, expected: &mut Expected, command: &Command, told: &str
             // Killed or not, the next one has all of it.
             (model.kill, model.asked) = (None, 0);
             if is_unfinished(&copy, &model.observed) || model.observed.data_of(&copy.name).next().is_some() {
-                assert_eq!(model.up(&copy), Ok(()), "{told}");
+                assert_eq!(model.up(&copy), Ok(()), "{context}");
                 let moments = model.moments(&copy);
-                assert!(moments.len() == 2 && moments[0] == moments[1], "a mixture in a copy, {told}: {moments:?}");
-                assert!(expected.snapshots[name].0.contains(&moments[0]), "not what was named, {told}: {moments:?}");
+                assert!(moments.len() == 2 && moments[0] == moments[1], "a mixture in a copy, {context}: {moments:?}");
+                assert!(expected.snapshots[name].0.contains(&moments[0]), "not what was named, {context}: {moments:?}");
                 model.write(&copy);
             }
         }
@@ -647,22 +654,22 @@ fn one(model: &mut Model, expected: &mut Expected, command: &Command, told: &str
         match snapshot_of(model, name) {
             Some(found) => {
                 let held: Vec<u32> = found.data.values().map(|volume| model.held[volume]).collect();
-                assert!(held.len() == 2 && held[0] == held[1], "a mixture in a snapshot, {told}: {held:?}");
-                assert!(moments.contains(&held[0]), "another moment in a snapshot, {told}: {held:?} of {moments:?}");
+                assert!(held.len() == 2 && held[0] == held[1], "a mixture in a snapshot, {context}: {held:?}");
+                assert!(moments.contains(&held[0]), "another moment in a snapshot, {context}: {held:?} of {moments:?}");
             }
-            None => assert!(!has_to, "a snapshot is lost, {told}"),
+            None => assert!(!has_to, "a snapshot is lost, {context}"),
         }
     }
 }
 
-fn after(model: &Model, expected: &mut Expected, branch: usize, ended: &Result<(), End>, told: &str) {
+fn after(model: &Model, expected: &mut Expected, branch: usize, ended: &Result<(), End>, context: &str) {
     expected.is_up = ended.is_ok();
-    assert_ne!(*ended, Err(End::Refused), "it does not get there, {told}: {:#?}", model.refused);
+    assert_ne!(*ended, Err(End::Refused), "it does not get there, {context}: {:#?}", model.refused);
     if ended.is_ok() {
         let moments = model.moments(&model.shop());
-        assert!(moments.len() == 2 && moments[0] == moments[1], "a mixture of moments, {told}: {moments:?}");
+        assert!(moments.len() == 2 && moments[0] == moments[1], "a mixture of moments, {context}: {moments:?}");
         let may_be = &expected.of_branch[&branch];
-        assert!(may_be.contains(&moments[0]), "data of another moment, {told}: {moments:?}, not of {may_be:?}");
+        assert!(may_be.contains(&moments[0]), "data of another moment, {context}: {moments:?}, not of {may_be:?}");
         expected.of_branch.insert(branch, BTreeSet::from([moments[0]]));
         expected.begun.remove(&branch);
         expected.used = BTreeSet::from([branch]);
@@ -715,7 +722,7 @@ proptest! {
         overlay in any::<bool>(),
         branches in any::<bool>(),
     ) {
-        run(&history, if overlay { Way::Overlay } else { Way::Copy }, branches);
+        run(&history, if overlay { CloneMode::Overlay } else { CloneMode::Copy }, branches);
     }
 }
 
@@ -731,12 +738,12 @@ fn killed_anywhere() -> impl Iterator<Item = Option<Kill>> {
 
 #[test]
 fn a_branch_begins_with_one_moment_though_an_up_was_killed_between_two_others() {
-    for (kill, way) in killed_anywhere().flat_map(|kill| [(kill, Way::Copy), (kill, Way::Overlay)]) {
+    for (kill, clone_mode) in killed_anywhere().flat_map(|kill| [(kill, CloneMode::Copy), (kill, CloneMode::Overlay)]) {
         let ended_well =
             [Command::Up, Command::Write, Command::Switch(1), Command::Up, Command::Write, Command::Switch(0)];
         let mut history: Vec<_> = ended_well.into_iter().map(|command| (command, None)).collect();
         history.extend([(Command::Up, kill), (Command::Switch(2), None)]);
-        run(&history, way, true);
+        run(&history, clone_mode, true);
     }
 }
 
@@ -746,7 +753,7 @@ fn a_branch_begins_with_what_ran_last_though_a_keeper_tells_of_an_earlier_moment
         let ended_well = [Command::Up, Command::Down, Command::Up, Command::Save(1), Command::Write];
         let mut history: Vec<_> = ended_well.into_iter().map(|command| (command, None)).collect();
         history.extend([(Command::Save(0), kill), (Command::Switch(1), None)]);
-        run(&history, Way::Copy, true);
+        run(&history, CloneMode::Copy, true);
     }
 }
 
@@ -763,6 +770,6 @@ fn a_keeper_is_written_though_a_killed_run_left_two() {
             (Command::Save(1), None),
             (Command::Down, None),
         ];
-        run(&history, Way::Overlay, false);
+        run(&history, CloneMode::Overlay, false);
     }
 }

@@ -8,7 +8,7 @@ struct Case {
     cold: bool,
     bases_first: bool,
     needs_image: bool,
-    way: Option<Way>,
+    clone_mode: Option<CloneMode>,
     progress: Progress,
 }
 
@@ -24,7 +24,7 @@ fn phase(stack: &Stack, identity: &Identity, observed: &Observed, case: Case) ->
         fixed_ports: FixedPorts::Claimed,
         source: None,
         cold: case.cold,
-        way: case.way,
+        clone_mode: case.clone_mode,
     };
     let desired = desired(stack, &request).unwrap();
     let plan = diff(&desired, observed, &fresh).unwrap();
@@ -35,7 +35,7 @@ fn phase(stack: &Stack, identity: &Identity, observed: &Observed, case: Case) ->
         desired: &desired,
         plan: &plan,
         bases: &|| stack.services.iter().filter_map(|service| base(service, &request)).collect(),
-        way: case.way,
+        clone_mode: case.clone_mode,
         cold: case.cold,
         bases_first: case.bases_first,
         needs_image: case.needs_image,
@@ -110,6 +110,6 @@ fn a_switch_stops_the_other_branch_finds_the_clone_mode_and_converges() {
     assert_eq!(phase(&plain, &on("main"), &observed, Case::default()), "stop the other branch");
     observed.containers.iter_mut().for_each(|one| one.state = "exited".to_owned());
     assert_eq!(phase(&plain, &on("main"), &observed, Case::default()), "find the clone mode over ENV-cache");
-    let known = Case { way: Some(Way::Copy), ..Case::default() };
+    let known = Case { clone_mode: Some(CloneMode::Copy), ..Case::default() };
     assert_eq!(phase(&plain, &on("main"), &observed, known), "converge");
 }

@@ -318,6 +318,6 @@ fn down_reports_the_data_that_it_keeps_or_deletes() {
     assert!(refused.stderr.contains("and with it the snapshots: first"), "{}", refused.stderr);
     project.succeed(&["up"]);
     let sizes = project.succeed(&["status", "--sizes"]).stdout;
-    let scope = |needed_by: &str| sizes.lines().filter(|line| line.trim_end().ends_with(needed_by)).count();
+    let of = |needed_by: &str| sizes.lines().filter(|line| line.trim_end().ends_with(needed_by)).count();
     assert_eq!((of("snapshot first"), of("in use")), (2, 2), "{sizes}");
 }

@@ -59,7 +59,13 @@ impl Sandbox {
 
     /// An empty volume of this scenario.
     pub(crate) fn volume(&self, name: &str) -> VolumeSpec {
-        VolumeSpec { name: name.to_owned(), scope: self.scope(), role: VolumeRole::Helper, over: None, unproven: false }
+        VolumeSpec {
+            name: name.to_owned(),
+            scope: self.scope(),
+            role: VolumeRole::Helper,
+            parent_spec: None,
+            unproven: false,
+        }
     }
 }
 

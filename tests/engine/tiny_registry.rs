@@ -85,7 +85,7 @@ impl TinyRegistry {
         );
         let manifest = manifest.into_bytes();
         let index = has_index.then(|| {
-            let scope = |digest: &str, size: usize, processor: &str| {
+            let of = |digest: &str, size: usize, processor: &str| {
                 format!(
                     r#"{{"mediaType":"{MANIFEST}","size":{size},"digest":"{digest}","platform":{{"architecture":"{processor}","os":"linux"}}}}"#
                 )

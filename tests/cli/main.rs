@@ -29,4 +29,5 @@ mod report;
 mod terminal;
 mod tools;
 mod trust;
+mod words;
 mod writing;

@@ -1,44 +1,17 @@
-//! The table of dialects: a new dialect is a file with a reader and a line here.
-//!
-//! A reader never fails as a whole: a part that it cannot read becomes a diagnostic, and the rest of the stack stays.
+//! What a dialect is: one manifest format, the files that it reads, and the input of its reader.
 
-use super::discover::Found;
-use super::environment::Environment;
-use super::files::Project;
-use super::local::Included;
-use super::tree::Node;
-use super::{cloudformation, compose, kubernetes, platforms, services_yaml, terraform};
+mod found;
+
+pub(crate) use super::read::parsed::ManifestFile;
+pub(crate) use found::{Found, folder_of, has_marks, no_format, recognised};
+
 use crate::kinds::{Family, Kind, Kinds};
-use crate::model::{Diagnostic, ImageRef, Service, SourceFile, Stack};
+use crate::manifest::declare::generic::Included;
+use crate::manifest::read::environment::Environment;
+use crate::manifest::read::files::Project;
+use crate::model::{Diagnostic, ImageRef, Service, Stack};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
-/// Every dialect. A file is read by the first dialect whose `recognises` is true. The files that discovery finds are
-/// read in this order.
-pub(crate) const DIALECTS: &[Dialect] = &[
-    platforms::platformsh::DIALECT,
-    platforms::render::DIALECT,
-    platforms::digitalocean::DIALECT,
-    platforms::heroku::DIALECT,
-    platforms::heroku::SCALINGO,
-    platforms::kamal::DIALECT,
-    platforms::cloudfoundry::DIALECT,
-    platforms::nais::DIALECT,
-    platforms::score::DIALECT,
-    platforms::without_services::FLY,
-    platforms::without_services::RAILWAY,
-    platforms::ecs::DIALECT,
-    platforms::nomad::DIALECT,
-    cloudformation::DIALECT,
-    terraform::DIALECT,
-    terraform::SHOWN,
-    services_yaml::DIALECT,
-    kubernetes::DIALECT,
-    kubernetes::KUSTOMIZE,
-    kubernetes::helm::DIALECT,
-    compose::DIALECT,
-];
+use std::path::Path;
 
 /// One manifest format.
 pub(crate) struct Dialect {
@@ -64,7 +37,7 @@ pub(crate) struct Dialect {
 #[derive(Clone, Copy)]
 pub(crate) enum Places {
     /// Every file that is recognised and whose path from the root matches one of these patterns
-    /// ([`super::search::Search::matching`]). Files whose path names production win over files of staging and
+    /// ([`crate::manifest::read::search::Search::matching`]). Files whose path names production win over files of staging and
     /// development.
     Files(&'static [&'static str]),
     /// The dialect chooses its files by its own rules.
@@ -92,21 +65,10 @@ pub(crate) struct Wanted<'a> {
 pub(crate) enum Syntax {
     /// YAML or JSON: [`ManifestFile::documents`] holds the trees.
     Yaml,
-    /// The same, in which templates may be in the place of values ([`super::templates`]).
+    /// The same, in which templates may be in the place of values ([`crate::manifest::read::templates`]).
     Templated,
     /// The dialect parses `source.text` itself (HCL, TOML, YAML with templates in it); `documents` is empty.
     Text,
-}
-
-/// A manifest that was found or named, parsed.
-#[derive(Clone, Debug)]
-pub(crate) struct ManifestFile {
-    /// Its text, and its path as shown.
-    pub(crate) source: Arc<SourceFile>,
-    /// The absolute folder that relative paths in it start from.
-    pub(crate) folder: PathBuf,
-    /// The documents that could be parsed. Mistakes in the other documents have been reported.
-    pub(crate) documents: Vec<Node>,
 }
 
 /// The input of a reader.
@@ -141,44 +103,6 @@ impl<'a> Input<'a> {
     pub(crate) fn describe(&self, service: &mut Service) {
         if let Some(generic) = self.included.get(&service.name).and_then(|included| included.generic.as_ref()) {
             generic.describe(service);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeSet;
-
-    #[test]
-    fn dialects_of_one_name_are_consecutive() {
-        let mut names: Vec<&str> = DIALECTS.iter().map(|dialect| dialect.name).collect();
-        names.dedup();
-        let all: BTreeSet<&str> = names.iter().copied().collect();
-        assert_eq!(names.len(), all.len(), "consecutive dialects of one name are read together: {names:?}");
-    }
-
-    #[test]
-    fn kinds_are_spelled_for_dialects_that_exist() {
-        let names: BTreeSet<&str> = DIALECTS.iter().map(|dialect| dialect.name).collect();
-        for kind in Kinds::built_in().unwrap().iter() {
-            for dialect in kind.spellings.keys() {
-                // The names of the clouds' engines (`aurora-postgresql`) are the same in every dialect.
-                assert!(dialect == "cloud" || names.contains(dialect.as_str()), "{}: {dialect}", kind.name);
-            }
-        }
-    }
-
-    #[test]
-    fn every_dialect_says_where_its_files_are() {
-        for dialect in DIALECTS {
-            if let Places::Files(patterns) = dialect.places {
-                assert!(!patterns.is_empty(), "{}", dialect.name);
-                for pattern in patterns {
-                    let tidy = pattern.split('/').all(|part| !part.is_empty() && part != "..");
-                    assert!(tidy && pattern.matches('{').count() == pattern.matches('}').count(), "{pattern}");
-                }
-            }
         }
     }
 }

@@ -3,15 +3,19 @@
 //! Nothing is guessed: of files for production and for development, production's files are taken, and the ignored files
 //! are reported. `services.yaml` wins over every other format.
 
-use super::dialect::{DIALECTS, Dialect, ManifestFile, Places, Syntax, Wanted};
-use super::environment::Environment;
-use super::files::{FileError, FileFault, Project, git_top_level, parse_yaml};
-use super::search::Search;
-use super::stage::{Stage, stage};
-use super::{local, services_yaml, templates};
+use crate::manifest::combine::local;
+use crate::manifest::dialect::{
+    Dialect, Found, ManifestFile, Places, Syntax, Wanted, folder_of, has_marks, no_format, recognised,
+};
+use crate::manifest::dialects::DIALECTS;
+use crate::manifest::dialects::services_yaml;
+use crate::manifest::read::environment::Environment;
+use crate::manifest::read::files::{FileError, FileFault, Project, git_top_level};
+use crate::manifest::read::parsed::{parsed, parsed_templated};
+use crate::manifest::read::search::Search;
+use crate::manifest::read::stage::{Stage, stage};
 use crate::model::{Diagnostic, Origin, SourceFile};
 use crate::project::Budget;
-use memchr::memmem;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,17 +25,6 @@ const OTHER_TOOL: &[&str] = &["devenv.nix", "devenv.yaml", "devenv.lock"];
 
 /// How many files of one dialect are read.
 const MAX_FILES: usize = 1000;
-
-/// The result of discovery in a project.
-#[derive(Default)]
-pub(crate) struct Found {
-    /// The manifests, in the order in which they are read, each with the dialect that recognised it.
-    pub(crate) files: Vec<(&'static Dialect, ManifestFile)>,
-    /// Messages for the user: ignored files, files that cannot be read.
-    pub(crate) diagnostics: Vec<Diagnostic>,
-    /// The places that were searched, for the message that nothing was found.
-    pub(crate) looked: Vec<String>,
-}
 
 /// The nearest folder upwards that holds a manifest, or for which `is_root` is true. Git's top-level folder is the last
 /// folder that is searched.
@@ -79,11 +72,11 @@ fn is_of(dialect: &Dialect, project: &Project, path: &Path) -> bool {
 
 /// Finds the manifests in the project's root and in the usual folders below it.
 pub(crate) fn discover(project: &Project, environment: &Environment, working: &Path) -> Found {
-    let mut own = Found { looked: vec!["looked for services.yaml".to_owned()], ..Found::default() };
+    let mut own = Found { looked: vec!["looked for services.yaml".to_owned()], ..Found::new(DIALECTS) };
     let mut search = Search::below(&project.root);
     let mut taken = BTreeSet::new();
     own.search(project, &services_yaml::DIALECT, services_yaml::FILE_NAMES, &mut search, &mut taken);
-    let mut others = Found::default();
+    let mut others = Found::new(DIALECTS);
     let wanted = Wanted { project, environment, working };
     let has_own = !own.files.is_empty() || !own.diagnostics.is_empty();
     for dialect in DIALECTS.iter().filter(|dialect| dialect.name != services_yaml::DIALECT.name) {
@@ -126,36 +119,6 @@ pub(crate) fn other_tool(root: &Path) -> Option<Diagnostic> {
     )
 }
 
-/// Parses a manifest's text as YAML.
-pub(crate) fn parsed(
-    source: Arc<SourceFile>,
-    folder: PathBuf,
-    budget: &Budget,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> ManifestFile {
-    let read = parse_yaml(&source, budget);
-    diagnostics.extend(read.diagnostics);
-    ManifestFile { source, folder, documents: read.documents }
-}
-
-/// Parses a manifest's text as YAML in which templates may be in the place of values.
-pub(crate) fn parsed_templated(
-    source: Arc<SourceFile>,
-    folder: PathBuf,
-    budget: &Budget,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> ManifestFile {
-    let mut broken = Vec::new();
-    let file = parsed(source, folder, budget, &mut broken);
-    if !broken.is_empty()
-        && let Some(read) = templates::parse(&file.source, budget)
-    {
-        return ManifestFile { documents: read.documents, ..file };
-    }
-    diagnostics.append(&mut broken);
-    file
-}
-
 /// Parses a text in the syntax of a dialect.
 fn parsed_for(
     dialect: &Dialect,
@@ -171,92 +134,10 @@ fn parsed_for(
     }
 }
 
-fn has_marks(dialect: &Dialect, text: &str) -> bool {
-    dialect.marks.iter().all(|mark| memmem::find(text.as_bytes(), mark.as_bytes()).is_some())
-}
-
 /// A file that was recognised, with the stage that its path names and the mistakes in the file.
 type Known = (Stage, ManifestFile, Vec<Diagnostic>);
 
-/// The first dialect that recognises a text, and the mistakes in the text. If no dialect recognises the text, the
-/// diagnostics say why it cannot be parsed.
-fn recognised(
-    source: Arc<SourceFile>,
-    folder: &Path,
-    budget: &Budget,
-) -> (Option<(&'static Dialect, ManifestFile)>, Vec<Diagnostic>) {
-    let plain = ManifestFile { source, folder: folder.to_path_buf(), documents: Vec::new() };
-    let mut yaml: Option<(ManifestFile, Vec<Diagnostic>)> = None;
-    for dialect in DIALECTS.iter().filter(|dialect| has_marks(dialect, &plain.source.text)) {
-        if dialect.syntax == Syntax::Text {
-            if (dialect.recognises)(&plain) {
-                return (Some((dialect, plain)), Vec::new());
-            }
-            continue;
-        }
-        let (file, _) = yaml.get_or_insert_with(|| {
-            let mut broken = Vec::new();
-            (parsed(Arc::clone(&plain.source), folder.to_path_buf(), budget, &mut broken), broken)
-        });
-        if (dialect.recognises)(file) {
-            let (mut file, mut broken) = yaml.unwrap_or_else(|| (plain, Vec::new()));
-            if dialect.syntax == Syntax::Templated && !broken.is_empty() {
-                broken.clear();
-                file = parsed_templated(file.source, folder.to_path_buf(), budget, &mut broken);
-            }
-            return (Some((dialect, file)), broken);
-        }
-    }
-    (None, yaml.map(|(_, broken)| broken).unwrap_or_default())
-}
-
-fn no_format(message: String) -> Diagnostic {
-    Diagnostic::error("file-format", message)
-        .because("docs/manifests.md of devenv lists the formats and the names of their files")
-}
-
 impl Found {
-    /// Takes a file that could be read. If it could not be read, the error says where the file was named.
-    pub(crate) fn take(&mut self, project: &Project, read: Result<Arc<SourceFile>, FileError>, named: Option<&str>) {
-        match read {
-            Ok(source) => {
-                let folder = folder_of(project, &source.path);
-                self.take_from(&folder, Ok(source), &project.budget, named);
-            }
-            Err(error) => self.take_from(&project.root, Err(error), &project.budget, named),
-        }
-    }
-
-    /// The same; relative paths in the file start from that folder.
-    pub(crate) fn take_from(
-        &mut self,
-        folder: &Path,
-        read: Result<Arc<SourceFile>, FileError>,
-        budget: &Budget,
-        named: Option<&str>,
-    ) {
-        match read {
-            Ok(source) => self.identify(source, folder, budget),
-            Err(error) => self.diagnostics.push(match named {
-                Some(named) => error.diagnostic.because(format!("{named} names it")),
-                None => *error.diagnostic,
-            }),
-        }
-    }
-
-    /// Takes a file that was named, for the first dialect that recognises it. A file of no dialect is reported.
-    fn identify(&mut self, source: Arc<SourceFile>, folder: &Path, budget: &Budget) {
-        let message = format!("`{}` is of no format that devenv reads", source.path.display());
-        let (file, broken) = recognised(source, folder, budget);
-        let known = file.is_some();
-        self.files.extend(file);
-        if !known && broken.is_empty() {
-            self.diagnostics
-                .push(no_format(message).help("name another file with -f, or write a services.yaml (`devenv init`)"));
-        }
-        self.diagnostics.extend(broken);
-    }
-
     /// Takes every file of a named folder that some dialect recognises; the search goes a few folders deep. `read`
     /// reads one file.
     pub(crate) fn take_folder(
@@ -272,9 +153,9 @@ impl Found {
         for path in search.matching("**/*").into_iter().take(MAX_FILES) {
             let Ok(source) = read(&folder.join(&path)) else { continue };
             let within = folder_of(project, &source.path);
-            match recognised(Arc::clone(&source), &within, &project.budget) {
+            match recognised(self.dialects, Arc::clone(&source), &within, &project.budget) {
                 (Some((dialect, file)), broken) => {
-                    let line = DIALECTS.iter().position(|one| one.name == dialect.name).unwrap_or_default();
+                    let line = self.dialects.iter().position(|one| one.name == dialect.name).unwrap_or_default();
                     known.entry(line).or_default().push((stage(&path), file, broken));
                 }
                 (None, broken) if !broken.is_empty() && source.text.contains("{{") => {
@@ -293,7 +174,7 @@ impl Found {
             });
         }
         for (line, files) in known {
-            if let Some(dialect) = DIALECTS.get(line) {
+            if let Some(dialect) = self.dialects.get(line) {
                 self.keep_production(dialect, files);
             }
         }
@@ -395,10 +276,6 @@ impl Found {
             );
         }
     }
-}
-
-fn folder_of(project: &Project, path: &Path) -> PathBuf {
-    project.root.join(path).parent().unwrap_or(&project.root).to_path_buf()
 }
 
 fn template(source: &Arc<SourceFile>) -> Diagnostic {

@@ -3,77 +3,38 @@
 //! Only this module knows the syntax of a dialect. Reading changes nothing: the input is text, and the output is a
 //! stack and diagnostics.
 
-mod adapters;
-mod beside;
 mod bind;
-mod central;
-mod classify;
-mod cloud;
-mod cloudformation;
-mod compose;
-mod container;
-mod contradictions;
-mod count;
+mod check;
+mod codebase;
+mod combine;
+mod declare;
 mod dialect;
+mod dialects;
 mod discover;
-mod dockerfile;
-mod end_of_life;
-mod env_file;
-mod environment;
-mod files;
-mod generic;
-mod hcl;
-mod host_without_port;
-mod interpolate;
-mod kubernetes;
-mod local;
-mod merge;
-mod overlay;
-mod pinned;
-mod place;
-mod platforms;
-mod poolers;
-mod production;
-mod refusals;
-mod report;
-mod rights;
-mod same;
-mod same_port;
-mod search;
-mod seeds;
-mod service_entry;
-mod service_facts;
-mod services_yaml;
-mod stage;
-mod templates;
-mod terraform;
-mod tools;
-mod unsafe_variables;
-mod up_messages;
-mod variables;
+mod read;
 
-pub use adapters::adapters;
 pub use bind::disagreements;
-pub use contradictions::{CONTRADICTS, contradictions};
-pub use end_of_life::ended;
-pub use local::{branching_of, file as local_file};
-pub use pinned::pinned;
-pub use refusals::{Strictness, gathered, refusals};
-pub use report::{json, lines};
-pub use tools::{ProjectTools, tools};
-pub use unsafe_variables::unsafe_variable;
-pub use up_messages::{in_one_line, is_shown_by_up};
+pub use check::end_of_life::ended;
+pub use check::pinned::pinned;
+pub use check::refusals::{Strictness, gathered, refusals};
+pub use check::report::{json, lines};
+pub use check::up_messages::{in_one_line, is_shown_by_up};
+pub use codebase::adapters::adapters;
+pub use codebase::tools::{ProjectTools, tools};
+pub use combine::contradictions::{CONTRADICTS, contradictions};
+pub use combine::local::{branching_of, file as local_file};
+pub use declare::unsafe_variables::unsafe_variable;
 
 use crate::kinds::Kinds;
 use crate::model::{Branching, Diagnostic, Exit, Failure, Located, Severity, Stack};
 use crate::project::{Budget, LIMIT, read_at_most, within_deadline};
 use crate::syntax::expect::Expect;
-use crate::syntax::{expect, tree, yaml};
+use combine::local::Local;
+use dialect::Found;
 use dialect::{Dialect, Input, ManifestFile};
-use discover::Found;
-use environment::Environment;
-use files::Project;
-use local::Local;
+use dialects::DIALECTS;
+use read::environment::Environment;
+use read::files::Project;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
@@ -143,7 +104,7 @@ impl Reading {
 fn is_unreadable(diagnostic: &Diagnostic) -> bool {
     diagnostic.severity == Severity::Error
         && (["yaml-", "hcl-", "file-"].iter().any(|start| diagnostic.code.starts_with(start))
-            || [LIMIT, platforms::cloudfoundry::INSTANCES_UNKNOWN].contains(&diagnostic.code))
+            || [LIMIT, dialects::platforms::cloudfoundry::INSTANCES_UNKNOWN].contains(&diagnostic.code))
 }
 
 /// Finds and reads the manifests. Fails if there is no manifest; every other mistake is in the diagnostics of the
@@ -162,7 +123,7 @@ fn read_within(request: &Request, budget: &Budget) -> Result<Reading, Failure> {
     let written: Vec<&str> = written.iter().flatten().map(|file| file.text.as_str()).collect();
     let environment = Environment::new(&request.environment, &written);
     diagnostics.extend(discover::other_tool(&project.root));
-    let local = local::open(&project, &mut kinds, &mut diagnostics);
+    let local = combine::local::open(&project, &mut kinds, &mut diagnostics);
     let before_manifests = diagnostics.len();
     let found = manifests(request, &project, &local, &environment);
     diagnostics.extend(found.diagnostics);
@@ -172,8 +133,8 @@ fn read_within(request: &Request, budget: &Budget) -> Result<Reading, Failure> {
 
     let mut stack = Stack::default();
     for (dialect, files) in by_dialect(found.files) {
-        if dialect.name == services_yaml::DIALECT.name {
-            diagnostics.extend(services_yaml::declare_kinds(&files, &project, &mut kinds));
+        if dialect.name == dialects::services_yaml::DIALECT.name {
+            diagnostics.extend(dialects::services_yaml::declare_kinds(&files, &project, &mut kinds));
         }
         let (part, found) = (dialect.read)(&Input {
             files: &files,
@@ -184,21 +145,21 @@ fn read_within(request: &Request, budget: &Budget) -> Result<Reading, Failure> {
             included: &local.included,
         });
         diagnostics.extend(found);
-        merge::merge(&mut stack, part, &kinds, &local, &mut diagnostics);
+        combine::merge::merge(&mut stack, part, &kinds, &local, &mut diagnostics);
     }
     let mut expect = Expect::default();
-    let env_files = overlay::apply(&local, &mut stack, &kinds, &mut expect);
-    rights::note_masters(&mut stack, &kinds);
-    let central = central::bind(&mut stack, &kinds, &local);
-    let production = production::ignore_environment_names(&mut stack, &local);
+    let env_files = combine::overlay::apply(&local, &mut stack, &kinds, &mut expect);
+    declare::rights::note_masters(&mut stack, &kinds);
+    let central = combine::central::bind(&mut stack, &kinds, &local);
+    let production = combine::production::ignore_environment_names(&mut stack, &local);
     // The declarations of a broken file are not known. A message that a service of that file is missing would mislead.
     let unreadable = diagnostics[before_manifests..].iter().any(is_unreadable);
     let missing = |found: &Diagnostic| matches!(found.code, "unknown-service" | "unknown-app" | "include-unknown");
     expect.diagnostics.retain(|found| !(unreadable && missing(found)));
     diagnostics.append(&mut expect.diagnostics);
     diagnostics.extend(central.into_iter().chain(production));
-    platforms::cloudfoundry::raise_unknown(&stack, &mut diagnostics);
-    diagnostics.extend(host_without_port::notes(&stack, &kinds));
+    dialects::platforms::cloudfoundry::raise_unknown(&stack, &mut diagnostics);
+    diagnostics.extend(combine::host_without_port::notes(&stack, &kinds));
     diagnostics.extend(contradictions(&stack));
     if stack.project.is_empty() {
         stack.project = name_of(&project.root);
@@ -234,7 +195,7 @@ fn bounded(mut diagnostics: Vec<Diagnostic>, budget: &Budget) -> Vec<Diagnostic>
 
 /// The bytes of standard input, with the same limit as for a file.
 pub fn standard_input(from: impl Read) -> Result<Vec<u8>, Failure> {
-    read_at_most(from, files::LARGEST).map_err(|error| {
+    read_at_most(from, read::files::LARGEST).map_err(|error| {
         let diagnostic =
             Diagnostic::error("file-unreadable", "standard input cannot be read").because(error.to_string());
         Failure::new(Exit::Manifest, diagnostic.help("pipe in only the manifest: `helm template … | devenv -f - up`"))
@@ -261,7 +222,8 @@ fn project(request: &Request, is_root: &dyn Fn(&Path) -> bool, budget: &Budget) 
         folder
     } else {
         // If no folder upwards has a manifest, files that the user names belong to the checkout.
-        let checkout = || files::git_top_level(&folder).map(Path::to_path_buf).filter(|_| !request.files.is_empty());
+        let checkout =
+            || read::files::git_top_level(&folder).map(Path::to_path_buf).filter(|_| !request.files.is_empty());
         discover::root_above(&folder, is_root, budget).or_else(checkout).unwrap_or_else(|| folder.clone())
     };
     Project::at(&root, budget).map_err(|error| refuse(&root, &error))
@@ -286,7 +248,7 @@ fn kinds(project: &Project, diagnostics: &mut Vec<Diagnostic>) -> Result<Kinds, 
     let names = project.list(folder).unwrap_or_default();
     for path in names.iter().map(|name| folder.join(name)) {
         if path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml") {
-            services_yaml::add_kind(&path, None, project, &mut kinds, diagnostics);
+            dialects::services_yaml::add_kind(&path, None, project, &mut kinds, diagnostics);
         }
     }
     Ok(kinds)
@@ -294,11 +256,11 @@ fn kinds(project: &Project, diagnostics: &mut Vec<Diagnostic>) -> Result<Kinds, 
 
 /// The manifests that the user names, else the manifests of `from:`, else the manifests that discovery finds.
 fn manifests(request: &Request, project: &Project, local: &Local, environment: &Environment) -> Found {
-    let mut found = Found::default();
+    let mut found = Found::new(DIALECTS);
     for path in &request.files {
         if path.as_os_str() == "-" {
             let bytes = request.stdin.clone().unwrap_or_default();
-            let source = files::source_of(Path::new("<stdin>"), bytes);
+            let source = read::files::source_of(Path::new("<stdin>"), bytes);
             found.take_from(&project.root.join(&request.folder), source, &project.budget, Some("standard input"));
         } else {
             let path = request.folder.join(path);

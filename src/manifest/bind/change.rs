@@ -1,7 +1,7 @@
 //! A text in which some parts are replaced by fields. The rest is kept byte for byte.
 
 use super::connection::Parameter;
-use crate::manifest::interpolate::Interpolated;
+use crate::manifest::read::interpolate::Interpolated;
 use crate::model::{Piece, Template, Value};
 use std::ops::Range;
 

@@ -21,8 +21,8 @@ pub use conflict::disagreements;
 pub(crate) use names::{is_address as is_address_name, is_secret as is_secret_name};
 pub(crate) use unbound::{is_host_elsewhere, leads_out};
 
-use super::interpolate::Interpolated;
 use crate::kinds::Kinds;
+use crate::manifest::read::interpolate::Interpolated;
 use crate::model::{Origin, Service, Template, Value, Variable};
 use crate::project::Budget;
 use binder::Binder;

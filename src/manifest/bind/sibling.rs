@@ -3,7 +3,7 @@
 use super::Declared;
 use super::binder::{Binder, Host};
 use super::names::{self, Part};
-use crate::manifest::interpolate::Interpolated;
+use crate::manifest::read::interpolate::Interpolated;
 use crate::model::{Credential, Template, Value};
 use std::collections::HashMap;
 

@@ -1,6 +1,6 @@
 use super::login::added_user;
 use super::*;
-use crate::manifest::interpolate::interpolate;
+use crate::manifest::read::interpolate::interpolate;
 use crate::model::{Credential, Database, Located, Piece, Secret, SourceFile, Version, VersionClass};
 use std::fmt::Write as _;
 use std::sync::Arc;

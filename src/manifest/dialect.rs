@@ -1,4 +1,4 @@
-//! What a dialect is: one manifest format, the files that it reads, and the input of its reader.
+//! The types of a dialect: one manifest format, the files that it reads, and the input of its reader.
 
 mod found;
 

@@ -157,18 +157,20 @@ fn imports(path: &Path, code: &str) -> BTreeSet<String> {
         for part in parts {
             if part == "super" {
                 base.pop();
-            } else if part != "self" {
+            } else if part != "self" && !part.is_empty() {
                 base.push(part.to_owned());
             }
         }
-        found.insert(base.join("::"));
+        if !base.is_empty() {
+            found.insert(base.join("::"));
+        }
     };
     for statement in code.split("use ").skip(1) {
         let tree = statement.split(';').next().unwrap_or_default();
         expanded(&tree.replace('\n', " ")).iter().for_each(|path| add(path));
     }
     for root in ["crate::", "super::"] {
-        for (at, _) in code.match_indices(root) {
+        for (at, _) in code.match_indices(root).filter(|(at, _)| !code[..*at].ends_with("::")) {
             let path = code[at..].split(|c: char| !c.is_alphanumeric() && c != '_' && c != ':').next();
             add(path.unwrap_or_default());
         }

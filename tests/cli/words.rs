@@ -103,7 +103,7 @@ fn faults(text: &str) -> Vec<String> {
     let words: Vec<&str> = text.split_whitespace().collect();
     for (at, word) in words.iter().enumerate() {
         let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
-        if !bare.eq_ignore_ascii_case("what") || word.ends_with(['?', '"']) {
+        if !bare.eq_ignore_ascii_case("what") || word.contains(['{', '?', '"', '\'']) {
             continue;
         }
         let rest = words[at..].iter().find(|word| word.ends_with(['.', '?', '!']));

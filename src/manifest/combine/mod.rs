@@ -1,4 +1,4 @@
-//! From several manifests to one stack: merging, `services.local.yaml`, and what becomes of variables that no service answers.
+//! From several manifests to one stack: merging, `services.local.yaml`, and the variables that no service answers.
 
 pub(crate) mod central;
 pub(crate) mod contradictions;

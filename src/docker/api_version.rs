@@ -3,8 +3,7 @@
 //! Over a socket, this request is a ping, which takes less than a millisecond. `/version` makes engines run several
 //! programs to find the versions of those programs. That takes as long as all other requests of a command together.
 
-use super::connect::OLDEST_API;
-use super::connect_error::Fault;
+use super::connect_error::{Fault, OLDEST_API};
 use super::deadline::ANSWER_TIMEOUT;
 use super::fault::{innermost, io_kind};
 use bollard::errors::Error;

@@ -13,9 +13,6 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
-/// The oldest API version that has every function that devenv needs: the version of Docker Engine 19.03.
-pub(super) const OLDEST_API: (usize, usize) = (1, 40);
-
 /// A connection to an engine on this machine that has answered once. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Engine {

@@ -1,11 +1,13 @@
 //! Why an engine cannot be used, as messages for a person.
 
-use super::connect::OLDEST_API;
 use super::deadline::ANSWER_TIMEOUT;
 use super::fault::RESTART;
 use super::source::EngineSource;
 use crate::model::{Diagnostic, Exit, Failure};
 use bollard::API_DEFAULT_VERSION;
+
+/// The oldest API version that has every function that devenv needs: the version of Docker Engine 19.03.
+pub(super) const OLDEST_API: (usize, usize) = (1, 40);
 
 /// Why an engine cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]

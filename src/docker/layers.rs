@@ -4,18 +4,18 @@
 //! a container marks it as incomplete (`ContainerRole::Filling`).
 
 use super::labels::{self, Labels};
+use super::mounts::{first_owner, inner, mount};
 use super::upper_layers::Filled;
 use super::{Engine, EngineError, EngineFault};
 use crate::model::{
     BaseKey, CloneMode, ContainerRole, Data, ImageRef, Owner, ParentSpec, Scope, VolumeRole, VolumeSpec, upper_volume,
     volume_of,
 };
-use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType, MountVolumeOptions, VolumeCreateRequest};
+use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountVolumeOptions, VolumeCreateRequest};
 use bollard::query_parameters::{CreateContainerOptions, DownloadFromContainerOptions};
 use futures_util::future::{join, try_join_all};
 use futures_util::pin_mut;
 use std::collections::HashMap;
-use std::io;
 use std::time::{Duration, Instant};
 
 /// Where a helper container mounts the volume that it fills.
@@ -277,11 +277,6 @@ pub(super) fn bare(
     }
 }
 
-/// The folder of a layer inside its volume: `/upper` for an upper layer, else empty.
-pub(super) fn inner(layer: &str) -> String {
-    layer.split_once('/').map(|(_, inner)| format!("/{inner}")).unwrap_or_default()
-}
-
 /// The name of the container that marks a volume as incomplete.
 fn mark_name(volume: &str) -> String {
     format!("{volume}.filling")
@@ -289,24 +284,6 @@ fn mark_name(volume: &str) -> String {
 
 fn into(volume: &str) -> Mount {
     mount(volume, INTO, false)
-}
-
-pub(super) fn mount(volume: &str, target: &str, read_only: bool) -> Mount {
-    Mount {
-        target: Some(target.to_owned()),
-        source: Some(volume.to_owned()),
-        typ: Some(MountType::VOLUME),
-        read_only: Some(read_only),
-        volume_options: Some(MountVolumeOptions { no_copy: Some(true), ..Default::default() }),
-        ..Default::default()
-    }
-}
-
-pub(super) fn first_owner(bytes: &[u8]) -> io::Result<Owner> {
-    let mut archive = tar::Archive::new(bytes);
-    let first = archive.entries()?.next().ok_or_else(|| io::Error::other("the engine's archive is empty"))??;
-    let header = first.header();
-    Ok(Owner { uid: header.uid()?, gid: header.gid()?, mode: header.mode()? & 0o7777 })
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ mod images;
 mod labels;
 mod layers;
 mod logs;
+mod mounts;
 mod networks;
 mod observe;
 mod pending_stops;

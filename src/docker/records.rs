@@ -7,7 +7,8 @@
 //! request creates both, the volume first.
 
 use super::containers::pin_mounts;
-use super::layers::{bare, mount, named};
+use super::layers::{bare, named};
+use super::mounts::mount;
 use super::{Engine, EngineError, EngineFault, files, labels};
 use crate::model::{File, FileContent, ObservedRecord, Record};
 use bollard::body_full;

@@ -2,7 +2,7 @@
 //!
 //! Overlay volumes are measured by their upper layers and their parents: a mounted overlay volume would show the sum.
 
-use super::layers::mount;
+use super::mounts::mount;
 use super::{Engine, EngineError, EngineFault, labels};
 use crate::model::Scope;
 use bollard::models::{ContainerCreateBody, HostConfig};

@@ -4,7 +4,7 @@
 //! Creating the folders takes a container and an upload. Both take time, however little is uploaded. So upper layers
 //! that are requested while others are being created are created together next: ten lanes take two uploads.
 
-use super::layers::{inner, mount};
+use super::mounts::{inner, mount};
 use super::{Engine, EngineError, EngineFault, labels};
 use crate::model::{CloneMode, Owner, ParentSpec, Scope, VolumeRole, VolumeSpec, upper_volume, volume_of};
 use bollard::body_full;
@@ -184,7 +184,7 @@ fn folders(uppers: &[Owner]) -> io::Result<Vec<u8>> {
 mod tests {
     use super::*;
     use crate::docker::fake_engine::{Answer, FakeEngine, VERSION};
-    use crate::docker::layers::first_owner;
+    use crate::docker::mounts::first_owner;
     use crate::docker::{DockerEnv, connect};
     use crate::model::ImageRef;
     use futures_util::future::{join, join_all};

@@ -1,7 +1,7 @@
 //! The base of a service's image: its C library, its distribution, and whether it is a slim variant. The table is data,
 //! in `templates/parity/images.yaml`. The base of an image that is not in the table is unknown.
 
-use super::declared::IMAGE;
+use super::sides::IMAGE;
 use crate::kinds::matches;
 use crate::model::{ImageRef, ServiceFacts};
 use serde::Deserialize;

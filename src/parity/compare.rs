@@ -1,11 +1,10 @@
 //! Compares the sides of one service.
 
 use super::base;
-use super::declared::IMAGE;
 use super::help;
 use super::knowledge::{Knowledge, Rule};
 use super::releases;
-use super::sides::{Compared, Has, Sides};
+use super::sides::{Compared, Has, IMAGE, Sides};
 use super::values::same;
 use crate::model::{Difference, Fact, Gap, Impact, Origin, Said, Verdict, side};
 use std::collections::BTreeSet;
@@ -145,28 +144,6 @@ fn subject(topic: &str, name: &str) -> String {
         IMAGE if name == "name" => "image".to_owned(),
         IMAGE if name == "libc" => "C library of the image".to_owned(),
         _ => format!("{} {name}", topic.trim_end_matches('s')),
-    }
-}
-
-/// A difference with only the values of the sides; the caller adds the other fields.
-pub(super) fn difference(
-    sides: &Sides<'_>,
-    code: &'static str,
-    impact: Impact,
-    subject: &str,
-    said: Vec<Said>,
-) -> Difference {
-    Difference {
-        code,
-        impact,
-        gap: Gap::Tools,
-        service: sides.service.to_owned(),
-        subject: subject.to_owned(),
-        said,
-        why: String::new(),
-        source: String::new(),
-        help: Vec::new(),
-        origin: sides.origin.cloned(),
     }
 }
 

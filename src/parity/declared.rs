@@ -1,12 +1,9 @@
 //! The declaration of a service in a manifest, in the words of facts.
 
 use super::base::{self, Base};
-use super::sides::Declared;
+use super::sides::{Declared, IMAGE};
 use crate::model::{ImageRef, Located, Origin, Protocol, Rights, Service, ServiceFacts};
 use std::collections::BTreeMap;
-
-/// The topic of the facts about an image.
-pub(super) const IMAGE: &str = "image";
 
 /// Logins of Postgres.
 const ROLES: &str = "roles";

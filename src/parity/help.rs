@@ -2,6 +2,7 @@
 
 use super::declared::rights_of_words;
 use super::sides::{Advice, Has, Sides};
+use super::values::is_newer;
 use crate::model::{Origin, Protocol, side};
 
 /// The advice if only the running server differs from the declaration.
@@ -128,7 +129,7 @@ pub(super) fn of_version(sides: &Sides<'_>, said: &[(&str, &str)]) -> Vec<String
                     }
                 };
                 // An upgrade to the newer release; nobody downgrades a server.
-                if super::releases::is_newer(version, wanted) { change(first, version) } else { change(other, wanted) }
+                if is_newer(version, wanted) { change(first, version) } else { change(other, wanted) }
             })
             .collect(),
         Advice::Here if *first != side::PRODUCTION => vec![AS_DECLARED.to_owned()],

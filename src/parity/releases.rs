@@ -1,8 +1,8 @@
 //! The product, release and build of each side.
 
-use super::compare::difference;
 use super::help;
-use super::sides::Sides;
+use super::sides::{Sides, difference};
+use super::values::numbers;
 use crate::model::{Difference, Fact, Impact, Protocol, Said, Verdict, side};
 
 type Found = Option<(Fact, Option<Difference>)>;
@@ -31,18 +31,6 @@ pub(super) fn product(sides: &Sides<'_>) -> Found {
         ..difference(sides, "product", Impact::Breaks, "product", said.clone())
     });
     found("product", said, difference)
-}
-
-/// The numbers of a version: `16.4` and `16.4-alpine` are 16 and 4.
-fn numbers(version: &str) -> Vec<&str> {
-    let end = version.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(version.len());
-    version[..end].split('.').filter(|number| !number.is_empty()).collect()
-}
-
-/// Whether a version is newer than another, as far as both are exact.
-pub(super) fn is_newer(version: &str, other: &str) -> bool {
-    let parts = |version: &str| -> Vec<u64> { numbers(version).iter().map_while(|part| part.parse().ok()).collect() };
-    parts(version) > parts(other)
 }
 
 /// Returns the index of the first number in which two versions differ. Only numbers that both versions have count: `16`

@@ -1,7 +1,10 @@
 //! The data that each side has about one service.
 
-use crate::model::{Difference, Fact, LockedService, Origin, Protocol, ServiceFacts};
+use crate::model::{Difference, Fact, Gap, Impact, LockedService, Origin, Protocol, Said, ServiceFacts};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// The topic of the facts about an image.
+pub(super) const IMAGE: &str = "image";
 
 /// The entries that a manifest declares for one service. A manifest states nothing about other entries.
 #[derive(Clone, Debug, Default)]
@@ -114,7 +117,7 @@ impl Has {
         }
         let could_not = facts.not_asked.contains_key(topic) || facts.not_asked.contains_key(&format!("{topic}/{name}"));
         // Every server has an image, even if the server does not report it.
-        if could_not || !facts.topics.contains_key(topic) || topic == super::declared::IMAGE {
+        if could_not || !facts.topics.contains_key(topic) || topic == IMAGE {
             return None;
         }
         // A server that lists only changed settings has the default; another server of the service may report the
@@ -125,4 +128,26 @@ impl Has {
 
 fn or_empty(value: &str) -> &str {
     if value.is_empty() { "empty" } else { value }
+}
+
+/// A difference with only the values of the sides; the caller adds the other fields.
+pub(super) fn difference(
+    sides: &Sides<'_>,
+    code: &'static str,
+    impact: Impact,
+    subject: &str,
+    said: Vec<Said>,
+) -> Difference {
+    Difference {
+        code,
+        impact,
+        gap: Gap::Tools,
+        service: sides.service.to_owned(),
+        subject: subject.to_owned(),
+        said,
+        why: String::new(),
+        source: String::new(),
+        help: Vec::new(),
+        origin: sides.origin.cloned(),
+    }
 }

@@ -93,6 +93,18 @@ fn factor(unit: &str) -> Option<(Dimension, f64)> {
     }
 }
 
+/// The numbers of a version: `16.4` and `16.4-alpine` are 16 and 4.
+pub(super) fn numbers(version: &str) -> Vec<&str> {
+    let end = version.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(version.len());
+    version[..end].split('.').filter(|number| !number.is_empty()).collect()
+}
+
+/// Whether a version is newer than another, as far as both are exact.
+pub(super) fn is_newer(version: &str, other: &str) -> bool {
+    let parts = |version: &str| -> Vec<u64> { numbers(version).iter().map_while(|part| part.parse().ok()).collect() };
+    parts(version) > parts(other)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

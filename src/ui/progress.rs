@@ -1,7 +1,7 @@
 //! Lines that are redrawn in place on a terminal. Only this module draws with indicatif.
 
+use super::layout::{Layout, Row};
 use super::printer::{gate, terminal_width};
-use super::reporter::{Layout, Row};
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -3,7 +3,7 @@
 //!
 //! Data goes elsewhere: this module writes nothing to standard output.
 
-use super::lines::wrapped;
+use super::layout::{Layout, Row, ServiceRow, TIME};
 use super::paint::Style;
 use super::printer::Printer;
 use super::progress::Live;
@@ -17,112 +17,6 @@ use std::time::{Duration, Instant};
 /// The time after which a service's last error is shown beside it: before that time, the server is probably still
 /// starting.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// The widths of the image's origin and of the state; both fit their usual words.
-const IMAGE: usize = 13;
-const STATE: usize = 12;
-/// The widths of the state if there is little room, of the time, and of an address on loopback.
-const SHORT_STATE: usize = 10;
-const TIME: usize = 6;
-const ADDRESS: usize = 15;
-
-/// A service in the report.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServiceRow {
-    /// Its name.
-    pub name: String,
-    /// Kind and version: `postgres 16.4`.
-    pub what: String,
-}
-
-/// The columns of the report, so that the lines before and after the services are aligned with the services.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Layout {
-    /// The width of the first column: names and labels.
-    pub name: usize,
-    /// The width of kind and version.
-    pub what: usize,
-    /// The width of the terminal, if there is one.
-    pub width: Option<usize>,
-}
-
-/// Which columns a service's line has, and how wide they are.
-struct Shape {
-    gap: &'static str,
-    image: Option<usize>,
-    state: usize,
-    time: bool,
-}
-
-/// From all columns to the fewest. The whole address is always there.
-const SHAPES: [Shape; 4] = [
-    Shape { gap: "   ", image: Some(IMAGE), state: STATE, time: true },
-    Shape { gap: "  ", image: Some(IMAGE), state: SHORT_STATE, time: true },
-    Shape { gap: "  ", image: None, state: SHORT_STATE, time: true },
-    Shape { gap: "  ", image: None, state: SHORT_STATE, time: false },
-];
-
-impl Shape {
-    /// The width of a line with an address at its end.
-    fn width(&self, layout: Layout) -> usize {
-        let columns = [self.image, Some(self.state), self.time.then_some(TIME), Some(ADDRESS)];
-        let columns = columns.into_iter().flatten().map(|column| self.gap.len() + column);
-        1 + layout.name + 2 + layout.what + columns.sum::<usize>()
-    }
-}
-
-impl Layout {
-    /// A layout that is wide enough for these services and for the label `production`.
-    pub fn of(services: &[ServiceRow]) -> Self {
-        let widest = |texts: &mut dyn Iterator<Item = &String>| {
-            texts.map(|text| console::measure_text_width(&one_line(text))).max().unwrap_or_default()
-        };
-        Self {
-            name: widest(&mut services.iter().map(|row| &row.name)).max("production".len()),
-            what: widest(&mut services.iter().map(|row| &row.what)),
-            width: None,
-        }
-    }
-
-    /// The same layout on a terminal of that many columns.
-    #[must_use]
-    pub fn within(self, width: Option<usize>) -> Self {
-        Self { width, ..self }
-    }
-
-    /// Returns a separate line with a label in the first column. If the text is too long for the terminal, it continues
-    /// below itself, broken between words.
-    pub fn line(&self, label: &str, text: &str) -> String {
-        let indent = 1 + self.name.max(console::measure_text_width(label)) + 2;
-        let text = match self.width {
-            Some(width) if width > 2 * indent => {
-                wrapped(text, width - indent).join(&format!("\n{}", " ".repeat(indent)))
-            }
-            _ => text.to_owned(),
-        };
-        format!(" {}  {text}", padded(label, self.name))
-    }
-
-    fn shape(&self) -> &'static Shape {
-        let fits = |shape: &&Shape| self.width.is_none_or(|width| shape.width(*self) <= width);
-        SHAPES.iter().find(fits).unwrap_or(&SHAPES[SHAPES.len() - 1])
-    }
-}
-
-/// One service's line.
-#[derive(Clone, Debug)]
-pub(super) struct Row {
-    service: ServiceRow,
-    image: String,
-    state: String,
-    style: Style,
-    /// Set once the service is ready.
-    took: Option<Duration>,
-    /// The address, or details of the state.
-    tail: String,
-    /// Shown beside the state when the state lasts.
-    last_error: String,
-    over: bool,
-}
 
 impl Row {
     fn new(service: ServiceRow) -> Self {

@@ -1,8 +1,8 @@
 //! The lines around the services: the files that were read, the files that were written, and the next steps. Text from
 //! plain data.
 
+use super::layout::Layout;
 use super::lines::wrapped;
-use super::reporter::Layout;
 use super::visible::one_line;
 use crate::model::{Service, Source};
 use std::collections::BTreeSet;

@@ -2,7 +2,7 @@
 //!
 //! Neither contains a secret: a variable shows its class, never its value.
 
-use crate::manifest::Reading;
+use crate::manifest::reading::Reading;
 use crate::model::{App, Diagnostic, Origin, Piece, Rights, Service, Support, User, Value, Variable, VersionClass};
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 //! The notes of a manifest's reader that every command that starts services shows too, in one line: notes about a local
 //! app or service that gets another value than production's files say, or a value that no file says.
 
-use crate::manifest::CONTRADICTS;
+use crate::manifest::combine::contradictions::CONTRADICTS;
 use crate::model::{Diagnostic, Severity};
 
 /// The codes of these messages.

@@ -32,7 +32,7 @@ use crate::manifest::declare::generic::{self, Included};
 use crate::manifest::dialect::ManifestFile;
 use crate::manifest::dialects::services_yaml;
 use crate::manifest::read::files::Project;
-use crate::model::{Branching, Diagnostic, ImageRef, Located};
+use crate::model::{Branching, Diagnostic, ImageRef, Located, Stack, did_you_mean};
 use crate::project::{Budget, Resource};
 use crate::syntax::expect::{Expect, list};
 use crate::syntax::tree::Node;
@@ -201,4 +201,19 @@ fn included(name: &Located<String>, node: &Node, kinds: &Kinds, expect: &mut Exp
 /// `a`, `b` and `c`; the word `none` for an empty list.
 pub(crate) fn names(words: &[&str]) -> String {
     if words.is_empty() { "none".to_owned() } else { list(words) }
+}
+
+pub(crate) fn no_such_service(name: &Located<String>, stack: &Stack) -> Diagnostic {
+    let known: Vec<&str> = stack.services.iter().map(|service| service.name.as_str()).collect();
+    let unknown = Diagnostic::error("unknown-service", format!("no manifest declares a service `{}`", name.value))
+        .at(&name.origin, "not declared");
+    if stack.apps.iter().any(|app| app.name == name.value) {
+        return unknown
+            .because("it is an app of the project, or an image of no known kind")
+            .help(format!("to start it here: `include: {{{}: {{port: 8080}}}}`", name.value));
+    }
+    match did_you_mean(&name.value, known.iter().copied()) {
+        Some(meant) => unknown.help(format!("did you mean `{meant}`?")),
+        None => unknown.help(format!("the services are {}", names(&known))),
+    }
 }

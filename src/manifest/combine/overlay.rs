@@ -3,6 +3,7 @@
 //! Every change has its place in that file as origin, so that messages cite that file and not production's line.
 
 use crate::kinds::{Kind, Kinds};
+use crate::manifest::combine::local::no_such_service;
 use crate::manifest::combine::local::{Local, names};
 use crate::manifest::combine::seeds;
 use crate::manifest::declare::rights;
@@ -250,21 +251,6 @@ fn pin(service: &mut Service, text: Located<String>, kind: &Kind, expect: &mut E
     service.version = pinned;
     if service.image.is_some() || image.digest.is_some() {
         service.image = Some(Located::new(image, text.origin));
-    }
-}
-
-pub(crate) fn no_such_service(name: &Located<String>, stack: &Stack) -> Diagnostic {
-    let known: Vec<&str> = stack.services.iter().map(|service| service.name.as_str()).collect();
-    let unknown = Diagnostic::error("unknown-service", format!("no manifest declares a service `{}`", name.value))
-        .at(&name.origin, "not declared");
-    if stack.apps.iter().any(|app| app.name == name.value) {
-        return unknown
-            .because("it is an app of the project, or an image of no known kind")
-            .help(format!("to start it here: `include: {{{}: {{port: 8080}}}}`", name.value));
-    }
-    match did_you_mean(&name.value, known.iter().copied()) {
-        Some(meant) => unknown.help(format!("did you mean `{meant}`?")),
-        None => unknown.help(format!("the services are {}", names(&known))),
     }
 }
 

@@ -10,7 +10,7 @@
 //! ```
 
 use crate::kinds::Kinds;
-use crate::manifest::combine::overlay::no_such_service;
+use crate::manifest::combine::local::no_such_service;
 use crate::model::{Diagnostic, Located, Origin, Protocol, Seed, SeedSource, Service, Stack};
 use crate::project::{Checkout, Fault};
 use crate::syntax::expect::Expect;

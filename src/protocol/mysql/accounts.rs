@@ -4,16 +4,26 @@
 //! login has these rights and its wanted rights on the server. If no rights on the server are specified, they stay
 //! unchanged.
 
+use super::LIMIT;
 use super::auth::{NATIVE, native_hash};
 use super::packet::Row;
 use super::quote::{account, granted, identifier, literal, ungranted};
 use super::refusal::Refusal;
 use super::session::Session;
-use super::{LIMIT, reconcile::Change};
 use crate::model::{Endpoint, Rights, Secret, Wanted, WantedDatabase, WantedUser};
 use crate::protocol::{Done, Subject};
 use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Statements that belong together, their effect, and their subject.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) done: Done,
+    pub(super) subject: Subject,
+    pub(super) statements: Vec<String>,
+    /// The secret in the statements, which no message may repeat.
+    pub(super) secret: String,
+}
 
 /// The hosts from which the wanted logins may connect, as in the images.
 const EVERYWHERE: &str = "%";

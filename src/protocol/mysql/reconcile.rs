@@ -8,7 +8,7 @@ use super::accounts::{Accounts, changes};
 use super::refusal::Refusal;
 use super::session::Session;
 use crate::model::{Endpoint, Wanted};
-use crate::protocol::{Done, ProbeError, ReconcileError, Subject};
+use crate::protocol::{Done, ProbeError, ReconcileError};
 
 /// The lock that reconciling holds while it writes, with the number of seconds to wait for the lock.
 const LOCK: &str = "SELECT GET_LOCK('devenv', 5)";
@@ -36,16 +36,6 @@ pub(super) async fn open(admin: &Endpoint) -> Result<Session, Refusal> {
         session.query(option).await?;
     }
     Ok(session)
-}
-
-/// Statements that belong together, their effect, and their subject.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Change {
-    pub(super) done: Done,
-    pub(super) subject: Subject,
-    pub(super) statements: Vec<String>,
-    /// The secret in the statements, which no message may repeat.
-    pub(super) secret: String,
 }
 
 /// Makes all changes, after a second comparison under the lock: another process could have made them in the meantime.

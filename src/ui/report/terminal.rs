@@ -2,9 +2,10 @@
 
 use super::{groups, place, sides, totals, verdict};
 use crate::model::{Difference, Impact, Report, ReportedService};
+use crate::ui::paint::Style;
+use crate::ui::printer::Printer;
 use crate::ui::table::columns;
 use crate::ui::visible::one_line;
-use crate::ui::{Printer, Style};
 
 /// Renders the page. Expected differences are named in one line; cosmetic differences are shown without their reasons.
 pub fn terminal(report: &Report, printer: &Printer) -> String {

@@ -11,6 +11,7 @@ mod image;
 mod kustomize;
 mod mounts;
 mod object;
+mod pod;
 mod pooler;
 mod secrets;
 mod server;

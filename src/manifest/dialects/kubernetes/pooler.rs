@@ -4,11 +4,11 @@
 //! They are attached to their servers after every object is read, because the secrets that operators create are only
 //! known then.
 
-use super::object::Object;
-use super::workload::Pod;
-use super::{Reader, environment, hosts, mounts};
+use super::pod::Pod;
 use crate::manifest::bind::Sources;
 use crate::manifest::combine::poolers::{self, Pooler, of_image};
+use crate::manifest::dialects::kubernetes::object::Object;
+use crate::manifest::dialects::kubernetes::{Reader, environment, hosts, mounts};
 use crate::syntax::tree::Node;
 
 /// A container that may be a pooler.

@@ -1,11 +1,11 @@
 //! Reads a container that runs a server: its declarations, and the support of each key.
 
-use super::image::Image;
-use super::object::{Object, at};
-use super::workload::Pod;
-use super::{Reader, environment, hosts, mounts};
+use super::pod::Pod;
 use crate::kinds::{Family, Kind};
 use crate::manifest::declare::container::{Backing, Container, FieldNames, Keys, Unset, Words};
+use crate::manifest::dialects::kubernetes::image::Image;
+use crate::manifest::dialects::kubernetes::object::{Object, at};
+use crate::manifest::dialects::kubernetes::{Reader, environment, hosts, mounts};
 use crate::model::{Diagnostic, Service, Support};
 use crate::syntax::tree::Node;
 

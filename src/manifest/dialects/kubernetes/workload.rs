@@ -2,20 +2,12 @@
 
 use super::image::Image;
 use super::object::{Object, at};
+use super::pod::Pod;
 use super::{Reader, pooler, server};
 use crate::kinds::{Family, Kind};
 use crate::manifest::declare::classify::{Class, Runs, classify};
 use crate::model::ImageRef;
 use crate::syntax::tree::Node;
-
-/// A pod of a workload.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Pod<'n> {
-    /// Its labels.
-    pub(super) labels: Option<&'n Node>,
-    /// Its specification.
-    pub(super) spec: &'n Node,
-}
 
 /// Reads an object that runs pods; any other object is ignored.
 pub(super) fn read<'n>(reader: &mut Reader<'_, 'n>, object: &Object<'n>) {

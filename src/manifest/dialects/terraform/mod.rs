@@ -4,10 +4,8 @@
 //! No program is run, and nothing is fetched: only the arguments of a module outside of the project are known.
 
 mod belongings;
-mod blocks;
 mod calls;
 mod evaluate;
-mod functions;
 mod module;
 mod names;
 mod resources;

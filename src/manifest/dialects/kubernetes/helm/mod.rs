@@ -4,7 +4,6 @@
 //! that renders them. A chart's version is never the version of a server.
 
 mod chart;
-mod definitions;
 mod part;
 mod values;
 

@@ -3,8 +3,8 @@
 //! Each item of the collection becomes the block that would otherwise be written out. If the collection is not known,
 //! one block represents all blocks, and its unknown values are unresolved.
 
-use super::evaluate::{Scope, pairs};
-use super::module::labelled;
+use super::{Scope, pairs};
+use crate::manifest::dialects::terraform::module::labelled;
 use crate::model::Located;
 use crate::syntax::tree::{Entry, Node, NodeKind};
 

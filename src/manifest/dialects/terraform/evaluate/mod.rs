@@ -3,8 +3,10 @@
 //! Any other expression becomes an unresolved value that contains the source of the expression. Evaluation never fails,
 //! runs no program, and is bounded in depth and in the number of values.
 
+mod blocks;
+mod functions;
+
 use super::module::Module;
-use super::{blocks, functions};
 use crate::manifest::read::hcl::{self, EXPRESSION};
 use crate::model::{Located, Origin};
 use crate::syntax::tree::{Entry, Node, NodeKind};

@@ -1,7 +1,8 @@
 //! The servers that a chart deploys: its dependencies, the images in its own values, or the chart itself.
 
+mod definitions;
+
 use super::chart::{Chart, Dependency};
-use super::definitions;
 use super::text;
 use crate::kinds::{Family, Kind, Kinds};
 use crate::manifest::declare::classify::{Class, Runs, classify, is_look_alike};

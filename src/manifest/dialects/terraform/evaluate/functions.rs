@@ -1,7 +1,7 @@
 //! The few functions that are used for versions, names and maps of services. Any other function is unresolved. No
 //! function reads a file.
 
-use super::evaluate::Place;
+use super::Place;
 use crate::syntax::tree::{Entry, Node, NodeKind};
 
 /// The longest text that a function returns, in bytes.

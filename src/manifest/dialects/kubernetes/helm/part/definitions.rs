@@ -1,9 +1,9 @@
 //! `RabbitMQ`'s definitions in the values of Bitnami's chart: `loadDefinition` names a secret, and `extraSecrets` holds
 //! the text of the secrets that the chart creates itself.
 
-use super::part::values_at;
-use super::text;
+use super::values_at;
 use crate::manifest::declare::container::{Keys, definitions_loaded, take_definitions};
+use crate::manifest::dialects::kubernetes::helm::text;
 use crate::model::{Service, Support};
 use crate::syntax::tree::Node;
 

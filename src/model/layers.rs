@@ -70,7 +70,8 @@ pub struct ParentSpec {
     pub clone_mode: CloneMode,
     /// The image of the containers that fill the volume: the service's own image, so that no other image is needed.
     pub image: ImageRef,
-    /// The owner of the nearest layer's folder, if known. To ask the engine for the owner costs more than everything else.
+    /// The owner of the nearest layer's folder, if known. To ask the engine for the owner costs more than everything
+    /// else.
     pub owner: Option<Owner>,
 }
 

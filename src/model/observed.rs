@@ -136,8 +136,8 @@ pub enum VolumeRole {
     Upper(String),
     /// Is a base, or helps to make a base.
     Base(BaseKey),
-    /// Is empty, and marks this volume as unproven while the mark exists: the server has to initialise the volume, and no
-    /// login to the server has succeeded yet, so the data may be incomplete.
+    /// Is empty, and marks this volume as unproven while the mark exists: the server has to initialise the volume, and
+    /// no login to the server has succeeded yet, so the data may be incomplete.
     Unproven(String),
     /// Serves one operation, and is useless after the operation.
     #[default]
@@ -155,7 +155,8 @@ pub struct Data {
     pub version: String,
     /// The last port on which the service was published.
     pub port: Option<u16>,
-    /// The sequence number of the head for which the volume was created, from 1. (0.1.0 counted the volumes of the service.)
+    /// The sequence number of the head for which the volume was created, from 1. (0.1.0 counted the volumes of the
+    /// service.)
     pub generation: u64,
     /// The git branch of the data; empty if data does not follow branches.
     pub branch: String,
@@ -259,14 +260,14 @@ pub struct Entry {
     pub sequence: u64,
     /// The volumes: one, or one for each folder that the image declares. They may not exist yet.
     pub volumes: Vec<String>,
-    /// The parent: the volume whose data the new volumes begin with. Used until the volumes exist. None for a base or an
-    /// empty folder.
+    /// The parent: the volume whose data the new volumes begin with. Used until the volumes exist. None for a base or
+    /// an empty folder.
     pub parent: Option<String>,
 }
 
-/// A record as the engine has it. A record exists twice: as an empty volume, which a prune of containers does not remove,
-/// and as a container that never starts and references volumes, so that a prune of volumes does not remove these volumes.
-/// Either is enough to read the record.
+/// A record as the engine has it. A record exists twice: as an empty volume, which a prune of containers does not
+/// remove, and as a container that never starts and references volumes, so that a prune of volumes does not remove
+/// these volumes. Either is enough to read the record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObservedRecord {
     /// The id of its container; empty if there is none (any more).

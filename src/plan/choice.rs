@@ -1,7 +1,7 @@
 //! The user's choice of files for a checkout on the command line, and the environments of a checkout on the engine.
 //!
-//! A choice (`-f`, `--env-file`) holds until the user makes another choice. A choice is stored as a record. Only a choice
-//! that this machine's key has signed is believed.
+//! A choice (`-f`, `--env-file`) holds until the user makes another choice. A choice is stored as a record. Only a
+//! choice that this machine's key has signed is believed.
 
 use super::data::reach::records_of;
 use super::{Identity, names};
@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 pub struct Choice {
     /// The manifests that `-f` named, in order; `-` is standard input. Empty if manifests are discovered.
     pub files: Vec<PathBuf>,
-    /// A hash of the text of standard input, if standard input is one of the files. Another record keeps the text itself,
-    /// encrypted.
+    /// A hash of the text of standard input, if standard input is one of the files. Another record keeps the text
+    /// itself, encrypted.
     #[serde(default)]
     pub stdin: Option<String>,
     /// The base folder for relative paths in standard input, if it is not the root.

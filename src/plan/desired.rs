@@ -92,7 +92,7 @@ pub struct DesiredService {
     pub volumes_unknown: bool,
     /// All logins for apps, as the host reaches them. The default login comes first.
     pub endpoints: Vec<Endpoint>,
-    /// The login of devenv's administrator, if the server has administrators.
+    /// devenv's administrator login, if the server has administrators.
     pub admin: Option<Endpoint>,
     /// The administrator's login to the management API (HTTP), if production has this API too.
     pub management: Option<Endpoint>,
@@ -115,7 +115,8 @@ pub struct DesiredService {
 }
 
 impl Desired {
-    /// The fields of all endpoints: as containers of the environment's network reach them (`network`), or as the host does.
+    /// The fields of all endpoints: as containers of the environment's network reach them (`network`), or as the host
+    /// does.
     pub fn fields(&self, kinds: &Kinds, network: bool) -> Result<Fields, Vec<Diagnostic>> {
         let mut all = Fields::new();
         let mut faults = Vec::new();
@@ -134,7 +135,8 @@ impl Desired {
     }
 }
 
-/// Adds the fields of an endpoint under its database, user and vhost; those of the default endpoint also by their own names.
+/// Adds the fields of an endpoint under its database, user and vhost; those of the default endpoint also by their own
+/// names.
 fn add_fields(
     all: &mut BTreeMap<String, Field>,
     rendered: &BTreeMap<String, Field>,
@@ -205,7 +207,8 @@ pub(super) fn desired_services<'a>(
             Ok(wanted) => {
                 let from = next.parent_of(&service.name, wanted.data());
                 let mut wanted = layered(wanted, from.as_deref(), service, request);
-                // A server without an administrator does not initialise an empty folder, so its data cannot be incomplete.
+                // A server without an administrator does not initialise an empty folder, so its data cannot be
+                // incomplete.
                 let initialises = wanted.admin.is_some();
                 for volume in &mut wanted.volumes {
                     let is_new = request.observed.volume(&volume.name).is_none();

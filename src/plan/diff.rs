@@ -178,8 +178,8 @@ impl Plan {
     }
 }
 
-/// Decides every step of `up`. `fresh` names services that start with fresh data and keep their old data.
-/// Refuses if the declared version of a service cannot read the service's data; the error has the refusals of all services.
+/// Decides every step of `up`. `fresh` names services that start with fresh data and keep their old data. Refuses if
+/// the declared version of a service cannot read the service's data; the error has the refusals of all services.
 pub fn diff(desired: &Desired, observed: &Observed, fresh: &BTreeSet<String>) -> Result<Plan, Vec<Diagnostic>> {
     let refusals: Vec<_> =
         desired.services.iter().filter_map(|service| old_data(service, desired, observed, fresh)).collect();
@@ -293,7 +293,8 @@ fn remove(plan: &mut Plan, container: &Container, cause: &str, after: Vec<usize>
     plan.add(container.service(), action, cause, after)
 }
 
-/// Adds one download for each image that a service needs and the engine does not have. Returns the step's index by image.
+/// Adds one download for each image that a service needs and the engine does not have. Returns the step's index by
+/// image.
 fn pulls<'s>(
     plan: &mut Plan,
     services: impl Iterator<Item = &'s DesiredService>,
@@ -360,9 +361,9 @@ fn plan_service(
         let mut before: Vec<usize> = after_pull.iter().copied().chain(records.head).collect();
         let fillers: Vec<&Container> = observed.containers.iter().filter(|one| one.fills() == volume.name).collect();
         if !fillers.is_empty() {
-            // Before a new copy, the container that only marks the volume as incomplete stays until the copy is complete.
-            // Reason: the engine may still be creating the copying container of a killed run, which creates the empty
-            // volume. Without the mark, this empty volume would look complete.
+            // Before a new copy, the container that only marks the volume as incomplete stays until the copy is
+            // complete. Reason: the engine may still be creating the copying container of a killed run, which creates
+            // the empty volume. Without the mark, this empty volume would look complete.
             let is_copied =
                 volume.parent_spec.as_ref().is_some_and(|parent_spec| parent_spec.clone_mode == CloneMode::Copy);
             let goes = fillers.iter().filter(|one| !is_copied || one.volumes.contains(&volume.name));

@@ -46,14 +46,15 @@ pub fn lease_of(variable: &dyn Fn(&str) -> Option<String>, process: u32, expires
 }
 
 impl Identity {
-    /// The environment of a checkout. `root` is canonical, so that two paths to the same folder give the same environment.
+    /// The environment of a checkout. `root` is canonical, so that two paths to the same folder give the same
+    /// environment.
     pub fn of_checkout(project: &str, root: &Path, key: Key) -> Self {
         let name = named(project, &key, &[root.as_os_str().as_encoded_bytes()]);
         Self { name, root: root.to_owned(), ephemeral: false, key, lease: None, branch: None }
     }
 
-    /// The environment with this name, if the name belongs to a checkout in `root` and to this key, with any project name.
-    /// The name and the root come from labels. Only the owner of the key can create such a name.
+    /// The environment with this name, if the name belongs to a checkout in `root` and to this key, with any project
+    /// name. The name and the root come from labels. Only the owner of the key can create such a name.
     pub fn of_labels(name: &str, root: &Path, key: &Key) -> Option<Self> {
         let (_, mark) = name.rsplit_once('-')?;
         (mark == mark_of(key, &[root.as_os_str().as_encoded_bytes()])).then(|| Self {

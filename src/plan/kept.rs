@@ -1,16 +1,16 @@
 //! The declaration of a service at the time when its container was created, encrypted in a label of the container.
 //!
-//! With these declarations, devenv can use running services, and can start them again with other data, when the manifests
-//! cannot be read any more. The declarations are a fallback: if the manifests can be read, the manifests count. A
-//! declaration contains passwords from manifests, so only this machine's key can decrypt it.
+//! With these declarations, devenv can use running services, and can start them again with other data, when the
+//! manifests cannot be read any more. The declarations are a fallback: if the manifests can be read, the manifests
+//! count. A declaration contains passwords from manifests, so only this machine's key can decrypt it.
 
 use super::Identity;
 use crate::kinds::{base64, from_base64};
 use crate::model::{EnvInput, Located, Observed, Service, Stack, Value, Variable};
 use serde::{Deserialize, Serialize};
 
-/// The maximal length of a label, in characters. The limit exists because every command reads the labels of all containers.
-/// Most services need one or two thousand characters; services with long init files need more.
+/// The maximal length of a label, in characters. The limit exists because every command reads the labels of all
+/// containers. Most services need one or two thousand characters; services with long init files need more.
 const MAX_LENGTH: usize = 64 * 1024;
 
 /// The content of the label.

@@ -1,4 +1,5 @@
-//! The next phase of `up`. Phases are decided one at a time: each from the state that the engine has after the phase before.
+//! The next phase of `up`. Phases are decided one at a time: each from the state that the engine has after the phase
+//! before.
 
 use super::data::branches::on_other_branches;
 use super::data::layers::{beginning_empty, unseeded};
@@ -109,8 +110,8 @@ impl Situation<'_> {
         self.desired.services.iter().any(|service| service.name == name && self.is_absent(service))
     }
 
-    /// Services whose base has to be made before they start: services with seeds; if several environments will start, all
-    /// services that have a base and whose data begins empty. While an image is absent, its base is not known yet.
+    /// Services whose base has to be made before they start: services with seeds; if several environments will start,
+    /// all services that have a base and whose data begins empty. While an image is absent, its base is not known yet.
     fn without_base(&self) -> Vec<&str> {
         if !self.bases_first || self.cold {
             return unseeded(self.stack, self.desired, self.observed)

@@ -5,7 +5,8 @@ use crate::model::{Container, Located, Observed};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
-/// The range of ports: below the ports that Linux and macOS use for outgoing connections, above most servers' own ports.
+/// The range of ports: below the ports that Linux and macOS use for outgoing connections, above most servers' own
+/// ports.
 const FIRST: u16 = 20_000;
 const COUNT: u16 = 12_000;
 
@@ -64,8 +65,8 @@ impl<'a> Ports<'a> {
         }
     }
 
-    /// The port of a service: the user's port, else the service's earlier port, else the next free port after its stable
-    /// hash.
+    /// The port of a service: the user's port, else the service's earlier port, else the next free port after its
+    /// stable hash.
     pub(super) fn choose(&mut self, service: &str, wanted: Option<&Located<u16>>) -> Result<u16, PortTaken> {
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let held = self.held(service);
@@ -83,8 +84,8 @@ impl<'a> Ports<'a> {
         Ok(self.next_free(had, held, &format!("port {service}")))
     }
 
-    /// The earlier port, else the next free port after the stable hash of `name`. A port that the service's container holds
-    /// counts as free.
+    /// The earlier port, else the next free port after the stable hash of `name`. A port that the service's container
+    /// holds counts as free.
     fn next_free(&mut self, had: Option<u16>, held: Option<u16>, name: &str) -> u16 {
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let hashed = u16::try_from(self.identity.number(name) % u64::from(COUNT)).unwrap_or_default();
@@ -97,8 +98,8 @@ impl<'a> Ports<'a> {
         port
     }
 
-    /// The host port for a further port of the service's container: the port that the container holds, else the next free
-    /// port after the stable hash.
+    /// The host port for a further port of the service's container: the port that the container holds, else the next
+    /// free port after the stable hash.
     pub(super) fn choose_further(&mut self, service: &str, container_port: u16) -> u16 {
         let held = self.container(service).and_then(|container| {
             let further = container.publish.iter().find(|publish| publish.container_port == container_port);

@@ -4,7 +4,8 @@ use super::{Action, Desired, Plan};
 use crate::kinds::{self, Withdrawn};
 use crate::model::{Diagnostic, ImageRef, Origin};
 
-/// An error for each service whose image would be downloaded and was withdrawn. Each error names the image to run instead.
+/// An error for each service whose image would be downloaded and was withdrawn. Each error names the image to run
+/// instead.
 pub fn withdrawn_images(plan: &Plan, desired: &Desired) -> Vec<Diagnostic> {
     let is_pulled = |image: &ImageRef| {
         plan.steps.iter().any(|step| matches!(&step.action, Action::Pull { image: pulled, .. } if pulled == image))
@@ -21,7 +22,7 @@ pub fn withdrawn_images(plan: &Plan, desired: &Desired) -> Vec<Diagnostic> {
 /// The error for one withdrawn image.
 pub fn withdrawn_image(service: &str, image: &ImageRef, withdrawn: &Withdrawn, origin: &Origin) -> Diagnostic {
     let diagnostic =
-        Diagnostic::error("image-withdrawn", format!("{image} is no longer available since {}", withdrawn.since))
+        Diagnostic::error("image-withdrawn", format!("{image} has been unavailable since {}", withdrawn.since))
             .at(origin, format!("{service} needs it"))
             .because(format!("{} ({})", withdrawn.what, withdrawn.source));
     instead(diagnostic, service, withdrawn).help(

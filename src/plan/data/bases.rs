@@ -1,7 +1,8 @@
 //! Bases: frozen data that a server initialised from its image, its settings, its init files and its seeds.
 //!
-//! A base belongs to no environment. It is made under its own identity (`devenv-base`), so that every environment of this
-//! machine's key can derive the passwords of the base. The key of a base contains everything that decides its content.
+//! A base belongs to no environment. It is made under its own identity (`devenv-base`), so that every environment of
+//! this machine's key can derive the passwords of the base. The key of a base contains everything that decides its
+//! content.
 
 use super::super::desired::{DesiredService, Request, desired_services, rehash};
 use super::super::{Action, Desired, FixedPorts, Identity, Plan, names};
@@ -34,12 +35,13 @@ pub struct Base {
     pub seeds: Vec<Seed>,
     /// The service that makes the base.
     maker: DesiredService,
-    /// The project's other services, with empty data, for seeds that are commands. They are removed once the base is made.
+    /// The project's other services, with empty data, for seeds that are commands. They are removed once the base is
+    /// made.
     sidecars: Vec<DesiredService>,
 }
 
-/// The base for a service. None if the server does not initialise an empty folder and the service has no seeds, or if the
-/// engine does not have the image yet: without the image, the content of the base is unknown.
+/// The base for a service. None if the server does not initialise an empty folder and the service has no seeds, or if
+/// the engine does not have the image yet: without the image, the content of the base is unknown.
 pub fn base(service: &Service, request: &Request<'_>) -> Option<Base> {
     let kind = request.kinds.get(&service.kind)?;
     if !kind.protocol.has_administrator() && service.seeds.is_empty() {
@@ -95,7 +97,8 @@ pub(in crate::plan) fn services_of_base(
     Some(desired_services(&stack, &request).ok()?.0.services)
 }
 
-/// Gives the container and the volumes of a base's service their names. The second volume and later volumes are numbered.
+/// Gives the container and the volumes of a base's service their names. The second volume and later volumes are
+/// numbered.
 fn rename_for_base(
     service: &mut DesiredService,
     container: &str,
@@ -128,16 +131,16 @@ pub(in crate::plan) fn seed_of(service: &Service) -> String {
     crate::model::digest_of_bytes(all.join("\n").as_bytes())[7..23].to_owned()
 }
 
-/// The name with the highest number. A rebuilt base gets a new number, because environments may be layered on the existing
-/// base.
+/// The name with the highest number. A rebuilt base gets a new number, because environments may be layered on the
+/// existing base.
 fn newest_name(name: &str, observed: &Observed) -> String {
     let number = |other: &str| other.strip_prefix(name)?.strip_prefix("-r")?.parse::<u32>().ok();
     let highest = observed.records.iter().filter_map(|one| number(&one.record.name)).max();
     highest.map_or_else(|| name.to_owned(), |number| format!("{name}-r{number}"))
 }
 
-/// Lets a Redis server load a dump while it runs, by its debug command. Without this option, Redis loads a dump only at its
-/// start, and only if it has no append-only file.
+/// Lets a Redis server load a dump while it runs, by its debug command. Without this option, Redis loads a dump only at
+/// its start, and only if it has no append-only file.
 fn allow_dump_loading(maker: &mut DesiredService, service: &Service, identity: &Identity) {
     let major = maker.version.split('.').next().and_then(|major| major.parse::<u32>().ok());
     if maker.protocol == Protocol::Redis && !service.seeds.is_empty() && major.is_none_or(|major| major >= 7) {
@@ -159,8 +162,8 @@ impl Base {
         ParentSpec { layers, whole: self.volume.clone(), clone_mode, image: self.image.clone(), owner }
     }
 
-    /// The record that the base is complete. `mounted` is the owner of the base's folder, which only an engine that mounts
-    /// layers reports.
+    /// The record that the base is complete. `mounted` is the owner of the base's folder, which only an engine that
+    /// mounts layers reports.
     pub fn complete_record(&self, mounted: Option<Owner>) -> Record {
         let clone_mode = if mounted.is_some() { CloneMode::Overlay } else { CloneMode::Copy };
         let parent = Parent { layers: vec![self.volume.clone()], clone_mode, folder: mounted };
@@ -176,8 +179,8 @@ impl Base {
     }
 
     /// The services that run while the base is made, and the steps: the server starts on an empty volume and is proven.
-    /// The leftovers of an interrupted run are removed first. There are no steps if an environment is layered on the volume:
-    /// then the base is complete, and the volume must not change.
+    /// The leftovers of an interrupted run are removed first. There are no steps if an environment is layered on the
+    /// volume: then the base is complete, and the volume must not change.
     pub fn making(&self, of_network: &Scope, observed: &Observed) -> (Desired, Plan) {
         let mut services = vec![self.maker.clone()];
         services.extend(self.sidecars.iter().cloned());

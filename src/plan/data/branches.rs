@@ -47,13 +47,13 @@ pub fn has_own_data(service: &str, identity: &Identity, observed: &Observed) -> 
 pub struct Gone {
     /// The branches.
     pub branches: BTreeSet<String>,
-    /// The volumes that only these branches need, including upper volumes; without volumes that a snapshot names or on which
-    /// other volumes are layered.
+    /// The volumes that only these branches need, including upper volumes; without volumes that a snapshot names or on
+    /// which other volumes are layered.
     pub volumes: BTreeSet<String>,
 }
 
-/// The data of branches that are not in `branches`. The current git branch and the branch whose data was used last never
-/// count as gone.
+/// The data of branches that are not in `branches`. The current git branch and the branch whose data was used last
+/// never count as gone.
 pub fn gone(identity: &Identity, branches: &BTreeSet<String>, observed: &Observed) -> Gone {
     let last = last_used(&identity.name, observed).map(|last| last.branch);
     let is_gone = |branch: &String| {

@@ -19,14 +19,14 @@ const UNUSED_BASE_LIFETIME: i64 = 30 * 24 * 60 * 60;
 /// How long a run may take to make a base, in seconds.
 const MAX_BASE_DURATION: i64 = 60 * 60;
 
-/// The steps of `devenv gc`. `is_held` tells whether a run holds the lock of an environment or a base; `now` is in seconds
-/// since 1970.
+/// The steps of `devenv gc`. `is_held` tells whether a run holds the lock of an environment or a base; `now` is in
+/// seconds since 1970.
 pub fn garbage(identity: &Identity, observed: &Observed, is_held: &dyn Fn(&str) -> bool, now: i64) -> Plan {
     leftovers(true, identity, observed, is_held, now)
 }
 
-/// The garbage that `up` removes on its own: without bases that the next environment may begin with, and without data whose
-/// initialisation may be complete.
+/// The garbage that `up` removes on its own: without bases that the next environment may begin with, and without data
+/// whose initialisation may be complete.
 pub fn stale(identity: &Identity, observed: &Observed, is_held: &dyn Fn(&str) -> bool, now: i64) -> Plan {
     leftovers(false, identity, observed, is_held, now)
 }
@@ -95,7 +95,8 @@ fn leftovers(asked: bool, identity: &Identity, observed: &Observed, is_held: &dy
     plan.with_volumes_last()
 }
 
-/// Removes data of this folder's environments that no head and no snapshot needs. A killed run can leave such data behind.
+/// Removes data of this folder's environments that no head and no snapshot needs. A killed run can leave such data
+/// behind.
 fn unneeded(plan: &mut Plan, root: &str, observed: &Observed, is_held: &dyn Fn(&str) -> bool) {
     let needed = needed(observed);
     let of_containers = observed.containers.iter().flat_map(|one| &one.volumes);
@@ -112,14 +113,14 @@ fn unneeded(plan: &mut Plan, root: &str, observed: &Observed, is_held: &dyn Fn(&
     }
 }
 
-/// The ephemeral environments that are removed, each with the cause: those of this checkout, and those of other checkouts
-/// that are past their time to live. An environment without a lease lives for a day.
+/// The ephemeral environments that are removed, each with the cause: those of this checkout, and those of other
+/// checkouts that are past their time to live. An environment without a lease lives for a day.
 fn ephemeral(identity: &Identity, observed: &Observed, now: i64) -> BTreeMap<String, String> {
     let root = identity.root.display().to_string();
     let containers = observed.containers.iter().map(|one| (&one.scope, Some(one.created)));
     let volumes = observed.volumes.iter().map(|one| (&one.scope, None));
-    // A run that was killed early leaves only its network. Networks must be removed, because an engine has few addresses
-    // for them.
+    // A run that was killed early leaves only its network. Networks must be removed, because an engine has few
+    // addresses for them.
     let networks = observed.networks.iter().map(|one| (&one.scope, None));
     let mut found = BTreeMap::new();
     for (scope, created) in containers.chain(volumes).chain(networks) {
@@ -170,7 +171,8 @@ fn bases(
         let is_used = volumes.flat_map(Volume::layers).any(|layer| layer == name);
         let making = || observed.containers.iter().filter(|container| container.base() == name);
         let record = observed.records.iter().find(|one| one.record.base() == name);
-        // Another checkout may still be making the base: its user's locks may be in another place, and not visible here.
+        // Another checkout may still be making the base: its user's locks may be in another place, and not visible
+        // here.
         if making().any(|one| one.scope.root != root && now - one.created < MAX_BASE_DURATION) {
             continue;
         }

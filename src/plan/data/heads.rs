@@ -22,8 +22,8 @@ pub(super) fn written<'o>(
 pub(super) fn heads(environment: &str, observed: &Observed) -> Vec<Head> {
     let mut all: BTreeMap<&str, (&str, &Head)> = BTreeMap::new();
     for (one, head) in written(environment, observed) {
-        // Two heads can have the same number if the engine carried out a request of a killed run late. Either of them may
-        // be the current head, because nothing was written to the volumes of either. The choice must be stable.
+        // Two heads can have the same number if the engine carried out a request of a killed run late. Either of them
+        // may be the current head, because nothing was written to the volumes of either. The choice must be stable.
         let rank = |(name, head): (&str, &Head)| (head.sequence, name.to_owned());
         let known = all.entry(&head.branch).or_insert((&one.record.name, head));
         if rank((&one.record.name, head)) > rank(*known) {
@@ -35,8 +35,8 @@ pub(super) fn heads(environment: &str, observed: &Observed) -> Vec<Head> {
     all
 }
 
-/// The heads of branches without a record: in environments of release 0.1.0, or after a user deleted the records by hand.
-/// Such a head names the volumes of each service's container, else the newest complete volumes of each service.
+/// The heads of branches without a record: in environments of release 0.1.0, or after a user deleted the records by
+/// hand. Such a head names the volumes of each service's container, else the newest complete volumes of each service.
 fn implied(environment: &str, observed: &Observed, written: &[Head]) -> Vec<Head> {
     let named: BTreeSet<&String> = written.iter().flat_map(volumes_of).collect();
     let mounted = |volume: &Volume| observed.containers_of(environment).any(|one| one.volumes.contains(&volume.name));
@@ -77,8 +77,8 @@ fn implied(environment: &str, observed: &Observed, written: &[Head]) -> Vec<Head
     heads.into_iter().map(|(branch, entries)| Head { branch: branch.to_owned(), entries, ..Head::default() }).collect()
 }
 
-/// The head that was used last, on any branch. Among heads without a record: the head whose volumes most containers mount,
-/// else the head with the newest data.
+/// The head that was used last, on any branch. Among heads without a record: the head whose volumes most containers
+/// mount, else the head with the newest data.
 pub(super) fn last_used(environment: &str, observed: &Observed) -> Option<Head> {
     let rank = |head: &Head| {
         let volumes = || volumes_of(head).filter_map(|name| observed.volume(name));
@@ -106,7 +106,8 @@ pub(super) fn volumes_of(head: &Head) -> impl Iterator<Item = &String> {
     head.entries.iter().flat_map(|entry| &entry.volumes).chain(&head.kept)
 }
 
-/// The volume with each service's data in the head that was used last. Only services whose data is in one existing volume.
+/// The volume with each service's data in the head that was used last. Only services whose data is in one existing
+/// volume.
 pub fn data_in_use<'o>(identity: &Identity, observed: &'o Observed) -> BTreeMap<String, &'o Volume> {
     let head = last_used(&identity.name, observed).unwrap_or_default();
     let entries = head.entries.into_iter().filter_map(|entry| match entry.volumes.as_slice() {
@@ -155,8 +156,8 @@ pub(in crate::plan) struct NextHead<'a> {
 }
 
 impl<'a> NextHead<'a> {
-    /// Begins with the current head of the branch. A branch without a head begins with children of the volumes that were
-    /// used last. An environment without any head begins with the data that the request names.
+    /// Begins with the current head of the branch. A branch without a head begins with children of the volumes that
+    /// were used last. An environment without any head begins with the data that the request names.
     pub(in crate::plan) fn of(request: &'a Request<'a>) -> Self {
         let (identity, observed) = (request.identity, request.observed);
         let environment = &identity.name;
@@ -188,8 +189,8 @@ impl<'a> NextHead<'a> {
         next
     }
 
-    /// Volumes with data of the head's branch that the head does not name. In an earlier release, a service that started
-    /// fresh kept such old data.
+    /// Volumes with data of the head's branch that the head does not name. In an earlier release, a service that
+    /// started fresh kept such old data.
     fn unnamed_data(&self, head: &Head) -> Vec<String> {
         let observed = self.request.observed;
         let of_branch = observed.data_of(&self.request.identity.name).filter(|(_, data)| data.branch == head.branch);
@@ -229,8 +230,8 @@ impl<'a> NextHead<'a> {
         Entry { sequence, volumes: parts.iter().map(name).collect(), parent, ..entry.clone() }
     }
 
-    /// An entry for another branch that begins with the data of this entry. Data in several volumes cannot be layered, so
-    /// the branches share these volumes.
+    /// An entry for another branch that begins with the data of this entry. Data in several volumes cannot be layered,
+    /// so the branches share these volumes.
     fn child_of(&self, entry: &Entry) -> Entry {
         let [volume] = entry.volumes.as_slice() else { return entry.clone() };
         let is_there = self.request.observed.volume(volume).is_some() && !is_incomplete(volume, self.request.observed);
@@ -305,8 +306,8 @@ impl<'a> NextHead<'a> {
         &self.head.branch
     }
 
-    /// Replaces the data of services: each target's service gets a child of the target's parent, or fresh data if the target
-    /// has no parent. The current data of these services is not kept.
+    /// Replaces the data of services: each target's service gets a child of the target's parent, or fresh data if the
+    /// target has no parent. The current data of these services is not kept.
     pub(in crate::plan) fn replace(&mut self, targets: &[Entry]) {
         for target in targets {
             let is_it = |one: &Entry| {

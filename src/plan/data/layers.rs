@@ -10,8 +10,8 @@ use crate::model::{
     Service, Stack, Volume, upper_volume, volume_of,
 };
 
-/// The highest number of layers below an upper layer. The mount options, with the path of each layer, have to fit in one
-/// page of 4 KiB.
+/// The highest number of layers below an upper layer. The mount options, with the path of each layer, have to fit in
+/// one page of 4 KiB.
 const MAX_LAYERS: usize = 24;
 
 /// Whether another volume is layered on this volume, or was copied from it.
@@ -219,7 +219,8 @@ pub fn reseedable(stack: &Stack, desired: &Desired, observed: &Observed) -> Vec<
     diagnostic
 }
 
-/// The administrator's login that inherited data has. This login gets the environment's own password before anything else.
+/// The administrator's login that inherited data has. This login gets the environment's own password before anything
+/// else.
 fn inherited(wanted: &DesiredService, service: &Service, request: &Request<'_>) -> Option<Endpoint> {
     let admin = wanted.admin.as_ref()?;
     let volume = wanted.volumes.first()?;
@@ -235,8 +236,8 @@ fn inherited(wanted: &DesiredService, service: &Service, request: &Request<'_>) 
     Some(Endpoint { password: maker.admin?.password, ..admin.clone() })
 }
 
-/// After a crash, Postgres opens every file for writing, which would copy all files into the upper layer. Since version 14,
-/// Postgres can sync the whole file system instead.
+/// After a crash, Postgres opens every file for writing, which would copy all files into the upper layer. Since version
+/// 14, Postgres can sync the whole file system instead.
 fn sync_file_system(wanted: &mut DesiredService, service: &Service, request: &Request<'_>) {
     const SETTING: &str = "recovery_init_sync_method";
     let said = service.command.is_some() || service.settings.iter().any(|setting| setting.name == SETTING);

@@ -1,10 +1,11 @@
-//! Where data lives. One question: *which volumes do the services of an environment have, and which volumes replace them?*
+//! Where data lives. One question: *which volumes do the services of an environment have, and which volumes replace
+//! them?*
 //!
-//! The answer is the same as in git. A [`Head`](crate::model::Head) names the volumes of one environment on one git branch.
-//! The newest head of a branch is the current head. A snapshot names volumes too. A volume is frozen if a snapshot names the
-//! volume, or if another volume is layered on it: the next head names a child of the frozen volume. Save, restore, reset,
-//! `up --from`, a new branch and a branch switch each write one head (or one snapshot). Then `up` converges to the new head,
-//! and removes the older head with the volumes that only the older head needed.
+//! The answer is the same as in git. A [`Head`](crate::model::Head) names the volumes of one environment on one git
+//! branch. The newest head of a branch is the current head. A snapshot names volumes too. A volume is frozen if a
+//! snapshot names the volume, or if another volume is layered on it: the next head names a child of the frozen volume.
+//! Save, restore, reset, `up --from`, a new branch and a branch switch each write one head (or one snapshot). Then `up`
+//! converges to the new head, and removes the older head with the volumes that only the older head needed.
 //!
 //! | file | answers |
 //! |---|---|

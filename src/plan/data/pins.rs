@@ -1,7 +1,7 @@
 //! Pins: records whose container references volumes, so that a prune of the engine does not remove them as unused.
 //!
-//! The containers of services reference their own volumes. A pin protects the other volumes: the data of branches that are
-//! not checked out, and all data while the environment is down.
+//! The containers of services reference their own volumes. A pin protects the other volumes: the data of branches that
+//! are not checked out, and all data while the environment is down.
 
 use super::super::desired::DesiredService;
 use super::super::{Identity, names};
@@ -16,8 +16,8 @@ pub fn pins<'o>(identity: &Identity, observed: &'o Observed) -> impl Iterator<It
     records_of(&identity.name, observed).filter(|one| one.record.kind == RecordKind::Pin)
 }
 
-/// The pin that an environment needs before its containers are removed. None if an existing pin protects all volumes, or
-/// if there is no volume to protect.
+/// The pin that an environment needs before its containers are removed. None if an existing pin protects all volumes,
+/// or if there is no volume to protect.
 pub fn pin(identity: &Identity, observed: &Observed) -> Option<Record> {
     let volumes = to_pin(identity, observed);
     let covers = |one: &ObservedRecord| !one.id.is_empty() && volumes.iter().all(|name| one.record.pins.contains(name));
@@ -25,7 +25,8 @@ pub fn pin(identity: &Identity, observed: &Observed) -> Option<Record> {
     is_needed.then(|| record(volumes, identity, observed))
 }
 
-/// The volumes that a pin of the environment references: needed and complete volumes, and the volumes of heads' records.
+/// The volumes that a pin of the environment references: needed and complete volumes, and the volumes of heads'
+/// records.
 fn to_pin(identity: &Identity, observed: &Observed) -> BTreeSet<String> {
     let needed = needed(observed);
     let ours =
@@ -60,8 +61,8 @@ fn record(volumes: BTreeSet<String>, identity: &Identity, observed: &Observed) -
 }
 
 /// The pin for the volumes that neither these services nor the remaining pins reference (`going`: the pins that are
-/// removed). None if all volumes are referenced. The head of the branch needs no pin while its services run, because their
-/// containers imply the same head.
+/// removed). None if all volumes are referenced. The head of the branch needs no pin while its services run, because
+/// their containers imply the same head.
 pub(super) fn protecting(
     services: &[DesiredService],
     going: &[ObservedRecord],
@@ -83,8 +84,9 @@ pub(super) fn protecting(
     (!all.is_subset(&mentioned)).then(|| record(all, identity, observed))
 }
 
-/// Records of an environment and of this user's bases that lost their container or their volume in a prune. Each has the
-/// volumes that it protects, so that the record can be completed again. A head has no container: pins reference its volume.
+/// Records of an environment and of this user's bases that lost their container or their volume in a prune. Each has
+/// the volumes that it protects, so that the record can be completed again. A head has no container: pins reference its
+/// volume.
 pub fn unprotected(identity: &Identity, observed: &Observed) -> Vec<ObservedRecord> {
     let machine = identity.machine();
     let is_ours =

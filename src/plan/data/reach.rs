@@ -15,8 +15,8 @@ pub(in crate::plan) fn records_of<'o>(
     observed.records.iter().filter(move |one| !environment.is_empty() && one.record.environment == environment)
 }
 
-/// The frozen volumes of all environments. Nothing may write to a volume that a snapshot names, on which another volume is
-/// layered, or whose data a volume of a head will still begin with.
+/// The frozen volumes of all environments. Nothing may write to a volume that a snapshot names, on which another volume
+/// is layered, or whose data a volume of a head will still begin with.
 pub(super) fn frozen(observed: &Observed) -> BTreeSet<&str> {
     let of_snapshots = observed.records.iter().map(|one| &one.record).filter(|record| record.snapshot().is_some());
     let of_snapshots = of_snapshots.flat_map(|record| record.data.values()).map(String::as_str);
@@ -50,8 +50,8 @@ pub(super) enum Naming<'a> {
     Snapshot(&'a str),
 }
 
-/// The volumes that heads, snapshots or bases need, in all environments. In an environment without the record of a head,
-/// all volumes count as needed, because the record may be lost.
+/// The volumes that heads, snapshots or bases need, in all environments. In an environment without the record of a
+/// head, all volumes count as needed, because the record may be lost.
 pub(in crate::plan) fn needed(observed: &Observed) -> BTreeSet<String> {
     needed_without(observed, &|_| false)
 }

@@ -1,7 +1,7 @@
 //! Snapshots: the data of an environment's services under a name, and the head that restores a snapshot.
 //!
-//! A snapshot is one record: it exists with the data of every service, or not at all. The volumes that a snapshot names are
-//! frozen, so the next start of the services uses children of these volumes.
+//! A snapshot is one record: it exists with the data of every service, or not at all. The volumes that a snapshot names
+//! are frozen, so the next start of the services uses children of these volumes.
 
 use super::super::desired::{Desired, Request};
 use super::super::{Identity, names};
@@ -44,8 +44,8 @@ pub fn snapshots(identity: &Identity, observed: &Observed) -> Vec<Snapshot> {
     found
 }
 
-/// The existing volume with each service's data: the service's own volume, or the parent if the own volume does not exist
-/// yet. Services without data, and services with data in several volumes, are not included.
+/// The existing volume with each service's data: the service's own volume, or the parent if the own volume does not
+/// exist yet. Services without data, and services with data in several volumes, are not included.
 pub fn data(desired: &Desired, observed: &Observed) -> BTreeMap<String, String> {
     let services = desired.services.iter().filter_map(|service| {
         let [volume] = service.volumes.as_slice() else { return None };
@@ -89,8 +89,8 @@ pub fn saving(
     }
 }
 
-/// The head that gives each service of `to` a child of its volume, or fresh data if the service has no volume in `to`. The
-/// current data of these services is discarded once every service has its new volume.
+/// The head that gives each service of `to` a child of its volume, or fresh data if the service has no volume in `to`.
+/// The current data of these services is discarded once every service has its new volume.
 pub fn restoring(to: &BTreeMap<String, Option<String>>, desired: &Desired, request: &Request<'_>) -> Option<Record> {
     let target = |(service, parent): (&String, &Option<String>)| {
         let wanted = desired.services.iter().find(|one| one.name == *service)?.data()?;

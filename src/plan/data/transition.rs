@@ -1,5 +1,5 @@
-//! The transition from the current head to the next head: the records that are written before any volume is created, and
-//! the resources that are removed last.
+//! The transition from the current head to the next head: the records that are written before any volume is created,
+//! and the resources that are removed last.
 
 use super::super::desired::DesiredService;
 use super::super::{Action, Identity, Plan};
@@ -17,7 +17,8 @@ pub struct Transition {
     pub head: Option<Record>,
     /// The pin that is written before containers that reference volumes are removed.
     pub pin: Option<Record>,
-    /// The pins that are removed, because the new pin replaces them, or because they reference volumes that are removed.
+    /// The pins that are removed, because the new pin replaces them, or because they reference volumes that are
+    /// removed.
     old_pins: Vec<ObservedRecord>,
     /// Containers of a run that was killed while it copied data into a volume of an older head.
     unfinished: Vec<Container>,
@@ -78,7 +79,8 @@ impl Transition {
 
     /// Adds the last steps of the transition, which wait until every service has its volumes.
     pub(in crate::plan) fn finish(&self, plan: &mut Plan, observed: &Observed) {
-        // The last steps wait for every step before a start. They do not wait for starts and proofs, which may take long.
+        // The last steps wait for every step before a start. They do not wait for starts and proofs, which may take
+        // long.
         let is_before = |action: &Action| !matches!(action, Action::Start { .. } | Action::Prove { .. });
         let mut last: Vec<usize> = (0..plan.steps.len()).filter(|at| is_before(&plan.steps[*at].action)).collect();
         // A server whose data is deleted does not need a clean stop.

@@ -487,7 +487,7 @@ fn old_data(
     Some(
         Diagnostic::error("data-of-another-major", format!("the data of {name} was written by {title} {old}, and {title} {major} cannot read it"))
             .at(&service.image_origin, format!("{title} {major} here"))
-            .because(format!("a new major version of {title} stores its data in another format; the old data is untouched"))
+            .because(format!("a new major version of {title} stores data in another format; the old data is untouched"))
             .help(format!("start with fresh data (the old data is kept): `devenv up --fresh {name}`"))
             .help(format!(
                 "or migrate the data: set version {old} again, `devenv up`, `{dump}`, then version {major} again, `devenv up --fresh {name}`, `{load}`, `devenv up`"

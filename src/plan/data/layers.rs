@@ -212,7 +212,7 @@ pub fn reseedable(stack: &Stack, desired: &Desired, observed: &Observed) -> Vec<
                 Diagnostic::warning("seeds-changed", message)
                     .at(&first.origin, "its seeds")
                     .because("the data is kept unchanged")
-                    .help("`devenv up --reseed` starts again with the changed seeds, and discards all data that was written since"),
+                    .help("`devenv up --reseed` starts with the changed seeds, and discards all data written since"),
             );
         }
     }

@@ -151,7 +151,7 @@ async fn keep_base(
     }
     engine.stop(base.container(), None).await.map_err(fault)?;
     let probe = format!("{}.probe", base.name);
-    let parent_spec = base.over(CloneMode::Overlay, &observed);
+    let parent_spec = base.parent_spec(CloneMode::Overlay, &observed);
     let mounted = engine.can_overlay(&probe, &base.scope, Some(&base.key), &parent_spec).await.map_err(fault)?;
     match engine.write_record(&base.complete_record(mounted), &base.image_id).await {
         Err(error) if error.kind != EngineFault::Conflict => return Err(error.into_failure()),

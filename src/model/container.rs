@@ -20,7 +20,7 @@ pub struct ContainerSpec {
     pub command: Vec<String>,
     /// Replaces the image's entrypoint.
     pub entrypoint: Option<Vec<String>>,
-    /// The host name inside the container; fixed, because some servers store data under this name.
+    /// The host name inside the container; always the same, because some servers store data under this name.
     pub hostname: String,
     /// Volumes and their mount points.
     pub mounts: Vec<Mount>,

@@ -1,4 +1,4 @@
-//! What a volume is made over: data that is frozen and never written again.
+//! The layers on which a volume is based: frozen data that is never written again.
 
 use super::ImageRef;
 use std::fmt;
@@ -6,14 +6,14 @@ use std::fmt;
 /// How a volume gets the data of its layers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloneMode {
-    /// The layers are mounted below a top that takes what is written: costs the same whatever their size.
+    /// The layers are mounted below an upper layer that takes all writes. The cost does not depend on the size.
     Overlay,
-    /// The data is copied: for engines that cannot mount overlay volumes.
+    /// The data is copied, for engines that cannot mount overlay volumes.
     Copy,
 }
 
 impl CloneMode {
-    /// Reads the form of the label, which is also that of `DEVENV_LAYERS`.
+    /// Reads the form that labels and `DEVENV_LAYERS` have.
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "overlay" => Some(Self::Overlay),
@@ -32,10 +32,10 @@ impl fmt::Display for CloneMode {
     }
 }
 
-/// Owner, group and permission bits of a layer's folder, which a top over it has to have too.
+/// Owner, group and permission bits of a layer's folder. The upper layer has to have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner {
-    /// The owner's number.
+    /// The user's number.
     pub uid: u64,
     /// The group's number.
     pub gid: u64,
@@ -59,18 +59,19 @@ impl fmt::Display for Owner {
     }
 }
 
-/// What a new volume begins with.
+/// The data with which a new volume begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParentSpec {
-    /// The layers, the nearest first: a volume's name, or `volume/upper` for what lies in a top.
+    /// The layers, the nearest first: a volume's name, or `volume/upper` for the content of an upper volume.
     pub layers: Vec<String>,
-    /// The volume that shows all of them as one, from which to copy.
+    /// The volume that shows the content of all layers together: the source of a copy.
     pub whole: String,
-    /// How.
+    /// Whether the layers are mounted or copied.
     pub clone_mode: CloneMode,
-    /// The image whose containers put things in; the service's own, so that none is needed beside.
+    /// The image of the containers that fill the volume: the service's own image, so that no other image is needed.
     pub image: ImageRef,
-    /// Whose the nearest layer's folder is, where that is known: to ask costs an engine more than all the rest.
+    /// The owner of the nearest layer's folder, if known. To ask the engine for the owner costs more than everything
+    /// else.
     pub owner: Option<Owner>,
 }
 
@@ -86,7 +87,7 @@ pub fn volume_of(layer: &str) -> &str {
     layer.split_once('/').map_or(layer, |(volume, _)| volume)
 }
 
-/// The volume that takes what is written to an overlay volume.
+/// The upper volume of an overlay volume: the volume that takes all writes.
 pub fn upper_volume(volume: &str) -> String {
     format!("{volume}.top")
 }
@@ -96,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_owner_is_read_as_it_is_written() {
+    fn an_owner_is_parsed_from_its_own_text() {
         let owner = Owner { uid: 999, gid: 998, mode: 0o2750 };
         assert_eq!(owner.to_string(), "999:998:2750");
         assert_eq!(Owner::parse("999:998:2750"), Some(owner));

@@ -1,64 +1,64 @@
-//! What the engine has of ours, and what each of it is: plain data, once the engine's labels were read.
+//! The resources of devenv on the engine (containers, volumes, networks, records) as plain data.
 //!
-//! The engine keeps as labels whose something is and what it is for. One module writes and reads those
-//! (`docker/labels.rs`); everything else tells by these types.
+//! The engine keeps the owner and the purpose of each resource as labels. One module writes and reads these labels
+//! (`docker/labels.rs`); all other code uses the types of this file.
 
 use super::{CloneMode, Owner, Publish};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What the engine has, asked once.
+/// The state of the engine at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observed {
-    /// Containers of every environment of ours, running or not, and of bases; records are not among them.
+    /// Containers of all environments of devenv, running or not, and of bases; without the containers of records.
     pub containers: Vec<Container>,
-    /// Volumes of every environment of ours, and bases.
+    /// Volumes of all environments of devenv, and of bases; without the volumes of records.
     pub volumes: Vec<Volume>,
-    /// What is written down about environments and bases.
+    /// Records about environments and bases.
     pub records: Vec<ObservedRecord>,
-    /// Networks of every environment of ours.
+    /// Networks of all environments of devenv.
     pub networks: Vec<Network>,
-    /// The images that were asked for and are here, by the reference asked for (its full form).
+    /// The images that were asked for and are on the engine, by the full form of the reference.
     pub images: BTreeMap<String, super::LocalImage>,
-    /// The engine's own platform: `linux/amd64`.
+    /// The platform of the engine: `linux/amd64`.
     pub platform: String,
 }
 
-/// Whose something on the engine is.
+/// The owner of a resource on the engine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scope {
     /// The project's root folder on this machine.
     pub root: String,
-    /// The environment's name; empty for what belongs to none.
+    /// The environment's name; empty for a resource of no environment.
     pub environment: String,
-    /// Whether the environment is thrown away at the end of its run.
+    /// Whether the environment is deleted at the end of its run.
     pub ephemeral: bool,
-    /// Whose an ephemeral environment is, and for how long.
+    /// The owner and the expiry of an ephemeral environment.
     pub lease: Option<Lease>,
 }
 
-/// What others on the engine can tell of an ephemeral environment.
+/// The owner and the expiry of an ephemeral environment, which other users of the engine can read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// The CI system's project, else the user.
+    /// The project in the CI system, else the user.
     pub owner: String,
-    /// The CI system's job, else the process.
+    /// The job in the CI system, else the process.
     pub job: String,
-    /// Seconds since 1970; from then on anybody's `gc` removes it.
+    /// Seconds since 1970; after this time the `gc` of any user removes the environment.
     pub expires: i64,
 }
 
-/// One container of ours that is not a record.
+/// One container of devenv that is not part of a record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Container {
     /// The engine's id.
     pub id: String,
     /// Its name.
     pub name: String,
-    /// `created`, `running`, `exited`, `restarting`, `paused`, `dead`.
+    /// The engine's word for its state: `created`, `running`, `exited`, `restarting`, `paused`, `dead`.
     pub state: String,
-    /// Whose it is.
+    /// The owner.
     pub scope: Scope,
-    /// What it is for.
+    /// The purpose.
     pub role: ContainerRole,
     /// The image's id.
     pub image_id: String,
@@ -66,80 +66,80 @@ pub struct Container {
     pub image: String,
     /// When it was created, seconds since 1970.
     pub created: i64,
-    /// As the engine tells people: `Up 3 minutes`.
+    /// The status in the engine's words for people: `Up 3 minutes`.
     pub status: String,
     /// Published ports.
     pub publish: Vec<Publish>,
     /// Names of mounted volumes.
     pub volumes: Vec<String>,
-    /// Names of the networks that it is on; none where the engine does not tell.
+    /// Names of its networks; none if the engine does not list them.
     pub networks: Option<BTreeSet<String>>,
 }
 
-/// What a container is for.
+/// The purpose of a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ContainerRole {
-    /// It runs a service of an environment.
+    /// Runs a service of an environment.
     Service(ServiceContainer),
-    /// It serves the making of this base.
+    /// Helps to make this base.
     Making(BaseKey),
-    /// It says that this volume is not yet whole, or copies into it.
+    /// Marks this volume as incomplete, or copies data into the volume.
     Filling(String),
-    /// It serves one operation, and nothing once that is over.
+    /// Serves one operation, and is useless after the operation.
     #[default]
     Helper,
 }
 
-/// What a service's container tells of itself.
+/// The properties of a service's container, as its labels have them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServiceContainer {
     /// The service's name.
     pub service: String,
     /// The service's kind.
     pub kind: String,
-    /// The declared version's number.
+    /// The number of the declared version.
     pub version: String,
     /// A keyed hash of each part of its configuration: `files=…,image=…`.
     pub config: String,
-    /// The port on loopback that it is published on.
+    /// The loopback port on which the service is published.
     pub port: Option<u16>,
-    /// What its service was declared as, sealed with the machine's key; none where that is too long.
+    /// The declaration of the service, encrypted with the machine's key; none if the declaration is too long.
     pub declared: Option<String>,
 }
 
-/// Which base something is of.
+/// The base to which a resource belongs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BaseKey {
     /// The base's name.
     pub base: String,
-    /// What others may see of the key of the machine's user who made it.
+    /// The public part of the key of the user who made the base.
     pub machine: String,
 }
 
-/// One volume of ours.
+/// One volume of devenv.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Volume {
     /// Its name.
     pub name: String,
-    /// Whose it is.
+    /// The owner.
     pub scope: Scope,
-    /// What it is for.
+    /// The purpose.
     pub role: VolumeRole,
 }
 
-/// What a volume is for.
+/// The purpose of a volume.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum VolumeRole {
-    /// It holds a service's data.
+    /// Holds a service's data.
     Data(Data),
-    /// It is the upper layer of this overlay volume: it holds what is written to that.
+    /// Is the upper layer of this overlay volume: holds everything that is written to the overlay volume.
     Upper(String),
-    /// It is a base, or serves the making of one.
+    /// Is a base, or helps to make a base.
     Base(BaseKey),
-    /// It is empty, and says as long as it is there that nobody has logged in yet to a server over this volume, which that
-    /// server has to initialise: it may hold half of what it should.
+    /// Is empty, and marks this volume as unproven while the mark exists: the server has to initialise the volume, and
+    /// no login to the server has succeeded yet, so the data may be incomplete.
     Unproven(String),
-    /// It serves one operation, and nothing once that is over.
+    /// Serves one operation, and is useless after the operation.
     #[default]
     Helper,
 }
@@ -151,167 +151,170 @@ pub struct Data {
     pub service: String,
     /// The service's kind.
     pub kind: String,
-    /// The major version that wrote it, where another one cannot read it; else empty.
+    /// The major version that wrote the data, if other major versions cannot read the data; else empty.
     pub version: String,
-    /// The port that the service was published on last.
+    /// The last port on which the service was published.
     pub port: Option<u16>,
-    /// The sequence number of the head that it was made for, from 1. (0.1.0 counted the volumes of the service.)
+    /// The sequence number of the head for which the volume was created, from 1. (0.1.0 counted the volumes of the
+    /// service.)
     pub generation: u64,
-    /// The git branch whose data it is; empty where data follows no branches.
+    /// The git branch of the data; empty if data does not follow branches.
     pub branch: String,
-    /// A hash of the seeds of which it was made; empty where there were none.
+    /// A hash of the seeds from which the data was created; empty if there were none.
     pub seeds: String,
-    /// The environment whose logins it had at first, where that is another one.
+    /// The environment whose logins the data had at first, if that is another environment.
     pub from: Option<String>,
-    /// What it began with; none where that was an empty folder.
+    /// The data with which the volume began; none for an empty folder.
     pub parent: Option<Parent>,
 }
 
-/// What a volume began with.
+/// The data with which a volume began.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parent {
-    /// The layers, the nearest first: a volume's name, or `volume/upper` for what lies in an upper layer.
+    /// The layers, the nearest first: a volume's name, or `volume/upper` for the content of an upper volume.
     pub layers: Vec<String>,
-    /// Whether they are mounted below it, or were copied.
+    /// Whether the layers are mounted below the volume, or were copied.
     pub clone_mode: CloneMode,
-    /// Whose the folder of the nearest layer is, as far as somebody asked.
+    /// The owner of the nearest layer's folder, if the engine was asked for the owner.
     pub folder: Option<Owner>,
 }
 
-/// One network of ours.
+/// One network of devenv.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Network {
     /// The engine's id; names are not unique on old engines.
     pub id: String,
     /// Its name.
     pub name: String,
-    /// Whose it is.
+    /// The owner.
     pub scope: Scope,
 }
 
-/// Something that is written down on the engine: it is there whole, or not at all.
+/// Information that is stored on the engine atomically: a record exists completely, or not at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
     /// Its name on the engine.
     pub name: String,
-    /// The root of the checkout that wrote it down.
+    /// The root of the checkout that wrote the record.
     pub root: String,
-    /// The environment that it is about; empty for a base.
+    /// The environment that the record is about; empty for a base.
     pub environment: String,
-    /// What others may see of the key of the machine's user who wrote it; empty where that does not matter.
+    /// The public part of the key of the user who wrote the record; empty if the user does not matter.
     pub machine: String,
-    /// What it says.
+    /// The kind of the record, with its content.
     pub kind: RecordKind,
     /// The volume with each service's data.
     pub data: BTreeMap<String, String>,
-    /// Whether this engine mounts layers or copies them, where that was found out.
+    /// Whether this engine mounts layers or copies them, if that is known.
     pub clone_mode: Option<CloneMode>,
-    /// The volumes that it protects from a clean-up.
+    /// The volumes that the record protects from a prune of the engine.
     pub pins: Vec<String>,
 }
 
-/// What a record says.
+/// The kinds of records.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum RecordKind {
-    /// Which volumes the services of an environment have.
+    /// The volumes of an environment's services.
     Head(Head),
-    /// Under this name the data is kept as it is.
+    /// Keeps the data unchanged under this name.
     Snapshot(String),
-    /// The volumes are in use, though no container of a service mentions them.
+    /// Protects volumes that are needed although no service's container references them.
     #[default]
     Pin,
-    /// What the user chose on the command line, signed; empty for the container that keeps standard input.
+    /// The user's choice on the command line, signed; empty for the record that keeps the content of standard input.
     Choice(String),
-    /// The base is whole.
+    /// A complete base.
     Base {
-        /// Which one.
+        /// The base's name.
         base: String,
-        /// The volume that holds it, and whose its folder is where this engine mounts it.
+        /// The volume that holds the base, and the owner of its folder if this engine mounts layers.
         parent: Parent,
     },
 }
 
-/// Which volumes the services of an environment have on one git branch: a ref, as git has them. A head never changes; a
-/// newer one takes its place.
+/// The volumes of an environment's services on one git branch. A head is like a ref of git, but a head never changes: a
+/// newer head replaces an older head.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Head {
-    /// The git branch; empty where data follows no branches.
+    /// The git branch; empty if data does not follow branches.
     pub branch: String,
-    /// Counts the heads of the environment over all its branches. The highest of a branch counts, and the highest of all is
-    /// the one that was used last. 0 for a head that no record says.
+    /// Counts the heads of the environment over all its branches. The current head of a branch has the branch's highest
+    /// number, and the head that was used last has the highest number of all. 0 for a head without a record.
     pub sequence: u64,
-    /// The data of each service, of each major version that it had.
+    /// The data of each service, for each major version that the service had.
     pub entries: Vec<Entry>,
-    /// Volumes that stay, though no service uses them: the data beside which a service started fresh.
+    /// Volumes that stay although no service uses them: the old data of a service that started with fresh data.
     pub kept: Vec<String>,
 }
 
-/// The data of one service, of one major version.
+/// The data of one service for one major version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
     /// The service's name.
     pub service: String,
     /// The service's kind.
     pub kind: String,
-    /// The major version that writes it, where another one cannot read it; else empty.
+    /// The major version that writes the data, if other major versions cannot read the data; else empty.
     pub version: String,
-    /// The sequence number of the head that named its volumes first.
+    /// The sequence number of the first head that named these volumes.
     pub sequence: u64,
-    /// The volumes: one, or one for each folder that the image declares. They may not be there yet.
+    /// The volumes: one, or one for each folder that the image declares. They may not exist yet.
     pub volumes: Vec<String>,
-    /// The volume with whose data they begin, as long as they are not there; none is a base, or an empty folder.
+    /// The parent: the volume whose data the new volumes begin with. Used until the volumes exist. None for a base or
+    /// an empty folder.
     pub parent: Option<String>,
 }
 
-/// A record as the engine has it: twice, as an empty volume, which no clean-up of containers takes, and as a container that
-/// is never started and mentions volumes, so that no clean-up of volumes takes those. One of them is enough.
+/// A record as the engine has it. A record exists twice: as an empty volume, which a prune of containers does not
+/// remove, and as a container that never starts and references volumes, so that a prune of volumes does not remove
+/// these volumes. Either is enough to read the record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObservedRecord {
-    /// The id of its container; empty where that is gone.
+    /// The id of its container; empty if there is none (any more).
     pub id: String,
-    /// Whether its volume is there.
+    /// Whether its volume exists.
     pub has_volume: bool,
     /// When it was written, seconds since 1970.
     pub created: i64,
-    /// An image that is here, by its id.
+    /// The id of an image that the engine has.
     pub image_id: String,
-    /// What it says.
+    /// The record itself.
     pub record: Record,
 }
 
 impl Observed {
-    /// The container of a service in an environment, running or not.
+    /// A service's container in an environment, running or not.
     pub fn container(&self, environment: &str, service: &str) -> Option<&Container> {
         let of_it = |one: &&Container| one.scope.environment == environment && one.service() == service;
-        // There are two while one replaces the other: the one that runs counts.
+        // While a new container replaces an old container, both exist: the running container counts.
         let mut all = self.containers.iter().filter(of_it);
         all.clone().find(|container| container.state == "running").or_else(|| all.next())
     }
 
-    /// The volume of that name.
+    /// The volume with this name.
     pub fn volume(&self, name: &str) -> Option<&Volume> {
         self.volumes.iter().find(|volume| volume.name == name)
     }
 
-    /// Whether nobody has logged in yet to a server over this volume.
+    /// Whether this volume is marked as unproven: no login to its server has succeeded yet.
     pub fn is_unproven(&self, volume: &str) -> bool {
         self.volumes.iter().any(|one| one.unproven() == volume)
     }
 
-    /// Containers of an environment's services, and what serves one operation in it.
+    /// The containers of an environment: of its services, and helpers.
     pub fn containers_of<'o>(&'o self, environment: &str) -> impl Iterator<Item = &'o Container> + Clone + use<'o> {
         let environment = environment.to_owned();
         self.containers.iter().filter(move |one| one.scope.environment == environment)
     }
 
-    /// Volumes that hold data of an environment's services.
+    /// The volumes with data of an environment's services.
     pub fn data_of<'o>(&'o self, environment: &str) -> impl Iterator<Item = (&'o Volume, &'o Data)> + Clone + use<'o> {
         let environment = environment.to_owned();
         let ours = self.volumes.iter().filter(move |one| one.scope.environment == environment);
         ours.filter_map(|volume| Some((volume, volume.data()?)))
     }
 
-    /// The id of any image that is here, for containers that never run.
+    /// The id of any image that the engine has, for containers that never run.
     pub fn any_image(&self) -> Option<&str> {
         let of_containers = self.containers.iter().map(|one| one.image_id.as_str());
         let of_records = self.records.iter().map(|one| one.image_id.as_str());
@@ -320,7 +323,7 @@ impl Observed {
 }
 
 impl Container {
-    /// What it tells of the service that it runs; none where it runs none.
+    /// The service that the container runs; none for other containers.
     pub fn runs(&self) -> Option<&ServiceContainer> {
         match &self.role {
             ContainerRole::Service(service) => Some(service),
@@ -328,12 +331,12 @@ impl Container {
         }
     }
 
-    /// The service that it runs; empty where it runs none.
+    /// The name of the service that the container runs; empty for other containers.
     pub fn service(&self) -> &str {
         self.runs().map_or("", |service| &service.service)
     }
 
-    /// The base whose making it serves; empty where it serves none.
+    /// The base that the container helps to make; empty for other containers.
     pub fn base(&self) -> &str {
         match &self.role {
             ContainerRole::Making(key) => &key.base,
@@ -341,7 +344,7 @@ impl Container {
         }
     }
 
-    /// The volume that is not whole as long as this container is there; empty where there is none.
+    /// The volume that is incomplete while this container exists; empty for other containers.
     pub fn fills(&self) -> &str {
         match &self.role {
             ContainerRole::Filling(volume) => volume,
@@ -351,7 +354,7 @@ impl Container {
 }
 
 impl Volume {
-    /// The service's data that it holds; none where it holds none.
+    /// The service's data in the volume; none for other volumes.
     pub fn data(&self) -> Option<&Data> {
         match &self.role {
             VolumeRole::Data(data) => Some(data),
@@ -359,32 +362,32 @@ impl Volume {
         }
     }
 
-    /// The service whose data it holds; empty where it holds none.
+    /// The service whose data the volume holds; empty for other volumes.
     pub fn service(&self) -> &str {
         self.data().map_or("", |data| &data.service)
     }
 
-    /// The git branch whose data it holds; empty where data follows none.
+    /// The git branch whose data the volume holds; empty if data does not follow branches.
     pub fn branch(&self) -> &str {
         self.data().map_or("", |data| &data.branch)
     }
 
-    /// What it began with.
+    /// The data with which the volume began.
     pub fn parent(&self) -> Option<&Parent> {
         self.data()?.parent.as_ref()
     }
 
-    /// The layers that it began with, the nearest first.
+    /// The layers with which the volume began, the nearest first.
     pub fn layers(&self) -> &[String] {
         self.parent().map(|parent| parent.layers.as_slice()).unwrap_or_default()
     }
 
-    /// Whether its layers are mounted below it, so that it cannot be without them.
+    /// Whether the layers are mounted below the volume, so that the volume cannot exist without them.
     pub fn is_overlay(&self) -> bool {
         self.parent().is_some_and(|parent| parent.clone_mode == CloneMode::Overlay)
     }
 
-    /// The overlay volume whose upper layer it is; empty where it is none.
+    /// The overlay volume whose upper layer this volume is; empty for other volumes.
     pub fn upper_of(&self) -> &str {
         match &self.role {
             VolumeRole::Upper(scope) => scope,
@@ -392,7 +395,7 @@ impl Volume {
         }
     }
 
-    /// The volume that it says is not proven; empty where it says nothing.
+    /// The volume that this volume marks as unproven; empty for other volumes.
     pub fn unproven(&self) -> &str {
         match &self.role {
             VolumeRole::Unproven(scope) => scope,
@@ -400,7 +403,7 @@ impl Volume {
         }
     }
 
-    /// The base that it is of; empty where it is of none.
+    /// The base to which the volume belongs; empty for other volumes.
     pub fn base(&self) -> &str {
         match &self.role {
             VolumeRole::Base(key) => &key.base,
@@ -410,7 +413,7 @@ impl Volume {
 }
 
 impl Record {
-    /// As the engine will list it.
+    /// The record as the engine will list it.
     pub fn as_made(&self) -> ObservedRecord {
         ObservedRecord { has_volume: true, record: self.clone(), ..ObservedRecord::default() }
     }
@@ -420,7 +423,7 @@ impl Record {
         format!("{}.record", self.name)
     }
 
-    /// The name of the snapshot that it is; none where it is none.
+    /// The name of the snapshot; none for other records.
     pub fn snapshot(&self) -> Option<&str> {
         match &self.kind {
             RecordKind::Snapshot(name) => Some(name),
@@ -428,7 +431,7 @@ impl Record {
         }
     }
 
-    /// The head that it is; none where it is none.
+    /// The head; none for other records.
     pub fn head(&self) -> Option<&Head> {
         match &self.kind {
             RecordKind::Head(head) => Some(head),
@@ -436,7 +439,7 @@ impl Record {
         }
     }
 
-    /// The base that it is of; empty where it is of none.
+    /// The name of the base; empty for other records.
     pub fn base(&self) -> &str {
         match &self.kind {
             RecordKind::Base { base, .. } => base,

@@ -1,7 +1,7 @@
-//! What the user chose for a checkout on the command line, and what of a checkout is on the engine.
+//! The user's choice of files for a checkout on the command line, and the environments of a checkout on the engine.
 //!
-//! A choice (`-f`, `--env-file`) holds until another one is made. It is kept as a record: a container that is never
-//! started, whose label says it. Only a label that this machine's key has signed is believed.
+//! A choice (`-f`, `--env-file`) holds until the user makes another choice. A choice is stored as a record. Only a
+//! choice that this machine's key has signed is believed.
 
 use super::data::reach::records_of;
 use super::{Identity, names};
@@ -12,37 +12,38 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// What holds until something else is said. Paths are relative to the root where they lie below it.
+/// The files that the user chose. Paths below the root are relative to the root.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Choice {
-    /// The manifests that `-f` named, in order; `-` is standard input. None are discovered.
+    /// The manifests that `-f` named, in order; `-` is standard input. Empty if manifests are discovered.
     pub files: Vec<PathBuf>,
-    /// A hash of what standard input said, where it is among them. The record keeps the text itself, sealed.
+    /// A hash of the text of standard input, if standard input is one of the files. Another record keeps the text
+    /// itself, encrypted.
     #[serde(default)]
     pub stdin: Option<String>,
-    /// The folder where it was read, which its relative paths start from, where that is not the root.
+    /// The base folder for relative paths in standard input, if it is not the root.
     #[serde(default)]
     pub folder: Option<PathBuf>,
     /// The file that `--env-file` named.
     pub env_file: Option<PathBuf>,
 }
 
-/// A choice as a label has it.
+/// The form of a choice in a label.
 #[derive(Serialize, Deserialize)]
 struct Kept {
-    /// Which one of this environment's it is: the highest counts.
+    /// Counts the choices of the environment: the choice with the highest number is current.
     number: u64,
     choice: Choice,
 }
 
-/// The container that keeps what standard input said for a record. It is made before the record, which is what counts: so
-/// a choice is there whole, or not at all.
+/// The record that keeps the text of standard input for the record of a choice. It is written before the record of the
+/// choice, and only the latter makes the choice current: so a choice exists completely, or not at all.
 pub fn input_for(record: &Record) -> Record {
-    // It says nothing by itself, and goes where a record goes that counts no more.
+    // The text is empty: this record is not a choice itself, and is removed with the records of older choices.
     Record { name: input_name(&record.name), kind: RecordKind::Choice(String::new()), ..record.clone() }
 }
 
-/// The container that keeps what standard input said for the record that counts.
+/// The record that keeps the text of standard input for the current choice.
 pub fn input_of_choice<'o>(identity: &Identity, observed: &'o Observed) -> Option<&'o ObservedRecord> {
     let name = input_name(&kept(identity, observed).pop()?.1.record.name);
     choices(identity, observed).find(|one| one.record.name == name)
@@ -52,7 +53,7 @@ fn input_name(record: &str) -> String {
     format!("{record}.input")
 }
 
-/// The records of what was chosen for an environment, the one that counts last.
+/// The choices of an environment with their records. The current choice comes last.
 fn kept<'o>(identity: &Identity, observed: &'o Observed) -> Vec<(Kept, &'o ObservedRecord)> {
     let said = |one: &'o ObservedRecord| match &one.record.kind {
         RecordKind::Choice(text) => Some((read(text, identity)?, one)),
@@ -63,15 +64,15 @@ fn kept<'o>(identity: &Identity, observed: &'o Observed) -> Vec<(Kept, &'o Obser
     all
 }
 
-/// What was chosen for an environment.
+/// The current choice of an environment.
 pub fn chosen(identity: &Identity, observed: &Observed) -> Choice {
     kept(identity, observed).pop().map(|(kept, _)| kept.choice).unwrap_or_default()
 }
 
-/// The record that makes a choice hold; none where it does already.
+/// The record that makes a choice current; none if the choice is already current.
 pub fn choosing(choice: &Choice, identity: &Identity, observed: &Observed) -> Option<Record> {
     let last = kept(identity, observed).pop();
-    // Without what standard input said, a record that names it is of no use.
+    // A record of a choice that includes standard input is useless without the text.
     let is_whole = choice.stdin.is_none() || input_of_choice(identity, observed).is_some();
     if is_whole && last.as_ref().map_or(&Choice::default(), |(kept, _)| &kept.choice) == choice {
         return None;
@@ -79,7 +80,7 @@ pub fn choosing(choice: &Choice, identity: &Identity, observed: &Observed) -> Op
     let number = last.map_or(1, |(kept, _)| kept.number.saturating_add(1));
     let text = serde_json::to_string(&Kept { number, choice: choice.clone() }).ok()?;
     Some(Record {
-        // The new one is made before the old one goes, so it needs a name of its own.
+        // The new record is written before the old record is removed, so each record has its own name.
         name: names::record(&identity.name, "choice", &number.to_string()),
         root: identity.root.display().to_string(),
         environment: identity.name.clone(),
@@ -88,7 +89,7 @@ pub fn choosing(choice: &Choice, identity: &Identity, observed: &Observed) -> Op
     })
 }
 
-/// Every record of a choice that an environment has, those that count no more too.
+/// All records of choices of an environment, including older choices and the texts of standard input.
 pub fn choices<'o>(identity: &Identity, observed: &'o Observed) -> impl Iterator<Item = &'o ObservedRecord> + use<'o> {
     records_of(&identity.name, observed).filter(|one| matches!(one.record.kind, RecordKind::Choice(_)))
 }
@@ -106,8 +107,8 @@ fn signature(text: &str, identity: &Identity) -> String {
     })
 }
 
-/// The environments that a checkout in this folder has on the engine: one, or several where its project was called
-/// otherwise before. What runs comes first, then what was made last. Ephemeral ones are none of it.
+/// The environments that a checkout in this folder has on the engine: several if the project had another name before.
+/// Running environments come first, then the newest. Ephemeral environments are not included.
 pub fn environments_of(root: &Path, key: &Key, observed: &Observed) -> Vec<Identity> {
     let folder = root.display().to_string();
     let mut found: BTreeMap<String, (bool, i64)> = BTreeMap::new();
@@ -131,7 +132,7 @@ pub fn environments_of(root: &Path, key: &Key, observed: &Observed) -> Vec<Ident
         .into_iter()
         .filter_map(|(name, (runs, made))| Some((!runs, -made, Identity::of_labels(&name, root, key)?)))
         .collect();
-    found.sort_by_key(|(stands, age, _)| (*stands, *age));
+    found.sort_by_key(|(is_down, age, _)| (*is_down, *age));
     found.into_iter().map(|(_, _, identity)| identity).collect()
 }
 
@@ -151,7 +152,7 @@ mod tests {
     #[test]
     fn the_last_choice_holds_and_is_recorded_once() {
         let (identity, mut observed) = (identity(), Observed::default());
-        assert_eq!(choosing(&Choice::default(), &identity, &observed), None, "nothing was said");
+        assert_eq!(choosing(&Choice::default(), &identity, &observed), None, "nothing was chosen");
         for file in ["a.yml", "b.yml"] {
             let record = choosing(&choice(file), &identity, &observed).unwrap();
             assert!(!observed.records.iter().any(|one| one.record.name == record.name), "a name of its own");
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn what_standard_input_said_is_kept_before_the_record_that_makes_it_count() {
+    fn the_text_of_standard_input_is_stored_before_the_record_that_makes_the_choice_current() {
         let (identity, mut observed) = (identity(), Observed::default());
         let record = choosing(&choice("-"), &identity, &observed).unwrap();
         let input = input_for(&record);
@@ -173,14 +174,14 @@ mod tests {
         observed.records.push(record.as_made());
         assert_eq!(chosen(&identity, &observed), choice("-"));
         assert_eq!(input_of_choice(&identity, &observed).map(|one| &one.record.name), Some(&input.name));
-        assert_eq!(choices(&identity, &observed).count(), 2, "both go with the next choice");
+        assert_eq!(choices(&identity, &observed).count(), 2, "the next choice removes both records");
 
-        let said = Choice { stdin: Some("sha256:aa".to_owned()), ..choice("-") };
-        let record = choosing(&said, &identity, &observed).unwrap();
+        let with_text = Choice { stdin: Some("sha256:aa".to_owned()), ..choice("-") };
+        let record = choosing(&with_text, &identity, &observed).unwrap();
         observed.records.push(record.as_made());
-        assert_ne!(choosing(&said, &identity, &observed).map(|record| record.name), None, "the input is gone");
+        assert_ne!(choosing(&with_text, &identity, &observed).map(|record| record.name), None, "the text is missing");
         observed.records.push(input_for(&record).as_made());
-        assert_eq!(choosing(&said, &identity, &observed), None);
+        assert_eq!(choosing(&with_text, &identity, &observed), None);
     }
 
     #[test]
@@ -194,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environments_of_a_folder_are_told_by_labels_alone_and_what_runs_comes_first() {
+    fn the_environments_of_a_folder_are_found_by_labels_and_running_environments_come_first() {
         let (identity, root) = (identity(), Path::new("/shop"));
         let before = Identity::of_checkout("store", root, identity.key.clone());
         let foreign = Identity::of_checkout("shop", root, Key::from_bytes([8; 32]));

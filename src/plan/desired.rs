@@ -1,4 +1,4 @@
-//! What the engine should run for a stack: every name, port, password, file and argument decided.
+//! The desired state for a stack: decides every name, port, password, file and argument of the containers.
 
 use super::data::heads::NextHead;
 use super::data::layers::layered;
@@ -17,105 +17,106 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-/// What decides beside the stack.
+/// The facts that decide the desired state, in addition to the stack.
 pub struct Request<'a> {
-    /// What is known of kinds.
+    /// The known kinds.
     pub kinds: &'a Kinds,
-    /// Which environment.
+    /// The environment.
     pub identity: &'a Identity,
-    /// What the engine has.
+    /// The state of the engine.
     pub observed: &'a Observed,
     /// Passwords that the user's own lines in `.env` set, by service.
     pub passwords: &'a BTreeMap<String, Secret>,
-    /// Services that are to start on new data beside their old data.
+    /// Services that start with fresh data and keep their old data.
     pub fresh: &'a BTreeSet<String>,
-    /// Asks the machine whether a port could be listened on.
+    /// Asks the machine whether a server could listen on a port.
     pub is_free: &'a dyn Fn(IpAddr, u16) -> bool,
-    /// What becomes of ports that the user set.
+    /// How to treat ports that the user set.
     pub fixed_ports: FixedPorts,
-    /// Whether fresh data is made anew, though there is a base layer to start over.
+    /// Whether fresh data is initialised again although a base exists (`--cold`).
     pub cold: bool,
-    /// How volumes get what their layers hold, where the user says it.
+    /// The clone mode, if the user set it or an earlier phase found it.
     pub clone_mode: Option<CloneMode>,
-    /// What an environment without data begins with, instead of a base.
+    /// The data with which an environment without data begins, instead of a base.
     pub source: Option<&'a Source>,
 }
 
 /// Frozen data of another environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Source {
-    /// The environment, whose login it has at first.
+    /// The environment, whose logins the data has at first.
     pub environment: String,
     /// The volume with each service's data.
     pub data: BTreeMap<String, String>,
 }
 
-/// What should run.
+/// The desired state of an environment.
 #[derive(Clone, Debug, Default)]
 pub struct Desired {
-    /// The environment's name, which its network has too.
+    /// The environment's name, which is also the name of its network.
     pub environment: String,
-    /// Whose everything of the environment is.
+    /// The owner of all resources of the environment.
     pub scope: Scope,
-    /// Its services, in the stack's order.
+    /// The services, in the stack's order.
     pub services: Vec<DesiredService>,
-    /// Ports that the user set and something else has.
+    /// Ports that the user set and that are in use.
     pub taken: Vec<PortTaken>,
-    /// From the head that counts to the one that names these services' volumes.
+    /// The transition from the current head to the head that names these services' volumes.
     pub transition: Transition,
 }
 
-/// One service that should run.
+/// A service that should run.
 #[derive(Clone, Debug)]
 pub struct DesiredService {
     /// Its name in the stack.
     pub name: String,
-    /// Its kind's name for people.
+    /// The kind's name for people.
     pub title: String,
     /// The kind's name.
     pub kind: String,
-    /// The declared version's number, or its text where there is none.
+    /// The number of the declared version; its text if the version has no number.
     pub version: String,
-    /// The major version, where data of one major cannot be used by another.
+    /// The major version, if other major versions cannot use its data.
     pub data_major: Option<u64>,
-    /// How it is spoken to.
+    /// The protocol of its server.
     pub protocol: Protocol,
-    /// Where it was declared.
+    /// The place of its declaration.
     pub origin: Origin,
-    /// Where the image was declared.
+    /// The place of the image's declaration.
     pub image_origin: Origin,
     /// Its container.
     pub container: ContainerSpec,
     /// Its volumes.
     pub volumes: Vec<VolumeSpec>,
-    /// Whether its image, which is not here yet, may declare volumes that nothing else tells of.
+    /// Whether its image, which the engine does not have yet, may declare volumes that are not known otherwise.
     pub volumes_unknown: bool,
-    /// Every login that apps have, the default one first, as the host sees it.
+    /// All logins for apps, as the host reaches them. The default login comes first.
     pub endpoints: Vec<Endpoint>,
-    /// Our administrator's login, where the server has such a thing.
+    /// devenv's administrator login, if the server has administrators.
     pub admin: Option<Endpoint>,
-    /// Our administrator's login to the HTTP API that says what the server is, where production has that too.
+    /// The administrator's login to the management API (HTTP), if production has this API too.
     pub management: Option<Endpoint>,
-    /// The same login as it is in data that was taken over from a base layer, until it is changed.
+    /// The administrator's login that inherited data (from a base or another volume) has until its password is changed.
     pub inherited: Option<Endpoint>,
-    /// Whether that login is the one to try first: new data that another environment or a base made.
+    /// Whether to try the inherited login first: the data is new and comes from another environment or a base.
     pub begins_inherited: bool,
-    /// What must be there before an app can log in.
+    /// The users, databases and extensions that must exist before an app can log in.
     pub wanted: Wanted,
-    /// What `devenv shell` runs.
+    /// The command that `devenv shell` runs.
     pub shell: Vec<String>,
-    /// The variables for it: with the app's login, and with the administrator's.
+    /// The variables for this command: with the app's login, and with the administrator's login.
     pub shell_environments: [Vec<(String, Secret)>; 2],
-    /// Its extensions, and where they were declared.
+    /// Its extensions, with the places of their declarations.
     pub extensions: Vec<Located<String>>,
-    /// The settings it runs with, and where they were declared.
+    /// Its settings, with the places of their declarations.
     pub settings: Vec<Setting>,
-    /// Each part of the configuration as a keyed hash, so that a change can be named without being shown.
+    /// A keyed hash of each part of the configuration, so that a changed part can be named without showing its content.
     pub config: BTreeMap<String, String>,
 }
 
 impl Desired {
-    /// The fields of every endpoint as seen from the host, or by containers of the environment's network.
+    /// The fields of all endpoints: as containers of the environment's network reach them (`network`), or as the host
+    /// does.
     pub fn fields(&self, kinds: &Kinds, network: bool) -> Result<Fields, Vec<Diagnostic>> {
         let mut all = Fields::new();
         let mut faults = Vec::new();
@@ -134,7 +135,8 @@ impl Desired {
     }
 }
 
-/// The default endpoint's fields by their own names, and each one's under its database, user and vhost.
+/// Adds the fields of an endpoint under its database, user and vhost; those of the default endpoint also by their own
+/// names.
 fn add_fields(
     all: &mut BTreeMap<String, Field>,
     rendered: &BTreeMap<String, Field>,
@@ -154,12 +156,12 @@ fn add_fields(
 }
 
 impl DesiredService {
-    /// What its data is to be; none where it keeps none.
+    /// The data of its first volume; none if the service keeps no data.
     pub fn data(&self) -> Option<&Data> {
         self.volumes.first()?.data()
     }
 
-    /// The declared version, as the container tells it.
+    /// The declared version, as the label of the container has it.
     pub(super) fn version_text(&self) -> &str {
         match &self.container.role {
             ContainerRole::Service(service) => &service.version,
@@ -173,14 +175,14 @@ impl DesiredService {
     }
 }
 
-/// Decides what should run. Faults are mistakes of a kind's file or of a version that its templates cannot use.
+/// Decides the desired state. The errors are mistakes in a kind's file, or versions that a kind's templates cannot use.
 pub fn desired(stack: &Stack, request: &Request<'_>) -> Result<Desired, Vec<Diagnostic>> {
     let (mut desired, next) = desired_services(stack, request)?;
     desired.transition = Transition::to(next.finish(), &desired.services, request.identity, request.observed);
     Ok(desired)
 }
 
-/// The services alone, and the head that names their volumes.
+/// The desired state without a transition, and the next head, which names the services' volumes.
 pub(super) fn desired_services<'a>(
     stack: &Stack,
     request: &'a Request<'a>,
@@ -205,7 +207,8 @@ pub(super) fn desired_services<'a>(
             Ok(wanted) => {
                 let from = next.parent_of(&service.name, wanted.data());
                 let mut wanted = layered(wanted, from.as_deref(), service, request);
-                // A server without an administrator makes nothing of an empty folder, so nothing of it can be half made.
+                // A server without an administrator does not initialise an empty folder, so its data cannot be
+                // incomplete.
                 let initialises = wanted.admin.is_some();
                 for volume in &mut wanted.volumes {
                     let is_new = request.observed.volume(&volume.name).is_none();
@@ -226,7 +229,7 @@ fn choose_address(service: &Service, request: &Request<'_>, ports: &mut Ports<'_
     let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let kind_port = request.kinds.get(&service.kind).map(|kind| kind.port);
     match kind_port {
-        // Production's variables name the host alone, so the app will use the kind's own port.
+        // Production's variables name only the host, so the app will use the kind's own port.
         Some(port) if service.needs_own_port && service.port.is_none() && port != 0 => {
             let address = if cfg!(target_os = "linux") { own_address(request.identity) } else { loopback };
             Ok((address, port))
@@ -235,7 +238,7 @@ fn choose_address(service: &Service, request: &Request<'_>, ports: &mut Ports<'_
     }
 }
 
-/// The container's port of the management API, where the service has it switched on.
+/// The management API's port in the container, if the service has this API switched on.
 fn management(service: &Service, kinds: &Kinds) -> Option<u16> {
     let management = kinds.get(&service.kind)?.management.as_ref()?;
     let tag = service.image.as_ref().and_then(|image| image.value.tag.as_deref());
@@ -251,10 +254,10 @@ fn desired_service(
     next: &mut NextHead<'_>,
     request: &Request<'_>,
 ) -> Result<DesiredService, Diagnostic> {
-    let kind_fault = |what: String| {
-        Diagnostic::error("kind", what)
+    let kind_fault = |message: String| {
+        Diagnostic::error("kind", message)
             .at(&service.origin, "declared here")
-            .help("`devenv kinds` lists the kinds; a kind of your own lies in `.devenv/kinds/`")
+            .help("`devenv kinds` lists the kinds; your own kinds are files in `.devenv/kinds/`")
     };
     let kind =
         request.kinds.get(&service.kind).ok_or_else(|| kind_fault(format!("no kind is called `{}`", service.kind)))?;
@@ -402,12 +405,12 @@ pub fn image_of(service: &Service, kind: &Kind) -> Result<ImageRef, Diagnostic> 
     })
 }
 
-/// Whether the engine takes it for a host's name.
+/// Whether the engine accepts the name as a host name.
 fn is_host(name: &str) -> bool {
     name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
 }
 
-/// An included app says its own port; a kind knows it.
+/// The server's port in the container: declared by an included app, else the kind's port.
 fn kind_port(kind: &Kind, service: &Service) -> u16 {
     service.container_port.unwrap_or(kind.port)
 }
@@ -464,7 +467,7 @@ fn volumes(
 ) -> Vec<(VolumeSpec, String)> {
     let version = data_major.map_or_else(String::new, |major| major.to_string());
     let of_image = service.image.as_ref().and_then(|image| request.observed.images.get(&image.value.to_string()));
-    // An included app keeps its data where its image says.
+    // An included app keeps its data in the folders that its image declares.
     let of_image = of_image.map(|image| image.volumes.as_slice()).unwrap_or_default();
     let folders: Vec<(Option<u64>, &str)> = match family.data_folder(service.version.major()) {
         Some(folder) => vec![(None, folder)],
@@ -474,7 +477,7 @@ fn volumes(
         return Vec::new();
     }
     let parts: Vec<Option<u64>> = folders.iter().map(|(part, _)| *part).collect();
-    let entry = next.settle(&service.name, &service.kind, &version, &parts);
+    let entry = next.assign(&service.name, &service.kind, &version, &parts);
     let volume = |name: &String| {
         let role = VolumeRole::Data(Data {
             service: service.name.clone(),
@@ -482,7 +485,7 @@ fn volumes(
             version: version.clone(),
             port: Some(port),
             generation: entry.sequence,
-            // Data in several volumes is layered on nothing, so the branches share it.
+            // Data in several volumes cannot be layered, so the branches share these volumes.
             branch: if parts.len() == 1 { next.branch().to_owned() } else { String::new() },
             ..Data::default()
         });
@@ -492,7 +495,7 @@ fn volumes(
     volumes.zip(folders).map(|(volume, (_, folder))| (volume, folder.to_owned())).collect()
 }
 
-/// Hashes a container's configuration again, after a change to it.
+/// Hashes a container's configuration again, after the container was changed.
 pub(super) fn rehash(service: &mut DesiredService, identity: &Identity) {
     service.config = config_hashes(&service.container, identity);
     if let ContainerRole::Service(container) = &mut service.container.role {
@@ -504,7 +507,8 @@ pub(super) fn rehash(service: &mut DesiredService, identity: &Identity) {
 fn config_hashes(container: &ContainerSpec, identity: &Identity) -> BTreeMap<String, String> {
     let mut parts: BTreeMap<&str, Vec<Vec<u8>>> = BTreeMap::new();
     let mut add = |part: &'static str, bytes: &[u8]| parts.entry(part).or_default().push(bytes.to_vec());
-    // Its digest is compared as the image itself: a container goes on where the very image that it runs is locked.
+    // The hash leaves the digest out, because the image itself is compared: a container stays if the lock names exactly
+    // the image that the container runs.
     let named = ImageRef { digest: None, ..container.image.clone() };
     add("image", named.to_string().as_bytes());
     add("image", container.platform.as_deref().unwrap_or_default().as_bytes());
@@ -540,7 +544,7 @@ fn config_hashes(container: &ContainerSpec, identity: &Identity) -> BTreeMap<Str
     parts.into_iter().map(hash).collect()
 }
 
-/// `files=…,image=…`: the form of the label.
+/// The hashes in the form of the label: `files=…,image=…`.
 pub(super) fn joined(config: &BTreeMap<String, String>) -> String {
     config.iter().map(|(part, hash)| format!("{part}={hash}")).collect::<Vec<_>>().join(",")
 }

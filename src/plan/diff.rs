@@ -1,4 +1,4 @@
-//! From what the engine runs to what the stack wants: the steps, each with its cause.
+//! Plans the steps from the state of the engine to the desired state. Each step has a cause.
 
 use super::data::reach::records_of;
 use super::desired::joined;
@@ -10,51 +10,51 @@ use crate::model::{
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Steps and what each waits for. Steps that wait for nothing of each other are carried out side by side.
+/// Steps, and the earlier steps that each step waits for. Steps that do not wait for each other run in parallel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// The steps; `after` names earlier ones only.
+    /// The steps; `after` of a step names only earlier steps.
     pub steps: Vec<Step>,
 }
 
-/// One call on the engine, or one proof.
+/// One operation on the engine, or one proof.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// What is done.
+    /// The operation.
     pub action: Action,
-    /// The service it is for; empty for what the whole environment shares.
+    /// The service; empty for a resource of the whole environment.
     pub service: String,
-    /// Why, for people.
+    /// The reason for the step, for people.
     pub cause: String,
-    /// Indices of the steps that come before it.
+    /// The indices of the steps that have to finish before this step.
     pub after: Vec<usize>,
 }
 
-/// What a step does.
+/// The operation of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Downloads an image.
     Pull {
-        /// Which.
+        /// The image.
         image: ImageRef,
-        /// For which platform, where production says it.
+        /// The platform, if production declares a platform.
         platform: Option<String>,
     },
-    /// Makes the environment's network.
+    /// Creates the environment's network.
     CreateNetwork {
         /// Its name.
         name: String,
-        /// Whose it is.
+        /// The owner.
         scope: Scope,
     },
     /// Writes a record: a head, or a pin.
     Write {
         /// The record.
         record: Box<Record>,
-        /// An image that is here, by its id, for the container of a pin.
+        /// The id of an image that the engine has, for the container of a pin.
         image: String,
     },
-    /// Makes a volume.
+    /// Creates a volume.
     CreateVolume(Box<VolumeSpec>),
     /// Stops a container cleanly and removes it; its named volumes stay.
     Remove {
@@ -62,22 +62,22 @@ pub enum Action {
         id: String,
         /// Its name.
         name: String,
-        /// How long the clean stop may take; none leaves the container the time that it was made with.
+        /// How long the clean stop may take; none for the time that the container was created with.
         grace: Option<Duration>,
     },
-    /// Makes a container and puts its files in.
+    /// Creates a container, and copies its files into it.
     Create(Box<ContainerSpec>),
-    /// Starts a container: that of the id, or the one made by the step before.
+    /// Starts a container: the container with the id, or the container that the step before created.
     Start {
-        /// The engine's id, where it was there before.
+        /// The engine's id, if the container existed before the plan.
         id: Option<String>,
     },
-    /// Logs in and does one round trip, after what it needs was carried out.
+    /// Proves a service: provisions logins and databases, logs in, and does one round trip.
     Prove {
-        /// The container's id, where it was there before.
+        /// The container's id, if the container existed before the plan.
         id: Option<String>,
     },
-    /// Removes a volume and its data, because the user asked for exactly that.
+    /// Removes a volume and its data: at the user's request, or because the data is unneeded or incomplete.
     RemoveVolume {
         /// Its name.
         name: String,
@@ -97,7 +97,7 @@ impl Plan {
         self.steps.len() - 1
     }
 
-    /// Removes a record: its container, and then the volume without which it is forgotten.
+    /// Adds the steps that remove a record: first its container, then its volume. Returns the index of the last step.
     pub(super) fn forget(&mut self, one: &ObservedRecord, cause: &str, mut after: Vec<usize>) -> usize {
         if !one.id.is_empty() {
             let action = Action::Remove { id: one.id.clone(), name: one.record.name.clone(), grace: None };
@@ -106,7 +106,7 @@ impl Plan {
         self.add("", Action::RemoveVolume { name: one.record.volume() }, cause, after)
     }
 
-    /// Adds another plan's steps, which wait for none of these, with one cause for all.
+    /// Adds another plan's steps, all with the same cause. They do not wait for steps of this plan.
     pub fn append(&mut self, other: Self, cause: &str) {
         let first = self.steps.len();
         self.steps.extend(other.steps.into_iter().map(|step| Step {
@@ -116,7 +116,7 @@ impl Plan {
         }));
     }
 
-    /// The same, with no volume removed before every container is gone: one may mention volumes of several
+    /// The same plan, but volumes are removed only after all containers: a container may reference volumes of several
     /// environments.
     #[must_use]
     pub fn with_volumes_last(mut self) -> Self {
@@ -130,7 +130,7 @@ impl Plan {
         self
     }
 
-    /// The names of what is removed.
+    /// The names of the containers and volumes that the plan removes.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.steps.iter().filter_map(|step| match &step.action {
             Action::Remove { name, .. } | Action::RemoveVolume { name } => Some(name.as_str()),
@@ -138,19 +138,19 @@ impl Plan {
         })
     }
 
-    /// The downloads alone, for where the rest can be decided only once they are here.
+    /// Only the downloads, if the other steps can be decided only once the engine has the images.
     #[must_use]
     pub fn pulls(&self) -> Self {
         let pulls = self.steps.iter().filter(|step| matches!(step.action, Action::Pull { .. }));
         Self { steps: pulls.map(|step| Step { after: Vec::new(), ..step.clone() }).collect() }
     }
 
-    /// The steps of these services alone, with what they wait for (the network, an image that others share). What ends a restore of all services stays to be
-    /// done.
+    /// Only the steps of these services, with the steps that they wait for (the network, an image that services share).
+    /// The last steps of a transition are not included, because they wait for all services.
     #[must_use]
     pub fn of_services(&self, services: &[String]) -> Self {
         let mut is_kept: Vec<bool> = self.steps.iter().map(|step| services.contains(&step.service)).collect();
-        // What a step waits for is earlier than it.
+        // A step waits only for earlier steps.
         for index in (0..self.steps.len()).rev().filter(|index| is_kept[*index]).collect::<Vec<_>>() {
             self.keep_with_earlier(index, &mut is_kept);
         }
@@ -172,14 +172,14 @@ impl Plan {
         }
     }
 
-    /// Whether nothing changes on the engine: every service runs as it should and only needs to be proven.
+    /// Whether the plan changes nothing on the engine: every service runs as declared, and only has to be proven.
     pub fn changes_nothing(&self) -> bool {
         self.steps.iter().all(|step| matches!(step.action, Action::Prove { .. }))
     }
 }
 
-/// Decides every step of `up`. `fresh` names services that are to start on new data beside their old data.
-/// Refuses, with all reasons at once, what would touch data that the wanted version cannot read.
+/// Decides every step of `up`. `fresh` names services that start with fresh data and keep their old data. Refuses if
+/// the declared version of a service cannot read the service's data; the error has the refusals of all services.
 pub fn diff(desired: &Desired, observed: &Observed, fresh: &BTreeSet<String>) -> Result<Plan, Vec<Diagnostic>> {
     let refusals: Vec<_> =
         desired.services.iter().filter_map(|service| old_data(service, desired, observed, fresh)).collect();
@@ -194,10 +194,10 @@ pub fn diff(desired: &Desired, observed: &Observed, fresh: &BTreeSet<String>) ->
     let existing = |service: &DesiredService| -> Vec<&Container> {
         ours.iter().copied().filter(|container| container.service() == service.name).collect()
     };
-    // The images come first: if one cannot be pulled, running services keep running and nothing is created.
-    let lacking =
+    // The images are pulled first: if a pull fails, running services keep running, and nothing is created.
+    let changing =
         desired.services.iter().filter(|service| stays(service, &existing(service), observed, no_network).is_none());
-    let pulls = pulls(&mut plan, lacking, observed);
+    let pulls = pulls(&mut plan, changing, observed);
     let here = observed.any_image().or_else(|| Some(observed.images.values().next()?.id.as_str()));
     let image = here.unwrap_or_default().to_owned();
     let write = |record: &Record| Action::Write { record: Box::new(record.clone()), image: image.clone() };
@@ -208,10 +208,10 @@ pub fn diff(desired: &Desired, observed: &Observed, fresh: &BTreeSet<String>) ->
     let pin = pin
         .map(|pin| plan.add("", write(pin), "it protects data that no service uses now", head.into_iter().collect()));
     let records = Records { head, pin };
-    // Whatever the manifest no longer declares goes first, so that its port and name are free.
+    // Containers of services that are no longer wanted are removed first, so that their ports and names are free.
     for container in &ours {
         if !desired.services.iter().any(|wanted| wanted.name == container.service()) {
-            let cause = "it is no longer wanted here; its data is kept";
+            let cause = "the service is no longer part of this environment; its data is kept";
             remove(&mut plan, container, cause, pin.into_iter().collect());
         }
     }
@@ -219,7 +219,7 @@ pub fn diff(desired: &Desired, observed: &Observed, fresh: &BTreeSet<String>) ->
         let action = Action::CreateNetwork { name: desired.environment.clone(), scope: desired.scope.clone() };
         let cause = match networks {
             0 => "the environment has no network yet",
-            _ => "it is there more than once, so that no container can name it",
+            _ => "several networks have its name, so that no container can join it by name",
         };
         plan.add("", action, cause, Vec::new())
     });
@@ -230,13 +230,14 @@ pub fn diff(desired: &Desired, observed: &Observed, fresh: &BTreeSet<String>) ->
     Ok(plan)
 }
 
-/// Stops and removes everything of an environment; with `volumes` its data too.
+/// Stops and removes all resources of an environment; with `volumes` also its data.
 pub fn teardown(identity: &Identity, observed: &Observed, volumes: bool) -> Plan {
     let mut plan = Plan::default();
     let is_ours = |scope: &Scope| scope.environment == identity.name;
     let is_our_volume = |name: &str| observed.volume(name).is_some_and(|volume| is_ours(&volume.scope));
     let root = identity.root.display().to_string();
-    // What says that a volume is not whole is there before that, and mentions what it was to begin with.
+    // The container that marks a volume as incomplete exists before the volume. Until then, its reference to the parent
+    // shows that it belongs to this environment.
     let fills_ours = |container: &Container| {
         if let Some(filled) = observed.volume(container.fills()) {
             return is_ours(&filled.scope);
@@ -247,13 +248,13 @@ pub fn teardown(identity: &Identity, observed: &Observed, volumes: bool) -> Plan
     let ours = observed.containers.iter().filter(|one| is_ours(&one.scope) || volumes && fills_ours(one));
     let mut containers: Vec<usize> = ours
         .map(|container| {
-            // What is deleted anyway need not be stopped cleanly.
+            // A server whose data is deleted does not need a clean stop.
             let grace = volumes.then_some(Duration::ZERO);
             let action = Action::Remove { id: container.id.clone(), name: container.name.clone(), grace };
             plan.add(container.service(), action, "the environment goes down", Vec::new())
         })
         .collect();
-    // A pin mentions the volumes of heads, so every container of a record goes before the first volume.
+    // A pin references the volumes of heads, so the containers of all records are removed before the first volume.
     let records: Vec<&ObservedRecord> = records_of(&identity.name, observed).filter(|_| volumes).collect();
     for one in records.iter().filter(|one| !one.id.is_empty()) {
         let action = Action::Remove { id: one.id.clone(), name: one.record.name.clone(), grace: None };
@@ -276,10 +277,10 @@ pub fn teardown(identity: &Identity, observed: &Observed, volumes: bool) -> Plan
     plan
 }
 
-/// Volumes of an environment that others lie over: they began with its data, and cannot be without it.
+/// Volumes of an environment on which volumes of other environments are layered. The others cannot exist without them.
 pub fn shared(identity: &Identity, observed: &Observed) -> BTreeSet<String> {
     let is_ours = |volume: &&Volume| volume.scope.environment == identity.name;
-    // A copy needs nothing any more of what it is a copy of.
+    // A copy does not need its parent any more.
     let others = observed.volumes.iter().filter(|volume| !is_ours(volume) && volume.is_overlay());
     let below: BTreeSet<String> =
         others.flat_map(Volume::layers).map(|layer| crate::model::volume_of(layer).to_owned()).collect();
@@ -292,7 +293,8 @@ fn remove(plan: &mut Plan, container: &Container, cause: &str, after: Vec<usize>
     plan.add(container.service(), action, cause, after)
 }
 
-/// The downloads, one for each image that a service needs and the engine does not have: the index of each step.
+/// Adds one download for each image that a service needs and the engine does not have. Returns the step's index by
+/// image.
 fn pulls<'s>(
     plan: &mut Plan,
     services: impl Iterator<Item = &'s DesiredService>,
@@ -310,7 +312,7 @@ fn pulls<'s>(
     pulls
 }
 
-/// The steps that write records, by their indices.
+/// The indices of the steps that write records.
 struct Records {
     head: Option<usize>,
     pin: Option<usize>,
@@ -333,7 +335,7 @@ fn plan_service(
         } else {
             let after = network.into_iter().collect();
             let started = plan.add(name, Action::Start { id: id.clone() }, "it is stopped", after);
-            plan.add(name, Action::Prove { id }, "it was started", vec![started]);
+            plan.add(name, Action::Prove { id }, "its container was started", vec![started]);
         }
         return;
     }
@@ -344,7 +346,7 @@ fn plan_service(
     let mut cause = "it does not run yet".to_owned();
     for container in existing {
         let why = if existing.len() > 1 {
-            "it is there more than once".to_owned()
+            "the service has several containers".to_owned()
         } else {
             let why = "an earlier start did not finish".to_owned();
             change(service, container, observed, network.is_some()).unwrap_or(why)
@@ -355,35 +357,36 @@ fn plan_service(
     }
     for volume in &service.volumes {
         let there = observed.volume(&volume.name).is_some();
-        // A volume that no head names would be nobody's.
+        // The head is written first: a volume that no head names would be unneeded.
         let mut before: Vec<usize> = after_pull.iter().copied().chain(records.head).collect();
         let fillers: Vec<&Container> = observed.containers.iter().filter(|one| one.fills() == volume.name).collect();
         if !fillers.is_empty() {
-            // Where it is copied again, the one that only says that it is not complete stays until it is: the engine may
-            // still be making the other for a run that was killed, and its volume would be there, empty, and look whole.
+            // Before a new copy, the container that only marks the volume as incomplete stays until the copy is
+            // complete. Reason: the engine may still be creating the copying container of a killed run, which creates
+            // the empty volume. Without the mark, this empty volume would look complete.
             let is_copied =
                 volume.parent_spec.as_ref().is_some_and(|parent_spec| parent_spec.clone_mode == CloneMode::Copy);
             let goes = fillers.iter().filter(|one| !is_copied || one.volumes.contains(&volume.name));
             let removed: Vec<usize> =
-                goes.map(|one| remove(plan, one, "a copy was not finished", before.clone())).collect();
+                goes.map(|one| remove(plan, one, "the copy was interrupted", before.clone())).collect();
             before.extend(removed);
             if there {
                 let action = Action::RemoveVolume { name: volume.name.clone() };
-                before = vec![plan.add(name, action, "a copy into it was not finished", before)];
+                before = vec![plan.add(name, action, "a copy into it was interrupted", before)];
             }
         } else if failed.contains(volume.name.as_str()) {
             let action = Action::RemoveVolume { name: volume.name.clone() };
             before.extend(before_create.iter().copied().filter(|index| !after_pull.contains(index)));
-            before = vec![plan.add(name, action, "its server ended before it had made all of it", before)];
+            before = vec![plan.add(name, action, "its server ended before the data was complete", before)];
         } else if there {
             continue;
         }
         let cause = match &volume.parent_spec {
             Some(parent_spec) if parent_spec.layers.len() > 1 && parent_spec.clone_mode == CloneMode::Copy => {
-                "its data lies in many layers: copied into one"
+                "its data has many layers, and is copied into one layer"
             }
             Some(parent_spec) => match parent_spec.clone_mode {
-                CloneMode::Overlay => "its data goes on over frozen data",
+                CloneMode::Overlay => "its data is layered on frozen data",
                 CloneMode::Copy => "its data begins with a copy of frozen data",
             },
             None => "its data has no volume yet",
@@ -392,11 +395,11 @@ fn plan_service(
     }
     let created = plan.add(name, Action::Create(Box::new(service.container.clone())), cause, before_create);
     let before_start = std::iter::once(created).chain(network).collect();
-    let started = plan.add(name, Action::Start { id: None }, "it was made", before_start);
-    plan.add(name, Action::Prove { id: None }, "it was started", vec![started]);
+    let started = plan.add(name, Action::Start { id: None }, "its container was created", before_start);
+    plan.add(name, Action::Prove { id: None }, "its container was started", vec![started]);
 }
 
-/// The container that stays: the only one of its service, as declared, and running or ready to be started.
+/// The container that stays: the only container of its service, which is as declared, and runs or can be started.
 fn stays<'o>(
     service: &DesiredService,
     existing: &[&'o Container],
@@ -409,7 +412,7 @@ fn stays<'o>(
     (is_usable && change(service, container, observed, no_network).is_none()).then_some(container)
 }
 
-/// The volumes of a service whose server ended before its first login: they may hold half of their data.
+/// The volumes of a service whose server ended before the first login. Their data may be incomplete.
 fn failed<'s>(service: &'s DesiredService, existing: &[&Container], observed: &Observed) -> BTreeSet<&'s str> {
     let has_ended = |one: &Container| !matches!(one.state.as_str(), "running" | "created" | "restarting" | "paused");
     let ended = |volume: &VolumeSpec| existing.iter().any(|one| one.volumes.contains(&volume.name) && has_ended(one));
@@ -417,14 +420,14 @@ fn failed<'s>(service: &'s DesiredService, existing: &[&Container], observed: &O
     failed.map(|volume| volume.name.as_str()).collect()
 }
 
-/// What about a container is no longer as declared; none if it can stay.
+/// The difference between a container and the declaration, as a cause; none if the container can stay.
 fn change(service: &DesiredService, container: &Container, observed: &Observed, new_network: bool) -> Option<String> {
     let (version, config) = container.runs().map_or(("", ""), |runs| (runs.version.as_str(), runs.config.as_str()));
     if new_network {
         return Some("its network is gone".to_owned());
     }
     if container.networks.as_ref().is_some_and(|networks| !networks.contains(&service.container.network)) {
-        return Some("it was taken off its network".to_owned());
+        return Some("it was disconnected from its network".to_owned());
     }
     if let Some(local) = observed.images.get(&service.container.image.to_string())
         && local.id != container.image_id
@@ -484,16 +487,16 @@ fn old_data(
     Some(
         Diagnostic::error("data-of-another-major", format!("the data of {name} was written by {title} {old}, and {title} {major} cannot read it"))
             .at(&service.image_origin, format!("{title} {major} here"))
-            .because(format!("a new major version of {title} keeps its data in another form; the old data is untouched"))
-            .help(format!("start fresh beside it (the old data is kept): `devenv up --fresh {name}`"))
+            .because(format!("a new major version of {title} stores data in another format; the old data is untouched"))
+            .help(format!("start with fresh data (the old data is kept): `devenv up --fresh {name}`"))
             .help(format!(
-                "or take the data along: put version {old} back, `devenv up`, `{dump}`, then version {major} again, `devenv up --fresh {name}`, `{load}`, `devenv up`"
+                "or migrate the data: set version {old} again, `devenv up`, `{dump}`, then version {major} again, `devenv up --fresh {name}`, `{load}`, `devenv up`"
             )),
     )
 }
 
-/// The commands that write all data of a service to a file, and load it. What is loaded replaces what is there, for fresh
-/// data may begin with seeds, or with what an init script made.
+/// The commands that write all data of a service to a file, and load the file. The loaded data replaces existing data,
+/// because fresh data may already contain seeds or the results of an init script.
 fn dump_and_load(service: &DesiredService) -> (String, String) {
     let name = &service.name;
     let shell = format!("devenv shell --admin {name}");

@@ -1,4 +1,4 @@
-//! An endpoint's fields, and the values of variables made from them.
+//! The fields of an endpoint, and the values of variables that are rendered from these fields.
 
 use crate::kinds::{FIELD_FUEL, Kind, base64, templates};
 use crate::model::{Endpoint, Json, Piece, Template};
@@ -7,23 +7,24 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Everything but RFC 3986's unreserved characters.
+/// All characters except the unreserved characters of RFC 3986.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// The fields of every endpoint by service, then by field: `db` → `url` → `postgresql://…`.
 pub type Fields = BTreeMap<String, BTreeMap<String, Field>>;
 
-/// A rendered value, and whether a password is in it.
+/// A rendered value, and whether it contains a password.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Field {
     /// The value.
     pub text: String,
-    /// Whether it was made with a password. Nobody has to look for one in the text, which may hold it in any encoding.
+    /// Whether the value was rendered with a password. The text itself cannot show this, because it may contain the
+    /// password in any encoding.
     pub secret: bool,
 }
 
 impl Field {
-    /// A value that no password is in.
+    /// A value without a password.
     pub fn plain(text: impl Into<String>) -> Self {
         Self { text: text.into(), secret: false }
     }
@@ -35,7 +36,8 @@ impl fmt::Debug for Field {
     }
 }
 
-/// The fields of one endpoint, as the kind's file has them. A field that the endpoint has no value for is empty.
+/// The fields of one endpoint, rendered from the templates in the kind's file. A value that the endpoint does not have
+/// is empty.
 pub fn render_fields(kind: &Kind, endpoint: &Endpoint) -> Result<BTreeMap<String, Field>, String> {
     let jinja = templates(FIELD_FUEL);
     let has_password = endpoint.password.as_ref().is_some_and(|password| !password.reveal().is_empty());
@@ -58,7 +60,7 @@ pub fn render_fields(kind: &Kind, endpoint: &Endpoint) -> Result<BTreeMap<String
         .collect()
 }
 
-/// A variable's value. Where a field is not known, its name comes back as the error.
+/// The value of a variable. The error is the name of an unknown field.
 pub fn render_value(template: &Template, fields: &Fields) -> Result<Field, String> {
     let Field { mut text, mut secret } = Field::default();
     for piece in &template.0 {
@@ -137,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_with_a_password_in_it_is_known_for_one_in_whatever_form_it_holds_it() {
+    fn a_value_with_a_password_is_marked_as_secret_in_any_encoding() {
         for kind in Kinds::built_in().unwrap().iter() {
             let other = Endpoint { password: Some(Secret::new("an/other")), ..endpoint() };
             let without = Endpoint { password: None, ..endpoint() };

@@ -1,28 +1,28 @@
-//! Which environment this is: one for each machine and checkout.
+//! The identity of an environment: one for each machine and checkout.
 
 use crate::machine::Key;
 use crate::model::{Lease, Scope};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// An environment's name and the key from which its passwords come.
+/// An environment's name, and the key from which its passwords are derived.
 #[derive(Clone)]
 pub struct Identity {
-    /// Project and hash: `shop-3f9a12bc`. The prefix of every name on the engine.
+    /// Project and hash: `shop-3f9a12bc`. The prefix of all its names on the engine.
     pub name: String,
     /// The canonical root folder.
     pub root: PathBuf,
-    /// Whether it is thrown away at the end (`devenv run --ephemeral`).
+    /// Whether the environment is deleted at the end of its run (`devenv run --ephemeral`).
     pub ephemeral: bool,
     /// The machine's key.
     pub key: Key,
-    /// Whose an ephemeral one is, and for how long.
+    /// The owner and the expiry of an ephemeral environment.
     pub lease: Option<Lease>,
-    /// The git branch that is checked out, where data follows branches (`branch: git`).
+    /// The current git branch, if data follows branches (`branch: git`).
     pub branch: Option<String>,
 }
 
-/// Where CI systems tell the project and the job, the first that is set.
+/// The variables in which CI systems name the project. The first variable that is set counts.
 const OWNERS: [&str; 7] = [
     "GITHUB_REPOSITORY",
     "CI_PROJECT_PATH",
@@ -32,9 +32,10 @@ const OWNERS: [&str; 7] = [
     "USER",
     "LOGNAME",
 ];
+/// The variables in which CI systems name the job. The first variable that is set counts.
 const JOBS: [&str; 5] = ["GITHUB_RUN_ID", "CI_JOB_ID", "BUILDKITE_JOB_ID", "CIRCLE_WORKFLOW_JOB_ID", "BUILD_TAG"];
 
-/// Whose a run is, by the variables of its process; `process` is its number.
+/// The lease of a run, from the variables of its process; `process` is the number of the process.
 pub fn lease_of(variable: &dyn Fn(&str) -> Option<String>, process: u32, expires: i64) -> Lease {
     let first = |names: &[&str]| names.iter().find_map(|name| variable(name).filter(|value| !value.is_empty()));
     Lease {
@@ -45,14 +46,15 @@ pub fn lease_of(variable: &dyn Fn(&str) -> Option<String>, process: u32, expires
 }
 
 impl Identity {
-    /// The environment of a checkout. `root` is canonical, so that two ways to one folder are one environment.
+    /// The environment of a checkout. `root` is canonical, so that two paths to the same folder give the same
+    /// environment.
     pub fn of_checkout(project: &str, root: &Path, key: Key) -> Self {
         let name = named(project, &key, &[root.as_os_str().as_encoded_bytes()]);
         Self { name, root: root.to_owned(), ephemeral: false, key, lease: None, branch: None }
     }
 
-    /// The environment of that name, if it is one that a checkout in `root` has by this key, whatever its project is
-    /// called: labels tell both, and only who has the key can make such a name.
+    /// The environment with this name, if the name belongs to a checkout in `root` and to this key, with any project
+    /// name. The name and the root come from labels. Only the owner of the key can create such a name.
     pub fn of_labels(name: &str, root: &Path, key: &Key) -> Option<Self> {
         let (_, mark) = name.rsplit_once('-')?;
         (mark == mark_of(key, &[root.as_os_str().as_encoded_bytes()])).then(|| Self {
@@ -65,7 +67,7 @@ impl Identity {
         })
     }
 
-    /// What everything of the environment says of whose it is.
+    /// The owner that labels all resources of the environment.
     pub fn scope(&self) -> Scope {
         Scope {
             root: self.root.display().to_string(),
@@ -75,18 +77,18 @@ impl Identity {
         }
     }
 
-    /// What the project was called when the environment got its name.
+    /// The project's name at the time when the environment got its name.
     pub fn project(&self) -> &str {
         self.name.rsplit_once('-').map_or(self.name.as_str(), |(project, _)| project)
     }
 
-    /// An environment of its own beside the checkout's, told apart by `token`.
+    /// A separate environment of the checkout, which `token` distinguishes from others.
     pub fn ephemeral(project: &str, root: &Path, key: Key, token: &str) -> Self {
         let name = named(project, &key, &[root.as_os_str().as_encoded_bytes(), token.as_bytes()]);
         Self { name, root: root.to_owned(), ephemeral: true, key, lease: None, branch: None }
     }
 
-    /// Tells users of one engine apart: what others may see of this machine's key.
+    /// The public part of this machine's key, which distinguishes the users of an engine.
     pub fn machine(&self) -> String {
         self.key.public_id()[..8].iter().fold(String::new(), |mut hex, byte| {
             let _ = write!(hex, "{byte:02x}");
@@ -94,9 +96,9 @@ impl Identity {
         })
     }
 
-    /// A stable number for something of this environment, for choosing ports and addresses.
-    pub fn number(&self, what: &str) -> u64 {
-        let mac = self.key.mac(&[b"number", self.name.as_bytes(), what.as_bytes()]);
+    /// A stable number for this environment and this purpose, for choosing ports and addresses.
+    pub fn number(&self, purpose: &str) -> u64 {
+        let mac = self.key.mac(&[b"number", self.name.as_bytes(), purpose.as_bytes()]);
         mac[..8].iter().fold(0, |number, byte| (number << 8) | u64::from(*byte))
     }
 }
@@ -105,7 +107,7 @@ fn named(project: &str, key: &Key, parts: &[&[u8]]) -> String {
     format!("{}-{}", slug(project), mark_of(key, parts))
 }
 
-/// The end of a name, which only who has the key can make.
+/// The end of an environment's name, which only the owner of the key can create.
 fn mark_of(key: &Key, parts: &[&[u8]]) -> String {
     let id = key.public_id();
     let mut all: Vec<&[u8]> = vec![b"environment", &id];
@@ -117,7 +119,8 @@ fn mark_of(key: &Key, parts: &[&[u8]]) -> String {
     })
 }
 
-/// Lower-case letters, digits and single dashes, at most 40 of them: fit for names on the engine and for host names.
+/// The text in lower-case letters, digits and single dashes, at most 40 characters: valid in names on the engine and in
+/// host names.
 pub fn slug(text: &str) -> String {
     let mut slug = String::new();
     for c in text.chars() {
@@ -151,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_tell_the_environment_of_a_checkout_only_to_its_own_key_and_folder() {
+    fn the_labels_of_an_environment_are_accepted_only_for_its_own_key_and_folder() {
         let (key, other) = (Key::from_bytes([7; 32]), Key::from_bytes([8; 32]));
         let name = Identity::of_checkout("Shop & Co", Path::new("/a"), key.clone()).name;
         let found = Identity::of_labels(&name, Path::new("/a"), &key).map(|one| (one.project().to_owned(), one.name));
@@ -178,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_without_letters_still_gives_a_name() {
+    fn a_text_without_letters_still_gives_a_name() {
         assert_eq!(slug("…"), "project");
         assert_eq!(slug("-My_App.2-"), "my-app-2");
     }

@@ -1,19 +1,19 @@
-//! What a service was declared as when its container was made, sealed in a label of the container.
+//! The declaration of a service at the time when its container was created, encrypted in a label of the container.
 //!
-//! With it, what runs is used, and started again over other data, where no manifest can be read any more. It is a fallback:
-//! wherever manifests can be read, they count. It holds passwords that manifests declare, so only this machine's key opens
-//! it.
+//! With these declarations, devenv can use running services, and can start them again with other data, when the
+//! manifests cannot be read any more. The declarations are a fallback: if the manifests can be read, the manifests
+//! count. A declaration contains passwords from manifests, so only this machine's key can decrypt it.
 
 use super::Identity;
 use crate::kinds::{base64, from_base64};
 use crate::model::{EnvInput, Located, Observed, Service, Stack, Value, Variable};
 use serde::{Deserialize, Serialize};
 
-/// More than this is not kept, in characters: every command gets the labels of every container. Services have one or two
-/// thousand; those with long init files have more.
-const LARGEST: usize = 64 * 1024;
+/// The maximal length of a label, in characters. The limit exists because every command reads the labels of all
+/// containers. Most services need one or two thousand characters; services with long init files need more.
+const MAX_LENGTH: usize = 64 * 1024;
 
-/// What a label keeps of a service.
+/// The content of the label.
 #[derive(Serialize, Deserialize)]
 struct Kept {
     environment: String,
@@ -23,16 +23,16 @@ struct Kept {
     env_inputs: Vec<EnvInput>,
 }
 
-/// What can be told of a stack by its containers.
+/// The parts of a stack that its containers keep.
 #[derive(Clone, Debug, Default)]
 pub struct KeptStack {
-    /// The services that have containers, and the variables that are bound to them.
+    /// The services that have containers, and the variables that are bound to these services.
     pub stack: Stack,
-    /// The file that variables go to, where `services.local.yaml` named one.
+    /// The file to which variables are written, if `services.local.yaml` named a file.
     pub env_file: Option<Located<String>>,
 }
 
-/// The label of a service's container; none where it would be too long.
+/// The label of a service's container; none if the label would be too long.
 pub fn kept(service: &str, stack: &Stack, env_file: Option<&Located<String>>, identity: &Identity) -> Option<String> {
     let names_it = |variable: &&Variable| match &variable.value {
         Value::Bound { template, .. } => template.fields().any(|(named, _)| named == service),
@@ -45,12 +45,12 @@ pub fn kept(service: &str, stack: &Stack, env_file: Option<&Located<String>>, id
         env_file: env_file.cloned(),
         env_inputs: stack.env_inputs.clone(),
     };
-    let text = serde_json::to_vec(&kept).ok().filter(|text| text.len() < LARGEST)?;
+    let text = serde_json::to_vec(&kept).ok().filter(|text| text.len() < MAX_LENGTH)?;
     let label = base64(&identity.key.sealed(&text)?);
-    (label.len() <= LARGEST).then_some(label)
+    (label.len() <= MAX_LENGTH).then_some(label)
 }
 
-/// The stack that an environment's containers were made for; none where one of them does not tell.
+/// The stack for which an environment's containers were created; none if any of them has no readable declaration.
 pub fn kept_stack(identity: &Identity, observed: &Observed) -> Option<KeptStack> {
     let ours = observed.containers_of(&identity.name);
     let mut found = KeptStack::default();
@@ -61,7 +61,7 @@ pub fn kept_stack(identity: &Identity, observed: &Observed) -> Option<KeptStack>
         if kept.environment != identity.name {
             return None;
         }
-        // There are two while one replaces the other.
+        // While a new container replaces an old container, both exist.
         if found.stack.service(&kept.service.name).is_some() {
             continue;
         }
@@ -124,14 +124,14 @@ mod tests {
     }
 
     #[test]
-    fn a_container_tells_what_its_service_was_declared_as_to_its_own_machine_alone() {
+    fn only_the_key_of_its_own_machine_reads_the_declaration_in_a_container() {
         let (stack, root) = (stack(), Path::new("/shop"));
         let identity = Identity::of_checkout("shop", root, Key::from_bytes([7; 32]));
         let sealed = kept("db", &stack, None, &identity).unwrap();
         assert!(!String::from_utf8_lossy(&from_base64(&sealed).unwrap()).contains("of-production"));
-        let diagnostic = kept_stack(&identity, &observed(&identity, sealed.clone())).unwrap().stack;
-        assert_eq!((&diagnostic.services, &diagnostic.project), (&stack.services, &stack.project));
-        assert_eq!(diagnostic.variables, stack.variables[..1], "what is bound to no service is no matter");
+        let found = kept_stack(&identity, &observed(&identity, sealed.clone())).unwrap().stack;
+        assert_eq!((&found.services, &found.project), (&stack.services, &stack.project));
+        assert_eq!(found.variables, stack.variables[..1], "only variables that are bound to a service are kept");
 
         let other = Identity::of_checkout("store", root, identity.key.clone());
         let foreign = Identity::of_checkout("shop", root, Key::from_bytes([8; 32]));
@@ -142,9 +142,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_for_a_label_is_not_kept() {
+    fn a_declaration_that_is_too_long_for_a_label_is_not_kept() {
         let mut stack = stack();
-        stack.services[0].init_files[0].content = vec![b'-'; LARGEST];
+        stack.services[0].init_files[0].content = vec![b'-'; MAX_LENGTH];
         assert_eq!(
             kept("db", &stack, None, &Identity::of_checkout("shop", Path::new("/"), Key::from_bytes([7; 32]))),
             None

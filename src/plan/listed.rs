@@ -1,4 +1,4 @@
-//! Every environment on the engine, as labels tell of it.
+//! All environments on the engine, from the labels of their resources.
 
 use super::Identity;
 use crate::machine::Key;
@@ -13,21 +13,22 @@ pub struct Listed {
     pub name: String,
     /// The root of its checkout.
     pub root: String,
-    /// What the project was called when the environment got its name.
+    /// The project's name at the time when the environment got its name.
     pub project: String,
     /// Its services, running or not.
     pub services: BTreeSet<String>,
-    /// Those that run.
+    /// The services that run.
     pub running: BTreeSet<String>,
-    /// When the oldest container that it has was made, seconds since 1970; none where it has none.
+    /// When its oldest container or record was created, in seconds since 1970; none if it has neither.
     pub since: Option<i64>,
-    /// Whether it goes at the end of its run.
+    /// Whether the environment is deleted at the end of its run.
     pub is_ephemeral: bool,
-    /// Whether it is of this machine's key. Of an ephemeral one that cannot be told.
+    /// Whether the environment belongs to this machine's key. Always true for an ephemeral environment, whose key
+    /// cannot be checked.
     pub is_ours: bool,
 }
 
-/// The environments of the engine: by folder, then by name.
+/// The environments of the engine, sorted by folder, then by name.
 pub fn listed(key: &Key, observed: &Observed) -> Vec<Listed> {
     let mut all: BTreeMap<String, Listed> = BTreeMap::new();
     let mut seen = |scope: &Scope, service: &str, runs: bool, created: Option<i64>| {

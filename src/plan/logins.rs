@@ -1,4 +1,4 @@
-//! Which logins a service has: passwords, databases and vhosts settled.
+//! The logins of a service: decides passwords, databases and vhosts.
 
 use super::desired::Request;
 use crate::kinds::{FIELD_FUEL, Family, Kind, rabbitmq_definitions, rabbitmq_permits, templates};
@@ -6,10 +6,10 @@ use crate::model::{Credential, Endpoint, Protocol, Rights, Secret, Service, User
 use minijinja::context;
 use minijinja::value::Value as Jinja;
 
-/// The administrator's login that is ours, in servers that have such a thing and images that let us name it.
+/// devenv's administrator name, in servers that have administrators and images that accept a name.
 const ADMIN: &str = "devenv_admin";
 
-/// A login with its password settled.
+/// A login with its password.
 pub(super) struct Login {
     pub(super) name: Option<String>,
     pub(super) password: Option<Secret>,
@@ -18,14 +18,14 @@ pub(super) struct Login {
 }
 
 impl Login {
-    /// What templates may name of it.
+    /// The values for templates.
     pub(super) fn values(&self) -> Jinja {
         let password = self.password.as_ref().map(Secret::reveal).unwrap_or_default();
         context! { user => self.name.clone().unwrap_or_default(), password => password }
     }
 }
 
-/// All logins of a service, and what they need.
+/// All logins of a service, with their databases and vhosts.
 pub(super) struct Logins {
     pub(super) admin: Login,
     pub(super) users: Vec<Login>,
@@ -50,7 +50,8 @@ impl Logins {
         if users.is_empty() {
             let name = kind.default_user.clone();
             let password = name.as_ref().map(|_| password(&format!("service {}", service.name)));
-            // No file names a login: the image makes it, or nothing is known of who does.
+            // No file declares a login. If production names an image, the image creates the login, with the rights of
+            // the image's family. Otherwise the login has the rights of an owner.
             let rights = if service.image.is_some() { family.rights } else { Some(Rights::Owner) };
             users.push(Login { name, password, rights, databases: Vec::new() });
         }
@@ -90,7 +91,7 @@ impl Logins {
             vhosts.push(vhost.clone());
         }
         let name = family.admin.as_deref().unwrap_or(ADMIN).to_owned();
-        // Where an app logs in as the image's own administrator, as in production, that login has one password.
+        // If an app logs in as the image's own administrator, as in production, both use the same password.
         let password = match users.iter_mut().find(|user| user.name.as_ref() == Some(&name)) {
             Some(user) => {
                 user.rights = Some(Rights::Superuser);
@@ -102,8 +103,8 @@ impl Logins {
         Ok(Self { admin, users, databases, vhosts })
     }
 
-    /// What a kind's templates may name. `administrator` is whether a broker gets our administrator's login too, for its
-    /// management API.
+    /// The values for a kind's templates. `administrator` tells whether a broker also gets the administrator's login,
+    /// for its management API.
     pub(super) fn values(&self, service: &Service, kind: &Kind, administrator: bool) -> Jinja {
         let reveal =
             |password: &Option<Secret>| password.as_ref().map(|secret| secret.reveal().to_owned()).unwrap_or_default();
@@ -140,8 +141,8 @@ impl Logins {
         }
     }
 
-    /// The default login on the first database and vhost comes first; every other one follows. Where production's
-    /// definitions let a login into some vhosts alone, the others are none of its endpoints.
+    /// The endpoints of all logins. The default login with the first database and vhost comes first. If production's
+    /// definitions permit a login only some vhosts, the login has no endpoints for other vhosts.
     pub(super) fn endpoints(
         &self,
         service: &Service,
@@ -149,7 +150,7 @@ impl Logins {
     ) -> Vec<Endpoint> {
         let mut endpoints: Vec<Endpoint> = Vec::new();
         for user in &self.users {
-            // A login that owns no database uses the first one.
+            // A login that owns no database uses the first database.
             let own: Vec<Option<&String>> = if user.databases.is_empty() {
                 vec![self.databases.first().map(|database| &database.name)]
             } else {
@@ -189,12 +190,13 @@ impl Logins {
     }
 }
 
-/// Whether a broker makes it an administrator, who may also use the management page.
+/// Whether the login is an administrator of a broker, who may also use the management page.
 fn is_administrator(login: &Login) -> bool {
     login.rights >= Some(Rights::Master)
 }
 
-/// A bound credential is ours, named after its source in production; a literal that no variable carries is kept.
+/// A bound credential gets a password of devenv, derived from the credential's source in production. A literal that no
+/// variable contains is kept.
 fn password_of(user: &User, password: &dyn Fn(&str) -> Secret) -> Option<Secret> {
     match &user.credential {
         Credential::None => None,

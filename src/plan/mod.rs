@@ -1,7 +1,8 @@
-//! From what production declares and what the engine runs to the steps between them.
+//! Compares production's declarations with the state of the engine, and plans the steps that lead from one to the
+//! other.
 //!
-//! Everything here is pure: the same stack, observation and machine key give the same plan, and every decision of
-//! `up` is made here.
+//! All functions here are pure: the same stack, the same state of the engine and the same machine key give the same
+//! plan. Every decision of `up` is made here.
 
 mod choice;
 mod data;

@@ -1,21 +1,23 @@
-//! Names on the engine: a person recognises them, the engine takes them, and no two things share one.
+//! Names on the engine: people recognise them, the engine accepts them, and no two resources have the same name.
 //!
-//! What comes from a service's or a snapshot's name never holds a `.` but before two digits of a byte's number. So whatever
-//! else follows a `.` is a word of ours (`.top`, `.v17`, `.restore`), and nobody can choose a name that means it.
+//! In the part that comes from a service's or a snapshot's name, a `.` always precedes the two hexadecimal digits of a
+//! byte. Any other text after a `.` is a word of devenv (`.top`, `.v17`, `.record`), so no user can choose a name that
+//! contains this word.
 
 use crate::model::digest_of_bytes;
 use std::fmt::Write as _;
 
-/// Longer ones are cut, and told apart by a hash: engines keep volumes in folders of their name.
-const LONGEST: usize = 120;
+/// Longer names are cut, and end with a hash. The limit exists because engines keep each volume in a folder of its
+/// name.
+const MAX_LENGTH: usize = 120;
 
-/// A service's container.
+/// The name of a service's container.
 pub(super) fn container(environment: &str, service: &str) -> String {
     format!("{environment}-{}", encoded(service))
 }
 
-/// A volume with a service's data: of a major version where another one cannot read it, one of several where the image keeps
-/// its data in several folders, and the so-many-th where there were others before.
+/// The name of a volume with a service's data. `major` is set if other major versions cannot read the data. `part` is
+/// set if the image keeps its data in several folders. `generation` counts the volumes of the service.
 pub(super) fn volume(
     environment: &str,
     service: &str,
@@ -32,12 +34,12 @@ pub(super) fn volume(
     })
 }
 
-/// A record about an environment: what it is, and which of several.
-pub(super) fn record(environment: &str, what: &str, which: &str) -> String {
-    if which.is_empty() { format!("{environment}.{what}") } else { format!("{environment}.{what}.x{}", encoded(which)) }
+/// The name of a record about an environment. `which` distinguishes the records of one kind.
+pub(super) fn record(environment: &str, kind: &str, which: &str) -> String {
+    if which.is_empty() { format!("{environment}.{kind}") } else { format!("{environment}.{kind}.x{}", encoded(which)) }
 }
 
-/// A name in the characters that engines take.
+/// A name in the characters that engines accept.
 pub(super) fn encoded(name: &str) -> String {
     let mut text = String::new();
     for byte in name.bytes() {
@@ -47,8 +49,8 @@ pub(super) fn encoded(name: &str) -> String {
             let _ = write!(text, ".{byte:02x}");
         }
     }
-    if text.len() > LONGEST {
-        let mut cut = LONGEST;
+    if text.len() > MAX_LENGTH {
+        let mut cut = MAX_LENGTH;
         while text[..cut].ends_with('.') || text[..cut - 1].ends_with('.') {
             cut -= 1;
         }
@@ -64,7 +66,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     #[test]
-    fn usual_names_are_recognised() {
+    fn usual_names_are_readable() {
         assert_eq!(container("shop-1", "db"), "shop-1-db");
         assert_eq!(volume("shop-1", "my_db", Some(17), None, 1), "shop-1-my_db.v17");
         assert_eq!(volume("shop-1", "cache", None, None, 3), "shop-1-cache.g3");
@@ -82,7 +84,7 @@ mod tests {
             volume("e", "a", None, Some(0), 1),
             volume("e", "a-0", None, None, 1),
             record("e", "pin", ""),
-            container("e", "keeper"),
+            container("e", "pin"),
             container("e", "snapshot-x"),
             record("e", "snapshot", "x"),
             format!("{}.top", volume("e", "db", None, None, 1)),
@@ -94,9 +96,9 @@ mod tests {
     }
 
     proptest! {
-        /// Every name that a service or a snapshot may have, with everything that is made for it.
+        /// Any names of services or snapshots, with the names of all resources that are created for them.
         #[test]
-        fn no_two_things_share_a_name_and_the_engine_takes_each(
+        fn no_two_resources_share_a_name_and_the_engine_accepts_each_name(
             names in prop::collection::btree_set("(\\PC|[a-c.0-9_-]){1,12}|[a-z.]{100,200}", 1..4),
             major in 1..3_u64,
             generation in 1..3_u64,

@@ -1,17 +1,17 @@
-//! What the user's own lines in `.env` mean for the servers.
+//! The effects of the user's own lines in `.env` on the servers.
 
 use crate::model::{Piece, Secret, Template, Value, Variable};
 use percent_encoding::percent_decode_str;
 use std::collections::BTreeMap;
 
-/// What a line of the user's own says about a bound variable.
+/// A line of the user that sets a bound variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Override {
     /// The variable.
     pub name: String,
-    /// The passwords it sets, by service.
+    /// The passwords that the line sets, by service.
     pub passwords: BTreeMap<String, Secret>,
-    /// The value does not follow the variable's shape: it cannot be told what it reaches.
+    /// Whether the value does not have the variable's shape, so that the server in the value is unknown.
     pub other_shape: bool,
 }
 
@@ -42,7 +42,8 @@ pub fn overrides(variables: &[Variable], user_lines: &BTreeMap<String, String>) 
     found
 }
 
-/// The fields' values in a text of the template's shape: each field reaches up to the text that follows it.
+/// The values of the fields in a text that has the template's shape: a field ends where the template's next text
+/// begins.
 fn fields_in(template: &Template, value: &str) -> Option<Vec<(String, String, String)>> {
     let mut rest = value;
     let mut fields = Vec::new();
@@ -62,15 +63,15 @@ fn fields_in(template: &Template, value: &str) -> Option<Vec<(String, String, St
                     if *encoded { percent_decode_str(text).decode_utf8_lossy().into_owned() } else { text.to_owned() };
                 fields.push((service.clone(), field.clone(), text));
             }
-            // A platform's JSON is written by machines; a line of the user's own is taken as it is.
+            // A platform's JSON is written by machines. A line of the user that replaces such JSON is not read.
             Piece::Json { .. } => return None,
         }
     }
     rest.is_empty().then_some(fields)
 }
 
-/// The fields' values in a URL whose parameters are others than the template's: `?sslmode=disable`. One that leads
-/// elsewhere is of another shape.
+/// The values of the fields in a URL with other parameters than the template's parameters: `?sslmode=disable`. None if
+/// the parameters name another server: such a URL has another shape.
 fn fields_in_url(template: &Template, value: &str) -> Option<Vec<(String, String, String)>> {
     let (base, parameters) = value.split_once('?').unwrap_or((value, ""));
     if !base.contains("://") || leads_elsewhere(parameters) {
@@ -94,14 +95,14 @@ fn fields_in_url(template: &Template, value: &str) -> Option<Vec<(String, String
     fields_in(&without, base)
 }
 
-/// Whether a URL's parameters name another server, login or database than the URL itself does.
+/// Whether a URL's parameters name a server, a login or a database, which may differ from those of the URL itself.
 fn leads_elsewhere(parameters: &str) -> bool {
     const PARTS: &[&str] = &["host", "hostaddr", "port", "user", "username", "dbname", "database", "service", "socket"];
     let mut names = parameters.split('&').map(|pair| pair.split('=').next().unwrap_or(pair));
     names.any(|name| PARTS.iter().any(|part| name.eq_ignore_ascii_case(part)))
 }
 
-/// Whether two values reach the same server with the same login: parameters that say how may differ.
+/// Whether two values reach the same server with the same login. Other parameters of the connection may differ.
 pub fn reach_the_same(one: &str, other: &str) -> bool {
     let split = |value: &str| {
         value
@@ -112,7 +113,7 @@ pub fn reach_the_same(one: &str, other: &str) -> bool {
     one == other && one.contains("://") && !leads_elsewhere(&its) && !leads_elsewhere(&others)
 }
 
-/// `scheme://user:PASSWORD@host…`
+/// The password in `scheme://user:PASSWORD@host…`.
 fn password_in_url(url: &str) -> Option<String> {
     let (_, rest) = url.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next()?;
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn other_parameters_hide_no_password() {
+    fn a_password_is_found_beside_other_parameters() {
         for value in [
             "postgres://app:mine@127.0.0.1/shop?sslmode=disable",
             "postgres://app:mine@127.0.0.1/shop?",
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn values_reach_the_same_whatever_else_their_parameters_say() {
+    fn values_with_different_harmless_parameters_reach_the_same_server() {
         let url = "postgres://app:pw@127.0.0.1:5/shop";
         assert!(reach_the_same(url, &format!("{url}?sslmode=disable")));
         assert!(!reach_the_same(url, &format!("{url}?host=/elsewhere")));
@@ -187,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_of_another_shape_is_told() {
+    fn a_value_of_another_shape_is_recognised() {
         assert!(of("sqlite:///tmp/x").other_shape);
     }
 }

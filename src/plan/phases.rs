@@ -1,4 +1,5 @@
-//! What `up` does next. One phase at a time: what comes after it is decided from what the engine has then.
+//! The next phase of `up`. Phases are decided one at a time: each from the state that the engine has after the phase
+//! before.
 
 use super::data::branches::on_other_branches;
 use super::data::layers::{beginning_empty, unseeded};
@@ -9,24 +10,24 @@ use crate::model::{CloneMode, Observed, Stack};
 /// A phase of `up`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// These downloads: the rest can be decided only once the images are here.
+    /// Downloads images. The later phases can be decided only once the engine has the images.
     Pull(Plan),
-    /// The servers that use another git branch's data flush it and stop.
+    /// Stops the servers that use another git branch's data, after they flush the data.
     StopOtherBranch,
-    /// Finds out how this engine begins volumes with frozen data, by mounting one over this volume.
+    /// Finds the clone mode of this engine, with a test mount of a volume that is layered on this volume.
     FindCloneMode(String),
-    /// Makes the bases of these services. `again` has those of which there is one already.
+    /// Makes the bases of these services. `again` names the services that already have a base.
     MakeBases {
         /// The names of the services.
         services: Vec<String>,
-        /// The services whose base is made again.
+        /// The services whose base is rebuilt.
         again: Vec<String>,
     },
-    /// These steps, which lead to what is desired.
+    /// Carries out these steps, which lead to the desired state.
     Converge(Plan),
 }
 
-/// The phases that a run has behind it, as far as the engine does not show them.
+/// The finished phases of a run that the state of the engine does not show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     has_pulled: bool,
@@ -34,7 +35,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// The same after this phase.
+    /// The progress after this phase.
     #[must_use]
     pub fn after(self, phase: &Phase) -> Self {
         match phase {
@@ -45,27 +46,27 @@ impl Progress {
     }
 }
 
-/// What decides the next phase.
+/// The facts that decide the next phase.
 pub struct Situation<'a> {
-    /// What is declared.
+    /// The declared services.
     pub stack: &'a Stack,
-    /// Which environment.
+    /// The environment.
     pub identity: &'a Identity,
-    /// What the engine has.
+    /// The state of the engine.
     pub observed: &'a Observed,
-    /// What should run.
+    /// The desired state.
     pub desired: &'a Desired,
-    /// The steps to it.
+    /// The steps to the desired state.
     pub plan: &'a Plan,
     /// The bases of the services.
     pub bases: &'a dyn Fn() -> Vec<Base>,
-    /// How volumes begin with frozen data, where the user says it or an earlier phase found it out.
+    /// The clone mode, if the user set it or an earlier phase found it.
     pub clone_mode: Option<CloneMode>,
-    /// Whether fresh data is made again, though there is a base.
+    /// Whether fresh data is initialised again although a base exists (`--cold`).
     pub cold: bool,
-    /// Whether the bases of all services are made before anything starts: several environments are to.
+    /// Whether the bases of all services are made before any service starts, because several environments will start.
     pub bases_first: bool,
-    /// Whether a record is to be written for which no image is here.
+    /// Whether a record has to be written and the engine has no image for its container.
     pub needs_image: bool,
 }
 
@@ -76,7 +77,7 @@ pub fn next(at: &Situation<'_>, progress: &Progress) -> Phase {
     let pulls_first = at.needs_image
         || at.desired.services.iter().any(|service| service.volumes_unknown)
         || without_base.iter().any(|name| at.is_image_absent(name))
-        // The servers of the other branch run until every image is here.
+        // The servers of the other branch keep running until the engine has every image.
         || on_other_branch && at.desired.services.iter().any(|service| at.is_absent(service));
     if pulls_first && !progress.has_pulled {
         return Phase::Pull(at.plan.pulls());
@@ -109,8 +110,8 @@ impl Situation<'_> {
         self.desired.services.iter().any(|service| service.name == name && self.is_absent(service))
     }
 
-    /// Services whose base is to be made before they start: those with seeds, and where several environments are to start,
-    /// all that have one and begin with nothing. The base of an image that is not here is not known yet.
+    /// Services whose base has to be made before they start: services with seeds; if several environments will start,
+    /// all services that have a base and whose data begins empty. While an image is absent, its base is not known yet.
     fn without_base(&self) -> Vec<&str> {
         if !self.bases_first || self.cold {
             return unseeded(self.stack, self.desired, self.observed)
@@ -129,7 +130,7 @@ impl Situation<'_> {
         empty
     }
 
-    /// The frozen volume with which a new volume is to begin.
+    /// A frozen data volume with which a new volume will begin.
     fn begins_with_data(&self) -> Option<String> {
         let volumes = self.desired.services.iter().flat_map(|service| &service.volumes);
         let new = volumes.filter(|volume| self.observed.volume(&volume.name).is_none());
@@ -138,7 +139,7 @@ impl Situation<'_> {
     }
 }
 
-/// Services whose new data would begin with a seeded base that is there already.
+/// Services whose new data would begin with an existing base that has seeds.
 pub fn seeded(stack: &Stack, desired: &Desired, observed: &Observed) -> Vec<String> {
     let begins = |name: &str| {
         let wanted = desired.services.iter().find(|wanted| wanted.name == name);

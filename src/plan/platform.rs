@@ -1,10 +1,10 @@
-//! Whether an image is made for the platform it is to run as.
+//! Checks whether an image was built for the platform on which it has to run.
 
 use super::DesiredService;
 use crate::model::{Diagnostic, LocalImage, Observed};
 
-/// A warning for each service whose image here is for another platform than production's, or than the engine's where
-/// production names none.
+/// A warning for each service whose image on the engine is for a platform other than production's platform, or other
+/// than the engine's platform if production declares none.
 pub fn platform_mismatches(services: &[DesiredService], observed: &Observed) -> Vec<Diagnostic> {
     services
         .iter()
@@ -15,7 +15,7 @@ pub fn platform_mismatches(services: &[DesiredService], observed: &Observed) -> 
         .collect()
 }
 
-/// The warning for one service and the image that it runs.
+/// The warning for one service and its image.
 pub fn platform_mismatch(service: &DesiredService, image: &LocalImage, engine: &str) -> Option<Diagnostic> {
     let production = service.container.platform.as_deref();
     let wanted = production.unwrap_or(engine);
@@ -26,9 +26,9 @@ pub fn platform_mismatch(service: &DesiredService, image: &LocalImage, engine: &
     Some(
         Diagnostic::warning("platform", format!("{} runs an image for {}", service.name, image.platform))
             .at(&service.image_origin, format!("{whose} {wanted}"))
-            .because("emulated or not, it is not the program that production runs")
+            .because("even with emulation, this is not the program that production runs")
             .help(format!(
-                "`docker pull --platform {wanted} {}` brings the right one, if there is one",
+                "`docker pull --platform {wanted} {}` pulls the right image, if the registry has it",
                 service.container.image
             )),
     )

@@ -1,35 +1,36 @@
-//! Which loopback port each service is published on.
+//! The loopback port on which each service is published.
 
 use super::Identity;
 use crate::model::{Container, Located, Observed};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
-/// Below the ports that Linux and macOS give to outgoing connections, above most servers' own.
+/// The range of ports: below the ports that Linux and macOS use for outgoing connections, above most servers' own
+/// ports.
 const FIRST: u16 = 20_000;
 const COUNT: u16 = 12_000;
 
-/// What becomes of ports that the user set.
+/// How to treat ports that the user set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FixedPorts {
-    /// They are to be had, now.
+    /// They will be used now, and must be free.
     Claimed,
-    /// They are named, and not taken now.
+    /// They are only named, and need not be free now.
     Named,
-    /// They are another environment's: this one has ports of its own.
+    /// They belong to another environment. This environment has its own ports.
     Ignored,
 }
 
-/// A port that the user set, and that something else has.
+/// A port that the user set and that is in use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortTaken {
-    /// The port and where it was set.
+    /// The port, with the place where it was set.
     pub port: Located<u16>,
-    /// The service it was set for.
+    /// The service of the port.
     pub service: String,
 }
 
-/// Chooses ports one service after the other, so that no two of them meet.
+/// Chooses the port of one service after the other, so that no two services get the same port.
 pub(super) struct Ports<'a> {
     identity: &'a Identity,
     observed: &'a Observed,
@@ -39,7 +40,7 @@ pub(super) struct Ports<'a> {
 }
 
 impl<'a> Ports<'a> {
-    /// `is_free` asks the machine whether a port could be listened on now.
+    /// `is_free` asks the machine whether a server could listen on a port now.
     pub(super) fn new(
         identity: &'a Identity,
         observed: &'a Observed,
@@ -57,14 +58,15 @@ impl<'a> Ports<'a> {
         Self { identity, observed, is_free, fixed, taken }
     }
 
-    /// Keeps ports that the user set from being chosen for other services.
+    /// Prevents that ports which the user set are chosen for other services.
     pub(super) fn reserve(&mut self, ports: impl Iterator<Item = u16>) {
         if self.fixed != FixedPorts::Ignored {
             self.taken.extend(ports);
         }
     }
 
-    /// The port of a service: the user's, else the one it had, else the next free one after its stable hash.
+    /// The port of a service: the user's port, else the service's earlier port, else the next free port after its
+    /// stable hash.
     pub(super) fn choose(&mut self, service: &str, wanted: Option<&Located<u16>>) -> Result<u16, PortTaken> {
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let held = self.held(service);
@@ -76,26 +78,28 @@ impl<'a> Ports<'a> {
             self.taken.insert(wanted.value);
             return Ok(wanted.value);
         }
-        // One outside the range was set by the user, who has taken it back.
+        // The user had set an earlier port outside of the range, and has removed this setting.
         let in_range = |port: &u16| (FIRST..FIRST + COUNT).contains(port);
         let had = held.or_else(|| self.of_volume(service)).filter(in_range);
         Ok(self.next_free(had, held, &format!("port {service}")))
     }
 
-    /// The port it had, else the next free one after its stable hash; one that is held needs no asking.
+    /// The earlier port, else the next free port after the stable hash of `name`. A port that the service's container
+    /// holds counts as free.
     fn next_free(&mut self, had: Option<u16>, held: Option<u16>, name: &str) -> u16 {
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let hashed = u16::try_from(self.identity.number(name) % u64::from(COUNT)).unwrap_or_default();
         let candidates = (0..COUNT).map(|step| FIRST + (hashed + step) % COUNT);
         let usable =
             |port: &u16| !self.taken.contains(port) && (held == Some(*port) || (self.is_free)(loopback, *port));
-        // With every port of the range taken the hashed one is tried all the same, and the engine says what is wrong.
+        // If every port of the range is in use, the hashed port is tried anyway, and the engine reports the error.
         let port = had.into_iter().chain(candidates).find(usable).unwrap_or(FIRST + hashed);
         self.taken.insert(port);
         port
     }
 
-    /// The port for a further port of the service's container: the one it has, else the next free one after its hash.
+    /// The host port for a further port of the service's container: the port that the container holds, else the next
+    /// free port after the stable hash.
     pub(super) fn choose_further(&mut self, service: &str, container_port: u16) -> u16 {
         let held = self.container(service).and_then(|container| {
             let further = container.publish.iter().find(|publish| publish.container_port == container_port);
@@ -108,7 +112,7 @@ impl<'a> Ports<'a> {
         self.next_free(None, None, &format!("port {service} {container_port}"))
     }
 
-    /// The port on which our container publishes the service now; one that is paused holds its port too.
+    /// The port on which the service's container publishes the service now. A paused container holds its port too.
     fn held(&self, service: &str) -> Option<u16> {
         self.container(service)?.runs()?.port
     }
@@ -123,7 +127,7 @@ impl<'a> Ports<'a> {
     }
 }
 
-/// A loopback address of the environment's own, for servers that must keep their usual port: 127.88.x.y.
+/// The environment's own loopback address, 127.88.x.y, for servers that must keep their usual port.
 pub(super) fn own_address(identity: &Identity) -> IpAddr {
     let number = identity.number("address");
     let [.., third, fourth] = number.to_be_bytes();
@@ -142,7 +146,7 @@ mod tests {
         Identity::of_checkout("shop", Path::new("/a"), Key::from_bytes([7; 32]))
     }
 
-    /// A container of a service of ours.
+    /// A service's container of this environment.
     fn container(identity: &Identity, state: &str, service: &str, publish: Vec<Publish>) -> Container {
         let runs = ServiceContainer { service: service.into(), port: Some(20123), ..ServiceContainer::default() };
         let (scope, role) = (identity.scope(), ContainerRole::Service(runs));
@@ -169,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_taken_port_is_passed_over_and_a_kept_volume_keeps_its_port() {
+    fn a_port_in_use_is_skipped_and_a_kept_volume_keeps_its_port() {
         let (identity, mut observed) = (identity(), Observed::default());
         let first = Ports::new(&identity, &observed, &|_, _| true, FixedPorts::Claimed).choose("db", None).unwrap();
         let next =
@@ -196,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_further_port_is_kept_while_its_container_runs_and_never_the_services_own() {
+    fn a_further_port_is_kept_while_its_container_runs_and_is_never_the_port_of_the_service() {
         let (identity, mut observed) = (identity(), Observed::default());
         let mut ports = Ports::new(&identity, &observed, &|_, _| true, FixedPorts::Claimed);
         let (own, further) = (ports.choose("queue", None).unwrap(), ports.choose_further("queue", 15672));
@@ -208,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_the_user_set_is_never_swapped() {
+    fn a_port_that_the_user_set_is_never_replaced() {
         let (identity, observed) = (identity(), Observed::default());
         let file = Arc::new(SourceFile { path: "services.local.yaml".into(), text: String::new() });
         let wanted = Located::new(5432, Origin::start_of(&file));

@@ -1,4 +1,4 @@
-//! Plans, printed and compared; no engine is asked.
+//! Tests that print plans and compare them with the expected lines. They need no engine.
 
 mod images;
 mod layers;
@@ -61,7 +61,7 @@ fn decide_with(stack: &Stack, observed: &Observed, passwords: &BTreeMap<String, 
     desired(stack, &request).unwrap()
 }
 
-/// What the engine has once everything desired runs.
+/// The state of the engine once all desired services run.
 fn running(desired: &Desired) -> Observed {
     let mut observed = Observed { platform: "linux/amd64".into(), ..Observed::default() };
     let scope = desired.scope.clone();
@@ -93,7 +93,7 @@ fn running(desired: &Desired) -> Observed {
     observed
 }
 
-/// The plan as lines: what, for which service, why, after which lines.
+/// The plan as lines: the index, the service, the operation, the cause, and the indices of the earlier steps.
 fn printed(stack: &Stack, observed: &Observed) -> Vec<String> {
     let plan = diff(&decide(stack, observed), observed, &BTreeSet::new()).unwrap();
     print_plan(&plan)
@@ -104,7 +104,7 @@ fn print_plan(plan: &Plan) -> Vec<String> {
         .iter()
         .enumerate()
         .map(|(index, step)| {
-            let what = match &step.action {
+            let operation = match &step.action {
                 Action::Pull { image, .. } => format!("pull {image}"),
                 Action::CreateNetwork { .. } => "network".to_owned(),
                 Action::Write { record, .. } if record.head().is_some() => "head".to_owned(),
@@ -117,13 +117,13 @@ fn print_plan(plan: &Plan) -> Vec<String> {
                 Action::RemoveVolume { name } => format!("delete {}", name.replace(&identity().name, "ENV")),
                 Action::RemoveNetwork { .. } => "remove network".to_owned(),
             };
-            format!("{index} [{}] {what}: {} {:?}", step.service, step.cause, step.after)
+            format!("{index} [{}] {operation}: {} {:?}", step.service, step.cause, step.after)
         })
         .collect()
 }
 
 #[test]
-fn on_an_empty_engine_everything_is_made_side_by_side() {
+fn on_an_empty_engine_all_resources_are_created_in_parallel() {
     let stack = stack(vec![service("db", "postgres", "16.4"), service("cache", "redis", "7.2.5")]);
     assert_eq!(
         printed(&stack, &Observed::default()),
@@ -134,12 +134,12 @@ fn on_an_empty_engine_everything_is_made_side_by_side() {
             "3 [] network: the environment has no network yet []",
             "4 [db] volume ENV-db.v16: its data has no volume yet [0, 2]",
             "5 [db] create: it does not run yet [0, 4]",
-            "6 [db] start it: it was made [5, 3]",
-            "7 [db] prove: it was started [6]",
+            "6 [db] start it: its container was created [5, 3]",
+            "7 [db] prove: its container was started [6]",
             "8 [cache] volume ENV-cache: its data has no volume yet [1, 2]",
             "9 [cache] create: it does not run yet [1, 8]",
-            "10 [cache] start it: it was made [9, 3]",
-            "11 [cache] prove: it was started [10]",
+            "10 [cache] start it: its container was created [9, 3]",
+            "11 [cache] prove: its container was started [10]",
         ]
     );
 }
@@ -152,7 +152,7 @@ fn an_image_that_two_services_share_is_pulled_once() {
 }
 
 #[test]
-fn the_steps_of_some_services_take_what_they_wait_for_and_nothing_of_the_others() {
+fn the_steps_of_some_services_include_the_steps_that_they_wait_for_and_no_steps_of_other_services() {
     let stack = stack(vec![service("cache", "redis", "7.0.15"), service("queue", "redis", "7.0.15")]);
     let desired = decide(&stack, &Observed::default());
     let plan = diff(&desired, &Observed::default(), &BTreeSet::new()).unwrap();
@@ -169,7 +169,7 @@ fn the_steps_of_some_services_take_what_they_wait_for_and_nothing_of_the_others(
 }
 
 #[test]
-fn what_runs_as_declared_is_only_proven() {
+fn a_service_that_runs_as_declared_is_only_proven() {
     let stack = stack(vec![service("db", "postgres", "16.4")]);
     let observed = running(&decide(&stack, &Observed::default()));
     assert_eq!(printed(&stack, &observed), ["0 [db] prove: it runs as declared []"]);
@@ -187,14 +187,14 @@ fn a_changed_setting_replaces_the_container_and_keeps_the_data() {
         [
             "0 [db] remove c-db: changed: settings []",
             "1 [db] create: changed: settings [0]",
-            "2 [db] start it: it was made [1]",
-            "3 [db] prove: it was started [2]",
+            "2 [db] start it: its container was created [1]",
+            "3 [db] prove: its container was started [2]",
         ]
     );
 }
 
 #[test]
-fn a_container_that_was_taken_off_its_network_is_made_again() {
+fn a_container_that_was_disconnected_from_its_network_is_recreated() {
     let stack = stack(vec![service("db", "postgres", "16.4")]);
     let mut observed = running(&decide(&stack, &Observed::default()));
     observed.containers[0].networks = Some(BTreeSet::from(["bridge".to_owned()]));
@@ -203,21 +203,21 @@ fn a_container_that_was_taken_off_its_network_is_made_again() {
         assert_eq!(
             printed(&stack, &observed),
             [
-                "0 [db] remove c-db: it was taken off its network []",
-                "1 [db] create: it was taken off its network [0]",
-                "2 [db] start it: it was made [1]",
-                "3 [db] prove: it was started [2]",
+                "0 [db] remove c-db: it was disconnected from its network []",
+                "1 [db] create: it was disconnected from its network [0]",
+                "2 [db] start it: its container was created [1]",
+                "3 [db] prove: its container was started [2]",
             ]
         );
     }
-    // An engine that does not tell is believed to have left it there.
+    // If the engine does not list the networks, the container counts as connected.
     observed.containers[0].networks = None;
     observed.containers[0].state = "running".to_owned();
     assert_eq!(printed(&stack, &observed), ["0 [db] prove: it runs as declared []"]);
 }
 
 #[test]
-fn a_network_that_was_removed_is_made_again_with_what_was_on_it() {
+fn a_removed_network_is_recreated_together_with_its_containers() {
     let stack = stack(vec![service("db", "postgres", "16.4")]);
     let mut observed = running(&decide(&stack, &Observed::default()));
     observed.networks.clear();
@@ -228,8 +228,8 @@ fn a_network_that_was_removed_is_made_again_with_what_was_on_it() {
             "0 [] network: the environment has no network yet []",
             "1 [db] remove c-db: its network is gone []",
             "2 [db] create: its network is gone [1]",
-            "3 [db] start it: it was made [2, 0]",
-            "4 [db] prove: it was started [3]",
+            "3 [db] start it: its container was created [2, 0]",
+            "4 [db] prove: its container was started [3]",
         ]
     );
 }
@@ -240,7 +240,7 @@ fn a_minor_version_change_says_both_versions() {
     let observed = running(&decide(&old, &Observed::default()));
     let new = stack(vec![service("db", "postgres", "16.4")]);
     let lines = printed(&new, &observed);
-    // What runs goes on running until the new image is here.
+    // The running container stays until the engine has the new image.
     assert!(lines[0].starts_with("0 [db] pull"), "{lines:?}");
     assert_eq!(lines[1], "1 [db] remove c-db: version 16.3 → 16.4 [0]");
     assert!(!lines.iter().any(|line| line.contains("volume")), "{lines:?}");
@@ -261,7 +261,7 @@ fn a_major_version_change_of_postgres_is_refused_and_names_both() {
 }
 
 #[test]
-fn a_container_that_was_made_and_never_started_is_made_again() {
+fn a_container_that_was_created_and_never_started_is_recreated() {
     let stack = stack(vec![service("db", "postgres", "16.4")]);
     let mut observed = running(&decide(&stack, &Observed::default()));
     observed.containers[0].state = "created".into();
@@ -273,11 +273,14 @@ fn a_stopped_container_is_started_again() {
     let stack = stack(vec![service("db", "postgres", "16.4")]);
     let mut observed = running(&decide(&stack, &Observed::default()));
     observed.containers[0].state = "exited".into();
-    assert_eq!(printed(&stack, &observed), ["0 [db] start c-db: it is stopped []", "1 [db] prove: it was started [0]"]);
+    assert_eq!(
+        printed(&stack, &observed),
+        ["0 [db] start c-db: it is stopped []", "1 [db] prove: its container was started [0]"]
+    );
 }
 
 #[test]
-fn what_is_no_longer_declared_goes_and_its_data_stays() {
+fn a_service_that_is_no_longer_declared_is_removed_and_its_data_stays() {
     let both = stack(vec![service("db", "postgres", "16.4"), service("cache", "redis", "7.2.5")]);
     let observed = running(&decide(&both, &Observed::default()));
     let one = stack(vec![service("db", "postgres", "16.4")]);
@@ -285,7 +288,7 @@ fn what_is_no_longer_declared_goes_and_its_data_stays() {
         printed(&one, &observed),
         [
             "0 [] pin: it protects data that no service uses now []",
-            "1 [cache] remove c-cache: it is no longer wanted here; its data is kept [0]",
+            "1 [cache] remove c-cache: the service is no longer part of this environment; its data is kept [0]",
             "2 [db] prove: it runs as declared []",
         ]
     );
@@ -356,7 +359,7 @@ fn no_secret_is_in_a_label_or_an_argument() {
 }
 
 #[test]
-fn a_password_of_the_users_own_reaches_the_server() {
+fn a_password_that_the_user_set_reaches_the_server() {
     let mut db = service("db", "postgres", "16.4");
     db.users.push(User {
         name: Located::new("shop".into(), origin()),
@@ -389,7 +392,7 @@ fn credentials_follow_their_source_in_production() {
 }
 
 #[test]
-fn every_login_and_database_has_fields_of_its_own() {
+fn every_login_and_database_has_its_own_fields() {
     let mut db = service("db", "postgres", "16.4");
     for name in ["shop", "audit"] {
         db.databases.push(Database { name: Located::new(name.into(), origin()), owner: Some(name.into()) });
@@ -404,7 +407,7 @@ fn every_login_and_database_has_fields_of_its_own() {
 }
 
 #[test]
-fn a_variable_that_names_the_host_alone_gets_the_kinds_own_port() {
+fn a_variable_that_names_only_the_host_gets_the_kinds_own_port() {
     let mut db = service("db", "postgres", "16.4");
     db.needs_own_port = true;
     let desired = decide(&stack(vec![db]), &Observed::default());
@@ -423,7 +426,7 @@ fn the_label_names_each_part_of_the_configuration() {
 }
 
 #[test]
-fn a_servers_files_carry_awkward_values_whole() {
+fn a_servers_files_contain_special_characters_unchanged() {
     let mut cache = service("cache", "redis", "7.2.5");
     cache.settings = vec![setting("save", ""), setting("maxmemory", "64mb")];
     cache.users.push(User {
@@ -477,7 +480,7 @@ fn plugins_are_added_to_those_of_the_image() {
 }
 
 #[test]
-fn the_login_is_there_before_init_files_run() {
+fn the_login_exists_before_init_files_run() {
     const FIRST: &str = "/docker-entrypoint-initdb.d/000000-devenv.sql";
     let mut db = service("db", "postgres", "16.4");
     assert_eq!(file(&decide(&stack(vec![db.clone()]), &Observed::default()), FIRST), "");
@@ -486,7 +489,7 @@ fn the_login_is_there_before_init_files_run() {
     assert_eq!(text.trim(), "CREATE ROLE \"app\" LOGIN;");
 }
 
-/// The text of the only service's file at that path; empty where there is none.
+/// The text of the first service's file at this path; empty if there is no such file.
 fn file(desired: &Desired, path: &str) -> String {
     let files = &desired.services[0].container.files;
     let content = files.iter().find(|file| file.path == path).map(|file| file.content.0.clone());
@@ -494,7 +497,7 @@ fn file(desired: &Desired, path: &str) -> String {
 }
 
 #[test]
-fn an_image_for_another_platform_is_told() {
+fn an_image_for_another_platform_gives_a_warning() {
     let mut stack = stack(vec![service("db", "postgres", "16.4")]);
     let mut observed = running(&decide(&stack, &Observed::default()));
     for image in observed.images.values_mut() {
@@ -528,7 +531,7 @@ fn an_app_that_logs_in_as_a_fixed_administrator_shares_its_password() {
 }
 
 #[test]
-fn mysql_s_root_is_the_administrator_with_a_password_of_its_own_or_that_of_an_app_which_logs_in_as_it() {
+fn mysql_s_root_is_the_administrator_and_shares_its_password_with_an_app_that_logs_in_as_root() {
     for (kind, version) in [("mysql", "8.4.4"), ("mariadb", "11.8.9")] {
         let mut db = service("db", kind, version);
         db.users = vec![User {
@@ -554,7 +557,8 @@ fn mysql_s_root_is_the_administrator_with_a_password_of_its_own_or_that_of_an_ap
         let library = if kind == "mysql" { "auth_ed25519.so" } else { "auth_ed25519" };
         assert_eq!(String::from_utf8_lossy(&plugins.content.0), format!("[mysqld]\nplugin_load_add={library}\n"));
 
-        // An app that logs in as root in production does so here, without a password where production asks for none.
+        // An app that logs in as root in production logs in as root here too, without a password if production needs
+        // none.
         db.users[0].name = Located::new("root".into(), origin());
         db.plugins.clear();
         let shared = &decide(&stack(vec![db.clone()]), &Observed::default()).services[0];

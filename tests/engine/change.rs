@@ -50,7 +50,7 @@ fn a_network_that_was_taken_away_by_hand_is_repaired_by_run_and_by_up() {
 
     docker(&["network", "disconnect", &network, &container]);
     let ran = project.succeed(&["run", "--", "true"]);
-    assert!(ran.stderr.contains("it was taken off its network"), "{ran:?}");
+    assert!(ran.stderr.contains("it was disconnected from its network"), "{ran:?}");
     assert_eq!(redis(&url, &["GET", "kept"]), ["7"]);
 
     docker(&["network", "disconnect", "--force", &network, &project.container("cache")]);
@@ -251,7 +251,7 @@ fn the_data_of_0_1_0_is_used_under_its_old_name() {
 
 /// Runs the commands of the message, word for word, to move data from the first manifest's version to the second's.
 fn take_along(project: &Sandbox, message: &str, [old, new]: [&String; 2]) {
-    let line = message.lines().find(|line| line.contains("or take the data along")).expect("the advice");
+    let line = message.lines().find(|line| line.contains("or migrate the data")).expect("the advice");
     let (before, after) = line.split_once("then version").expect("two versions");
     for (manifest, words) in [(old, before), (new, after)] {
         project.write("services.yaml", manifest);

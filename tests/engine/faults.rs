@@ -57,7 +57,7 @@ fn an_incomplete_base_of_a_killed_run_is_never_used_and_gc_removes_its_leftovers
     up.signal("KILL");
     up.end();
     let left = project.succeed(&["gc", "--dry-run"]);
-    assert!(left.stdout.contains(".making") && left.stdout.contains("no environment lies over it"), "{left:?}");
+    assert!(left.stdout.contains(".making") && left.stdout.contains("no environment is layered on it"), "{left:?}");
     project.succeed(&["gc"]);
     assert_eq!(project.everything_on_the_engine(), project.on_the_engine(), "nothing of a base is left");
     project.succeed(&["down", "--volumes", "--yes"]);

@@ -221,7 +221,7 @@ fn gc_removes_an_unused_base_and_no_other() {
     let bases = || project.everything_on_the_engine();
     assert_eq!(bases().len(), 3, "a volume, and its record twice: {:?}", bases());
     let shown = project.succeed(&["gc", "--dry-run"]);
-    assert!(shown.stdout.contains("devenv-base-") && shown.stdout.contains("no environment lies over it"));
+    assert!(shown.stdout.contains("devenv-base-") && shown.stdout.contains("no environment is layered on it"));
     assert_eq!(bases().len(), 3);
     // A base in use stays.
     project.succeed(&["up"]);

@@ -111,7 +111,7 @@ fn content_decides_and_data_that_is_there_is_kept_until_one_asks() {
     sql(&url, "INSERT INTO items VALUES (3, 'mine')").unwrap();
     project.write("schema.sql", &SCHEMA.replace("towel", "brush"));
     let told = project.succeed(&["up"]);
-    for part in ["seeds that it has now", "services.local.yaml:2", "--reseed"] {
+    for part in ["seeds of db changed after its data was created", "services.local.yaml:2", "--reseed"] {
         assert!(told.stderr.contains(part), "{part}: {}", told.stderr);
     }
     assert_eq!(items(&url), "soap,towel,mine");
@@ -120,7 +120,7 @@ fn content_decides_and_data_that_is_there_is_kept_until_one_asks() {
     assert_eq!(items(&url), "soap,towel,mine");
     project.succeed(&["up", "--reseed", "--yes"]);
     assert_eq!(items(&url), "soap,brush");
-    assert!(!project.succeed(&["up"]).stderr.contains("seeds that it has now"));
+    assert!(!project.succeed(&["up"]).stderr.contains("seeds of db changed after its data was created"));
     // `--reseed` with the same content loads the seed again and discards written data.
     sql(&url, "INSERT INTO items VALUES (3, 'mine')").unwrap();
     let again = project.succeed(&["up", "--reseed", "--yes"]);

@@ -1,8 +1,8 @@
-//! Base layers: what a server made of its image, its settings and its init files, frozen.
+//! Bases: frozen data that a server initialised from its image, its settings, its init files and its seeds.
 //!
-//! A base is made beside the environments, under an identity of its own (`devenv-base`), so that its passwords can be
-//! derived by every environment of this machine's key and none of its data is anybody's. Its key holds everything that
-//! decides its content.
+//! A base belongs to no environment. It is made under its own identity (`devenv-base`), so that every environment of
+//! this machine's key can derive the passwords of the base. The key of a base contains everything that decides its
+//! content.
 
 use super::super::desired::{DesiredService, Request, desired_services, rehash};
 use super::super::{Action, Desired, FixedPorts, Identity, Plan, names};
@@ -16,66 +16,68 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The identity under which bases are made.
 const BASE: &str = "devenv-base";
 
-/// A base layer as it should be for a service.
+/// The base that a service should have.
 #[derive(Clone, Debug)]
 pub struct Base {
-    /// Its key, which is also the name of everything of it.
+    /// Its name, which contains its key. The names of its containers and volumes begin with it.
     pub name: String,
-    /// Which base everything of it says it is of.
+    /// The base key that labels its containers and volumes.
     pub key: BaseKey,
-    /// Whose everything of it is: of no environment.
+    /// The owner of its containers and volumes, which belong to no environment.
     pub scope: Scope,
-    /// The image that makes it.
+    /// The image of the server that makes the base.
     pub image: ImageRef,
-    /// The same by its id.
+    /// The id of this image.
     pub image_id: String,
-    /// The volume that holds it.
+    /// The volume that holds the base.
     pub volume: String,
-    /// What is put into it, in order.
+    /// The seeds that are loaded into the base, in this order.
     pub seeds: Vec<Seed>,
-    /// The service as it runs while the base is made.
-    making: DesiredService,
-    /// The project's other services, empty, for the commands among its seeds; they go when it is made.
-    beside: Vec<DesiredService>,
+    /// The service that makes the base.
+    maker: DesiredService,
+    /// The project's other services, with empty data, for seeds that are commands. They are removed once the base is
+    /// made.
+    sidecars: Vec<DesiredService>,
 }
 
-/// The base for a service. None where its server makes nothing of an empty folder that is worth keeping, or where the
-/// image is not here yet, so that its content is not known.
+/// The base for a service. None if the server does not initialise an empty folder and the service has no seeds, or if
+/// the engine does not have the image yet: without the image, the content of the base is unknown.
 pub fn base(service: &Service, request: &Request<'_>) -> Option<Base> {
     let kind = request.kinds.get(&service.kind)?;
     if !kind.protocol.has_administrator() && service.seeds.is_empty() {
         return None;
     }
-    let identity = making_identity(request);
-    let mut making = services_of_base(std::slice::from_ref(service), &identity, request)?.pop()?;
-    reads_dumps(&mut making, service, &identity);
-    let image = request.observed.images.get(&making.container.image.to_string())?;
-    let [mount] = making.container.mounts.as_slice() else { return None };
+    let identity = base_identity(request);
+    let mut maker = services_of_base(std::slice::from_ref(service), &identity, request)?.pop()?;
+    allow_dump_loading(&mut maker, service, &identity);
+    let image = request.observed.images.get(&maker.container.image.to_string())?;
+    let [mount] = maker.container.mounts.as_slice() else { return None };
     let seeds = seed_of(service);
-    let key = key(&making, &seeds, &image.id, &identity, &mount.target);
-    let name = newest(&format!("{BASE}-{key}"), request.observed);
+    let key = key(&maker, &seeds, &image.id, &identity, &mount.target);
+    let name = newest_name(&format!("{BASE}-{key}"), request.observed);
     let scope = Scope { root: identity.root.display().to_string(), ..Scope::default() };
     let key = BaseKey { base: name.clone(), machine: identity.machine() };
     let image_id = image.id.clone();
-    rename_for_base(&mut making, &making_of(&name), &name, (&scope, &key), &request.identity.name);
+    rename_for_base(&mut maker, &maker_container(&name), &name, (&scope, &key), &request.identity.name);
     Some(Base {
         volume: name.clone(),
         name,
         key,
         scope,
-        image: making.container.image.clone(),
+        image: maker.container.image.clone(),
         image_id,
-        making,
+        maker,
         seeds: service.seeds.clone(),
-        beside: Vec::new(),
+        sidecars: Vec::new(),
     })
 }
 
-pub(in crate::plan) fn making_identity(request: &Request<'_>) -> Identity {
+/// The identity under which bases are made, with this machine's key.
+pub(in crate::plan) fn base_identity(request: &Request<'_>) -> Identity {
     Identity { name: BASE.to_owned(), ephemeral: false, branch: None, ..request.identity.clone() }
 }
 
-/// Services as they run while a base is made: with nothing, since their seeds are what is put into them.
+/// Services as they run while a base is made: without seeds, because the seeds are loaded into them later.
 pub(in crate::plan) fn services_of_base(
     services: &[Service],
     identity: &Identity,
@@ -95,7 +97,8 @@ pub(in crate::plan) fn services_of_base(
     Some(desired_services(&stack, &request).ok()?.0.services)
 }
 
-/// Gives a service that is made for a base its names. Several volumes are numbered.
+/// Gives the container and the volumes of a base's service their names. The second volume and later volumes are
+/// numbered.
 fn rename_for_base(
     service: &mut DesiredService,
     container: &str,
@@ -119,7 +122,7 @@ fn rename_for_base(
     service.container.aliases.clear();
 }
 
-/// A hash of all the seeds of a service, for labels; empty where it has none.
+/// A hash of all seeds of a service, for labels; empty without seeds.
 pub(in crate::plan) fn seed_of(service: &Service) -> String {
     if service.seeds.is_empty() {
         return String::new();
@@ -128,36 +131,39 @@ pub(in crate::plan) fn seed_of(service: &Service) -> String {
     crate::model::digest_of_bytes(all.join("\n").as_bytes())[7..23].to_owned()
 }
 
-/// A base is seeded anew beside the one that is there, which environments lie over.
-fn newest(name: &str, observed: &Observed) -> String {
+/// The name with the highest number. A rebuilt base gets a new number, because environments may be layered on the
+/// existing base.
+fn newest_name(name: &str, observed: &Observed) -> String {
     let number = |other: &str| other.strip_prefix(name)?.strip_prefix("-r")?.parse::<u32>().ok();
     let highest = observed.records.iter().filter_map(|one| number(&one.record.name)).max();
     highest.map_or_else(|| name.to_owned(), |number| format!("{name}-r{number}"))
 }
 
-/// A Redis server takes a dump at its start, and only where it does not append to a log; told to, it takes one later.
-fn reads_dumps(making: &mut DesiredService, service: &Service, identity: &Identity) {
-    let major = making.version.split('.').next().and_then(|major| major.parse::<u32>().ok());
-    if making.protocol == Protocol::Redis && !service.seeds.is_empty() && major.is_none_or(|major| major >= 7) {
-        making.container.command.extend(["--enable-debug-command".to_owned(), "yes".to_owned()]);
-        rehash(making, identity);
+/// Lets a Redis server load a dump while it runs, by its debug command. Without this option, Redis loads a dump only at
+/// its start, and only if it has no append-only file.
+fn allow_dump_loading(maker: &mut DesiredService, service: &Service, identity: &Identity) {
+    let major = maker.version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+    if maker.protocol == Protocol::Redis && !service.seeds.is_empty() && major.is_none_or(|major| major >= 7) {
+        maker.container.command.extend(["--enable-debug-command".to_owned(), "yes".to_owned()]);
+        rehash(maker, identity);
     }
 }
 
 impl Base {
-    /// What is there of it: the record that says it is complete.
+    /// The record of the base; none if the base is not complete.
     pub fn record<'a>(&self, observed: &'a Observed) -> Option<&'a ObservedRecord> {
         observed.records.iter().find(|one| one.record.name == self.name)
     }
 
-    /// What a volume over it begins with.
-    pub fn over(&self, clone_mode: CloneMode, observed: &Observed) -> ParentSpec {
+    /// The parent for a volume that begins with the base.
+    pub fn parent_spec(&self, clone_mode: CloneMode, observed: &Observed) -> ParentSpec {
         let layers = vec![self.volume.clone()];
         let owner = owner_of(&self.volume, observed);
         ParentSpec { layers, whole: self.volume.clone(), clone_mode, image: self.image.clone(), owner }
     }
 
-    /// Its record: it is whole. An engine that mounts told whose the folder is.
+    /// The record that the base is complete. `mounted` is the owner of the base's folder, which only an engine that
+    /// mounts layers reports.
     pub fn complete_record(&self, mounted: Option<Owner>) -> Record {
         let clone_mode = if mounted.is_some() { CloneMode::Overlay } else { CloneMode::Copy };
         let parent = Parent { layers: vec![self.volume.clone()], clone_mode, folder: mounted };
@@ -172,22 +178,22 @@ impl Base {
         }
     }
 
-    /// What runs while it is made, and the steps: the server is started on an empty volume and proven. What an earlier
-    /// run left is removed first, but a volume that an environment lies over is complete, and is not touched: then there
-    /// are no steps.
+    /// The services that run while the base is made, and the steps: the server starts on an empty volume and is proven.
+    /// The leftovers of an interrupted run are removed first. There are no steps if an environment is layered on the
+    /// volume: then the base is complete, and the volume must not change.
     pub fn making(&self, of_network: &Scope, observed: &Observed) -> (Desired, Plan) {
-        let mut services = vec![self.making.clone()];
-        services.extend(self.beside.iter().cloned());
+        let mut services = vec![self.maker.clone()];
+        services.extend(self.sidecars.iter().cloned());
         let mut plan = Plan::default();
         if !is_layer(&self.volume, observed) {
             let mut network = Vec::new();
-            let name = &self.making.container.network;
+            let name = &self.maker.container.network;
             if !observed.networks.iter().any(|known| known.name == *name) {
                 let action = Action::CreateNetwork { name: name.clone(), scope: of_network.clone() };
-                network.push(plan.add("", action, "services reach each other over it", Vec::new()));
+                network.push(plan.add("", action, "services reach each other through the network", Vec::new()));
             }
             for service in &services {
-                make(service, &network, observed, &mut plan);
+                plan_service(service, &network, observed, &mut plan);
             }
         }
         let desired =
@@ -195,31 +201,31 @@ impl Base {
         (desired, plan)
     }
 
-    /// With what its seeds need beside it: a command gets variables of all services, and may well use them.
+    /// Adds the sidecars that seeds need: a command gets the variables of all services, and may use these services.
     #[must_use]
     pub fn with_sidecars(mut self, stack: &Stack, request: &Request<'_>) -> Self {
         if !self.seeds.iter().any(|seed| matches!(seed.source, SeedSource::Command { .. })) {
             return self;
         }
-        let identity = making_identity(request);
-        // All in one, so that no two of them get one port.
+        let identity = base_identity(request);
+        // All services are planned together, so that no two services get the same port.
         let Some(all) = services_of_base(&stack.services, &identity, request) else { return self };
         for mut one in all {
-            if one.name == self.making.name {
-                let (container, command) = (self.making.container.name.clone(), self.making.container.command.clone());
+            if one.name == self.maker.name {
+                let (container, command) = (self.maker.container.name.clone(), self.maker.container.command.clone());
                 rename_for_base(&mut one, &container, &self.volume, (&self.scope, &self.key), &request.identity.name);
                 one.container.command = command;
-                self.making = one;
+                self.maker = one;
             } else {
-                let name = beside(&self.name, &one.name);
+                let name = sidecar_name(&self.name, &one.name);
                 rename_for_base(&mut one, &name, &name, (&self.scope, &self.key), &request.identity.name);
-                self.beside.push(one);
+                self.sidecars.push(one);
             }
         }
         self
     }
 
-    /// The same base, to be made anew beside this one.
+    /// The same base under the next name, to be made although this base exists.
     #[must_use]
     pub fn rebuilt(&self) -> Self {
         let (name, number) = match self.name.rsplit_once("-r") {
@@ -229,43 +235,43 @@ impl Base {
         let name = format!("{name}-r{}", number + 1);
         let mut base = self.clone();
         base.key.base.clone_from(&name);
-        base.making.container.role = ContainerRole::Making(base.key.clone());
-        base.making.volumes[0].role = VolumeRole::Base(base.key.clone());
-        base.making.container.mounts[0].volume.clone_from(&name);
-        base.making.volumes[0].name.clone_from(&name);
-        base.making.container.name = making_of(&name);
+        base.maker.container.role = ContainerRole::Making(base.key.clone());
+        base.maker.volumes[0].role = VolumeRole::Base(base.key.clone());
+        base.maker.container.mounts[0].volume.clone_from(&name);
+        base.maker.volumes[0].name.clone_from(&name);
+        base.maker.container.name = maker_container(&name);
         base.volume.clone_from(&name);
         Self { name, ..base }
     }
 
-    /// The service as it runs while the base is made.
+    /// The service that makes the base.
     pub fn made_by(&self) -> &DesiredService {
-        &self.making
+        &self.maker
     }
 
-    /// The service that it is for.
+    /// The name of the service that begins with the base.
     pub fn service(&self) -> &str {
-        &self.making.name
+        &self.maker.name
     }
 
-    /// The containers and the volumes of what is beside it while it is made.
+    /// The containers and the volumes of the sidecars.
     pub fn sidecars(&self) -> (Vec<&str>, Vec<&str>) {
-        let containers = self.beside.iter().map(|one| one.container.name.as_str()).collect();
-        let volumes = self.beside.iter().flat_map(|one| &one.volumes).map(|volume| volume.name.as_str()).collect();
+        let containers = self.sidecars.iter().map(|one| one.container.name.as_str()).collect();
+        let volumes = self.sidecars.iter().flat_map(|one| &one.volumes).map(|volume| volume.name.as_str()).collect();
         (containers, volumes)
     }
 
-    /// The container in which it is made.
+    /// The container of the server that makes the base.
     pub fn container(&self) -> &str {
-        &self.making.container.name
+        &self.maker.container.name
     }
 }
 
-/// The steps for a service of a base's making; what an earlier run left of it is removed first.
-fn make(service: &DesiredService, after: &[usize], observed: &Observed, plan: &mut Plan) {
+/// The steps for one service that runs while a base is made. The leftovers of an interrupted run are removed first.
+fn plan_service(service: &DesiredService, after: &[usize], observed: &Observed, plan: &mut Plan) {
     let name = &service.name;
     let mut before = after.to_vec();
-    let cause = "an earlier run did not finish it";
+    let cause = "an earlier run was interrupted";
     for left in observed.containers.iter().filter(|container| container.name == service.container.name) {
         let action = Action::Remove { id: left.id.clone(), name: left.name.clone(), grace: None };
         before.push(plan.add(name, action, cause, Vec::new()));
@@ -278,30 +284,32 @@ fn make(service: &DesiredService, after: &[usize], observed: &Observed, plan: &m
             before = vec![plan.add(name, action, cause, before)];
         }
         let action = Action::CreateVolume(Box::new(volume.clone()));
-        made.push(plan.add(name, action, "the next environment starts over it", before));
+        made.push(plan.add(name, action, "new environments begin with this base", before));
     }
     let create = Action::Create(Box::new(service.container.clone()));
-    let made = plan.add(name, create, "the server makes what it holds", made);
-    let made = plan.add(name, Action::Start { id: None }, "it was made", vec![made]);
-    plan.add(name, Action::Prove { id: None }, "it was started", vec![made]);
+    let made = plan.add(name, create, "its server initialises the base", made);
+    let made = plan.add(name, Action::Start { id: None }, "its container was created", vec![made]);
+    plan.add(name, Action::Prove { id: None }, "its container was started", vec![made]);
 }
 
-fn making_of(name: &str) -> String {
+/// The name of the container of the server that makes a base.
+fn maker_container(name: &str) -> String {
     format!("{name}.making")
 }
 
-fn beside(name: &str, service: &str) -> String {
+/// The name of a sidecar's container and of its first volume.
+fn sidecar_name(name: &str, service: &str) -> String {
     format!("{name}.beside.{}", names::encoded(service))
 }
 
-/// Whether a container or a volume of a base is there for its making alone.
+/// Whether a container or a volume of a base only helps to make the base.
 pub(in crate::plan) fn serves_making(base: &str, name: &str) -> bool {
-    name == making_of(base) || name.starts_with(&beside(base, ""))
+    name == maker_container(base) || name.starts_with(&sidecar_name(base, ""))
 }
 
-/// Everything that decides what a base holds, keyed so that only this machine's key finds it again.
-fn key(making: &DesiredService, seeds: &str, image: &str, identity: &Identity, target: &str) -> String {
-    let mut parts: Vec<Vec<u8>> = ["base 1", making.name.as_str(), making.kind.as_str(), image, target]
+/// A keyed hash of everything that decides the content of a base. Only the same machine key gives the same hash.
+fn key(maker: &DesiredService, seeds: &str, image: &str, identity: &Identity, target: &str) -> String {
+    let mut parts: Vec<Vec<u8>> = ["base 1", maker.name.as_str(), maker.kind.as_str(), image, target]
         .map(|part| part.as_bytes().to_vec())
         .to_vec();
     let mut add = |what: &str, bytes: &[u8]| {
@@ -309,33 +317,33 @@ fn key(making: &DesiredService, seeds: &str, image: &str, identity: &Identity, t
         parts.push(bytes.to_vec());
     };
     add("seeds", seeds.as_bytes());
-    add("host name", making.container.hostname.as_bytes());
-    for (name, value) in &making.container.environment {
+    add("host name", maker.container.hostname.as_bytes());
+    for (name, value) in &maker.container.environment {
         add("variable", name.as_bytes());
         add("value", value.reveal().as_bytes());
     }
-    for argument in making.container.command.iter().chain(making.container.entrypoint.iter().flatten()) {
+    for argument in maker.container.command.iter().chain(maker.container.entrypoint.iter().flatten()) {
         add("argument", argument.as_bytes());
     }
-    for file in &making.container.files {
+    for file in &maker.container.files {
         add(&file.path, &file.content.0);
     }
-    for user in &making.wanted.users {
+    for user in &maker.wanted.users {
         add("user", user.name.as_bytes());
         add("password", user.password.as_ref().map(|password| password.reveal().as_bytes()).unwrap_or_default());
         add("rights", user.rights.map_or("", Rights::name).as_bytes());
     }
-    for database in &making.wanted.databases {
+    for database in &maker.wanted.databases {
         add("database", database.name.as_bytes());
         add("owner", database.owner.as_bytes());
     }
-    for extension in &making.wanted.extensions {
+    for extension in &maker.wanted.extensions {
         add("extension", extension.as_bytes());
     }
-    for granted in &making.wanted.master {
+    for granted in &maker.wanted.master {
         add("master", granted.as_bytes());
     }
-    add("adopt", &[u8::from(making.wanted.adopt)]);
+    add("adopt", &[u8::from(maker.wanted.adopt)]);
     let all: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
     identity.key.mac(&all)[..8].iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }

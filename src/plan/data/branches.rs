@@ -1,4 +1,4 @@
-//! Data that follows git's branches: the switch to another branch, and what is left of branches that are gone.
+//! Data that follows git branches: the switch to another branch, and the data of branches that no longer exist.
 
 use super::super::{Action, Identity, Plan};
 use super::heads::{head_of, heads, last_used, written};
@@ -6,7 +6,7 @@ use super::reach::{Naming, freed};
 use crate::model::{Container, Observed, ObservedRecord, RecordKind};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The running containers of an environment that use another branch's data than the one that git is on now.
+/// The running containers of an environment that use data of a branch other than the current git branch.
 pub fn on_other_branches<'o>(identity: &Identity, observed: &'o Observed) -> Vec<&'o Container> {
     let Some(branch) = identity.branch.as_deref() else { return Vec::new() };
     let all = heads(&identity.name, observed);
@@ -26,7 +26,7 @@ pub fn on_other_branches<'o>(identity: &Identity, observed: &'o Observed) -> Vec
         .collect()
 }
 
-/// The branch whose data was used last, by service, where it is another one than git is on now.
+/// The branch whose data was used last, by service; empty if this branch is the current git branch.
 pub fn left_branches(identity: &Identity, observed: &Observed) -> BTreeMap<String, String> {
     let Some(branch) = identity.branch.as_deref() else { return BTreeMap::new() };
     let Some(last) = last_used(&identity.name, observed).filter(|last| last.branch != branch) else {
@@ -36,24 +36,24 @@ pub fn left_branches(identity: &Identity, observed: &Observed) -> BTreeMap<Strin
     single.map(|entry| (entry.service, last.branch.clone())).collect()
 }
 
-/// Whether the branch that git is on has data of this service already.
+/// Whether the current git branch already has data of this service.
 pub fn has_own_data(service: &str, identity: &Identity, observed: &Observed) -> bool {
     let head = head_of(&identity.name, identity.branch.as_deref(), observed);
     head.is_some_and(|head| head.entries.iter().any(|entry| entry.service == service))
 }
 
-/// What is left of branches that git does not have any more.
+/// The data of branches that no longer exist in git.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Gone {
     /// The branches.
     pub branches: BTreeSet<String>,
-    /// The volumes that only they need, upper layers too. Volumes that a snapshot names, or on which others are layered, are
-    /// not among them.
+    /// The volumes that only these branches need, including upper volumes; without volumes that a snapshot names or on
+    /// which other volumes are layered.
     pub volumes: BTreeSet<String>,
 }
 
-/// What is left of branches that are not among `branches`. The branch that git is on, and the one whose data was used last,
-/// are not gone.
+/// The data of branches that are not in `branches`. The current git branch and the branch whose data was used last
+/// never count as gone.
 pub fn gone(identity: &Identity, branches: &BTreeSet<String>, observed: &Observed) -> Gone {
     let last = last_used(&identity.name, observed).map(|last| last.branch);
     let is_gone = |branch: &String| {
@@ -62,8 +62,8 @@ pub fn gone(identity: &Identity, branches: &BTreeSet<String>, observed: &Observe
     };
     let all = heads(&identity.name, observed).into_iter().map(|head| head.branch);
     let branches: BTreeSet<String> = all.filter(is_gone).collect();
-    let is_out = |one: &Naming<'_>| matches!(one, Naming::Branch(environment, branch) if *environment == identity.name && branches.contains(*branch));
-    let volumes = freed(identity, &is_out, observed).into_iter().collect();
+    let is_excluded = |one: &Naming<'_>| matches!(one, Naming::Branch(environment, branch) if *environment == identity.name && branches.contains(*branch));
+    let volumes = freed(identity, &is_excluded, observed).into_iter().collect();
     Gone { branches, volumes }
 }
 
@@ -73,13 +73,13 @@ impl Gone {
         all.map(|(one, _)| one)
     }
 
-    /// The engine without it, for deciding what is to be pinned.
+    /// The state of the engine without this data. The volumes that need a pin are chosen from this state.
     pub fn without(&self, identity: &Identity, observed: &Observed) -> Observed {
         let heads: BTreeSet<&str> = self.heads(identity, observed).map(|one| one.record.name.as_str()).collect();
         let mut rest = observed.clone();
         rest.volumes.retain(|volume| !self.volumes.contains(&volume.name));
         rest.records.retain(|one| !heads.contains(one.record.name.as_str()));
-        // No pin is enough any more.
+        // The existing pins reference the removed volumes, so a new pin is needed in any case.
         rest.records
             .iter_mut()
             .filter(|one| one.record.kind == RecordKind::Pin)
@@ -87,8 +87,8 @@ impl Gone {
         rest
     }
 
-    /// The steps that remove it, once no pin mentions it. The heads go last, so that a run that is killed is finished by the
-    /// next.
+    /// The steps that remove the data, once no pin references it. The heads are removed last, so that the next run can
+    /// finish the work of a killed run.
     pub fn removal(&self, identity: &Identity, observed: &Observed) -> Plan {
         let mut plan = Plan::default();
         for name in &self.volumes {

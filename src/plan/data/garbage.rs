@@ -1,7 +1,7 @@
-//! What nothing needs any more: left in this checkout by runs that were killed, and this user's bases that no
-//! environment lies over.
+//! Garbage: resources of this checkout that killed runs left behind, and this user's bases on which no environment is
+//! layered.
 //!
-//! Nothing of an environment that could be started again is ever among it.
+//! Garbage never contains resources of an environment that could be started again.
 
 use super::super::{Action, Identity, Plan, teardown};
 use super::bases::serves_making;
@@ -11,22 +11,22 @@ use super::reach::needed;
 use crate::model::{BaseKey, Container, ContainerRole, Observed, Volume, VolumeRole};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How long an ephemeral environment of another checkout counts as somebody's, in seconds: its lock may be another
-/// user's, which is not to be seen from here.
-const EPHEMERAL_LIVES: i64 = 24 * 60 * 60;
-/// How long a base that nobody lies over is kept for the next environment, unless `gc` is asked for, in seconds.
-const UNUSED_BASE_LIVES: i64 = 30 * 24 * 60 * 60;
-/// How long a base may take to be made, in seconds.
-const BASE_TAKES: i64 = 60 * 60;
+/// How long another checkout's ephemeral environment without a lease counts as used, in seconds. Its lock may belong to
+/// another user, and such a lock is not visible here.
+const EPHEMERAL_LIFETIME: i64 = 24 * 60 * 60;
+/// How long `up` keeps an unused base for the next environment, in seconds. `gc` removes an unused base at once.
+const UNUSED_BASE_LIFETIME: i64 = 30 * 24 * 60 * 60;
+/// How long a run may take to make a base, in seconds.
+const MAX_BASE_DURATION: i64 = 60 * 60;
 
-/// The steps that remove what nothing needs. `is_held` tells whether a run is at work on an environment or a base; `now`
-/// is seconds since 1970.
+/// The steps of `devenv gc`. `is_held` tells whether a run holds the lock of an environment or a base; `now` is in
+/// seconds since 1970.
 pub fn garbage(identity: &Identity, observed: &Observed, is_held: &dyn Fn(&str) -> bool, now: i64) -> Plan {
     leftovers(true, identity, observed, is_held, now)
 }
 
-/// The same without what the next environment may still begin with, and without data that its server may have finished:
-/// what `up` removes without being asked.
+/// The garbage that `up` removes on its own: without bases that the next environment may begin with, and without data
+/// whose initialisation may be complete.
 pub fn stale(identity: &Identity, observed: &Observed, is_held: &dyn Fn(&str) -> bool, now: i64) -> Plan {
     leftovers(false, identity, observed, is_held, now)
 }
@@ -41,7 +41,7 @@ fn leftovers(asked: bool, identity: &Identity, observed: &Observed, is_held: &dy
     }
     let gone: BTreeSet<String> = plan.names().map(str::to_owned).collect();
     let is_gone = |name: &str| gone.contains(name);
-    let unused = if asked { 0 } else { UNUSED_BASE_LIVES };
+    let unused = if asked { 0 } else { UNUSED_BASE_LIFETIME };
     bases(&mut plan, identity, observed, is_held, (now, unused), &is_gone);
     let root = identity.root.display().to_string();
     let mut unfinished: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
@@ -52,13 +52,13 @@ fn leftovers(asked: bool, identity: &Identity, observed: &Observed, is_held: &dy
         if container.fills().is_empty() && !is_helper || is_held(environment) || is_gone(&container.name) {
             continue;
         }
-        let removed = remove(&mut plan, container, "a copy that was not finished");
+        let removed = remove(&mut plan, container, "the copy was interrupted");
         if let Some(filled) = filled {
             unfinished.entry(&filled.name).or_default().push(removed);
         }
     }
     for (volume, removed) in unfinished {
-        delete(&mut plan, volume, "a copy that was not finished", removed);
+        delete(&mut plan, volume, "the copy was interrupted", removed);
     }
     for volume in
         observed.volumes.iter().filter(|volume| volume.scope.root == root && !is_held(&volume.scope.environment))
@@ -68,7 +68,7 @@ fn leftovers(asked: bool, identity: &Identity, observed: &Observed, is_held: &dy
         if !goes || is_gone(&volume.name) {
             continue;
         }
-        let cause = "its server ended before it had made all of it";
+        let cause = "its server ended before the data was complete";
         delete(&mut plan, &volume.name, cause, Vec::new());
         if let Some(mark) = observed.volumes.iter().find(|one| one.unproven() == volume.name) {
             let after = vec![plan.steps.len() - 1];
@@ -88,14 +88,15 @@ fn leftovers(asked: bool, identity: &Identity, observed: &Observed, is_held: &dy
             && !is_held(&volume.scope.environment)
             && !is_gone(&volume.name)
     };
-    for top in observed.volumes.iter().filter(is_stray) {
+    for upper in observed.volumes.iter().filter(is_stray) {
         let after = (0..plan.steps.len()).collect();
-        delete(&mut plan, &top.name, "the volume that it belonged to is gone", after);
+        delete(&mut plan, &upper.name, "its overlay volume is gone", after);
     }
     plan.with_volumes_last()
 }
 
-/// Data of this folder's environments that no head and no snapshot needs: a run that was killed at the wrong moment left it.
+/// Removes data of this folder's environments that no head and no snapshot needs. A killed run can leave such data
+/// behind.
 fn unneeded(plan: &mut Plan, root: &str, observed: &Observed, is_held: &dyn Fn(&str) -> bool) {
     let needed = needed(observed);
     let of_containers = observed.containers.iter().flat_map(|one| &one.volumes);
@@ -107,26 +108,27 @@ fn unneeded(plan: &mut Plan, root: &str, observed: &Observed, is_held: &dyn Fn(&
     {
         let is_named = needed.contains(&volume.name) || mentioned.contains(&volume.name) || gone.contains(&volume.name);
         if !is_named {
-            delete(plan, &volume.name, "no branch and no snapshot needs it", Vec::new());
+            delete(plan, &volume.name, "no branch and no snapshot needs its data", Vec::new());
         }
     }
 }
 
-/// Ephemeral environments of this checkout, and others' past their time to live, each with why it goes. One that tells
-/// no time lives for a day.
+/// The ephemeral environments that are removed, each with the cause: those of this checkout, and those of other
+/// checkouts that are past their time to live. An environment without a lease lives for a day.
 fn ephemeral(identity: &Identity, observed: &Observed, now: i64) -> BTreeMap<String, String> {
     let root = identity.root.display().to_string();
     let containers = observed.containers.iter().map(|one| (&one.scope, Some(one.created)));
     let volumes = observed.volumes.iter().map(|one| (&one.scope, None));
-    // A run that was killed early leaves no more than its network, and an engine has few addresses for those.
+    // A run that was killed early leaves only its network. Networks must be removed, because an engine has few
+    // addresses for them.
     let networks = observed.networks.iter().map(|one| (&one.scope, None));
     let mut found = BTreeMap::new();
     for (scope, created) in containers.chain(volumes).chain(networks) {
         if scope.environment.is_empty() || !scope.ephemeral {
             continue;
         }
-        let diagnostic = scope.lease.as_ref().map(|lease| lease.expires);
-        let expires = diagnostic.or_else(|| Some(created? + EPHEMERAL_LIVES));
+        let of_lease = scope.lease.as_ref().map(|lease| lease.expires);
+        let expires = of_lease.or_else(|| Some(created? + EPHEMERAL_LIFETIME));
         if expires.is_some_and(|expires| now > expires) {
             let whose = match &scope.lease {
                 Some(lease) if !lease.owner.is_empty() => format!(" (of {}, job {})", lease.owner, lease.job),
@@ -134,12 +136,13 @@ fn ephemeral(identity: &Identity, observed: &Observed, now: i64) -> BTreeMap<Str
             };
             found.insert(scope.environment.clone(), format!("past its time to live{whose}"));
         } else if scope.root == root {
-            found.entry(scope.environment.clone()).or_insert_with(|| "a run that was killed left it".to_owned());
+            found.entry(scope.environment.clone()).or_insert_with(|| "a killed run left it behind".to_owned());
         }
     }
     found
 }
 
+/// Removes unused bases, and the leftovers of killed runs that were making bases.
 fn bases(
     plan: &mut Plan,
     identity: &Identity,
@@ -149,7 +152,7 @@ fn bases(
     is_gone: &dyn Fn(&str) -> bool,
 ) {
     let root = identity.root.display().to_string();
-    // Those of another user's key are of no use here, and not ours to judge.
+    // Bases of another user's key are useless here, and this user cannot know whether they are needed.
     let machine = identity.machine();
     let keys = |one: &'_ BaseKey| (one.machine == machine).then(|| one.base.clone());
     let of_volumes = observed.volumes.iter().filter_map(|volume| match &volume.role {
@@ -164,19 +167,20 @@ fn bases(
     let of_records = ours.map(|record| record.base().to_owned());
     let names: BTreeSet<String> = of_volumes.chain(of_containers).chain(of_records).collect();
     for name in names.iter().filter(|name| !name.is_empty() && !is_held(name)) {
-        let parent_spec = observed.volumes.iter().filter(|volume| !is_gone(&volume.name));
-        let is_used = parent_spec.flat_map(Volume::layers).any(|layer| layer == name);
+        let volumes = observed.volumes.iter().filter(|volume| !is_gone(&volume.name));
+        let is_used = volumes.flat_map(Volume::layers).any(|layer| layer == name);
         let making = || observed.containers.iter().filter(|container| container.base() == name);
         let record = observed.records.iter().find(|one| one.record.base() == name);
-        // Whether another checkout's making goes on is not to be seen where its user's locks lie elsewhere.
-        if making().any(|one| one.scope.root != root && now - one.created < BASE_TAKES) {
+        // Another checkout may still be making the base: its user's locks may be in another place, and not visible
+        // here.
+        if making().any(|one| one.scope.root != root && now - one.created < MAX_BASE_DURATION) {
             continue;
         }
-        // One that is complete and needed keeps its record and its data. What else is of it served its making, and was
-        // left by a run that was killed: servers among it, which run.
+        // A complete base that is needed keeps its record and its data. Its other containers and volumes only helped to
+        // make the base, and a killed run left them behind. Servers among them may still run.
         let is_needed = is_used || record.is_some_and(|record| now - record.created < unused);
         let goes = |name_of_it: &str| !is_needed || serves_making(name, name_of_it);
-        let cause = if is_needed { "a run that was killed left it" } else { "no environment lies over it" };
+        let cause = if is_needed { "a killed run left it behind" } else { "no environment is layered on it" };
         let mut before: Vec<usize> =
             making().filter(|one| goes(&one.name)).map(|container| remove(plan, container, cause)).collect();
         if let Some(record) = record.filter(|_| !is_needed) {

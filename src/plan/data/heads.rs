@@ -1,7 +1,7 @@
-//! Heads: which volumes the services of an environment have, on each git branch.
+//! Heads: the volumes of an environment's services on each git branch.
 //!
-//! A head is written before the volumes that it names are made. Where a run is killed, the next one makes the rest: the data
-//! of all services is always of the head that counts, never of two.
+//! A head is written before the volumes that it names are created. If a run is killed, the next run creates the missing
+//! volumes: all services always have data of the current head, never of two heads.
 
 use super::super::desired::Request;
 use super::super::{Identity, names};
@@ -10,7 +10,7 @@ use super::reach::{frozen, records_of};
 use crate::model::{Data, Entry, Head, Observed, ObservedRecord, Record, RecordKind, Volume, digest_of_bytes};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The heads of an environment that records say, with their records.
+/// The heads of an environment that have a record, with their records.
 pub(super) fn written<'o>(
     environment: &str,
     observed: &'o Observed,
@@ -18,12 +18,12 @@ pub(super) fn written<'o>(
     records_of(environment, observed).filter_map(|one| Some((one, one.record.head()?)))
 }
 
-/// The head that counts for each branch of an environment. A branch without a record has the head that labels imply.
+/// The current head of each branch of an environment. A branch without a record has the head that its labels imply.
 pub(super) fn heads(environment: &str, observed: &Observed) -> Vec<Head> {
     let mut all: BTreeMap<&str, (&str, &Head)> = BTreeMap::new();
     for (one, head) in written(environment, observed) {
-        // Two heads of one number: a killed run's request that the engine carried out late. Which one counts does not
-        // matter, as nobody wrote to the volumes of either; it has to be the same one each time.
+        // Two heads can have the same number if the engine carried out a request of a killed run late. Either of them
+        // may be the current head, because nothing was written to the volumes of either. The choice must be stable.
         let rank = |(name, head): (&str, &Head)| (head.sequence, name.to_owned());
         let known = all.entry(&head.branch).or_insert((&one.record.name, head));
         if rank((&one.record.name, head)) > rank(*known) {
@@ -35,8 +35,8 @@ pub(super) fn heads(environment: &str, observed: &Observed) -> Vec<Head> {
     all
 }
 
-/// The heads of branches that no record tells of: of environments that 0.1.0 made, or whose records were deleted by hand.
-/// The newest complete data of each service counts, or the data that its container has.
+/// The heads of branches without a record: in environments of release 0.1.0, or after a user deleted the records by
+/// hand. Such a head names the volumes of each service's container, else the newest complete volumes of each service.
 fn implied(environment: &str, observed: &Observed, written: &[Head]) -> Vec<Head> {
     let named: BTreeSet<&String> = written.iter().flat_map(volumes_of).collect();
     let mounted = |volume: &Volume| observed.containers_of(environment).any(|one| one.volumes.contains(&volume.name));
@@ -44,7 +44,7 @@ fn implied(environment: &str, observed: &Observed, written: &[Head]) -> Vec<Head
         .filter(|one| one.record.kind == RecordKind::Pin)
         .flat_map(|one| one.record.data.values())
         .collect();
-    // By branch, service, kind and version: the volumes of the best generation so far.
+    // The key is branch, service, kind and version. The value is the best generation so far, with its volumes.
     type Best<'a> = ((bool, bool, u64), Vec<&'a Volume>);
     let mut best: BTreeMap<[&str; 4], Best<'_>> = BTreeMap::new();
     for (volume, data) in observed.data_of(environment) {
@@ -60,7 +60,7 @@ fn implied(environment: &str, observed: &Observed, written: &[Head]) -> Vec<Head
         let best = best.entry([&data.branch, &data.service, &data.kind, &data.version]).or_default();
         match rank.cmp(&best.0) {
             _ if best.1.is_empty() => *best = (rank, vec![volume]),
-            // Another part of the same data: the image declares several folders.
+            // Another volume of the same data: the image declares several folders.
             _ if best.1.iter().any(|one| one.data().is_some_and(|one| one.generation == data.generation)) => {
                 best.1.push(volume)
             }
@@ -77,8 +77,8 @@ fn implied(environment: &str, observed: &Observed, written: &[Head]) -> Vec<Head
     heads.into_iter().map(|(branch, entries)| Head { branch: branch.to_owned(), entries, ..Head::default() }).collect()
 }
 
-/// The head that was used last, of whatever branch. Of those without a record: the one whose data most containers have,
-/// else the one with the newest data.
+/// The head that was used last, on any branch. Among heads without a record: the head whose volumes most containers
+/// mount, else the head with the newest data.
 pub(super) fn last_used(environment: &str, observed: &Observed) -> Option<Head> {
     let rank = |head: &Head| {
         let volumes = || volumes_of(head).filter_map(|name| observed.volume(name));
@@ -93,7 +93,7 @@ pub(super) fn last_used(environment: &str, observed: &Observed) -> Option<Head> 
     heads(environment, observed).into_iter().max_by_key(rank)
 }
 
-/// The head of a branch; without a branch, the one that was used last.
+/// The current head of a branch; without a branch, the head that was used last.
 pub(super) fn head_of(environment: &str, branch: Option<&str>, observed: &Observed) -> Option<Head> {
     match branch {
         Some(branch) => heads(environment, observed).into_iter().find(|head| head.branch == branch),
@@ -101,19 +101,20 @@ pub(super) fn head_of(environment: &str, branch: Option<&str>, observed: &Observ
     }
 }
 
-/// The volumes that a head names, whether they are there or not.
+/// The volumes that a head names, including volumes that do not exist yet.
 pub(super) fn volumes_of(head: &Head) -> impl Iterator<Item = &String> {
     head.entries.iter().flat_map(|entry| &entry.volumes).chain(&head.kept)
 }
 
-/// The volume with each service's data on the branch, as far as the data lies in one volume that is there.
+/// The volume with each service's data in the head that was used last. Only services whose data is in one existing
+/// volume.
 pub fn data_in_use<'o>(identity: &Identity, observed: &'o Observed) -> BTreeMap<String, &'o Volume> {
     let head = last_used(&identity.name, observed).unwrap_or_default();
     let entries = head.entries.into_iter().filter_map(|entry| match entry.volumes.as_slice() {
         [volume] => Some((observed.volume(volume)?, entry.service)),
         _ => None,
     });
-    // Of several major versions, the newest data.
+    // If a service has data of several major versions, the newest data is returned.
     let mut all: BTreeMap<String, &Volume> = BTreeMap::new();
     let newest = |volume: &Volume| volume.data().map(|data| data.generation);
     for (volume, service) in entries {
@@ -125,12 +126,12 @@ pub fn data_in_use<'o>(identity: &Identity, observed: &'o Observed) -> BTreeMap<
     all
 }
 
-/// Whether nobody has logged in to the server over this volume, and there is no server any more.
+/// Whether a volume is marked as unproven and its server no longer exists.
 pub(super) fn is_abandoned(volume: &Volume, observed: &Observed) -> bool {
     observed.is_unproven(&volume.name) && !observed.containers.iter().any(|one| one.volumes.contains(&volume.name))
 }
 
-/// The record of a head. Its name follows from its content, so that no two contents share a name.
+/// The record of a head. The name is a hash of the content, so that two different heads never have the same name.
 pub(super) fn record(head: Head, identity: &Identity, observed: &Observed) -> Record {
     let text = format!("{head:?}");
     let hash = &digest_of_bytes(text.as_bytes())[7..23];
@@ -145,18 +146,18 @@ pub(super) fn record(head: Head, identity: &Identity, observed: &Observed) -> Re
     }
 }
 
-/// The head that comes next: which volumes the services are to have.
+/// The next head under construction: the volumes that the services will have.
 pub(in crate::plan) struct NextHead<'a> {
     request: &'a Request<'a>,
     frozen: BTreeSet<&'a str>,
     head: Head,
-    /// Whether it differs from the head that counts now.
+    /// Whether the next head differs from the current head.
     is_new: bool,
 }
 
 impl<'a> NextHead<'a> {
-    /// Begins with the head that counts for the branch. A branch without one begins with children of the data that was used
-    /// last, and an environment without any with the data that the request names.
+    /// Begins with the current head of the branch. A branch without a head begins with children of the volumes that
+    /// were used last. An environment without any head begins with the data that the request names.
     pub(in crate::plan) fn of(request: &'a Request<'a>) -> Self {
         let (identity, observed) = (request.identity, request.observed);
         let environment = &identity.name;
@@ -168,9 +169,9 @@ impl<'a> NextHead<'a> {
         let mut next = Self { request, frozen: frozen(observed), head: Head::default(), is_new: false };
         match (own, last) {
             (Some(own), last) => {
-                // Written again, so that it is the one that was used last.
+                // The head is written again under a new number, so that it becomes the head that was used last.
                 next.is_new = last.is_some_and(|last| last.branch != own.branch);
-                let kept = if own.sequence == 0 { next.not_in(&own) } else { own.kept.clone() };
+                let kept = if own.sequence == 0 { next.unnamed_data(&own) } else { own.kept.clone() };
                 next.head = Head { sequence, kept, ..own };
             }
             (None, Some(last)) => {
@@ -182,14 +183,15 @@ impl<'a> NextHead<'a> {
             (None, None) => {
                 next.head.sequence = sequence;
                 next.head.branch = identity.branch.clone().unwrap_or_default();
-                next.begin_with_source();
+                next.start_from_source();
             }
         }
         next
     }
 
-    /// Data of a branch that no head names: volumes beside which a service started fresh, by an earlier release.
-    fn not_in(&self, head: &Head) -> Vec<String> {
+    /// Volumes with data of the head's branch that the head does not name. In an earlier release, a service that
+    /// started fresh kept such old data.
+    fn unnamed_data(&self, head: &Head) -> Vec<String> {
         let observed = self.request.observed;
         let of_branch = observed.data_of(&self.request.identity.name).filter(|(_, data)| data.branch == head.branch);
         let names = of_branch.map(|(volume, _)| &volume.name);
@@ -201,7 +203,8 @@ impl<'a> NextHead<'a> {
         names.filter(is_other).cloned().collect()
     }
 
-    fn begin_with_source(&mut self) {
+    /// Adds an entry for each service whose data the request names.
+    fn start_from_source(&mut self) {
         let Some(source) = self.request.source else { return };
         for (service, parent) in &source.data {
             let Some(data) = self.request.observed.volume(parent).and_then(Volume::data) else { continue };
@@ -211,14 +214,14 @@ impl<'a> NextHead<'a> {
                 version: data.version.clone(),
                 ..Entry::default()
             };
-            let entry = self.begun(&entry, &[None], Some(parent.clone()));
+            let entry = self.with_new_volumes(&entry, &[None], Some(parent.clone()));
             self.head.entries.push(entry);
             self.is_new = true;
         }
     }
 
-    /// The same service's data in volumes that are to be made.
-    fn begun(&self, entry: &Entry, parts: &[Option<u64>], parent: Option<String>) -> Entry {
+    /// An entry for the same service with volumes that do not exist yet.
+    fn with_new_volumes(&self, entry: &Entry, parts: &[Option<u64>], parent: Option<String>) -> Entry {
         let name = |part: &Option<u64>| {
             let environment = &self.request.identity.name;
             names::volume(environment, &entry.service, entry.version.parse().ok(), *part, self.head.sequence)
@@ -227,17 +230,18 @@ impl<'a> NextHead<'a> {
         Entry { sequence, volumes: parts.iter().map(name).collect(), parent, ..entry.clone() }
     }
 
-    /// The same data for another branch. Data in several volumes is layered on nothing, so the branches share it.
+    /// An entry for another branch that begins with the data of this entry. Data in several volumes cannot be layered,
+    /// so the branches share these volumes.
     fn child_of(&self, entry: &Entry) -> Entry {
         let [volume] = entry.volumes.as_slice() else { return entry.clone() };
         let is_there = self.request.observed.volume(volume).is_some() && !is_incomplete(volume, self.request.observed);
         let parent = if is_there { Some(volume.clone()) } else { entry.parent.clone() };
-        self.begun(entry, &[None], parent)
+        self.with_new_volumes(entry, &[None], parent)
     }
 
-    /// Decides the volumes of a service; `parts` numbers them where the image declares several folders. Gives the entry as
-    /// it will be in the head.
-    pub(in crate::plan) fn settle(&mut self, service: &str, kind: &str, version: &str, parts: &[Option<u64>]) -> Entry {
+    /// Assigns volumes to a service, and returns the entry that the head gets. `parts` numbers the volumes if the image
+    /// declares several folders.
+    pub(in crate::plan) fn assign(&mut self, service: &str, kind: &str, version: &str, parts: &[Option<u64>]) -> Entry {
         let is_it =
             |one: &Entry| (one.service.as_str(), one.kind.as_str(), one.version.as_str()) == (service, kind, version);
         let blank = || Entry {
@@ -250,20 +254,22 @@ impl<'a> NextHead<'a> {
         let known = at.map(|at| self.head.entries[at].clone());
         let observed = self.request.observed;
         let next = match &known {
-            None => self.begun(&blank(), parts, None),
-            Some(entry) if self.request.fresh.contains(service) => self.begun(entry, parts, None),
+            None => self.with_new_volumes(&blank(), parts, None),
+            Some(entry) if self.request.fresh.contains(service) => self.with_new_volumes(entry, parts, None),
             Some(entry) => match entry.volumes.as_slice() {
                 _ if entry.volumes.len() != parts.len() => {
-                    let more = self.begun(entry, parts, None).volumes.into_iter().skip(entry.volumes.len());
+                    let more = self.with_new_volumes(entry, parts, None).volumes.into_iter().skip(entry.volumes.len());
                     let volumes = entry.volumes.iter().take(parts.len()).cloned().chain(more).collect();
                     Entry { volumes, ..entry.clone() }
                 }
                 [volume] => match observed.volume(volume).filter(|_| !is_incomplete(volume, observed)) {
-                    // Nobody knows what it holds: `gc` removes it, not `up`.
-                    Some(there) if is_abandoned(there, observed) => self.begun(entry, parts, None),
-                    Some(_) if self.frozen.contains(volume.as_str()) => self.begun(entry, parts, Some(volume.clone())),
+                    // The content of an abandoned volume is unknown. `gc` removes the volume, not `up`.
+                    Some(there) if is_abandoned(there, observed) => self.with_new_volumes(entry, parts, None),
+                    Some(_) if self.frozen.contains(volume.as_str()) => {
+                        self.with_new_volumes(entry, parts, Some(volume.clone()))
+                    }
                     Some(_) => entry.clone(),
-                    // The parent of what is still to be made may have been deleted by hand.
+                    // The volume does not exist yet, and a user may have deleted its parent by hand.
                     None if entry.parent.as_ref().is_some_and(|parent| observed.volume(parent).is_none()) => {
                         Entry { parent: None, ..entry.clone() }
                     }
@@ -276,7 +282,7 @@ impl<'a> NextHead<'a> {
             self.is_new = true;
             let was = known.iter().flat_map(|known| &known.volumes);
             let stays = |name: &&String| observed.volume(name).is_some() && !next.volumes.contains(name);
-            // A frozen volume is needed by whoever froze it.
+            // A frozen volume stays without an entry in `kept`: the snapshot or volume that froze it needs it.
             let kept: Vec<String> =
                 was.filter(stays).filter(|name| !self.frozen.contains(name.as_str())).cloned().collect();
             self.head.kept.extend(kept);
@@ -288,33 +294,33 @@ impl<'a> NextHead<'a> {
         next
     }
 
-    /// The volume with whose data a service's volume begins, while that is not there.
+    /// The parent of a service's entry: the volume whose data the new volume begins with.
     pub(in crate::plan) fn parent_of(&self, service: &str, data: Option<&Data>) -> Option<String> {
         let data = data?;
         let is_it = |one: &&Entry| one.service == service && (&one.kind, &one.version) == (&data.kind, &data.version);
         self.head.entries.iter().find(is_it)?.parent.clone()
     }
 
-    /// Its branch; empty where data follows no branches.
+    /// The branch of the head; empty if data does not follow branches.
     pub(in crate::plan) fn branch(&self) -> &str {
         &self.head.branch
     }
 
-    /// Sends services elsewhere: each to a child of that volume, or, without one, to a new beginning. The data that they have
-    /// now is not kept.
-    pub(in crate::plan) fn send(&mut self, to: &[Entry]) {
-        for target in to {
+    /// Replaces the data of services: each target's service gets a child of the target's parent, or fresh data if the
+    /// target has no parent. The current data of these services is not kept.
+    pub(in crate::plan) fn replace(&mut self, targets: &[Entry]) {
+        for target in targets {
             let is_it = |one: &Entry| {
                 (&one.service, &one.kind, &one.version) == (&target.service, &target.kind, &target.version)
             };
-            let next = self.begun(target, &[None], target.parent.clone());
+            let next = self.with_new_volumes(target, &[None], target.parent.clone());
             self.head.entries.retain(|one| !is_it(one));
             self.head.entries.push(next);
             self.is_new = true;
         }
     }
 
-    /// The head, where it is to be written.
+    /// The finished head; none if the current head stays.
     pub(in crate::plan) fn finish(mut self) -> Option<Head> {
         self.head.entries.sort_by(|one, other| (&one.service, &one.version).cmp(&(&other.service, &other.version)));
         self.head.kept.sort();

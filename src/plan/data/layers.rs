@@ -1,8 +1,8 @@
-//! Which data a volume begins with: a base layer, or what is frozen.
+//! The data with which a volume begins: a base, or frozen data.
 
 use super::super::desired::{Desired, DesiredService, Request, rehash};
 use super::super::{Action, Identity, Plan};
-use super::bases::{base, making_identity, seed_of, services_of_base};
+use super::bases::{base, base_identity, seed_of, services_of_base};
 use super::heads::{data_in_use, heads, volumes_of};
 use super::snapshots::{known_clone_mode, snapshots};
 use crate::model::{
@@ -10,15 +10,17 @@ use crate::model::{
     Service, Stack, Volume, upper_volume, volume_of,
 };
 
-/// Most layers below a top: mount options, with the path of each, fit in one page of 4 KiB.
-const MOST_LAYERS: usize = 24;
+/// The highest number of layers below an upper layer. The mount options, with the path of each layer, have to fit in
+/// one page of 4 KiB.
+const MAX_LAYERS: usize = 24;
 
-/// Whether some volume lies over this one.
+/// Whether another volume is layered on this volume, or was copied from it.
 pub(in crate::plan) fn is_layer(volume: &str, observed: &Observed) -> bool {
-    observed.volumes.iter().any(|parent_spec| parent_spec.layers().iter().any(|layer| volume_of(layer) == volume))
+    observed.volumes.iter().any(|other| other.layers().iter().any(|layer| volume_of(layer) == volume))
 }
 
-/// Whose the folder of a layer is, as far as somebody asked: it is never written again, so that stays true.
+/// The owner of a layer's folder, if a record or a volume knows the owner. A layer is never written again, so the owner
+/// stays the same.
 pub(super) fn owner_of(layer: &str, observed: &Observed) -> Option<Owner> {
     let of_bases = observed.records.iter().filter_map(|one| match &one.record.kind {
         RecordKind::Base { parent, .. } => Some(parent),
@@ -28,22 +30,22 @@ pub(super) fn owner_of(layer: &str, observed: &Observed) -> Option<Owner> {
     all.find_map(|parent| parent.folder.filter(|_| parent.layers.first().is_some_and(|first| first == layer)))
 }
 
-/// Where the data of one volume of an environment lies.
+/// The volumes that hold the data of one volume of an environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extent {
     /// The service.
     pub service: String,
-    /// The volume that it sees.
+    /// The volume that the service mounts.
     pub volume: String,
-    /// The volume that holds what is written to it: its top, or itself.
+    /// The volume that takes the writes: the upper volume of an overlay volume, else the volume itself.
     pub own: String,
-    /// The volumes of the layers that are mounted below.
+    /// The volumes of the layers that are mounted below the volume.
     pub layers: Vec<String>,
-    /// What needs it: that it is in use, the snapshots that name it, the git branch that it belongs to.
+    /// The reasons why the volume is needed: `in use`, snapshots that name it, git branches whose head names it.
     pub needed_by: Vec<String>,
 }
 
-/// The volumes of an environment's services, and where their data lies.
+/// The data volumes of an environment's services, with the volumes that hold their data.
 pub fn extents(identity: &Identity, observed: &Observed) -> Vec<Extent> {
     let used = data_in_use(identity, observed);
     let saved = snapshots(identity, observed);
@@ -70,8 +72,8 @@ pub fn extents(identity: &Identity, observed: &Observed) -> Vec<Extent> {
     observed.data_of(&identity.name).map(extent).collect()
 }
 
-/// Settles what a service's volume begins with, and what follows from that for its container.
-/// `from` is the volume with whose data it begins; without one it begins with a base, or an empty folder.
+/// Decides the data with which a service's volume begins, and adapts the service's container.
+/// The volume begins with the data of the volume `from`; without `from`, with a base or an empty folder.
 pub(in crate::plan) fn layered(
     mut wanted: DesiredService,
     from: Option<&str>,
@@ -84,7 +86,7 @@ pub(in crate::plan) fn layered(
     let parent = if let Some(known) = known {
         known.parent().cloned()
     } else {
-        let Some(parent_spec) = beginning(service, from, &wanted.container.image, request) else { return wanted };
+        let Some(parent_spec) = parent_spec_of(service, from, &wanted.container.image, request) else { return wanted };
         let frozen = request.observed.volume(&parent_spec.whole).filter(|known| !known.scope.environment.is_empty());
         let is_own = frozen.is_some_and(|known| known.scope.environment == request.identity.name);
         wanted.begins_inherited = !is_own;
@@ -92,7 +94,8 @@ pub(in crate::plan) fn layered(
         if let Some(data) = volume.data_mut() {
             let began = frozen.and_then(Volume::data);
             data.seeds = began.map_or_else(|| seed_of(service), |began| began.seeds.clone());
-            // Whose login it has: what it began with has its own, or one of where that began.
+            // The environment whose logins the data has: of this environment, of the parent's environment, or of the
+            // environment from which the parent has its logins.
             data.from = match frozen {
                 Some(_) if is_own => began.and_then(|began| began.from.clone()),
                 Some(known) => Some(known.scope.environment.clone()),
@@ -116,29 +119,35 @@ pub(in crate::plan) fn layered(
     wanted
 }
 
-/// What a new volume begins with: frozen data, else a base; none is an empty folder.
-fn beginning(service: &Service, from: Option<&str>, image: &ImageRef, request: &Request<'_>) -> Option<ParentSpec> {
+/// The data with which a new volume begins: frozen data, else a base; none for an empty folder.
+fn parent_spec_of(
+    service: &Service,
+    from: Option<&str>,
+    image: &ImageRef,
+    request: &Request<'_>,
+) -> Option<ParentSpec> {
     if let Some(from) = from {
         let frozen = request.observed.volume(from)?;
-        let layers = layers_over(frozen);
+        let layers = layers_on(frozen);
         let clone_mode = request
             .clone_mode
             .or_else(|| known_clone_mode(request.identity, request.observed))
             .unwrap_or(CloneMode::Copy);
-        // A copy of everything is one layer again.
-        let clone_mode = if layers.len() > MOST_LAYERS { CloneMode::Copy } else { clone_mode };
+        // A copy of all layers is one layer again.
+        let clone_mode = if layers.len() > MAX_LAYERS { CloneMode::Copy } else { clone_mode };
         let owner = owner_of(layers.first()?, request.observed);
         return Some(ParentSpec { layers, whole: from.to_owned(), clone_mode, image: image.clone(), owner });
     }
-    // What is seeded is always seeded in a base; going without one means that it is made anew before.
+    // Seeds are always loaded into a base. So a seeded service uses its base even with `cold`, which rebuilds the base
+    // first.
     let base = (!request.cold || !service.seeds.is_empty()).then(|| base(service, request)).flatten()?;
     let record = base.record(request.observed)?;
     let clone_mode = request.clone_mode.or(record.record.clone_mode).unwrap_or(CloneMode::Copy);
-    Some(base.over(clone_mode, request.observed))
+    Some(base.parent_spec(clone_mode, request.observed))
 }
 
-/// The layers of a new volume over this one.
-fn layers_over(volume: &Volume) -> Vec<String> {
+/// The layers of a new volume that is layered on this volume.
+fn layers_on(volume: &Volume) -> Vec<String> {
     if volume.is_overlay() {
         std::iter::once(format!("{}/upper", upper_volume(&volume.name)))
             .chain(volume.layers().iter().cloned())
@@ -148,8 +157,8 @@ fn layers_over(volume: &Volume) -> Vec<String> {
     }
 }
 
-/// Services whose data would lie over more layers than can be mounted, and is copied into one instead: each is told,
-/// since that takes as long and as much room as the data is large.
+/// A note for each service whose data would have more layers than can be mounted, and is copied into one layer instead.
+/// The note is needed because the copy takes time and space in proportion to the size of the data.
 pub fn flattened(desired: &Desired, plan: &Plan) -> Vec<Diagnostic> {
     let copied = plan.steps.iter().filter_map(|step| match &step.action {
         Action::CreateVolume(volume) => {
@@ -157,27 +166,27 @@ pub fn flattened(desired: &Desired, plan: &Plan) -> Vec<Diagnostic> {
                 .parent_spec
                 .as_ref()
                 .map(|parent_spec| parent_spec.layers.len())
-                .filter(|layers| *layers > MOST_LAYERS)?;
+                .filter(|layers| *layers > MAX_LAYERS)?;
             Some((desired.services.iter().find(|service| service.name == step.service)?, layers))
         }
         _ => None,
     });
     let diagnostic = |(service, layers): (&DesiredService, usize)| {
-        let message = format!("the data of {} lies in {layers} layers, and is copied into one", service.name);
+        let message = format!("the data of {} has {layers} layers, and is copied into one layer", service.name);
         Diagnostic::note("flattened", message)
-            .because(format!("no more than {MOST_LAYERS} can be mounted; the copy takes as much room as the data"))
+            .because(format!("at most {MAX_LAYERS} layers can be mounted; the copy takes as much space as the data"))
     };
     copied.map(diagnostic).collect()
 }
 
-/// Services that are to begin with seeds, and have no base that holds them yet.
+/// Services with seeds whose data will begin empty, because no base holds the seeds yet.
 pub fn unseeded<'a>(stack: &'a Stack, desired: &Desired, observed: &Observed) -> Vec<&'a Service> {
     let mut services = beginning_empty(stack, desired, observed);
     services.retain(|service| !service.seeds.is_empty());
     services
 }
 
-/// Services whose data is to begin with an empty folder.
+/// Services whose data will begin with an empty folder.
 pub fn beginning_empty<'a>(stack: &'a Stack, desired: &Desired, observed: &Observed) -> Vec<&'a Service> {
     let begins = |service: &&Service| {
         let wanted = desired.services.iter().find(|wanted| wanted.name == service.name);
@@ -188,7 +197,7 @@ pub fn beginning_empty<'a>(stack: &'a Stack, desired: &Desired, observed: &Obser
     stack.services.iter().filter(begins).collect()
 }
 
-/// Services whose data was made of other seeds than they have now, each told at its seed.
+/// A warning for each service whose data was created from other seeds than the declared seeds, at the first seed.
 pub fn reseedable(stack: &Stack, desired: &Desired, observed: &Observed) -> Vec<Diagnostic> {
     let mut diagnostic = Vec::new();
     for service in stack.services.iter().filter(|service| !service.seeds.is_empty()) {
@@ -198,19 +207,20 @@ pub fn reseedable(stack: &Stack, desired: &Desired, observed: &Observed) -> Vec<
         if let (Some(known), Some(first)) = (known, service.seeds.first())
             && known.seeds != seed_of(service)
         {
-            let message = format!("the data of {} was not made of the seeds that it has now", service.name);
+            let message = format!("the seeds of {} changed after its data was created", service.name);
             diagnostic.push(
                 Diagnostic::warning("seeds-changed", message)
                     .at(&first.origin, "its seeds")
-                    .because("it is kept as it is")
-                    .help("`devenv up --reseed` begins anew with them, and discards what was written since"),
+                    .because("the data is kept unchanged")
+                    .help("`devenv up --reseed` starts with the changed seeds, and discards all data written since"),
             );
         }
     }
     diagnostic
 }
 
-/// The administrator's login as it was when the base was made, which gets this environment's own password first.
+/// The administrator's login that inherited data has. This login gets the environment's own password before anything
+/// else.
 fn inherited(wanted: &DesiredService, service: &Service, request: &Request<'_>) -> Option<Endpoint> {
     let admin = wanted.admin.as_ref()?;
     let volume = wanted.volumes.first()?;
@@ -218,7 +228,7 @@ fn inherited(wanted: &DesiredService, service: &Service, request: &Request<'_>) 
     let from = known.map_or_else(|| volume.data(), Volume::data).and_then(|data| data.from.as_deref());
     let maker = match from {
         Some(from) => {
-            let identity = Identity { name: from.to_owned(), ..making_identity(request) };
+            let identity = Identity { name: from.to_owned(), ..base_identity(request) };
             services_of_base(std::slice::from_ref(service), &identity, request)?.pop()?
         }
         None => base(service, request)?.made_by().clone(),
@@ -226,8 +236,8 @@ fn inherited(wanted: &DesiredService, service: &Service, request: &Request<'_>) 
     Some(Endpoint { password: maker.admin?.password, ..admin.clone() })
 }
 
-/// After a crash Postgres opens every file to write, which would copy all of them up; from 14 on it can have the file
-/// system sync instead.
+/// After a crash, Postgres opens every file for writing, which would copy all files into the upper layer. Since version
+/// 14, Postgres can sync the whole file system instead.
 fn sync_file_system(wanted: &mut DesiredService, service: &Service, request: &Request<'_>) {
     const SETTING: &str = "recovery_init_sync_method";
     let said = service.command.is_some() || service.settings.iter().any(|setting| setting.name == SETTING);

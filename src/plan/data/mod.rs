@@ -1,20 +1,22 @@
-//! Where data lives: one question, *which volumes do the services of an environment have, and what takes their place?*
+//! Where data lives. One question: *which volumes do the services of an environment have, and which volumes replace
+//! them?*
 //!
-//! The answer is git's. A [`Head`](crate::model::Head) names the volumes of one environment on one git branch, and the newest
-//! head counts. A snapshot names volumes too. A volume that a snapshot names, or on which another volume is layered, is
-//! frozen: the next head has a child of it. Save, restore, reset, `up --from`, a new branch and a switch each write one head
-//! (or one snapshot), then `up` converges to it, and then drops the older head with the volumes that only that one needed.
+//! The answer is the same as in git. A [`Head`](crate::model::Head) names the volumes of one environment on one git
+//! branch. The newest head of a branch is the current head. A snapshot names volumes too. A volume is frozen if a
+//! snapshot names the volume, or if another volume is layered on it: the next head names a child of the frozen volume.
+//! Save, restore, reset, `up --from`, a new branch and a branch switch each write one head (or one snapshot). Then `up`
+//! converges to the new head, and removes the older head with the volumes that only the older head needed.
 //!
 //! | file | answers |
 //! |---|---|
-//! | `heads.rs` | which head counts, and which one comes next |
-//! | `reach.rs` | which volumes are needed: marked from heads, snapshots and bases, along the layers |
-//! | `transition.rs` | the records that are written first, and what goes at the end |
-//! | `snapshots.rs` | snapshots: saving, restoring, what one holds |
-//! | `branches.rs` | the switch to another git branch; branches that are gone |
-//! | `pins.rs` | records that protect volumes from a clean-up of the engine |
-//! | `layers.rs`, `bases.rs` | what a new volume begins with |
-//! | `garbage.rs` | what `devenv gc` removes |
+//! | `heads.rs` | the current head, and the next head |
+//! | `reach.rs` | the volumes that are needed: marked from heads, snapshots and bases, along the layers |
+//! | `transition.rs` | the records that are written first, and the resources that are removed last |
+//! | `snapshots.rs` | snapshots: save, restore, content |
+//! | `branches.rs` | the switch to another git branch; branches that no longer exist |
+//! | `pins.rs` | records that protect volumes from a prune of the engine |
+//! | `layers.rs`, `bases.rs` | the data with which a new volume begins |
+//! | `garbage.rs` | the resources that `devenv gc` removes |
 
 pub(super) mod bases;
 pub(super) mod branches;

@@ -1,7 +1,7 @@
-//! Pins: records whose container mentions volumes, so that no clean-up of the engine takes them for unused.
+//! Pins: records whose container references volumes, so that a prune of the engine does not remove them as unused.
 //!
-//! What runs mentions its own volumes. A pin is for the rest: the data of branches that are not checked out, and all of it
-//! once the environment is down.
+//! The containers of services reference their own volumes. A pin protects the other volumes: the data of branches that
+//! are not checked out, and all data while the environment is down.
 
 use super::super::desired::DesiredService;
 use super::super::{Identity, names};
@@ -11,13 +11,13 @@ use super::snapshots::known_clone_mode;
 use crate::model::{Observed, ObservedRecord, Record, RecordKind};
 use std::collections::BTreeSet;
 
-/// The pins that an environment has.
+/// The pins of an environment.
 pub fn pins<'o>(identity: &Identity, observed: &'o Observed) -> impl Iterator<Item = &'o ObservedRecord> + use<'o> {
     records_of(&identity.name, observed).filter(|one| one.record.kind == RecordKind::Pin)
 }
 
-/// The pin of an environment whose containers go. None where one protects everything already, or where there is nothing to
-/// protect.
+/// The pin that an environment needs before its containers are removed. None if an existing pin protects all volumes,
+/// or if there is no volume to protect.
 pub fn pin(identity: &Identity, observed: &Observed) -> Option<Record> {
     let volumes = to_pin(identity, observed);
     let covers = |one: &ObservedRecord| !one.id.is_empty() && volumes.iter().all(|name| one.record.pins.contains(name));
@@ -25,12 +25,13 @@ pub fn pin(identity: &Identity, observed: &Observed) -> Option<Record> {
     is_needed.then(|| record(volumes, identity, observed))
 }
 
-/// The volumes that a pin of the environment mentions: those that are needed and whole, and those of its heads.
+/// The volumes that a pin of the environment references: needed and complete volumes, and the volumes of heads'
+/// records.
 fn to_pin(identity: &Identity, observed: &Observed) -> BTreeSet<String> {
     let needed = needed(observed);
     let ours =
         observed.volumes.iter().filter(|one| one.scope.environment == identity.name && needed.contains(&one.name));
-    // What is not whole is made again, and a mark goes soon: a pin would keep them from going.
+    // An incomplete volume is created again, and a mark is removed soon. A pin would prevent their removal.
     let ours = ours.filter(|volume| {
         !super::layers::is_incomplete(&volume.name, observed)
             && !observed.is_unproven(&volume.name)
@@ -44,7 +45,7 @@ fn to_pin(identity: &Identity, observed: &Observed) -> BTreeSet<String> {
 }
 
 fn record(volumes: BTreeSet<String>, identity: &Identity, observed: &Observed) -> Record {
-    // A new pin is made before the old ones go, so each has a number.
+    // A new pin is written before the old pins are removed, so each pin has its own number.
     let number = |one: &ObservedRecord| one.record.name.rsplit_once(".x")?.1.parse::<u64>().ok();
     let last = pins(identity, observed).filter_map(number).max().unwrap_or_default();
     Record {
@@ -59,8 +60,9 @@ fn record(volumes: BTreeSet<String>, identity: &Identity, observed: &Observed) -
     }
 }
 
-/// The pin for the volumes that these services do not mention, without the pins that go. None where everything is
-/// mentioned. The head of the branch is not pinned while its services run: their containers tell the same.
+/// The pin for the volumes that neither these services nor the remaining pins reference (`going`: the pins that are
+/// removed). None if all volumes are referenced. The head of the branch needs no pin while its services run, because
+/// their containers imply the same head.
 pub(super) fn protecting(
     services: &[DesiredService],
     going: &[ObservedRecord],
@@ -82,8 +84,9 @@ pub(super) fn protecting(
     (!all.is_subset(&mentioned)).then(|| record(all, identity, observed))
 }
 
-/// Records of an environment, and of this user's bases, that a clean-up left half of: each with what it protects, to be made
-/// whole again. A head has no container: pins mention its volume.
+/// Records of an environment and of this user's bases that lost their container or their volume in a prune. Each has
+/// the volumes that it protects, so that the record can be completed again. A head has no container: pins reference its
+/// volume.
 pub fn unprotected(identity: &Identity, observed: &Observed) -> Vec<ObservedRecord> {
     let machine = identity.machine();
     let is_ours =

@@ -1,7 +1,7 @@
-//! Snapshots: the data of an environment's services under a name, and the head that goes back to it.
+//! Snapshots: the data of an environment's services under a name, and the head that restores a snapshot.
 //!
-//! A snapshot is one record: it is there, with every service's data, or it is not. The volumes that it names are frozen, so
-//! the next start of the services has children of them.
+//! A snapshot is one record: it exists with the data of every service, or not at all. The volumes that a snapshot names
+//! are frozen, so the next start of the services uses children of these volumes.
 
 use super::super::desired::{Desired, Request};
 use super::super::{Identity, names};
@@ -24,7 +24,7 @@ pub struct Snapshot {
     pub data: BTreeMap<String, String>,
 }
 
-/// The records of all snapshots of a project's checkouts, as far as this machine's key knows the logins in them.
+/// The records of all snapshots of a project's checkouts, if this machine's key knows the logins in their data.
 pub fn records_of_project<'a>(identity: &Identity, observed: &'a Observed) -> Vec<&'a Record> {
     let project = |environment: &str| environment.rsplit_once('-').map(|(project, _)| project.to_owned());
     let (own, machine) = (project(&identity.name), identity.machine());
@@ -44,8 +44,8 @@ pub fn snapshots(identity: &Identity, observed: &Observed) -> Vec<Snapshot> {
     found
 }
 
-/// The volume with the data of each service that is there: its own, or its parent where it is still to begin with that.
-/// Services without data, and those whose data lies in several volumes, are not among them.
+/// The existing volume with each service's data: the service's own volume, or the parent if the own volume does not
+/// exist yet. Services without data, and services with data in several volumes, are not included.
 pub fn data(desired: &Desired, observed: &Observed) -> BTreeMap<String, String> {
     let services = desired.services.iter().filter_map(|service| {
         let [volume] = service.volumes.as_slice() else { return None };
@@ -63,12 +63,12 @@ pub fn data(desired: &Desired, observed: &Observed) -> BTreeMap<String, String> 
     services.collect()
 }
 
-/// Whether a volume holds data of a service.
+/// Whether a volume exists and holds data of a service.
 pub(in crate::plan) fn holds_data(volume: &str, observed: &Observed) -> bool {
     observed.volume(volume).is_some_and(|volume| volume.data().is_some())
 }
 
-/// The record of a snapshot.
+/// The record of a new snapshot.
 pub fn saving(
     name: &str,
     clone_mode: CloneMode,
@@ -89,8 +89,8 @@ pub fn saving(
     }
 }
 
-/// The head that sends each service of `to` to a child of that volume, or to a new beginning where there is none. The data
-/// that they have now is discarded once every service has its new volume.
+/// The head that gives each service of `to` a child of its volume, or fresh data if the service has no volume in `to`.
+/// The current data of these services is discarded once every service has its new volume.
 pub fn restoring(to: &BTreeMap<String, Option<String>>, desired: &Desired, request: &Request<'_>) -> Option<Record> {
     let target = |(service, parent): (&String, &Option<String>)| {
         let wanted = desired.services.iter().find(|one| one.name == *service)?.data()?;
@@ -100,11 +100,11 @@ pub fn restoring(to: &BTreeMap<String, Option<String>>, desired: &Desired, reque
     };
     let targets: Vec<Entry> = to.iter().filter_map(target).collect();
     let mut next = NextHead::of(request);
-    next.send(&targets);
+    next.replace(&targets);
     Some(heads::record(next.finish()?, request.identity, request.observed))
 }
 
-/// Whether a restore, a reset or an `up --from` was begun and not finished: the next `up` finishes it.
+/// Whether a restore, a reset or an `up --from` was interrupted. The next `up` finishes this work.
 pub fn is_unfinished(identity: &Identity, observed: &Observed) -> bool {
     let branch = identity.branch.as_deref();
     let Some(head) = heads::head_of(&identity.name, branch, observed) else { return false };
@@ -116,19 +116,19 @@ pub fn is_unfinished(identity: &Identity, observed: &Observed) -> bool {
         let is_it =
             |one: &&Entry| (&one.service, &one.kind, &one.version) == (&entry.service, &entry.kind, &entry.version);
         match (before.iter().find(is_it), &entry.parent) {
-            // A child of the data that the service had goes on with that.
+            // A child of the service's earlier data continues with this data: that is no restore.
             (Some(before), Some(parent)) => !before.volumes.contains(parent),
             (before, parent) => before.is_some() || parent.is_some(),
         }
     })
 }
 
-/// How this engine begins volumes with frozen data, where some record tells.
+/// The clone mode of this engine, if any record has it.
 pub fn known_clone_mode(identity: &Identity, observed: &Observed) -> Option<CloneMode> {
     records_of(&identity.name, observed).chain(&observed.records).find_map(|one| one.record.clone_mode)
 }
 
-/// The services whose data in a snapshot is another kind's or another major version's than what is declared now.
+/// The services whose data in a snapshot has another kind or another major version than the declared service.
 pub fn unusable(snapshot: &Snapshot, desired: &Desired, observed: &Observed) -> Vec<String> {
     let fits = |service: &str, data: &str| {
         let known = observed.volume(data)?.data()?;
@@ -139,7 +139,7 @@ pub fn unusable(snapshot: &Snapshot, desired: &Desired, observed: &Observed) -> 
     unusable.map(|(service, _)| service.clone()).collect()
 }
 
-/// The volumes that nothing needs any more once a snapshot is gone.
+/// The volumes that nothing needs once a snapshot is removed.
 pub fn unneeded(snapshot: &Snapshot, identity: &Identity, observed: &Observed) -> Vec<String> {
     freed(identity, &|one| matches!(one, Naming::Snapshot(record) if *record == snapshot.record), observed)
 }

@@ -1,4 +1,5 @@
-//! From the head that counts to the next one: the records that are written before anything is made, and what goes at the end.
+//! The transition from the current head to the next head: the records that are written before any volume is created,
+//! and the resources that are removed last.
 
 use super::super::desired::DesiredService;
 use super::super::{Action, Identity, Plan};
@@ -9,25 +10,26 @@ use crate::model::{Container, Head, Observed, ObservedRecord, Record, upper_volu
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// What becomes of the records of an environment, and of the volumes that only older ones need.
+/// The changes to an environment's records, and to the volumes that only older heads need.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Transition {
-    /// The head that is to be written first.
+    /// The head that is written first.
     pub head: Option<Record>,
-    /// The pin that is to be written before containers go that mention volumes.
+    /// The pin that is written before containers that reference volumes are removed.
     pub pin: Option<Record>,
-    /// The pins that go, since the new one takes their place or they mention volumes that go.
+    /// The pins that are removed, because the new pin replaces them, or because they reference volumes that are
+    /// removed.
     old_pins: Vec<ObservedRecord>,
-    /// Containers that a run left which was killed while it copied into a volume of an older head.
+    /// Containers of a run that was killed while it copied data into a volume of an older head.
     unfinished: Vec<Container>,
-    /// The volumes that only older heads of the branch need.
+    /// The discarded volumes: only older heads of the branch need them.
     pub discarded: Vec<String>,
     /// The older heads of the branch.
     older: Vec<ObservedRecord>,
 }
 
 impl Transition {
-    /// The transition to this head, where it is a new one, with these services.
+    /// The transition to `head` (none if the current head stays), with these services.
     pub(in crate::plan) fn to(
         head: Option<Head>,
         services: &[DesiredService],
@@ -37,11 +39,11 @@ impl Transition {
         let head = head.map(|head| heads::record(head, identity, observed));
         let mut then = observed.clone();
         then.records.extend(head.as_ref().map(Record::as_made));
-        let Some(counts) = heads::head_of(&identity.name, identity.branch.as_deref(), &then) else {
+        let Some(current) = heads::head_of(&identity.name, identity.branch.as_deref(), &then) else {
             return Self::default();
         };
         let older: Vec<ObservedRecord> = written(&identity.name, &then)
-            .filter(|(_, one)| one.branch == counts.branch && **one != counts)
+            .filter(|(_, one)| one.branch == current.branch && **one != current)
             .map(|(one, _)| one.clone())
             .collect();
         then.records.retain(|one| !older.contains(one));
@@ -75,12 +77,13 @@ impl Transition {
         Self { head, pin, old_pins, unfinished, discarded, older }
     }
 
-    /// The steps that end it, once every service has its volumes.
+    /// Adds the last steps of the transition, which wait until every service has its volumes.
     pub(in crate::plan) fn finish(&self, plan: &mut Plan, observed: &Observed) {
-        // The steps that no container runs without; a proof may take its time.
+        // The last steps wait for every step before a start. They do not wait for starts and proofs, which may take
+        // long.
         let is_before = |action: &Action| !matches!(action, Action::Start { .. } | Action::Prove { .. });
         let mut last: Vec<usize> = (0..plan.steps.len()).filter(|at| is_before(&plan.steps[*at].action)).collect();
-        // What is deleted anyway need not be stopped cleanly.
+        // A server whose data is deleted does not need a clean stop.
         for step in &mut plan.steps {
             if let Action::Remove { id, grace, .. } = &mut step.action
                 && let Some(container) = observed.containers.iter().find(|container| container.id == *id)
@@ -90,20 +93,23 @@ impl Transition {
             }
         }
         for pin in &self.old_pins {
-            let cause =
-                if self.pin.is_some() { "a newer one takes its place" } else { "services use all that it protects" };
+            let cause = if self.pin.is_some() {
+                "a newer pin replaces it"
+            } else {
+                "services use all volumes that it protects"
+            };
             last.push(plan.forget(pin, cause, last.clone()));
         }
         for copy in &self.unfinished {
             let action = Action::Remove { id: copy.id.clone(), name: copy.name.clone(), grace: Some(Duration::ZERO) };
-            last.push(plan.add("", action, "a copy that was not finished", last.clone()));
+            last.push(plan.add("", action, "the copy was interrupted", last.clone()));
         }
         for name in &self.discarded {
             last.push(plan.add("", Action::RemoveVolume { name: name.clone() }, "the data was replaced", last.clone()));
         }
-        // Last, so that a run that is killed before is finished by the next.
+        // The older heads are removed last, so that the next run can finish the work of a killed run.
         for head in &self.older {
-            plan.forget(head, "a newer head takes its place", last.clone());
+            plan.forget(head, "a newer head replaces it", last.clone());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Which image a service runs, and images that registries do not give any more.
+//! The images of services, and images that registries no longer have.
 
 use super::*;
 
@@ -14,7 +14,7 @@ fn a_version_that_names_a_variant_runs_it() {
         ("16.4-alpine", "docker.io/library/postgres:16.4-alpine"),
         ("16-bookworm", "docker.io/library/postgres:16-bookworm"),
         ("16.4", "docker.io/library/postgres:16.4"),
-        // A cloud's own suffix is no image's.
+        // The suffix of a cloud's version is no part of an image's tag.
         ("16.4-rds.20240418", "docker.io/library/postgres:16.4"),
     ] {
         let desired = decide(&stack(vec![service("db", "postgres", version)]), &Observed::default());
@@ -23,13 +23,13 @@ fn a_version_that_names_a_variant_runs_it() {
 }
 
 #[test]
-fn an_image_that_was_withdrawn_is_refused_with_what_to_run_instead_only_where_it_is_not_here() {
+fn a_withdrawn_image_is_refused_with_a_replacement_only_if_the_engine_does_not_have_it() {
     let gone = stack(vec![of_image("bitnami/postgresql:16.4.0"), service("cache", "redis", "7.2.5")]);
     let desired = decide(&gone, &Observed::default());
     let plan = diff(&desired, &Observed::default(), &BTreeSet::new()).unwrap();
     let diagnostic = withdrawn_images(&plan, &desired);
     assert_eq!(diagnostic.len(), 1, "{diagnostic:?}");
-    assert_eq!(diagnostic[0].message, "docker.io/bitnami/postgresql:16.4.0 is not to be had any more since 2025-09-29");
+    assert_eq!(diagnostic[0].message, "docker.io/bitnami/postgresql:16.4.0 has been unavailable since 2025-09-29");
     assert_eq!(diagnostic[0].origin.as_ref(), Some(&origin()));
     let paste = "`services: {db: {image: \"docker.io/bitnamilegacy/postgresql:16.4.0\"}}`";
     assert!(diagnostic[0].help[0].contains(paste), "{:?}", diagnostic[0].help);
@@ -41,7 +41,7 @@ fn an_image_that_was_withdrawn_is_refused_with_what_to_run_instead_only_where_it
 }
 
 #[test]
-fn bitnami_s_broker_lets_its_login_in_from_outside_and_loads_definitions() {
+fn bitnami_s_broker_accepts_its_login_from_outside_and_loads_definitions() {
     let mut queue = service("queue", "rabbitmq", "4.0.5");
     queue.family = "bitnami".to_owned();
     queue.image = Some(Located::new(ImageRef::parse("bitnamilegacy/rabbitmq:4.0.5").unwrap(), origin()));
@@ -52,10 +52,10 @@ fn bitnami_s_broker_lets_its_login_in_from_outside_and_loads_definitions() {
         found.map(|(_, value)| value.reveal().to_owned()).unwrap_or_default()
     };
     assert_eq!(value("RABBITMQ_LOAD_DEFINITIONS"), "yes");
-    // Else the login may come from inside the container alone.
+    // Without this setting, the login is accepted only from inside the container.
     assert_eq!(value("RABBITMQ_MANAGEMENT_ALLOW_WEB_ACCESS"), "yes");
     let file = container.files.iter().find(|file| file.path == value("RABBITMQ_DEFINITIONS_FILE")).unwrap();
     let text = String::from_utf8_lossy(&file.content.0).into_owned();
     assert!(text.contains("\"users\"") && text.contains(&value("RABBITMQ_USERNAME")), "{text}");
-    assert!(!text.contains(&value("RABBITMQ_PASSWORD")), "no password in a file that is readable inside");
+    assert!(!text.contains(&value("RABBITMQ_PASSWORD")), "a file that is readable in the container has no password");
 }

@@ -1,4 +1,4 @@
-//! What fresh data begins with, what is frozen, and the way back.
+//! Tests of layers: the parents of fresh data, frozen volumes, restores, and garbage.
 
 use super::*;
 
@@ -32,7 +32,7 @@ fn base_of(service: &Service, observed: &Observed) -> Option<Base> {
     base(service, &request)
 }
 
-/// The head that sends services to this data.
+/// The head that restores this data.
 fn restoring_to(data: &BTreeMap<String, String>, desired: &Desired, observed: &Observed) -> Record {
     let (kinds, identity) = (Kinds::built_in().unwrap(), identity());
     let (passwords, fresh) = (BTreeMap::new(), BTreeSet::new());
@@ -52,13 +52,13 @@ fn restoring_to(data: &BTreeMap<String, String>, desired: &Desired, observed: &O
     restoring(&to, desired, &request).unwrap()
 }
 
-/// A record as it is once it was written down.
+/// A record as the engine lists it after it was written.
 fn written(record: &Record) -> ObservedRecord {
     let record = record.clone();
     ObservedRecord { id: format!("id of {}", record.name), has_volume: true, record, ..ObservedRecord::default() }
 }
 
-/// A container that was made and never started.
+/// A container that was created and never started.
 fn made(name: &str, scope: Scope, role: ContainerRole) -> Container {
     Container {
         id: format!("id of {name}"),
@@ -82,11 +82,11 @@ fn filling(name: &str, volume: &str) -> Container {
     made(name, Scope::default(), ContainerRole::Filling(volume.to_owned()))
 }
 
-/// A volume of nobody's that lies over this one.
-fn over(layer: &str) -> Volume {
+/// A volume without an owner that is layered on this volume.
+fn layered_on(layer: &str) -> Volume {
     let parent = Parent { layers: vec![layer.to_owned()], clone_mode: CloneMode::Overlay, folder: None };
     let role = VolumeRole::Data(Data { parent: Some(parent), ..Data::default() });
-    Volume { name: "over".into(), scope: Scope::default(), role }
+    Volume { name: "layered".into(), scope: Scope::default(), role }
 }
 
 fn with_base(mut observed: Observed, service: &Service) -> Observed {
@@ -96,7 +96,7 @@ fn with_base(mut observed: Observed, service: &Service) -> Observed {
 }
 
 #[test]
-fn fresh_data_begins_with_a_base_of_its_own_key_and_no_other() {
+fn fresh_data_begins_only_with_a_base_of_its_own_key() {
     let observed = with_base(empty(), &postgres());
     let desired = decide(&stack(vec![postgres()]), &observed);
     let service = &desired.services[0];
@@ -108,7 +108,7 @@ fn fresh_data_begins_with_a_base_of_its_own_key_and_no_other() {
     assert!(service.container.command.ends_with(&["-c".into(), "recovery_init_sync_method=syncfs".into()]));
     let (own, inherited) = (service.admin.as_ref().unwrap(), service.inherited.as_ref().unwrap());
     assert_eq!((&own.user, own.port), (&inherited.user, inherited.port));
-    assert_ne!(own.password, inherited.password, "a base's password is nobody's");
+    assert_ne!(own.password, inherited.password, "no environment has the password of a base");
     assert!(service.begins_inherited);
 
     let changed = Service { settings: vec![setting("max_connections", "7")], ..postgres() };
@@ -119,14 +119,14 @@ fn fresh_data_begins_with_a_base_of_its_own_key_and_no_other() {
         image.id = "another".into();
     }
     assert_ne!(base_of(&postgres(), &observed).unwrap().name, base_of(&postgres(), &other).unwrap().name);
-    assert!(base_of(&service_of_redis(), &observed).is_none(), "it makes nothing of an empty folder");
+    assert!(base_of(&service_of_redis(), &observed).is_none(), "Redis does not initialise an empty folder");
     let with = |rights| {
         let name = Located::new("shop".into(), origin());
         let mut service = postgres();
         service.users.push(User { name, credential: Credential::Own("db".into()), bound: false, rights: Some(rights) });
         base_of(&service, &observed).unwrap().name
     };
-    assert_ne!(with(Rights::Owner), with(Rights::Superuser), "what its logins may do is in it");
+    assert_ne!(with(Rights::Owner), with(Rights::Superuser), "the key of a base contains the rights of its logins");
 }
 
 fn service_of_redis() -> Service {
@@ -134,7 +134,7 @@ fn service_of_redis() -> Service {
 }
 
 #[test]
-fn data_that_is_there_stays_whatever_bases_there_are() {
+fn existing_data_stays_although_there_is_a_base() {
     let plain = running(&decide(&stack(vec![postgres()]), &empty()));
     let observed = with_base(plain, &postgres());
     let lines = printed(&stack(vec![postgres()]), &observed);
@@ -142,7 +142,7 @@ fn data_that_is_there_stays_whatever_bases_there_are() {
 }
 
 #[test]
-fn a_base_that_a_killed_run_began_is_made_anew_but_not_one_that_is_used() {
+fn a_base_that_a_killed_run_began_is_rebuilt_unless_it_is_used() {
     let mut observed = empty();
     let base = base_of(&postgres(), &observed).unwrap();
     let plan = base.making(&Scope::default(), &observed).1;
@@ -152,12 +152,12 @@ fn a_base_that_a_killed_run_began_is_made_anew_but_not_one_that_is_used() {
     let actions: Vec<_> =
         base.making(&Scope::default(), &observed).1.steps.into_iter().map(|step| step.action).collect();
     assert!(matches!(actions[..2], [Action::Remove { .. }, Action::RemoveVolume { .. }]), "{actions:?}");
-    observed.volumes.push(over(&base.volume));
+    observed.volumes.push(layered_on(&base.volume));
     assert_eq!(base.making(&Scope::default(), &observed).1, Plan::default());
 }
 
 #[test]
-fn what_a_snapshot_names_is_gone_on_over_and_gone_back_to_at_once() {
+fn after_a_save_the_services_use_children_of_the_snapshots_volumes_and_a_restore_replaces_all_at_once() {
     let stack = stack(vec![postgres(), service_of_redis()]);
     let desired = decide(&stack, &Observed::default());
     let mut observed = running(&desired);
@@ -166,21 +166,21 @@ fn what_a_snapshot_names_is_gone_on_over_and_gone_back_to_at_once() {
     assert_eq!(saved.pins, first.values().cloned().collect::<Vec<_>>());
     observed.records.push(written(&saved));
 
-    let parent_spec = decide(&stack, &observed);
-    let old = parent_spec.transition.head.clone().unwrap();
-    for service in &parent_spec.services {
+    let after_save = decide(&stack, &observed);
+    let old = after_save.transition.head.clone().unwrap();
+    for service in &after_save.services {
         let begins = service.volumes[0].parent_spec.as_ref().unwrap();
         assert_eq!(begins.layers, [first[&service.name].clone()]);
         assert_ne!(service.volumes[0].name, first[&service.name]);
-        assert_eq!(begins.owner, None, "nobody has asked for it yet");
+        assert_eq!(begins.owner, None, "the engine was not asked for the owner yet");
         assert!(!service.begins_inherited, "it has its own logins");
     }
-    // Whether it was started since or not, that is what a snapshot would name.
-    assert_eq!(data(&parent_spec, &observed), first);
-    // The head that was there first went with the first start over the snapshot.
+    // A snapshot would name these volumes, whether the services have started since the save or not.
+    assert_eq!(data(&after_save, &observed), first);
+    // The first start after the save removed the first head.
     observed.records.retain(|one| one.record.head().is_none());
     observed.records.push(ObservedRecord { id: String::new(), ..written(&old) });
-    for service in &parent_spec.services {
+    for service in &after_save.services {
         let volume = &service.volumes[0];
         let mut made = volume.clone();
         let parent = made.data_mut().and_then(|data| data.parent.as_mut()).unwrap();
@@ -189,10 +189,10 @@ fn what_a_snapshot_names_is_gone_on_over_and_gone_back_to_at_once() {
         let role = VolumeRole::Upper(volume.name.clone());
         observed.volumes.push(Volume { name: format!("{}.top", volume.name), scope: volume.scope.clone(), role });
     }
-    let now = data(&parent_spec, &observed);
+    let now = data(&after_save, &observed);
     assert_ne!(now, first);
 
-    let head = restoring_to(&first, &parent_spec, &observed);
+    let head = restoring_to(&first, &after_save, &observed);
     observed.records.push(ObservedRecord { id: String::new(), ..written(&head) });
     assert!(is_unfinished(&identity(), &observed));
     let asked = decide(&stack, &observed);
@@ -201,7 +201,11 @@ fn what_a_snapshot_names_is_gone_on_over_and_gone_back_to_at_once() {
     assert_eq!(made, 2);
     for service in &asked.services {
         let owner = service.volumes[0].parent_spec.as_ref().unwrap().owner;
-        assert_eq!(owner, Some(Owner { uid: 999, gid: 998, mode: 0o750 }), "of what is layered on the same");
+        assert_eq!(
+            owner,
+            Some(Owner { uid: 999, gid: 998, mode: 0o750 }),
+            "the owner is known from another volume on the same layer"
+        );
     }
     let deleted: Vec<&str> = plan
         .steps
@@ -213,9 +217,9 @@ fn what_a_snapshot_names_is_gone_on_over_and_gone_back_to_at_once() {
         .collect();
     let uppers = now.values().flat_map(|volume| [volume.clone(), format!("{volume}.top")]);
     let expected: Vec<String> = uppers.chain([old.volume()]).collect();
-    assert_eq!(deleted, expected, "what was written since, and then the older head");
+    assert_eq!(deleted, expected, "the data that was written since the save, and then the older head");
 
-    // Killed with one volume made: that one stays, the other is still made, and the older head goes last.
+    // A run was killed after it created one volume: this volume stays, and the next run creates the other volume.
     let volume = &asked.services[0].volumes[0];
     observed.volumes.push(volume.as_made());
     let again = decide(&stack, &observed);
@@ -238,7 +242,7 @@ fn data_in_too_many_layers_is_copied_into_one() {
 }
 
 #[test]
-fn a_volume_that_was_not_filled_is_filled_anew() {
+fn a_volume_with_an_interrupted_copy_is_recreated() {
     let stack = stack(vec![service_of_redis()]);
     let mut observed = running(&decide(&stack, &Observed::default()));
     observed.containers.clear();
@@ -254,7 +258,7 @@ fn a_volume_that_was_not_filled_is_filled_anew() {
 }
 
 #[test]
-fn what_says_that_a_copy_is_not_complete_stays_until_it_is() {
+fn the_mark_of_an_incomplete_copy_stays_until_the_copy_is_complete() {
     let stack = stack(vec![service_of_redis()]);
     let desired = decide(&stack, &Observed::default());
     let mut observed = running(&desired);
@@ -270,13 +274,13 @@ fn what_says_that_a_copy_is_not_complete_stays_until_it_is() {
     let removed: Vec<&str> = plan.names().collect();
     assert!(removed.contains(&"copier") && removed.contains(&volume.name.as_str()), "{removed:?}");
     assert!(!removed.contains(&"filler"), "{removed:?}");
-    // Nobody else mentions it, or it could not be removed to be made again.
+    // A pin must not reference the incomplete volume: otherwise the volume could not be removed and recreated.
     let kept = pin(&identity(), &observed).unwrap();
     assert!(!kept.pins.is_empty() && !kept.pins.contains(&volume.name), "{kept:?}");
 }
 
 #[test]
-fn garbage_is_what_no_environment_lies_over_and_only_of_this_user() {
+fn garbage_contains_bases_of_this_user_on_which_no_environment_is_layered() {
     let nobody = |_: &str| false;
     let mut observed = with_base(empty(), &postgres());
     let base = base_of(&postgres(), &observed).unwrap();
@@ -286,9 +290,9 @@ fn garbage_is_what_no_environment_lies_over_and_only_of_this_user() {
     };
     let of_record = format!("{}.record", base.name);
     assert_eq!(names(&observed, &nobody), [base.name.clone(), of_record, base.volume.clone()]);
-    assert!(names(&observed, &|_| true).is_empty(), "somebody is making it");
+    assert!(names(&observed, &|_| true).is_empty(), "another run is making the base");
     let mut used = observed.clone();
-    used.volumes.push(over(&base.volume));
+    used.volumes.push(layered_on(&base.volume));
     assert!(names(&used, &nobody).is_empty());
     observed.records.iter_mut().for_each(|one| one.record.machine = "another".to_owned());
     for volume in &mut observed.volumes {
@@ -320,26 +324,26 @@ fn an_ephemeral_environment_lives_for_its_time_and_a_base_for_a_month() {
     let whose = "past its time to live (of shop/web, job 77)";
     assert_eq!(causes(&of_run(Some(NOW - 1), NOW), &nobody), [whose, whose]);
     assert!(causes(&of_run(Some(NOW - 1), NOW), &|_| true).is_empty(), "it still runs");
-    assert!(causes(&of_run(Some(NOW + 1), 0), &nobody).is_empty(), "its own time wins over its age");
+    assert!(causes(&of_run(Some(NOW + 1), 0), &nobody).is_empty(), "its lease counts, and not its age");
     assert_eq!(causes(&of_run(None, NOW - 25 * 3600), &nobody).len(), 2);
     assert!(causes(&of_run(None, NOW - 23 * 3600), &nobody).is_empty());
     let mut of_network = of_run(Some(NOW - 1), NOW);
     let scope = of_network.volumes.remove(0).scope;
     of_network.containers.clear();
     of_network.networks.push(Network { id: "net".into(), name: "run-1".into(), scope });
-    assert_eq!(causes(&of_network, &nobody), [whose], "a run that was killed early left no more than that");
+    assert_eq!(causes(&of_network, &nobody), [whose], "a run that was killed early left only its network");
 
     let mut observed = with_base(empty(), &postgres());
     let created = |observed: &mut Observed, at: i64| observed.records.iter_mut().for_each(|one| one.created = at);
     created(&mut observed, NOW - 29 * 24 * 3600);
-    assert!(causes(&observed, &nobody).is_empty(), "the next environment starts over it");
-    assert_eq!(garbage(&identity(), &observed, &nobody, NOW).steps.len(), 2, "`gc` was asked");
+    assert!(causes(&observed, &nobody).is_empty(), "the next environment begins with the base");
+    assert_eq!(garbage(&identity(), &observed, &nobody, NOW).steps.len(), 2, "`gc` removes an unused base at once");
     created(&mut observed, NOW - 31 * 24 * 3600);
-    assert_eq!(causes(&observed, &nobody), ["no environment lies over it"; 2]);
+    assert_eq!(causes(&observed, &nobody), ["no environment is layered on it"; 2]);
 }
 
 #[test]
-fn what_a_clean_up_took_of_a_record_is_made_again_with_what_it_protects() {
+fn a_record_that_a_prune_removed_in_part_is_completed_with_the_volumes_that_it_protects() {
     let stack = stack(vec![service_of_redis(), postgres()]);
     let desired = decide(&stack, &Observed::default());
     let mut observed = with_base(running(&desired), &postgres());
@@ -349,7 +353,7 @@ fn what_a_clean_up_took_of_a_record_is_made_again_with_what_it_protects() {
     observed.records.push(written(&kept));
     assert_eq!(unprotected(&identity(), &observed), []);
 
-    // A clean-up of containers leaves the volumes, which tell what was written, and not what was mentioned.
+    // A prune of containers leaves the volumes of records. These volumes have the content, but not the list of pins.
     let mut pruned = observed.clone();
     for one in &mut pruned.records {
         one.id.clear();
@@ -360,9 +364,9 @@ fn what_a_clean_up_took_of_a_record_is_made_again_with_what_it_protects() {
     let with_container = observed.records.iter().filter(|one| one.record.head().is_none());
     let before: Vec<_> = with_container.map(|one| (&one.record.name, &one.record.pins)).collect();
     assert_eq!(pins, before);
-    assert_eq!(snapshots(&identity(), &pruned)[0].name, "one", "it is there all the same");
+    assert_eq!(snapshots(&identity(), &pruned)[0].name, "one", "the snapshot still exists");
 
-    // What 0.1.0 wrote had no volume.
+    // The records of release 0.1.0 had no volume.
     observed.records.iter_mut().for_each(|one| one.has_volume = false);
     assert_eq!(unprotected(&identity(), &observed).len(), 3);
     let foreign = Identity::of_checkout("shop", Path::new("/other"), Key::from_bytes([8; 32]));
@@ -370,13 +374,13 @@ fn what_a_clean_up_took_of_a_record_is_made_again_with_what_it_protects() {
 }
 
 #[test]
-fn a_container_that_mentions_volumes_of_several_environments_goes_before_them() {
+fn a_container_that_references_volumes_of_several_environments_is_removed_before_the_volumes() {
     let of = |name: &str| {
         let lease = Lease { owner: String::new(), job: String::new(), expires: 1 };
         let scope =
             Scope { root: "/elsewhere".to_owned(), environment: name.to_owned(), ephemeral: true, lease: Some(lease) };
-        let top = Volume { name: format!("{name}-db.top"), scope: scope.clone(), role: VolumeRole::Helper };
-        (made(&format!("{name}.making"), scope, ContainerRole::Helper), top)
+        let upper = Volume { name: format!("{name}-db.top"), scope: scope.clone(), role: VolumeRole::Helper };
+        (made(&format!("{name}.making"), scope, ContainerRole::Helper), upper)
     };
     let ((one, of_one), (two, of_two)) = (of("run-1"), of("run-2"));
     let observed = Observed { containers: vec![one, two], volumes: vec![of_one, of_two], ..Observed::default() };
@@ -388,7 +392,7 @@ fn a_container_that_mentions_volumes_of_several_environments_goes_before_them() 
 }
 
 #[test]
-fn what_a_killed_making_of_a_base_left_is_garbage_here_at_once_and_elsewhere_after_an_hour() {
+fn leftovers_of_an_interrupted_base_are_garbage_at_once_in_this_checkout_and_after_an_hour_in_others() {
     let nobody = |_: &str| false;
     let base = base_of(&postgres(), &empty()).unwrap();
     let mut observed = empty();
@@ -401,19 +405,19 @@ fn what_a_killed_making_of_a_base_left_is_garbage_here_at_once_and_elsewhere_aft
     assert!(names(&observed, 1_000_001).is_empty());
     assert_eq!(names(&observed, 1_003_601), [base.container()]);
 
-    // A run that is killed between the record and the end of the making leaves what ran beside it.
+    // A run that is killed after it wrote the base's record leaves the server of the base and the sidecars.
     let mut observed = with_base(empty(), &postgres());
     let base = base_of(&postgres(), &observed).unwrap();
-    let pinned_volumes = format!("{}.beside.cache", base.name);
-    observed.volumes.extend([volume_of(&base, &base.volume), volume_of(&base, &pinned_volumes), over(&base.volume)]);
-    for left in [base.container(), &pinned_volumes] {
+    let sidecar = format!("{}.beside.cache", base.name);
+    observed.volumes.extend([volume_of(&base, &base.volume), volume_of(&base, &sidecar), layered_on(&base.volume)]);
+    for left in [base.container(), &sidecar] {
         observed.containers.push(Container { created: 1_000_000, ..making(&base, left) });
     }
-    assert_eq!(names(&observed, 1_000_001), [base.container(), &pinned_volumes, &pinned_volumes]);
+    assert_eq!(names(&observed, 1_000_001), [base.container(), &sidecar, &sidecar]);
 }
 
 #[test]
-fn what_a_server_has_not_finished_is_made_again_where_it_ended_and_left_where_nobody_knows() {
+fn data_of_an_interrupted_initialisation_is_recreated_if_the_server_ended_and_kept_if_its_end_is_unknown() {
     let stack = stack(vec![postgres()]);
     let desired = decide(&stack, &Observed::default());
     let volume = &desired.services[0].volumes[0];
@@ -426,26 +430,26 @@ fn what_a_server_has_not_finished_is_made_again_where_it_ended_and_left_where_no
     let role = VolumeRole::Unproven(volume.name.clone());
     observed.volumes.push(Volume { name: volume.mark(), scope: volume.scope.clone(), role });
 
-    // It runs: whoever logs in to it proves it.
+    // The server runs: the first login proves the volume.
     assert_eq!(printed(&stack, &observed), ["0 [db] prove: it runs as declared []"]);
-    assert!(decide(&stack, &observed).services[0].volumes[0].unproven, "so that the proof takes the mark away");
-    // It ended: an init script failed, or the machine went down.
+    assert!(decide(&stack, &observed).services[0].volumes[0].unproven, "so that the proof removes the mark");
+    // The server ended: an init script failed, or the machine was switched off.
     observed.containers[0].state = "exited".into();
     let lines = printed(&stack, &observed);
     assert!(lines[0].contains("remove c-db") && lines[1].contains("delete ENV-db.v15: its server ended"), "{lines:?}");
     assert!(lines[2].contains("volume ENV-db.v15") && lines[2].ends_with("[1]"), "{lines:?}");
-    // Once it is proven, it is gone on with.
+    // A proven volume stays in use.
     let mut proven = observed.clone();
     proven.volumes.retain(|one| one.unproven().is_empty());
     assert!(printed(&stack, &proven)[0].contains("start c-db"));
-    // Without a container nobody can tell what came of it: it stays, until `gc` is asked for.
+    // Without a container, it is unknown whether the initialisation succeeded: the volume stays until `devenv gc`.
     observed.containers.clear();
     let lines = printed(&stack, &observed);
     assert!(lines[1].contains("volume ENV-db.v15.g2"), "{lines:?}");
     assert!(!lines.iter().any(|line| line.contains("delete ENV-db")), "{lines:?}");
     let unasked = stale(&identity(), &observed, &|_| false, 1_000_000);
-    assert_eq!(unasked.names().count(), 0, "the next `up` of another environment of the folder leaves it too");
+    assert_eq!(unasked.names().count(), 0, "an `up` of another environment of the folder keeps the volume too");
     let plan = garbage(&identity(), &observed, &|_| false, 1_000_000);
     assert_eq!(plan.names().collect::<Vec<_>>(), [volume.name.clone(), volume.mark()]);
-    assert_eq!(garbage(&identity(), &observed, &|_| true, 1_000_000).steps, [], "somebody is starting it");
+    assert_eq!(garbage(&identity(), &observed, &|_| true, 1_000_000).steps, [], "another run is starting the server");
 }

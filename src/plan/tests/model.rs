@@ -1,9 +1,9 @@
-//! A model of the engine, and what holds of data whatever commands are given, and wherever they are killed.
+//! A model of the engine, and the invariants of data under any commands that may be killed at any time.
 //!
-//! The model carries out the plans that `plan/` makes, request by request, and remembers of each volume which moment's data
-//! it holds. A history is a list of commands; each may be killed before, at or after one of its requests, and the engine may
-//! carry that request out only while the next command is at work. A run makes five thousand histories, or as many as
-//! `DEVENV_TEST_HISTORIES` says.
+//! The model carries out the plans of `plan/`, request by request. For each volume, the model remembers the moment of
+//! the data in the volume. A history is a list of commands. Each command may be killed before, at or after one of its
+//! requests, and the engine may carry out this request late, during the next command. A test run creates five thousand
+//! histories, or the number in `DEVENV_TEST_HISTORIES`.
 
 use super::*;
 use crate::plan;
@@ -27,30 +27,31 @@ enum Command {
     Reset,
     Switch(usize),
     Gc,
-    /// Another checkout begins with a snapshot of this one, and goes again.
+    /// Another checkout begins with a snapshot of this checkout.
     Copy(usize),
+    /// The other checkout's environment is deleted.
     CopyGone,
 }
 
-/// Where a command is killed.
+/// The moment at which a command is killed.
 #[derive(Clone, Copy, Debug)]
 struct Kill {
-    /// At the so-many-th request.
+    /// The number of the request at which the command is killed, from 1.
     at: usize,
-    /// When the engine carries that request out; none is never.
+    /// When the engine carries out this request; none for never.
     carried_out: Option<When>,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum When {
     AtOnce,
-    /// Before the so-many-th request of the next command.
+    /// Before the request with this number of the next command.
     Later(usize),
 }
 
-/// One request to the engine, which it carries out whole or not at all.
+/// One request to the engine. The engine carries out a request completely, or not at all.
 #[derive(Clone, Debug)]
-enum Ask {
+enum Call {
     Network(String, Scope),
     Volume(Box<VolumeSpec>),
     Upper(Box<VolumeSpec>),
@@ -66,8 +67,8 @@ enum Ask {
     Record(Box<Record>),
 }
 
-impl Ask {
-    /// The name of the container that it makes.
+impl Call {
+    /// The name of the container that the request creates.
     fn container(&self) -> Option<String> {
         match self {
             Self::Container(spec) => Some(spec.name.clone()),
@@ -78,11 +79,11 @@ impl Ask {
     }
 }
 
-/// Why a command ended early.
+/// The reason why a command ended early.
 #[derive(Debug, PartialEq, Eq)]
 enum End {
     Killed,
-    /// The engine refused: what was observed is not so any more.
+    /// The engine refused a request: the state of the engine has changed since it was observed.
     Refused,
 }
 
@@ -96,9 +97,9 @@ struct Model {
     ids: u32,
     kill: Option<Kill>,
     asked: usize,
-    late: Option<(usize, Ask)>,
+    late: Option<(usize, Call)>,
     branch: Option<usize>,
-    /// What the engine refused, for whoever looks for the cause.
+    /// The requests that the engine refused, to find the cause of a failed test.
     refused: Vec<String>,
 }
 
@@ -119,7 +120,7 @@ impl Model {
         Identity::of_checkout("shop", Path::new("/copy"), Key::from_bytes([7; 32]))
     }
 
-    fn ask(&mut self, ask: Ask) -> Result<(), End> {
+    fn ask(&mut self, ask: Call) -> Result<(), End> {
         self.asked += 1;
         if self.late.as_ref().is_some_and(|(at, _)| *at <= self.asked)
             && let Some((_, late)) = self.late.take()
@@ -127,10 +128,10 @@ impl Model {
             let _ = self.carry_out(late);
         }
         if let Some(kill) = self.kill.filter(|kill| kill.at == self.asked) {
-            // To make a container takes an engine its time. A record's volume is there before its container; and what is
-            // removed, started or stopped is so by the time that another command asks, or `up` waits for it
+            // Only the creation of a container takes long enough to be late. The volume of a record exists before its
+            // container. A removal, a start or a stop is finished before another command asks, or `up` waits for it
             // (`docker/pending_stops.rs`).
-            let takes_time = matches!(ask, Ask::Container(_) | Ask::Filling(_) | Ask::Copying(_));
+            let takes_time = matches!(ask, Call::Container(_) | Call::Filling(_) | Call::Copying(_));
             match kill.carried_out {
                 Some(When::Later(_)) if !takes_time => drop(self.carry_out(ask)),
                 Some(When::AtOnce) => drop(self.carry_out(ask)),
@@ -161,7 +162,7 @@ impl Model {
 
     fn container(&mut self, name: String, scope: Scope, role: ContainerRole, volumes: Vec<String>) -> Result<(), End> {
         let is_taken = self.observed.records.iter().any(|one| one.record.name == name);
-        // One that the engine still makes has its name already.
+        // A container that the engine is still creating already has its name.
         let is_made = self.late.as_ref().and_then(|(_, late)| late.container()).is_some_and(|made| made == name);
         if is_taken || is_made || self.named(&name).is_some() {
             return Err(End::Refused);
@@ -184,38 +185,38 @@ impl Model {
         }
     }
 
-    /// What the engine does, at one moment.
-    fn carry_out(&mut self, ask: Ask) -> Result<(), End> {
+    /// Carries out one request, atomically.
+    fn carry_out(&mut self, ask: Call) -> Result<(), End> {
         match ask {
-            Ask::Network(name, scope) => {
+            Call::Network(name, scope) => {
                 if !self.observed.networks.iter().any(|one| one.name == name) {
                     self.observed.networks.push(Network { id: name.clone(), name, scope });
                 }
             }
-            Ask::Upper(volume) => {
+            Call::Upper(volume) => {
                 let role = VolumeRole::Upper(volume.name.clone());
                 self.volume(Volume { name: upper_volume(&volume.name), scope: volume.scope.clone(), role }, 0);
             }
-            Ask::Mark(volume) => {
+            Call::Mark(volume) => {
                 let role = VolumeRole::Unproven(volume.name.clone());
                 self.volume(Volume { name: volume.mark(), scope: volume.scope.clone(), role }, 0);
             }
-            Ask::Volume(volume) => {
+            Call::Volume(volume) => {
                 let begins =
                     volume.parent_spec.as_ref().map_or(Some(&0), |parent_spec| self.held.get(&parent_spec.whole));
-                let begins = *begins.expect("what a volume begins with is there");
+                let begins = *begins.expect("the parent of a volume exists");
                 for layer in volume.parent_spec.iter().flat_map(ParentSpec::volumes) {
-                    assert!(self.observed.volume(layer).is_some(), "the layer {layer} of {} is there", volume.name);
+                    assert!(self.observed.volume(layer).is_some(), "the layer {layer} of {} exists", volume.name);
                 }
                 self.volume(volume.as_made(), begins);
             }
-            Ask::Filling(volume) => {
+            Call::Filling(volume) => {
                 let scope = Scope { root: volume.scope.root.clone(), ..Scope::default() };
                 let role = ContainerRole::Filling(volume.name.clone());
                 let whole = volume.parent_spec.iter().map(|parent_spec| parent_spec.whole.clone()).collect();
                 self.container(format!("{}.filling", volume.name), scope, role, whole)?;
             }
-            Ask::Copying(volume) => {
+            Call::Copying(volume) => {
                 let scope = Scope { root: volume.scope.root.clone(), ..Scope::default() };
                 let role = ContainerRole::Filling(volume.name.clone());
                 let mounts = volume
@@ -225,14 +226,14 @@ impl Model {
                     .chain([volume.name.clone()])
                     .collect();
                 self.container(format!("{}.copying", volume.name), scope, role, mounts)?;
-                // Half of it, for now.
+                // The data is incomplete until the copy is finished.
                 self.volume(volume.as_made(), u32::MAX);
             }
-            Ask::Container(spec) => {
+            Call::Container(spec) => {
                 let mounts = spec.mounts.iter().map(|mount| mount.volume.clone()).chain(spec.pinned_volumes.clone());
                 self.container(spec.name.clone(), spec.scope.clone(), spec.role.clone(), mounts.collect())?;
             }
-            Ask::Start(name) => {
+            Call::Start(name) => {
                 let at = self.named(&name).ok_or(End::Refused)?;
                 if let ContainerRole::Filling(volume) = self.observed.containers[at].role.clone() {
                     let whole = self.observed.containers[at].volumes[0].clone();
@@ -243,13 +244,13 @@ impl Model {
                     self.observed.containers[at].state = "running".to_owned();
                 }
             }
-            Ask::Stop(id) => {
+            Call::Stop(id) => {
                 let at = self.named(&id).ok_or(End::Refused)?;
                 if self.observed.containers[at].state == "running" {
                     self.observed.containers[at].state = "exited".to_owned();
                 }
             }
-            Ask::Remove(id) => {
+            Call::Remove(id) => {
                 self.observed.containers.retain(|one| one.id != id && one.name != id);
                 for one in &mut self.observed.records {
                     if one.id == id {
@@ -258,7 +259,7 @@ impl Model {
                 }
                 self.observed.records.retain(|one| one.has_volume || !one.id.is_empty());
             }
-            Ask::RemoveVolume(name) => {
+            Call::RemoveVolume(name) => {
                 if self.is_mentioned(&name) {
                     return Err(End::Refused);
                 }
@@ -266,13 +267,13 @@ impl Model {
                 self.held.remove(&name);
                 self.observed.records.retain(|one| one.record.volume() != name || !one.id.is_empty());
             }
-            Ask::RemoveNetwork(id) => self.observed.networks.retain(|one| one.id != id),
-            Ask::Record(record) => {
+            Call::RemoveNetwork(id) => self.observed.networks.retain(|one| one.id != id),
+            Call::Record(record) => {
                 let known = self.observed.records.iter_mut().find(|one| one.record.name == record.name);
                 self.ids += 1;
                 let id = format!("id{}", self.ids);
                 match known {
-                    // It is in its name what a head says.
+                    // The name of a head's record is a hash of its content, so both records are the same.
                     Some(known) if known.record.head().is_some() => {}
                     Some(known) if known.id.is_empty() => known.id = id,
                     Some(_) => return Err(End::Refused),
@@ -319,48 +320,49 @@ impl Model {
     fn step(&mut self, action: &Action, made: &str) -> Result<(), End> {
         match action {
             Action::Pull { .. } | Action::Prove { .. } => Ok(()),
-            Action::CreateNetwork { name, scope } => self.ask(Ask::Network(name.clone(), scope.clone())),
+            Action::CreateNetwork { name, scope } => self.ask(Call::Network(name.clone(), scope.clone())),
             Action::Write { record, .. } => self.record(*record.clone()),
             Action::CreateVolume(volume) => match volume.parent_spec.as_ref().map(|parent_spec| parent_spec.clone_mode)
             {
                 Some(CloneMode::Overlay) => {
-                    self.ask(Ask::Upper(volume.clone()))?;
-                    self.ask(Ask::Volume(volume.clone()))
+                    self.ask(Call::Upper(volume.clone()))?;
+                    self.ask(Call::Volume(volume.clone()))
                 }
                 Some(CloneMode::Copy) => {
-                    // One that a killed run left is still true, and one that the engine still makes is waited for.
-                    match self.ask(Ask::Filling(volume.clone())) {
+                    // A mark that a killed run left is still valid. A mark that the engine is still creating is waited
+                    // for.
+                    match self.ask(Call::Filling(volume.clone())) {
                         Err(End::Killed) => return Err(End::Killed),
                         Err(End::Refused) => {
-                            if let Some((_, late)) = self.late.take_if(|(_, late)| matches!(late, Ask::Filling(_))) {
+                            if let Some((_, late)) = self.late.take_if(|(_, late)| matches!(late, Call::Filling(_))) {
                                 let _ = self.carry_out(late);
                             }
                         }
                         Ok(()) => {}
                     }
-                    self.ask(Ask::Copying(volume.clone()))?;
-                    self.ask(Ask::Start(format!("{}.copying", volume.name)))?;
-                    self.ask(Ask::Remove(format!("{}.copying", volume.name)))?;
-                    self.ask(Ask::Remove(format!("{}.filling", volume.name)))
+                    self.ask(Call::Copying(volume.clone()))?;
+                    self.ask(Call::Start(format!("{}.copying", volume.name)))?;
+                    self.ask(Call::Remove(format!("{}.copying", volume.name)))?;
+                    self.ask(Call::Remove(format!("{}.filling", volume.name)))
                 }
                 None => {
                     if volume.unproven {
-                        self.ask(Ask::Mark(volume.clone()))?;
+                        self.ask(Call::Mark(volume.clone()))?;
                     }
-                    self.ask(Ask::Volume(volume.clone()))
+                    self.ask(Call::Volume(volume.clone()))
                 }
             },
             Action::Remove { id, .. } => {
-                // One of another run that is gone meanwhile is as good as removed.
+                // If the container no longer exists, it counts as removed.
                 if self.named(id).is_some() {
-                    self.ask(Ask::Stop(id.clone()))?;
+                    self.ask(Call::Stop(id.clone()))?;
                 }
-                self.ask(Ask::Remove(id.clone()))
+                self.ask(Call::Remove(id.clone()))
             }
-            Action::Create(spec) => self.ask(Ask::Container(spec.clone())),
-            Action::Start { id } => self.ask(Ask::Start(id.clone().unwrap_or_else(|| made.to_owned()))),
-            Action::RemoveVolume { name } => self.ask(Ask::RemoveVolume(name.clone())),
-            Action::RemoveNetwork { id, .. } => self.ask(Ask::RemoveNetwork(id.clone())),
+            Action::Create(spec) => self.ask(Call::Container(spec.clone())),
+            Action::Start { id } => self.ask(Call::Start(id.clone().unwrap_or_else(|| made.to_owned()))),
+            Action::RemoveVolume { name } => self.ask(Call::RemoveVolume(name.clone())),
+            Action::RemoveNetwork { id, .. } => self.ask(Call::RemoveNetwork(id.clone())),
         }
     }
 
@@ -371,7 +373,7 @@ impl Model {
             self.step(&step.action, &made)?;
             if let (Action::Prove { .. }, Some(service)) = (&step.action, service) {
                 for volume in service.volumes.iter().filter(|volume| volume.unproven) {
-                    self.ask(Ask::RemoveVolume(volume.mark()))?;
+                    self.ask(Call::RemoveVolume(volume.mark()))?;
                 }
             }
         }
@@ -379,14 +381,14 @@ impl Model {
     }
 
     fn record(&mut self, record: Record) -> Result<(), End> {
-        self.ask(Ask::Record(Box::new(record)))
+        self.ask(Call::Record(Box::new(record)))
     }
 
     fn forget(&mut self, one: &ObservedRecord) -> Result<(), End> {
         if !one.id.is_empty() {
-            self.ask(Ask::Remove(one.id.clone()))?;
+            self.ask(Call::Remove(one.id.clone()))?;
         }
-        self.ask(Ask::RemoveVolume(one.record.volume()))?;
+        self.ask(Call::RemoveVolume(one.record.volume()))?;
         self.observed.records.retain(|known| known.record.name != one.record.name || !known.id.is_empty());
         Ok(())
     }
@@ -404,7 +406,7 @@ impl Model {
     fn stop(&mut self, identity: &Identity, is_wanted: impl Fn(&Container) -> bool) -> Result<(), End> {
         let ours = self.observed.containers_of(&identity.name).filter(|one| one.state == "running" && is_wanted(one));
         let ids: Vec<String> = ours.map(|one| one.id.clone()).collect();
-        ids.into_iter().try_for_each(|id| self.ask(Ask::Stop(id)))
+        ids.into_iter().try_for_each(|id| self.ask(Call::Stop(id)))
     }
 
     fn up(&mut self, identity: &Identity) -> Result<(), End> {
@@ -439,7 +441,7 @@ impl Model {
         self.up(&identity)
     }
 
-    /// The moments that the services' volumes hold, of those that run.
+    /// The moments of the data in the volumes of running services.
     fn moments(&self, identity: &Identity) -> Vec<u32> {
         let running = self.observed.containers_of(&identity.name).filter(|one| one.state == "running");
         running.filter(|one| one.runs().is_some()).map(|one| self.held[&one.volumes[0]]).collect()
@@ -462,16 +464,17 @@ impl Model {
     }
 }
 
-/// What a user may expect of the data, given what was asked and what was killed.
+/// The data that a user may expect, after all commands and kills so far.
 #[derive(Default)]
 struct Expected {
-    /// The moments that each branch's data may be of.
+    /// The moments that the data of each branch may have.
     of_branch: BTreeMap<usize, BTreeSet<u32>>,
-    /// Branches whose beginning was cut short: it may have been of another moment.
+    /// The branches whose first `up` was interrupted: their data may have begun with another moment.
     begun: BTreeSet<usize>,
-    /// The branches whose data may be in use: those of the last command that ended well, and of each that was killed since.
+    /// The branches whose data may be in use: the branch of the last successful command, and the branches of all
+    /// commands that were killed since then.
     used: BTreeSet<usize>,
-    /// The moments that a snapshot of that name may be of, and whether it has to be there.
+    /// The moments that the snapshot with this name may have, and whether the snapshot has to exist.
     snapshots: BTreeMap<usize, (BTreeSet<u32>, bool)>,
     is_up: bool,
 }
@@ -484,7 +487,7 @@ fn run(history: &[(Command, Option<Kill>)], clone_mode: CloneMode, branches: boo
         let context = format!("command {at}, {command:?} killed {kill:?}, {clone_mode}");
         one(&mut model, &mut expected, command, &context);
         model.kill = None;
-        // Whatever is late has come before anybody looks.
+        // A late request is carried out before the next command observes the engine.
         if let Some((_, late)) = model.late.take_if(|(at, _)| *at == 0) {
             let _ = model.carry_out(late);
         }
@@ -598,7 +601,7 @@ fn one(model: &mut Model, expected: &mut Expected, command: &Command, context: &
             let record = model.observed.records.iter().find(|one| one.record.name == found.record).cloned().unwrap();
             let ended = model.forget(&record).and_then(|()| {
                 for volume in volumes {
-                    if model.ask(Ask::RemoveVolume(volume)) == Err(End::Killed) {
+                    if model.ask(Call::RemoveVolume(volume)) == Err(End::Killed) {
                         return Err(End::Killed);
                     }
                 }
@@ -612,7 +615,7 @@ fn one(model: &mut Model, expected: &mut Expected, command: &Command, context: &
         Command::Switch(to) => {
             if model.branch.is_some() {
                 model.branch = Some(*to);
-                // What runs is the other branch's until the next `up`.
+                // The running services use the other branch's data until the next `up`.
                 expected.is_up = false;
             }
         }
@@ -629,13 +632,16 @@ fn one(model: &mut Model, expected: &mut Expected, command: &Command, context: &
             let source = plan::Source { environment: shop.name.clone(), data: found.data };
             let head = model.desired(&copy, Some(&source)).transition.head.unwrap();
             let _ = model.record(head).and_then(|()| model.up(&copy));
-            // Killed or not, the next one has all of it.
+            // Even if this command was killed, the next `up` finishes the copy.
             (model.kill, model.asked) = (None, 0);
             if is_unfinished(&copy, &model.observed) || model.observed.data_of(&copy.name).next().is_some() {
                 assert_eq!(model.up(&copy), Ok(()), "{context}");
                 let moments = model.moments(&copy);
                 assert!(moments.len() == 2 && moments[0] == moments[1], "a mixture in a copy, {context}: {moments:?}");
-                assert!(expected.snapshots[name].0.contains(&moments[0]), "not what was named, {context}: {moments:?}");
+                assert!(
+                    expected.snapshots[name].0.contains(&moments[0]),
+                    "not the named snapshot, {context}: {moments:?}"
+                );
                 model.write(&copy);
             }
         }
@@ -649,7 +655,7 @@ fn one(model: &mut Model, expected: &mut Expected, command: &Command, context: &
             }
         }
     }
-    // What was kept is there, whatever was killed.
+    // Every saved snapshot exists and is unchanged, in spite of all kills.
     for (name, (moments, has_to)) in &expected.snapshots {
         match snapshot_of(model, name) {
             Some(found) => {
@@ -664,7 +670,7 @@ fn one(model: &mut Model, expected: &mut Expected, command: &Command, context: &
 
 fn after(model: &Model, expected: &mut Expected, branch: usize, ended: &Result<(), End>, context: &str) {
     expected.is_up = ended.is_ok();
-    assert_ne!(*ended, Err(End::Refused), "it does not get there, {context}: {:#?}", model.refused);
+    assert_ne!(*ended, Err(End::Refused), "it does not converge, {context}: {:#?}", model.refused);
     if ended.is_ok() {
         let moments = model.moments(&model.shop());
         assert!(moments.len() == 2 && moments[0] == moments[1], "a mixture of moments, {context}: {moments:?}");
@@ -711,7 +717,7 @@ proptest! {
         cases: u32::try_from(number("DEVENV_TEST_HISTORIES", 5000)).unwrap_or(u32::MAX),
         max_shrink_iters: 4000,
         failure_persistence: None,
-        // The same histories each time; another number is for whoever looks for more.
+        // Every run tests the same histories. Set another seed to test other histories.
         rng_seed: RngSeed::Fixed(number("DEVENV_TEST_SEED", 20_261_130)),
         ..ProptestConfig::default()
     })]
@@ -726,18 +732,18 @@ proptest! {
     }
 }
 
-/// A number of the environment's.
-fn number(name: &str, usual: u64) -> u64 {
-    std::env::var(name).ok().and_then(|said| said.parse().ok()).unwrap_or(usual)
+/// A number from an environment variable.
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-/// At each of its requests, the engine having carried that request out.
+/// Kills at each of the first requests. The engine carries out this request.
 fn killed_anywhere() -> impl Iterator<Item = Option<Kill>> {
     (1..16).map(|at| Some(Kill { at, carried_out: Some(When::AtOnce) }))
 }
 
 #[test]
-fn a_branch_begins_with_one_moment_though_an_up_was_killed_between_two_others() {
+fn a_new_branch_begins_with_data_of_one_moment_after_a_killed_switch() {
     for (kill, clone_mode) in killed_anywhere().flat_map(|kill| [(kill, CloneMode::Copy), (kill, CloneMode::Overlay)]) {
         let ended_well =
             [Command::Up, Command::Write, Command::Switch(1), Command::Up, Command::Write, Command::Switch(0)];
@@ -748,7 +754,7 @@ fn a_branch_begins_with_one_moment_though_an_up_was_killed_between_two_others() 
 }
 
 #[test]
-fn a_branch_begins_with_what_ran_last_though_a_keeper_tells_of_an_earlier_moment() {
+fn a_new_branch_begins_with_the_data_that_was_used_last_although_a_pin_has_an_earlier_moment() {
     for kill in killed_anywhere() {
         let ended_well = [Command::Up, Command::Down, Command::Up, Command::Save(1), Command::Write];
         let mut history: Vec<_> = ended_well.into_iter().map(|command| (command, None)).collect();
@@ -758,7 +764,7 @@ fn a_branch_begins_with_what_ran_last_though_a_keeper_tells_of_an_earlier_moment
 }
 
 #[test]
-fn a_keeper_is_written_though_a_killed_run_left_two() {
+fn a_pin_is_written_although_a_killed_run_left_two_pins() {
     for kill in killed_anywhere() {
         let history = [
             (Command::Up, None),

@@ -1,8 +1,8 @@
-//! The phases of `up`, as a table: what the engine has, and what comes next.
+//! The phases of `up` as a table: the state of the engine, and the next phase.
 
 use super::*;
 
-/// Whether fresh data is made again, whether bases come first, and what is behind the run.
+/// The options of a run, and the phases that are finished.
 #[derive(Clone, Copy, Default)]
 struct Case {
     cold: bool,
@@ -43,7 +43,7 @@ fn phase(stack: &Stack, identity: &Identity, observed: &Observed, case: Case) ->
     match next(&situation, &case.progress) {
         Phase::Pull(plan) => format!("pull {}", plan.steps.len()),
         Phase::StopOtherBranch => "stop the other branch".to_owned(),
-        Phase::FindCloneMode(volume) => format!("find the clone mode over {}", volume.replace(&identity.name, "ENV")),
+        Phase::FindCloneMode(volume) => format!("find the clone mode with {}", volume.replace(&identity.name, "ENV")),
         Phase::MakeBases { services, again } => format!("bases of {services:?}, again {again:?}"),
         Phase::Converge(_) => "converge".to_owned(),
     }
@@ -56,7 +56,7 @@ fn seeded() -> Service {
 }
 
 #[test]
-fn each_phase_follows_from_what_the_engine_has() {
+fn each_phase_follows_from_the_state_of_the_engine() {
     let plain = stack(vec![service("db", "postgres", "15.18"), service("cache", "redis", "7.0.15")]);
     let seeds = stack(vec![seeded()]);
     let nothing = Observed::default();
@@ -65,12 +65,12 @@ fn each_phase_follows_from_what_the_engine_has() {
     let own = identity();
     let usual = Case::default();
     let table: [(&str, String, &str); 8] = [
-        ("images are pulled side by side with the starts", phase(&plain, &own, &nothing, usual), "converge"),
+        ("images are pulled in parallel with the starts", phase(&plain, &own, &nothing, usual), "converge"),
         ("a record needs an image", phase(&plain, &own, &nothing, Case { needs_image: true, ..usual }), "pull 2"),
         ("everything runs", phase(&plain, &own, &runs, usual), "converge"),
         ("a seeded service needs its image", phase(&seeds, &own, &nothing, usual), "pull 1"),
         (
-            "seeds are put into a base first",
+            "seeds are loaded into a base first",
             phase(&seeds, &own, &images_only(&runs), usual),
             "bases of [\"db\"], again []",
         ),
@@ -79,7 +79,7 @@ fn each_phase_follows_from_what_the_engine_has() {
             phase(&plain, &own, &images_only(&runs), Case { bases_first: true, ..usual }),
             "bases of [\"db\"], again []",
         ),
-        ("one environment alone does not wait for bases", phase(&plain, &own, &images_only(&runs), usual), "converge"),
+        ("a single environment does not wait for bases", phase(&plain, &own, &images_only(&runs), usual), "converge"),
         (
             "a phase that the engine does not show is not repeated",
             phase(
@@ -94,8 +94,8 @@ fn each_phase_follows_from_what_the_engine_has() {
             "converge",
         ),
     ];
-    for (what, found, expected) in table {
-        assert_eq!(found, expected, "{what}");
+    for (case, found, expected) in table {
+        assert_eq!(found, expected, "{case}");
     }
 }
 
@@ -109,7 +109,7 @@ fn a_switch_stops_the_other_branch_finds_the_clone_mode_and_converges() {
     }
     assert_eq!(phase(&plain, &on("main"), &observed, Case::default()), "stop the other branch");
     observed.containers.iter_mut().for_each(|one| one.state = "exited".to_owned());
-    assert_eq!(phase(&plain, &on("main"), &observed, Case::default()), "find the clone mode over ENV-cache");
+    assert_eq!(phase(&plain, &on("main"), &observed, Case::default()), "find the clone mode with ENV-cache");
     let known = Case { clone_mode: Some(CloneMode::Copy), ..Case::default() };
     assert_eq!(phase(&plain, &on("main"), &observed, known), "converge");
 }

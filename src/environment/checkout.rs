@@ -313,7 +313,7 @@ async fn or_by_labels(
         let why = failure.diagnostics.first().map(|one| visible(&one.message).into_owned()).unwrap_or_default();
         if let Some(opened) = by_labels(global, wish, printer).await? {
             printer.line(&format!(
-                "the manifests were not read ({why}); the declarations that the containers were created with are used"
+                "the manifests were not read ({why}); using the declarations in the containers' labels"
             ));
             return Ok(opened);
         }

@@ -32,7 +32,7 @@ struct Side<'a> {
     what: String,
     /// By the service's name.
     services: BTreeMap<String, SideService>,
-    /// The project's name, where it has one.
+    /// The project's name, if there is one.
     project: Option<String>,
 }
 

@@ -195,9 +195,10 @@ pub(crate) fn groups(project: &Project, fields: &Fields, main: &Main) -> Result<
         rendered.entries.retain(|entry| !is_set_before(&entry.name));
         rendered.to_fill_in.retain(|name| !is_set_before(name));
         if !lifted.is_empty() {
-            let diagnostic = format!("{} was inside devenv's block, which is rewritten", lifted.join(", "));
+            let diagnostic = format!("moved out of devenv's block, which is rewritten: {}", lifted.join(", "));
             rendered.notes.push(
-                Diagnostic::note("line-moved", diagnostic).help("it is below the block now: fill in the value there"),
+                Diagnostic::note("line-moved", diagnostic)
+                    .help("the lines are below the block now: fill in their values there"),
             );
         }
         let (block, _) = dotenv::render_block(&rendered.entries);

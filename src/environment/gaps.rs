@@ -12,7 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub(crate) struct Gaps {
     /// Tools, lock files and stand-ins that differ.
     pub(crate) differences: Vec<Difference>,
-    /// Time and people, where the project has release tags.
+    /// Time and people, if the project has release tags.
     pub(crate) sections: Vec<Section>,
     /// Notes about the gaps that could not be determined, with the reasons.
     pub(crate) notes: Vec<Diagnostic>,

@@ -137,7 +137,10 @@ fn without_a_manifest_running_services_can_be_used_saved_and_restored() {
     redis(&url, &["SET", "kept", "8"]);
     let differs = project.succeed(&["snapshot", "diff", "one", "--json"]);
     assert!(differs.json()["differences"].as_array().is_some_and(|all| !all.is_empty()), "{differs:?}");
-    assert!(differs.stderr.contains("reading one") && differs.stderr.contains("reading the running services"), "{differs:?}");
+    assert!(
+        differs.stderr.contains("reading one") && differs.stderr.contains("reading the running services"),
+        "{differs:?}"
+    );
     project.succeed(&["snapshot", "restore", "one", "--yes"]);
     assert_eq!(
         (one(&mine, "SELECT count(*) FROM kept"), redis(&url, &["GET", "kept"])),

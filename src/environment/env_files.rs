@@ -195,11 +195,8 @@ pub(crate) fn groups(project: &Project, fields: &Fields, main: &Main) -> Result<
         rendered.entries.retain(|entry| !is_set_before(&entry.name));
         rendered.to_fill_in.retain(|name| !is_set_before(name));
         if !lifted.is_empty() {
-            let diagnostic = format!("moved out of devenv's block, which is rewritten: {}", lifted.join(", "));
-            rendered.notes.push(
-                Diagnostic::note("line-moved", diagnostic)
-                    .help("the lines are below the block now: fill in their values there"),
-            );
+            let diagnostic = format!("moved below devenv's block, which is rewritten: {}", lifted.join(", "));
+            rendered.notes.push(Diagnostic::note("line-moved", diagnostic).help("fill in the values below the block"));
         }
         let (block, _) = dotenv::render_block(&rendered.entries);
         let disarmed = dotenv::commented_out(&existing, &block);

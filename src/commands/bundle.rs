@@ -1,4 +1,4 @@
-//! `devenv bundle`: every locked image as one archive, and back, for machines that no registry serves.
+//! `devenv bundle`: saves every locked image in one archive, and loads the archive on machines without a registry.
 
 use crate::apply::{self, Stop};
 use crate::cli::{Bundle, BundleAction, Global, Start};
@@ -34,13 +34,13 @@ pub(crate) async fn run(
         BundleAction::Save { file } => save(&project, &locked, &connect(global).await?, &start, file, printer).await,
         BundleAction::Load { file } => {
             let (contents, opened) = read(file)?;
-            is_what_is_locked(&project, &locked, &contents, file)?;
+            check_locked(&project, &locked, &contents, file)?;
             load(&contents, &connect(global).await?, opened, file, printer).await
         }
     }
 }
 
-/// The image of each service by its digest. A lock that is missing or stale names none to carry.
+/// The image of each service by its digest. A missing or stale lock is a failure, because it names no image to save.
 fn locked(project: &Project) -> Result<BTreeMap<String, ImageRef>, Failure> {
     let nothing = Lock::default();
     let compared = versions::compare(&project.declared, project.lock.as_ref().unwrap_or(&nothing));
@@ -70,7 +70,7 @@ async fn save(
     printer: &Printer,
 ) -> Result<(), Failure> {
     bring(project, engine, start, printer).await?;
-    let found = try_join_all(locked.iter().map(|(service, image)| look(project, engine, service, image))).await?;
+    let found = try_join_all(locked.iter().map(|(service, image)| find_image(project, engine, service, image))).await?;
     let mut documents = BTreeMap::new();
     let mut images = Vec::new();
     let mut ids = BTreeSet::new();
@@ -82,7 +82,7 @@ async fn save(
     let head = Head::new(images, documents);
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     let written = write(&head, &ids, engine, &project.reading.root, file).await?;
-    // A bundle that would be refused where it is carried to is no bundle.
+    // Check the bundle as `load` does, so that the other machine will accept it.
     read(file)?.0.prove().map_err(|diagnostics| Failure { exit: Exit::Image, diagnostics })?;
     for one in &head.images {
         printer.line(&format!(" {}  {}  {}", one.service, one.image, short(&one.digest)));
@@ -93,7 +93,7 @@ async fn save(
     Ok(())
 }
 
-/// Pulls what is not here yet, as `up` does.
+/// Pulls the missing images, as `up` does.
 async fn bring(project: &Project, engine: &Engine, start: &Start, printer: &Printer) -> Result<(), Failure> {
     let prepared = prepare(project, engine, start, &[], None).await?;
     let plan = prepared.plan.pulls();
@@ -123,8 +123,8 @@ struct Found {
     documents: BTreeMap<String, Vec<u8>>,
 }
 
-/// An image of this engine, with the documents that lead to it from its digest.
-async fn look(project: &Project, engine: &Engine, service: &str, image: &ImageRef) -> Result<Found, Failure> {
+/// An image of this engine, with the registry's documents that lead from its digest to the image.
+async fn find_image(project: &Project, engine: &Engine, service: &str, image: &ImageRef) -> Result<Found, Failure> {
     let local = engine.local_image(image).await.map_err(EngineError::into_failure)?;
     let local = local.ok_or_else(|| {
         let diagnostic =
@@ -140,20 +140,20 @@ async fn look(project: &Project, engine: &Engine, service: &str, image: &ImageRe
     if local.id == bundled.digest {
         return Ok(Found { bundled, id: local.id, documents: BTreeMap::new() });
     }
-    let diagnostic = engine.registry_content(image, project.machine.mirror.as_ref(), &local.platform).await;
-    let diagnostic = diagnostic.map_err(|fault| {
-        let message = format!("cannot prove in a bundle that {service} is what services.lock says");
+    let content = engine.registry_content(image, project.machine.mirror.as_ref(), &local.platform).await;
+    let content = content.map_err(|fault| {
+        let message = format!("cannot prove in a bundle that {service} has the image of services.lock");
         Failure::new(
             Exit::Image,
             Diagnostic::error("bundle-registry", message)
-                .because(format!("the registry's index and manifest of {image} go with it: {fault}"))
+                .because(format!("the bundle needs the registry's index and manifest of {image}: {fault}"))
                 .help("save it where the registry answers"),
         )
     })?;
-    Ok(Found { bundled, id: local.id, documents: diagnostic.documents })
+    Ok(Found { bundled, id: local.id, documents: content.documents })
 }
 
-/// Writes beside the file and puts it in its place when it is whole; how many bytes.
+/// Writes a temporary file next to `file`, and renames it when it is complete. Returns the number of bytes.
 async fn write(head: &Head, ids: &[&str], engine: &Engine, root: &Path, file: &Path) -> Result<u64, Failure> {
     let cannot = |error: io::Error| {
         let diagnostic = Diagnostic::error("bundle-write", format!("cannot write {}", file.display()));
@@ -163,24 +163,25 @@ async fn write(head: &Head, ids: &[&str], engine: &Engine, root: &Path, file: &P
         )
     };
     let whole = std::path::absolute(file).map_err(cannot)?;
-    let mut beside = Checkout::at(root)
+    let mut temporary = Checkout::at(root)
         .map_err(Fault::Io)
         .and_then(|checkout| checkout.replace(&whole, FileName::Asked, Mode::Kept))
         .map_err(|fault| cannot(fault.into()))?;
     let entry = head.entry().map_err(cannot)?;
-    beside.write_all(&entry).map_err(cannot)?;
+    temporary.write_all(&entry).map_err(cannot)?;
     let mut written = entry.len() as u64;
     let mut parts = pin!(engine.save_images(ids));
     while let Some(part) = parts.next().await {
         let part = part.map_err(EngineError::into_failure)?;
-        beside.write_all(&part).map_err(cannot)?;
+        temporary.write_all(&part).map_err(cannot)?;
         written += part.len() as u64;
     }
-    beside.finish().map_err(cannot)?;
+    temporary.finish().map_err(cannot)?;
     Ok(written)
 }
 
-/// All that a bundle holds, every byte of it hashed; and the file, which is not opened again: another could lie there.
+/// The content of a bundle, with every byte hashed, and the open file. The file is not opened a second time, because
+/// another file could be there by then.
 fn read(file: &Path) -> Result<(Contents, File), Failure> {
     let cannot = |error: io::Error| {
         let (message, help) = if error.kind() == io::ErrorKind::InvalidData {
@@ -198,8 +199,8 @@ fn read(file: &Path) -> Result<(Contents, File), Failure> {
     Ok((contents, opened))
 }
 
-/// Each locked service's image must be in it, by the very digest.
-fn is_what_is_locked(
+/// Fails unless the bundle has the image of each locked service with exactly its digest.
+fn check_locked(
     project: &Project,
     locked: &BTreeMap<String, ImageRef>,
     contents: &Contents,
@@ -227,7 +228,7 @@ fn is_what_is_locked(
     if faults.is_empty() { Ok(()) } else { Err(Failure { exit: Exit::Image, diagnostics: faults }) }
 }
 
-/// Loads what was proven to be what it says, and names each image so that its digest finds it.
+/// Proves the content of the bundle, loads the images, and names each image so that it is found by its digest.
 async fn load(
     contents: &Contents,
     engine: &Engine,

@@ -1,4 +1,4 @@
-//! `devenv doctor`: everything that `up` needs, checked one by one.
+//! `devenv doctor`: checks everything that `up` needs.
 
 use crate::cli::Global;
 use crate::docker::{Engine, EngineFacts};
@@ -12,7 +12,7 @@ use crate::plan::Choice;
 use crate::ui::{Check, CheckState, Printer};
 use std::path::PathBuf;
 
-/// Runs the command; the exit code is 1 when something is wrong.
+/// Runs the command. The exit code is 1 if a check fails.
 pub(crate) async fn run(global: &Global, files: &[PathBuf], as_json: bool, printer: &Printer) -> Result<u8, Failure> {
     let mut checks = engine(global).await;
     checks.push(machine());
@@ -49,21 +49,21 @@ async fn engine(global: &Global) -> Vec<Check> {
     vec![Check::new("engine", CheckState::Ok, words), found, disk, layers, clean_ups(&facts)]
 }
 
-/// What the engine's own clean-ups take of devenv's.
+/// The data that the engine's own clean-ups would remove.
 fn clean_ups(facts: &EngineFacts) -> Check {
     if facts.prunes_named_volumes() {
         let words = "`docker system prune --volumes` takes the data of environments that are down, and snapshots";
         let check = Check::new("clean-ups", CheckState::Warn, words);
-        return check.help("`devenv gc` frees room without that; every other clean-up leaves the data alone");
+        return check.help("`devenv gc` frees room without that; no other clean-up touches the data");
     }
     Check::new(
         "clean-ups",
         CheckState::Ok,
-        "no `docker … prune` takes data of devenv's, but for `docker volume prune --all` after `docker container prune`",
+        "no `docker … prune` takes devenv's data, except `docker volume prune --all` after `docker container prune`",
     )
 }
 
-/// How data gets over frozen data. It was found out by mounting, when something was frozen first.
+/// How volumes are layered on frozen volumes. A test mount determined this when a volume was frozen for the first time.
 async fn layers(engine: &Engine) -> Check {
     let check = |state, words: &str| Check::new("layers", state, words);
     let said = match clone_mode_setting() {
@@ -78,7 +78,7 @@ async fn layers(engine: &Engine) -> Check {
         Err(error) => return failed("layers", CheckState::Fail, &error.into_failure()),
     };
     match observed.records.iter().find_map(|one| one.record.clone_mode) {
-        Some(CloneMode::Overlay) => check(CheckState::Ok, "frozen data is mounted below what is written (overlay)"),
+        Some(CloneMode::Overlay) => check(CheckState::Ok, "frozen data is shared by overlay mounts"),
         Some(CloneMode::Copy) => {
             check(CheckState::Warn, "frozen data is copied: this engine mounts no overlay volumes")
                 .help("snapshots and fresh starts take as long as copying their data does")
@@ -87,7 +87,7 @@ async fn layers(engine: &Engine) -> Check {
     }
 }
 
-/// A failure as a check: what went wrong and why, and what to do about it.
+/// A failure as a check, with its messages, causes and help.
 fn failed(name: &str, state: CheckState, failure: &Failure) -> Check {
     let words = failure.diagnostics.iter().flat_map(|one| std::iter::once(&one.message).chain(&one.notes));
     let help = failure.diagnostics.iter().flat_map(|one| &one.help);
@@ -95,7 +95,7 @@ fn failed(name: &str, state: CheckState, failure: &Failure) -> Check {
     Check::new(name, state, joined(words.collect())).help(joined(help.collect()))
 }
 
-/// How much room the engine has, where its folder is on this machine.
+/// How much disk space the engine has, if its folder is on this machine.
 fn disk(root: &str, storage: &str) -> Check {
     const LITTLE: u64 = 2_000_000_000;
     match rustix::fs::statvfs(root) {
@@ -103,7 +103,7 @@ fn disk(root: &str, storage: &str) -> Check {
             let free = found.f_bavail.saturating_mul(found.f_frsize);
             let words = format!("{} free in {root} ({storage})", crate::ui::bytes(free));
             if free < LITTLE {
-                Check::new("disk", CheckState::Warn, words).help("`docker system df` shows what takes it")
+                Check::new("disk", CheckState::Warn, words).help("`docker system df` shows what takes the space")
             } else {
                 Check::new("disk", CheckState::Ok, words)
             }
@@ -111,7 +111,7 @@ fn disk(root: &str, storage: &str) -> Check {
         Err(_) => Check::new(
             "disk",
             CheckState::Ok,
-            format!("the engine keeps its data in {root} ({storage}), which is not to be seen from here"),
+            format!("the engine keeps its data in {root} ({storage}), which is not visible from here"),
         ),
     }
 }
@@ -122,7 +122,7 @@ fn machine() -> Check {
             let config =
                 config_folder().map(|folder| folder.join("config.yaml").display().to_string()).unwrap_or_default();
             let words = match machine.mirror {
-                Some(mirror) => format!("{mirror} stands in for docker.io"),
+                Some(mirror) => format!("{mirror} is used for docker.io"),
                 None => format!("none (DEVENV_REGISTRY_MIRROR, or registry_mirror in {config})"),
             };
             Check::new("mirror", CheckState::Ok, words)
@@ -149,7 +149,7 @@ async fn project(global: &Global, files: &[PathBuf], printer: &Printer) -> Vec<C
     checks
 }
 
-/// The file that variables go to, why it is that one, and what git makes of it.
+/// The file that variables go to, the reason for this file, and its state in git.
 fn env_file(reading: &Reading, choice: &Choice) -> Vec<Check> {
     let main = match Main::of(reading, choice) {
         Ok(main) => main,
@@ -162,11 +162,11 @@ fn env_file(reading: &Reading, choice: &Choice) -> Vec<Check> {
     });
     let noted: Vec<Check> = noted.collect();
     let is_warned = noted.iter().any(|check| check.state == CheckState::Warn);
-    let standing = match git::status(main.file.path()) {
+    let in_git = match git::status(main.file.path()) {
         _ if is_warned => None,
         GitStatus::Unknown => Some("no git repository here"),
         GitStatus::Ignored => Some("git ignores it"),
         GitStatus::Tracked | GitStatus::NotIgnored => None,
     };
-    noted.into_iter().chain(standing.map(|words| Check::new(&name, CheckState::Ok, words))).collect()
+    noted.into_iter().chain(in_git.map(|words| Check::new(&name, CheckState::Ok, words))).collect()
 }

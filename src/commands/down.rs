@@ -1,4 +1,4 @@
-//! `devenv down`: stops and removes the containers; with `--volumes` this environment's data too.
+//! `devenv down`: stops and removes the containers, and with `--volumes` also this environment's data.
 
 use crate::cli::{Down, Global};
 use crate::environment::agreement::agreed;
@@ -23,14 +23,14 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], down: &Down, printer
         .steps
         .iter()
         .filter_map(|step| match &step.action {
-            // An upper layer goes with the volume that it belongs to, and a record's holds nothing.
+            // An upper volume is removed with its volume, and a record's volume holds no data.
             Action::RemoveVolume { name } if holds_data(name, &observed) => Some(name.as_str()),
             _ => None,
         })
         .collect();
-    // What others lay over is a top alone by now.
+    // Of a volume on which others are layered, only the upper volume is left by now.
     let is_upper = |name: &str| observed.volume(name).is_some_and(|volume| !volume.upper_of().is_empty());
-    let tops = volumes.is_empty()
+    let only_upper_layers = volumes.is_empty()
         && plan.steps.iter().any(|step| matches!(&step.action, Action::RemoveVolume { name } if is_upper(name)));
     if !volumes.is_empty() {
         let snapshots = plan::snapshots(&identity, &observed);
@@ -49,12 +49,12 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], down: &Down, printer
     if !down.volumes && engine.facts().await.is_ok_and(|facts| facts.prunes_named_volumes()) {
         printer.line("`docker volume prune` leaves the data alone, but `docker system prune --volumes` takes it here");
     }
-    printer.line(&if tops {
-        format!("{containers} removed, and what had been kept for another environment")
+    printer.line(&if only_upper_layers {
+        format!("{containers} removed, and the data that had been kept for another environment")
     } else if volumes.is_empty() && down.volumes {
         format!("{containers} removed; there was no data")
     } else if volumes.is_empty() {
-        format!("{containers} removed; the data is kept (`devenv up` goes on with it)")
+        format!("{containers} removed; the data is kept (`devenv up` continues with it)")
     } else {
         let data = if volumes.len() == 1 { "1 volume".to_owned() } else { format!("{} volumes", volumes.len()) };
         if removed == 0 {
@@ -67,8 +67,8 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], down: &Down, printer
     if down.volumes && !shared.is_empty() {
         let names: Vec<&str> = shared.iter().map(String::as_str).collect();
         printer.line(&format!(
-            "kept, since another environment began with it and lies over it: {}; `devenv down --volumes` takes it once \
-             that one is gone",
+            "kept, since the data of another environment is layered on it: {}; `devenv down --volumes` removes it once \
+             that environment is gone",
             names.join(", ")
         ));
     }
@@ -79,14 +79,14 @@ fn holds_data(name: &str, observed: &Observed) -> bool {
     observed.volume(name).is_some_and(|volume| volume.data().is_some())
 }
 
-/// Names what goes, and asks on a terminal; elsewhere it takes `--yes`.
+/// Names the data to delete, and asks on a terminal. Without a terminal, `--yes` is required.
 fn agree_to_delete(
     services: &BTreeSet<&str>,
     snapshots: &[&str],
     down: &Down,
     printer: &Printer,
 ) -> Result<(), Failure> {
-    // Whoever is asked sees what about, also when quiet.
+    // A user who is asked has to see the names, even with `--quiet`.
     let say = |text: &str| if down.yes { printer.line(text) } else { printer.always(text) };
     say(&format!("this deletes the data of: {}", services.iter().copied().collect::<Vec<_>>().join(", ")));
     if !snapshots.is_empty() {

@@ -7,7 +7,7 @@ use crate::environment::checkout::{self, Opened, Wish};
 use crate::environment::env_files::{Main, groups, not_carried};
 use crate::environment::process::lines;
 use crate::environment::session::{Purpose, strictness};
-use crate::environment::{apps, unset, variables};
+use crate::environment::{apps, unsafe_variables, variables};
 use crate::model::{Diagnostic, Exit, Failure, SourceFile};
 use crate::plan::FixedPorts;
 use crate::ui::Printer;
@@ -38,12 +38,12 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], env: &Env, printer: 
         or_by_labels: false,
     };
     let Opened { mut project, engine, observed, .. } = checkout::open(global, &wish, printer).await?;
-    // Nothing is started here, so nothing need be free.
+    // Nothing is started here, so no port needs to be free.
     project.fixed_ports = FixedPorts::Named;
     let target = Main::of(&project.reading, &project.choice)?;
     let app = env.app.as_deref();
     let user_lines = if env.check { Vec::new() } else { lines(&project, &target, app, printer)? };
-    printer.diagnostics(&unset::diagnostic(&project.unset, &[]));
+    printer.diagnostics(&unsafe_variables::diagnostic(&project.unset, &[]));
     // Which data a service would start on does not change its variables.
     start.fresh = project.reading.stack.services.iter().map(|service| service.name.clone()).collect();
     let Prepared { desired, .. } = prepare(&project, &engine, &start, &target.lines, Some(observed)).await?;

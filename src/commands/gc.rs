@@ -1,4 +1,4 @@
-//! `devenv gc`: removes what nothing needs any more.
+//! `devenv gc`: removes unused resources.
 
 use crate::cli::{Gc, Global};
 use crate::environment::agreement::agreed;
@@ -15,7 +15,7 @@ use std::path::PathBuf;
 /// Runs the command.
 pub(crate) async fn run(global: &Global, files: &[PathBuf], gc: &Gc, printer: &Printer) -> Result<(), Failure> {
     let found = checkout::find(global, files).await?;
-    // Which branch's data is in use matters to what is removed of branches alone.
+    // The current branch matters only for the removal of branches' data.
     let branch = match found.read(global, files).await {
         Ok(reading) => branch(&reading),
         Err(failure) if gc.branches => return Err(failure),
@@ -40,7 +40,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], gc: &Gc, printer: &P
         printer.line(&format!("there is data of branches that are gone ({names}): `devenv gc --branches` removes it"));
     }
     if plan.steps.is_empty() {
-        return printer.data("nothing to remove: everything of ours is somebody's\n");
+        return printer.data("nothing to remove: every resource is in use\n");
     }
     let volumes: Vec<String> = plan.steps.iter().filter_map(|step| volume_of(&step.action)).collect();
     let sizes = measure(&engine, &identity, &observed, &volumes, printer).await;
@@ -64,7 +64,8 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], gc: &Gc, printer: &P
                 printer.always(&said);
                 agreed(printer, "delete it?")?;
             }
-            // A new pin mentions what is left, before the pin goes that mentions all of it.
+            // Write a new pin that references the remaining volumes before the old pin, which references all of them,
+            // is removed.
             pin(&engine, &identity, &gone.without(&identity, &observed)).await?;
         }
         carry_out(&engine, &identity, &plan).await?;

@@ -1,13 +1,13 @@
 //! Keeps passwords out of the process list.
 //!
-//! Everybody on a machine can read a process's arguments. A URL with a password that stands among them is put into a
-//! pipe, and the program starts itself again, at once, with the pipe's name in its place.
+//! Every user of a machine can read the arguments of a process. If an argument contains a URL with a password, the URL
+//! is put into a pipe, and the program immediately starts itself again with the pipe's name instead of the URL.
 
 use std::env;
 use std::ffi::OsString;
 
-/// Starts the program again where an argument holds a URL with a password. Where that cannot be done, the arguments
-/// stay as they are: the user put them there.
+/// Starts the program again if an argument contains a URL with a password. If this fails, the program continues with
+/// its original arguments.
 #[cfg(unix)]
 pub(crate) fn hide() {
     use std::os::unix::process::CommandExt as _;
@@ -25,7 +25,7 @@ pub(crate) fn hide() {
         })
         .collect();
     if let (false, Some((own, rest)), Ok(program)) = (pipes.is_empty(), arguments.split_first(), env::current_exe()) {
-        // It comes back only where it failed.
+        // `exec` returns only if it failed.
         let _failed = std::process::Command::new(program).arg0(own).args(rest).exec();
     }
 }
@@ -33,11 +33,12 @@ pub(crate) fn hide() {
 #[cfg(not(unix))]
 pub(crate) fn hide() {}
 
-/// A pipe that holds the text, and its name as a source of a URL. It must stay open until the program starts again.
+/// A pipe that contains the text, and its name as a source of a URL. The pipe must stay open until the program starts
+/// again.
 #[cfg(unix)]
 fn piped(text: &str) -> Option<(String, std::os::fd::OwnedFd)> {
     use std::os::fd::AsRawFd as _;
-    // A pipe takes 4 kB at least without anybody reading it.
+    // A pipe holds at least 4 kB before a process reads from it.
     const PIPE: usize = 4096;
     if text.len() > PIPE {
         return None;
@@ -47,7 +48,8 @@ fn piped(text: &str) -> Option<(String, std::os::fd::OwnedFd)> {
     Some((format!("@/dev/fd/{}", reader.as_raw_fd()), reader))
 }
 
-/// A URL with a password at an argument's end, and what stands before it: `--against=`, `db=`.
+/// Splits an argument that ends with a URL with a password into the text before the URL (`--against=`, `db=`) and the
+/// URL.
 fn with_password(argument: &str) -> Option<(&str, &str)> {
     let colon = argument.find("://")?;
     let is_scheme = |c: char| c.is_ascii_alphanumeric() || "+.-".contains(c);
@@ -64,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn urls_with_passwords_are_found_wherever_they_stand_in_an_argument() {
+    fn urls_with_passwords_are_found_at_the_end_of_every_argument() {
         for (argument, before) in [
             ("postgres://u:p@h/d", ""),
             ("db=postgres://u:p@h/d", "db="),

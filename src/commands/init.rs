@@ -1,4 +1,4 @@
-//! `devenv init`: a starter `services.yaml`, where nothing says yet what production runs.
+//! `devenv init`: writes a starter `services.yaml` if no manifest declares production's services yet.
 
 use crate::cli::Global;
 use crate::environment::session::read;
@@ -12,7 +12,7 @@ const STARTER: &str = include_str!("../../templates/manifests/services.yaml");
 
 /// Runs the command.
 pub(crate) fn run(global: &Global, printer: &Printer) -> Result<(), Failure> {
-    // What declares no service says nothing of what production runs, and is what sends people here.
+    // A manifest without services does not declare production's services; its error message recommends `devenv init`.
     let says_something = |reading: &Reading| {
         let silent = reading.diagnostics.iter().filter(|one| one.code == "no-services").count();
         reading.stack.sources.len() > silent
@@ -27,7 +27,7 @@ pub(crate) fn run(global: &Global, printer: &Printer) -> Result<(), Failure> {
     let here = std::env::current_dir().unwrap_or_default();
     let folder = here.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let starter = STARTER.replacen("name: app", &format!("name: {}", crate::plan::slug(&folder)), 1);
-    // Never over a file that is there: it may be the very manifest that could not be read.
+    // Never replace an existing file: it may be the manifest that could not be read.
     let written = Checkout::at(&here).map_err(Fault::Io).and_then(|checkout| checkout.create(path, starter.as_bytes()));
     written.map_err(|error| {
         Failure::new(
@@ -37,6 +37,6 @@ pub(crate) fn run(global: &Global, printer: &Printer) -> Result<(), Failure> {
                 .help("`devenv manifest` says what is wrong with a manifest that is there already"),
         )
     })?;
-    printer.line(&format!("{} written: edit it to what production runs, then `devenv up`", path.display()));
+    printer.line(&format!("{} written: enter the services of production, then `devenv up`", path.display()));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `devenv kinds`: the kinds of services, and how far each is proven.
+//! `devenv kinds`: the kinds of services, and how exactly devenv proves each kind.
 
 use crate::cli::Global;
 use crate::environment::session::{built_in_kinds, read};
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 /// Runs the command.
 pub(crate) fn run(global: &Global, files: &[PathBuf], as_json: bool, printer: &Printer) -> Result<(), Failure> {
-    // Without a manifest there are the built-in kinds.
+    // Without a manifest, list the built-in kinds.
     let kinds = match read(global, files) {
         Ok(reading) => reading.kinds,
         Err(_) => built_in_kinds()?,

@@ -59,7 +59,7 @@ pub(crate) async fn update(
     finish(&project, &old, &new, arguments.json, printer)
 }
 
-/// Writes the lock and shows what moved.
+/// Writes the lock and shows the changed entries.
 fn finish(project: &Project, old: &Lock, new: &Lock, as_json: bool, printer: &Printer) -> Result<(), Failure> {
     let mut whole = new.clone();
     whole.services.extend(project.lock_of_others.services.clone());
@@ -95,7 +95,7 @@ fn shape(entry: &LockedService) -> serde_json::Value {
     })
 }
 
-/// `16.4 sha256:0123456789ab`: the release, or what is declared, and the digest as far as people compare it.
+/// `16.4 sha256:0123456789ab`: the release, or the declared version, and the start of the digest.
 fn words(entry: &LockedService) -> String {
     let digest = entry.digest.as_ref().or(entry.platforms.values().next());
     let digest: String = digest.map(|digest| digest.chars().take(19).collect()).unwrap_or_default();

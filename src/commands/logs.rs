@@ -1,4 +1,4 @@
-//! `devenv logs`: what the services say.
+//! `devenv logs`: the logs of the services.
 
 use crate::cli::{Global, Logs};
 use crate::docker::{EngineError, LogLine};
@@ -36,7 +36,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], logs: &Logs, printer
         1 => printer.program_line(&line.text),
         _ => printer.program_line(&format!("{}  {}", padded(&line.service, width), line.text)),
     };
-    // What is there comes in order of time; what is new as it comes.
+    // Existing lines are printed in the order of their time, new lines in the order of their arrival.
     let mut known = BTreeMap::new();
     let mut lines = engine.logs(&wanted, Some(logs.tail));
     while let Some(line) = lines.next().await {

@@ -43,14 +43,14 @@ pub(crate) async fn run(global: &Global, ls: &Ls, printer: &Printer) -> Result<(
     if let Some(gone) = all.iter().find(|one| is_gone(one)) {
         let folder = shell_word(&gone.root);
         printer.line(&format!(
-            "a checkout that was moved or deleted leaves its environment: to take one away with its data, \
+            "a checkout that was moved or deleted leaves its environment: to remove that environment with its data, \
              `mkdir -p {folder} && devenv -C {folder} down --volumes`"
         ));
     }
     Ok(())
 }
 
-/// Whether its checkout is no longer where it was.
+/// Whether the environment's checkout no longer exists at its path.
 fn is_gone(one: &Listed) -> bool {
     one.is_ours && !one.is_ephemeral && !Path::new(&one.root).exists()
 }

@@ -1,4 +1,4 @@
-//! `devenv man --to DIR`: the manual's pages, one a command, from the command line's own words.
+//! `devenv man --to DIR`: writes one manual page for each command, from the help of the command line.
 
 use crate::cli::Cli;
 use crate::model::{Diagnostic, Exit, Failure};

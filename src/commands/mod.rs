@@ -1,4 +1,5 @@
-//! The commands: each file parses one command, calls its use case in `environment/`, and prints. No command imports another.
+//! The commands. Each file parses one command, calls its use case in `environment/`, and prints the result. No command
+//! imports another command.
 
 mod bundle;
 mod doctor;
@@ -35,7 +36,8 @@ use crate::ui::Printer;
 use clap::CommandFactory;
 pub use usage::usage;
 
-/// Carries the command out. The number is the exit code of what it ran (`devenv run`, `devenv shell`), else 0.
+/// Carries out the command. Returns the exit code of the process that it ran (`devenv run`, `devenv shell`), otherwise
+/// 0.
 pub async fn run(cli: Cli, printer: &Printer) -> Result<u8, Failure> {
     if matches!(cli.command, Command::Parity(_) | Command::Facts(_)) {
         hidden_arguments::hide();

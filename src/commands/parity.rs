@@ -1,4 +1,4 @@
-//! `devenv parity`: manifest, lock, what runs here, and what production answers, side by side.
+//! `devenv parity`: compares the manifest, the lock, the local services and production's servers.
 
 use crate::cli::{FailOn, Global, Parity, ReportFormat};
 use crate::environment::checkout;
@@ -35,7 +35,7 @@ pub(crate) async fn run(
         return check(&report, command);
     }
     let mut project = checkout::project(global, files, printer).await?;
-    // Programs and git answer while the servers do.
+    // Ask programs and git while the servers answer.
     let reading = project.reading.clone();
     let gaps = tokio::task::spawn_blocking(move || gaps(&reading));
     let production = production(&project, command).await?;
@@ -57,9 +57,9 @@ pub(crate) async fn run(
     check(&report, command)
 }
 
-/// What production answers, by the stack's services.
+/// The answers of production's servers, by the stack's services.
 struct Production {
-    /// What it is, for the report: a file's name, never a URL.
+    /// The source of the answers, for the report: a file's name, never a URL.
     what: String,
     /// The facts by the service's name.
     facts: FactsFile,
@@ -85,15 +85,15 @@ async fn production(project: &Project, command: &Parity) -> Result<Option<Produc
     Ok(Some(Production { what: what.join(", "), facts: by_service(&project.reading.stack, project.kinds(), facts)? }))
 }
 
-/// What runs here.
+/// The running local services.
 struct Local {
-    /// By the service's name: its facts, or why there are none.
+    /// By the service's name: its facts, or the reason why there are none.
     answers: BTreeMap<String, Result<ServiceFacts, String>>,
-    /// By the service's name: every digest and id of the image that runs.
+    /// By the service's name: every digest and id of the running image.
     images: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// Asks what runs here. An engine that cannot be reached leaves the side out, and says so.
+/// Asks the running local services. If the engine cannot be reached, the local side is excluded, with a warning.
 async fn local(
     project: &mut Project,
     global: &Global,
@@ -108,7 +108,7 @@ async fn local(
     let (engine, observed) = match observed.await {
         Ok(found) => found,
         Err(failure) => {
-            printer.diagnostics(&failure.into_warnings("what runs here is left out of the comparison"));
+            printer.diagnostics(&failure.into_warnings("the local services are excluded from the comparison"));
             return Ok(Local { answers: BTreeMap::new(), images: BTreeMap::new() });
         }
     };
@@ -139,10 +139,10 @@ fn report(project: &Project, production: Option<&Production>, local: &Local) -> 
     let stack = &project.reading.stack;
     let mut report =
         Report { project: stack.project.clone(), sides: sides(project, production, local), ..Report::default() };
-    let left_out = stack.apps.iter().filter(|app| stack.left_out.contains(&app.name));
-    report.differences.extend(left_out.map(|app| parity::excluded(&app.name, &app.origin)));
+    let excluded = stack.apps.iter().filter(|app| stack.left_out.contains(&app.name));
+    report.differences.extend(excluded.map(|app| parity::excluded(&app.name, &app.origin)));
     for service in &stack.services {
-        // As it was declared, before the lock's image went into it.
+        // The service as declared, without the lock's image.
         let as_declared = project.declared.iter().find(|one| one.service.name == service.name);
         let service = as_declared.map_or(service, |one| &one.service);
         let Some(kind) = project.kinds().get(&service.kind) else { continue };
@@ -177,7 +177,7 @@ fn report(project: &Project, production: Option<&Production>, local: &Local) -> 
         }
         let mut missing = not_asked(&answered);
         if production.is_some() && asked.is_none() && in_production.is_some() {
-            missing.push(all_of(side::PRODUCTION, "no server and no facts of it were given"));
+            missing.push(all_of(side::PRODUCTION, "no server and no facts were given for it"));
         }
         match answer {
             Some(Err(why)) => missing.push(all_of(side::LOCAL, why)),
@@ -197,7 +197,7 @@ fn report(project: &Project, production: Option<&Production>, local: &Local) -> 
     report
 }
 
-/// The sides that are compared, and what each of them is.
+/// The compared sides, each with a description.
 fn sides(project: &Project, production: Option<&Production>, local: &Local) -> Vec<Said> {
     let stack = &project.reading.stack;
     let sources: Vec<String> = stack.sources.iter().map(ToString::to_string).collect();
@@ -221,19 +221,19 @@ fn sides(project: &Project, production: Option<&Production>, local: &Local) -> V
     sides
 }
 
-/// A side that could not be asked anything.
+/// A side that could not be asked at all.
 fn all_of(side: &str, why: &str) -> NotAsked {
     NotAsked { side: side.to_owned(), why: why.to_owned(), topics: vec!["everything".to_owned()] }
 }
 
-/// The version as each side says it, or why it says none.
+/// The version on each side, or the reason why a side gives none.
 fn versions(
     declared: Option<&Declared>,
     overlay: Option<&Declared>,
     production: Option<Result<&ServiceFacts, &str>>,
     local: Option<&Result<ServiceFacts, String>>,
 ) -> Vec<Said> {
-    let of = |facts: &ServiceFacts| facts.version.clone().unwrap_or_else(|| "of no told version".to_owned());
+    let of = |facts: &ServiceFacts| facts.version.clone().unwrap_or_else(|| "unknown version".to_owned());
     let mut versions = Vec::new();
     if let Some(production) = production {
         versions.push(Said::new(side::PRODUCTION, production.map_or_else(str::to_owned, of)));
@@ -269,7 +269,7 @@ fn show(report: &Report, format: ReportFormat, printer: &Printer) -> Result<(), 
     }
 }
 
-/// Adds the report to the job's summary, where the runner has one.
+/// Adds the report to the job's summary, if the runner has one.
 fn summary(text: &str) -> Result<(), Failure> {
     let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) else { return Ok(()) };
     let added = std::fs::OpenOptions::new()
@@ -284,7 +284,8 @@ fn summary(text: &str) -> Result<(), Failure> {
     })
 }
 
-/// Exit code 7 where something differs that matters, and with `--require-all` where something could not be asked.
+/// Fails with exit code 7 if there are differences that matter, and with `--require-all` also if some facts could not
+/// be asked.
 fn check(report: &Report, command: &Parity) -> Result<(), Failure> {
     let least = match command.fail_on {
         FailOn::Breaks => Impact::Breaks,

@@ -1,4 +1,4 @@
-//! `devenv pin`: the version that production runs, where its manifests do not settle it.
+//! `devenv pin`: sets the version that production runs, if production's manifests leave the version open.
 
 use crate::cli::{Global, Pin};
 use crate::environment::checkout;
@@ -11,15 +11,15 @@ use crate::ui::Printer;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-/// Runs the command: one pin, or one for each service whose server said its release.
+/// Runs the command: writes one pin, or one for each service whose server gave its release.
 pub(crate) async fn run(global: &Global, files: &[PathBuf], pin: &Pin, printer: &Printer) -> Result<(), Failure> {
     let request = &checkout::source(global, files, printer).await?.request;
     let said = |service: &str, version: &str| Wanted { service: service.to_owned(), version: version.to_owned() };
     if let Some(path) = &pin.from_facts {
         let project = manifest::read(request)?;
-        let diagnostic = by_service(&project.stack, &project.kinds, read_facts(path)?)?;
+        let facts_of = by_service(&project.stack, &project.kinds, read_facts(path)?)?;
         for service in &project.stack.services {
-            let Some(facts) = diagnostic.get(&service.name) else { continue };
+            let Some(facts) = facts_of.get(&service.name) else { continue };
             match &facts.version {
                 Some(version) => pin_one(request, &said(&service.name, version), printer)?,
                 None => printer.diagnostics(&[Diagnostic::warning(
@@ -33,7 +33,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], pin: &Pin, printer: 
     }
     match (&pin.service, &pin.version) {
         (Some(service), Some(version)) => pin_one(request, &said(service, version), printer),
-        // The command line asks for both.
+        // The command line requires both.
         _ => Ok(()),
     }
 }
@@ -62,7 +62,7 @@ fn pin_one(request: &manifest::Request, pin: &Wanted, printer: &Printer) -> Resu
                 .help("write it as the image's tags are: `16.4`, `16.4-alpine`, `16.4@sha256:…`"),
         ));
     }
-    // What the image's tag says beside the number (`-alpine`) stays.
+    // Keep the rest of the image's tag, besides the number (`-alpine`).
     let version = before.version.pinned_to(&pin.version, before.image.is_some());
     let pin = &Wanted { service: pin.service.clone(), version };
     let path = manifest::local_file(&reading.root);
@@ -81,7 +81,7 @@ fn pin_one(request: &manifest::Request, pin: &Wanted, printer: &Printer) -> Resu
     let (after, contradictions) = match proven {
         Ok(after) => after,
         Err(failure) => {
-            // The pin is not what the file then says: as if nothing had been asked.
+            // The manifests do not have the pinned version: restore the old file.
             let undone = match &old {
                 Some(text) => checkout.write(&path, FileName::Same, text.as_bytes()),
                 None => fs::remove_file(&path).map_err(Fault::Io),
@@ -112,7 +112,8 @@ fn pin_one(request: &manifest::Request, pin: &Wanted, printer: &Printer) -> Resu
     Ok(())
 }
 
-/// Whether the manifests now say that version of the service; its class, and what it contradicts.
+/// Proves that the manifests now give the service the pinned version. Returns the version's class, and diagnostics for
+/// the values that contradict the version.
 fn prove(after: &Reading, pin: &Wanted, path: &Path) -> Result<(VersionClass, Vec<Diagnostic>), Failure> {
     let pinned = after.stack.service(&pin.service).filter(|service| service.version.text == pin.version);
     let pinned = pinned.filter(|service| service.version.origin.path() == path);
@@ -126,7 +127,7 @@ fn prove(after: &Reading, pin: &Wanted, path: &Path) -> Result<(VersionClass, Ve
         Failure::new(
             Exit::Failed,
             Diagnostic::error("pin", message)
-                .because("something else in that file decides the version; it is as it was")
+                .because("another line of that file decides the version; the file was not changed")
                 .help(format!("look at `services: {{{}: …}}` there", pin.service)),
         )
     })
@@ -135,7 +136,7 @@ fn prove(after: &Reading, pin: &Wanted, path: &Path) -> Result<(VersionClass, Ve
 fn cannot_write(path: &Path, fault: &Fault) -> Failure {
     let diagnostic = Diagnostic::error("pin", format!("cannot write the pin into {}", path.display()));
     let help = match fault {
-        Fault::Outside(_) | Fault::OtherPurpose(_) => "remove the link: the file lies in the checkout itself",
+        Fault::Outside(_) | Fault::OtherPurpose(_) => "remove the link: the file must be in the checkout itself",
         Fault::ReadOnly => "make the file writable, or write the pin by hand",
         _ => "check the file and its permissions",
     };

@@ -1,10 +1,10 @@
-//! `devenv plan`: the steps of `up` and their causes; changes nothing.
+//! `devenv plan`: shows the steps of `up` and their causes, and changes nothing.
 
 use crate::cli::{Global, Plan as Arguments};
 use crate::environment::bring_up::{Prepared, prepare};
 use crate::environment::checkout::{self, Opened, Wish};
 use crate::environment::session::{Purpose, strictness};
-use crate::environment::{consent, seeds, unset};
+use crate::environment::{consent, seeds, unsafe_variables};
 use crate::machine::Trust;
 use crate::model::Failure;
 use crate::plan::{Action, Step};
@@ -34,7 +34,7 @@ pub(crate) async fn run(
     let Prepared { observed, desired, plan, warnings } =
         prepare(&project, &engine, &arguments.start, &user_lines, Some(observed)).await?;
     printer.diagnostics(&warnings);
-    printer.diagnostics(&unset::diagnostic(&project.unset, &[]));
+    printer.diagnostics(&unsafe_variables::diagnostic(&project.unset, &[]));
     let taken = seeds::to_be_taken(&project, &desired, &observed);
     let mut asked = consent::requests(&project.reading);
     asked.retain(|request| taken.contains(&request.subject.as_str()));
@@ -63,7 +63,7 @@ pub(crate) async fn run(
         return not_carried_out.iter().try_for_each(|line| printer.data(&format!("{line}\n")));
     }
     let mut table = Table::new(["service", "step", "", "cause"]);
-    // A record is for the next commands; a person wants to know what happens to services and data.
+    // Records are internal: a user wants to know what happens to services and data.
     for step in plan.steps.iter().filter(|step| !matches!(step.action, Action::Write { .. })) {
         let (verb, what) = words(step);
         table.row([step.service.as_str(), verb, &what, &step.cause]);
@@ -74,7 +74,7 @@ pub(crate) async fn run(
     more.try_for_each(|line| printer.data(&format!("{line}\n")))
 }
 
-/// What a step does, in a verb and its object.
+/// A step as a verb and its object.
 fn words(step: &Step) -> (&'static str, String) {
     match &step.action {
         Action::Pull { image, .. } => ("pull", image.to_string()),

@@ -1,4 +1,4 @@
-//! `devenv reset`: every service begins as the first `up` had it; snapshots stay.
+//! `devenv reset`: gives every service the data of the first `up` again; snapshots stay.
 
 use crate::cli::{Global, Reset};
 use crate::environment::snapshot::EnvironmentState;
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 /// Runs the command.
 pub(crate) async fn run(global: &Global, files: &[PathBuf], reset: &Reset, printer: &Printer) -> Result<(), Failure> {
-    let state = EnvironmentState::look(global, files, &reset.start, printer).await?;
+    let state = EnvironmentState::open(global, files, &reset.start, printer).await?;
     let now = plan::data(&state.desired, &state.observed);
     if now.is_empty() {
         printer.line("nothing to reset: this environment has no data yet");
@@ -19,6 +19,6 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], reset: &Reset, print
     let to: BTreeMap<String, Option<String>> = now.keys().map(|service| (service.clone(), None)).collect();
     state.agree(&to, reset.yes, printer)?;
     state.restore(&to, &reset.start, printer).await?;
-    printer.line("every service begins anew");
+    printer.line("every service has its initial data again");
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! `devenv restart [SERVICE…]`: stops what runs, cleanly, and brings it up again; and `devenv stop SERVICE…`, half of it.
+//! `devenv restart [SERVICE…]`: stops running services cleanly, so that `up` starts them again. `devenv stop SERVICE…`:
+//! only stops them.
 
 use crate::cli::{Global, Restart, Up};
 use crate::docker::EngineError;
@@ -9,7 +10,7 @@ use crate::ui::Printer;
 use futures_util::future::try_join_all;
 use std::path::PathBuf;
 
-/// Stops the services, so that an `up` after it starts them again.
+/// Stops the services, so that the following `up` starts them again.
 pub(crate) async fn run(
     global: &Global,
     files: &[PathBuf],
@@ -18,7 +19,7 @@ pub(crate) async fn run(
 ) -> Result<(), Failure> {
     let (found, _lock) = checkout::find(global, files).await?.locked(printer).await?;
     if files.is_empty() {
-        // Services whose manifests cannot be read cannot be started again, so none is stopped.
+        // If the manifests cannot be read, the services could not be started again, so do not stop them.
         found.read(global, files).await?;
     }
     stop_each(&found, &restart.services).await
@@ -39,11 +40,11 @@ pub(crate) async fn stop(
 ) -> Result<(), Failure> {
     let (found, _lock) = checkout::find(global, files).await?.locked(printer).await?;
     stop_each(&found, services).await?;
-    printer.line(&format!("stopped: {}; `devenv up` starts what is stopped", services.join(", ")));
+    printer.line(&format!("stopped: {}; `devenv up` starts stopped services", services.join(", ")));
     Ok(())
 }
 
-/// Stops the services that run; without names all of them.
+/// Stops the running services among `services`; all running services if no names are given.
 async fn stop_each(found: &Found, services: &[String]) -> Result<(), Failure> {
     let environment = &found.identity.name;
     let ours: Vec<&Container> = found.observed.containers_of(environment).collect();

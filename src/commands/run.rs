@@ -1,4 +1,4 @@
-//! `devenv run -- COMMAND`: the services up, the variables set, the command's own exit code.
+//! `devenv run -- COMMAND`: brings the services up, sets the variables, runs the command, and returns its exit code.
 
 use crate::apply::Stop;
 use crate::cli::{Global, Run};
@@ -8,15 +8,15 @@ use crate::environment::child::{Child, no_command, run_all};
 use crate::environment::process::{lines, variables_for};
 use crate::environment::session::{Purpose, strictness};
 use crate::environment::signals::Signals;
-use crate::environment::{branch, env_files, ephemeral, unset};
+use crate::environment::{branch, env_files, ephemeral, unsafe_variables};
 use crate::model::Failure;
 use crate::ui::Printer;
 use std::path::PathBuf;
 use std::time::Instant;
 
-/// Runs the command; its exit code is ours.
+/// Runs the command and returns its exit code.
 pub(crate) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: &Printer) -> Result<u8, Failure> {
-    // A mistyped command is told before anything is started for it.
+    // Report a mistyped command before anything is started.
     if let Some(program) = run.command.first()
         && let Err(error) = which::which(program)
     {
@@ -41,10 +41,10 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
     let env = env_files::Main::of(&project.reading, &project.choice)?;
     printer.diagnostics(&env_files::check(&project, &env)?);
     let user_lines = lines(&project, &env, run.app.as_deref(), printer)?;
-    printer.diagnostics(&unset::diagnostic(&project.unset, &user_lines));
+    printer.diagnostics(&unsafe_variables::diagnostic(&project.unset, &user_lines));
     let mut signals = Signals::new()?;
     let ready = {
-        // Held until what is there is proven and written.
+        // Hold the lock until the services are proven and the variables are written.
         let lock = lock;
         let interrupted = lock.as_ref().and_then(|lock| lock.interrupted);
         let stop = Stop::default();

@@ -1,4 +1,4 @@
-//! `devenv schema`: the JSON schemas of files that people and editors write and read.
+//! `devenv schema`: prints the JSON schemas of the files that users and editors read and write.
 
 use crate::cli::SchemaOf;
 use crate::model::Failure;

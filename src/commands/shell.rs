@@ -1,4 +1,4 @@
-//! `devenv shell SERVICE`: the service's own client in its container.
+//! `devenv shell SERVICE`: runs the service's own client in its container.
 
 use crate::cli::{Global, Shell};
 use crate::docker::{EngineError, ExecRequest};
@@ -9,7 +9,7 @@ use crate::ui::Printer;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
-/// Runs the command; its exit code is the client's.
+/// Runs the client and returns its exit code.
 pub(crate) async fn run(global: &Global, files: &[PathBuf], shell: &Shell, printer: &Printer) -> Result<u8, Failure> {
     let wish = Wish::to_use(files);
     let Opened { mut project, engine, observed, .. } = checkout::open(global, &wish, printer).await?;

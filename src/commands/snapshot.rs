@@ -1,4 +1,4 @@
-//! `devenv snapshot`: the data of all services under a name, taken at one moment, and the way back to it.
+//! `devenv snapshot`: saves the data of all services at one moment under a name, and restores it.
 
 use crate::cli::{Global, Snapshot, SnapshotAction, Start};
 use crate::docker::{EngineError, EngineFault};
@@ -19,7 +19,7 @@ pub(crate) async fn run(
     printer: &Printer,
 ) -> Result<(), Failure> {
     let start = Start { timeout: snapshot.timeout, ..Start::with(&snapshot.manifests) };
-    let state = EnvironmentState::look(global, files, &start, printer).await?;
+    let state = EnvironmentState::open(global, files, &start, printer).await?;
     match &snapshot.action {
         SnapshotAction::Save { name } => save(&state, name, &start, printer).await,
         SnapshotAction::List { json } => list(&state, *json, printer),
@@ -29,7 +29,7 @@ pub(crate) async fn run(
             let to = found.data.iter().map(|(service, volume)| (service.clone(), Some(volume.clone()))).collect();
             state.agree(&to, *yes, printer)?;
             state.restore(&to, &start, printer).await?;
-            printer.line(&format!("back at {name}"));
+            printer.line(&format!("{name} is restored"));
             Ok(())
         }
         SnapshotAction::Diff { a, b, json } => Box::pin(diff(&state, a, b.as_deref(), *json, &start, printer)).await,
@@ -52,14 +52,14 @@ async fn diff(
     for snapshot in &named {
         let services: Vec<&str> = snapshot.data.keys().map(String::as_str).collect();
         printer.line(&format!(
-            "reading {}: servers are started over its data ({})",
+            "reading {}: starting servers on a clone of its data ({})",
             snapshot.name,
             services.join(", ")
         ));
         sides.push(state.holdings_of(snapshot, start, printer).await?);
     }
     if b.is_none() {
-        printer.line("reading what runs now");
+        printer.line("reading the running services");
         sides.push(state.holdings_now(&named[0]).await?);
     }
     let now = "now".to_owned();
@@ -119,7 +119,7 @@ async fn remove(state: &EnvironmentState, name: &str, yes: bool, printer: &Print
     let volumes = plan::unneeded(&found, &state.project.identity, &state.observed);
     let say = |text: &str| if yes { printer.line(text) } else { printer.always(text) };
     if volumes.is_empty() {
-        say(&format!("this forgets {name}; today's data lies over what it holds, so no room is won"));
+        say(&format!("this deletes {name}; it frees no space, since the current data is layered on it"));
     } else {
         say(&format!(
             "this deletes {name}, the data of {} as it was then",
@@ -135,11 +135,11 @@ async fn remove(state: &EnvironmentState, name: &str, yes: bool, printer: &Print
     }
     for volume in &volumes {
         match state.engine.remove_volume(volume).await {
-            // A keeper mentions it still; it goes with that.
+            // A pin still references the volume; the volume is removed with the pin.
             Err(error) if error.kind == EngineFault::Conflict => {}
             removed => removed.map_err(fault)?,
         }
     }
-    printer.line(&format!("{name} is gone"));
+    printer.line(&format!("{name} is deleted"));
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `devenv status`: what of this environment runs.
+//! `devenv status`: the state of this environment's services.
 
 use crate::cli::{Global, Status};
 use crate::docker::{Engine, EngineError};
@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 /// Runs the command.
 pub(crate) async fn run(global: &Global, files: &[PathBuf], status: &Status, printer: &Printer) -> Result<(), Failure> {
     let found = checkout::find(global, files).await?;
-    // What runs is told by labels; manifests only add what does not run.
+    // Labels describe the running services; manifests only add the services that do not run.
     let reading = found.read(global, files).await;
     let Found { engine, identity, observed, choice, .. } = found;
     let mut images: BTreeSet<ImageRef> =
@@ -54,21 +54,21 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], status: &Status, pri
     let on: Vec<&str> = on.into_iter().filter(|branch| !branch.is_empty()).collect();
     let now = reading.as_ref().ok().and_then(branch);
     let env_file = EnvFile::of(status.env_file.as_deref(), &choice, &identity, reading.as_ref().ok())?;
-    let rooms = if status.sizes { rooms(&engine, &identity, &observed, printer).await } else { Vec::new() };
+    let sizes = if status.sizes { volume_sizes(&engine, &identity, &observed, printer).await } else { Vec::new() };
     let pages = reading.as_ref().map(|reading| pages(reading, &ours)).unwrap_or_default();
     if status.show.json {
-        let with_rooms = |name: &&str| {
+        let full_entry = |name: &&str| {
             let mut entry = entry(name, of(name), &observed);
             if let Some(page) = pages.iter().find(|page| page.service == **name) {
                 entry["management"] = page.json();
             }
             if status.sizes {
-                let of_service = rooms.iter().filter(|room| room.service == **name).map(Room::json);
+                let of_service = sizes.iter().filter(|size| size.service == **name).map(VolumeSize::json);
                 entry["volumes"] = of_service.collect();
             }
             entry
         };
-        let services: Vec<Value> = names.iter().map(with_rooms).collect();
+        let services: Vec<Value> = names.iter().map(full_entry).collect();
         return printer.json(&json!({
             "environment": identity.name, "root": identity.root, "branch": on.first(), "services": services,
             "manifests": choice.files, "env_file": env_file.path, "env_file_has_block": env_file.has_block,
@@ -95,8 +95,8 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], status: &Status, pri
     for page in &pages {
         printer.data(&format!("\n{}\n", visible(&page.line())))?;
     }
-    if let Some(diagnostic) = env_file.diagnostic(&identity.root) {
-        printer.data(&format!("\n{diagnostic}\n"))?;
+    if let Some(text) = env_file.text(&identity.root) {
+        printer.data(&format!("\n{text}\n"))?;
     }
     let unread = match &reading {
         Err(failure) => failure.diagnostics.first(),
@@ -106,34 +106,34 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], status: &Status, pri
     };
     if let Some(first) = unread {
         let why = visible(&first.message).into_owned();
-        printer.line(&format!("this is what the engine has; the manifests were not read: {why}"));
+        printer.line(&format!("this is the state of the engine; the manifests were not read: {why}"));
     }
     if !on.is_empty() {
-        let diagnostic = match now.filter(|now| on != [now.as_str()]) {
-            Some(now) => format!("; git is on {now}: `devenv up` goes over to it"),
+        let hint = match now.filter(|now| on != [now.as_str()]) {
+            Some(now) => format!("; git is on {now}: `devenv up` switches to it"),
             None => String::new(),
         };
-        printer.data(&format!("\ndata of branch {}{diagnostic}\n", on.join(", ")))?;
+        printer.data(&format!("\ndata of branch {}{hint}\n", on.join(", ")))?;
     }
     if status.sizes {
         let mut table = Table::new(["service", "volume", "own", "shared with others", "of"]);
-        for room in &rooms {
-            let needed_by = room.needed_by.join(", ");
-            table.row([room.service.clone(), room.volume.clone(), bytes(room.own), bytes(room.shared), needed_by]);
+        for size in &sizes {
+            let needed_by = size.needed_by.join(", ");
+            table.row([size.service.clone(), size.volume.clone(), bytes(size.own), bytes(size.shared), needed_by]);
         }
         printer.data(&format!("\n{}", table.render(printer)))?;
     }
     Ok(())
 }
 
-/// The env file that an environment's variables are in.
+/// The env file with an environment's variables.
 struct EnvFile {
     path: PathBuf,
-    /// Whether `up` has written it.
+    /// Whether `up` has written its block to the file.
     has_block: bool,
-    /// Whether somebody named it, so that it is worth a line.
+    /// Whether the user named the file, so that `status` shows a line about it.
     is_named: bool,
-    /// Why it is not the usual one.
+    /// The reasons why the file is not the usual one.
     why: Vec<String>,
 }
 
@@ -169,7 +169,8 @@ impl EnvFile {
         Ok(Self { path: file.path().to_owned(), has_block, is_named, why: Vec::new() })
     }
 
-    fn diagnostic(&self, root: &Path) -> Option<String> {
+    /// The lines about the file, if the file is not the usual one or the user named it.
+    fn text(&self, root: &Path) -> Option<String> {
         let shown = self.path.strip_prefix(root).unwrap_or(&self.path).display().to_string();
         let shown = visible(&shown).into_owned();
         if !self.why.is_empty() {
@@ -183,38 +184,38 @@ impl EnvFile {
     }
 }
 
-/// What a volume of the environment takes.
-struct Room {
+/// The disk space of one volume of the environment.
+struct VolumeSize {
     service: String,
     volume: String,
-    /// What was written there, in bytes; in a copy or a plain volume that is everything.
+    /// The data that was written to this volume, in bytes. For a copy or a plain volume this is all of its data.
     own: u64,
-    /// What it lies over, in bytes.
+    /// The data of the layers below the volume, in bytes.
     shared: u64,
-    /// What needs it; of a volume that only others lie over, nothing.
+    /// The uses of the volume; empty if only other volumes are layered on it.
     needed_by: Vec<String>,
 }
 
-impl Room {
+impl VolumeSize {
     fn json(&self) -> Value {
         json!({"name": self.volume, "own_bytes": self.own, "shared_bytes": self.shared, "of": self.needed_by})
     }
 }
 
-/// Every volume of the environment, snapshots' too.
-async fn rooms(engine: &Engine, identity: &Identity, observed: &Observed, printer: &Printer) -> Vec<Room> {
+/// The sizes of every volume of the environment, including the volumes of snapshots.
+async fn volume_sizes(engine: &Engine, identity: &Identity, observed: &Observed, printer: &Printer) -> Vec<VolumeSize> {
     let all = plan::extents(identity, observed);
     let volumes: BTreeSet<String> = all.iter().flat_map(|one| one.layers.iter().chain([&one.own])).cloned().collect();
     let sizes = measure(engine, identity, observed, &volumes.into_iter().collect::<Vec<_>>(), printer).await;
     let size = |name: &String| sizes.get(name).copied().unwrap_or_default();
-    let room = |one: plan::Extent| Room {
+    let with_size = |one: plan::Extent| VolumeSize {
         own: size(&one.own),
         shared: one.layers.iter().map(size).sum(),
         service: one.service,
         volume: one.volume,
         needed_by: one.needed_by,
     };
-    all.into_iter().map(room).collect()
+    all.into_iter().map(with_size).collect()
 }
 
 fn entry(name: &str, container: Option<&Container>, observed: &Observed) -> Value {
@@ -242,7 +243,8 @@ fn address(container: &Container) -> Option<String> {
     Some(format!("{}:{}", publish.host_ip, publish.host_port))
 }
 
-/// As declared; a container that was made by an image's id has no other name on the engine.
+/// The image's name as declared. A container that was created from an image's id has only that id on the engine, so the
+/// name is looked up among the images.
 fn image_name(container: &Container, observed: &Observed) -> String {
     let is_id = container.image.starts_with("sha256:")
         || container.image_id.trim_start_matches("sha256:").starts_with(&container.image);
@@ -251,13 +253,13 @@ fn image_name(container: &Container, observed: &Observed) -> String {
     });
     match named {
         Some((name, _)) => name.clone(),
-        // Without a manifest nothing names it; the beginning tells one from another.
+        // Without a manifest the image has no name; the start of its id distinguishes it from others.
         None if is_id => container.image.chars().take(19).collect(),
         None => container.image.clone(),
     }
 }
 
-/// The registry's digest of the image; one that was built here has none.
+/// The registry's digest of the image. An image that was built on this engine has none.
 fn digest(container: &Container, observed: &Observed) -> Option<String> {
     let same = |image: &&LocalImage| image.id == container.image_id;
     observed.images.values().find(same)?.digests().next().map(str::to_owned)

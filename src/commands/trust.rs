@@ -1,4 +1,4 @@
-//! `devenv trust`: what this checkout asks to run on this machine, and the user's consent to it.
+//! `devenv trust`: shows the commands that this checkout asks to run on this machine, and stores the user's consent.
 
 use crate::cli::{Global, Trust as Arguments};
 use crate::environment::checkout;
@@ -23,13 +23,13 @@ pub(crate) async fn run(
         let lines =
             trust.all().into_iter().map(|agreement| format!("{}  {}", agreement.root.display(), agreement.what));
         let lines: Vec<String> = lines.map(|line| format!("{}\n", visible(&line).replace('\n', " "))).collect();
-        let none = "nothing was agreed to on this machine\n".to_owned();
+        let none = "there are no agreements on this machine\n".to_owned();
         return printer.data(&if lines.is_empty() { none } else { lines.concat() });
     }
     let reading = manifest::read(&checkout::source(global, files, printer).await?.request)?;
     if arguments.revoke {
         let count = trust.revoke(&reading.root)?;
-        printer.line(&format!("{count} taken back; what this checkout asks for is asked about again"));
+        printer.line(&format!("{count} revoked; devenv asks again before this checkout runs a command"));
         return Ok(());
     }
     let wanted = requests(&reading);

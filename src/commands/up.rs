@@ -1,4 +1,4 @@
-//! `devenv up`: read, observe, diff, apply and prove, write `.env`.
+//! `devenv up`: reads the manifests, observes the engine, plans the steps, applies and proves them, and writes `.env`.
 
 use crate::apply;
 use crate::cli::{Global, Up};
@@ -7,7 +7,7 @@ use crate::environment::checkout::{self, Opened, Wish};
 use crate::environment::env_files::{self, Written};
 use crate::environment::session::{Project, Purpose, strictness};
 use crate::environment::signals::Signals;
-use crate::environment::{bases, branch, cleanup, consent, lock, snapshot, unset};
+use crate::environment::{bases, branch, cleanup, consent, lock, snapshot, unsafe_variables};
 use crate::model::{Diagnostic, Event, Exit, Failure};
 use crate::plan::{self};
 use crate::resolve::lock_file;
@@ -33,7 +33,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
     let mut project = project.cold(up.start.cold);
     project.only.clone_from(&up.services);
     let env = env_files::Main::of(&project.reading, &project.choice)?;
-    printer.diagnostics(&unset::diagnostic(&project.unset, &[]));
+    printer.diagnostics(&unsafe_variables::diagnostic(&project.unset, &[]));
     printer.diagnostics(&env_files::check(&project, &env)?);
     let interrupted = lock.as_ref().and_then(|lock| lock.interrupted);
     let stop = apply::Stop::default();
@@ -51,7 +51,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
     printer.diagnostics(&written.notes);
     let locked = lock::make_missing(&project, &engine, printer).await;
     if up.json {
-        bases::keep_bases(&project, &ready, &start).await?;
+        bases::make_missing_bases(&project, &ready, &start).await?;
         cleanup::remove_stale(&project, &ready.before, &engine, printer).await;
         return printer.json(&outcome_json(&project, &ready, &env, &written));
     }
@@ -66,21 +66,21 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
     let others = ready.desired.services.iter().map(|service| service.name.as_str());
     let others: Vec<&str> = others.filter(|name| !project.is_about(name)).collect();
     if !others.is_empty() {
-        printer.line(&ready.layout.line("", &format!("left as they are: {}", others.join(", "))));
+        printer.line(&ready.layout.line("", &format!("not changed: {}", others.join(", "))));
     }
     if locked {
-        let diagnostic = format!("{} written: commit it, so that everybody runs these images", lock_file::NAME);
-        printer.line(&ready.layout.line("lock", &diagnostic));
+        let text = format!("{} written: commit it, so that everybody runs these images", lock_file::NAME);
+        printer.line(&ready.layout.line("lock", &text));
     }
     let shell = ready.desired.services.first().map(|service| format!("devenv shell {}", service.name));
     let next: Vec<&str> = ["devenv status", "devenv logs"].into_iter().chain(shell.as_deref()).collect();
     printer.line(&ready_line(began.elapsed(), &next, printer.width()));
-    bases::keep_bases(&project, &ready, &start).await?;
+    bases::make_missing_bases(&project, &ready, &start).await?;
     cleanup::remove_stale(&project, &ready.before, &engine, printer).await;
     Ok(())
 }
 
-/// Makes the seeded bases anew, and sends the services that are seeded there: what they hold is discarded.
+/// Makes the seeded bases again, and gives their services the new data. The services' current data is discarded.
 async fn reseed(project: &Project, start: &Starting<'_>, yes: bool) -> Result<(), Failure> {
     let Prepared { observed, desired, .. } = prepare(project, start.engine, start.start, &[], None).await?;
     let stack = &project.reading.stack;
@@ -110,11 +110,11 @@ async fn reseed(project: &Project, start: &Starting<'_>, yes: bool) -> Result<()
     reporter.finish();
     made.map_err(|mut failure| {
         if let Some(last) = failure.diagnostics.last_mut() {
-            last.help.push("the data that is there was not touched".to_owned());
+            last.help.push("the current data was not touched".to_owned());
         }
         failure
     })?;
-    if going.is_empty() { Ok(()) } else { snapshot::send_back(project, start.engine, &desired, &going).await }
+    if going.is_empty() { Ok(()) } else { snapshot::write_reset_head(project, start.engine, &desired, &going).await }
 }
 
 fn outcome_json(project: &Project, ready: &Ready, env: &env_files::Main, written: &Written) -> serde_json::Value {

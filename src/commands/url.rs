@@ -24,7 +24,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], url: &Url, printer: 
     printer.data(&format!("{text}\n"))
 }
 
-/// The service that is meant: the named one, else the only one.
+/// The named service, or the only service if no name is given.
 fn chosen<'s>(services: &'s [DesiredService], name: Option<&str>) -> Result<&'s DesiredService, Failure> {
     let names = || services.iter().map(|service| service.name.as_str());
     match (name, services) {
@@ -35,7 +35,7 @@ fn chosen<'s>(services: &'s [DesiredService], name: Option<&str>) -> Result<&'s 
         (None, [one]) => Ok(one),
         (None, _) => {
             let list = names().collect::<Vec<_>>().join(", ");
-            let diagnostic = Diagnostic::error("service-missing", "nothing says which service's URL is wanted")
+            let diagnostic = Diagnostic::error("service-missing", "name the service whose URL you want")
                 .because(if list.is_empty() { "there are none".to_owned() } else { format!("there are: {list}") });
             let diagnostic = match names().next() {
                 Some(first) => diagnostic.help(format!("`devenv url {first}`")),
@@ -50,7 +50,7 @@ fn chosen<'s>(services: &'s [DesiredService], name: Option<&str>) -> Result<&'s 
 fn text_of(project: &Project, service: &DesiredService, admin: bool) -> Result<String, Failure> {
     let failed = |diagnostic: Diagnostic| Failure::new(Exit::Failed, diagnostic.at(&service.origin, "declared here"));
     let endpoint = if admin {
-        // A broker that has a management API has the administrator too, under its own port.
+        // A broker with a management API has the administrator's login too, but at the broker's own port.
         let of_broker = service.management.as_ref().and_then(|management| {
             let own = service.endpoints.first()?;
             Some(crate::model::Endpoint {
@@ -60,13 +60,15 @@ fn text_of(project: &Project, service: &DesiredService, admin: bool) -> Result<S
             })
         });
         service.admin.clone().or(of_broker).ok_or_else(|| {
-            let diagnostic = format!("{} has no administrator's login beside the app's", service.name);
+            let diagnostic = format!("{} has no administrator's login, only the app's", service.name);
             failed(Diagnostic::error("no-administrator", diagnostic).help(format!("`devenv url {}`", service.name)))
         })?
     } else {
-        service.endpoints.first().cloned().ok_or_else(|| {
-            failed(Diagnostic::error("no-endpoint", format!("{} is reached by no address", service.name)))
-        })?
+        service
+            .endpoints
+            .first()
+            .cloned()
+            .ok_or_else(|| failed(Diagnostic::error("no-endpoint", format!("{} has no address", service.name))))?
     };
     let unusable =
         |why: String| failed(Diagnostic::error("no-url", format!("{} has no URL", service.name)).because(why));
@@ -75,12 +77,12 @@ fn text_of(project: &Project, service: &DesiredService, admin: bool) -> Result<S
     fields.get("url").map(|url| url.text.clone()).ok_or_else(|| unusable(format!("{} names no such field", kind.title)))
 }
 
-/// Puts the URL into the clipboard; which program did it.
+/// Puts the URL into the clipboard. Returns the name of the program that did it.
 fn copy(text: &str, project: &Project) -> Result<&'static str, Failure> {
     clipboard::copy(text, &project.reading.root).map_err(|why| {
-        let diagnostic = Diagnostic::error("no-clipboard", "no program here takes a text into the clipboard");
+        let diagnostic = Diagnostic::error("no-clipboard", "no program here can copy text to the clipboard");
         let diagnostic = if why.is_empty() { diagnostic } else { diagnostic.because(why) };
-        let help = "install wl-copy (wl-clipboard), xclip or xsel, or leave out --copy: the URL is printed then";
+        let help = "install wl-copy (wl-clipboard), xclip or xsel, or omit --copy to print the URL";
         Failure::new(Exit::Failed, diagnostic.help(help))
     })
 }

@@ -1,12 +1,12 @@
-//! A command line that cannot be read, and help that was asked for.
+//! Errors in the command line, and the help text.
 
 use crate::cli;
 use crate::model::{Diagnostic, Exit, Failure};
 use crate::ui::{ColorChoice, Printer, failure_json};
 
-/// Says what is wrong with the command line, also as JSON where it asks for that; the exit code.
+/// Prints the error in the command line, also as JSON if the command line has `--json`. Returns the exit code.
 pub fn usage(error: &cli::Error) -> u8 {
-    // Where the terminal is gone there is nobody left to tell.
+    // If the terminal is gone, the message cannot be shown.
     let _ = error.print();
     if !error.use_stderr() {
         return 0;

@@ -1,9 +1,9 @@
-//! Consent to what cannot be undone.
+//! Consent to actions that cannot be undone.
 
 use crate::model::{Diagnostic, Exit, Failure};
 use crate::ui::{Answer, Printer, ask};
 
-/// Asks on a terminal. Without a clear yes nothing is done, and that is said.
+/// Asks the user on a terminal. Without a clear yes, this fails with a message that nothing was changed.
 pub(crate) fn agreed(printer: &Printer, question: &str) -> Result<(), Failure> {
     refusal(ask(printer, question)).map_or(Ok(()), Err)
 }
@@ -17,7 +17,7 @@ fn refusal(answer: Answer) -> Option<Failure> {
         Answer::Yes => None,
         Answer::No => refuse(Exit::Usage, "nothing was changed", "you did not agree"),
         Answer::Nobody => refuse(Exit::Usage, "nothing was changed", "there is no terminal to ask on"),
-        Answer::Interrupted => refuse(Exit::Cancelled, "cancelled; nothing was changed", "Ctrl-C was the answer"),
+        Answer::Interrupted => refuse(Exit::Cancelled, "cancelled; nothing was changed", "you pressed Ctrl-C"),
         Answer::End => refuse(Exit::Usage, "cancelled; nothing was changed", "the input ended without an answer"),
     }
 }
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_cancels_is_told_that_nothing_was_changed() {
+    fn a_cancelled_question_says_that_nothing_was_changed() {
         assert_eq!(refusal(Answer::Yes), None);
         for (answer, exit) in [(Answer::Interrupted, Exit::Cancelled), (Answer::End, Exit::Usage)] {
             let failure = refusal(answer).unwrap();

@@ -1,14 +1,15 @@
 //! Which app gets which variables, and in which env file.
 //!
-//! Nobody is stopped where apps disagree about a name: each gets its own value, in a file of its own.
+//! Apps may disagree about a name, that is, have different values for it. This is no error: each app gets its own
+//! value, in its own file.
 
 use crate::manifest;
 use crate::model::{Diagnostic, Exit, Failure, Located, Stack, Value, Variable, did_you_mean};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What goes into one env file.
+/// The variables of one env file.
 pub(crate) struct Share<'a> {
-    /// The app whose file it is; none for the one that is for every app.
+    /// The app that the file is for; none for the file that is for every app.
     pub(crate) app: Option<&'a str>,
     /// The file that `services.local.yaml` names for the app.
     pub(crate) named: Option<&'a Located<String>>,
@@ -16,8 +17,8 @@ pub(crate) struct Share<'a> {
     pub(crate) variables: Vec<&'a Variable>,
 }
 
-/// Every env file's variables, the one for every app first. What apps disagree about goes to a file of each app's own,
-/// and what an app with a named file gets to that one alone.
+/// The variables of every env file; the file for every app comes first. If apps disagree about a name, each app's value
+/// goes to the app's own file. An app with a named file gets all of its variables in that file only.
 pub(crate) fn shares<'a>(stack: &'a Stack, files: &'a BTreeMap<String, Located<String>>) -> Vec<Share<'a>> {
     let unnamed = || stack.variables.iter().filter(move |variable| !files.contains_key(&variable.app));
     let disagreed = manifest::disagreements(unnamed());
@@ -25,7 +26,7 @@ pub(crate) fn shares<'a>(stack: &'a Stack, files: &'a BTreeMap<String, Located<S
     let mut shares =
         vec![Share { app: None, named: None, variables: unnamed().filter(|variable| !is_own(variable)).collect() }];
     for (app, file) in files {
-        // Variables of no app are for every app.
+        // A variable that belongs to no app is for every app.
         let of_app = |variable: &&Variable| variable.app == *app || variable.app.is_empty();
         let variables = stack.variables.iter().filter(of_app).collect();
         shares.push(Share { app: Some(app.as_str()), named: Some(file), variables });
@@ -39,7 +40,8 @@ pub(crate) fn shares<'a>(stack: &'a Stack, files: &'a BTreeMap<String, Located<S
     shares
 }
 
-/// The variables of one app, its own first; without an app those of all apps but for what they disagree about.
+/// The variables of one app, its own first. Without an app: the variables of all apps, except the names that the apps
+/// disagree about.
 pub(crate) fn of_app<'a>(
     stack: &'a Stack,
     files: &'a BTreeMap<String, Located<String>>,
@@ -77,24 +79,24 @@ pub(crate) fn of_app<'a>(
     Ok(own.map(|share| share.variables.as_slice()).unwrap_or_default().iter().chain(of_all).copied().collect())
 }
 
-/// The names that apps without a named file disagree about.
+/// The names about which apps without a named file disagree.
 fn disagreed<'a>(shares: &[Share<'a>]) -> BTreeSet<&'a str> {
     let own = shares.iter().filter(|share| share.app.is_some() && share.named.is_none());
     own.flat_map(|share| &share.variables).map(|variable| variable.name.as_str()).collect()
 }
 
-/// What is to be said where no app is named and apps disagree: which names are not among the variables.
-pub(crate) fn left_out(stack: &Stack, files: &BTreeMap<String, Located<String>>) -> Option<Diagnostic> {
+/// A note for a command that names no app although apps disagree: lists the names that are excluded.
+pub(crate) fn excluded_names(stack: &Stack, files: &BTreeMap<String, Located<String>>) -> Option<Diagnostic> {
     let shares = shares(stack, files);
     let names: Vec<&str> = disagreed(&shares).into_iter().collect();
     let app = shares.iter().find(|share| share.app.is_some() && share.named.is_none())?.app?;
-    let diagnostic = format!("apps disagree about {}, which is left out here", names.join(", "));
-    Some(Diagnostic::note("variables-differ", diagnostic).help(format!("name the app: `--app {app}`")))
+    let message = format!("apps have different values of {}, so no value is set here", names.join(", "));
+    Some(Diagnostic::note("variables-differ", message).help(format!("name the app: `--app {app}`")))
 }
 
-/// The name of an app's own env file; `taken` are the names that other apps have.
+/// The name of an app's own env file. `taken` holds the names of other apps' files.
 pub(crate) fn file_name(app: &str, taken: &BTreeSet<String>) -> String {
-    /// What frameworks read by themselves, or what is kept in git.
+    /// Suffixes of files that frameworks read automatically, or that are usually committed to git.
     const RESERVED: &[&str] = &[
         "local",
         "development",
@@ -133,7 +135,7 @@ mod tests {
     use crate::model::{Origin, SourceFile};
     use std::sync::Arc;
 
-    /// What each file gets, of apps with these values of these names.
+    /// The variables of each env file, for apps with these values of these names.
     fn shared(variables: &[(&str, &str, Value)], named: &[(&str, &str)]) -> Vec<(String, Vec<String>)> {
         let origin = Origin::start_of(&Arc::new(SourceFile { path: "compose.yaml".into(), text: String::new() }));
         let variable = |(app, name, value): &(&str, &str, Value)| Variable {
@@ -153,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn what_apps_agree_about_is_shared_and_each_gets_its_own_values_of_the_rest() {
+    fn apps_share_the_values_that_they_agree_about_and_each_gets_its_own_other_values() {
         let plain = |text: &str| Value::Plain(text.to_owned());
         let variables = [
             ("web", "LEVEL", plain("info")),
@@ -186,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn an_app_s_file_has_a_name_of_its_own_whatever_the_app_is_called() {
+    fn each_app_s_file_has_a_unique_and_unreserved_name() {
         let taken = BTreeSet::from([".env.web".to_owned()]);
         for (app, name) in [
             ("worker", ".env.worker"),

@@ -1,4 +1,5 @@
-//! Base layers: made once a project's environment is ready, so that nobody waits for them.
+//! Base layers: volumes with initialised data, on which new environments are layered. Most are made after an
+//! environment is ready, so that no user waits for them.
 
 use super::bring_up::{Ready, Starting};
 use super::seeds;
@@ -11,12 +12,12 @@ use crate::plan::Base;
 use crate::protocol;
 use std::time::Duration;
 
-/// Between two looks at whether somebody else still makes a base.
+/// The pause between two checks whether another run still makes a base.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Makes the base layers that are not there yet, of what this run initialised, or an earlier one began. Where that
-/// fails, it is said and no more: the environment runs.
-pub(crate) async fn keep_bases(project: &Project, ready: &Ready, start: &Starting<'_>) -> Result<(), Failure> {
+/// Makes the missing base layers of the services that this run initialised, and the bases that an earlier run began. A
+/// failure is only a warning: the environment runs.
+pub(crate) async fn make_missing_bases(project: &Project, ready: &Ready, start: &Starting<'_>) -> Result<(), Failure> {
     if project.cold {
         return Ok(());
     }
@@ -36,37 +37,38 @@ pub(crate) async fn keep_bases(project: &Project, ready: &Ready, start: &Startin
         }
         let _lock = CheckoutLock::acquire(&project.machine.folder, &base.name, || {})?;
         if let Err(failure) = keep_base(project, &base, &ready.desired.scope, start, &|_| {}).await {
-            let mut diagnostic =
-                Diagnostic::warning("base", "what the server initialised is not kept for the next environment");
+            let mut diagnostic = Diagnostic::warning("base", "the base layer for the next environments was not made");
             for cause in failure.diagnostics {
                 diagnostic = diagnostic.because(cause.message);
                 diagnostic = cause.notes.into_iter().fold(diagnostic, Diagnostic::because);
             }
-            start.printer.diagnostics(&[diagnostic
-                .help("nothing is lost: the next environment initialises its own; `--cold` spares the attempt")]);
+            start
+                .printer
+                .diagnostics(&[diagnostic
+                    .help("nothing is lost: the next environment initialises its own; `--cold` skips this step")]);
         }
     }
     Ok(())
 }
 
-/// Makes the bases of services, seeded or not, which their data is to begin with; whoever makes one of them already is
-/// waited for. `anew` makes them although they are there.
+/// Makes the bases of these services, seeded or not, so that the services' data can start from them. If another run
+/// already makes one of the bases, this waits for that run. `rebuild` makes the bases again even if they exist.
 pub(crate) async fn make_bases(
     project: &Project,
     services: &[&str],
     of_network: &Scope,
-    anew: bool,
+    rebuild: bool,
     start: &Starting<'_>,
     emit: &(dyn Fn(Event) + Sync),
 ) -> Result<(), Failure> {
     let observed = project.observe(start.engine).await?;
     for base in project.bases(&observed).into_iter().filter(|base| services.contains(&base.service())) {
-        let base = if anew && base.record(&observed).is_some() { base.rebuilt() } else { base };
+        let base = if rebuild && base.record(&observed).is_some() { base.rebuilt() } else { base };
         let _lock = lock_base(project, &base, start).await?;
         if let Err(failure) = keep_base(project, &base, of_network, start, emit).await {
             let state = ServiceState::Failed;
             emit(Event::Service { name: base.service().to_owned(), state });
-            // Half of a base is of no use, and holds nobody's data.
+            // An incomplete base is useless, and holds no user's data.
             let _ = start.engine.remove_container(base.container()).await;
             let _ = start.engine.remove_volume(&base.volume).await;
             let _ = remove_sidecars(&base, start).await;
@@ -76,7 +78,8 @@ pub(crate) async fn make_bases(
     Ok(())
 }
 
-/// The lock of a base. Another lane of this very process may have it, which goes on meanwhile.
+/// Acquires the lock of a base. Another lane of this process may hold the lock; that lane continues while this one
+/// waits.
 async fn lock_base(project: &Project, base: &Base, start: &Starting<'_>) -> Result<CheckoutLock, Failure> {
     let mut is_said = false;
     loop {
@@ -92,7 +95,7 @@ async fn lock_base(project: &Project, base: &Base, start: &Starting<'_>) -> Resu
     }
 }
 
-/// What was there for a base's commands alone goes.
+/// Removes the containers and volumes that existed only for the seed commands of a base.
 async fn remove_sidecars(base: &Base, start: &Starting<'_>) -> Result<(), Failure> {
     let (containers, volumes) = base.sidecars();
     for container in containers {
@@ -104,7 +107,8 @@ async fn remove_sidecars(base: &Base, start: &Starting<'_>) -> Result<(), Failur
     Ok(())
 }
 
-/// The server initialises an empty volume, is stopped cleanly, and a record says that the volume is complete.
+/// Makes one base: the server initialises an empty volume and is stopped cleanly; then a record says that the volume is
+/// complete.
 async fn keep_base(
     project: &Project,
     base: &Base,
@@ -132,7 +136,7 @@ async fn keep_base(
         stop: &start.stop,
     };
     if !base.seeds.is_empty() {
-        let state = ServiceState::Seeding { what: "a server for them starts".to_owned(), done: 0, total: 0 };
+        let state = ServiceState::Seeding { what: "starting a server for the seeds".to_owned(), done: 0, total: 0 };
         emit(Event::Service { name: base.service().to_owned(), state });
     }
     apply::apply(&plan, &run).await?;
@@ -143,8 +147,7 @@ async fn keep_base(
         let made = base.made_by();
         if let Some(endpoint) = made.endpoints.first() {
             protocol::save(made.protocol, endpoint).await.map_err(|error| {
-                let diagnostic =
-                    Diagnostic::error("seed", format!("{} does not write down what it was given", made.name));
+                let diagnostic = Diagnostic::error("seed", format!("{} failed to flush its data", made.name));
                 Failure::new(Exit::Failed, diagnostic.because(error.message).help("its log tells more: `docker logs`"))
             })?;
         }

@@ -1,8 +1,9 @@
-//! Data that belongs to several: `devenv up --from`, where an environment begins with another one's, and `branch:` of
-//! `services.local.yaml`, where it follows git's branches and worktrees. Nobody writes to what they share.
+//! Data that several environments or branches share: `devenv up --from`, where an environment begins with another
+//! environment's data, and `branch:` of `services.local.yaml`, where the data follows git's branches and worktrees. No
+//! server writes to the shared volumes.
 
 use super::session::Project;
-use super::snapshot::{EnvironmentState, save, write_down};
+use super::snapshot::{EnvironmentState, flush, save};
 use crate::cli::{Global, Start};
 use crate::docker::{Engine, EngineError};
 use crate::machine;
@@ -15,9 +16,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Settles where an environment begins: with what `--from` names, else, in a new worktree, with what `branch: worktree`
-/// says. From then on every `up` goes there, so that a run that is killed between two services mixes nothing. Whether the
-/// engine was asked or told anything for it.
+/// Decides which data an environment begins with: the data that `--from` names; otherwise, in a new worktree, the data
+/// that `branch: worktree` says. The decision is written as a head, which every later `up` follows. So a run that is
+/// killed between two services mixes no data. Returns whether this sent a request to the engine.
 pub(crate) async fn begin(
     project: &Project,
     engine: &Engine,
@@ -34,7 +35,7 @@ pub(crate) async fn begin(
     let from = from.map(str::to_owned).or_else(|| of_main_worktree(&project.identity, &main?, &observed, printer));
     let Some(from) = from else { return Ok(true) };
     if plan::is_unfinished(&project.identity, &observed) {
-        printer.line("an earlier run did not finish: this one goes on with the data that it was to have");
+        printer.line("an earlier run was interrupted: this run continues with the data that the earlier run chose");
         return Ok(true);
     }
     let (source, observed) = source(project, engine, observed, &from, global, start, printer).await?;
@@ -46,8 +47,8 @@ pub(crate) async fn begin(
     Ok(true)
 }
 
-/// What `from` means: a checkout's data as it is now, or a snapshot of any checkout of this project; and what the engine
-/// has then.
+/// Resolves `from`: the current data of a checkout, or a snapshot of any checkout of this project. Also returns the
+/// engine's state after that.
 async fn source(
     project: &Project,
     engine: &Engine,
@@ -63,7 +64,7 @@ async fn source(
         _ => (None, Some(from)),
     };
     let (source, observed) = if let Some(folder) = folder {
-        // A snapshot that is taken for nothing would stay.
+        // Check this first: otherwise an unneeded snapshot would be taken, and would stay.
         has_no_data(&project.identity, &observed)?;
         (of_checkout(folder, name, global, start, printer).await?, project.observe(engine).await?)
     } else {
@@ -79,10 +80,10 @@ async fn source(
     if let Some(wrong) = unusable.iter().find(|name| declared(name)) {
         let diagnostic = Diagnostic::error(
             "branch-version",
-            format!("{wrong} is declared otherwise here than where its data is from"),
+            format!("{wrong} is declared differently here than in the environment that its data comes from"),
         )
-        .because("its kind or its major version is another, so that its server could not read the data")
-        .help("check out what that environment was started with, or begin without `--from`");
+        .because("its kind or its major version differs, so its server could not read the data")
+        .help("check out the manifests that the other environment was started with, or start without `--from`");
         return Err(Failure::new(Exit::Failed, diagnostic));
     }
     data.retain(|name, _| declared(name));
@@ -91,15 +92,16 @@ async fn source(
     Ok((Source { data, ..source }, observed))
 }
 
-/// The same folder in the main worktree, if `branch: worktree` is said. Its own file may be kept out of git, so the main
-/// worktree's counts where the new one says nothing.
+/// The same folder in the main worktree, if `branch: worktree` is set. `services.local.yaml` may be ignored by git, and
+/// so be missing in a new worktree. Therefore the main worktree's file counts if the new worktree says nothing.
 fn main_worktree(project: &Project) -> Option<PathBuf> {
     let main = machine::git::in_main_worktree(&project.reading.root)?;
     let said = project.reading.branching.or_else(|| manifest::branching_of(&main));
     said.is_some_and(|branching| branching.worktree).then_some(main)
 }
 
-/// Where a new worktree begins. None where there is data already, and where there is none to begin with.
+/// The main worktree, if a new worktree begins with its data. None if this environment has data already, or if the main
+/// worktree has none.
 fn of_main_worktree(identity: &Identity, main: &Path, observed: &Observed, printer: &Printer) -> Option<String> {
     if has_no_data(identity, observed).is_err() {
         return None;
@@ -113,8 +115,8 @@ fn of_main_worktree(identity: &Identity, main: &Path, observed: &Observed, print
     has_data.then_some(main)
 }
 
-/// Before another git branch's data is started: the servers of the branch that is left flush their data and stop, so that
-/// what the next branch begins with is of one moment.
+/// Runs before another git branch's data is started: the servers of the previous branch flush their data and stop, so
+/// that the data with which the next branch begins is of one moment.
 pub(crate) async fn stop_other(
     engine: &Engine,
     identity: &Identity,
@@ -126,7 +128,7 @@ pub(crate) async fn stop_other(
     let flushed = running.iter().filter_map(|container| {
         let service = desired.services.iter().find(|service| service.name == container.service())?;
         let mut service = service.clone();
-        // Where it is published now: a start that was under way may have been decided by another run.
+        // Use the port that is published now: the container may have been started by another run, with another port.
         let port = container.runs().and_then(|runs| runs.port);
         if let (Some(endpoint), Some(port)) = (service.endpoints.first_mut(), port) {
             endpoint.port = port;
@@ -134,8 +136,8 @@ pub(crate) async fn stop_other(
         Some(async move {
             tokio::select! {
                 biased;
-                written = write_down(std::iter::once(&service)) => written,
-                // One that an earlier run told to stop, after it was written down, ends only now.
+                written = flush(std::iter::once(&service)) => written,
+                // An earlier run may have flushed and stopped this server, and the server may exit only now.
                 ended = engine.wait_exit(&container.id) => ended.map(drop).map_err(fault),
             }
         })
@@ -144,7 +146,7 @@ pub(crate) async fn stop_other(
     try_join_all(running.iter().map(|container| engine.stop(&container.id, None))).await.map(drop).map_err(fault)
 }
 
-/// What is said of a switch to another branch.
+/// The lines that `up` prints about a switch to another branch.
 pub(crate) fn switched(identity: &Identity, observed: &Observed) -> Vec<String> {
     let Some(branch) = &identity.branch else { return Vec::new() };
     let mut lines: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -153,7 +155,7 @@ pub(crate) fn switched(identity: &Identity, observed: &Observed) -> Vec<String> 
         let line = match (has_own, left.as_str()) {
             (true, "") => format!("the data of branch {branch}"),
             (true, left) => format!("the data of branch {branch}, no longer of {left}"),
-            (false, "") => format!("branch {branch} begins with the data that is here"),
+            (false, "") => format!("branch {branch} begins with the current data"),
             (false, left) => format!("branch {branch} begins with the data of {left}"),
         };
         lines.entry(line).or_default().push(service);
@@ -172,7 +174,7 @@ fn has_no_data(identity: &Identity, observed: &Observed) -> Result<(), Failure> 
     Err(Failure::new(Exit::Usage, diagnostic))
 }
 
-/// A snapshot of the checkout in that folder, taken now where none is named.
+/// The named snapshot of the checkout in that folder. Without a name, a snapshot is taken now.
 async fn of_checkout(
     folder: &str,
     name: Option<&str>,
@@ -193,7 +195,7 @@ async fn of_checkout(
 
 async fn taken_there(name: Option<&str>, global: &Global, start: &Start, printer: &Printer) -> Result<Source, Failure> {
     let there = Global { directory: Some(PathBuf::from(".")), ..global.clone() };
-    let state = EnvironmentState::look(&there, &[], start, printer).await?;
+    let state = EnvironmentState::open(&there, &[], start, printer).await?;
     let environment = state.project.identity.name.clone();
     if let Some(name) = name {
         return Ok(Source { environment, data: state.named(name)?.data });

@@ -1,4 +1,4 @@
-//! Brings an environment up: one phase after the other, until what is desired runs and is proven.
+//! Brings an environment up: one phase after the other, until the desired services run and are proven.
 
 use super::session::{Project, steps, unknown_service};
 use super::{bases, branch, choice, consent, lock, records, seeds, snapshot};
@@ -13,17 +13,17 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
-/// How often a plan is made again because the engine changed meanwhile.
+/// How often a plan is made again because the engine's state changed while the plan was carried out.
 const RETRIES: usize = 5;
 
-/// Before that: as long as an engine takes to make a container.
+/// The pause before each retry: about the time that an engine takes to create a container.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// A running environment, proven.
 pub(crate) struct Ready {
-    /// What the engine had before.
+    /// The engine's state before this run.
     pub(crate) before: Observed,
-    /// What runs.
+    /// The services that run.
     pub(crate) desired: Desired,
     /// The endpoints' fields as the host sees them.
     pub(crate) fields: Fields,
@@ -31,11 +31,11 @@ pub(crate) struct Ready {
     pub(crate) layout: Layout,
 }
 
-/// With what an environment is brought up.
+/// The inputs for bringing up an environment, besides the project.
 pub(crate) struct Starting<'a> {
     /// The engine.
     pub(crate) engine: &'a Engine,
-    /// What the command line says.
+    /// The options of the command line.
     pub(crate) start: &'a Start,
     /// The terminal.
     pub(crate) printer: &'a Printer,
@@ -43,21 +43,21 @@ pub(crate) struct Starting<'a> {
     pub(crate) silent: bool,
     /// When the command began.
     pub(crate) began: Instant,
-    /// Ends it early.
+    /// Ends the run early.
     pub(crate) stop: apply::Stop,
-    /// Since when runs in this environment were killed: the engine may still be doing what they asked.
+    /// The time since which runs in this environment were killed: the engine may still be carrying out their requests.
     pub(crate) interrupted: Option<SystemTime>,
 }
 
-/// Carries out one phase after the other until what is desired runs, and is proven. `seen` is what the engine has, where it
-/// was asked under the same lock and nothing was done since.
+/// Carries out one phase after the other until the desired services run and are proven. `seen` is the engine's state,
+/// if the engine was asked under the same lock and nothing was changed since.
 pub(crate) async fn bring_up(
     project: &Project,
     starting: &Starting<'_>,
     user_lines: &[UserLine],
     seen: Option<Observed>,
 ) -> Result<Ready, Failure> {
-    // Where a killed run's containers have yet to end, it is old by then.
+    // If the containers of an interrupted run still have to exit, `seen` is outdated after that wait.
     let mut seen = seen.filter(|_| starting.interrupted.is_none());
     let mut project = Cow::Borrowed(project);
     let (mut progress, mut tries, mut view) = (Progress::default(), 0, None);
@@ -106,14 +106,14 @@ fn phase(project: &Project, prepared: &Prepared, progress: &Progress) -> Phase {
     plan::next(&situation, progress)
 }
 
-/// What a person sees of a run.
+/// The output of a run for a person.
 struct View<'a> {
     layout: Layout,
     reporter: Reporter<'a>,
 }
 
 impl<'a> View<'a> {
-    /// Says what is known before anything is done, and asks for consent.
+    /// Prints the warnings and the first lines before anything is changed, and asks for consent.
     fn begin(project: &Project, starting: &Starting<'a>, prepared: &Prepared) -> Result<Self, Failure> {
         let Prepared { observed, desired, warnings, .. } = prepared;
         let printer = starting.printer;
@@ -137,7 +137,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// Carries out a phase; gives the clone mode where the phase found it out.
+/// Carries out a phase. Returns the clone mode if the phase determined it.
 async fn carry_out(
     phase: &Phase,
     project: &Project,
@@ -180,8 +180,8 @@ async fn carry_out(
     Ok(None)
 }
 
-/// Waits for what a run that was killed had told to end: until then the engine calls it running, and its server answers.
-/// Whether there was any.
+/// Waits for the containers that an interrupted run had asked the engine to stop: until they exit, the engine lists
+/// them as running, and their servers answer. Returns whether there were any.
 async fn wait_for_ends(project: &Project, starting: &Starting<'_>) -> Result<bool, Failure> {
     let Some(since) = starting.interrupted else { return Ok(false) };
     let (engine, environment) = (starting.engine, &project.identity.name);
@@ -189,7 +189,7 @@ async fn wait_for_ends(project: &Project, starting: &Starting<'_>) -> Result<boo
     if ending.is_empty() {
         return Ok(false);
     }
-    starting.printer.line("an earlier run was killed; waiting for what it had told to stop");
+    starting.printer.line("a previous run was interrupted; waiting for its containers to stop");
     engine.wait_for_ends(&ending, starting.start.timeout).await.map_err(EngineError::into_failure)?;
     Ok(true)
 }
@@ -202,19 +202,20 @@ pub(crate) fn rows_of(desired: &Desired) -> Vec<ServiceRow> {
     desired.services.iter().map(row).collect()
 }
 
-/// What is decided before anything is done.
+/// The decisions that are made before anything is changed.
 pub(crate) struct Prepared {
-    /// What the engine has.
+    /// The engine's state.
     pub(crate) observed: Observed,
-    /// What should run.
+    /// The services that should run.
     pub(crate) desired: Desired,
-    /// The steps to it.
+    /// The steps that lead there.
     pub(crate) plan: Plan,
-    /// What a person should know.
+    /// Warnings for the user.
     pub(crate) warnings: Vec<Diagnostic>,
 }
 
-/// What should run and the steps to it, given what the engine has; it is asked where that is not `seen`.
+/// Decides which services should run, and the steps that lead there. The engine is asked for its state unless `seen`
+/// has it.
 pub(crate) async fn prepare(
     project: &Project,
     engine: &Engine,
@@ -240,7 +241,7 @@ pub(crate) async fn prepare(
     let plan = steps(&desired, &observed, start)?;
     let plan = if project.only.is_empty() { plan } else { plan.of_services(&project.only) };
     let withdrawn = plan::withdrawn_images(&plan, &desired);
-    // Whatever stands in for the registry may still have them.
+    // A mirror of the registry may still have these images.
     if !withdrawn.is_empty() && project.machine.mirror.is_none() && !engine.has_mirrors().await {
         return Err(Failure { exit: Exit::Image, diagnostics: withdrawn });
     }
@@ -251,7 +252,8 @@ pub(crate) async fn prepare(
     Ok(Prepared { observed, desired, plan, warnings })
 }
 
-/// Locked services whose tag means another image by now. Whoever has the locked image asks no registry.
+/// Warnings for locked services whose tag means another image by now. If the engine has the locked image, no registry
+/// is asked.
 async fn moved_tags(project: &Project, engine: &Engine, observed: &Observed, plan: &Plan) -> Vec<Diagnostic> {
     let mut moved = Vec::new();
     for service in &project.reading.stack.services {
@@ -268,7 +270,7 @@ async fn moved_tags(project: &Project, engine: &Engine, observed: &Observed, pla
                     .iter()
                     .any(|step| matches!(&step.action, Action::Pull { image: pulled, .. } if pulled == image)) =>
             {
-                // Where the registry does not say, the pull by digest tells what is wrong.
+                // If the registry does not answer, the pull by digest reports the error.
                 if let Ok(now) = engine.registry_image(&tagged, project.machine.mirror.as_ref()).await
                     && image.digest.as_ref().is_some_and(|locked| *locked != now.digest)
                 {

@@ -1,7 +1,7 @@
-//! What a broker here says through its own command-line tool, where its management API is off.
+//! Facts of a local broker, read through its own command-line tool if its management API is off.
 //!
-//! The tool starts an Erlang of its own in the container and takes some seconds, so it is asked only then, and that is
-//! said. Production's broker is never asked so: there is no way into its container.
+//! The tool starts its own Erlang runtime in the container and takes some seconds. So it is used only in that case,
+//! with a message. Production's broker is never asked like this: devenv has no access to its container.
 
 use crate::docker::{Engine, ExecRequest, Streams};
 use crate::model::{Protocol, ServiceFacts};
@@ -12,13 +12,13 @@ use futures_util::{join, stream};
 use std::io::{Error, ErrorKind, Write};
 use std::time::Duration;
 
-/// The tool is given up on after this long.
+/// The deadline for one command of the tool.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What the tool may print, in bytes: definitions of some ten thousand queues.
+/// The maximum output of the tool, in bytes: definitions of some ten thousand queues.
 const MAX_OUTPUT: usize = 16 * 1024 * 1024;
 
-/// Fills in what the management API would have told of a running broker.
+/// Adds the facts that the management API of a running broker would have given.
 pub(crate) async fn through_its_tool(
     mut facts: ServiceFacts,
     service: &DesiredService,
@@ -30,7 +30,7 @@ pub(crate) async fn through_its_tool(
         return facts;
     }
     printer.line(&format!(
-        "{}: its management API is off, so rabbitmqctl is asked in its container, which takes some seconds",
+        "{}: its management API is off, so rabbitmqctl is run in its container, which takes some seconds",
         service.name
     ));
     let (definitions, plugins, flags) = join!(
@@ -42,7 +42,7 @@ pub(crate) async fn through_its_tool(
     facts
 }
 
-/// What a command in the container prints; why there is nothing, where it fails.
+/// The output of a command in the container, or the reason why the command failed.
 async fn output(engine: &Engine, container: &str, command: &[&str]) -> Result<String, String> {
     let (mut out, mut err) = (Bounded::default(), Bounded::default());
     let request = ExecRequest {
@@ -56,7 +56,7 @@ async fn output(engine: &Engine, container: &str, command: &[&str]) -> Result<St
     let tool = command.first().copied().unwrap_or_default();
     match ended {
         Err(_) => Err(format!("{tool} did not end within {} s", TIMEOUT.as_secs())),
-        Ok(Err(error)) => Err(format!("{tool} cannot be asked: {error}")),
+        Ok(Err(error)) => Err(format!("{tool} cannot be run: {error}")),
         Ok(Ok(0)) => Ok(String::from_utf8_lossy(&out.0).into_owned()),
         Ok(Ok(code)) => {
             let said = String::from_utf8_lossy(&err.0);
@@ -66,7 +66,7 @@ async fn output(engine: &Engine, container: &str, command: &[&str]) -> Result<St
     }
 }
 
-/// Text that ends in a fault where it grows too large.
+/// A buffer that fails when it grows too large.
 #[derive(Default)]
 struct Bounded(Vec<u8>);
 

@@ -1,5 +1,6 @@
-//! Which environment a command is about, and which manifests and env file it has: what the command line says, else what
-//! was chosen before. The engine's labels tell both, so that what runs is found without a manifest that can be read.
+//! Finds the environment of a command, its manifests and its env file: those of the command line, otherwise those that
+//! an earlier command chose. Both are in the engine's labels, so that running services are found even if no manifest
+//! can be read.
 
 use super::consent;
 use super::env_files;
@@ -15,19 +16,19 @@ use crate::ui::{Printer, visible};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// An environment as the engine's labels tell of it.
+/// An environment, read from the engine's labels.
 pub(crate) struct Found {
     pub(crate) machine: Machine,
     pub(crate) engine: Engine,
     pub(crate) identity: Identity,
-    /// What the engine has, without images.
+    /// The engine's state, without images.
     pub(crate) observed: Observed,
-    /// What was chosen for it.
+    /// The user's choice for this environment.
     pub(crate) choice: Choice,
 }
 
-/// Finds the environment of the folder that the user works in: the nearest folder upwards that is the root of one, or
-/// holds a manifest. Manifests are read only where there is no environment yet, for its name.
+/// Finds the environment of the current folder. Its root is the nearest folder upwards that is the root of an
+/// environment, or holds a manifest. Manifests are read only if there is no environment yet, to get its name.
 pub(crate) async fn find(global: &Global, files: &[PathBuf]) -> Result<Found, Failure> {
     let machine = Machine::load()?;
     let engine = connect(global).await?;
@@ -44,7 +45,7 @@ pub(crate) async fn find(global: &Global, files: &[PathBuf]) -> Result<Found, Fa
 }
 
 impl Found {
-    /// Takes the environment's lock, and looks again: what was found may have changed meanwhile.
+    /// Takes the environment's lock, and asks the engine again: the state may have changed meanwhile.
     pub(crate) async fn locked(mut self, printer: &Printer) -> Result<(Self, CheckoutLock), Failure> {
         let lock = CheckoutLock::acquire(&self.machine.folder, &self.identity.name, || {
             printer.line("another devenv is changing this environment; waiting for it to end");
@@ -72,11 +73,11 @@ fn environment_of(root: &Path, machine: &Machine, observed: &Observed) -> Option
     plan::environments_of(root, &machine.key, observed).into_iter().next()
 }
 
-/// What an earlier command chose for a checkout.
+/// The choice of an earlier command for a checkout.
 struct Chosen {
     root: PathBuf,
     choice: Choice,
-    /// What standard input said then, where it was among the files.
+    /// The text of standard input at that time, if it was among the files.
     stdin: Option<Vec<u8>>,
 }
 
@@ -93,7 +94,7 @@ impl Chosen {
             let identity = environment_of(&chosen.root, machine, observed);
             let input = identity.as_ref().and_then(|identity| plan::input_of_choice(identity, observed));
             let sealed = match (input, observed.any_image()) {
-                // A clean-up took its container; its volume has the text.
+                // A clean-up of the engine removed the record's container; its volume still has the text.
                 (Some(input), Some(image)) if input.id.is_empty() => {
                     let container =
                         engine.write_record(&input.record, image).await.map_err(EngineError::into_failure)?;
@@ -109,7 +110,7 @@ impl Chosen {
         Ok(chosen)
     }
 
-    /// What is to be read for it.
+    /// The request that reads the chosen manifests.
     fn request(&self, global: &Global) -> Result<manifest::Request, Failure> {
         let named = |file: &PathBuf| if is_stdin(file) { file.clone() } else { self.root.join(file) };
         let files: Vec<PathBuf> = self.choice.files.iter().map(named).collect();
@@ -123,36 +124,36 @@ fn is_stdin(file: &Path) -> bool {
     file.as_os_str() == "-"
 }
 
-/// What was kept of standard input is gone.
+/// The failure if the stored text of standard input is gone.
 fn no_stdin() -> Failure {
     let diagnostic =
         Diagnostic::error("manifest-of-stdin", "the manifests of this environment came through standard input")
-            .because("what it said is not kept any more; nothing was changed, and what runs goes on running")
+            .because("their text is no longer stored; nothing was changed, and running services keep running")
             .help("pipe it in again: `… | devenv -f - up`")
             .help("or name a file: `devenv -f FILE up`");
     Failure::new(Exit::Manifest, diagnostic)
 }
 
-/// What a command wants of a project.
+/// The requirements of a command when it opens a project.
 pub(crate) struct Wish<'a> {
-    /// The manifests that it names.
+    /// The manifests that the command line names.
     pub(crate) files: &'a [PathBuf],
-    /// The env file that it names.
+    /// The env file that the command line names.
     pub(crate) env_file: Option<&'a Path>,
     pub(crate) strictness: Strictness,
-    /// Makes an ephemeral environment.
+    /// The token of a new ephemeral environment; none for the checkout's own environment.
     pub(crate) token: Option<&'a str>,
     pub(crate) purpose: Purpose,
-    /// Where `services.lock` is looked at: by which rules.
+    /// The rules for checking `services.lock`; none if the file is not checked.
     pub(crate) start: Option<&'a Start>,
-    /// Whether the environment is to be changed, so that others wait.
+    /// Whether to take the environment's lock, so that other commands wait: the command will change the environment.
     pub(crate) locks: bool,
-    /// Whether it does with what the containers tell, where the manifests cannot be read.
+    /// Whether the declarations in the containers' labels are enough if the manifests cannot be read.
     pub(crate) or_by_labels: bool,
 }
 
 impl<'a> Wish<'a> {
-    /// To use what runs, whatever the manifests leave open.
+    /// For a command that uses the running services, even if the manifests leave versions open.
     pub(crate) fn to_use(files: &'a [PathBuf]) -> Self {
         let strictness = Strictness::AllowFloating;
         let (purpose, or_by_labels) = (Purpose::Use, true);
@@ -160,28 +161,29 @@ impl<'a> Wish<'a> {
     }
 }
 
-/// A project and what the engine has of it.
+/// A project and the engine's state of it.
 pub(crate) struct Opened {
     pub(crate) project: Project,
     pub(crate) engine: Engine,
-    /// Held as long as this is, where the wish was to lock.
+    /// Held as long as this value lives, if the command wanted the lock.
     pub(crate) lock: Option<CheckoutLock>,
-    /// Asked after the lock was taken.
+    /// Read after the lock was taken.
     pub(crate) observed: Observed,
 }
 
-/// What is to be read, and what was chosen before.
+/// The request that reads the manifests, and the earlier choice.
 pub(crate) struct Source {
     pub(crate) request: manifest::Request,
     pub(crate) choice: Choice,
 }
 
-/// What a command reads that starts nothing, and can do without an engine: the manifests that it names, else those that
-/// were named before, which is said, else those that are found. An engine that does not answer remembers nothing.
+/// The manifests of a command that starts nothing and can work without an engine: those that the command line names,
+/// otherwise those that were named before (with a message), otherwise those that are found. The earlier choice is
+/// unknown if the engine does not answer.
 pub(crate) async fn source(global: &Global, files: &[PathBuf], printer: &Printer) -> Result<Source, Failure> {
     let request = manifest::Request { stdin: stdin(files)?, ..session::request(global, files)? };
     let mut found = Source { request, choice: Choice::default() };
-    // Where there is no key, nothing that it signed is kept.
+    // Without a key there is no record that the key signed.
     let has_key = session::data_folder().is_some_and(|folder| folder.join("key").exists());
     if !files.is_empty() || !has_key {
         return Ok(found);
@@ -192,7 +194,7 @@ pub(crate) async fn source(global: &Global, files: &[PathBuf], printer: &Printer
     let Some(identity) = environment_of(&root, &machine, &observed) else { return Ok(found) };
     found.choice = without_gone(plan::chosen(&identity, &observed), &root, printer);
     if found.choice.stdin.is_some() {
-        // The container of a record tells what standard input said.
+        // The text of standard input is in the container of a record.
         observed = engine.observe(&[]).await.map_err(EngineError::into_failure)?;
     }
     if !found.choice.files.is_empty() {
@@ -203,7 +205,7 @@ pub(crate) async fn source(global: &Global, files: &[PathBuf], printer: &Printer
     Ok(found)
 }
 
-/// The project of such a command, whatever its manifests leave open.
+/// The project of a command that starts nothing, even if its manifests leave versions open.
 pub(crate) async fn project(global: &Global, files: &[PathBuf], printer: &Printer) -> Result<Project, Failure> {
     let source = source(global, files, printer).await?;
     let reading = manifest::read(&source.request)?;
@@ -214,10 +216,12 @@ pub(crate) async fn project(global: &Global, files: &[PathBuf], printer: &Printe
     Ok(Project { choice: source.choice, ..loaded? })
 }
 
-/// Reads a project: the manifests that the command names, else those that were named before, else those that are found.
+/// Reads a project: the manifests that the command line names, otherwise those that were named before, otherwise those
+/// that are found.
 ///
-/// What was chosen before is known only once the engine was asked, which is asked once in any case. So what is found is
-/// read first, nothing is said of it yet, and where something else was chosen that is read instead.
+/// The earlier choice is known only after the engine was asked, and the engine is asked only once in any case. So the
+/// manifests that are found are read first, and their messages are held back. If an earlier command chose other
+/// manifests, those are read instead.
 pub(crate) async fn open(global: &Global, wish: &Wish<'_>, printer: &Printer) -> Result<Opened, Failure> {
     let stdin = stdin(wish.files)?;
     let agreed = global.trust || consent::by_environment();
@@ -235,9 +239,9 @@ pub(crate) async fn open(global: &Global, wish: &Wish<'_>, printer: &Printer) ->
                 wish.start.map_or(Ok(()), |start| project.check_lock(start, &mut notes))?;
                 Ok(project)
             });
-        let is_settled = chosen.is_some() || !wish.files.is_empty();
+        let is_final = chosen.is_some() || !wish.files.is_empty();
         if let Err(failure) = loaded.as_ref().map(|_| ())
-            && is_settled
+            && is_final
         {
             return or_by_labels(global, wish, failure.clone(), &notes, printer).await;
         }
@@ -246,14 +250,14 @@ pub(crate) async fn open(global: &Global, wish: &Wish<'_>, printer: &Printer) ->
             _ => None,
         };
         let seen = match connect(global).await {
-            Ok(engine) => look(global, engine, loaded.as_ref().ok()).await,
+            Ok(engine) => observe(global, engine, loaded.as_ref().ok()).await,
             Err(failure) => Err(failure),
         };
         let Seen { machine, engine, observed, root, last } = match seen {
             Ok(seen) => seen,
             Err(failure) => {
                 printer.diagnostics(&notes);
-                // What is wrong with the manifests, or with the env files, is told where no engine answers, too.
+                // Mistakes in the manifests and the env files are reported even if no engine answers.
                 let project = loaded?;
                 if wish.locks && wish.start.is_some() {
                     let env_file = wish.env_file.map(|file| env_file_below(&project.reading.root, file));
@@ -263,7 +267,7 @@ pub(crate) async fn open(global: &Global, wish: &Wish<'_>, printer: &Printer) ->
                 return Err(failure);
             }
         };
-        // Who uses what runs is served by what its containers were made for.
+        // A command that uses the running services can use the declarations in their labels.
         let keeps_gone = wish.or_by_labels || !wish.files.is_empty();
         let last = if keeps_gone { last } else { without_gone(last, &root, printer) };
         let manifests = |choice: &Choice| Choice { env_file: None, ..choice.clone() };
@@ -296,7 +300,8 @@ pub(crate) async fn open(global: &Global, wish: &Wish<'_>, printer: &Printer) ->
     }
 }
 
-/// The project as its containers tell of it, where the command does with that; else what came of reading the manifests.
+/// The project as declared in its containers' labels, if that is enough for the command; otherwise the failure of
+/// reading the manifests.
 async fn or_by_labels(
     global: &Global,
     wish: &Wish<'_>,
@@ -307,7 +312,9 @@ async fn or_by_labels(
     if wish.or_by_labels && wish.files.is_empty() && failure.exit == Exit::Manifest {
         let why = failure.diagnostics.first().map(|one| visible(&one.message).into_owned()).unwrap_or_default();
         if let Some(opened) = by_labels(global, wish, printer).await? {
-            printer.line(&format!("the manifests were not read ({why}); this is what the containers were made for"));
+            printer.line(&format!(
+                "the manifests were not read ({why}); using the declarations in the containers' labels"
+            ));
             return Ok(opened);
         }
     }
@@ -346,8 +353,8 @@ async fn by_labels(global: &Global, wish: &Wish<'_>, printer: &Printer) -> Resul
     Ok(Some(Opened { project, engine: found.engine, lock, observed }))
 }
 
-/// An earlier choice without its manifests, where none of them is there any more; says so. Whoever deleted or renamed
-/// them is not to be stopped by a word that was typed long ago.
+/// An earlier choice without its manifests, if none of the files exists any more; prints a message. A user who deleted
+/// or renamed these files must not be stopped by an option that was typed long ago.
 fn without_gone(last: Choice, root: &Path, printer: &Printer) -> Choice {
     let is_gone = |file: &PathBuf| !is_stdin(file) && !root.join(file).exists();
     if last.files.is_empty() || !last.files.iter().all(is_gone) {
@@ -358,20 +365,20 @@ fn without_gone(last: Choice, root: &Path, printer: &Printer) -> Choice {
     Choice { env_file: last.env_file, ..Choice::default() }
 }
 
-/// `reading deploy/stack.yml again, as the last -f said`
+/// The message that the manifests of the last `-f` are read again.
 fn read_again(last: &Choice) -> String {
     format!("reading {} again, since the last `-f` named it; `-f` names another", names(last))
 }
 
-/// The manifests of a choice, as people read them.
+/// The manifests of a choice, for a message.
 fn names(choice: &Choice) -> String {
     let name = |file: &PathBuf| {
-        if is_stdin(file) { "what standard input said".to_owned() } else { file.display().to_string() }
+        if is_stdin(file) { "standard input".to_owned() } else { file.display().to_string() }
     };
     visible(&choice.files.iter().map(name).collect::<Vec<_>>().join(", ")).into_owned()
 }
 
-/// What the engine has, and what was chosen before.
+/// The engine's state, and the earlier choice.
 struct Seen {
     machine: Machine,
     engine: Engine,
@@ -381,7 +388,7 @@ struct Seen {
     last: Choice,
 }
 
-async fn look(global: &Global, engine: Engine, project: Option<&Project>) -> Result<Seen, Failure> {
+async fn observe(global: &Global, engine: Engine, project: Option<&Project>) -> Result<Seen, Failure> {
     let (machine, observed, root) = if let Some(project) = project {
         (project.machine.clone(), project.observe(&engine).await?, project.reading.root.clone())
     } else {
@@ -394,18 +401,19 @@ async fn look(global: &Global, engine: Engine, project: Option<&Project>) -> Res
     Ok(Seen { machine, engine, observed, root, last: last.unwrap_or_default() })
 }
 
-/// An env file's path from the root. No link in the checkout is followed here: where it leads is for the writing to judge.
+/// An env file's path, relative to the root. This follows no symbolic link in the checkout: the code that writes the
+/// file checks where a link leads.
 fn env_file_below(root: &Path, path: &Path) -> PathBuf {
     let whole = std::path::absolute(path).map_or_else(|_| path.to_owned(), |path| tidy(&path));
     whole.strip_prefix(root).map_or_else(|_| below(root, path), Path::to_owned)
 }
 
-/// A path of the command line as it is remembered: from the root where it lies below it, else absolute.
+/// A path of the command line as it is stored: relative to the root if it is below the root, otherwise absolute.
 fn below(root: &Path, path: &Path) -> PathBuf {
     if is_stdin(path) {
         return path.to_owned();
     }
-    // A file that is to be made lies in a folder that is there.
+    // The file may not exist yet, but its folder does.
     let real = path.canonicalize().ok().or_else(|| {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         Some(folder.canonicalize().ok()?.join(path.file_name()?))
@@ -419,7 +427,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_remembered_from_the_root_where_it_lies_below_it() {
+    fn a_path_below_the_root_is_stored_relative_to_the_root() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().canonicalize().unwrap().join("shop");
         std::fs::create_dir_all(root.join("deploy")).unwrap();

@@ -1,4 +1,5 @@
-//! The commands that `devenv run` runs: variables set, signals passed on, exit codes taken over.
+//! Child processes: the commands that `devenv run` runs. Sets their variables, forwards signals, and returns their exit
+//! codes.
 
 use super::signals::Signals;
 use crate::model::{Diagnostic, Exit, Failure};
@@ -12,17 +13,17 @@ use std::process::{ExitStatus, Stdio};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::Command;
 
-/// One running of the command.
+/// One process of the command.
 pub(crate) struct Child {
-    /// What is set beside what the caller has.
+    /// The variables to set, in addition to the variables that `devenv` itself has.
     pub(crate) variables: Vec<(String, String)>,
-    /// The lane's number, where there are several: its lines are marked with it, and it reads no input, which only one
-    /// could have.
+    /// The lane's number, if there are several lanes. Each output line starts with this number. The process then has no
+    /// standard input, because only one process could read it.
     pub(crate) lane: Option<usize>,
 }
 
-/// Runs the command once for each child, side by side, and passes on signals. The exit code is that of the first child
-/// that failed, in order; 0 where none did.
+/// Runs the command once for each child, all at the same time, and forwards signals. The exit code is that of the first
+/// child, in order, that failed; 0 if no child failed.
 pub(crate) async fn run_all(
     command: &[String],
     children: Vec<Child>,
@@ -35,7 +36,7 @@ pub(crate) async fn run_all(
     for (index, child) in children.into_iter().enumerate() {
         let spawned = spawn(command, &child)?;
         running.push(spawned.id());
-        ends.push(async move { (index, to_its_end(spawned, child.lane, printer).await) });
+        ends.push(async move { (index, wait_for_end(spawned, child.lane, printer).await) });
     }
     loop {
         tokio::select! {
@@ -45,13 +46,13 @@ pub(crate) async fn run_all(
                 codes[index] = code_of(status?);
             }
             signal = signals.next() => {
-                // On Ctrl-C the terminal has told the commands itself already.
+                // On Ctrl-C the terminal has sent the signal to the commands already.
                 if signal == Signal::INT && std::io::IsTerminal::is_terminal(&std::io::stdin()) {
                     continue;
                 }
                 let pids = running.iter().flatten().filter_map(|id| i32::try_from(*id).ok()).filter_map(Pid::from_raw);
                 for pid in pids {
-                    // A command that ended just now cannot be told any more, and need not be.
+                    // A command that just ended cannot receive a signal, and needs none.
                     let _ = kill_process(pid, signal);
                 }
             }
@@ -60,8 +61,8 @@ pub(crate) async fn run_all(
     Ok(codes.into_iter().find(|code| *code != 0).unwrap_or(0))
 }
 
-/// A command whose program was found on the caller's own PATH, seen from that folder: before any variable is set, so that
-/// none decides which program it is.
+/// A command whose program is looked up on the PATH that `devenv` itself has, relative to that folder. The look-up
+/// comes before any variable is set, so that no variable decides which program runs.
 pub(crate) fn command(words: &[String], folder: &Path) -> Result<Command, which::Error> {
     let [name, arguments @ ..] = words else { return Err(which::Error::CannotFindBinaryPath) };
     let mut command = Command::new(which::which_in(name, std::env::var_os("PATH"), folder)?);
@@ -73,7 +74,7 @@ fn spawn(words: &[String], child: &Child) -> Result<tokio::process::Child, Failu
     let program = words.first().cloned().unwrap_or_default();
     let here = std::env::current_dir().unwrap_or_default();
     let mut command = command(words, &here).map_err(|error| no_command(&program, &error.to_string()))?;
-    // What goes wrong with one lane ends the others too.
+    // An error of one lane ends the other lanes too.
     command.envs(child.variables.iter().cloned()).kill_on_drop(child.lane.is_some());
     if child.lane.is_some() {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -81,7 +82,7 @@ fn spawn(words: &[String], child: &Child) -> Result<tokio::process::Child, Failu
     command.spawn().map_err(|error| no_command(&program, &error.to_string()))
 }
 
-async fn to_its_end(
+async fn wait_for_end(
     mut child: tokio::process::Child,
     lane: Option<usize>,
     printer: &Printer,
@@ -89,7 +90,7 @@ async fn to_its_end(
     let (out, err) = (child.stdout.take(), child.stderr.take());
     let mark = lane.map(|lane| format!("[{lane}] ")).unwrap_or_default();
     let data = |line: &str| printer.program_line(&format!("{mark}{line}"));
-    let beside = |line: &str| {
+    let error_line = |line: &str| {
         printer.program_error_line(&format!("{mark}{line}"));
         Ok(())
     };
@@ -101,25 +102,26 @@ async fn to_its_end(
             )
         })
     };
-    Ok(try_join3(each_line(out, data), each_line(err, beside), status).await?.2)
+    Ok(try_join3(each_line(out, data), each_line(err, error_line), status).await?.2)
 }
 
-/// Hands on each line, whatever its bytes are. What cannot be read any more is at its end.
+/// Passes each line on; invalid UTF-8 is replaced. A read error counts as the end of the stream.
 async fn each_line(
     stream: Option<impl AsyncRead + Unpin>,
-    mut hand_on: impl FnMut(&str) -> Result<(), Failure>,
+    mut pass_on: impl FnMut(&str) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let Some(stream) = stream else { return Ok(()) };
     let mut lines = BufReader::new(stream);
     let mut line = Vec::new();
     while lines.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
-        hand_on(String::from_utf8_lossy(&line).trim_end_matches('\n'))?;
+        pass_on(String::from_utf8_lossy(&line).trim_end_matches('\n'))?;
         line.clear();
     }
     Ok(())
 }
 
-/// A command that cannot be run. The exit code is a shell's: 127 where there is none, 126 where it cannot be executed.
+/// The failure for a command that cannot be run. The exit code is the same as a shell's: 127 if there is no such
+/// command, 126 if it cannot be executed.
 pub(crate) fn no_command(program: &str, why: &str) -> Failure {
     let exit = if is_there(program) { Exit::NotExecutable } else { Exit::NoCommand };
     Failure::new(
@@ -130,7 +132,7 @@ pub(crate) fn no_command(program: &str, why: &str) -> Failure {
     )
 }
 
-/// Whether there is something of that name, where a command is looked for.
+/// Whether a file of that name exists where commands are looked up.
 fn is_there(program: &str) -> bool {
     if program.contains('/') {
         return Path::new(program).exists();
@@ -139,7 +141,7 @@ fn is_there(program: &str) -> bool {
     std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }
 
-/// As a shell has it: 128 and the signal's number for what a signal ended.
+/// The exit code as a shell reports it: 128 plus the signal's number if a signal ended the process.
 fn code_of(status: ExitStatus) -> u8 {
     let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
     u8::try_from(code).unwrap_or(1)

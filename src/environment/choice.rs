@@ -1,6 +1,6 @@
-//! Keeping what the user chose for a checkout on the command line: before anything is changed for it, so that whoever is
-//! killed after goes on with it. What standard input said may hold production's secrets: it is sealed with the machine's
-//! key.
+//! Stores the user's choices of the command line for a checkout. They are stored before anything else is changed, so
+//! that the next run continues with them if this run is killed. The text of standard input may hold production's
+//! secrets, so it is sealed with the machine's key.
 
 use super::records::an_image;
 use super::session::Project;
@@ -8,14 +8,16 @@ use crate::docker::{Engine, EngineError, EngineFault};
 use crate::model::{Failure, Observed};
 use crate::plan::{self, Desired};
 
-/// Whether a choice is to be kept and no image is here for its record: then the images come first.
+/// Whether a choice has to be stored but the engine has no image for the record's container: then the images are pulled
+/// first.
 pub(crate) fn lacks_image(project: &Project, desired: &Desired, observed: &Observed) -> bool {
     !project.identity.ephemeral
         && an_image(desired, observed).is_none()
         && plan::choosing(&project.choice, &project.identity, observed).is_some()
 }
 
-/// Makes the record of the project's choice where there is none that says it, and then removes those that count no more.
+/// Writes the record of the project's choice unless the current record says the same, and then removes outdated
+/// records.
 pub(crate) async fn keep(
     project: &Project,
     engine: &Engine,
@@ -30,13 +32,13 @@ pub(crate) async fn keep(
     let fault = EngineError::into_failure;
     let input = plan::input_for(&record);
     if let Some(sealed) = project.stdin.as_ref().and_then(|text| project.machine.key.sealed(text)) {
-        // One of a run that was killed may not be whole.
+        // The record of a run that was killed may be incomplete.
         let half_made = observed.records.iter().find(|one| one.record.name == input.name);
         if let Some(half_made) = half_made {
             engine.remove_record(half_made).await.map_err(fault)?;
         }
         let id = match engine.write_record(&input, image).await {
-            // An earlier turn of this run made it, after what was observed, and the record after it.
+            // An earlier phase of this run made it after `observed` was read, and then the record too.
             Err(error) if error.kind == EngineFault::Conflict => return Ok(()),
             made => made.map_err(fault)?,
         };

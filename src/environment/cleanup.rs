@@ -1,4 +1,4 @@
-//! Removes what nothing needs, and measures it.
+//! Removes unused resources, and measures them.
 
 use super::session::Project;
 use super::tear_down::carry_out;
@@ -15,7 +15,8 @@ pub(crate) fn now() -> i64 {
     i64::try_from(since_1970).unwrap_or(i64::MAX)
 }
 
-/// Bytes of these volumes, as far as they hold anything themselves. Where they cannot be told, that is said.
+/// The sizes in bytes of the data that these volumes hold themselves. If they cannot be measured, this prints a
+/// warning.
 pub(crate) async fn measure(
     engine: &Engine,
     identity: &Identity,
@@ -23,20 +24,20 @@ pub(crate) async fn measure(
     volumes: &[String],
     printer: &Printer,
 ) -> BTreeMap<String, u64> {
-    // A mounted one shows what its layers hold; what is its own lies in its top.
+    // A mounted overlay volume shows the data of its layers too; its own data is in its upper volume.
     let is_mounted = |name: &String| observed.volumes.iter().any(|volume| volume.upper_of() == name.as_str());
     let there = |name: &String| observed.volume(name).is_some();
     let own: Vec<String> = volumes.iter().filter(|name| there(name) && !is_mounted(name)).cloned().collect();
     let Some(image) = observed.any_image().filter(|_| !own.is_empty()) else { return BTreeMap::new() };
     engine.sizes(image, &identity.scope(), &own).await.unwrap_or_else(|error| {
-        let diagnostic = Diagnostic::warning("sizes", "how much room it takes is not known").because(error.to_string());
+        let diagnostic = Diagnostic::warning("sizes", "the sizes are not known").because(error.to_string());
         printer.diagnostics(&[diagnostic.help("`docker system df -v` may tell")]);
         BTreeMap::new()
     })
 }
 
-/// What `up` removes by itself: ephemeral environments past their time, what killed runs left, bases long unused. It
-/// asks the engine nothing where `known` tells of none, and a fault is said and no more.
+/// The clean-up of `up`: removes expired ephemeral environments, leftovers of killed runs, and bases that were unused
+/// for a long time. If `known` shows none of these, this sends no request to the engine. A fault is only a warning.
 pub(crate) async fn remove_stale(project: &Project, known: &Observed, engine: &Engine, printer: &Printer) {
     let stale = |observed: &Observed| {
         let own = &project.identity.name;
@@ -47,15 +48,15 @@ pub(crate) async fn remove_stale(project: &Project, known: &Observed, engine: &E
         return;
     }
     let removed = async {
-        // What is known is from before this run, which may have begun to use some of it.
+        // `known` was read before this run, which may use some of these resources now.
         let plan = stale(&project.observe(engine).await?);
         carry_out(engine, &project.identity, &plan).await.map(|()| plan.steps.len())
     };
     match removed.await {
         Ok(0) => {}
-        Ok(count) => printer.line(&format!("removed {count} things that nothing needs; `devenv gc` removes more")),
+        Ok(count) => printer.line(&format!("removed {count} unused resources; `devenv gc` removes more")),
         Err(failure) => {
-            let mut diagnostic = Diagnostic::warning("gc", "what nothing needs any more could not be removed");
+            let mut diagnostic = Diagnostic::warning("gc", "cannot remove unused resources");
             diagnostic =
                 failure.diagnostics.into_iter().fold(diagnostic, |diagnostic, one| diagnostic.because(one.message));
             printer.diagnostics(&[diagnostic.help("nothing of yours is touched; `devenv gc` tries again")]);

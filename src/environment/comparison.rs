@@ -14,29 +14,29 @@ use crate::project::read_text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// What one of the two says of one service.
-struct Told {
+/// The facts that one side has of one service.
+struct SideService {
     kind: String,
     /// How many numbers a full release has.
     full: usize,
     facts: ServiceFacts,
-    /// Where a manifest declares it; none in a facts file.
+    /// Where a manifest declares the service; none for a facts file.
     origin: Option<Origin>,
 }
 
-/// One of the two.
+/// One of the two sides.
 struct Side<'a> {
-    /// As the user calls it.
+    /// The user's name for the side.
     name: &'a str,
-    /// Which file it is.
+    /// The files of the side, for the report.
     what: String,
     /// By the service's name.
-    services: BTreeMap<String, Told>,
-    /// The project's name, where it has one.
+    services: BTreeMap<String, SideService>,
+    /// The project's name, if there is one.
     project: Option<String>,
 }
 
-/// Compares the two. Services are told apart by their names.
+/// Compares the two sides. Services with the same name are the same service.
 pub(crate) fn report(global: &Global, files: &[PathBuf], names: [&str; 2]) -> Result<Report, Failure> {
     let both = [open(global, files, names[0])?, open(global, files, names[1])?];
     let mut report = Report {
@@ -46,28 +46,26 @@ pub(crate) fn report(global: &Global, files: &[PathBuf], names: [&str; 2]) -> Re
     };
     let services: BTreeSet<&String> = both.iter().flat_map(|side| side.services.keys()).collect();
     for service in services {
-        let diagnostic: Vec<(&Side<'_>, Option<&Told>)> =
+        let found: Vec<(&Side<'_>, Option<&SideService>)> =
             both.iter().map(|side| (side, side.services.get(service))).collect();
-        let answered: Vec<(&str, &Told)> =
-            diagnostic.iter().filter_map(|(side, diagnostic)| Some((side.name, (*diagnostic)?))).collect();
+        let answered: Vec<(&str, &SideService)> =
+            found.iter().filter_map(|(side, found)| Some((side.name, (*found)?))).collect();
         let Some((_, first)) = answered.first() else { continue };
-        let facts: Vec<(&str, &ServiceFacts)> =
-            answered.iter().map(|(side, diagnostic)| (*side, &diagnostic.facts)).collect();
-        let origin = answered.iter().find_map(|(_, diagnostic)| diagnostic.origin.as_ref());
-        let versions: Vec<Said> = diagnostic
+        let facts: Vec<(&str, &ServiceFacts)> = answered.iter().map(|(side, found)| (*side, &found.facts)).collect();
+        let origin = answered.iter().find_map(|(_, found)| found.origin.as_ref());
+        let versions: Vec<Said> = found
             .iter()
-            .map(|(side, diagnostic)| {
+            .map(|(side, found)| {
                 Said::new(
                     side.name,
-                    diagnostic
-                        .map_or("absent", |diagnostic| diagnostic.facts.version.as_deref().unwrap_or("any version")),
+                    found.map_or("absent", |found| found.facts.version.as_deref().unwrap_or("any version")),
                 )
             })
             .collect();
-        let mut told_of = Vec::new();
+        let mut compared_facts = Vec::new();
         if facts.len() == both.len() {
             let manifests: Vec<&str> =
-                answered.iter().filter(|(_, diagnostic)| diagnostic.origin.is_some()).map(|(side, _)| *side).collect();
+                answered.iter().filter(|(_, found)| found.origin.is_some()).map(|(side, _)| *side).collect();
             let compared = parity::compare(&Sides {
                 service,
                 protocol: first.facts.protocol,
@@ -82,7 +80,7 @@ pub(crate) fn report(global: &Global, files: &[PathBuf], names: [&str; 2]) -> Re
                 advice: Advice::Between { manifests: &manifests },
             });
             report.differences.extend(compared.differences);
-            told_of = compared.facts;
+            compared_facts = compared.facts;
         } else {
             report.differences.push(Difference {
                 code: "service",
@@ -91,12 +89,12 @@ pub(crate) fn report(global: &Global, files: &[PathBuf], names: [&str; 2]) -> Re
                 service: service.clone(),
                 subject: "service".to_owned(),
                 said: versions.clone(),
-                why: "an app that needs it finds it on one side only".to_owned(),
+                why: "an app that needs the service finds it on one side only".to_owned(),
                 source: String::new(),
                 help: vec!["declare it on both sides, or call it by the same name".to_owned()],
                 origin: origin.cloned(),
             });
-            told_of.push(Fact {
+            compared_facts.push(Fact {
                 topic: "server".to_owned(),
                 name: "service".to_owned(),
                 said: versions.clone(),
@@ -108,7 +106,7 @@ pub(crate) fn report(global: &Global, files: &[PathBuf], names: [&str; 2]) -> Re
             kind: first.kind.clone(),
             origin: origin.cloned(),
             versions,
-            facts: told_of,
+            facts: compared_facts,
             not_asked: not_asked(&facts),
         });
     }
@@ -117,7 +115,7 @@ pub(crate) fn report(global: &Global, files: &[PathBuf], names: [&str; 2]) -> Re
     Ok(report)
 }
 
-/// A facts file, a manifest, or what a stage's name leads to.
+/// Reads one side: a facts file, a manifest, or the manifest of a stage.
 fn open<'a>(global: &Global, files: &[PathBuf], name: &'a str) -> Result<Side<'a>, Failure> {
     let facts = PathBuf::from(format!("{name}.facts.yaml"));
     let path = [Path::new(name), &facts].into_iter().find(|path| path.is_file());
@@ -141,7 +139,7 @@ fn open<'a>(global: &Global, files: &[PathBuf], name: &'a str) -> Result<Side<'a
             Exit::Usage,
             diagnostic
                 .because(format!(
-                    "no file of that name, no {}, and beside {} no manifest whose path has that word",
+                    "no file of that name, no {}, and next to {} no manifest with that word in its path",
                     facts.display(),
                     looked.join(", ")
                 ))
@@ -151,11 +149,11 @@ fn open<'a>(global: &Global, files: &[PathBuf], name: &'a str) -> Result<Side<'a
     of_manifest(global, name, &staged)
 }
 
-/// The words that mean production in a path, and may stand where another stage's do.
+/// The words that mean production in a path. The name of another stage may replace them.
 const PRODUCTION: [&str; 3] = ["production", "prod", "prd"];
 
-/// The manifest beside another that differs in the stage's word: `compose.prod.yaml` and `staging` give
-/// `compose.staging.yaml`. Production's own word leads to the manifest itself.
+/// The manifest in the same folder whose name has the stage's word instead of production's: `compose.prod.yaml` and
+/// `staging` give `compose.staging.yaml`. A word for production gives the manifest itself.
 fn of_stage(source: &Path, stage: &str) -> Option<PathBuf> {
     let text = source.to_str()?;
     if PRODUCTION.contains(&stage) {
@@ -169,17 +167,17 @@ fn of_stage(source: &Path, stage: &str) -> Option<PathBuf> {
 
 fn of_facts(name: &str, what: String, facts: FactsFile) -> Result<Side<'_>, Failure> {
     let kinds = built_in_kinds()?;
-    let diagnostic = |(service, facts): (String, ServiceFacts)| {
-        // Several kinds speak a protocol: the one that is called as the server calls itself comes first.
+    let side_service = |(service, facts): (String, ServiceFacts)| {
+        // Several kinds speak one protocol: prefer the kind whose name is in the server's own product name.
         let speaking = || kinds.iter().filter(|kind| kind.protocol == facts.protocol);
         let named = speaking().find(|kind| facts.product.to_lowercase().contains(&kind.name));
         let kind = named.or_else(|| speaking().next());
         let major = facts.version.as_deref().and_then(|version| version.split('.').next()?.parse().ok());
         let full = kind.map_or(3, |kind| kind.exact_parts(&major.into_iter().collect::<Vec<u64>>()));
         let kind = kind.map_or_else(|| facts.product.clone(), |kind| kind.name.clone());
-        (service, Told { kind, full, facts, origin: None })
+        (service, SideService { kind, full, facts, origin: None })
     };
-    Ok(Side { name, what, services: facts.into_iter().map(diagnostic).collect(), project: None })
+    Ok(Side { name, what, services: facts.into_iter().map(side_service).collect(), project: None })
 }
 
 fn of_manifest<'a>(global: &Global, name: &'a str, files: &[PathBuf]) -> Result<Side<'a>, Failure> {
@@ -188,17 +186,17 @@ fn of_manifest<'a>(global: &Global, name: &'a str, files: &[PathBuf]) -> Result<
     if !errors.is_empty() {
         return Err(Failure { exit: Exit::Manifest, diagnostics: errors });
     }
-    let diagnostic = stack.services.iter().filter_map(|service| {
+    let side_services = stack.services.iter().filter_map(|service| {
         let kind = kinds.get(&service.kind)?;
         let protocol = service.protocol.unwrap_or(kind.protocol);
-        // `services.local.yaml` is this checkout's, and of neither.
+        // `services.local.yaml` belongs to this checkout, and to neither side.
         let service = service.in_production()?;
         let facts = parity::as_facts(&parity::declared(service, protocol)?, protocol, &kind.title);
         let full = kind.exact_parts(&service.version.parts());
         let origin = Some(service.version.origin.clone());
-        Some((service.name.clone(), Told { kind: kind.name.clone(), full, facts, origin }))
+        Some((service.name.clone(), SideService { kind: kind.name.clone(), full, facts, origin }))
     });
-    let services = diagnostic.collect();
+    let services = side_services.collect();
     let what = stack.sources.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     Ok(Side { name, what, services, project: Some(stack.project) })
 }
@@ -208,7 +206,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stage_leads_to_the_manifest_beside_productions() {
+    fn a_stage_names_the_manifest_next_to_productions_manifest() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
         for name in ["compose.prod.yaml", "compose.staging.yaml", "stack.yaml", "stack.uat.yaml"] {

@@ -1,7 +1,8 @@
-//! What a checkout asks this machine to do, and whether its user agreed to exactly that.
+//! Host requests: the commands that a checkout asks to run on this machine, and the variables that make programs run;
+//! and whether the user agreed to exactly these.
 //!
-//! A request is known by a hash of all that decides what it does, as far as the checkout names it: the words, the files
-//! among them, and what the command `reads`. Whatever of that changes, the user is asked again.
+//! A request is identified by a hash of everything that decides its effect, as far as the checkout names it: the words,
+//! the files among them, and the files that the command `reads`. If any of these changes, the user is asked again.
 
 use super::session::Project;
 use crate::machine::{Agreement, Digests, Programs, Trust};
@@ -14,35 +15,35 @@ use crate::ui::{self, Answer, Printer, visible};
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
-/// What is asked for.
+/// The kind of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum What {
-    /// A command is run.
+    /// To run a command.
     Command,
-    /// A variable is set whose name makes programs run.
+    /// To set a variable whose name makes programs run.
     Variable,
 }
 
-/// One thing that a checkout asks for.
+/// One request of a checkout to its host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HostRequest {
-    /// Of what sort it is.
+    /// The kind of the request.
     pub(crate) what: What,
-    /// The service that a command makes data for; a variable's name.
+    /// The service whose data a command makes, or a variable's name.
     pub(crate) subject: String,
-    /// The command, as a shell would take it; a variable's value.
+    /// The command, quoted for a shell, or a variable's value.
     pub(crate) text: String,
-    /// Files and folders of the checkout, from its root, whose content belongs to it.
+    /// The files and folders of the checkout, relative to its root, whose content is part of the request.
     pub(crate) files: BTreeSet<PathBuf>,
-    /// Where it is asked for.
+    /// Where the checkout makes the request.
     pub(crate) origin: Origin,
-    /// The hash of all of it.
+    /// The hash of the whole request.
     pub(crate) digest: String,
 }
 
 impl HostRequest {
-    /// What it is, on one line.
+    /// The request as one line of text.
     pub(crate) fn line(&self) -> String {
         let place = format!("{}:{}", self.origin.path().display(), self.origin.line);
         let sets = if self.what == What::Variable { "is set to " } else { "" };
@@ -50,13 +51,13 @@ impl HostRequest {
     }
 }
 
-/// Everything that a checkout asks for.
+/// All requests of a checkout.
 pub(crate) fn requests(reading: &Reading) -> Vec<HostRequest> {
     let services = reading.stack.services.iter();
     let seeds = services.flat_map(|service| service.seeds.iter().map(|seed| (service.name.as_str(), seed)));
     let mut all: Vec<HostRequest> = seeds.filter_map(|(service, seed)| of_seed(&reading.root, service, seed)).collect();
     for request in reading.stack.variables.iter().filter_map(|variable| of_variable(&reading.root, variable)) {
-        // One that several apps get is one.
+        // A variable that several apps get is one request.
         if !all.contains(&request) {
             all.push(request);
         }
@@ -64,7 +65,8 @@ pub(crate) fn requests(reading: &Reading) -> Vec<HostRequest> {
     all
 }
 
-/// What a variable of `services.local.yaml` asks for, if its name makes programs run. Other files cannot ask for it.
+/// The request of a variable of `services.local.yaml` whose name makes programs run. Other files cannot make this
+/// request.
 pub(crate) fn of_variable(root: &Path, variable: &Variable) -> Option<HostRequest> {
     unsafe_variable(&variable.name)?;
     let text = match &variable.value {
@@ -90,12 +92,13 @@ pub(crate) fn of_variable(root: &Path, variable: &Variable) -> Option<HostReques
     })
 }
 
-/// What a seed asks for; nothing where it is a file, which goes into the server's container.
+/// The request of a seed that is a command. A seed that is a file makes no request: the file goes into the server's
+/// container.
 pub(crate) fn of_seed(root: &Path, service: &str, seed: &Seed) -> Option<HostRequest> {
     let SeedSource::Command { command, reads } = &seed.source else { return None };
     let mut files = named_files(root, command);
     files.extend(reads.iter().cloned());
-    // Each file anew: what is known of it from another run may be out of date, and a checkout can set a file's time.
+    // Hash each file again: a digest that another run stored may be outdated, and a checkout can set a file's time.
     let mut digests = Digests::unknown();
     let checkout = Checkout::at(root).map_err(Fault::Io);
     let contents = files.iter().map(|file| {
@@ -116,7 +119,7 @@ pub(crate) fn of_seed(root: &Path, service: &str, seed: &Seed) -> Option<HostReq
     })
 }
 
-/// The files of the checkout that a command's words name, the program itself among them.
+/// The files of the checkout that a command's words name, including the program itself.
 pub(crate) fn named_files(root: &Path, command: &[String]) -> BTreeSet<PathBuf> {
     let in_path = |c: char| c.is_alphanumeric() || "/._-+@%".contains(c);
     let words = command.iter().flat_map(|word| word.split(|c| !in_path(c)).chain([word.as_str()]));
@@ -139,13 +142,14 @@ fn one_line(text: &str) -> String {
     visible(text).replace(['\n', '\t'], " ")
 }
 
-/// Whether the process that started this one agrees to whatever a checkout asks for (`DEVENV_TRUST`). No file of a
-/// checkout can say so.
+/// Whether the process that started devenv agrees to all requests of a checkout (`DEVENV_TRUST`). No file of a checkout
+/// can set this.
 pub(crate) fn by_environment() -> bool {
     std::env::var("DEVENV_TRUST").is_ok_and(|said| !matches!(said.as_str(), "" | "0" | "false"))
 }
 
-/// Makes sure that the user agreed to the commands that make these services' data: asks on a terminal, refuses elsewhere.
+/// Makes sure that the user agreed to the commands that make these services' data: asks on a terminal, and refuses
+/// without one.
 pub(crate) fn agree(project: &Project, services: &[&str], printer: &Printer) -> Result<(), Failure> {
     if project.agreed || services.is_empty() {
         return Ok(());
@@ -155,17 +159,18 @@ pub(crate) fn agree(project: &Project, services: &[&str], printer: &Printer) -> 
     ask(wanted, &project.reading.root, &Trust::open(&project.machine.folder), printer)
 }
 
-/// Makes sure that the user agreed to a seed's command as it is now, right before it runs. Nobody is asked any more.
+/// Makes sure, right before a seed's command runs, that the user agreed to its current content. This does not ask the
+/// user.
 pub(crate) fn has_agreed(project: &Project, service: &str, seed: &Seed) -> Result<(), Failure> {
     match of_seed(&project.reading.root, service, seed) {
         Some(request) if !project.agreed && !Trust::open(&project.machine.folder).has(&request.digest) => {
-            Err(refusal(&[request], "it was not agreed to as it is now: its files may have changed meanwhile"))
+            Err(refusal(&[request], "you did not agree to its current content: its files may have changed meanwhile"))
         }
         _ => Ok(()),
     }
 }
 
-/// Asks for what was not agreed to yet, and keeps the answer.
+/// Asks about the requests to which the user did not agree yet, and stores the answer.
 pub(crate) fn ask(
     mut requests: Vec<HostRequest>,
     root: &Path,
@@ -187,7 +192,7 @@ pub(crate) fn ask(
         Answer::Nobody => Err(refusal(&requests, "there is no terminal to ask on")),
         Answer::End => Err(refusal(&requests, "the input ended without an answer")),
         Answer::Interrupted => {
-            Err(Failure { exit: Exit::Cancelled, ..refusal(&requests, "Ctrl-C was the answer; nothing was changed") })
+            Err(Failure { exit: Exit::Cancelled, ..refusal(&requests, "you pressed Ctrl-C; nothing was changed") })
         }
     }
 }
@@ -203,7 +208,7 @@ pub(crate) fn show(requests: &[HostRequest], mut say: impl FnMut(&str)) {
     }
 }
 
-/// What `manifest` and `plan` show beforehand, with whether the user agreed.
+/// The lines in which `manifest` and `plan` show the requests beforehand, and whether the user agreed.
 pub(crate) fn lines(requests: &[HostRequest], trust: &Trust) -> Vec<String> {
     if requests.is_empty() {
         return Vec::new();
@@ -232,7 +237,7 @@ pub(crate) fn json(requests: &[HostRequest], trust: &Trust) -> serde_json::Value
     requests.iter().map(one).collect()
 }
 
-/// Keeps that the user agreed.
+/// Stores the user's agreement.
 pub(crate) fn keep(trust: &Trust, requests: &[HostRequest], root: &Path) -> Result<(), Failure> {
     let agreement = |request: &HostRequest| Agreement { root: root.to_owned(), what: request.line() };
     requests.iter().try_for_each(|request| trust.add(&request.digest, &agreement(request)))
@@ -286,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_another_one_once_its_words_its_program_or_what_it_reads_changes() {
+    fn a_request_changes_with_its_words_its_program_and_the_files_that_it_reads() {
         for seed in [
             "{command: [./bin-migrate, up], reads: [db/migrate]}",
             "{command: 'test -n \"$X\" && sh ./bin-migrate;true', reads: [db/migrate]}",
@@ -296,7 +301,7 @@ mod tests {
             let first = checkout.request();
             assert_eq!(first, checkout.request());
             assert_eq!(first.files.iter().filter(|file| file.ends_with("bin-migrate")).count(), 1, "{first:?}");
-            // What asks for nothing changes nothing.
+            // A change to a file that is not part of the request does not change the request.
             checkout.write("services.yaml", "services:\n  db: {kind: postgres, version: \"15.1\"}\n");
             checkout.write("db/other.sql", "");
             assert_eq!(first.digest, checkout.request().digest, "{seed}");
@@ -304,7 +309,7 @@ mod tests {
             let second = checkout.request();
             assert_ne!(first.digest, second.digest, "{seed}: its program");
             checkout.write("db/migrate/2.sql", "two");
-            assert_ne!(second.digest, checkout.request().digest, "{seed}: what it reads");
+            assert_ne!(second.digest, checkout.request().digest, "{seed}: the files that it reads");
             let third = checkout.request();
             checkout
                 .write("services.local.yaml", "seeds: {db: {command: [sh, bin-migrate, down], reads: [db/migrate]}}\n");
@@ -322,11 +327,11 @@ mod tests {
         let asked = requests(&reading);
         let [request] = asked.as_slice() else { panic!("{asked:?}") };
         assert_eq!(request.line(), "LD_PRELOAD  services.local.yaml:1  is set to /mine");
-        let unset = crate::environment::unset::take_out(&mut reading, None, false);
+        let unset = crate::environment::unsafe_variables::take_out(&mut reading, None, false);
         let names = |variables: &[Variable]| variables.iter().map(|one| one.name.clone()).collect::<BTreeSet<_>>();
         assert_eq!(names(&unset), ["LD_PRELOAD", "PATH"].map(str::to_owned).into());
         assert_eq!(names(&reading.stack.variables), ["LOG_LEVEL".to_owned()].into());
-        let diagnostic = crate::environment::unset::diagnostic(&unset, &[]).unwrap();
+        let diagnostic = crate::environment::unsafe_variables::diagnostic(&unset, &[]).unwrap();
         assert!(
             diagnostic.message.ends_with("LD_PRELOAD, PATH") && diagnostic.help[0].contains("devenv trust"),
             "{diagnostic:?}"
@@ -334,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_is_one_line_without_a_character_that_steers_a_terminal() {
+    fn a_request_is_shown_as_one_line_without_control_characters() {
         let checkout = Checkout::new("{command: \"true \\u001b[2Jx\\n\\u202enothing\"}");
         let line = checkout.request().line();
         assert!(line.starts_with("db  services.local.yaml:3  true "), "{line}");

@@ -1,6 +1,6 @@
-//! The env files of a checkout: which there are, what goes into each, and writing them last.
+//! The env files of a checkout: chooses them, assigns the variables to them, and writes them last.
 //!
-//! Whatever could keep a file from being written is found before anything is started.
+//! Every obstacle to writing a file is found before anything is started.
 
 use super::apps;
 use super::bring_up::Ready;
@@ -15,22 +15,22 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The env file that is for every app, as it is.
+/// The env file for every app, with its current content.
 pub(crate) struct Main {
     /// The file.
     pub(crate) file: EnvFile,
-    /// What the user's own lines set, in it and in a file that apps read before it.
+    /// The user's own lines, in this file and in the file that apps read before it.
     pub(crate) lines: Vec<UserLine>,
-    /// What is to be said of the choice.
+    /// Notes about the choice of the file.
     pub(crate) notes: Vec<Diagnostic>,
     existing: String,
-    /// The lines of the file that apps read before it, as far as they count.
+    /// The lines of the file that apps read before this file, as far as they count.
     before: Vec<UserLine>,
-    /// That file with its text, where it still has a block of devenv's.
+    /// That file with its text, if it still has devenv's block.
     outdated: Option<(EnvFile, String)>,
 }
 
-/// One env file, with what goes into it.
+/// One env file, with its variables.
 struct Planned<'a> {
     app: Option<&'a str>,
     file: EnvFile,
@@ -40,40 +40,40 @@ struct Planned<'a> {
     notes: Vec<Diagnostic>,
 }
 
-/// One env file as it should be.
+/// One env file with its desired content.
 pub(crate) struct Group {
-    /// The app whose file it is.
+    /// The app that the file is for; none for the main file.
     app: Option<String>,
     /// The file.
     pub(crate) file: EnvFile,
-    /// What it holds now.
+    /// The current content.
     pub(crate) existing: String,
-    /// The block that it should have.
+    /// The desired block.
     pub(crate) block: String,
-    /// What the block is made of.
+    /// The variables from which the block is rendered.
     rendered: Rendered,
 }
 
-/// What came out of writing the variables.
+/// The result of writing the variables.
 #[derive(Default)]
 pub(crate) struct Written {
     /// Whether anything in a file changed.
     pub(crate) changed: bool,
     /// How many variables the main file holds.
     pub(crate) count: usize,
-    /// The names that are left to the user.
+    /// The names whose values the user has to fill in.
     pub(crate) to_fill_in: Vec<String>,
     /// The names that the user's own lines set, which win.
     pub(crate) own_lines: Vec<String>,
-    /// The apps' files beside the main one, with what is in each.
+    /// The apps' own files, each with a description of its content.
     pub(crate) further: Vec<(EnvFile, String)>,
-    /// What is to be said.
+    /// Notes and warnings for the user.
     pub(crate) notes: Vec<Diagnostic>,
 }
 
 impl Main {
-    /// Chooses the file that was named on the command line, now or before, else the one that is said or usual, and reads
-    /// it.
+    /// Chooses the env file and reads it: the file that the command line named, now or before; otherwise the file that
+    /// `services.local.yaml` names; otherwise the usual file.
     pub(crate) fn of(reading: &Reading, choice: &Choice) -> Result<Self, Failure> {
         let asked = choice.env_file.as_ref().map(|file| reading.root.join(file));
         let wanted = Wanted {
@@ -89,7 +89,7 @@ impl Main {
         if let Some(other) = passed_over {
             let text = other.read()?;
             before = dotenv::user_lines(&text);
-            // What is bound there is production's, or what this file is to replace.
+            // A bound variable in that file has production's value, or a value that this file is to replace.
             before.retain(|line| !wanted.bound.contains(line.name.as_str()));
             let is_input = notes.iter().any(|note| note.code == "env-file-input");
             outdated = (is_input && text.contains(BLOCK_START)).then_some((other, text));
@@ -98,27 +98,28 @@ impl Main {
         Ok(Self { file, lines, notes, existing, before, outdated })
     }
 
-    /// Whether the variables were written there.
+    /// Whether the file has devenv's block.
     pub(crate) fn has_block(&self) -> bool {
         dotenv::has_block(&self.existing)
     }
 }
 
-/// Names that a service is bound to, in any app.
+/// The names of variables that are bound to a service, in any app.
 fn bound(stack: &Stack) -> BTreeSet<&str> {
     let bound = stack.variables.iter().filter(|variable| matches!(variable.value, Value::Bound { .. }));
     bound.map(|variable| variable.name.as_str()).collect()
 }
 
-/// The lines of one file over those of another.
-fn joined(over: Vec<UserLine>, below: &[UserLine]) -> Vec<UserLine> {
-    let mut lines = over;
-    let rest: Vec<_> = below.iter().filter(|line| lines.iter().all(|known| known.name != line.name)).cloned().collect();
+/// The lines of two files; the lines of the first file win.
+fn joined(first: Vec<UserLine>, second: &[UserLine]) -> Vec<UserLine> {
+    let mut lines = first;
+    let rest: Vec<_> =
+        second.iter().filter(|line| lines.iter().all(|known| known.name != line.name)).cloned().collect();
     lines.extend(rest);
     lines
 }
 
-/// What the user's own lines set for an app: those of its own file over those of the main one.
+/// The user's own lines for an app: those of its own file win over those of the main file.
 pub(crate) fn lines_for(project: &Project, main: &Main, app: Option<&str>) -> Result<Vec<UserLine>, Failure> {
     let Some(app) = app else { return Ok(main.lines.clone()) };
     let own = planned(project, main)?.into_iter().find(|planned| planned.app == Some(app));
@@ -129,21 +130,21 @@ pub(crate) fn lines_for(project: &Project, main: &Main, app: Option<&str>) -> Re
     })
 }
 
-/// Whether every env file could be written, asked before anything is started; and what is to be said of the files, and of
-/// values that not every reader of such a file reads.
+/// Checks, before anything is started, that every env file can be written. Returns the notes about the files, and about
+/// values that not every reader of env files can read.
 pub(crate) fn check(project: &Project, main: &Main) -> Result<Vec<Diagnostic>, Failure> {
-    let mut diagnostic = main.notes.clone();
+    let mut diagnostics = main.notes.clone();
     for planned in planned(project, main)? {
         planned.file.check(&planned.existing)?;
-        diagnostic.extend(planned.notes);
-        // What is bound is not known yet; what stands between its fields is.
+        diagnostics.extend(planned.notes);
+        // The fields of bound variables are not known yet; the text between the fields is.
         let entries = variables::without_fields(&planned.variables);
-        diagnostic.extend(not_carried(&dotenv::render_block(&entries).1, &planned.variables));
+        diagnostics.extend(not_carried(&dotenv::render_block(&entries).1, &planned.variables));
     }
-    Ok(diagnostic)
+    Ok(diagnostics)
 }
 
-/// Renders and replaces the env file, and those of apps that have one of their own.
+/// Renders and replaces the env file, and the apps' own env files.
 pub(crate) fn write(project: &Project, ready: &Ready, main: &Main) -> Result<Written, Failure> {
     let mut written = Written::default();
     for group in groups(project, &ready.fields, main)? {
@@ -172,13 +173,13 @@ pub(crate) fn write(project: &Project, ready: &Ready, main: &Main) -> Result<Wri
     }
     if let Some((file, text)) = &main.outdated {
         file.write(&dotenv::without_block(text))?;
-        let diagnostic = format!("devenv's block was taken out of `{}`", file.shown().display());
-        written.notes.push(Diagnostic::note("env-file-moved", diagnostic));
+        let message = format!("devenv's block was removed from `{}`", file.shown().display());
+        written.notes.push(Diagnostic::note("env-file-moved", message));
     }
     Ok(written)
 }
 
-/// Every env file of the project as it should be: the main one first.
+/// Every env file of the project with its desired content: the main file first.
 pub(crate) fn groups(project: &Project, fields: &Fields, main: &Main) -> Result<Vec<Group>, Failure> {
     let mut groups = Vec::new();
     for Planned { app, file, existing, before, variables, .. } in planned(project, main)? {
@@ -194,10 +195,8 @@ pub(crate) fn groups(project: &Project, fields: &Fields, main: &Main) -> Result<
         rendered.entries.retain(|entry| !is_set_before(&entry.name));
         rendered.to_fill_in.retain(|name| !is_set_before(name));
         if !lifted.is_empty() {
-            let diagnostic = format!("{} stood inside devenv's block, which is written anew", lifted.join(", "));
-            rendered
-                .notes
-                .push(Diagnostic::note("line-moved", diagnostic).help("it stands below the block now: fill in there"));
+            let diagnostic = format!("moved below devenv's block, which is rewritten: {}", lifted.join(", "));
+            rendered.notes.push(Diagnostic::note("line-moved", diagnostic).help("fill in the values below the block"));
         }
         let (block, _) = dotenv::render_block(&rendered.entries);
         let disarmed = dotenv::commented_out(&existing, &block);
@@ -205,17 +204,17 @@ pub(crate) fn groups(project: &Project, fields: &Fields, main: &Main) -> Result<
             let shown = file.shown();
             let diagnostic = format!("`{}` lacks the line that ends devenv's block", shown.display());
             let diagnostic = Diagnostic::warning("env-file-unclosed", diagnostic).because(format!(
-                "nobody can tell whose lines these are, so they are comments now: {}",
+                "devenv cannot tell its own lines from yours, so these lines are comments now: {}",
                 disarmed.join(", ")
             ));
-            rendered.notes.push(diagnostic.help("take the `# ` away from a line that is your own, below the block"));
+            rendered.notes.push(diagnostic.help("below the block, remove the `# ` from each line that is your own"));
         }
         groups.push(Group { app: app.map(str::to_owned), file, existing, block, rendered });
     }
     Ok(groups)
 }
 
-/// Every env file with its variables: the main one first.
+/// Every env file with its variables: the main file first.
 fn planned<'a>(project: &'a Project, main: &Main) -> Result<Vec<Planned<'a>>, Failure> {
     let reading = &project.reading;
     let checkout = checkout(&reading.root)?;
@@ -233,7 +232,7 @@ fn planned<'a>(project: &'a Project, main: &Main) -> Result<Vec<Planned<'a>>, Fa
         let Target { file, notes, .. } = dotenv::choose(&checkout, &wanted)?;
         taken.insert(name);
         let existing = file.read()?;
-        // A line in the file for every app counts for each.
+        // A line in the file for every app counts for each app.
         let before = if share.named.is_some() { Vec::new() } else { main.lines.clone() };
         planned.push(Planned { app: Some(app), file, existing, before, variables: share.variables, notes });
     }
@@ -248,14 +247,14 @@ fn checkout(root: &Path) -> Result<Checkout, Failure> {
     })
 }
 
-/// Values that not every reader reads, each at its place in the manifest.
+/// Diagnostics for values that not every reader of env files can read, each with its place in the manifest.
 pub(crate) fn not_carried(refusals: &[dotenv::Refusal], variables: &[&Variable]) -> Vec<Diagnostic> {
-    let diagnostic = refusals.iter().map(|refusal| {
+    let diagnostics = refusals.iter().map(|refusal| {
         let diagnostic = refusal.diagnostic();
         match variables.iter().find(|variable| variable.name == refusal.name) {
             Some(variable) => diagnostic.at(&variable.origin, "declared here"),
             None => diagnostic,
         }
     });
-    diagnostic.collect()
+    diagnostics.collect()
 }

@@ -1,4 +1,4 @@
-//! `devenv run --ephemeral` and `--lanes`: environments of their own, gone when the run ends, however it ends.
+//! `devenv run --ephemeral` and `--lanes`: separate environments that are removed when the run ends, however it ends.
 
 use super::bring_up::{Ready, Starting, bring_up};
 use super::checkout::{self, Opened, Wish};
@@ -8,7 +8,7 @@ use super::process::{lines, variables_for};
 use super::session::{Project, Purpose, strictness};
 use super::signals::{Signals, name_of};
 use super::tear_down::{carry_out, tear_down};
-use super::unset;
+use super::unsafe_variables;
 use crate::apply::{self, Stop};
 use crate::cli::{Global, Run};
 use crate::docker::{Engine, EngineError};
@@ -23,10 +23,10 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// How long the engine's steps under way may take when a signal has come.
+/// The deadline for the engine's current steps after a signal was received.
 const LAST_STEPS: Duration = Duration::from_secs(10);
 
-/// Brings up as many environments as there are lanes, side by side, runs the command in each, and removes all of them.
+/// Brings up one environment for each lane, all at the same time, runs the command in each, and removes all of them.
 pub(crate) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: &Printer) -> Result<u8, Failure> {
     let began = Instant::now();
     // From here on a signal ends the run in an orderly way.
@@ -49,11 +49,11 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
     first.identity.lease = Some(plan::lease_of(&|name| std::env::var(name).ok(), std::process::id(), expires));
     let env = Main::of(&first.reading, &first.choice)?;
     let user_lines = lines(&first, &env, run.app.as_deref(), printer)?;
-    printer.diagnostics(&unset::diagnostic(&first.unset, &user_lines));
+    printer.diagnostics(&unsafe_variables::diagnostic(&first.unset, &user_lines));
     first.bases_first = run.lanes.is_some_and(|count| count > 1);
     let lanes: Vec<Project> = match run.lanes {
         None => vec![first],
-        Some(count) => (1..=count).map(|number| first.beside(&format!("{token} {number}"))).collect(),
+        Some(count) => (1..=count).map(|number| first.with_token(&format!("{token} {number}"))).collect(),
     };
     let mut locks = Vec::new();
     for lane in &lanes {
@@ -90,13 +90,13 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], run: &Run, printer: 
     }
 }
 
-/// Why the environments did not get ready.
+/// The reason why the environments did not get ready.
 enum Ended {
     By(Signal),
     With(Failure),
 }
 
-/// Every lane, side by side; ends early on a signal, and when one lane fails.
+/// Brings up every lane at the same time. Ends early on a signal, or when one lane fails.
 async fn all_up(
     lanes: &[Project],
     engine: &Engine,
@@ -115,7 +115,7 @@ async fn all_up(
             silent: several,
             began,
             stop: Stop::default(),
-            // Nobody was here before.
+            // The environment is new, so no earlier run was interrupted.
             interrupted: None,
         })
         .collect();
@@ -142,14 +142,14 @@ async fn all_up(
         signal = signals.next() => {
             printer.line(&format!("received {}: removing everything", name_of(signal)));
             stop_all();
-            // What the engine is making now can be removed once it is made.
+            // A resource that the engine is creating now can be removed only after it is created.
             let _ = tokio::time::timeout(LAST_STEPS, all).await;
             Err(Ended::By(signal))
         }
     }
 }
 
-/// The fault that made the others stop, rather than that they were stopped.
+/// All lanes, or the fault that made the other lanes stop. A fault that only says that a lane was stopped comes last.
 fn first_fault_or_all(lanes: Vec<Result<Ready, Failure>>) -> Result<Vec<Ready>, Ended> {
     let (mut ready, mut faults) = (Vec::new(), Vec::new());
     for lane in lanes {
@@ -162,7 +162,8 @@ fn first_fault_or_all(lanes: Vec<Result<Ready, Failure>>) -> Result<Vec<Ready>, 
     if faults.is_empty() { Ok(ready) } else { Err(Ended::With(faults.swap_remove(cause))) }
 }
 
-/// The command in one environment. A lane's own variables win over whatever else sets them.
+/// The command in one environment. The variables `DEVENV_LANE` and `DEVENV_LANES` win over any other value of these
+/// names.
 fn child_of(
     project: &Project,
     ready: &Ready,
@@ -178,14 +179,14 @@ fn child_of(
     Ok(Child { variables, lane: lane.map(|(number, _)| number) })
 }
 
-/// Ephemeral environments of this checkout whose run was killed: nobody holds their lock.
+/// Removes the ephemeral environments of this checkout whose run was killed: no process holds their lock.
 async fn remove_leftovers(
     project: &Project,
     own: &BTreeSet<&str>,
     engine: &Engine,
     printer: &Printer,
 ) -> Result<(), Failure> {
-    // With the images, which the lanes then need not each look for.
+    // Observe the images too, so that the lanes need not look for them one by one.
     let observed = project.observe(engine).await?;
     let root = project.identity.root.display().to_string();
     let all = observed

@@ -1,4 +1,4 @@
-//! The gaps that no server tells of: languages and tools, stand-ins in the app's settings, time, and people.
+//! The gaps about which no server can be asked: languages and tools, stand-ins in the app's settings, time, and people.
 
 use crate::machine;
 use crate::manifest::{self, Reading};
@@ -7,18 +7,18 @@ use crate::parity::{people, time, tools};
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// What was found.
+/// The gaps that were found.
 #[derive(Default)]
 pub(crate) struct Gaps {
     /// Tools, lock files and stand-ins that differ.
     pub(crate) differences: Vec<Difference>,
-    /// Time and people, where the project has release tags.
+    /// Time and people, if the project has release tags.
     pub(crate) sections: Vec<Section>,
-    /// What could not be found out, and why.
+    /// Notes about the gaps that could not be determined, with the reasons.
     pub(crate) notes: Vec<Diagnostic>,
 }
 
-/// Asks the files, git and the programs on this machine. It blocks for as long as they take to answer.
+/// Reads the files, and asks git and the programs on this machine. This blocks until all of them have answered.
 pub(crate) fn gaps(reading: &Reading) -> Result<Gaps, Failure> {
     let root = &reading.root;
     let mut found = Gaps::default();
@@ -27,10 +27,10 @@ pub(crate) fn gaps(reading: &Reading) -> Result<Gaps, Failure> {
     let locks: Vec<PathBuf> = pinned.packages.iter().filter_map(|package| package.lock.clone()).collect();
     let tracked = machine::git::tracked(root, &locks);
     found.differences.extend(tools::lock_files(&pinned.packages, tracked.as_ref()));
-    let (stand_ins, diagnostic) = manifest::adapters(root, &reading.stack, &reading.kinds, &reading.budget)?;
+    let (stand_ins, diagnostics) = manifest::adapters(root, &reading.stack, &reading.kinds, &reading.budget)?;
     found.differences.extend(stand_ins);
     found.notes.extend(pinned.diagnostics);
-    found.notes.extend(diagnostic.into_iter().filter(|one| !found.notes.contains(one)).collect::<Vec<_>>());
+    found.notes.extend(diagnostics.into_iter().filter(|one| !found.notes.contains(one)).collect::<Vec<_>>());
 
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let now = i64::try_from(now).unwrap_or(i64::MAX);

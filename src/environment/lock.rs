@@ -1,4 +1,4 @@
-//! `services.lock` of a checkout: reads it, resolves what it lacks, and writes it.
+//! `services.lock` of a checkout: reads the file, resolves the missing entries, and writes the file.
 
 use super::session::Project;
 use crate::docker::{ContentFault, Engine, EngineError, PullFault};
@@ -16,14 +16,15 @@ use std::path::Path;
 /// The largest lock that is read, in bytes: thousands of services.
 const LARGEST: u64 = 4 * 1024 * 1024;
 
-/// What a service is locked to.
+/// The resolved entry of a service.
 pub(crate) struct Resolved {
     entry: LockedService,
-    /// Why the registry does not tell what lies behind the digest.
+    /// The reason why the registry does not give the content of the digest.
     unavailable: Option<String>,
 }
 
-/// The lock with the chosen services resolved. `newest` asks the registry also where the image is here already.
+/// The lock with the chosen services resolved. With `newest`, the registry is asked even if the engine has the image
+/// already.
 pub(crate) async fn resolved(
     engine: &Engine,
     project: &Project,
@@ -40,7 +41,7 @@ pub(crate) async fn resolved(
     for (declared, mut found) in wanted.iter().zip(found) {
         let name = &declared.service.name;
         if let Some(why) = found.unavailable {
-            // What is known of the same digest already stays.
+            // Keep the platforms that the old lock has for the same digest.
             match old.services.get(name).filter(|before| before.digest == found.entry.digest) {
                 Some(before) if !before.platforms.is_empty() => found.entry.platforms.clone_from(&before.platforms),
                 _ => unavailable.push(without_platforms(declared, &why)),
@@ -56,12 +57,12 @@ fn without_platforms(declared: &versions::Declared, why: &str) -> Diagnostic {
     let name = &declared.service.name;
     Diagnostic::warning("lock-platforms", format!("{name} is locked by its digest alone, not by each platform's too"))
         .at(&declared.service.version.origin, "declared here")
-        .because(format!("its registry does not tell what lies behind the digest: {why}"))
+        .because(format!("its registry does not give the content of the digest: {why}"))
         .help(format!("`devenv update {name}` adds them where the registry answers"))
 }
 
-/// Locks what runs, where the project has no lock yet; says whether it did. A lock that is there is never moved by this;
-/// one that cannot be written is said, and ends nothing.
+/// Locks the running images if the project has no lock yet; returns whether it did. This never changes an existing
+/// lock. If the lock cannot be written, this is only a warning.
 pub(crate) async fn make_missing(project: &Project, engine: &Engine, printer: &Printer) -> bool {
     if project.lock.is_some() || project.declared.is_empty() {
         return false;
@@ -73,7 +74,7 @@ pub(crate) async fn make_missing(project: &Project, engine: &Engine, printer: &P
     match made.await {
         Ok(written) => written,
         Err(failure) => {
-            let without = format!("so there is no {}; what runs is not affected", lock_file::NAME);
+            let without = format!("so there is no {}; the running services are not affected", lock_file::NAME);
             printer.diagnostics(&failure.into_warnings(&without));
             false
         }
@@ -90,15 +91,16 @@ async fn resolve(
     let local = engine.local_image(image).await.map_err(EngineError::into_failure)?;
     let here = local.as_ref().and_then(|local| versions::digest_of(image, local));
     let platform = declared.service.platform.as_ref().map_or(engine.platform(), |platform| &platform.value);
-    // What was made on this engine is in no registry; what a manifest names by its digest cannot move.
-    let settled = local.is_some() && (here.is_none() || !newest || image.digest.is_some());
-    let digest = if settled {
+    // An image that was built on this engine is in no registry; an image that a manifest names by its digest cannot
+    // change.
+    let is_known = local.is_some() && (here.is_none() || !newest || image.digest.is_some());
+    let digest = if is_known {
         image.digest.clone().or_else(|| here.clone())
     } else {
         withdrawn(engine, mirror.is_some(), declared).await?;
-        let diagnostic = engine.registry_image(image, mirror).await.map_err(|fault| not_told(declared, &fault))?;
-        has_platform(declared, &diagnostic.digest, &diagnostic.platforms, platform)?;
-        Some(diagnostic.digest)
+        let found = engine.registry_image(image, mirror).await.map_err(|fault| no_answer(declared, &fault))?;
+        has_platform(declared, &found.digest, &found.platforms, platform)?;
+        Some(found.digest)
     };
     let Some(digest) = digest else {
         return Ok(Resolved { entry: versions::entry(declared, None, local.as_ref(), None), unavailable: None });
@@ -106,7 +108,7 @@ async fn resolve(
     let pinned = ImageRef { digest: Some(digest.clone()), ..image.clone() };
     let content = engine.registry_content(&pinned, mirror, platform).await;
     if let Err(ContentFault::Other(why)) = &content {
-        return Err(not_believed(declared, why));
+        return Err(wrong_content(declared, why));
     }
     if let Ok(content) = &content {
         let platforms: Vec<String> = content.platforms.keys().cloned().collect();
@@ -117,7 +119,7 @@ async fn resolve(
     Ok(Resolved { entry, unavailable: content.err().map(|fault| fault.to_string()) })
 }
 
-/// No registry is asked for what it is known not to give any more.
+/// Fails for an image that its registry is known to have withdrawn, before the registry is asked.
 async fn withdrawn(engine: &Engine, has_mirror: bool, declared: &versions::Declared) -> Result<(), Failure> {
     let service = &declared.service;
     let has = |name: &str| service.environment.iter().any(|(known, _)| known == name);
@@ -129,27 +131,29 @@ async fn withdrawn(engine: &Engine, has_mirror: bool, declared: &versions::Decla
     Err(Failure::new(Exit::Image, diagnostic))
 }
 
-fn not_told(declared: &versions::Declared, fault: &PullFault) -> Failure {
+fn no_answer(declared: &versions::Declared, fault: &PullFault) -> Failure {
     let service = &declared.service;
-    let diagnostic = Diagnostic::error("lock-registry", format!("no registry tells the digest of {}", declared.image))
+    let diagnostic = Diagnostic::error("lock-registry", format!("no registry gives the digest of {}", declared.image))
         .at(&service.version.origin, format!("{} is declared here", service.name))
         .because(fault.to_string())
         .help("check the name, the network and `docker login`; an image that is on the engine needs no registry");
     Failure::new(Exit::Image, diagnostic)
 }
 
-/// What a registry shows is not what it says it is.
-fn not_believed(declared: &versions::Declared, why: &str) -> Failure {
+/// The registry gave content that does not match its digest.
+fn wrong_content(declared: &versions::Declared, why: &str) -> Failure {
     let service = &declared.service;
-    let diagnostic =
-        Diagnostic::error("lock-registry", format!("the registry of {} is not to be believed", declared.image))
-            .at(&service.version.origin, format!("{} is declared here", service.name))
-            .because(why)
-            .help("a proxy or a mirror between here and the registry may be broken: ask without it");
+    let diagnostic = Diagnostic::error(
+        "lock-registry",
+        format!("the registry of {} gave content that does not match the digest", declared.image),
+    )
+    .at(&service.version.origin, format!("{} is declared here", service.name))
+    .because(why)
+    .help("a proxy or a mirror between here and the registry may be broken: try without it");
     Failure::new(Exit::Image, diagnostic)
 }
 
-/// An index without the platform would only be found out when the image is started.
+/// Checks that the image exists for the platform. Otherwise the error would appear only when the image is started.
 fn has_platform(
     declared: &versions::Declared,
     digest: &str,
@@ -169,7 +173,7 @@ fn has_platform(
     Err(Failure::new(Exit::Image, diagnostic))
 }
 
-/// Replaces the file where its text changes; says whether it did.
+/// Replaces the file if its text changes; returns whether it did.
 pub(crate) fn write(root: &Path, lock: &Lock) -> Result<bool, Failure> {
     let text = lock_file::render(lock);
     let failed = |fault: &Fault| {
@@ -186,7 +190,7 @@ pub(crate) fn write(root: &Path, lock: &Lock) -> Result<bool, Failure> {
     Ok(true)
 }
 
-/// The project's lock, where it has one: read as the manifests are, with what their budget has left.
+/// The project's lock, if there is one. It is read with the limits of the manifests, and with the rest of their budget.
 pub(crate) fn read(reading: &Reading) -> Result<Option<Lock>, Failure> {
     let name = Path::new(lock_file::NAME);
     let text = Checkout::at(&reading.root).map_err(Fault::Io).and_then(|checkout| text_of(&checkout, name));
@@ -212,13 +216,14 @@ fn text_of(checkout: &Checkout, path: &Path) -> Result<String, Fault> {
 
 fn help_with(fault: &Fault) -> &'static str {
     match fault {
-        Fault::Outside(_) | Fault::OtherPurpose(_) => "remove the link: the lock lies in the checkout itself",
-        Fault::NotRegular | Fault::Folder => "remove it: the lock is a regular file",
+        Fault::Outside(_) | Fault::OtherPurpose(_) => "remove the link: the lock must be in the checkout itself",
+        Fault::NotRegular | Fault::Folder => "remove it: the lock must be a regular file",
         _ => "check the file, the folder and their permissions",
     }
 }
 
-/// An image that was made on an engine and locked by its id comes from no registry.
+/// Checks that images that were locked by their id are on this engine. Such an image was built on an engine, and no
+/// registry has it.
 pub(crate) fn ensure_available(project: &Project, observed: &Observed) -> Result<(), Failure> {
     let mut faults = Vec::new();
     for service in &project.reading.stack.services {
@@ -239,12 +244,12 @@ pub(crate) fn ensure_available(project: &Project, observed: &Observed) -> Result
     if faults.is_empty() { Ok(()) } else { Err(Failure { exit: Exit::Image, diagnostics: faults }) }
 }
 
-/// A locked image by its tag alone: what the tag means today.
+/// A locked image without its digest, to find the image that its tag means today.
 pub(crate) fn by_tag(image: &ImageRef) -> ImageRef {
     ImageRef { digest: None, ..image.clone() }
 }
 
-/// A tag that means another image than the lock has. The locked one is kept.
+/// The warning for a tag that means another image than the lock has. The locked image stays in use.
 pub(crate) fn moved_tag(service: &str, image: &ImageRef, locked: &str, now: &str, who: &str) -> Diagnostic {
     Diagnostic::warning(
         "tag-moved",

@@ -1,5 +1,5 @@
-//! The use cases: what a command does with an environment. This room alone joins the manifests, the plan, the engine, the
-//! protocols and the files of a checkout; the commands parse, call one use case, and print.
+//! The use cases of the commands. Only this module combines the manifests, the plan, the engine, the protocols and the
+//! files of a checkout. A command parses its options, calls one use case, and prints.
 
 pub(crate) mod agreement;
 pub(crate) mod apps;
@@ -27,5 +27,5 @@ pub(crate) mod session;
 pub(crate) mod signals;
 pub(crate) mod snapshot;
 pub(crate) mod tear_down;
-pub(crate) mod unset;
+pub(crate) mod unsafe_variables;
 pub(crate) mod variables;

@@ -1,4 +1,4 @@
-//! Management pages of what runs, and who may log in there.
+//! Management pages of the running servers, and the logins that may use them.
 
 use crate::manifest::Reading;
 use crate::model::{Container, Rights};
@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 pub(crate) struct Page {
     /// The service.
     pub(crate) service: String,
-    /// Where it is.
+    /// The address of the page.
     pub(crate) url: String,
-    /// The apps' logins that may use it.
+    /// The apps' logins that may use the page.
     pub(crate) logins: Vec<String>,
 }
 
 impl Page {
-    /// As a line of `devenv status`.
+    /// A line for `devenv status`.
     pub(crate) fn line(&self) -> String {
         let (service, url) = (&self.service, &self.url);
         match self.logins.as_slice() {
@@ -26,13 +26,13 @@ impl Page {
         }
     }
 
-    /// As `--json` has it.
+    /// The JSON for `--json`.
     pub(crate) fn json(&self) -> Value {
         json!({"url": self.url, "logins": self.logins})
     }
 }
 
-/// The pages of the containers whose services' kinds have one, where it is published.
+/// The management pages of these containers, if the service's kind has such a page and its port is published.
 pub(crate) fn pages(reading: &Reading, containers: &[&Container]) -> Vec<Page> {
     let page = |container: &&Container| {
         let service = reading.stack.service(container.service())?;

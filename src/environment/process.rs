@@ -1,4 +1,4 @@
-//! The variables of a process that runs with an environment.
+//! The variables of a process that runs with an environment's services.
 
 use super::bring_up::Ready;
 use super::session::Project;
@@ -21,8 +21,8 @@ pub(crate) fn variables_for(
     values(project, &ready.fields, user_lines, !project.identity.ephemeral, app)
 }
 
-/// What the user's own lines set for an app; says what is left out where none is named, and fails where there is none of
-/// that name.
+/// The user's own lines for an app. Without an app, this prints which names are excluded. It fails if no app has that
+/// name.
 pub(crate) fn lines(
     project: &Project,
     env: &env_files::Main,
@@ -32,13 +32,14 @@ pub(crate) fn lines(
     let (stack, files) = (&project.reading.stack, &project.reading.env_files);
     apps::of_app(stack, files, app)?;
     if app.is_none() {
-        printer.diagnostics(apps::left_out(stack, files).as_slice());
+        printer.diagnostics(apps::excluded_names(stack, files).as_slice());
     }
     env_files::lines_for(project, env, app)
 }
 
-/// Every variable with a value; what is left to fill in keeps what the caller has. The user's own lines win, also over
-/// what is bound to a service where `bound_too`.
+/// Every variable that has a value. A variable whose value is still to fill in is not returned, so it keeps the value
+/// that `devenv` itself has. The user's own lines win; over variables that are bound to a service only with
+/// `bound_too`.
 pub(crate) fn values(
     project: &Project,
     fields: &Fields,
@@ -55,13 +56,13 @@ pub(crate) fn values(
         .iter()
         .filter_map(|entry| Some((entry.name.clone(), entry.value.text()?.to_owned())))
         .collect();
-    // What no manifest knows of, or gives no value here, is the user's alone; the file may have come with the clone all
-    // the same.
+    // The other lines are the user's own: no manifest knows these names, or gives them a value here. But the file may
+    // have come with the clone, so variables that make programs run are not set.
     let others = user_lines.iter().filter(|line| {
         !rendered.entries.iter().any(|entry| entry.name == line.name) && manifest::unsafe_variable(&line.name).is_none()
     });
     values.extend(others.filter_map(|line| Some((line.name.clone(), line.value.as_ref()?.reveal().to_owned()))));
-    // No process can be started with such a one, and it costs the others nothing.
+    // No process can be started with such a name or value. Without it, the other variables still work.
     values.retain(|(name, value)| !name.is_empty() && !name.contains(['=', '\0']) && !value.contains('\0'));
     Ok(values)
 }

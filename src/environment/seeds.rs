@@ -1,4 +1,4 @@
-//! Seeds: what a service's data begins with is put into a base, and the environment starts over that.
+//! Seeds: the initial data of a service. Seeds are put into a base, and the environment is layered on the base.
 
 use super::bring_up::Starting;
 use super::child::command;
@@ -16,13 +16,14 @@ use crate::protocol;
 use std::path::Path;
 use std::process::Stdio;
 
-/// Of a command's output the last so many lines are shown where it fails.
+/// How many of the last output lines of a failed command are shown.
 const LAST_LINES: usize = 15;
 
-/// Computes what each seed's content is: that, and no file's time, decides which base it is in. Of a command it is everything
-/// that can be known of what it does: its words, the files of the checkout that they name, the program among them, and what
-/// it reads. What else it does depends on the project, so a base that a command made is of the project's worktrees alone.
-pub(crate) fn settle(stack: &mut Stack, root: &Path, folder: &Path) -> Result<(), Failure> {
+/// Computes the digest of each seed. The digest, and not the time of any file, decides which base the seed is in. The
+/// digest of a command covers all inputs that can be known: its words, the files of the checkout that the words name
+/// (including the program), and the files that the command reads. Other inputs depend on the project, so only the
+/// worktrees of one project share a base that a command made.
+pub(crate) fn hash_seeds(stack: &mut Stack, root: &Path, folder: &Path) -> Result<(), Failure> {
     if stack.services.iter().all(|service| service.seeds.is_empty()) {
         return Ok(());
     }
@@ -37,7 +38,7 @@ pub(crate) fn settle(stack: &mut Stack, root: &Path, folder: &Path) -> Result<()
                 Failure::new(
                     Exit::Failed,
                     diagnostic.help(match fault {
-                        Fault::Outside(_) => "copy it into the checkout: a link in a clone is not followed out of it",
+                        Fault::Outside(_) => "copy it into the checkout: devenv does not follow a link out of a clone",
                         _ => "check the file and its permissions",
                     }),
                 )
@@ -64,7 +65,7 @@ pub(crate) fn settle(stack: &mut Stack, root: &Path, folder: &Path) -> Result<()
     Ok(())
 }
 
-/// Services whose seeds `up` would take now.
+/// The services whose seeds `up` would apply now.
 pub(crate) fn to_be_taken<'a>(project: &'a Project, desired: &Desired, observed: &Observed) -> Vec<&'a str> {
     let stack = &project.reading.stack;
     let is_unknown = |name: &str| desired.services.iter().any(|wanted| wanted.name == name && wanted.volumes_unknown);
@@ -109,29 +110,27 @@ pub(crate) async fn take(
             SeedSource::Command { command, .. } => run(project, base, seed, command, made).await?,
         }
     }
-    // What the administrator's login made is the app's.
+    // The seeds were loaded with the administrator's login; make the app's login the owner of their data.
     if let Some(admin) = &service.admin {
         let wanted = Wanted { adopt: true, ..service.wanted.clone() };
         protocol::reconcile(service.protocol, admin, &wanted).await.map_err(|error| {
-            let diagnostic = Diagnostic::error(
-                "seed",
-                format!("what the seeds made of {} cannot be given to its app", service.name),
-            );
+            let diagnostic =
+                Diagnostic::error("seed", format!("cannot give the seeded data of {} to its app", service.name));
             let diagnostic =
                 base.seeds.iter().fold(diagnostic, |diagnostic, seed| diagnostic.at(&seed.origin, "its seeds"));
             Failure::new(
                 Exit::Failed,
                 diagnostic
                     .because(error.error.message)
-                    .help("mend the cause, and `devenv up` again: nothing of the seeds was kept"),
+                    .help("fix the cause, and `devenv up` again: nothing of the seeds was kept"),
             )
         })?;
     }
     Ok(())
 }
 
-/// Runs a command on the host, with every variable of the project: those of the seeded service lead to the server that
-/// is being made, those of the others to empty ones beside it.
+/// Runs a seed's command on the host with every variable of the project. The variables of the seeded service lead to
+/// the server that makes the base; the variables of other services lead to empty sidecars.
 async fn run(project: &Project, base: &Base, seed: &Seed, words: &[String], made: &Desired) -> Result<(), Failure> {
     let service = base.service();
     consent::has_agreed(project, service, seed)?;

@@ -1,4 +1,4 @@
-//! Which servers are asked for their facts: those of arguments, and those of the environment.
+//! Asks servers for their facts: the servers that arguments name, and the servers of the environment.
 
 use super::broker;
 use crate::docker::Engine;
@@ -15,21 +15,21 @@ use std::path::Path;
 
 /// A server that an argument names.
 pub(crate) struct Named {
-    /// The service, where the argument says it, else the kind's name.
+    /// The service's name if the argument gives one, otherwise the kind's name.
     pub(crate) name: String,
     /// The server.
     pub(crate) target: Target,
 }
 
 /// The servers of arguments: `[SERVICE=]URL`, `env:NAME`, `@FILE`, `-`. No message repeats a URL.
-/// `insecure` gives passwords away over connections that others can read.
+/// `insecure` allows passwords over connections that others can read.
 pub(crate) fn named(arguments: &[String], kinds: &Kinds, insecure: bool) -> Result<Vec<Named>, Failure> {
     let mut found: Vec<Named> = Vec::new();
     for argument in arguments {
         let (name, source) = service_and_source(argument);
         let url = resolved(source).map_err(usage)?;
         let (kind, mut target) = Target::parse(&url, kinds).map_err(|why| {
-            let which = name.map_or_else(|| "an argument".to_owned(), |name| format!("what is given for {name}"));
+            let which = name.map_or_else(|| "an argument".to_owned(), |name| format!("the argument for {name}"));
             let diagnostic = Diagnostic::error("server", format!("{which} names no server that can be asked"));
             usage(diagnostic.because(why).help("write `SERVICE=postgres://USER:PASSWORD@HOST/DATABASE`, or `SERVICE=env:NAME`, `SERVICE=@FILE`, `SERVICE=-` where that is kept"))
         })?;
@@ -50,7 +50,7 @@ fn usage(diagnostic: Diagnostic) -> Failure {
     Failure::new(Exit::Usage, diagnostic)
 }
 
-/// `db=env:URL` is `db` and `env:URL`; a URL may hold an equals sign of its own.
+/// Splits `db=env:URL` into `db` and `env:URL`. A URL may contain an equals sign itself.
 fn service_and_source(argument: &str) -> (Option<&str>, &str) {
     let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c));
     match argument.split_once('=') {
@@ -71,14 +71,14 @@ fn resolved(source: &str) -> Result<String, Diagnostic> {
         return text_of(open_named(Path::new(path))).map(url).map_err(|error| {
             Diagnostic::error("server-file", format!("cannot read {path}"))
                 .because(error.to_string())
-                .help("its first line is to be the server's URL")
+                .help("its first line must be the server's URL")
         });
     }
     if source == "-" {
         return text_of(Ok(std::io::stdin())).map(url).map_err(|error| {
             Diagnostic::error("server-file", "cannot read standard input")
                 .because(error.to_string())
-                .help("its first line is to be the server's URL")
+                .help("its first line must be the server's URL")
         });
     }
     Ok(source.to_owned())
@@ -92,13 +92,13 @@ fn text_of(from: std::io::Result<impl Read>) -> std::io::Result<String> {
     String::from_utf8(bytes).map_err(|_| std::io::Error::new(std::io::ErrorKind::InvalidData, "it is no UTF-8 text"))
 }
 
-/// Asks every server at the same time. One that does not answer fails the whole.
+/// Asks every server at the same time. Fails if one server does not answer.
 pub(crate) async fn ask(servers: &[Named]) -> Result<FactsFile, Failure> {
     let answers = join_all(servers.iter().map(|server| protocol::facts(&server.target))).await;
     let (mut facts, mut diagnostics) = (FactsFile::new(), Vec::new());
     for (server, answer) in servers.iter().zip(answers) {
         match answer {
-            Ok(diagnostic) => drop(facts.insert(server.name.clone(), diagnostic)),
+            Ok(answer) => drop(facts.insert(server.name.clone(), answer)),
             Err(error) => diagnostics.push(unanswered(&server.name, &error)),
         }
     }
@@ -115,10 +115,10 @@ fn unanswered(name: &str, error: &ProbeError) -> Diagnostic {
     })
 }
 
-/// What a service that runs here answers; the reason where it cannot be asked.
+/// The facts of a local service, or the reason why it cannot be asked.
 ///
-/// It is asked by our administrator's login where the server has one, which sees everything; Postgres' facts are those of
-/// one database: `database` where the service has it, else its first one.
+/// devenv uses its administrator's login if the server has one, because that login sees everything. Postgres' facts are
+/// those of one database: `database` if the service has it, otherwise the login's database.
 pub(crate) async fn ask_local(
     service: &DesiredService,
     environment: &str,

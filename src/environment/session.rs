@@ -1,6 +1,6 @@
-//! What most commands begin with: the machine, the manifest, the environment's identity, the engine.
+//! The start of most commands: the machine, the manifest, the environment's identity, the engine.
 
-use super::unset;
+use super::unsafe_variables;
 use crate::cli::{Global, Start};
 use crate::docker::{self, DockerEnv, Engine, EngineError, Mirror};
 use crate::dotenv::UserLine;
@@ -17,14 +17,14 @@ use crate::ui::Printer;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-/// The machine's side: folders, key, configuration.
+/// This machine: folders, key, configuration.
 #[derive(Clone)]
 pub(crate) struct Machine {
-    /// Where key and locks lie.
+    /// The folder of the key and the locks.
     pub(crate) folder: PathBuf,
     /// The key.
     pub(crate) key: Key,
-    /// A registry that stands in for `docker.io`.
+    /// A mirror of `docker.io`.
     pub(crate) mirror: Option<Mirror>,
 }
 
@@ -51,7 +51,7 @@ impl Machine {
             Some(text) => Some(Mirror::parse(&text).ok_or_else(|| {
                 Failure::new(
                     Exit::Failed,
-                    Diagnostic::error("mirror", format!("`{text}` is no registry that could stand in for docker.io"))
+                    Diagnostic::error("mirror", format!("`{text}` is not the address of a mirror of docker.io"))
                         .because("DEVENV_REGISTRY_MIRROR or the configuration file names it")
                         .help("write HOST[:PORT][/PATH]: `mirror.example.com`, `127.0.0.1:5000/hub`"),
                 )
@@ -62,22 +62,22 @@ impl Machine {
     }
 }
 
-/// Where key, locks and what was agreed to lie.
+/// The folder of the key, the locks and the user's agreements.
 pub(crate) fn data_folder() -> Option<PathBuf> {
     dirs::data_local_dir().map(|folder| folder.join("devenv"))
 }
 
-/// Where the user's configuration lies.
+/// The folder of the user's configuration.
 pub(crate) fn config_folder() -> Option<PathBuf> {
     dirs::config_dir().map(|folder| folder.join("devenv"))
 }
 
-/// Reads the manifests of this folder, or those that were named. What is to be said beside is printed.
+/// Reads the manifests of this folder, or the named files.
 pub(crate) fn read(global: &Global, files: &[PathBuf]) -> Result<Reading, Failure> {
     manifest::read(&manifest::Request { stdin: stdin(files)?, ..request(global, files)? })
 }
 
-/// What standard input says, where it is among the files.
+/// The text of standard input, if `-` is among the files.
 pub(crate) fn stdin(files: &[PathBuf]) -> Result<Option<Vec<u8>>, Failure> {
     if !files.iter().any(|file| file.as_os_str() == "-") {
         return Ok(None);
@@ -85,11 +85,11 @@ pub(crate) fn stdin(files: &[PathBuf]) -> Result<Option<Vec<u8>>, Failure> {
     manifest::standard_input(std::io::stdin()).map(Some)
 }
 
-/// What is to be read, without standard input.
+/// The request that reads the manifests, without standard input.
 pub(crate) fn request(global: &Global, files: &[PathBuf]) -> Result<manifest::Request, Failure> {
     Ok(manifest::Request {
-        // `-C` has been followed by now.
-        folder: std::env::current_dir().map_err(|error| unreadable("the folder we are in", &error))?,
+        // The option `-C` has changed the current folder already.
+        folder: std::env::current_dir().map_err(|error| unreadable("the current folder", &error))?,
         root: None,
         folder_is_root: global.directory.is_some(),
         files: files.to_vec(),
@@ -106,16 +106,16 @@ fn unreadable(what: &str, error: &dyn std::fmt::Display) -> Failure {
     Failure::new(Exit::Failed, diagnostic.because(error.to_string()))
 }
 
-/// What a project is read for.
+/// The purpose for which a project is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// Its services are started, or it is shown how.
+    /// To start its services, or to show the steps of a start.
     Start,
-    /// What runs is used.
+    /// To use the running services.
     Use,
 }
 
-/// How much the manifests have to settle.
+/// How exactly the manifests have to give the versions.
 pub(crate) fn strictness(start: &Start) -> Strictness {
     match (start.allow_floating, start.strict) {
         (true, _) => Strictness::AllowFloating,
@@ -124,81 +124,84 @@ pub(crate) fn strictness(start: &Start) -> Strictness {
     }
 }
 
-/// A project that can be started: its manifest says enough.
+/// A project that can be started: its manifests are complete enough.
 #[derive(Clone)]
 pub(crate) struct Project {
-    /// What was read.
+    /// The manifests, as they were read.
     pub(crate) reading: Reading,
     /// The machine.
     pub(crate) machine: Machine,
-    /// Which environment.
+    /// The identity of the environment.
     pub(crate) identity: Identity,
-    /// What becomes of ports that the user set.
+    /// The treatment of ports that the user set.
     pub(crate) fixed_ports: FixedPorts,
-    /// Whether fresh data is made anew, though there is a base layer to start over.
+    /// Whether new data is initialised by the server even if there is a base layer for it.
     pub(crate) cold: bool,
-    /// Whether a base that is not there yet is made before anything starts over it: several are to.
+    /// Whether missing bases are made first, because several environments will be layered on them.
     pub(crate) bases_first: bool,
-    /// How volumes get what their layers hold, where the user says it.
+    /// The clone mode, if the user set it.
     pub(crate) clone_mode: Option<CloneMode>,
-    /// The services as declared, each with the image that this means.
+    /// The services as declared, each with the image that its declaration means.
     pub(crate) declared: Vec<versions::Declared>,
-    /// Another environment's data, which this one begins with.
+    /// The data of another environment, if this environment begins with it.
     pub(crate) source: Option<plan::Source>,
-    /// What the user chose for this checkout on the command line, now or before.
+    /// The user's choice for this checkout on the command line, now or before.
     pub(crate) choice: Choice,
-    /// What standard input said, where it is to be kept with the choice.
+    /// The text of standard input, if it has to be stored with the choice.
     pub(crate) stdin: Option<Vec<u8>>,
-    /// The services that a command is about; empty where it is about all.
+    /// The services that the command is about; empty if it is about all services.
     pub(crate) only: Vec<String>,
-    /// What `services.lock` says, where there is one. The stack's services have its images where it is current.
+    /// The content of `services.lock`, if there is one. Where its entries are current, the stack's services have its
+    /// images.
     pub(crate) lock: Option<Lock>,
-    /// What it says of services that only this checkout leaves out.
+    /// The entries of `services.lock` for services that this checkout excludes.
     pub(crate) lock_of_others: Lock,
-    /// Whether the user agrees to whatever the checkout asks for, for this run.
+    /// Whether the user agrees to all requests of the checkout, for this run.
     pub(crate) agreed: bool,
-    /// Variables that are not in the stack, since their names make programs run.
+    /// Variables that were removed from the stack because their names make programs run.
     pub(crate) unset: Vec<Variable>,
 }
 
 impl Project {
-    /// The project of what was read; refuses what production leaves open. `token` makes an ephemeral environment, and
-    /// `agreed` is whether the user agrees to whatever it asks for. What is to be said beside goes to `told`.
+    /// Makes a project from its manifests. Refuses versions that production leaves open, depending on `strictness`.
+    /// `token` makes an ephemeral environment. `agreed` says whether the user agrees to all requests of the checkout.
+    /// Warnings go to `diagnostics`.
     pub(crate) fn of(
         mut reading: Reading,
         agreed: bool,
         strictness: Strictness,
         token: Option<&str>,
         purpose: Purpose,
-        diagnostic: &mut Vec<Diagnostic>,
+        diagnostics: &mut Vec<Diagnostic>,
     ) -> Result<Self, Failure> {
-        let unset = unset::take_out(&mut reading, data_folder().map(|folder| Trust::open(&folder)).as_ref(), agreed);
+        let unset =
+            unsafe_variables::take_out(&mut reading, data_folder().map(|folder| Trust::open(&folder)).as_ref(), agreed);
         let mut lock = super::lock::read(&reading)?;
         let mut lock_of_others = Lock::default();
         if let Some(lock) = &mut lock {
-            let (left_out, ours) = std::mem::take(&mut lock.services)
+            let (excluded, ours) = std::mem::take(&mut lock.services)
                 .into_iter()
                 .partition(|(name, _)| reading.stack.left_out.contains(name));
-            (lock_of_others.services, lock.services) = (left_out, ours);
+            (lock_of_others.services, lock.services) = (excluded, ours);
         }
         let refusals = manifest::refusals(&reading.stack, &reading.kinds, strictness);
         let (errors, mut notes): (Vec<_>, Vec<_>) =
             reading.diagnostics.iter().cloned().chain(refusals).partition(|one| one.severity == Severity::Error);
-        // How production names its releases, and what an app here gets otherwise, is told by the commands that start them,
-        // not by each one.
+        // Only the commands that start services show the notes about production's release names, and about values that
+        // differ in an app here.
         let starts = matches!(purpose, Purpose::Start);
         notes.retain(|note| if starts { manifest::is_shown_by_up(note) } else { note.severity != Severity::Note });
         let declared = declared(&reading);
         let locked = lock.as_ref().map(|lock| versions::compare(&declared, lock).locked).unwrap_or_default();
-        let settled = |note: &Diagnostic| {
+        let is_locked = |note: &Diagnostic| {
             declared.iter().any(|one| {
                 locked.contains_key(&one.service.name) && note.origin.as_ref() == Some(&one.service.version.origin)
             })
         };
-        notes.retain(|note| !note.code.starts_with("version-") || starts && !settled(note));
+        notes.retain(|note| !note.code.starts_with("version-") || starts && !is_locked(note));
         notes.retain(|note| note.code != manifest::CONTRADICTS || starts);
         let notes = notes.into_iter().map(manifest::in_one_line).collect();
-        diagnostic.extend(manifest::gathered(notes));
+        diagnostics.extend(manifest::gathered(notes));
         if !errors.is_empty() {
             return Err(Failure { exit: Exit::Manifest, diagnostics: errors });
         }
@@ -209,7 +212,7 @@ impl Project {
             }
         }
         let machine = Machine::load()?;
-        super::seeds::settle(&mut reading.stack, &reading.root, &machine.folder)?;
+        super::seeds::hash_seeds(&mut reading.stack, &reading.root, &machine.folder)?;
         let key = machine.key.clone();
         let identity = match token {
             Some(token) => Identity::ephemeral(&reading.stack.project, &reading.root, key, token),
@@ -218,7 +221,7 @@ impl Project {
                 ..Identity::of_checkout(&reading.stack.project, &reading.root, key)
             },
         };
-        // An ephemeral environment runs beside the checkout's own, which has those ports.
+        // An ephemeral environment runs at the same time as the checkout's own environment, which has those ports.
         let fixed_ports = if identity.ephemeral { FixedPorts::Ignored } else { FixedPorts::Claimed };
         Ok(Self {
             reading,
@@ -240,36 +243,36 @@ impl Project {
         })
     }
 
-    /// Whether what is done is done with this service too.
+    /// Whether the command is about this service.
     pub(crate) fn is_about(&self, service: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|only| only == service)
     }
 
-    /// The same project, its fresh data made anew.
+    /// The same project with another value of `cold`.
     pub(crate) fn cold(self, cold: bool) -> Self {
         Self { cold, ..self }
     }
 
-    /// The same project in an ephemeral environment of its own, told apart by `token`.
-    pub(crate) fn beside(&self, token: &str) -> Self {
+    /// The same project in its own ephemeral environment, which `token` distinguishes from others.
+    pub(crate) fn with_token(&self, token: &str) -> Self {
         let Identity { root, key, lease, .. } = self.identity.clone();
         let identity = Identity { lease, ..Identity::ephemeral(&self.reading.stack.project, &root, key, token) };
         Self { identity, fixed_ports: FixedPorts::Ignored, ..self.clone() }
     }
 
-    /// Tells where `services.lock` is not what is declared now; fails over it where it has to be. What is to be said goes to
-    /// `told`.
-    pub(crate) fn check_lock(&self, start: &Start, diagnostic: &mut Vec<Diagnostic>) -> Result<(), Failure> {
+    /// Compares `services.lock` with the current declarations. A difference is a failure if the lock has to be current,
+    /// and otherwise a warning in `diagnostics`.
+    pub(crate) fn check_lock(&self, start: &Start, diagnostics: &mut Vec<Diagnostic>) -> Result<(), Failure> {
         let in_ci = std::env::var("CI").is_ok_and(|ci| !matches!(ci.as_str(), "" | "0" | "false"));
-        let has_to = start.locked || in_ci && !start.no_locked;
+        let is_required = start.locked || in_ci && !start.no_locked;
         let or_without = |mut failure: Failure| {
             if let Some(last) = failure.diagnostics.last_mut() {
-                last.help.push("or go on with what is declared: `--no-locked`".to_owned());
+                last.help.push("or continue without the lock: `--no-locked`".to_owned());
             }
             failure
         };
         let Some(lock) = &self.lock else {
-            if !has_to || self.declared.is_empty() {
+            if !is_required || self.declared.is_empty() {
                 return Ok(());
             }
             return Err(or_without(self.lock_failure(&versions::compare(&self.declared, &Lock::default()))));
@@ -278,14 +281,14 @@ impl Project {
         if compared.is_current() {
             return Ok(());
         }
-        if has_to {
+        if is_required {
             return Err(or_without(self.lock_failure(&compared)));
         }
-        diagnostic.extend(compared.findings());
+        diagnostics.extend(compared.findings());
         Ok(())
     }
 
-    /// The lock is not what is declared, where it has to be.
+    /// The failure if the lock has to match the declarations and does not.
     pub(crate) fn lock_failure(&self, compared: &versions::Comparison) -> Failure {
         let mut diagnostics = compared.findings();
         for diagnostic in &mut diagnostics {
@@ -316,7 +319,7 @@ impl Project {
         })
     }
 
-    /// Asks the engine what there is, and decides what should be.
+    /// Asks the engine for its state, including the images that this project may use.
     pub(crate) async fn observe(&self, engine: &Engine) -> Result<Observed, Failure> {
         let mut images = BTreeSet::new();
         for service in &self.reading.stack.services {
@@ -327,7 +330,7 @@ impl Project {
         engine.observe(&images).await.map_err(EngineError::into_failure)
     }
 
-    /// What should run, given what there is. `fresh` names services that are to start on new data.
+    /// Decides which services should run, given the engine's state. `fresh` names the services that start on new data.
     pub(crate) fn desired(
         &self,
         observed: &Observed,
@@ -358,10 +361,11 @@ impl Project {
         })
     }
 
-    /// What runs, with the passwords that the user's own lines set; nothing is started, so nothing need be free.
+    /// The running services, with the passwords of the user's own lines. Nothing is started, so no port needs to be
+    /// free.
     pub(crate) fn as_it_runs(&mut self, observed: &Observed) -> Result<Desired, Failure> {
         self.fixed_ports = FixedPorts::Named;
-        // An env file that cannot be written is no matter to what runs.
+        // An env file that cannot be written does not affect the running services.
         let lines = super::env_files::Main::of(&self.reading, &self.choice).map(|main| main.lines).unwrap_or_default();
         let value = |line: &UserLine| Some((line.name.clone(), line.value.as_ref()?.reveal().to_owned()));
         let values = lines.iter().filter_map(value).collect();
@@ -388,7 +392,7 @@ impl Project {
         }
     }
 
-    /// The head that sends services to other data, or to a new beginning.
+    /// The head that gives services other data, or their initial data.
     pub(crate) fn restoring(
         &self,
         to: &BTreeMap<String, Option<String>>,
@@ -399,7 +403,7 @@ impl Project {
         plan::restoring(to, desired, &self.request(observed, &passwords, &fresh))
     }
 
-    /// The base layers that this project's services could start over, made or not.
+    /// The base layers on which this project's services could be layered, whether they exist or not.
     pub(crate) fn bases(&self, observed: &Observed) -> Vec<plan::Base> {
         let (passwords, fresh) = (BTreeMap::new(), BTreeSet::new());
         let request = self.request(observed, &passwords, &fresh);
@@ -410,7 +414,7 @@ impl Project {
     }
 }
 
-/// The built-in kinds, where no manifest is read.
+/// The built-in kinds, for commands that read no manifest.
 pub(crate) fn built_in_kinds() -> Result<Kinds, Failure> {
     Kinds::built_in().map_err(|error| {
         let diagnostic = Diagnostic::error("kind", format!("cannot read the kind {}", error.path));
@@ -418,7 +422,7 @@ pub(crate) fn built_in_kinds() -> Result<Kinds, Failure> {
     })
 }
 
-/// The services of which an image can be told.
+/// The services whose image is known.
 fn declared(reading: &Reading) -> Vec<versions::Declared> {
     let services = reading.stack.services.iter();
     let all = services.filter_map(|service| {
@@ -428,26 +432,26 @@ fn declared(reading: &Reading) -> Vec<versions::Declared> {
     all.collect()
 }
 
-/// The branch whose data this checkout is to have. None where data follows no branches, or none is checked out: then it
-/// stays with what it has.
+/// The git branch whose data this checkout should have. None if the data follows no branches, or if no branch is
+/// checked out: then the checkout keeps its current data.
 pub(crate) fn branch(reading: &Reading) -> Option<String> {
     let follows = reading.branching.is_some_and(|branching| branching.git);
     follows.then(|| crate::machine::git::branch(&reading.root)).flatten()
 }
 
-/// What `DEVENV_LAYERS` says; without it, what the engine can do decides.
+/// The clone mode that `DEVENV_LAYERS` sets. Without the variable, the abilities of the engine decide.
 pub(crate) fn clone_mode_setting() -> Result<Option<CloneMode>, Failure> {
     match std::env::var("DEVENV_LAYERS").ok().filter(|said| !said.is_empty()) {
         None => Ok(None),
         Some(said) => CloneMode::parse(&said).map(Some).ok_or_else(|| {
             let diagnostic =
-                Diagnostic::error("layers", format!("DEVENV_LAYERS is `{said}`, which is no way to lay data"));
-            Failure::new(Exit::Usage, diagnostic.help("set it to `overlay` or `copy`, or leave it out"))
+                Diagnostic::error("layers", format!("DEVENV_LAYERS is `{said}`, but must be `overlay` or `copy`"));
+            Failure::new(Exit::Usage, diagnostic.help("set it to `overlay` or `copy`, or unset it"))
         }),
     }
 }
 
-/// The steps from what there is to what should be.
+/// The steps from the engine's state to the desired state.
 pub(crate) fn steps(desired: &Desired, observed: &Observed, start: &Start) -> Result<Plan, Failure> {
     for name in &start.fresh {
         if !desired.services.iter().any(|service| service.name == *name) {
@@ -458,7 +462,7 @@ pub(crate) fn steps(desired: &Desired, observed: &Observed, start: &Start) -> Re
     plan::diff(desired, observed, &fresh).map_err(|diagnostics| Failure { exit: Exit::Failed, diagnostics })
 }
 
-/// A port that the user set is never swapped for another.
+/// The diagnostic for a taken port that the user set: devenv never replaces such a port by another.
 fn port_taken(taken: &plan::PortTaken, observed: &Observed) -> Diagnostic {
     let port = taken.port.value;
     let diagnostic = Diagnostic::error(
@@ -476,12 +480,12 @@ fn port_taken(taken: &plan::PortTaken, observed: &Observed) -> Diagnostic {
             .because(format!("{holder} listens on it"))
             .help("stop it, set another port, or leave `port` out to have one chosen"),
         (None, None) => diagnostic
-            .because("the system does not tell this user which process listens on it")
+            .because("this user may not see which process listens on it")
             .help("set another port, or leave `port` out to have one chosen"),
     }
 }
 
-/// No service of that name.
+/// The failure for an unknown service name.
 pub(crate) fn unknown_service<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Failure {
     let list = known.clone().collect::<Vec<_>>().join(", ");
     let mut diagnostic = Diagnostic::error("unknown-service", format!("no service is called `{name}`"))

@@ -1,4 +1,4 @@
-//! The signals that end a run in an orderly way.
+//! The signals that end a run cleanly.
 
 use crate::apply::{self, Stop};
 use crate::model::{Diagnostic, Exit, Failure};
@@ -39,15 +39,16 @@ impl Signals {
         }
     }
 
-    /// Does the work. A signal asks it to stop, and the work ends once the engine has done what it was asked for: so the
-    /// next command finds nothing half made. A second signal kills this process; the next command waits for the engine.
+    /// Does the work. A signal asks the work to stop. The work then ends as soon as the engine has finished its current
+    /// requests, so that the next command finds no incomplete resource. A second signal kills this process; then the
+    /// next command waits for the engine.
     pub(crate) async fn or_stop<T>(
         &mut self,
         stop: &Stop,
         printer: &Printer,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        // On the heap: callers have as much of their own on the stack already.
+        // On the heap, because the callers' futures take much of the stack already.
         let mut work = Box::pin(work);
         let signal = tokio::select! {
             done = &mut work => return done,

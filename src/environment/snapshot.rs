@@ -1,4 +1,4 @@
-//! The data of an environment: saves and restores snapshots, resets, and reads what a snapshot holds.
+//! The data of an environment: saves and restores snapshots, resets, and reads the content of a snapshot.
 
 use super::agreement::agreed;
 use super::bring_up::{Prepared, Starting, bring_up, prepare};
@@ -25,15 +25,17 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// When a server that was only asked, and whose run was killed, may be removed by anybody.
+/// The time after which any run may remove a server that was started only to read a snapshot, if its own run was
+/// killed.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(3600);
 
-/// How long a server that runs may take until it answers, and what is between two tries.
+/// The deadline for the first answer of a server that was just started.
 const COMING_UP: Duration = Duration::from_secs(10);
 
+/// The pause between two attempts to reach the server.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// A project and what the engine has of it.
+/// A project and the engine's state of it.
 pub(crate) struct EnvironmentState {
     pub(crate) project: Project,
     pub(crate) engine: Engine,
@@ -41,12 +43,14 @@ pub(crate) struct EnvironmentState {
     pub(crate) desired: Desired,
     user_lines: Vec<UserLine>,
     began: Instant,
-    /// Held as long as this is.
+    /// Held as long as this value lives.
     lock: Option<CheckoutLock>,
 }
 
 impl EnvironmentState {
-    pub(crate) async fn look(
+    /// Opens the project, takes its lock, and decides which services should run. Fails if an earlier restore, reset or
+    /// `up --from` is unfinished.
+    pub(crate) async fn open(
         global: &Global,
         files: &[PathBuf],
         start: &Start,
@@ -68,7 +72,7 @@ impl EnvironmentState {
         let user_lines = env_files::Main::of(&project.reading, &project.choice)?.lines;
         if plan::is_unfinished(&project.identity, &observed) {
             let diagnostic = Diagnostic::error("unfinished", "an earlier restore, reset or `up --from` did not finish")
-                .because("it was killed, or its services did not start")
+                .because("it was interrupted, or its services did not start")
                 .help("`devenv up` finishes it");
             return Err(Failure::new(Exit::Failed, diagnostic));
         }
@@ -89,23 +93,25 @@ impl EnvironmentState {
         Err(Failure::new(Exit::Usage, diagnostic))
     }
 
-    /// Whether what is declared now can read a snapshot.
+    /// Fails if a service that is declared now cannot read its data of the snapshot.
     pub(crate) fn is_usable(&self, snapshot: &plan::Snapshot) -> Result<(), Failure> {
         let unusable = plan::unusable(snapshot, &self.desired, &self.observed);
         if unusable.is_empty() {
             return Ok(());
         }
-        let diagnostic =
-            Diagnostic::error("snapshot-version", format!("nothing declared now can read all of {}", snapshot.name))
-                .because(format!(
-                    "of another kind or major version, not declared any more, or left out by services.local.yaml: {}",
-                    unusable.join(", ")
-                ))
-                .help("put the declaration back, and try again; the snapshot is untouched");
+        let diagnostic = Diagnostic::error(
+            "snapshot-version",
+            format!("the services that are declared now cannot read all data of {}", snapshot.name),
+        )
+        .because(format!(
+            "of another kind or major version, no longer declared, or excluded by services.local.yaml: {}",
+            unusable.join(", ")
+        ))
+        .help("put the declaration back, and try again; the snapshot is untouched");
         Err(Failure::new(Exit::Failed, diagnostic))
     }
 
-    /// Names what goes, and asks on a terminal; elsewhere it takes `--yes`.
+    /// Names the services whose data is discarded, and asks on a terminal. Without a terminal, `--yes` is required.
     pub(crate) fn agree(
         &self,
         to: &BTreeMap<String, Option<String>>,
@@ -117,8 +123,8 @@ impl EnvironmentState {
         agree_to_discard(&going.map(|(service, volume)| (service.as_str(), volume)).collect(), yes, printer)
     }
 
-    /// Sends every service of `to` to that data, or to a new beginning, and starts them on it. From the moment that the head
-    /// is written, every `up` leads there.
+    /// Gives every service of `to` that data, or its initial data for `None`, and starts the services with it. As soon
+    /// as the head is written, every `up` leads to this data.
     pub(crate) async fn restore(
         &self,
         to: &BTreeMap<String, Option<String>>,
@@ -127,25 +133,25 @@ impl EnvironmentState {
     ) -> Result<(), Failure> {
         let head = self.project.restoring(to, &self.desired, &self.observed);
         if let Some(head) = head {
-            self.keep(&head).await?;
+            self.write(&head).await?;
         }
         self.start_all(start, printer).await
     }
 
-    async fn keep(&self, record: &Record) -> Result<(), Failure> {
+    async fn write(&self, record: &Record) -> Result<(), Failure> {
         let image = self.an_image()?.to_string();
         let image = self.observed.images.get(&image).map_or("", |image| image.id.as_str());
         self.engine.write_record(record, image).await.map(drop).map_err(EngineError::into_failure)
     }
 
-    /// Any image of this environment's: its containers are never started.
+    /// Any image of this environment. Any image will do, because the containers of records are never started.
     fn an_image(&self) -> Result<ImageRef, Failure> {
         let here = |image: &&ImageRef| self.observed.images.contains_key(&image.to_string());
         let image = self.desired.services.iter().map(|service| &service.container.image).find(here);
         image.cloned().ok_or_else(nothing_there)
     }
 
-    /// Stops every container of the environment cleanly, all side by side.
+    /// Stops every container of the environment cleanly, all at the same time.
     async fn stop_all(&self) -> Result<(), Failure> {
         let ours = self.ours().map(|container| self.engine.stop(&container.id, None));
         try_join_all(ours).await.map(drop).map_err(EngineError::into_failure)
@@ -155,8 +161,8 @@ impl EnvironmentState {
         self.observed.containers_of(&self.project.identity.name)
     }
 
-    /// Makes the tops of the volumes that the services go on with once this record is there.
-    async fn make_tops_ahead(&self, record: &Record) -> Result<(), Failure> {
+    /// Creates the upper volumes of the volumes that the services will have once this record exists.
+    async fn make_upper_layers_ahead(&self, record: &Record) -> Result<(), Failure> {
         let mut then = self.observed.clone();
         then.records.push(record.as_made());
         let desired = self.project.desired(&then, &[], &[])?;
@@ -181,21 +187,21 @@ impl EnvironmentState {
     }
 }
 
-/// Tells one environment of a comparison from every other.
+/// A token that distinguishes one environment of a comparison from every other.
 pub(crate) fn token() -> String {
     format!("{:x}", SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos())
 }
 
-/// Names the services whose data goes, and asks on a terminal; elsewhere it takes `yes`.
+/// Names the services whose data is discarded, and asks on a terminal. Without a terminal, `yes` is required.
 pub(crate) fn agree_to_discard(going: &BTreeMap<&str, &String>, yes: bool, printer: &Printer) -> Result<(), Failure> {
     let say = |text: &str| if yes { printer.line(text) } else { printer.always(text) };
     let services: Vec<&str> = going.keys().copied().collect();
-    say(&format!("this discards what was written since in: {}", services.join(", ")));
+    say(&format!("this discards the data that was written since then in: {}", services.join(", ")));
     if yes { Ok(()) } else { agreed(printer, "discard it?") }
 }
 
-/// Has the next start of these services begin with their bases. From then on every `up` leads there.
-pub(crate) async fn send_back(
+/// Writes a head with which these services start from their bases again. From then on, every `up` leads there.
+pub(crate) async fn write_reset_head(
     project: &Project,
     engine: &Engine,
     desired: &Desired,
@@ -207,6 +213,7 @@ pub(crate) async fn send_back(
     engine.write_record(&head, "").await.map(drop).map_err(EngineError::into_failure)
 }
 
+/// Saves a snapshot of all services. The servers flush their data and stop meanwhile, and are started again afterwards.
 pub(crate) async fn save(
     state: &EnvironmentState,
     name: &str,
@@ -228,47 +235,47 @@ pub(crate) async fn save(
     };
     let running: Vec<&str> = state.ours().filter(|one| one.state == "running").map(Container::service).collect();
     let services = state.desired.services.iter().filter(|service| running.contains(&service.name.as_str()));
-    write_down(services).await?;
+    flush(services).await?;
     let record = plan::saving(name, clone_mode, &data, identity, &state.observed);
-    // What will be written to is made while the servers stop. Where that fails, it is made after, and the fault told.
-    let ahead = async { if running.is_empty() { Ok(()) } else { state.make_tops_ahead(&record).await } };
+    // Create the new upper volumes while the servers stop. If this fails, they are created later, and that step reports
+    // the fault.
+    let ahead = async { if running.is_empty() { Ok(()) } else { state.make_upper_layers_ahead(&record).await } };
     let (stopped, _) = join(state.stop_all(), ahead).await;
     stopped?;
-    let kept = state.keep(&record).await;
-    // Also where it could not be saved: what ran goes on running.
+    let written = state.write(&record).await;
+    // Start the services again even if the snapshot could not be written: they ran before.
     if !running.is_empty() {
         state.start_all(start, printer).await?;
     }
-    kept?;
+    written?;
     let services: Vec<&str> = data.keys().map(String::as_str).collect();
     printer.line(&format!("saved as {name}: {}", services.join(", ")));
     let names = state.desired.services.iter().map(|service| service.name.as_str());
     let others: Vec<&str> = names.filter(|service| !data.contains_key(*service)).collect();
     if !others.is_empty() {
-        printer.line(&format!("not kept, since what it holds lies in no single volume: {}", others.join(", ")));
+        printer.line(&format!("not saved, since their data is not in one volume: {}", others.join(", ")));
     }
     Ok(())
 }
 
-/// Has servers that run write down what they hold in memory alone.
-pub(crate) async fn write_down(services: impl Iterator<Item = &DesiredService>) -> Result<(), Failure> {
-    let written = services.filter_map(|service| {
+/// Makes running servers write the data to disk that they have only in memory.
+pub(crate) async fn flush(services: impl Iterator<Item = &DesiredService>) -> Result<(), Failure> {
+    let flushed = services.filter_map(|service| {
         let endpoint = service.endpoints.first()?;
         Some(async move {
-            save_once_up(service.protocol, endpoint).await.map_err(|error| {
-                let diagnostic =
-                    Diagnostic::error("not-saved", format!("{} does not write down what it holds", service.name));
+            flush_once_up(service.protocol, endpoint).await.map_err(|error| {
+                let diagnostic = Diagnostic::error("not-saved", format!("{} failed to flush its data", service.name));
                 let diagnostic =
                     diagnostic.because(error.message).help("nothing was changed; `devenv logs` tells more");
                 Failure::new(Exit::Failed, diagnostic)
             })
         })
     });
-    try_join_all(written).await.map(drop)
+    try_join_all(flushed).await.map(drop)
 }
 
-/// A server that was started an instant ago may not answer yet.
-async fn save_once_up(protocol: Protocol, endpoint: &Endpoint) -> Result<(), ProbeError> {
+/// Flushes a server. Tries again for a while, because a server that was just started may not answer yet.
+async fn flush_once_up(protocol: Protocol, endpoint: &Endpoint) -> Result<(), ProbeError> {
     let began = Instant::now();
     loop {
         match protocol::save(protocol, endpoint).await {
@@ -280,7 +287,7 @@ async fn save_once_up(protocol: Protocol, endpoint: &Endpoint) -> Result<(), Pro
     }
 }
 
-/// What each service holds, by its name.
+/// The content of each service's data, by the service's name: counts by the names of objects.
 pub(crate) type Holdings = BTreeMap<String, BTreeMap<String, u64>>;
 
 async fn holdings(engine: &Engine, services: &[&DesiredService]) -> Result<Holdings, Failure> {
@@ -291,7 +298,7 @@ async fn holdings(engine: &Engine, services: &[&DesiredService]) -> Result<Holdi
 }
 
 impl EnvironmentState {
-    /// What the services that a snapshot has hold now.
+    /// The current content of the services that a snapshot contains.
     pub(crate) async fn holdings_now(&self, snapshot: &plan::Snapshot) -> Result<Holdings, Failure> {
         let in_it = |service: &&DesiredService| snapshot.data.contains_key(&service.name);
         let services: Vec<&DesiredService> = self.desired.services.iter().filter(in_it).collect();
@@ -310,15 +317,15 @@ impl EnvironmentState {
         holdings(&self.engine, &services).await
     }
 
-    /// What a snapshot holds: servers of an environment of its own are started over it, asked, and removed. Nothing is
-    /// written to what is frozen.
+    /// The content of a snapshot. Servers of a separate environment, which is layered on the snapshot, are started,
+    /// asked, and removed. No server writes to the frozen volumes.
     pub(crate) async fn holdings_of(
         &self,
         snapshot: &plan::Snapshot,
         start: &Start,
         printer: &Printer,
     ) -> Result<Holdings, Failure> {
-        let mut project = self.project.beside(&token());
+        let mut project = self.project.with_token(&token());
         let environment = self.project.identity.name.clone();
         project.source = Some(plan::Source { environment, data: snapshot.data.clone() });
         project.reading.stack.services.retain(|service| snapshot.data.contains_key(&service.name));
@@ -354,7 +361,7 @@ impl EnvironmentState {
     }
 }
 
-/// How this engine lays volumes, found out by mounting one over this volume.
+/// Finds the clone mode of this engine: tries to mount an overlay on this volume.
 pub(crate) async fn find_clone_mode(
     engine: &Engine,
     identity: &Identity,

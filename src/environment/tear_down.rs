@@ -6,13 +6,13 @@ use crate::model::{Failure, Observed};
 use crate::plan::{self, Desired, Identity};
 use std::time::{Duration, Instant};
 
-/// Writes a pin that mentions every volume, so that no clean-up takes them for unused. The new pin is there before the old
-/// ones go.
+/// Writes a pin that references every volume, so that no clean-up of the engine treats a volume as unused. The new pin
+/// is written before the old pins are removed.
 pub(crate) async fn pin(engine: &Engine, identity: &Identity, observed: &Observed) -> Result<(), Failure> {
     let Some(pin) = plan::pin(identity, observed) else { return Ok(()) };
     let of_containers = observed.containers_of(&identity.name).map(|container| &container.image_id);
     let ours = observed.records.iter().filter(|one| one.record.environment == identity.name);
-    // By its id: the name that it had may be another image's by now.
+    // Use the image's id, because its old name may belong to another image by now.
     let Some(image) = of_containers.chain(ours.map(|one| &one.image_id)).find(|id| !id.is_empty()) else {
         return Ok(());
     };
@@ -23,7 +23,7 @@ pub(crate) async fn pin(engine: &Engine, identity: &Identity, observed: &Observe
     Ok(())
 }
 
-/// Carries a teardown out.
+/// Carries out a teardown.
 pub(crate) async fn tear_down(
     engine: &Engine,
     identity: &Identity,

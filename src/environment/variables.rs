@@ -1,14 +1,14 @@
-//! From a stack's variables and the endpoints' fields to what is written.
+//! Renders a stack's variables with the endpoints' fields to the entries of an env file.
 
 use crate::dotenv::{Entry, EntryValue, TO_FILL_IN, UserLine};
 use crate::model::{Diagnostic, Origin, Piece, SourceFile, Value, Variable};
 use crate::plan::{Field, Fields, reach_the_same, render_value};
 use std::sync::Arc;
 
-/// What is written, what is left to the user, and what is to be said.
+/// The entries to write, the names that are left to the user, and the warnings.
 #[derive(Debug, Default)]
 pub(crate) struct Rendered {
-    /// One for each name, in the manifests' order.
+    /// One entry for each name, in the manifests' order.
     pub(crate) entries: Vec<Entry>,
     /// Names whose values the user has to fill in.
     pub(crate) to_fill_in: Vec<String>,
@@ -18,7 +18,7 @@ pub(crate) struct Rendered {
     pub(crate) notes: Vec<Diagnostic>,
 }
 
-/// The entries of the given variables. A name that the user sets outside the block is left out and reported.
+/// The entries of the given variables. A name that the user sets outside the block gets no entry, and is reported.
 pub(crate) fn render(
     variables: &[&Variable],
     fields: &Fields,
@@ -28,8 +28,8 @@ pub(crate) fn render(
     let mut rendered = Rendered::default();
     for variable in variables {
         let known = rendered.entries.iter().any(|entry| entry.name == variable.name);
-        // As in production: what is passed through only where it is set is absent where it is not, not empty. A name of
-        // production's environment is absent too: empty would still be one.
+        // As in production: a variable that is only passed through is absent if it is not set, and not empty. The name
+        // of production's environment is absent too, because an empty name would still be a name.
         if known || matches!(variable.value, Value::NotPassed | Value::Environment(_)) {
             continue;
         }
@@ -70,7 +70,7 @@ fn value_of(variable: &Variable, fields: &Fields) -> (EntryValue, Option<String>
     }
 }
 
-/// What the user's own line means, where it decides what the app reaches.
+/// The warning for a user's own line that decides which server the app reaches.
 fn own_line(variable: &Variable, value: &EntryValue, line: &UserLine, file: &Arc<SourceFile>) -> Option<Diagnostic> {
     let origin = Origin { file: Arc::clone(file), line: line.line, column: line.column, length: line.length };
     let name = &line.name;
@@ -79,11 +79,11 @@ fn own_line(variable: &Variable, value: &EntryValue, line: &UserLine, file: &Arc
         (Some(own), Some(ours)) => own == ours || reach_the_same(own, ours),
         (own, ours) => own == ours,
     };
-    // What decides nothing that was proven is only told by name.
+    // A line that replaces no proven value needs no warning: it is listed by its name.
     if !bound || same {
         return None;
     }
-    let diagnostic = format!("`{name}` is set by your own line, which wins; what it reaches was not proven");
+    let diagnostic = format!("`{name}` is set by your own line, which wins; the server that it reaches was not proven");
     Some(
         Diagnostic::warning("own-line-unproven", diagnostic)
             .at(&origin, "outside devenv's block")
@@ -92,8 +92,8 @@ fn own_line(variable: &Variable, value: &EntryValue, line: &UserLine, file: &Arc
     )
 }
 
-/// Puts the values of the user's own lines in the place of ours. Where other endpoints are meant than those of `.env`
-/// (another view, an ephemeral environment), bound values stay.
+/// Replaces devenv's values by the values of the user's own lines. Bound values stay unless `bound_too`: the endpoints
+/// of another view, or of an ephemeral environment, are not those of `.env`.
 pub(crate) fn put_own_lines(entries: &mut [Entry], variables: &[&Variable], user_lines: &[UserLine], bound_too: bool) {
     for entry in entries {
         let bound = variables.iter().any(|one| one.name == entry.name && matches!(one.value, Value::Bound { .. }));
@@ -105,7 +105,7 @@ pub(crate) fn put_own_lines(entries: &mut [Entry], variables: &[&Variable], user
     }
 }
 
-/// The entries before anything runs: of what is bound, the text that stands between its fields.
+/// The entries before anything runs. Of a bound variable, only the text between the fields is known.
 pub(crate) fn without_fields(variables: &[&Variable]) -> Vec<Entry> {
     let text = |variable: &Variable| match &variable.value {
         Value::Plain(text) => text.clone(),
@@ -133,7 +133,7 @@ mod tests {
     use crate::plan;
     use std::path::Path;
 
-    /// A variable of a case, rendered over made-up endpoints of every service.
+    /// A variable of a case, rendered with made-up endpoints of every service.
     fn rendered(case: &str, app: &str, name: &str) -> String {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/manifests").join(case).join("input");
         let request = Request { folder, folder_is_root: true, ..Request::default() };
@@ -166,7 +166,7 @@ mod tests {
         plan::render_value(template, &fields).unwrap().text
     }
 
-    /// RFC 4648, section 4, for text that is known to be it.
+    /// Decodes text that is known to be Base64 (RFC 4648, section 4).
     fn from_base64(text: &str) -> Vec<u8> {
         let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         let sextets =
@@ -202,7 +202,7 @@ mod tests {
         assert_eq!(
             text,
             rendered("platformsh-shop", "admin", "PLATFORM_RELATIONSHIPS"),
-            "apps that agree get the same"
+            "apps that agree get the same value"
         );
         let url = rendered("platformsh-shop", "shop", "REPORTS_URL");
         assert_eq!(url, "postgresql://reports:of%20reports@127.0.0.1:24000/audit");

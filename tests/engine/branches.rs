@@ -83,7 +83,7 @@ fn each_git_branch_continues_with_its_own_data() {
         write(&project, "three");
         git(&project.root(), &["switch", "--quiet", "feature/x"]);
         let status = run(&project, way, &["status"]).stdout;
-        assert!(status.contains("data of branch main; git is on feature/x: `devenv up` goes over to it"), "{status}");
+        assert!(status.contains("data of branch main; git is on feature/x: `devenv up` switches to it"), "{status}");
         run(&project, way, &["up"]);
         assert_eq!(read(&project), both("two"));
         let status = project.succeed(&["status", "--json"]).json();

@@ -35,7 +35,7 @@ fn mounted_definitions_are_loaded_and_parity_sees_them_without_the_management_ap
     project.succeed(&["up", "--timeout", "180s"]);
     assert!(project.env()["AMQP_URL"].ends_with("/shop"), "{:?}", project.env());
     let outcome = project.succeed(&["parity", "--format", "json", "--check", "--require-all"]);
-    assert!(outcome.stderr.contains("queue: its management API is off, so rabbitmqctl is asked"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("queue: its management API is off, so rabbitmqctl is run"), "{}", outcome.stderr);
     let told = outcome.json();
     let queue = &told["services"][0];
     assert_eq!(queue["not_asked"], serde_json::json!([]), "{told:#}");

@@ -78,7 +78,7 @@ fn a_manifest_from_standard_input_is_known_to_every_command_and_stored_encrypted
         project.succeed(command);
     }
     let again = project.succeed(&["up"]);
-    assert!(again.stderr.contains("reading what standard input said again"), "{}", again.stderr);
+    assert!(again.stderr.contains("reading standard input again"), "{}", again.stderr);
     assert_eq!(project.container("cache"), container);
     project.succeed(&["snapshot", "save", "one"]);
     redis(&project.env()["REDIS_URL"], &["SET", "kept", "8"]);
@@ -88,7 +88,7 @@ fn a_manifest_from_standard_input_is_known_to_every_command_and_stored_encrypted
     // A clean-up of containers deletes neither the choice nor its record.
     project.prune_containers();
     let again = project.succeed(&["up"]);
-    assert!(again.stderr.contains("reading what standard input said again"), "{}", again.stderr);
+    assert!(again.stderr.contains("reading standard input again"), "{}", again.stderr);
 
     // If the stored input is gone, devenv says so, and the services keep running.
     let forget = |what: &str| {
@@ -100,7 +100,7 @@ fn a_manifest_from_standard_input_is_known_to_every_command_and_stored_encrypted
         }
     };
     forget("name=.input");
-    assert!(project.fail(3, &["up"]).stderr.contains("is not kept any more"));
+    assert!(project.fail(3, &["up"]).stderr.contains("is no longer stored"));
     assert_eq!(project.succeed(&["shell", "cache", "--", "echo", "inside"]).stdout, "inside\n");
     piped(&mut project.command(&["-f", "-", "up"]), CACHE);
     let all = docker(&["ps", "-aq", "--filter", &filter, "--filter", "label=dev.devenv.choice"]);
@@ -137,7 +137,10 @@ fn without_a_manifest_running_services_can_be_used_saved_and_restored() {
     redis(&url, &["SET", "kept", "8"]);
     let differs = project.succeed(&["snapshot", "diff", "one", "--json"]);
     assert!(differs.json()["differences"].as_array().is_some_and(|all| !all.is_empty()), "{differs:?}");
-    assert!(differs.stderr.contains("reading one") && differs.stderr.contains("reading what runs now"), "{differs:?}");
+    assert!(
+        differs.stderr.contains("reading one") && differs.stderr.contains("reading the running services"),
+        "{differs:?}"
+    );
     project.succeed(&["snapshot", "restore", "one", "--yes"]);
     assert_eq!(
         (one(&mine, "SELECT count(*) FROM kept"), redis(&url, &["GET", "kept"])),
@@ -214,7 +217,7 @@ fn paths_of_a_remembered_standard_input_start_from_the_folder_where_it_was_read(
         assert_eq!(told.json()["LEVEL"], "info", "{told:?}");
         assert!(!told.stderr.contains("no file"), "{told:?}");
     }
-    assert!(project.succeed(&["manifest"]).stderr.contains("reading what standard input said again"));
+    assert!(project.succeed(&["manifest"]).stderr.contains("reading standard input again"));
 }
 
 #[test]
@@ -278,7 +281,7 @@ fn some_services_are_brought_up_or_restarted_alone_and_the_others_left_as_they_a
          variables: {CACHE_URL: \"${cache.url}\", QUEUE_URL: \"${queue.url}\"}\n",
     )]);
     let outcome = project.succeed(&["up", "-d", "cache"]);
-    assert!(outcome.stderr.contains("left as they are: queue"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("not changed: queue"), "{}", outcome.stderr);
     assert_eq!(project.containers().into_keys().collect::<Vec<_>>(), ["cache"]);
     let env = project.env();
     project.succeed(&["up"]);

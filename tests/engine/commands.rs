@@ -286,7 +286,7 @@ fn a_service_that_one_checkout_leaves_out_stays_everybody_else_s() {
     assert!(lock.contains("two"), "{lock}");
     project.write("services.local.yaml", "leave_out: [two]\n");
     let up = project.succeed(&["up"]);
-    for wrong in ["your own lines win", "no manifest declares any more", "stood inside devenv's block"] {
+    for wrong in ["your own lines win", "no manifest declares any more", "moved below devenv's block"] {
         assert!(!up.stderr.contains(wrong), "{}", up.stderr);
     }
     assert!(up.stderr.contains("services.yaml · 1 service, two excluded"), "{}", up.stderr);

@@ -240,7 +240,7 @@ fn where_the_env_file_is_production_s_the_block_goes_beside_it_and_nothing_of_it
     assert!(project.read(".env.shop").contains("REDIS_URL=redis://127.0.0.1:"), "{}", project.read(".env.shop"));
     std::fs::remove_file(project.path("services.local.yaml")).unwrap();
     let moved = project.succeed(&["up"]);
-    assert!(moved.stderr.contains("devenv's block was taken out of `.env`"), "{moved:?}");
+    assert!(moved.stderr.contains("devenv's block was removed from `.env`"), "{moved:?}");
     assert_eq!(project.read(".env").trim_end(), theirs.trim_end());
 }
 

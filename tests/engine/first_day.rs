@@ -80,7 +80,7 @@ fn a_value_filled_in_inside_the_block_is_kept_below_it() {
     project.write(".env", &filled);
 
     let outcome = project.succeed(&["up"]);
-    assert!(outcome.stderr.contains("API_TOKEN stood inside devenv's block"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("moved below devenv's block, which is rewritten: API_TOKEN"), "{}", outcome.stderr);
     assert_eq!(project.env()["API_TOKEN"], "tok-1");
     assert!(project.read(".env").ends_with("API_TOKEN=tok-1\n"), "{}", project.read(".env"));
     let again = project.succeed(&["up"]);

@@ -217,9 +217,9 @@ fn a_container_that_a_killed_run_requested_to_stop_is_not_treated_as_running() {
     down.end();
     assert_eq!(started(), before, "it still runs");
     let up = project.succeed(&["up"]);
-    assert!(up.stderr.contains("an earlier run was killed; waiting for what it had told to stop"), "{}", up.stderr);
+    assert!(up.stderr.contains("a previous run was interrupted; waiting for its containers to stop"), "{}", up.stderr);
     let after = started();
     assert!(after.starts_with("true") && after != before, "{before} {after}");
     let again = project.succeed(&["up"]);
-    assert!(!again.stderr.contains("an earlier run was killed"), "{}", again.stderr);
+    assert!(!again.stderr.contains("a previous run was interrupted"), "{}", again.stderr);
 }

@@ -407,7 +407,7 @@ fn up_begins_with_a_snapshot_of_any_checkout_and_refuses_an_ambiguous_name() {
     assert!(unknown.stderr.contains("did you mean `first`?"), "{}", unknown.stderr);
     project.write("../branch/services.yaml", &POSTGRES.replace("15.18", "17.7"));
     let other = project.run(&["up", "-C", &branch, "--from", "first"]);
-    assert!(other.code != 0 && other.stderr.contains("db is declared otherwise"), "{other:?}");
+    assert!(other.code != 0 && other.stderr.contains("db is declared differently"), "{other:?}");
     project.write("../branch/services.yaml", POSTGRES);
     project.succeed(&["up", "-C", &branch, "--from", "first"]);
     let asked = ["-C", &branch, "--quiet", "shell", "db", "--", "psql", "-At", "-c", "SELECT x FROM t"];

@@ -147,7 +147,9 @@ fn a_registry_that_shows_another_index_than_it_names_is_reported_and_not_trusted
     let registry = TinyRegistry::with_index("of a registry that shows another", Some(Trouble::OtherContent));
     let project = postgres_of(&registry);
     let refused = project.fail(5, &["lock"]);
-    for part in ["not to be believed", "asked for", &registry.digest, "answered with content of", "compose.yaml:2"] {
+    for part in
+        ["does not match the digest", "asked for", &registry.digest, "answered with content of", "compose.yaml:2"]
+    {
         assert!(refused.stderr.contains(part), "{part}: {}", refused.stderr);
     }
     assert!(!project.path("services.lock").exists());

@@ -232,7 +232,7 @@ fn facts_that_cannot_be_asked_are_reported_without_a_password() {
     let mut away = project.command(&["parity"]);
     let outcome = crate::project::Outcome::of(&away.env("DOCKER_HOST", "unix:///nowhere.sock").output().unwrap());
     assert_eq!(outcome.code, 0, "{}", outcome.stderr);
-    assert!(outcome.stderr.contains("what runs here is left out of the comparison"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("the local services are excluded from the comparison"), "{}", outcome.stderr);
 }
 
 /// Reads the arguments of a process as every user of the machine can.

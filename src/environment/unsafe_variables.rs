@@ -1,5 +1,5 @@
-//! Variables that are not set for anybody, since their names make programs run: of manifests, and of lines in a `.env`,
-//! which may have come with the clone too.
+//! Variables whose names make programs run. They are not set, whether they come from a manifest or from a line of a
+//! `.env`, because that file may have come with the clone too.
 
 use super::consent;
 use crate::dotenv::UserLine;
@@ -8,8 +8,8 @@ use crate::manifest::{Reading, unsafe_variable};
 use crate::model::{Diagnostic, Variable};
 use std::collections::BTreeSet;
 
-/// Takes such variables out of the stack and gives them back, but for those of `services.local.yaml` that the user agreed
-/// to: `trust` knows, or `agreed` says so of all.
+/// Removes these variables from the stack and returns them. The variables of `services.local.yaml` to which the user
+/// agreed stay: `trust` has the agreements, and `agreed` means that the user agreed to all.
 pub(crate) fn take_out(reading: &mut Reading, trust: Option<&Trust>, agreed: bool) -> Vec<Variable> {
     let root = &reading.root;
     let may = |variable: &Variable| {
@@ -23,7 +23,7 @@ pub(crate) fn take_out(reading: &mut Reading, trust: Option<&Trust>, agreed: boo
     unset
 }
 
-/// What is said of them, in one message; `lines` are those of the env file.
+/// One warning about all of these variables; `lines` are the user's own lines of the env file.
 pub(crate) fn diagnostic(variables: &[Variable], lines: &[UserLine]) -> Option<Diagnostic> {
     let lines = lines.iter().map(|line| line.name.as_str()).filter(|name| unsafe_variable(name).is_some());
     let names: BTreeSet<&str> = variables.iter().map(|variable| variable.name.as_str()).chain(lines).collect();

@@ -1,7 +1,7 @@
 //! Plans the steps from the state of the engine to the desired state. Each step has a cause.
 
 use super::data::reach::records_of;
-use super::desired::joined;
+use super::service::joined;
 use super::{Desired, DesiredService, Identity};
 use crate::model::{
     CloneMode, Container, ContainerSpec, Diagnostic, ImageRef, Observed, ObservedRecord, Record, Scope, Volume,

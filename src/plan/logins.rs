@@ -1,6 +1,6 @@
 //! The logins of a service: decides passwords, databases and vhosts.
 
-use super::desired::Request;
+use super::types::Request;
 use crate::kinds::{FIELD_FUEL, Family, Kind, rabbitmq_definitions, rabbitmq_permits, templates};
 use crate::model::{Credential, Endpoint, Protocol, Rights, Secret, Service, User, Wanted, WantedDatabase, WantedUser};
 use minijinja::context;

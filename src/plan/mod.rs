@@ -18,8 +18,10 @@ mod overrides;
 mod phases;
 mod platform;
 mod ports;
+mod service;
 #[cfg(test)]
 mod tests;
+mod types;
 mod withdrawn;
 
 pub use choice::{Choice, choices, choosing, chosen, environments_of, input_for, input_of_choice};
@@ -33,8 +35,7 @@ pub use data::snapshots::{
     Snapshot, data, is_unfinished, known_clone_mode, records_of_project, restoring, saving, snapshots, unneeded,
     unusable,
 };
-pub use data::transition::Transition;
-pub use desired::{Desired, DesiredService, Request, Source, desired, image_of};
+pub use desired::desired;
 pub use diff::{Action, Plan, Step, diff, shared, teardown};
 pub use endpoint::{Field, Fields, render_fields, render_value};
 pub use identity::{Identity, lease_of, slug};
@@ -44,4 +45,6 @@ pub use overrides::{Override, overrides, reach_the_same};
 pub use phases::{Phase, Progress, Situation, next, seeded};
 pub use platform::{platform_mismatch, platform_mismatches};
 pub use ports::{FixedPorts, PortTaken};
+pub use service::image_of;
+pub use types::{Desired, DesiredService, Request, Source, Transition};
 pub use withdrawn::{instead, withdrawn_image, withdrawn_images};

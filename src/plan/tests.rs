@@ -5,7 +5,7 @@ mod layers;
 mod model;
 mod phases;
 
-use super::desired::joined;
+use super::service::joined;
 use super::*;
 use crate::kinds::Kinds;
 use crate::machine::Key;

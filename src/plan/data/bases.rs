@@ -4,7 +4,8 @@
 //! this machine's key can derive the passwords of the base. The key of a base contains everything that decides its
 //! content.
 
-use super::super::desired::{DesiredService, Request, desired_services, rehash};
+use super::super::service::{rehash, services};
+use super::super::types::{DesiredService, Request};
 use super::super::{Action, Desired, FixedPorts, Identity, Plan, names};
 use super::layers::{is_layer, owner_of};
 use crate::model::{
@@ -79,11 +80,11 @@ pub(in crate::plan) fn base_identity(request: &Request<'_>) -> Identity {
 
 /// Services as they run while a base is made: without seeds, because the seeds are loaded into them later.
 pub(in crate::plan) fn services_of_base(
-    services: &[Service],
+    declared: &[Service],
     identity: &Identity,
     request: &Request<'_>,
 ) -> Option<Vec<DesiredService>> {
-    let bare = services.iter().map(|service| Service { seeds: Vec::new(), ..service.clone() });
+    let bare = declared.iter().map(|service| Service { seeds: Vec::new(), ..service.clone() });
     let stack = Stack { services: bare.collect(), ..Stack::default() };
     let request = Request {
         identity,
@@ -94,7 +95,19 @@ pub(in crate::plan) fn services_of_base(
         cold: true,
         ..*request
     };
-    Some(desired_services(&stack, &request).ok()?.0.services)
+    let scope = identity.scope();
+    let mut volumes = |service: &Service, version: &str, _: u16, parts: &[Option<u64>]| {
+        let name = |part: &Option<u64>| names::volume(&identity.name, &service.name, version.parse().ok(), *part, 1);
+        let volume = |part: &Option<u64>| VolumeSpec {
+            name: name(part),
+            scope: scope.clone(),
+            role: VolumeRole::default(),
+            parent_spec: None,
+            unproven: false,
+        };
+        parts.iter().map(volume).collect()
+    };
+    Some(services(&stack, &request, &mut volumes).ok()?.0)
 }
 
 /// Gives the container and the volumes of a base's service their names. The second volume and later volumes are

@@ -3,7 +3,7 @@
 //! A head is written before the volumes that it names are created. If a run is killed, the next run creates the missing
 //! volumes: all services always have data of the current head, never of two heads.
 
-use super::super::desired::Request;
+use super::super::types::Request;
 use super::super::{Identity, names};
 use super::layers::is_incomplete;
 use super::reach::{frozen, records_of};

@@ -1,6 +1,7 @@
 //! The data with which a volume begins: a base, or frozen data.
 
-use super::super::desired::{Desired, DesiredService, Request, rehash};
+use super::super::service::rehash;
+use super::super::types::{Desired, DesiredService, Request};
 use super::super::{Action, Identity, Plan};
 use super::bases::{base, base_identity, seed_of, services_of_base};
 use super::heads::{data_in_use, heads, volumes_of};

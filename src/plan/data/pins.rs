@@ -3,7 +3,7 @@
 //! The containers of services reference their own volumes. A pin protects the other volumes: the data of branches that
 //! are not checked out, and all data while the environment is down.
 
-use super::super::desired::DesiredService;
+use super::super::types::DesiredService;
 use super::super::{Identity, names};
 use super::heads::{head_of, written};
 use super::reach::{needed, records_of, with_layers};

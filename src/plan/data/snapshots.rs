@@ -3,7 +3,7 @@
 //! A snapshot is one record: it exists with the data of every service, or not at all. The volumes that a snapshot names
 //! are frozen, so the next start of the services uses children of these volumes.
 
-use super::super::desired::{Desired, Request};
+use super::super::types::{Desired, Request};
 use super::super::{Identity, names};
 use super::heads::{self, NextHead};
 use super::layers::is_incomplete;

@@ -1,7 +1,7 @@
 //! The transition from the current head to the next head: the records that are written before any volume is created,
 //! and the resources that are removed last.
 
-use super::super::desired::DesiredService;
+use super::super::types::{DesiredService, Transition};
 use super::super::{Action, Identity, Plan};
 use super::heads::{self, volumes_of, written};
 use super::pins::{pins, protecting};
@@ -9,24 +9,6 @@ use super::reach::needed;
 use crate::model::{Container, Head, Observed, ObservedRecord, Record, upper_volume};
 use std::collections::BTreeSet;
 use std::time::Duration;
-
-/// The changes to an environment's records, and to the volumes that only older heads need.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Transition {
-    /// The head that is written first.
-    pub head: Option<Record>,
-    /// The pin that is written before containers that reference volumes are removed.
-    pub pin: Option<Record>,
-    /// The pins that are removed, because the new pin replaces them, or because they reference volumes that are
-    /// removed.
-    old_pins: Vec<ObservedRecord>,
-    /// Containers of a run that was killed while it copied data into a volume of an older head.
-    unfinished: Vec<Container>,
-    /// The discarded volumes: only older heads of the branch need them.
-    pub discarded: Vec<String>,
-    /// The older heads of the branch.
-    older: Vec<ObservedRecord>,
-}
 
 impl Transition {
     /// The transition to `head` (none if the current head stays), with these services.

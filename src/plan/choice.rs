@@ -3,7 +3,7 @@
 //! A choice (`-f`, `--env-file`) holds until the user makes another choice. A choice is stored as a record. Only a
 //! choice that this machine's key has signed is believed.
 
-use super::data::reach::records_of;
+use super::data::volumes::records_of;
 use super::{Identity, names};
 use crate::machine::Key;
 use crate::model::{Observed, ObservedRecord, Record, RecordKind};

@@ -1,6 +1,6 @@
 //! Plans the steps from the state of the engine to the desired state. Each step has a cause.
 
-use super::data::reach::records_of;
+use super::data::volumes::records_of;
 use super::service::joined;
 use super::{Desired, DesiredService, Identity};
 use crate::model::{

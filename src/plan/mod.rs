@@ -32,9 +32,9 @@ pub use data::heads::data_in_use;
 pub use data::layers::{Extent, beginning_empty, extents, flattened, reseedable, unseeded};
 pub use data::pins::{pin, pins, unprotected};
 pub use data::snapshots::{
-    Snapshot, data, is_unfinished, known_clone_mode, records_of_project, restoring, saving, snapshots, unneeded,
-    unusable,
+    Snapshot, data, is_unfinished, records_of_project, restoring, saving, snapshots, unneeded, unusable,
 };
+pub use data::volumes::known_clone_mode;
 pub use desired::desired;
 pub use diff::{Action, Plan, Step, diff, shared, teardown};
 pub use endpoint::{Field, Fields, render_fields, render_value};

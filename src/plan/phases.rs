@@ -3,7 +3,7 @@
 
 use super::data::branches::on_other_branches;
 use super::data::layers::{beginning_empty, unseeded};
-use super::data::snapshots::{holds_data, known_clone_mode};
+use super::data::volumes::{holds_data, known_clone_mode};
 use super::{Base, Desired, DesiredService, Identity, Plan};
 use crate::model::{CloneMode, Observed, Stack};
 

@@ -7,7 +7,7 @@
 use super::super::service::{rehash, services};
 use super::super::types::{DesiredService, Request};
 use super::super::{Action, Desired, FixedPorts, Identity, Plan, names};
-use super::layers::{is_layer, owner_of};
+use super::volumes::{is_layer, owner_of};
 use crate::model::{
     BaseKey, CloneMode, ContainerRole, ImageRef, Observed, ObservedRecord, Owner, Parent, ParentSpec, Protocol, Record,
     RecordKind, Rights, Scope, Seed, SeedSource, Service, Stack, VolumeRole, VolumeSpec,

@@ -5,9 +5,9 @@
 
 use super::super::{Action, Identity, Plan, teardown};
 use super::bases::serves_making;
-use super::heads::is_abandoned;
-use super::layers::is_layer;
 use super::reach::needed;
+use super::volumes::is_abandoned;
+use super::volumes::is_layer;
 use crate::model::{BaseKey, Container, ContainerRole, Observed, Volume, VolumeRole};
 use std::collections::{BTreeMap, BTreeSet};
 

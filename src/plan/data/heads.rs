@@ -5,8 +5,8 @@
 
 use super::super::types::Request;
 use super::super::{Identity, names};
-use super::layers::is_incomplete;
-use super::reach::{frozen, records_of};
+use super::volumes::is_incomplete;
+use super::volumes::{frozen, is_abandoned, records_of};
 use crate::model::{Data, Entry, Head, Observed, ObservedRecord, Record, RecordKind, Volume, digest_of_bytes};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -126,11 +126,6 @@ pub fn data_in_use<'o>(identity: &Identity, observed: &'o Observed) -> BTreeMap<
     all
 }
 
-/// Whether a volume is marked as unproven and its server no longer exists.
-pub(super) fn is_abandoned(volume: &Volume, observed: &Observed) -> bool {
-    observed.is_unproven(&volume.name) && !observed.containers.iter().any(|one| one.volumes.contains(&volume.name))
-}
-
 /// The record of a head. The name is a hash of the content, so that two different heads never have the same name.
 pub(super) fn record(head: Head, identity: &Identity, observed: &Observed) -> Record {
     let text = format!("{head:?}");
@@ -141,7 +136,7 @@ pub(super) fn record(head: Head, identity: &Identity, observed: &Observed) -> Re
         environment: identity.name.clone(),
         machine: identity.machine(),
         kind: RecordKind::Head(head),
-        clone_mode: super::snapshots::known_clone_mode(identity, observed),
+        clone_mode: super::volumes::known_clone_mode(identity, observed),
         ..Record::default()
     }
 }

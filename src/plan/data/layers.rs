@@ -5,31 +5,16 @@ use super::super::types::{Desired, DesiredService, Request};
 use super::super::{Action, Identity, Plan};
 use super::bases::{base, base_identity, seed_of, services_of_base};
 use super::heads::{data_in_use, heads, volumes_of};
-use super::snapshots::{known_clone_mode, snapshots};
+use super::snapshots::snapshots;
+use super::volumes::{is_incomplete, known_clone_mode, owner_of};
 use crate::model::{
-    CloneMode, Data, Diagnostic, Endpoint, ImageRef, Observed, Owner, Parent, ParentSpec, Protocol, RecordKind,
-    Service, Stack, Volume, upper_volume, volume_of,
+    CloneMode, Data, Diagnostic, Endpoint, ImageRef, Observed, Parent, ParentSpec, Protocol, Service, Stack, Volume,
+    upper_volume, volume_of,
 };
 
 /// The highest number of layers below an upper layer. The mount options, with the path of each layer, have to fit in
 /// one page of 4 KiB.
 const MAX_LAYERS: usize = 24;
-
-/// Whether another volume is layered on this volume, or was copied from it.
-pub(in crate::plan) fn is_layer(volume: &str, observed: &Observed) -> bool {
-    observed.volumes.iter().any(|other| other.layers().iter().any(|layer| volume_of(layer) == volume))
-}
-
-/// The owner of a layer's folder, if a record or a volume knows the owner. A layer is never written again, so the owner
-/// stays the same.
-pub(super) fn owner_of(layer: &str, observed: &Observed) -> Option<Owner> {
-    let of_bases = observed.records.iter().filter_map(|one| match &one.record.kind {
-        RecordKind::Base { parent, .. } => Some(parent),
-        _ => None,
-    });
-    let mut all = observed.volumes.iter().filter_map(Volume::parent).chain(of_bases);
-    all.find_map(|parent| parent.folder.filter(|_| parent.layers.first().is_some_and(|first| first == layer)))
-}
 
 /// The volumes that hold the data of one volume of an environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -247,9 +232,4 @@ fn sync_file_system(wanted: &mut DesiredService, service: &Service, request: &Re
     }
     wanted.container.command.extend(["-c".to_owned(), format!("{SETTING}=syncfs")]);
     rehash(wanted, request.identity);
-}
-
-/// Whether a volume is still being filled, or the run that filled it was killed.
-pub(in crate::plan) fn is_incomplete(volume: &str, observed: &Observed) -> bool {
-    observed.containers.iter().any(|container| container.fills() == volume)
 }

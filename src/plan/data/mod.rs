@@ -14,6 +14,7 @@
 //! | `transition.rs` | the records that are written first, and the resources that are removed last |
 //! | `snapshots.rs` | snapshots: save, restore, content |
 //! | `branches.rs` | the switch to another git branch; branches that no longer exist |
+//! | `volumes.rs` | properties of volumes and records: frozen, incomplete, layered |
 //! | `pins.rs` | records that protect volumes from a prune of the engine |
 //! | `layers.rs`, `bases.rs` | the data with which a new volume begins |
 //! | `garbage.rs` | the resources that `devenv gc` removes |
@@ -27,3 +28,4 @@ pub(super) mod pins;
 pub(super) mod reach;
 pub(super) mod snapshots;
 pub(super) mod transition;
+pub(super) mod volumes;

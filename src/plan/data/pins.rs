@@ -6,8 +6,9 @@
 use super::super::types::DesiredService;
 use super::super::{Identity, names};
 use super::heads::{head_of, written};
-use super::reach::{needed, records_of, with_layers};
-use super::snapshots::known_clone_mode;
+use super::reach::needed;
+use super::volumes::known_clone_mode;
+use super::volumes::{records_of, with_layers};
 use crate::model::{Observed, ObservedRecord, Record, RecordKind};
 use std::collections::BTreeSet;
 
@@ -33,7 +34,7 @@ fn to_pin(identity: &Identity, observed: &Observed) -> BTreeSet<String> {
         observed.volumes.iter().filter(|one| one.scope.environment == identity.name && needed.contains(&one.name));
     // An incomplete volume is created again, and a mark is removed soon. A pin would prevent their removal.
     let ours = ours.filter(|volume| {
-        !super::layers::is_incomplete(&volume.name, observed)
+        !super::volumes::is_incomplete(&volume.name, observed)
             && !observed.is_unproven(&volume.name)
             && volume.unproven().is_empty()
     });

@@ -2,45 +2,9 @@
 
 use super::super::Identity;
 use super::heads::{heads, volumes_of, written};
-use super::layers::is_incomplete;
-use crate::model::{Head, Observed, ObservedRecord, Volume, upper_volume, volume_of};
+use super::volumes::{parents_of, with_layers};
+use crate::model::Observed;
 use std::collections::BTreeSet;
-
-/// The records of an environment.
-pub(in crate::plan) fn records_of<'o>(
-    environment: &str,
-    observed: &'o Observed,
-) -> impl Iterator<Item = &'o ObservedRecord> + use<'o> {
-    let environment = environment.to_owned();
-    observed.records.iter().filter(move |one| !environment.is_empty() && one.record.environment == environment)
-}
-
-/// The frozen volumes of all environments. Nothing may write to a volume that a snapshot names, on which another volume
-/// is layered, or whose data a volume of a head will still begin with.
-pub(super) fn frozen(observed: &Observed) -> BTreeSet<&str> {
-    let of_snapshots = observed.records.iter().map(|one| &one.record).filter(|record| record.snapshot().is_some());
-    let of_snapshots = of_snapshots.flat_map(|record| record.data.values()).map(String::as_str);
-    let mut all: BTreeSet<&str> = of_snapshots.chain(pending_parents(observed)).collect();
-    let layers = observed.volumes.iter().filter(|volume| volume.is_overlay()).flat_map(Volume::layers);
-    let below: BTreeSet<&str> = layers.map(|layer| volume_of(layer)).collect();
-    let is_below =
-        |volume: &&Volume| below.contains(volume.name.as_str()) || below.contains(upper_volume(&volume.name).as_str());
-    all.extend(observed.volumes.iter().filter(is_below).map(|volume| volume.name.as_str()));
-    all
-}
-
-/// The parents of volumes that do not exist yet or are incomplete.
-fn pending_parents(observed: &Observed) -> impl Iterator<Item = &str> {
-    let heads = observed.records.iter().filter_map(|one| one.record.head());
-    heads.flat_map(|head| parents_of(head, observed))
-}
-
-/// The parents of a head's volumes that do not exist yet or are incomplete.
-fn parents_of<'h>(head: &'h Head, observed: &Observed) -> Vec<&'h str> {
-    let is_pending = |name: &String| observed.volume(name).is_none() || is_incomplete(name, observed);
-    let pending = head.entries.iter().filter(|entry| entry.volumes.iter().any(is_pending));
-    pending.filter_map(|entry| entry.parent.as_deref()).collect()
-}
 
 /// An owner of references to volumes.
 pub(super) enum Naming<'a> {
@@ -105,15 +69,4 @@ pub(super) fn freed(
     let is_ours =
         |name: &&String| observed.volume(name).is_some_and(|volume| volume.scope.environment == identity.name);
     before.difference(&after).filter(is_ours).cloned().collect()
-}
-
-/// A volume, with its upper volume and its layers if they are mounted.
-pub(super) fn with_layers(name: &str, observed: &Observed) -> Vec<String> {
-    let Some(volume) = observed.volume(name) else { return Vec::new() };
-    let mut all = vec![name.to_owned()];
-    if volume.is_overlay() {
-        all.push(upper_volume(name));
-        all.extend(volume.layers().iter().map(|layer| volume_of(layer).to_owned()));
-    }
-    all
 }

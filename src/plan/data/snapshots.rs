@@ -6,8 +6,9 @@
 use super::super::types::{Desired, Request};
 use super::super::{Identity, names};
 use super::heads::{self, NextHead};
-use super::layers::is_incomplete;
-use super::reach::{Naming, freed, records_of, with_layers};
+use super::reach::{Naming, freed};
+use super::volumes::{holds_data, is_incomplete};
+use super::volumes::{records_of, with_layers};
 use crate::model::{CloneMode, Entry, Observed, ObservedRecord, Record, RecordKind};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,11 +64,6 @@ pub fn data(desired: &Desired, observed: &Observed) -> BTreeMap<String, String> 
     services.collect()
 }
 
-/// Whether a volume exists and holds data of a service.
-pub(in crate::plan) fn holds_data(volume: &str, observed: &Observed) -> bool {
-    observed.volume(volume).is_some_and(|volume| volume.data().is_some())
-}
-
 /// The record of a new snapshot.
 pub fn saving(
     name: &str,
@@ -121,11 +117,6 @@ pub fn is_unfinished(identity: &Identity, observed: &Observed) -> bool {
             (before, parent) => before.is_some() || parent.is_some(),
         }
     })
-}
-
-/// The clone mode of this engine, if any record has it.
-pub fn known_clone_mode(identity: &Identity, observed: &Observed) -> Option<CloneMode> {
-    records_of(&identity.name, observed).chain(&observed.records).find_map(|one| one.record.clone_mode)
 }
 
 /// The services whose data in a snapshot has another kind or another major version than the declared service.

@@ -2,6 +2,7 @@
 
 use crate::cli::{Facts, Global};
 use crate::environment::checkout::{self, Opened, Wish};
+use crate::environment::env_files;
 use crate::environment::servers::{Named, ask, ask_local, named};
 use crate::environment::session::built_in_kinds;
 use crate::model::{Diagnostic, Exit, Failure};
@@ -26,7 +27,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], facts: &Facts, print
 /// service can be asked.
 async fn local(global: &Global, files: &[PathBuf], printer: &Printer) -> Result<FactsFile, Failure> {
     let Opened { mut project, observed, engine, .. } = checkout::open(global, &Wish::to_use(files), printer).await?;
-    let desired = project.as_it_runs(&observed)?;
+    let desired = env_files::as_it_runs(&mut project, &observed)?;
     let asked = desired
         .services
         .iter()

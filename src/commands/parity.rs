@@ -3,6 +3,7 @@
 use crate::cli::{FailOn, Global, Parity, ReportFormat};
 use crate::environment::checkout;
 use crate::environment::comparison;
+use crate::environment::env_files;
 use crate::environment::facts_files::{by_service, not_asked, read_facts};
 use crate::environment::gaps::gaps;
 use crate::environment::servers::{ask, ask_local, named};
@@ -112,7 +113,7 @@ async fn local(
             return Ok(Local { answers: BTreeMap::new(), images: BTreeMap::new() });
         }
     };
-    let desired = project.as_it_runs(&observed)?;
+    let desired = env_files::as_it_runs(project, &observed)?;
     let project = &*project;
     let asked = desired.services.iter().map(async |service| {
         let database = production.and_then(|production| production.facts.get(&service.name)?.get("database", "name"));

@@ -2,12 +2,13 @@
 
 use crate::apply::Stop;
 use crate::cli::{Global, Run};
-use crate::environment::bring_up::{Starting, bring_up};
+use crate::environment::bring_up::bring_up;
 use crate::environment::checkout::{self, Opened, Wish};
 use crate::environment::child::{Child, no_command, run_all};
 use crate::environment::process::{lines, variables_for};
 use crate::environment::session::{Purpose, strictness};
 use crate::environment::signals::Signals;
+use crate::environment::starting::Starting;
 use crate::environment::{branch, env_files, ephemeral, unsafe_variables};
 use crate::model::Failure;
 use crate::ui::Printer;

@@ -3,6 +3,7 @@
 use crate::cli::{Global, Shell};
 use crate::docker::{EngineError, ExecRequest};
 use crate::environment::checkout::{self, Opened, Wish};
+use crate::environment::env_files;
 use crate::environment::session::unknown_service;
 use crate::model::{Diagnostic, Exit, Failure};
 use crate::ui::Printer;
@@ -13,7 +14,7 @@ use std::path::PathBuf;
 pub(crate) async fn run(global: &Global, files: &[PathBuf], shell: &Shell, printer: &Printer) -> Result<u8, Failure> {
     let wish = Wish::to_use(files);
     let Opened { mut project, engine, observed, .. } = checkout::open(global, &wish, printer).await?;
-    let desired = project.as_it_runs(&observed)?;
+    let desired = env_files::as_it_runs(&mut project, &observed)?;
     let Some(service) = desired.services.iter().find(|service| service.name == shell.service) else {
         return Err(unknown_service(&shell.service, desired.services.iter().map(|service| service.name.as_str())));
     };

@@ -2,11 +2,12 @@
 
 use crate::apply;
 use crate::cli::{Global, Up};
-use crate::environment::bring_up::{Prepared, Ready, Starting, bring_up, prepare, rows_of};
+use crate::environment::bring_up::{Prepared, bring_up, prepare, rows_of};
 use crate::environment::checkout::{self, Opened, Wish};
 use crate::environment::env_files::{self, Written};
 use crate::environment::session::{Project, Purpose, strictness};
 use crate::environment::signals::Signals;
+use crate::environment::starting::{Ready, Starting};
 use crate::environment::{bases, branch, cleanup, consent, lock, snapshot, unsafe_variables};
 use crate::model::{Diagnostic, Event, Exit, Failure};
 use crate::plan::{self};
@@ -97,7 +98,7 @@ async fn reseed(project: &Project, start: &Starting<'_>, yes: bool) -> Result<()
             diagnostic.help("name them in services.local.yaml: `seeds: {db: [schema.sql]}`"),
         ));
     }
-    consent::agree(project, &seeded, start.printer)?;
+    consent::agree(&project.reading, project.trust().as_ref(), &seeded, start.printer)?;
     let data = plan::data(&desired, &observed);
     let going: BTreeMap<&str, &String> = seeded.iter().filter_map(|name| Some((*name, data.get(*name)?))).collect();
     if !going.is_empty() {

@@ -2,6 +2,7 @@
 
 use crate::cli::{Global, Url};
 use crate::environment::checkout::{self, Opened, Wish};
+use crate::environment::env_files;
 use crate::environment::session::{Project, unknown_service};
 use crate::machine::clipboard;
 use crate::model::{Diagnostic, Exit, Failure};
@@ -13,7 +14,7 @@ use std::path::PathBuf;
 pub(crate) async fn run(global: &Global, files: &[PathBuf], url: &Url, printer: &Printer) -> Result<(), Failure> {
     let wish = Wish::to_use(files);
     let Opened { mut project, observed, .. } = checkout::open(global, &wish, printer).await?;
-    let desired = project.as_it_runs(&observed)?;
+    let desired = env_files::as_it_runs(&mut project, &observed)?;
     let service = chosen(&desired.services, url.service.as_deref())?;
     let text = text_of(&project, service, url.admin)?;
     if url.copy {

@@ -1,9 +1,9 @@
 //! Base layers: volumes with initialised data, on which new environments are layered. Most are made after an
 //! environment is ready, so that no user waits for them.
 
-use super::bring_up::{Ready, Starting};
 use super::seeds;
 use super::session::Project;
+use super::starting::{Ready, Starting};
 use crate::apply;
 use crate::docker::{EngineError, EngineFault};
 use crate::machine::{CheckoutLock, is_held};

@@ -1,53 +1,24 @@
 //! Brings an environment up: one phase after the other, until the desired services run and are proven.
 
 use super::session::{Project, steps, unknown_service};
-use super::{bases, branch, choice, consent, lock, records, seeds, snapshot};
+use super::starting::{Ready, Starting};
+use super::{bases, choice, clone_mode, consent, lock, lock_reading, records, seeds, switch};
 use crate::apply;
 use crate::cli::Start;
 use crate::docker::{Engine, EngineError};
 use crate::dotenv::UserLine;
 use crate::model::{CloneMode, Diagnostic, Event, Exit, Failure, ImageRef, Observed};
-use crate::plan::{self, Action, Desired, Fields, Phase, Plan, Progress, Situation};
-use crate::ui::{Layout, Printer, Reporter, ServiceRow, not_carried_out, production_line};
+use crate::plan::{self, Action, Desired, Phase, Plan, Progress, Situation};
+use crate::ui::{Layout, Reporter, ServiceRow, not_carried_out, production_line};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 /// How often a plan is made again because the engine's state changed while the plan was carried out.
 const RETRIES: usize = 5;
 
 /// The pause before each retry: about the time that an engine takes to create a container.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// A running environment, proven.
-pub(crate) struct Ready {
-    /// The engine's state before this run.
-    pub(crate) before: Observed,
-    /// The services that run.
-    pub(crate) desired: Desired,
-    /// The endpoints' fields as the host sees them.
-    pub(crate) fields: Fields,
-    /// The columns of the report.
-    pub(crate) layout: Layout,
-}
-
-/// The inputs for bringing up an environment, besides the project.
-pub(crate) struct Starting<'a> {
-    /// The engine.
-    pub(crate) engine: &'a Engine,
-    /// The options of the command line.
-    pub(crate) start: &'a Start,
-    /// The terminal.
-    pub(crate) printer: &'a Printer,
-    /// Whether only messages are shown.
-    pub(crate) silent: bool,
-    /// When the command began.
-    pub(crate) began: Instant,
-    /// Ends the run early.
-    pub(crate) stop: apply::Stop,
-    /// The time since which runs in this environment were killed: the engine may still be carrying out their requests.
-    pub(crate) interrupted: Option<SystemTime>,
-}
 
 /// Carries out one phase after the other until the desired services run and are proven. `seen` is the engine's state,
 /// if the engine was asked under the same lock and nothing was changed since.
@@ -118,8 +89,13 @@ impl<'a> View<'a> {
         let Prepared { observed, desired, warnings, .. } = prepared;
         let printer = starting.printer;
         printer.diagnostics(warnings);
-        consent::agree(project, &seeds::to_be_taken(project, desired, observed), printer)?;
-        for line in branch::switched(&project.identity, observed) {
+        consent::agree(
+            &project.reading,
+            project.trust().as_ref(),
+            &seeds::to_be_taken(project, desired, observed),
+            printer,
+        )?;
+        for line in switch::switched(&project.identity, observed) {
             printer.line(&line);
         }
         let rows: Vec<ServiceRow> = rows_of(desired).into_iter().filter(|row| project.is_about(&row.name)).collect();
@@ -164,12 +140,12 @@ async fn carry_out(
     choice::keep(project, engine, desired, observed).await?;
     match phase {
         Phase::Pull(_) => {}
-        Phase::StopOtherBranch => branch::stop_other(engine, &project.identity, desired, observed).await?,
+        Phase::StopOtherBranch => switch::stop_other(engine, &project.identity, desired, observed).await?,
         Phase::FindCloneMode(volume) => {
             let here = |image: &&ImageRef| observed.images.contains_key(&image.to_string());
             let image = desired.services.iter().map(|service| &service.container.image).find(here);
             let Some(image) = image else { return Ok(Some(CloneMode::Copy)) };
-            return snapshot::find_clone_mode(engine, &project.identity, image, volume).await.map(Some);
+            return clone_mode::find_clone_mode(engine, &project.identity, image, volume).await.map(Some);
         }
         Phase::MakeBases { services, again } => {
             let services: Vec<&str> = services.iter().map(String::as_str).collect();
@@ -258,7 +234,7 @@ async fn moved_tags(project: &Project, engine: &Engine, observed: &Observed, pla
     let mut moved = Vec::new();
     for service in &project.reading.stack.services {
         let Some(image) = project.locked_image(&service.name) else { continue };
-        let tagged = lock::by_tag(image);
+        let tagged = lock_reading::by_tag(image);
         let here = |image: &ImageRef| observed.images.get(&image.to_string());
         match (here(image), here(&tagged)) {
             (Some(locked), Some(now)) if locked.id != now.id => {

@@ -4,7 +4,6 @@
 //! A request is identified by a hash of everything that decides its effect, as far as the checkout names it: the words,
 //! the files among them, and the files that the command `reads`. If any of these changes, the user is asked again.
 
-use super::session::Project;
 use crate::machine::{Agreement, Digests, Programs, Trust};
 use crate::manifest::{self, Reading, unsafe_variable};
 use crate::model::{
@@ -150,20 +149,25 @@ pub(crate) fn by_environment() -> bool {
 
 /// Makes sure that the user agreed to the commands that make these services' data: asks on a terminal, and refuses
 /// without one.
-pub(crate) fn agree(project: &Project, services: &[&str], printer: &Printer) -> Result<(), Failure> {
-    if project.agreed || services.is_empty() {
-        return Ok(());
-    }
-    let mut wanted = requests(&project.reading);
+///
+/// `trust` has the earlier agreements; without it, the user agrees to all requests for this run.
+pub(crate) fn agree(
+    reading: &Reading,
+    trust: Option<&Trust>,
+    services: &[&str],
+    printer: &Printer,
+) -> Result<(), Failure> {
+    let Some(trust) = trust.filter(|_| !services.is_empty()) else { return Ok(()) };
+    let mut wanted = requests(reading);
     wanted.retain(|request| request.what == What::Command && services.contains(&request.subject.as_str()));
-    ask(wanted, &project.reading.root, &Trust::open(&project.machine.folder), printer)
+    ask(wanted, &reading.root, trust, printer)
 }
 
 /// Makes sure, right before a seed's command runs, that the user agreed to its current content. This does not ask the
 /// user.
-pub(crate) fn has_agreed(project: &Project, service: &str, seed: &Seed) -> Result<(), Failure> {
-    match of_seed(&project.reading.root, service, seed) {
-        Some(request) if !project.agreed && !Trust::open(&project.machine.folder).has(&request.digest) => {
+pub(crate) fn has_agreed(root: &Path, trust: Option<&Trust>, service: &str, seed: &Seed) -> Result<(), Failure> {
+    match of_seed(root, service, seed) {
+        Some(request) if trust.is_some_and(|trust| !trust.has(&request.digest)) => {
             Err(refusal(&[request], "you did not agree to its current content: its files may have changed meanwhile"))
         }
         _ => Ok(()),

@@ -3,13 +3,13 @@
 //! Every obstacle to writing a file is found before anything is started.
 
 use super::apps;
-use super::bring_up::Ready;
 use super::session::Project;
+use super::starting::Ready;
 use super::variables::{self, Rendered};
 use crate::dotenv::{self, EnvFile, Target, UserLine, Wanted};
 use crate::manifest::Reading;
-use crate::model::{BLOCK_START, Diagnostic, Exit, Failure, SourceFile, Stack, Value, Variable};
-use crate::plan::{Choice, Fields};
+use crate::model::{BLOCK_START, Diagnostic, Exit, Failure, Observed, SourceFile, Stack, Value, Variable};
+use crate::plan::{self, Choice, Desired, Fields, FixedPorts};
 use crate::project::Checkout;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -257,4 +257,15 @@ pub(crate) fn not_carried(refusals: &[dotenv::Refusal], variables: &[&Variable])
         }
     });
     diagnostics.collect()
+}
+
+/// The running services, with the passwords of the user's own lines. Nothing is started, so no port needs to be
+/// free.
+pub(crate) fn as_it_runs(project: &mut Project, observed: &Observed) -> Result<Desired, Failure> {
+    project.fixed_ports = FixedPorts::Named;
+    // An env file that cannot be written does not affect the running services.
+    let lines = Main::of(&project.reading, &project.choice).map(|main| main.lines).unwrap_or_default();
+    let value = |line: &UserLine| Some((line.name.clone(), line.value.as_ref()?.reveal().to_owned()));
+    let values = lines.iter().filter_map(value).collect();
+    project.desired(observed, &plan::overrides(&project.reading.stack.variables, &values), &[])
 }

@@ -1,12 +1,13 @@
 //! `devenv run --ephemeral` and `--lanes`: separate environments that are removed when the run ends, however it ends.
 
-use super::bring_up::{Ready, Starting, bring_up};
+use super::bring_up::bring_up;
 use super::checkout::{self, Opened, Wish};
 use super::child::{Child, run_all};
 use super::env_files::Main;
 use super::process::{lines, variables_for};
 use super::session::{Project, Purpose, strictness};
 use super::signals::{Signals, name_of};
+use super::starting::{Ready, Starting};
 use super::tear_down::{carry_out, tear_down};
 use super::unsafe_variables;
 use crate::apply::{self, Stop};

@@ -1,20 +1,16 @@
 //! `services.lock` of a checkout: reads the file, resolves the missing entries, and writes the file.
 
+use super::lock_reading::{by_tag, help_with, text_of};
 use super::session::Project;
 use crate::docker::{ContentFault, Engine, EngineError, PullFault};
 use crate::kinds;
-use crate::manifest::Reading;
 use crate::model::{Diagnostic, Exit, Failure, ImageRef, LocalImage, Lock, LockedService, Observed};
 use crate::plan;
-use crate::project::{Checkout, Fault, FileName, Resource, read_at_most, within_deadline};
+use crate::project::{Checkout, Fault, FileName};
 use crate::resolve::{lock_file, versions};
 use crate::ui::Printer;
 use futures_util::future::try_join_all;
-use std::io;
 use std::path::Path;
-
-/// The largest lock that is read, in bytes: thousands of services.
-const LARGEST: u64 = 4 * 1024 * 1024;
 
 /// The resolved entry of a service.
 pub(crate) struct Resolved {
@@ -190,38 +186,6 @@ pub(crate) fn write(root: &Path, lock: &Lock) -> Result<bool, Failure> {
     Ok(true)
 }
 
-/// The project's lock, if there is one. It is read with the limits of the manifests, and with the rest of their budget.
-pub(crate) fn read(reading: &Reading) -> Result<Option<Lock>, Failure> {
-    let name = Path::new(lock_file::NAME);
-    let text = Checkout::at(&reading.root).map_err(Fault::Io).and_then(|checkout| text_of(&checkout, name));
-    let text = match text {
-        Ok(text) => text,
-        Err(Fault::Missing) => return Ok(None),
-        Err(fault) => {
-            let diagnostic = Diagnostic::error("lock-read", format!("cannot read {}", lock_file::NAME));
-            return Err(Failure::new(Exit::Manifest, diagnostic.because(fault.to_string()).help(help_with(&fault))));
-        }
-    };
-    let budget = reading.budget.clone();
-    budget.spend_file(name);
-    budget.spend(Resource::Bytes, text.len());
-    within_deadline(&reading.budget, move || lock_file::parse(Path::new(lock_file::NAME), &text, &budget))?.map(Some)
-}
-
-fn text_of(checkout: &Checkout, path: &Path) -> Result<String, Fault> {
-    let bytes = read_at_most(checkout.open(path)?, LARGEST).map_err(Fault::Io)?;
-    let no_text = |_| Fault::Io(io::Error::new(io::ErrorKind::InvalidData, "it is no UTF-8 text"));
-    String::from_utf8(bytes).map_err(no_text)
-}
-
-fn help_with(fault: &Fault) -> &'static str {
-    match fault {
-        Fault::Outside(_) | Fault::OtherPurpose(_) => "remove the link: the lock must be in the checkout itself",
-        Fault::NotRegular | Fault::Folder => "remove it: the lock must be a regular file",
-        _ => "check the file, the folder and their permissions",
-    }
-}
-
 /// Checks that images that were locked by their id are on this engine. Such an image was built on an engine, and no
 /// registry has it.
 pub(crate) fn ensure_available(project: &Project, observed: &Observed) -> Result<(), Failure> {
@@ -242,11 +206,6 @@ pub(crate) fn ensure_available(project: &Project, observed: &Observed) -> Result
         }
     }
     if faults.is_empty() { Ok(()) } else { Err(Failure { exit: Exit::Image, diagnostics: faults }) }
-}
-
-/// A locked image without its digest, to find the image that its tag means today.
-pub(crate) fn by_tag(image: &ImageRef) -> ImageRef {
-    ImageRef { digest: None, ..image.clone() }
 }
 
 /// The warning for a tag that means another image than the lock has. The locked image stays in use.

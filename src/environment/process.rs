@@ -1,7 +1,7 @@
 //! The variables of a process that runs with an environment's services.
 
-use super::bring_up::Ready;
 use super::session::Project;
+use super::starting::Ready;
 use super::{apps, env_files, variables};
 use crate::dotenv::UserLine;
 use crate::manifest;

@@ -3,7 +3,6 @@
 use super::unsafe_variables;
 use crate::cli::{Global, Start};
 use crate::docker::{self, DockerEnv, Engine, EngineError, Mirror};
-use crate::dotenv::UserLine;
 use crate::kinds::Kinds;
 use crate::machine::{CheckoutLock, Key, Settings, Trust};
 use crate::manifest::{self, Reading, Strictness};
@@ -176,7 +175,7 @@ impl Project {
     ) -> Result<Self, Failure> {
         let unset =
             unsafe_variables::take_out(&mut reading, data_folder().map(|folder| Trust::open(&folder)).as_ref(), agreed);
-        let mut lock = super::lock::read(&reading)?;
+        let mut lock = super::lock_reading::read(&reading)?;
         let mut lock_of_others = Lock::default();
         if let Some(lock) = &mut lock {
             let (excluded, ours) = std::mem::take(&mut lock.services)
@@ -212,7 +211,7 @@ impl Project {
             }
         }
         let machine = Machine::load()?;
-        super::seeds::hash_seeds(&mut reading.stack, &reading.root, &machine.folder)?;
+        super::seed_digests::hash_seeds(&mut reading.stack, &reading.root, &machine.folder)?;
         let key = machine.key.clone();
         let identity = match token {
             Some(token) => Identity::ephemeral(&reading.stack.project, &reading.root, key, token),
@@ -307,6 +306,11 @@ impl Project {
         (*image != declared.image && image.tag.is_some()).then_some(image)
     }
 
+    /// The earlier agreements of the user; none if the user agrees to all requests for this run.
+    pub(crate) fn trust(&self) -> Option<Trust> {
+        (!self.agreed).then(|| Trust::open(&self.machine.folder))
+    }
+
     /// The known kinds.
     pub(crate) fn kinds(&self) -> &Kinds {
         &self.reading.kinds
@@ -323,7 +327,7 @@ impl Project {
     pub(crate) async fn observe(&self, engine: &Engine) -> Result<Observed, Failure> {
         let mut images = BTreeSet::new();
         for service in &self.reading.stack.services {
-            images.extend(self.locked_image(&service.name).map(super::lock::by_tag));
+            images.extend(self.locked_image(&service.name).map(super::lock_reading::by_tag));
             images.extend(self.kinds().get(&service.kind).and_then(|kind| plan::image_of(service, kind).ok()));
         }
         let images: Vec<ImageRef> = images.into_iter().collect();
@@ -359,17 +363,6 @@ impl Project {
             exit: Exit::Failed,
             diagnostics: desired.taken.iter().map(|taken| port_taken(taken, observed)).collect(),
         })
-    }
-
-    /// The running services, with the passwords of the user's own lines. Nothing is started, so no port needs to be
-    /// free.
-    pub(crate) fn as_it_runs(&mut self, observed: &Observed) -> Result<Desired, Failure> {
-        self.fixed_ports = FixedPorts::Named;
-        // An env file that cannot be written does not affect the running services.
-        let lines = super::env_files::Main::of(&self.reading, &self.choice).map(|main| main.lines).unwrap_or_default();
-        let value = |line: &UserLine| Some((line.name.clone(), line.value.as_ref()?.reveal().to_owned()));
-        let values = lines.iter().filter_map(value).collect();
-        self.desired(observed, &plan::overrides(&self.reading.stack.variables, &values), &[])
     }
 
     fn request<'a>(

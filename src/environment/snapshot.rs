@@ -1,11 +1,14 @@
 //! The data of an environment: saves and restores snapshots, resets, and reads the content of a snapshot.
 
 use super::agreement::agreed;
-use super::bring_up::{Prepared, Starting, bring_up, prepare};
+use super::bring_up::{Prepared, bring_up, prepare};
 use super::checkout::{self, Opened, Wish};
+use super::clone_mode::find_clone_mode;
 use super::env_files;
+use super::flush::flush;
 use super::session::{Project, Purpose, strictness};
 use super::signals::{Signals, name_of};
+use super::starting::Starting;
 use super::tear_down::tear_down;
 use crate::apply::Stop;
 use crate::apply::contents::contents;
@@ -13,12 +16,8 @@ use crate::cli::{Global, Start};
 use crate::docker::{Engine, EngineError};
 use crate::dotenv::UserLine;
 use crate::machine::CheckoutLock;
-use crate::model::{
-    CloneMode, Container, Diagnostic, Endpoint, Exit, Failure, ImageRef, Observed, ParentSpec, Protocol, Record, Scope,
-    did_you_mean,
-};
-use crate::plan::{self, Desired, DesiredService, Identity};
-use crate::protocol::{self, Fault, ProbeError};
+use crate::model::{Container, Diagnostic, Exit, Failure, ImageRef, Observed, Record, did_you_mean};
+use crate::plan::{self, Desired, DesiredService};
 use crate::ui::Printer;
 use futures_util::future::{join, try_join_all};
 use std::collections::BTreeMap;
@@ -28,12 +27,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// The time after which any run may remove a server that was started only to read a snapshot, if its own run was
 /// killed.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(3600);
-
-/// The deadline for the first answer of a server that was just started.
-const COMING_UP: Duration = Duration::from_secs(10);
-
-/// The pause between two attempts to reach the server.
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// A project and the engine's state of it.
 pub(crate) struct EnvironmentState {
@@ -258,35 +251,6 @@ pub(crate) async fn save(
     Ok(())
 }
 
-/// Makes running servers write the data to disk that they have only in memory.
-pub(crate) async fn flush(services: impl Iterator<Item = &DesiredService>) -> Result<(), Failure> {
-    let flushed = services.filter_map(|service| {
-        let endpoint = service.endpoints.first()?;
-        Some(async move {
-            flush_once_up(service.protocol, endpoint).await.map_err(|error| {
-                let diagnostic = Diagnostic::error("not-saved", format!("{} failed to flush its data", service.name));
-                let diagnostic =
-                    diagnostic.because(error.message).help("nothing was changed; `devenv logs` tells more");
-                Failure::new(Exit::Failed, diagnostic)
-            })
-        })
-    });
-    try_join_all(flushed).await.map(drop)
-}
-
-/// Flushes a server. Tries again for a while, because a server that was just started may not answer yet.
-async fn flush_once_up(protocol: Protocol, endpoint: &Endpoint) -> Result<(), ProbeError> {
-    let began = Instant::now();
-    loop {
-        match protocol::save(protocol, endpoint).await {
-            Err(error) if error.fault == Fault::NotYet && began.elapsed() < COMING_UP => {
-                tokio::time::sleep(PAUSE).await;
-            }
-            saved => return saved,
-        }
-    }
-}
-
 /// The content of each service's data, by the service's name: counts by the names of objects.
 pub(crate) type Holdings = BTreeMap<String, BTreeMap<String, u64>>;
 
@@ -359,20 +323,6 @@ impl EnvironmentState {
         tear_down(&self.engine, &project.identity, &observed, true).await?;
         outcome
     }
-}
-
-/// Finds the clone mode of this engine: tries to mount an overlay on this volume.
-pub(crate) async fn find_clone_mode(
-    engine: &Engine,
-    identity: &Identity,
-    image: &ImageRef,
-    volume: &str,
-) -> Result<CloneMode, Failure> {
-    let (layers, whole, image) = (vec![volume.to_owned()], volume.to_owned(), image.clone());
-    let parent_spec = ParentSpec { layers, whole, clone_mode: CloneMode::Overlay, image, owner: None };
-    let scope = Scope { root: identity.root.display().to_string(), ..Scope::default() };
-    let can = engine.can_overlay(&format!("{}.probe", identity.name), &scope, None, &parent_spec).await;
-    Ok(if can.map_err(EngineError::into_failure)?.is_some() { CloneMode::Overlay } else { CloneMode::Copy })
 }
 
 fn check_name(name: &str) -> Result<(), Failure> {

@@ -1,6 +1,5 @@
 //! A container's image, with the changes of kustomizations.
 
-use super::kustomize::Changes;
 use crate::kinds::Kind;
 use crate::manifest::dialect::Input;
 use crate::manifest::read::interpolate::interpolate;
@@ -60,5 +59,53 @@ impl Image {
         }
         let tag = self.name.value.tag.as_deref().unwrap_or_default();
         kind.version(tag, self.name.value.digest.is_some(), origin)
+    }
+}
+
+/// The changes of one kustomization.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Changes {
+    pub(super) namespace: Option<String>,
+    pub(super) prefix: String,
+    pub(super) suffix: String,
+    pub(super) images: Vec<ImageChange>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct ImageChange {
+    pub(super) name: String,
+    pub(super) new_name: Option<Located<String>>,
+    pub(super) new_tag: Option<Located<String>>,
+    pub(super) digest: Option<Located<String>>,
+}
+
+impl Changes {
+    /// Applies the `images` of a kustomization to an image.
+    pub(super) fn apply(&self, written: &str, image: &mut Image) {
+        let last = written.rfind('/').map_or(0, |at| at + 1);
+        let without_digest = written.split('@').next().unwrap_or(written);
+        let end =
+            without_digest.get(last..).and_then(|name| name.find(':')).map_or(without_digest.len(), |at| last + at);
+        let name = &without_digest[..end];
+        for change in self.images.iter().filter(|change| change.name == name) {
+            if let Some(new) = &change.new_name
+                && let Ok(parsed) = ImageRef::parse(&new.value)
+            {
+                image.name.value =
+                    ImageRef { tag: image.name.value.tag.take(), digest: image.name.value.digest.take(), ..parsed };
+                image.name.origin = new.origin.clone();
+            }
+            if let Some(tag) = &change.new_tag {
+                image.name.value.tag = Some(tag.value.clone()).filter(|tag| !tag.is_empty());
+                image.name.value.digest = None;
+                image.name.origin = tag.origin.clone();
+                image.unresolved = None;
+            }
+            if let Some(digest) = &change.digest {
+                image.name.value.digest = Some(digest.value.clone());
+                image.name.origin = digest.origin.clone();
+                image.unresolved = None;
+            }
+        }
     }
 }

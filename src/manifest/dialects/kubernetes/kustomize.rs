@@ -3,12 +3,12 @@
 //!
 //! Patches are not applied; a warning names the command that renders them.
 
-use super::image::Image;
+use super::image::{Changes, ImageChange};
 use crate::manifest::dialect::{Input, ManifestFile};
 use crate::manifest::read::env_file::{self, Format};
 use crate::manifest::read::files::{FileError, tidy};
 use crate::manifest::read::parsed::parsed_templated;
-use crate::model::{Diagnostic, ImageRef, Located, Origin, Severity};
+use crate::model::{Diagnostic, Located, Origin, Severity};
 use crate::syntax::tree::{Entry, Node, NodeKind};
 use std::path::{Path, PathBuf};
 
@@ -51,54 +51,6 @@ impl Loaded<'_> {
         match &self.file {
             File::ContainerVariable(file) => file,
             File::Listed(file) => file,
-        }
-    }
-}
-
-/// The changes of one kustomization.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Changes {
-    pub(super) namespace: Option<String>,
-    pub(super) prefix: String,
-    pub(super) suffix: String,
-    images: Vec<ImageChange>,
-}
-
-#[derive(Clone, Debug)]
-struct ImageChange {
-    name: String,
-    new_name: Option<Located<String>>,
-    new_tag: Option<Located<String>>,
-    digest: Option<Located<String>>,
-}
-
-impl Changes {
-    /// Applies the `images` of a kustomization to an image.
-    pub(super) fn apply(&self, written: &str, image: &mut Image) {
-        let last = written.rfind('/').map_or(0, |at| at + 1);
-        let without_digest = written.split('@').next().unwrap_or(written);
-        let end =
-            without_digest.get(last..).and_then(|name| name.find(':')).map_or(without_digest.len(), |at| last + at);
-        let name = &without_digest[..end];
-        for change in self.images.iter().filter(|change| change.name == name) {
-            if let Some(new) = &change.new_name
-                && let Ok(parsed) = ImageRef::parse(&new.value)
-            {
-                image.name.value =
-                    ImageRef { tag: image.name.value.tag.take(), digest: image.name.value.digest.take(), ..parsed };
-                image.name.origin = new.origin.clone();
-            }
-            if let Some(tag) = &change.new_tag {
-                image.name.value.tag = Some(tag.value.clone()).filter(|tag| !tag.is_empty());
-                image.name.value.digest = None;
-                image.name.origin = tag.origin.clone();
-                image.unresolved = None;
-            }
-            if let Some(digest) = &change.digest {
-                image.name.value.digest = Some(digest.value.clone());
-                image.name.origin = digest.origin.clone();
-                image.unresolved = None;
-            }
         }
     }
 }

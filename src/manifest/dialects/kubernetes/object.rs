@@ -2,7 +2,8 @@
 //!
 //! If an object is declared twice, the later declaration replaces the earlier one, as in a cluster.
 
-use super::kustomize::{Changes, Loaded};
+use super::image::Changes;
+use super::kustomize::Loaded;
 use crate::model::Located;
 use crate::project::{Budget, Resource};
 use crate::syntax::tree::{Entry, Node};

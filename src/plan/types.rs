@@ -1,4 +1,4 @@
-//! The data that the parts of the plan exchange: what decides the desired state, and the desired state.
+//! The data that the parts of the plan exchange: the facts that decide the desired state, and the desired state.
 
 use super::ports::{FixedPorts, PortTaken};
 use super::{Field, Fields, Identity, render_fields};

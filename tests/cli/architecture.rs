@@ -1,6 +1,6 @@
 //! The invariants of the code (docs/development/invariants.md) that the sources can show.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -139,10 +139,12 @@ fn module_path(path: &Path) -> Vec<String> {
     parts
 }
 
-/// The paths that a file imports or names, from the root of the crate: `model::Volume`.
+/// The paths that a file imports or names, from the root of the crate: `model::Volume`. A path may begin with a module
+/// below the file.
 fn imports(path: &Path, code: &str) -> BTreeSet<String> {
     let code = code.split("#[cfg(test)]").next().unwrap_or_default();
     let own = module_path(path);
+    let declares = |name: &str| code.contains(&format!("mod {name};"));
     let mut found = BTreeSet::new();
     let mut add = |full: &str| {
         let mut base = own.clone();
@@ -152,6 +154,7 @@ fn imports(path: &Path, code: &str) -> BTreeSet<String> {
             "crate" => base.clear(),
             "self" => {}
             "super" => drop(base.pop()),
+            child if declares(child) => base.push(child.to_owned()),
             _ => return,
         }
         for part in parts {
@@ -228,10 +231,72 @@ fn only_commands_use_the_use_cases_and_no_command_imports_another() {
             );
             assert!(own[0] != "environment" || first_of(&one) != "commands", "{} imports {one}", path.display());
             let is_command = own.len() == 2 && own[0] == "commands";
-            let is_other = first_of(&one) == "commands" && one.split("::").nth(1).is_some_and(|name| name != own[1]);
+            let is_other = first_of(&one) == "commands" && one.split("::").nth(1) != own.get(1).map(String::as_str);
             assert!(!is_command || !is_other, "{} imports {one}", path.display());
         }
     }
+}
+
+/// The modules that a module leads to, by any number of imports.
+fn reachable<'g>(graph: &'g BTreeMap<String, BTreeSet<String>>, from: &'g str) -> BTreeSet<&'g str> {
+    let (mut found, mut open) = (BTreeSet::new(), vec![from]);
+    while let Some(module) = open.pop() {
+        for next in graph.get(module).into_iter().flatten() {
+            if found.insert(next.as_str()) {
+                open.push(next);
+            }
+        }
+    }
+    found
+}
+
+/// A module and its own children may import each other. Every larger circle makes its modules one.
+#[test]
+fn no_import_circle_is_larger_than_a_module_and_its_children() {
+    let sources = sources();
+    let is_code =
+        |path: &&(PathBuf, String)| !path.0.ends_with("tests.rs") && !path.0.iter().any(|part| part == "tests");
+    let sources: Vec<_> = sources.iter().filter(is_code).collect();
+    let modules: BTreeSet<String> = sources.iter().map(|(path, _)| module_path(path).join("::")).collect();
+    // The nearest module that a path is in.
+    let module_of_path = |full: &str| {
+        let parts: Vec<&str> = full.split("::").collect();
+        (1..=parts.len()).rev().map(|count| parts[..count].join("::")).find(|name| modules.contains(name))
+    };
+    let mut graph: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (path, code) in &sources {
+        let own = module_path(path).join("::");
+        if own != "lib" && own != "main" {
+            let targets = imports(path, code).iter().filter_map(|full| module_of_path(full)).collect::<BTreeSet<_>>();
+            graph.insert(own.clone(), targets.into_iter().filter(|target| *target != own).collect());
+        }
+    }
+    assert!(graph.len() > 200 && graph.values().map(BTreeSet::len).sum::<usize>() > 500, "the imports were read");
+    let reach: BTreeMap<&str, BTreeSet<&str>> =
+        graph.keys().map(|module| (module.as_str(), reachable(&graph, module))).collect();
+    let mut wrong = BTreeSet::new();
+    for (module, others) in &reach {
+        let circle: Vec<&str> = others
+            .iter()
+            .copied()
+            .filter(|other| other != module && reach.get(other).is_some_and(|back| back.contains(module)))
+            .chain([*module])
+            .collect();
+        let top = circle.iter().min_by_key(|one| one.matches("::").count()).copied().unwrap_or_default();
+        let is_child = |one: &&str| {
+            *one == top
+                || one
+                    .strip_prefix(top)
+                    .and_then(|rest| rest.strip_prefix("::"))
+                    .is_some_and(|rest| !rest.contains("::"))
+        };
+        if !circle.iter().all(is_child) {
+            let mut circle = circle;
+            circle.sort_unstable();
+            wrong.insert(circle.join(" "));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.into_iter().collect::<Vec<_>>().join("\n"));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::deadline::NO_TIMEOUT;
 use super::fault::brief;
 use super::networks::gone;
 use super::{Engine, EngineError, EngineFault, files, labels};
-use crate::model::{ContainerSpec, Publish};
+use crate::model::{ContainerSpec, Publish, Scope};
 use bollard::errors::Error;
 use bollard::models::{
     ContainerCreateBody, EndpointSettings, HostConfig, Mount, MountType, MountVolumeOptions, NetworkingConfig,
@@ -216,7 +216,7 @@ fn body(spec: &ContainerSpec, image: String) -> ContainerCreateBody {
         typ: Some(MountType::VOLUME),
         ..Default::default()
     });
-    let mounts = mounts.chain(pin_mounts(&spec.pinned_volumes));
+    let mounts = mounts.chain(pin_mounts(&spec.pinned_volumes, &spec.scope));
     let endpoint = EndpointSettings { aliases: Some(spec.aliases.clone()), ..Default::default() };
     ContainerCreateBody {
         image: Some(image),
@@ -242,13 +242,20 @@ fn body(spec: &ContainerSpec, image: String) -> ContainerCreateBody {
 }
 
 /// Mounts that only pin volumes, so that no prune takes them as unused.
-pub(super) fn pin_mounts(volumes: &[String]) -> impl Iterator<Item = Mount> {
-    volumes.iter().enumerate().map(|(number, volume)| Mount {
+///
+/// A volume that does not exist is created by the engine. It gets the labels of the scope, so that it goes with that.
+pub(super) fn pin_mounts(volumes: &[String], scope: &Scope) -> impl Iterator<Item = Mount> {
+    let labels = labels::of_scope(scope);
+    volumes.iter().enumerate().map(move |(number, volume)| Mount {
         target: Some(format!("/.devenv/{number}")),
         source: Some(volume.clone()),
         typ: Some(MountType::VOLUME),
         read_only: Some(true),
-        volume_options: Some(MountVolumeOptions { no_copy: Some(true), ..Default::default() }),
+        volume_options: Some(MountVolumeOptions {
+            no_copy: Some(true),
+            labels: Some(labels.clone()),
+            ..Default::default()
+        }),
         ..Default::default()
     })
 }

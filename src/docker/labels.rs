@@ -256,6 +256,11 @@ impl Read {
         Self(labels.unwrap_or_default().into_iter().collect())
     }
 
+    /// Whether they say what the volume is for.
+    pub(super) fn has_role(&self) -> bool {
+        self.volume() != VolumeRole::Helper || self.record().is_some()
+    }
+
     /// The schema of the labels.
     pub(super) fn schema(&self) -> u32 {
         self.get(label::SCHEMA).parse().unwrap_or(1)

@@ -84,7 +84,6 @@ impl Engine {
     /// Creates an overlay volume. The volume itself is created last, so that it exists only once it can be mounted.
     async fn overlay(&self, volume: &VolumeSpec, parent_spec: &ParentSpec) -> Result<(), EngineError> {
         let name = &volume.name;
-        let operation = format!("create the volume {name}");
         let lower = self.lower_directories(parent_spec).await?;
         let Filled { owner, helper } = self.upper_layer(name, &volume.scope, parent_spec).await?;
         let upper = self.mountpoint(&upper_volume(name)).await?;
@@ -109,7 +108,7 @@ impl Engine {
                 None => Ok(()),
             }
         };
-        let (removed, made) = join(removed, self.work(operation, self.docker.create_volume(request))).await;
+        let (removed, made) = join(removed, self.own_volume(request)).await;
         made.and(removed)
     }
 

@@ -90,7 +90,21 @@ impl Engine {
             labels: Some(labels::of_volume(scope, role)),
             ..Default::default()
         };
-        self.work(format!("create the volume {name}"), self.docker.create_volume(request)).await.map(drop)
+        self.own_volume(request).await
+    }
+
+    /// Creates a volume with labels. If a container's request mentioned the name of a volume that did not exist, the
+    /// engine created that volume by itself: it is empty and says nothing of its role. Such a volume is replaced.
+    pub(super) async fn own_volume(&self, request: VolumeCreateRequest) -> Result<(), EngineError> {
+        let name = request.name.clone().unwrap_or_default();
+        let create = || self.work(format!("create the volume {name}"), self.docker.create_volume(request.clone()));
+        let made = create().await?;
+        let has_role = |labels: Option<labels::Labels>| labels::Read::new(labels).has_role();
+        if has_role(request.labels.clone()) && !has_role(Some(made.labels)) {
+            self.remove_volume(&name).await?;
+            create().await?;
+        }
+        Ok(())
     }
 
     /// Removes a named volume and its data. A volume that does not exist counts as removed.

@@ -10,7 +10,7 @@ use super::containers::pin_mounts;
 use super::layers::{bare, named};
 use super::mounts::mount;
 use super::{Engine, EngineError, EngineFault, files, labels};
-use crate::model::{File, FileContent, ObservedRecord, Record};
+use crate::model::{File, FileContent, ObservedRecord, Record, Scope};
 use bollard::body_full;
 use bollard::models::{Mount, MountVolumeOptions, VolumeCreateRequest};
 use bollard::query_parameters::{DownloadFromContainerOptions, UploadToContainerOptions};
@@ -39,6 +39,7 @@ impl Engine {
         if record.head().is_some() {
             return self.write_volume(&record.volume(), labels).await.map(|()| String::new());
         }
+        let scope = Scope { root: record.root.clone(), environment: record.environment.clone(), ..Scope::default() };
         let own = Mount {
             volume_options: Some(MountVolumeOptions {
                 no_copy: Some(true),
@@ -47,7 +48,7 @@ impl Engine {
             }),
             ..mount(&record.volume(), AT, false)
         };
-        let mounts = std::iter::once(own).chain(pin_mounts(&record.pins)).collect();
+        let mounts = std::iter::once(own).chain(pin_mounts(&record.pins, &scope)).collect();
         let made = self.docker.create_container(Some(named(&record.name)), bare(image_id, labels, mounts, None));
         match self.work(format!("create the container {}", record.name), made).await {
             Ok(made) => Ok(made.id),
@@ -70,7 +71,7 @@ impl Engine {
 
     async fn write_volume(&self, name: &str, labels: labels::Labels) -> Result<(), EngineError> {
         let request = VolumeCreateRequest { name: Some(name.to_owned()), labels: Some(labels), ..Default::default() };
-        self.work(format!("create the volume {name}"), self.docker.create_volume(request)).await.map(drop)
+        self.own_volume(request).await
     }
 
     /// Removes a record. If the removal is interrupted, the record still exists.

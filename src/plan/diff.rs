@@ -5,7 +5,7 @@ use super::service::joined;
 use super::{Desired, DesiredService, Identity};
 use crate::model::{
     CloneMode, Container, ContainerSpec, Diagnostic, ImageRef, Observed, ObservedRecord, Record, Scope, Volume,
-    VolumeSpec, shell_words,
+    VolumeRole, VolumeSpec, shell_words,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -356,7 +356,8 @@ fn plan_service(
         cause = why;
     }
     for volume in &service.volumes {
-        let there = observed.volume(&volume.name).is_some();
+        // A volume that the engine created by itself is replaced when the volume is created.
+        let there = observed.volume(&volume.name).is_some_and(|known| known.role != VolumeRole::Helper);
         // The head is written first: a volume that no head names would be unneeded.
         let mut before: Vec<usize> = after_pull.iter().copied().chain(records.head).collect();
         let fillers: Vec<&Container> = observed.containers.iter().filter(|one| one.fills() == volume.name).collect();

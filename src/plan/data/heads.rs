@@ -5,8 +5,7 @@
 
 use super::super::types::Request;
 use super::super::{Identity, names};
-use super::volumes::is_incomplete;
-use super::volumes::{frozen, is_abandoned, records_of};
+use super::volumes::{frozen, is_abandoned, is_incomplete, is_there, records_of};
 use crate::model::{Data, Entry, Head, Observed, ObservedRecord, Record, RecordKind, Volume, digest_of_bytes};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -229,7 +228,7 @@ impl<'a> NextHead<'a> {
     /// so the branches share these volumes.
     fn child_of(&self, entry: &Entry) -> Entry {
         let [volume] = entry.volumes.as_slice() else { return entry.clone() };
-        let is_there = self.request.observed.volume(volume).is_some() && !is_incomplete(volume, self.request.observed);
+        let is_there = is_there(volume, self.request.observed);
         let parent = if is_there { Some(volume.clone()) } else { entry.parent.clone() };
         self.with_new_volumes(entry, &[None], parent)
     }
@@ -257,7 +256,7 @@ impl<'a> NextHead<'a> {
                     let volumes = entry.volumes.iter().take(parts.len()).cloned().chain(more).collect();
                     Entry { volumes, ..entry.clone() }
                 }
-                [volume] => match observed.volume(volume).filter(|_| !is_incomplete(volume, observed)) {
+                [volume] => match observed.volume(volume).filter(|_| is_there(volume, observed)) {
                     // The content of an abandoned volume is unknown. `gc` removes the volume, not `up`.
                     Some(there) if is_abandoned(there, observed) => self.with_new_volumes(entry, parts, None),
                     Some(_) if self.frozen.contains(volume.as_str()) => {

@@ -3,7 +3,7 @@
 use super::super::Identity;
 use super::heads::{heads, volumes_of, written};
 use super::volumes::{parents_of, with_layers};
-use crate::model::Observed;
+use crate::model::{Observed, VolumeRole};
 use std::collections::BTreeSet;
 
 /// An owner of references to volumes.
@@ -44,7 +44,9 @@ fn needed_without(observed: &Observed, is_excluded: &dyn Fn(&Naming<'_>) -> bool
     }
     for volume in &observed.volumes {
         let environment = &volume.scope.environment;
-        let is_data = volume.data().is_some() || !volume.upper_of().is_empty();
+        // A volume without a role: the engine created it by itself, or it served one operation.
+        let has_no_role = volume.role == VolumeRole::Helper && !environment.is_empty();
+        let is_data = volume.data().is_some() || !volume.upper_of().is_empty() || has_no_role;
         let is_unknown = || !environment.is_empty() && written(environment, observed).next().is_none();
         if !is_data || is_unknown() && !is_excluded(&Naming::Branch(environment, volume.branch())) {
             roots.insert(volume.name.clone());

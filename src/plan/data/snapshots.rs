@@ -7,8 +7,7 @@ use super::super::types::{Desired, Request};
 use super::super::{Identity, names};
 use super::heads::{self, NextHead};
 use super::reach::{Naming, freed};
-use super::volumes::{holds_data, is_incomplete};
-use super::volumes::{records_of, with_layers};
+use super::volumes::{holds_data, is_there, records_of, with_layers};
 use crate::model::{CloneMode, Entry, Observed, ObservedRecord, Record, RecordKind};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,7 +49,7 @@ pub fn snapshots(identity: &Identity, observed: &Observed) -> Vec<Snapshot> {
 pub fn data(desired: &Desired, observed: &Observed) -> BTreeMap<String, String> {
     let services = desired.services.iter().filter_map(|service| {
         let [volume] = service.volumes.as_slice() else { return None };
-        let is_there = observed.volume(&volume.name).is_some() && !is_incomplete(&volume.name, observed);
+        let is_there = is_there(&volume.name, observed);
         let parent = || {
             volume
                 .parent_spec
@@ -107,7 +106,7 @@ pub fn is_unfinished(identity: &Identity, observed: &Observed) -> bool {
     let older = heads::written(&identity.name, observed).map(|(_, older)| older);
     let before = older.filter(|older| older.branch == head.branch && older.sequence < head.sequence);
     let before = before.max_by_key(|older| older.sequence).map(|older| older.entries.as_slice()).unwrap_or_default();
-    let is_pending = |name: &String| observed.volume(name).is_none() || is_incomplete(name, observed);
+    let is_pending = |name: &String| !is_there(name, observed);
     head.entries.iter().filter(|entry| entry.volumes.iter().any(is_pending)).any(|entry| {
         let is_it =
             |one: &&Entry| (&one.service, &one.kind, &one.version) == (&entry.service, &entry.kind, &entry.version);

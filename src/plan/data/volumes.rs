@@ -35,7 +35,7 @@ fn pending_parents(observed: &Observed) -> impl Iterator<Item = &str> {
 
 /// The parents of a head's volumes that do not exist yet or are incomplete.
 pub(super) fn parents_of<'h>(head: &'h Head, observed: &Observed) -> Vec<&'h str> {
-    let is_pending = |name: &String| observed.volume(name).is_none() || is_incomplete(name, observed);
+    let is_pending = |name: &String| !is_there(name, observed);
     let pending = head.entries.iter().filter(|entry| entry.volumes.iter().any(is_pending));
     pending.filter_map(|entry| entry.parent.as_deref()).collect()
 }
@@ -85,4 +85,10 @@ pub(in crate::plan) fn holds_data(volume: &str, observed: &Observed) -> bool {
 /// Whether a volume is marked as unproven and its server no longer exists.
 pub(super) fn is_abandoned(volume: &Volume, observed: &Observed) -> bool {
     observed.is_unproven(&volume.name) && !observed.containers.iter().any(|one| one.volumes.contains(&volume.name))
+}
+
+/// Whether a volume with data of a service exists and is complete. A volume that the engine created by itself, because
+/// a container's request mentions its name, holds no data of a service.
+pub(in crate::plan) fn is_there(volume: &str, observed: &Observed) -> bool {
+    holds_data(volume, observed) && !is_incomplete(volume, observed)
 }

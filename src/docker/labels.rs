@@ -151,9 +151,10 @@ pub(super) fn of_volume(scope: &Scope, role: &VolumeRole) -> Labels {
 
 /// The labels of a record that is written at `now`, in seconds since 1970.
 pub(super) fn of_record(record: &Record, now: i64) -> Labels {
-    let mut labels = Written::new(&record.root);
+    // 0.1.0 named the environment of a record in a label of its own, so that no record is taken for a service's volume.
+    let mut labels = Written(of_scope(&Scope { environment: String::new(), ..record.scope.clone() }));
     labels.say(label::WRITTEN, &now.to_string());
-    labels.say(label::RECORD_OF, &record.environment);
+    labels.say(label::RECORD_OF, &record.scope.environment);
     labels.say(label::MACHINE, &record.machine);
     labels.say(label::CLONE_MODE, &record.clone_mode.map(|clone_mode| clone_mode.to_string()).unwrap_or_default());
     for (service, volume) in &record.data {
@@ -387,8 +388,7 @@ impl Read {
         let data = self.0.iter().filter_map(|(key, volume)| Some((key.strip_prefix(label::DATA)?, volume)));
         Some(Record {
             name: String::new(),
-            root: self.text(label::ROOT),
-            environment: self.text(label::RECORD_OF),
+            scope: Scope { environment: self.text(label::RECORD_OF), ..self.scope() },
             machine: self.text(label::MACHINE),
             kind,
             data: data.map(|(service, volume)| (service.to_owned(), volume.clone())).collect(),
@@ -491,8 +491,7 @@ mod tests {
         for kind in all {
             let record = Record {
                 name: String::new(),
-                root: "/shop".to_owned(),
-                environment: "shop-1".to_owned(),
+                scope: scope(),
                 machine: "ab".to_owned(),
                 kind,
                 data: BTreeMap::from([("db".to_owned(), "volume".to_owned()), ("gone".to_owned(), String::new())]),
@@ -507,7 +506,7 @@ mod tests {
         }
         let kind = RecordKind::Base { base: "devenv-base-1".to_owned(), parent: parent() };
         let base = Record {
-            root: "/shop".to_owned(),
+            scope: Scope { root: "/shop".to_owned(), ..Scope::default() },
             machine: "ab".to_owned(),
             clone_mode: Some(CloneMode::Overlay),
             kind,

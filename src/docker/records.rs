@@ -10,7 +10,7 @@ use super::containers::pin_mounts;
 use super::layers::{bare, named};
 use super::mounts::mount;
 use super::{Engine, EngineError, EngineFault, files, labels};
-use crate::model::{File, FileContent, ObservedRecord, Record, Scope};
+use crate::model::{File, FileContent, ObservedRecord, Record};
 use bollard::body_full;
 use bollard::models::{Mount, MountVolumeOptions, VolumeCreateRequest};
 use bollard::query_parameters::{DownloadFromContainerOptions, UploadToContainerOptions};
@@ -39,7 +39,6 @@ impl Engine {
         if record.head().is_some() {
             return self.write_volume(&record.volume(), labels).await.map(|()| String::new());
         }
-        let scope = Scope { root: record.root.clone(), environment: record.environment.clone(), ..Scope::default() };
         let own = Mount {
             volume_options: Some(MountVolumeOptions {
                 no_copy: Some(true),
@@ -48,7 +47,7 @@ impl Engine {
             }),
             ..mount(&record.volume(), AT, false)
         };
-        let mounts = std::iter::once(own).chain(pin_mounts(&record.pins, &scope)).collect();
+        let mounts = std::iter::once(own).chain(pin_mounts(&record.pins, &record.scope)).collect();
         let made = self.docker.create_container(Some(named(&record.name)), bare(image_id, labels, mounts, None));
         match self.work(format!("create the container {}", record.name), made).await {
             Ok(made) => Ok(made.id),

@@ -164,7 +164,7 @@ fn of_project(identity: &Identity, name: &str, observed: &Observed) -> Result<So
     let all = plan::records_of_project(identity, observed);
     let found: Vec<_> = all.iter().filter(|record| record.snapshot() == Some(name)).collect();
     match found.as_slice() {
-        [one] => Ok(Source { environment: one.environment.clone(), data: one.data.clone() }),
+        [one] => Ok(Source { environment: one.scope.environment.clone(), data: one.data.clone() }),
         [] => {
             let mut diagnostic =
                 Diagnostic::error("branch-unknown", format!("`{name}` is no folder, and no snapshot of this project"))
@@ -176,7 +176,7 @@ fn of_project(identity: &Identity, name: &str, observed: &Observed) -> Result<So
             Err(Failure::new(Exit::Usage, diagnostic))
         }
         several => {
-            let roots: Vec<&str> = several.iter().map(|record| record.root.as_str()).collect();
+            let roots: Vec<&str> = several.iter().map(|record| record.scope.root.as_str()).collect();
             let diagnostic = Diagnostic::error("branch-several", format!("several checkouts have a snapshot `{name}`"))
                 .because(roots.join(", "))
                 .help(format!("say which: `--from {}@{name}`", roots[0]));

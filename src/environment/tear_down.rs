@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 pub(crate) async fn pin(engine: &Engine, identity: &Identity, observed: &Observed) -> Result<(), Failure> {
     let Some(pin) = plan::pin(identity, observed) else { return Ok(()) };
     let of_containers = observed.containers_of(&identity.name).map(|container| &container.image_id);
-    let ours = observed.records.iter().filter(|one| one.record.environment == identity.name);
+    let ours = observed.records.iter().filter(|one| one.record.scope.environment == identity.name);
     // Use the image's id, because its old name may belong to another image by now.
     let Some(image) = of_containers.chain(ours.map(|one| &one.image_id)).find(|id| !id.is_empty()) else {
         return Ok(());

@@ -195,10 +195,8 @@ pub struct Network {
 pub struct Record {
     /// Its name on the engine.
     pub name: String,
-    /// The root of the checkout that wrote the record.
-    pub root: String,
-    /// The environment that the record is about; empty for a base.
-    pub environment: String,
+    /// The environment that the record is about, and its owner. A base belongs to no environment.
+    pub scope: Scope,
     /// The public part of the key of the user who wrote the record; empty if the user does not matter.
     pub machine: String,
     /// The kind of the record, with its content.

@@ -82,8 +82,7 @@ pub fn choosing(choice: &Choice, identity: &Identity, observed: &Observed) -> Op
     Some(Record {
         // The new record is written before the old record is removed, so each record has its own name.
         name: names::record(&identity.name, "choice", &number.to_string()),
-        root: identity.root.display().to_string(),
-        environment: identity.name.clone(),
+        scope: identity.scope(),
         kind: RecordKind::Choice(format!("{} {text}", signature(&text, identity))),
         ..Record::default()
     })
@@ -122,7 +121,7 @@ pub fn environments_of(root: &Path, key: &Key, observed: &Observed) -> Vec<Ident
         seen(&one.scope.root, &one.scope.environment, one.state == "running", one.created);
     }
     for one in &observed.records {
-        seen(&one.record.root, &one.record.environment, false, one.created);
+        seen(&one.record.scope.root, &one.record.scope.environment, false, one.created);
     }
     let others = observed.volumes.iter().map(|one| &one.scope).chain(observed.networks.iter().map(|one| &one.scope));
     for scope in others {

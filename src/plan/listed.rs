@@ -54,8 +54,7 @@ pub fn listed(key: &Key, observed: &Observed) -> Vec<Listed> {
         seen(&one.scope, one.service(), one.runs().is_some() && one.state == "running", Some(one.created));
     }
     for one in &observed.records {
-        let (root, environment) = (one.record.root.clone(), one.record.environment.clone());
-        seen(&Scope { root, environment, ..Scope::default() }, "", false, Some(one.created));
+        seen(&one.record.scope, "", false, Some(one.created));
     }
     for volume in &observed.volumes {
         seen(&volume.scope, volume.service(), false, None);

@@ -304,7 +304,7 @@ fn other_environments_are_never_touched() {
     for scope in observed.volumes.iter_mut().map(|volume| &mut volume.scope) {
         scope.environment = "other-12345678".to_owned();
     }
-    observed.records.iter_mut().for_each(|one| one.record.environment = "other-12345678".to_owned());
+    observed.records.iter_mut().for_each(|one| one.record.scope.environment = "other-12345678".to_owned());
     let lines = printed(&stack, &observed);
     assert!(!lines.iter().any(|line| line.contains("remove") || line.contains("delete")), "{lines:?}");
     assert_eq!(

@@ -182,7 +182,7 @@ impl Base {
         let parent = Parent { layers: vec![self.volume.clone()], clone_mode, folder: mounted };
         Record {
             name: self.name.clone(),
-            root: self.scope.root.clone(),
+            scope: self.scope.clone(),
             machine: self.key.machine.clone(),
             kind: RecordKind::Base { base: self.name.clone(), parent },
             clone_mode: Some(clone_mode),

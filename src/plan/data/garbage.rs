@@ -122,8 +122,9 @@ fn ephemeral(identity: &Identity, observed: &Observed, now: i64) -> BTreeMap<Str
     // A run that was killed early leaves only its network. Networks must be removed, because an engine has few
     // addresses for them.
     let networks = observed.networks.iter().map(|one| (&one.scope, None));
+    let records = observed.records.iter().map(|one| (&one.record.scope, Some(one.created)));
     let mut found = BTreeMap::new();
-    for (scope, created) in containers.chain(volumes).chain(networks) {
+    for (scope, created) in containers.chain(volumes).chain(networks).chain(records) {
         if scope.environment.is_empty() || !scope.ephemeral {
             continue;
         }

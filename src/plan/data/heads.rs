@@ -131,8 +131,7 @@ pub(super) fn record(head: Head, identity: &Identity, observed: &Observed) -> Re
     let hash = &digest_of_bytes(text.as_bytes())[7..23];
     Record {
         name: names::record(&identity.name, "head", hash),
-        root: identity.root.display().to_string(),
-        environment: identity.name.clone(),
+        scope: identity.scope(),
         machine: identity.machine(),
         kind: RecordKind::Head(head),
         clone_mode: super::volumes::known_clone_mode(identity, observed),

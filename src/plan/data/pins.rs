@@ -51,8 +51,7 @@ fn record(volumes: BTreeSet<String>, identity: &Identity, observed: &Observed) -
     let last = pins(identity, observed).filter_map(number).max().unwrap_or_default();
     Record {
         name: names::record(&identity.name, "pin", &(last + 1).to_string()),
-        root: identity.root.display().to_string(),
-        environment: identity.name.clone(),
+        scope: identity.scope(),
         machine: identity.machine(),
         kind: RecordKind::Pin,
         clone_mode: known_clone_mode(identity, observed),
@@ -90,8 +89,9 @@ pub(super) fn protecting(
 /// volume.
 pub fn unprotected(identity: &Identity, observed: &Observed) -> Vec<ObservedRecord> {
     let machine = identity.machine();
-    let is_ours =
-        |record: &Record| record.environment == identity.name || !record.base().is_empty() && record.machine == machine;
+    let is_ours = |record: &Record| {
+        record.scope.environment == identity.name || !record.base().is_empty() && record.machine == machine
+    };
     let is_half = |one: &&ObservedRecord| one.record.head().is_none() && (one.id.is_empty() || !one.has_volume);
     let half = observed.records.iter().filter(|one| is_ours(&one.record)).filter(is_half);
     half.map(|one| {

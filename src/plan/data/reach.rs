@@ -24,7 +24,7 @@ pub(in crate::plan) fn needed(observed: &Observed) -> BTreeSet<String> {
 fn needed_without(observed: &Observed, is_excluded: &dyn Fn(&Naming<'_>) -> bool) -> BTreeSet<String> {
     let mut roots: BTreeSet<String> = BTreeSet::new();
     let of_volumes = observed.volumes.iter().map(|volume| volume.scope.environment.as_str());
-    let of_records = observed.records.iter().map(|one| one.record.environment.as_str());
+    let of_records = observed.records.iter().map(|one| one.record.scope.environment.as_str());
     let environments: BTreeSet<&str> = of_volumes.chain(of_records).filter(|name| !name.is_empty()).collect();
     for environment in environments {
         // The older heads count too. The volumes that only an older head needs are removed together with this head.

@@ -29,8 +29,10 @@ pub fn records_of_project<'a>(identity: &Identity, observed: &'a Observed) -> Ve
     let project = |environment: &str| environment.rsplit_once('-').map(|(project, _)| project.to_owned());
     let (own, machine) = (project(&identity.name), identity.machine());
     let all = observed.records.iter().map(|one| &one.record);
-    all.filter(|record| record.snapshot().is_some() && record.machine == machine && project(&record.environment) == own)
-        .collect()
+    all.filter(|record| {
+        record.snapshot().is_some() && record.machine == machine && project(&record.scope.environment) == own
+    })
+    .collect()
 }
 
 /// The snapshots of an environment, the oldest first.
@@ -74,8 +76,7 @@ pub fn saving(
     let pins: BTreeSet<String> = data.values().flat_map(|volume| with_layers(volume, observed)).collect();
     Record {
         name: names::record(&identity.name, "snapshot", name),
-        root: identity.root.display().to_string(),
-        environment: identity.name.clone(),
+        scope: identity.scope(),
         machine: identity.machine(),
         kind: RecordKind::Snapshot(name.to_owned()),
         data: data.clone(),

@@ -10,7 +10,7 @@ pub(in crate::plan) fn records_of<'o>(
     observed: &'o Observed,
 ) -> impl Iterator<Item = &'o ObservedRecord> + use<'o> {
     let environment = environment.to_owned();
-    observed.records.iter().filter(move |one| !environment.is_empty() && one.record.environment == environment)
+    observed.records.iter().filter(move |one| !environment.is_empty() && one.record.scope.environment == environment)
 }
 
 /// The frozen volumes of all environments. Nothing may write to a volume that a snapshot names, on which another volume

@@ -332,6 +332,12 @@ fn an_ephemeral_environment_lives_for_its_time_and_a_base_for_a_month() {
     of_network.containers.clear();
     of_network.networks.push(Network { id: "net".into(), name: "run-1".into(), scope });
     assert_eq!(causes(&of_network, &nobody), [whose], "a run that was killed early left only its network");
+    let mut of_head = of_network.clone();
+    let scope = of_head.networks.remove(0).scope;
+    let head =
+        Record { name: "run-1.head".into(), scope, kind: RecordKind::Head(Head::default()), ..Record::default() };
+    of_head.records.push(ObservedRecord { id: String::new(), created: NOW, ..written(&head) });
+    assert_eq!(causes(&of_head, &nobody), [whose], "a run that was killed at its end left only its head");
 
     let mut observed = with_base(empty(), &postgres());
     let created = |observed: &mut Observed, at: i64| observed.records.iter_mut().for_each(|one| one.created = at);

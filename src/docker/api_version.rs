@@ -183,12 +183,9 @@ mod tests {
     fn a_ping_tells_docker_and_podman_apart() {
         let docker =
             "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nOstype: linux\r\nServer: Docker/20.10.24+dfsg1 (linux)\r\n\r\nOK";
-        let engine_version = read_ping(docker).unwrap();
-        assert_eq!(
-            (engine_version.product.as_str(), engine_version.version.as_str()),
-            ("Docker Engine", "20.10.24+dfsg1")
-        );
-        assert_eq!((engine_version.newest_api, engine_version.agree()), ((1, 41), Ok((1, 41))));
+        let reported = read_ping(docker).unwrap();
+        assert_eq!((reported.product.as_str(), reported.version.as_str()), ("Docker Engine", "20.10.24+dfsg1"));
+        assert_eq!((reported.newest_api, reported.agree()), ((1, 41), Ok((1, 41))));
         let podman = "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nLibpod-Api-Version: 4.3.1\r\nServer: Libpod/4.3.1 (linux)\r\n\r\nOK";
         assert_eq!(read_ping(podman).unwrap().product, "Podman");
     }

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex};
 pub struct Engine {
     pub(super) docker: Docker,
     pub(super) source: EngineSource,
-    pub(super) engine_version: EngineVersion,
+    pub(super) reported: EngineVersion,
     pub(super) agreed_api: (usize, usize),
     pub(super) deadlines: Deadlines,
     pub(super) passed_over: Vec<String>,
@@ -44,12 +44,12 @@ impl Engine {
     /// machine, unless the engine has reported its platform. [`Engine::observe`] asks the engine if an image is for
     /// another platform.
     pub fn platform(&self) -> &str {
-        &self.engine_version.platform
+        &self.reported.platform
     }
 
     /// Whether the engine is Podman, which answers as Docker does except in a few cases.
     pub fn is_podman(&self) -> bool {
-        self.engine_version.product == "Podman"
+        self.reported.product == "Podman"
     }
 }
 
@@ -90,12 +90,12 @@ async fn ask(candidate: &Candidate, docker_config: Option<PathBuf>) -> Result<En
         }
     }
     let docker = open(&candidate.address)?;
-    let engine_version = ask_version(&candidate.address, &docker).await?;
-    let agreed = engine_version.agree()?;
+    let reported = ask_version(&candidate.address, &docker).await?;
+    let agreed = reported.agree()?;
     Ok(Engine {
         docker: docker.with_request_modifier(move |request| adjust(request, Some(agreed))),
         source: candidate.source.clone(),
-        engine_version,
+        reported,
         agreed_api: agreed,
         deadlines: Deadlines::default(),
         passed_over: Vec::new(),

@@ -64,9 +64,9 @@ impl Engine {
         let (info, version) = futures_util::try_join!(info, self.ask(operation, self.docker.version()))?;
         let security = info.security_options.unwrap_or_default();
         Ok(EngineFacts {
-            product: self.engine_version.product.clone(),
-            version: self.engine_version.version.clone(),
-            newest_api: shown(self.engine_version.newest_api),
+            product: self.reported.product.clone(),
+            version: self.reported.version.clone(),
+            newest_api: shown(self.reported.newest_api),
             agreed_api: shown(self.agreed_api),
             platform: platform(&version),
             operating_system: info.operating_system.unwrap_or_default(),

@@ -191,7 +191,7 @@ fn entries_text(entries: &[Entry]) -> String {
             "parent": one.parent,
         })
     };
-    serde_json::Value::from_iter(entries.iter().map(entry)).to_string()
+    entries.iter().map(entry).collect::<serde_json::Value>().to_string()
 }
 
 /// An entry that cannot be read names no volume.

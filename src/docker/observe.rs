@@ -37,7 +37,7 @@ impl Engine {
 
     /// The platform that the engine reports. The engine needs some time for this answer.
     async fn reported_platform(&self) -> Result<String, EngineError> {
-        if self.engine_version.platform_is_reported {
+        if self.reported.platform_is_reported {
             return Ok(self.platform().to_owned());
         }
         let version = self.ask("report its platform", self.docker.version()).await?;

@@ -10,7 +10,6 @@ use crate::dotenv::UserLine;
 use crate::model::{CloneMode, Diagnostic, Event, Exit, Failure, ImageRef, Observed};
 use crate::plan::{self, Action, Desired, Phase, Plan, Progress, Situation};
 use crate::ui::{Layout, Reporter, ServiceRow, not_carried_out, production_line};
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -30,18 +29,20 @@ pub(crate) async fn bring_up(
 ) -> Result<Ready, Failure> {
     // If the containers of an interrupted run still have to exit, `seen` is outdated after that wait.
     let mut seen = seen.filter(|_| starting.interrupted.is_none());
-    let mut project = Cow::Borrowed(project);
+    // The project with the clone mode, once a phase found it out.
+    let mut with_clone_mode: Option<Box<Project>> = None;
     let (mut progress, mut tries, mut view) = (Progress::default(), 0, None);
     let outcome = loop {
-        wait_for_ends(&project, starting).await?;
-        let prepared = prepare(&project, starting.engine, starting.start, user_lines, seen.take()).await?;
-        let phase = phase(&project, &prepared, &progress);
+        let project = with_clone_mode.as_deref().unwrap_or(project);
+        wait_for_ends(project, starting).await?;
+        let prepared = prepare(project, starting.engine, starting.start, user_lines, seen.take()).await?;
+        let phase = phase(project, &prepared, progress);
         let view = match &view {
             Some(view) => view,
-            None => view.insert(View::begin(&project, starting, &prepared)?),
+            None => view.insert(View::begin(project, starting, &prepared)?),
         };
-        match (&phase, carry_out(&phase, &project, starting, &prepared, view).await) {
-            (Phase::Converge(_), Ok(_)) if tries < RETRIES && wait_for_ends(&project, starting).await? => tries += 1,
+        match (&phase, carry_out(&phase, project, starting, &prepared, view).await) {
+            (Phase::Converge(_), Ok(_)) if tries < RETRIES && wait_for_ends(project, starting).await? => tries += 1,
             (Phase::Converge(_), Ok(_)) => break Ok((prepared, view.layout)),
             (Phase::Converge(_), Err(failure)) if tries < RETRIES && apply::is_overtaken(&failure) => {
                 tries += 1;
@@ -49,18 +50,20 @@ pub(crate) async fn bring_up(
             }
             (_, Err(failure)) => break Err(failure),
             (_, Ok(None)) => {}
-            (_, Ok(clone_mode)) => project.to_mut().clone_mode = clone_mode,
+            (_, Ok(clone_mode)) => with_clone_mode = Some(Box::new(Project { clone_mode, ..project.clone() })),
         }
         progress = progress.after(&phase);
     };
-    view.into_iter().for_each(|view| view.reporter.finish());
+    if let Some(view) = view {
+        view.reporter.finish();
+    }
     let (Prepared { observed, desired, .. }, layout) = outcome?;
     let fields = desired.fields(project.kinds(), false).map_err(manifest_failure)?;
     Ok(Ready { before: observed, desired, fields, layout })
 }
 
 /// The next phase of a project.
-fn phase(project: &Project, prepared: &Prepared, progress: &Progress) -> Phase {
+fn phase(project: &Project, prepared: &Prepared, progress: Progress) -> Phase {
     let Prepared { observed, desired, plan, .. } = prepared;
     let situation = Situation {
         stack: &project.reading.stack,

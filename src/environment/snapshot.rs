@@ -128,7 +128,7 @@ impl EnvironmentState {
         if let Some(head) = head {
             self.write(&head).await?;
         }
-        self.start_all(start, printer).await
+        Box::pin(self.start_all(start, printer)).await
     }
 
     async fn write(&self, record: &Record) -> Result<(), Failure> {
@@ -238,7 +238,7 @@ pub(crate) async fn save(
     let written = state.write(&record).await;
     // Start the services again even if the snapshot could not be written: they ran before.
     if !running.is_empty() {
-        state.start_all(start, printer).await?;
+        Box::pin(state.start_all(start, printer)).await?;
     }
     written?;
     let services: Vec<&str> = data.keys().map(String::as_str).collect();
@@ -309,7 +309,7 @@ impl EnvironmentState {
             interrupted: None,
         };
         let asked = async {
-            let ready = bring_up(&project, &starting, &[], None).await?;
+            let ready = Box::pin(bring_up(&project, &starting, &[], None)).await?;
             holdings(&self.engine, &ready.desired.services.iter().collect::<Vec<_>>()).await
         };
         let outcome = tokio::select! {

@@ -71,7 +71,7 @@ pub struct Situation<'a> {
 }
 
 /// Decides the next phase.
-pub fn next(at: &Situation<'_>, progress: &Progress) -> Phase {
+pub fn next(at: &Situation<'_>, progress: Progress) -> Phase {
     let without_base = at.without_base();
     let on_other_branch = !on_other_branches(at.identity, at.observed).is_empty();
     let pulls_first = at.needs_image

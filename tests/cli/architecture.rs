@@ -170,7 +170,9 @@ fn imports(path: &Path, code: &str) -> BTreeSet<String> {
     };
     for statement in code.split("use ").skip(1) {
         let tree = statement.split(';').next().unwrap_or_default();
-        expanded(&tree.replace('\n', " ")).iter().for_each(|path| add(path));
+        for path in expanded(&tree.replace('\n', " ")) {
+            add(&path);
+        }
     }
     for root in ["crate::", "super::"] {
         for (at, _) in code.match_indices(root).filter(|(at, _)| !code[..*at].ends_with("::")) {

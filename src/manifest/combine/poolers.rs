@@ -47,7 +47,7 @@ pub(crate) struct Pooler {
     /// Its app's name.
     pub(crate) app: String,
     /// Its type; `None` if the manifest itself says that it is a pooler.
-    pub(crate) pooler_type: Option<&'static PoolerType>,
+    pub(crate) family: Option<&'static PoolerType>,
     /// The hosts by which apps reach it; `*` matches any characters.
     pub(crate) hosts: Vec<String>,
     /// Its configuration: the value of each variable with the variable's name, and each argument and file with an empty
@@ -110,11 +110,11 @@ fn behind(
     if !budget.spend_at(Resource::Steps, 1 + services.len(), &pooler.origin) {
         return None;
     }
-    let fits = |service: &&Service| pooler.pooler_type.is_none_or(|known| known.kinds.contains(&service.kind));
+    let fits = |service: &&Service| pooler.family.is_none_or(|known| known.kinds.contains(&service.kind));
     let candidates: Vec<&Service> = services.iter().filter(fits).collect();
     let named_in = |addresses_alone: bool| {
         let texts = pooler.configuration.iter().filter(|(name, _)| !addresses_alone || is_address_name(name));
-        let with_port = pooler.pooler_type.is_some_and(|known| known.named);
+        let with_port = pooler.family.is_some_and(|known| known.named);
         let hosts: Vec<String> = texts.flat_map(|(_, text)| hosts_in(text, with_port)).collect();
         let mut named = candidates.iter().filter(|service| {
             let patterns = patterns_of(service, sources.get(&service.name));
@@ -124,7 +124,7 @@ fn behind(
         named.next().filter(|_| named.next().is_none()).map(|service| service.name.clone())
     };
     let only = || match candidates.as_slice() {
-        [one] if pooler.pooler_type.is_some_and(|known| !known.named) => Some(one.name.clone()),
+        [one] if pooler.family.is_some_and(|known| !known.named) => Some(one.name.clone()),
         _ => None,
     };
     named_in(true).or_else(|| named_in(false)).or_else(only)
@@ -168,7 +168,7 @@ mod tests {
     fn pooler(app: &str, image: &str, configuration: &[(&str, &str)]) -> Pooler {
         Pooler {
             app: app.to_owned(),
-            pooler_type: of_image(image),
+            family: of_image(image),
             hosts: vec![app.to_owned()],
             configuration: configuration.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect(),
             origin: origin(),

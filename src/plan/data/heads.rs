@@ -34,6 +34,10 @@ pub(super) fn heads(environment: &str, observed: &Observed) -> Vec<Head> {
     all
 }
 
+/// How good the data of a service is, and its volumes: whether a container has them, whether a pin names them, and their
+/// generation.
+type Best<'a> = ((bool, bool, u64), Vec<&'a Volume>);
+
 /// The heads of branches without a record: in environments of release 0.1.0, or after a user deleted the records by
 /// hand. Such a head names the volumes of each service's container, else the newest complete volumes of each service.
 fn implied(environment: &str, observed: &Observed, written: &[Head]) -> Vec<Head> {
@@ -44,7 +48,6 @@ fn implied(environment: &str, observed: &Observed, written: &[Head]) -> Vec<Head
         .flat_map(|one| one.record.data.values())
         .collect();
     // The key is branch, service, kind and version. The value is the best generation so far, with its volumes.
-    type Best<'a> = ((bool, bool, u64), Vec<&'a Volume>);
     let mut best: BTreeMap<[&str; 4], Best<'_>> = BTreeMap::new();
     for (volume, data) in observed.data_of(environment) {
         let is_of_written = written.iter().any(|head| head.branch == data.branch);
@@ -61,7 +64,7 @@ fn implied(environment: &str, observed: &Observed, written: &[Head]) -> Vec<Head
             _ if best.1.is_empty() => *best = (rank, vec![volume]),
             // Another volume of the same data: the image declares several folders.
             _ if best.1.iter().any(|one| one.data().is_some_and(|one| one.generation == data.generation)) => {
-                best.1.push(volume)
+                best.1.push(volume);
             }
             std::cmp::Ordering::Greater => *best = (rank, vec![volume]),
             _ => {}
@@ -261,12 +264,11 @@ impl<'a> NextHead<'a> {
                     Some(_) if self.frozen.contains(volume.as_str()) => {
                         self.with_new_volumes(entry, parts, Some(volume.clone()))
                     }
-                    Some(_) => entry.clone(),
                     // The volume does not exist yet, and a user may have deleted its parent by hand.
                     None if entry.parent.as_ref().is_some_and(|parent| observed.volume(parent).is_none()) => {
                         Entry { parent: None, ..entry.clone() }
                     }
-                    None => entry.clone(),
+                    Some(_) | None => entry.clone(),
                 },
                 _ => entry.clone(),
             },

@@ -22,7 +22,7 @@ pub fn pins<'o>(identity: &Identity, observed: &'o Observed) -> impl Iterator<It
 pub fn pin(identity: &Identity, observed: &Observed) -> Option<Record> {
     let volumes = to_pin(identity, observed);
     let covers = |one: &ObservedRecord| !one.id.is_empty() && volumes.iter().all(|name| one.record.pins.contains(name));
-    let is_needed = !volumes.is_empty() && !pins(identity, observed).any(|one| covers(one));
+    let is_needed = !volumes.is_empty() && !pins(identity, observed).any(covers);
     is_needed.then(|| record(volumes, identity, observed))
 }
 

@@ -6,7 +6,7 @@ use super::super::{Action, Identity, Plan};
 use super::heads::{self, volumes_of, written};
 use super::pins::{pins, protecting};
 use super::reach::needed;
-use crate::model::{Container, Head, Observed, ObservedRecord, Record, upper_volume};
+use crate::model::{Container, Head, Observed, ObservedRecord, Record, VolumeSpec, upper_volume};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ impl Transition {
             .collect();
         then.records.retain(|one| !older.contains(one));
         let wanted = services.iter().flat_map(|service| &service.volumes);
-        let new: Vec<_> = wanted.filter(|one| then.volume(&one.name).is_none()).map(|one| one.as_made()).collect();
+        let new: Vec<_> = wanted.filter(|one| then.volume(&one.name).is_none()).map(VolumeSpec::as_made).collect();
         then.volumes.extend(new);
         let needed = needed(&then);
         let named: BTreeSet<&String> = older.iter().filter_map(|one| one.record.head()).flat_map(volumes_of).collect();

@@ -40,7 +40,7 @@ fn phase(stack: &Stack, identity: &Identity, observed: &Observed, case: Case) ->
         bases_first: case.bases_first,
         needs_image: case.needs_image,
     };
-    match next(&situation, &case.progress) {
+    match next(&situation, case.progress) {
         Phase::Pull(plan) => format!("pull {}", plan.steps.len()),
         Phase::StopOtherBranch => "stop the other branch".to_owned(),
         Phase::FindCloneMode(volume) => format!("find the clone mode with {}", volume.replace(&identity.name, "ENV")),

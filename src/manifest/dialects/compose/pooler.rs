@@ -10,7 +10,7 @@ use crate::model::App;
 
 /// The pooler, if an active service runs a pooler's image.
 pub(super) fn read(loader: &mut Loader<'_>, whole: &Value, app: &App, value: &Value) -> Option<Pooler> {
-    let pooler_type = of_image(app.image.as_deref()?)?;
+    let family = of_image(app.image.as_deref()?)?;
     if !service::is_active(loader, value) {
         return None;
     }
@@ -32,11 +32,5 @@ pub(super) fn read(loader: &mut Loader<'_>, whole: &Value, app: &App, value: &Va
             told.push((String::new(), String::from_utf8_lossy(&file.content).into_owned()));
         }
     }
-    Some(Pooler {
-        app: app.name.clone(),
-        pooler_type: Some(pooler_type),
-        hosts,
-        configuration: told,
-        origin: app.origin.clone(),
-    })
+    Some(Pooler { app: app.name.clone(), family: Some(family), hosts, configuration: told, origin: app.origin.clone() })
 }

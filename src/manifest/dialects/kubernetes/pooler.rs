@@ -28,13 +28,13 @@ pub(super) fn note<'n>(
     pod: Pod<'n>,
     container: &'n Node,
 ) -> bool {
-    let Some(pooler_type) = image.and_then(of_image) else { return false };
+    let Some(family) = image.and_then(of_image) else { return false };
     let mut sources = Sources::default();
     let mut names = hosts::of_pods(reader.objects, object, pod.labels, 0, &mut sources, &reader.input.project.budget);
     names.append(&mut sources.hosts);
     let pooler = Pooler {
         app: app.to_owned(),
-        pooler_type: Some(pooler_type),
+        family: Some(family),
         hosts: names,
         configuration: Vec::new(),
         origin: container.origin.clone(),
@@ -48,7 +48,7 @@ pub(super) fn note<'n>(
 pub(super) fn of_operator(reader: &mut Reader<'_, '_>, app: &str, object: &Object<'_>, cluster: &Node) {
     let pooler = Pooler {
         app: app.to_owned(),
-        pooler_type: None,
+        family: None,
         hosts: hosts::forms(&object.name.value, &object.namespace),
         configuration: vec![(String::new(), cluster.as_str().unwrap_or_default().to_owned())],
         origin: object.name.origin.clone(),

@@ -3,7 +3,7 @@
 
 use crate::client::redis;
 use crate::engine_proxy::Moment;
-use crate::killed_data::killed;
+use crate::killed_data::{STRIDE, killed};
 use crate::layers::{both, read, write};
 use crate::project::{Outcome, Sandbox, docker};
 use std::path::Path;
@@ -171,12 +171,11 @@ fn the_data_of_deleted_branches_is_removed_only_on_request() {
 #[test]
 fn a_switch_killed_at_any_change_leaves_every_branch_its_data() {
     const MAX_CHANGES: usize = 60;
-    // Every second change in each clone mode: together, the two modes cover every change.
     for (way, moment, first) in [("overlay", Moment::After, 1), ("copy", Moment::Before, 2)] {
         let project = repository(SMALL, "branch: git\n");
         run(&project, way, &["up"]);
         let (mut branch, mut left, mut changes) = ("main".to_owned(), Vec::new(), 0);
-        for number in (first..).step_by(2) {
+        for number in (first..).step_by(STRIDE) {
             assert!(number < MAX_CHANGES, "more than {MAX_CHANGES} changes");
             let (next, at) = (format!("b{number}"), format!("{way}, killed {moment:?} change {number}"));
             let (before, after) = (format!("before {number}"), format!("after {number}"));

@@ -3,7 +3,7 @@
 use crate::docker::{EngineError, EngineFault, PullFault, PullFaultKind};
 use crate::kinds;
 use crate::machine::holder_of;
-use crate::model::{Diagnostic, Exit, Failure, ImageRef};
+use crate::model::{Diagnostic, Exit, Failure, ImageRef, Reason};
 use crate::plan::{self, DesiredService};
 use crate::protocol::{ReconcileError, Subject};
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub(super) fn of_engine(error: &EngineError, service: Option<&DesiredService>) -
             *diagnostic = diagnostic.clone().at(&service.origin, "for this service");
         }
         if error.kind == EngineFault::PortTaken {
-            diagnostic.code = PORT_LOST;
+            failure.reason = Reason::Overtaken;
             let publish = service.and_then(|service| service.container.publish.first());
             if let Some((port, holder)) =
                 publish.and_then(|publish| Some((publish.host_port, holder_of(publish.host_port)?)))
@@ -27,15 +27,6 @@ pub(super) fn of_engine(error: &EngineError, service: Option<&DesiredService>) -
     }
     failure
 }
-
-/// The code of a failure that only means that the run was asked to stop.
-pub(super) const STOPPED: &str = "stopped";
-/// The code of a failure whose container ended.
-const EXITED: &str = "container-exited";
-/// The code of a failure that another plan, with another port, may fix.
-pub(super) const PORT_LOST: &str = "port-taken-meanwhile";
-/// The engine's code for a resource that appeared or disappeared meanwhile.
-pub(super) const CHANGED: &str = "engine-changed";
 
 /// An image cannot be pulled.
 pub(super) fn of_pull(image: &ImageRef, fault: &PullFault, service: Option<&DesiredService>) -> Failure {
@@ -119,17 +110,20 @@ pub(super) fn pull_stalled(image: &ImageRef, timeout: Duration, service: Option<
 pub(super) fn stopped() -> Failure {
     Failure::new(
         Exit::Failed,
-        Diagnostic::error(STOPPED, "stopped before everything was done")
+        Diagnostic::error("stopped", "stopped before everything was done")
             .help("`devenv up` goes on where this run stopped")
             .help("`devenv down` stops what already runs, and keeps the data"),
     )
+    .because_of(Reason::Stopped)
 }
 
 /// A container ended instead of serving.
 pub(super) fn exited(service: &DesiredService, code: i64, log: &[String]) -> Failure {
-    let mut diagnostic =
-        Diagnostic::error(EXITED, format!("{} stopped before anyone could log in: exit code {code}", service.name))
-            .at(&service.origin, format!("runs {}", service.container.image));
+    let mut diagnostic = Diagnostic::error(
+        "container-exited",
+        format!("{} stopped before anyone could log in: exit code {code}", service.name),
+    )
+    .at(&service.origin, format!("runs {}", service.container.image));
     // A server that refuses a setting names the setting in its log: point at the line that sets it.
     for setting in &service.settings {
         if log.iter().any(|line| names(line, &setting.name)) {
@@ -142,15 +136,13 @@ pub(super) fn exited(service: &DesiredService, code: i64, log: &[String]) -> Fai
         with_log(diagnostic, service, log)
             .help(format!("`devenv logs {}` shows the whole log; fix the cause and `devenv up` again", service.name)),
     )
+    .because_of(Reason::ContainerEnded)
 }
 
 /// The same failure, for a container that still ran when the engine was observed: an earlier run, which was killed, had
 /// asked the engine to stop the container, and the engine did so only now. Another plan starts the container again.
-pub(super) fn ended_meanwhile(mut failure: Failure) -> Failure {
-    for diagnostic in failure.diagnostics.iter_mut().filter(|diagnostic| diagnostic.code == EXITED) {
-        diagnostic.code = CHANGED;
-    }
-    failure
+pub(super) fn ended_meanwhile(failure: Failure) -> Failure {
+    if failure.reason == Reason::ContainerEnded { failure.because_of(Reason::Overtaken) } else { failure }
 }
 
 /// The service was not ready in time.

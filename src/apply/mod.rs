@@ -10,7 +10,7 @@ pub mod seed;
 mod stop;
 
 use crate::docker::{Engine, EngineError, Mirror, PullRequest};
-use crate::model::{Diagnostic, Event, Failure, PullProgress, ServiceState};
+use crate::model::{Diagnostic, Event, Failure, PullProgress, Reason, ServiceState};
 use crate::plan::{Action, Desired, DesiredService, Plan, Step, platform_mismatch};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use std::cell::RefCell;
@@ -82,12 +82,12 @@ fn service_of<'a>(run: &Run<'a>, step: &Step) -> Option<&'a DesiredService> {
 /// Whether the run ended because the engine changed meanwhile: another program took a port that the plan had chosen, or
 /// the engine only now carried out a request of an earlier run. Another plan takes the change into account.
 pub fn is_overtaken(failure: &Failure) -> bool {
-    failure.diagnostics.iter().any(|diagnostic| [faults::PORT_LOST, faults::CHANGED].contains(&diagnostic.code))
+    failure.reason == Reason::Overtaken
 }
 
 /// Whether the run ended only because it was asked to stop.
 pub fn is_stopped(failure: &Failure) -> bool {
-    failure.diagnostics.iter().all(|diagnostic| diagnostic.code == faults::STOPPED)
+    failure.reason == Reason::Stopped
 }
 
 struct Walk<'a> {

@@ -83,7 +83,7 @@ async fn save(
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     let written = write(&head, &ids, engine, &project.reading.root, file).await?;
     // Check the bundle as `load` does, so that the other machine will accept it.
-    read(file)?.0.prove().map_err(|diagnostics| Failure { exit: Exit::Image, diagnostics })?;
+    read(file)?.0.prove().map_err(|diagnostics| Failure::of(Exit::Image, diagnostics))?;
     for one in &head.images {
         printer.line(&format!(" {}  {}  {}", one.service, one.image, short(&one.digest)));
     }
@@ -225,7 +225,7 @@ fn check_locked(
             None => diagnostic,
         });
     }
-    if faults.is_empty() { Ok(()) } else { Err(Failure { exit: Exit::Image, diagnostics: faults }) }
+    if faults.is_empty() { Ok(()) } else { Err(Failure::of(Exit::Image, faults)) }
 }
 
 /// Proves the content of the bundle, loads the images, and names each image so that it is found by its digest.
@@ -236,7 +236,7 @@ async fn load(
     file: &Path,
     printer: &Printer,
 ) -> Result<(), Failure> {
-    let proven = contents.prove().map_err(|diagnostics| Failure { exit: Exit::Image, diagnostics })?;
+    let proven = contents.prove().map_err(|diagnostics| Failure::of(Exit::Image, diagnostics))?;
     let clean = CleanArchive::new(opened, contents, &proven).map_err(|error| {
         let diagnostic = Diagnostic::error("bundle-read", format!("cannot read {}", file.display()));
         Failure::new(Exit::Failed, diagnostic.because(error.to_string()).help("check the file"))

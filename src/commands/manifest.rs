@@ -34,5 +34,5 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], as_json: bool, print
         let others = reading.diagnostics.iter().filter(|one| !mistakes.contains(one)).cloned();
         printer.diagnostics(&manifest::gathered(others.chain(more).collect()));
     }
-    if mistakes.is_empty() { Ok(()) } else { Err(Failure { exit: Exit::Manifest, diagnostics: mistakes }) }
+    if mistakes.is_empty() { Ok(()) } else { Err(Failure::of(Exit::Manifest, mistakes)) }
 }

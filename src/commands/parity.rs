@@ -318,5 +318,5 @@ fn check(report: &Report, command: &Parity) -> Result<(), Failure> {
         }
         diagnostics.push(diagnostic.help("make them answer, or check without `--require-all`"));
     }
-    if diagnostics.is_empty() { Ok(()) } else { Err(Failure { exit: Exit::Differs, diagnostics }) }
+    if diagnostics.is_empty() { Ok(()) } else { Err(Failure::of(Exit::Differs, diagnostics)) }
 }

@@ -51,7 +51,7 @@ fn pin_one(request: &manifest::Request, pin: &Wanted, printer: &Printer) -> Resu
         reading.diagnostics.iter().filter(|one| one.severity == Severity::Error).cloned().collect();
     let Some(before) = reading.stack.service(&pin.service) else {
         if reading.has_unreadable() {
-            return Err(Failure { exit: Exit::Manifest, diagnostics: errors });
+            return Err(Failure::of(Exit::Manifest, errors));
         }
         return Err(unknown_service(&pin.service, reading.stack.services.iter().map(|service| service.name.as_str())));
     };

@@ -1,7 +1,7 @@
 //! Faults of operations on the engine. Every fault names the operation and holds the engine's message.
 
 use super::deadline::NoAnswer;
-use crate::model::{Diagnostic, Exit, Failure};
+use crate::model::{Diagnostic, Exit, Failure, Reason};
 use bollard::errors::Error;
 use std::error::Error as _;
 use std::fmt;
@@ -103,7 +103,7 @@ impl EngineError {
             EngineFault::NoAddresses => (
                 Exit::Failed,
                 "engine-addresses",
-                "`devenv gc` removes the leftovers scope killed runs, `devenv down` in a project frees its network, and \
+                "`devenv gc` removes the leftovers of killed runs, `devenv down` in a project frees its network, and \
                  `docker network prune` removes every network that no container uses",
             ),
             EngineFault::PortTaken => {
@@ -135,7 +135,8 @@ impl EngineError {
             EngineFault::NoAddresses => diagnostic = diagnostic.help(MORE_ADDRESSES),
             _ => {}
         }
-        Failure::new(exit, diagnostic)
+        let is_overtaken = matches!(kind, EngineFault::NotFound | EngineFault::Conflict);
+        Failure::new(exit, diagnostic).because_of(if is_overtaken { Reason::Overtaken } else { Reason::Final })
     }
 }
 

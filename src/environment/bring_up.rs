@@ -222,7 +222,7 @@ pub(crate) async fn prepare(
     let withdrawn = plan::withdrawn_images(&plan, &desired);
     // A mirror of the registry may still have these images.
     if !withdrawn.is_empty() && project.machine.mirror.is_none() && !engine.has_mirrors().await {
-        return Err(Failure { exit: Exit::Image, diagnostics: withdrawn });
+        return Err(Failure::of(Exit::Image, withdrawn));
     }
     let mut warnings = plan::platform_mismatches(&desired.services, &observed);
     warnings.extend(plan::flattened(&desired, &plan));
@@ -264,5 +264,5 @@ async fn moved_tags(project: &Project, engine: &Engine, observed: &Observed, pla
 }
 
 pub(crate) fn manifest_failure(diagnostics: Vec<Diagnostic>) -> Failure {
-    Failure { exit: crate::model::Exit::Manifest, diagnostics }
+    Failure::of(crate::model::Exit::Manifest, diagnostics)
 }

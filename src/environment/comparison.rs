@@ -184,7 +184,7 @@ fn of_manifest<'a>(global: &Global, name: &'a str, files: &[PathBuf]) -> Result<
     let Reading { stack, kinds, diagnostics, .. } = read(global, files)?;
     let errors: Vec<Diagnostic> = diagnostics.into_iter().filter(|one| one.severity == Severity::Error).collect();
     if !errors.is_empty() {
-        return Err(Failure { exit: Exit::Manifest, diagnostics: errors });
+        return Err(Failure::of(Exit::Manifest, errors));
     }
     let side_services = stack.services.iter().filter_map(|service| {
         let kind = kinds.get(&service.kind)?;

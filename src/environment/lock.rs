@@ -205,7 +205,7 @@ pub(crate) fn ensure_available(project: &Project, observed: &Observed) -> Result
             );
         }
     }
-    if faults.is_empty() { Ok(()) } else { Err(Failure { exit: Exit::Image, diagnostics: faults }) }
+    if faults.is_empty() { Ok(()) } else { Err(Failure::of(Exit::Image, faults)) }
 }
 
 /// The warning for a tag that means another image than the lock has. The locked image stays in use.

@@ -81,7 +81,7 @@ async fn run(project: &Project, base: &Base, seed: &Seed, words: &[String], made
     let service = base.service();
     consent::has_agreed(&project.reading.root, project.trust().as_ref(), service, seed)?;
     let fields = made.fields(project.kinds(), false);
-    let fields = fields.map_err(|diagnostics| Failure { exit: Exit::Manifest, diagnostics })?;
+    let fields = fields.map_err(|diagnostics| Failure::of(Exit::Manifest, diagnostics))?;
     let user_lines = super::env_files::Main::of(&project.reading, &project.choice)?.lines;
     let not_started = |error: &dyn std::fmt::Display| {
         command_failed(service, seed, &seed.origin, &format!("cannot be started: {error}"), &[])

@@ -102,7 +102,7 @@ pub(crate) async fn ask(servers: &[Named]) -> Result<FactsFile, Failure> {
             Err(error) => diagnostics.push(unanswered(&server.name, &error)),
         }
     }
-    if diagnostics.is_empty() { Ok(facts) } else { Err(Failure { exit: Exit::Failed, diagnostics }) }
+    if diagnostics.is_empty() { Ok(facts) } else { Err(Failure::of(Exit::Failed, diagnostics)) }
 }
 
 fn unanswered(name: &str, error: &ProbeError) -> Diagnostic {

@@ -202,7 +202,7 @@ impl Project {
         let notes = notes.into_iter().map(manifest::in_one_line).collect();
         diagnostics.extend(manifest::gathered(notes));
         if !errors.is_empty() {
-            return Err(Failure { exit: Exit::Manifest, diagnostics: errors });
+            return Err(Failure::of(Exit::Manifest, errors));
         }
         for service in &mut reading.stack.services {
             if let Some(image) = locked.get(&service.name) {
@@ -296,7 +296,7 @@ impl Project {
                 diagnostic.notes.push("there is no services.lock".to_owned());
             }
         }
-        Failure { exit: Exit::Manifest, diagnostics }
+        Failure::of(Exit::Manifest, diagnostics)
     }
 
     /// The locked image of a service, by name, tag and digest.
@@ -348,7 +348,7 @@ impl Project {
         let fresh = fresh.iter().cloned().collect();
         let request = self.request(observed, &passwords, &fresh);
         let mut desired = plan::desired(&self.reading.stack, &request)
-            .map_err(|diagnostics| Failure { exit: Exit::Manifest, diagnostics })?;
+            .map_err(|diagnostics| Failure::of(Exit::Manifest, diagnostics))?;
         for service in &mut desired.services {
             let env_file = self.reading.env_file.as_ref();
             let kept = plan::kept(&service.name, &self.reading.stack, env_file, &self.identity);
@@ -359,10 +359,7 @@ impl Project {
         if desired.taken.is_empty() {
             return Ok(desired);
         }
-        Err(Failure {
-            exit: Exit::Failed,
-            diagnostics: desired.taken.iter().map(|taken| port_taken(taken, observed)).collect(),
-        })
+        Err(Failure::of(Exit::Failed, desired.taken.iter().map(|taken| port_taken(taken, observed)).collect()))
     }
 
     fn request<'a>(
@@ -452,7 +449,7 @@ pub(crate) fn steps(desired: &Desired, observed: &Observed, start: &Start) -> Re
         }
     }
     let fresh = start.fresh.iter().cloned().collect();
-    plan::diff(desired, observed, &fresh).map_err(|diagnostics| Failure { exit: Exit::Failed, diagnostics })
+    plan::diff(desired, observed, &fresh).map_err(|diagnostics| Failure::of(Exit::Failed, diagnostics))
 }
 
 /// The diagnostic for a taken port that the user set: devenv never replaces such a port by another.

@@ -135,12 +135,40 @@ pub struct Failure {
     pub exit: Exit,
     /// The messages, at least one.
     pub diagnostics: Vec<Diagnostic>,
+    /// What a caller may do about it.
+    pub reason: Reason,
+}
+
+/// What a caller may do about a failure.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reason {
+    /// Report it.
+    #[default]
+    Final,
+    /// The engine changed meanwhile: another program took a port that the plan had chosen, or the engine only now carried
+    /// out a request of an earlier run. Another plan takes the change into account.
+    Overtaken,
+    /// The container of a service ended before anybody could log in.
+    ContainerEnded,
+    /// The run was asked to stop.
+    Stopped,
 }
 
 impl Failure {
     /// A failure of one message.
     pub fn new(exit: Exit, diagnostic: Diagnostic) -> Self {
-        Self { exit, diagnostics: vec![diagnostic] }
+        Self::of(exit, vec![diagnostic])
+    }
+
+    /// A failure of several messages.
+    pub fn of(exit: Exit, diagnostics: Vec<Diagnostic>) -> Self {
+        Self { exit, diagnostics, reason: Reason::Final }
+    }
+
+    /// The same failure for another reason.
+    #[must_use]
+    pub fn because_of(self, reason: Reason) -> Self {
+        Self { reason, ..self }
     }
 
     /// The messages as warnings, for a command that continues; `note` says what is missing then.

@@ -34,7 +34,7 @@ mod wanted;
 
 pub use branching::Branching;
 pub use container::{ContainerSpec, File, FileContent, LocalImage, Mount, Publish, VolumeSpec};
-pub use diagnostic::{Diagnostic, Exit, Failure, Place, Severity, did_you_mean};
+pub use diagnostic::{Diagnostic, Exit, Failure, Place, Reason, Severity, did_you_mean};
 pub use difference::{Difference, Gap, Impact, Said, side};
 pub use endpoint::Endpoint;
 pub use event::{Event, PullProgress, ServiceState};

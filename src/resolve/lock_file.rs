@@ -48,7 +48,7 @@ pub fn parse(path: &Path, text: &str, budget: &Budget) -> Result<Lock, Failure> 
     for diagnostic in expect.diagnostics.iter_mut().filter(|diagnostic| diagnostic.help.is_empty()) {
         diagnostic.help.push("fix the line, or remove the service's block and run `devenv lock`".to_owned());
     }
-    Err(Failure { exit: Exit::Manifest, diagnostics: expect.diagnostics })
+    Err(Failure::of(Exit::Manifest, expect.diagnostics))
 }
 
 /// The text of a lock.

@@ -54,7 +54,7 @@ fn parsed(path: &Path, text: &str, budget: &Budget) -> Result<Vec<Node>, Failure
     if read.diagnostics.is_empty() {
         return Ok(read.documents);
     }
-    Err(Failure { exit: Exit::Manifest, diagnostics: read.diagnostics })
+    Err(Failure::of(Exit::Manifest, read.diagnostics))
 }
 
 /// Every value of all documents, with the path of its keys.

@@ -463,10 +463,12 @@ pub struct Snapshot {
 /// An action on snapshots.
 #[derive(Clone, Debug, Subcommand)]
 pub enum SnapshotAction {
-    /// Save the current data of all services. The services stop for a moment.
+    /// Save the current data of all services, or of some. These services stop for a moment.
     Save {
         /// Letters, digits, `.`, `_` and `-`.
         name: String,
+        /// Only these services; without a name, all services.
+        services: Vec<String>,
     },
     /// List the snapshots.
     List {
@@ -474,10 +476,12 @@ pub enum SnapshotAction {
         #[arg(long)]
         json: bool,
     },
-    /// Restore a snapshot in every service; discards all data that was written since.
+    /// Restore a snapshot in all its services, or in some; discards their current data.
     Restore {
         /// The name of the snapshot.
         name: String,
+        /// Only these services; without a name, all services of the snapshot.
+        services: Vec<String>,
         /// Do not ask.
         #[arg(short, long)]
         yes: bool,
@@ -525,6 +529,8 @@ pub struct Reset {
     /// Options for starting services.
     #[command(flatten)]
     pub start: Start,
+    /// Only these services; without a name, all services.
+    pub services: Vec<String>,
     /// Do not ask.
     #[arg(short, long)]
     pub yes: bool,
@@ -691,7 +697,7 @@ pub struct Run {
     /// 1, 2, …
     #[arg(long, value_name = "N", value_parser = lanes)]
     pub lanes: Option<usize>,
-    /// The time after which any `gc` may remove the leftovers of a killed ephemeral run: `90m`, `6h`, `2d`.
+    /// The time after which `up` or `gc` of any checkout may remove the leftovers of a killed ephemeral run: `90m`, `6h`, `2d`.
     #[arg(long, value_name = "TIME", default_value = "1d", value_parser = duration)]
     pub ttl: Duration,
     /// The command and its arguments.

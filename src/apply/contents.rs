@@ -27,7 +27,7 @@ client="$(command -v mariadb || command -v mysql)"
 
 const REDIS: &str = r#"
 client="$(command -v redis-cli || command -v valkey-cli)"
-"$client" INFO keyspace | sed -n 's/^\(db[0-9]*\):keys=\([0-9]*\),.*/keys scope \1	\2/p'"#;
+"$client" INFO keyspace | sed -n 's/^\(db[0-9]*\):keys=\([0-9]*\),.*/keys of \1	\2/p'"#;
 
 const RABBITMQ: &str = r#"
 rabbitmqctl -q list_vhosts --no-table-headers name | while read -r vhost; do

@@ -89,7 +89,10 @@ async fn save(
     }
     let count = head.images.len();
     printer.line(&format!("{} written · {count} services · {}", file.display(), bytes(written)));
-    printer.line(&format!("there: `devenv bundle load {}`, in a checkout with this services.lock", file.display()));
+    printer.line(&format!(
+        "on the other machine, in a checkout with this services.lock: `devenv bundle load {}`",
+        file.display()
+    ));
     Ok(())
 }
 
@@ -129,7 +132,10 @@ async fn find_image(project: &Project, engine: &Engine, service: &str, image: &I
     let local = local.ok_or_else(|| {
         let diagnostic =
             Diagnostic::error("bundle-image", format!("the image of {service} is not on this engine any more"));
-        Failure::new(Exit::Image, diagnostic.because(image.to_string()).help("do it again: it was here a moment ago"))
+        Failure::new(
+            Exit::Image,
+            diagnostic.because(image.to_string()).help("run `devenv bundle save FILE` again: it pulls missing images"),
+        )
     })?;
     let bundled = Bundled {
         service: service.to_owned(),
@@ -147,7 +153,7 @@ async fn find_image(project: &Project, engine: &Engine, service: &str, image: &I
             Exit::Image,
             Diagnostic::error("bundle-registry", message)
                 .because(format!("the bundle needs the registry's index and manifest of {image}: {fault}"))
-                .help("save it where the registry answers"),
+                .help("run `devenv bundle save FILE` on a machine that reaches the registry"),
         )
     })?;
     Ok(Found { bundled, id: local.id, documents: content.documents })

@@ -52,14 +52,14 @@ async fn engine(global: &Global) -> Vec<Check> {
 /// The data that the engine's own clean-ups would remove.
 fn clean_ups(facts: &EngineFacts) -> Check {
     if facts.prunes_named_volumes() {
-        let words = "`docker system prune --volumes` takes the data of environments that are down, and snapshots";
+        let words = "`docker system prune --volumes` deletes the data of environments that are down, and snapshots";
         let check = Check::new("clean-ups", CheckState::Warn, words);
-        return check.help("`devenv gc` frees room without that; no other clean-up touches the data");
+        return check.help("to free space, use `devenv gc`; no other clean-up of the engine deletes data");
     }
     Check::new(
         "clean-ups",
         CheckState::Ok,
-        "no `docker … prune` takes devenv's data, except `docker volume prune --all` after `docker container prune`",
+        "no `docker … prune` deletes devenv's data, except `docker volume prune --all` after `docker container prune`",
     )
 }
 

@@ -35,8 +35,9 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], down: &Down, printer
     if !volumes.is_empty() {
         let snapshots = plan::snapshots(&identity, &observed);
         let snapshots: Vec<&str> = snapshots.iter().map(|snapshot| snapshot.name.as_str()).collect();
-        let scope = |name: &&str| observed.volume(name).map(Volume::service);
-        let services: BTreeSet<&str> = volumes.iter().filter_map(scope).filter(|service| !service.is_empty()).collect();
+        let service_of = |name: &&str| observed.volume(name).map(Volume::service);
+        let services: BTreeSet<&str> =
+            volumes.iter().filter_map(service_of).filter(|service| !service.is_empty()).collect();
         agree_to_delete(&services, &snapshots, down, printer)?;
     }
     if !down.volumes {
@@ -47,7 +48,8 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], down: &Down, printer
     let removed = plan.steps.iter().filter(of_services).count();
     let containers = if removed == 1 { "1 container".to_owned() } else { format!("{removed} containers") };
     if !down.volumes && engine.facts().await.is_ok_and(|facts| facts.prunes_named_volumes()) {
-        printer.line("`docker volume prune` leaves the data alone, but `docker system prune --volumes` takes it here");
+        printer
+            .line("on this engine `docker system prune --volumes` deletes this data; `docker volume prune` keeps it");
     }
     printer.line(&if only_upper_layers {
         format!("{containers} removed, and the data that had been kept for another environment")

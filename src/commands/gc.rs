@@ -40,7 +40,8 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], gc: &Gc, printer: &P
         printer.line(&format!("there is data of branches that are gone ({names}): `devenv gc --branches` removes it"));
     }
     if plan.steps.is_empty() {
-        return printer.data("nothing to remove: every resource is in use\n");
+        let other = if gone.volumes.is_empty() { "" } else { "other " };
+        return printer.data(&format!("nothing to remove: every {other}resource is needed\n"));
     }
     let volumes: Vec<String> = plan.steps.iter().filter_map(|step| volume_of(&step.action)).collect();
     let sizes = measure(&engine, &identity, &observed, &volumes, printer).await;
@@ -73,7 +74,9 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], gc: &Gc, printer: &P
     printer.data(&table.render(printer))?;
     let total = bytes(sizes.values().sum());
     if gc.dry_run {
-        printer.line(&format!("nothing was removed: `devenv gc` without --dry-run does it, and frees {total}"));
+        printer.line(&format!(
+            "nothing was removed; `devenv gc` without `--dry-run` removes these resources and frees {total}"
+        ));
     } else {
         printer.line(&format!("freed {total}"));
     }

@@ -43,8 +43,8 @@ pub(crate) async fn run(global: &Global, ls: &Ls, printer: &Printer) -> Result<(
     if let Some(gone) = all.iter().find(|one| is_gone(one)) {
         let folder = shell_word(&gone.root);
         printer.line(&format!(
-            "a checkout that was moved or deleted leaves its environment: to remove that environment with its data, \
-             `mkdir -p {folder} && devenv -C {folder} down --volumes`"
+            "the folder of an environment was moved or deleted, but the environment and its data still exist. To remove \
+             both, run `mkdir -p {folder} && devenv -C {folder} down --volumes`"
         ));
     }
     Ok(())
@@ -68,7 +68,7 @@ fn state(one: &Listed) -> String {
         state.push_str(", ephemeral");
     }
     if !one.is_ours {
-        state.push_str(", of another key");
+        state.push_str(", of another user or an older key");
     }
     state
 }

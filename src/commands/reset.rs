@@ -1,4 +1,4 @@
-//! `devenv reset`: gives every service the data of the first `up` again; snapshots stay.
+//! `devenv reset`: gives services the data of the first `up` again; snapshots stay.
 
 use crate::cli::{Global, Reset};
 use crate::environment::snapshot::EnvironmentState;
@@ -16,9 +16,11 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], reset: &Reset, print
         printer.line("nothing to reset: this environment has no data yet");
         return Ok(());
     }
-    let to: BTreeMap<String, Option<String>> = now.keys().map(|service| (service.clone(), None)).collect();
+    let now = state.only(now, &reset.services, "this environment")?;
+    let to: BTreeMap<String, Option<String>> = now.into_keys().map(|service| (service, None)).collect();
     state.agree(&to, reset.yes, printer)?;
     state.restore(&to, &reset.start, printer).await?;
-    printer.line("every service has its initial data again");
+    let services = to.into_keys().collect::<Vec<_>>().join(", ");
+    printer.line(&format!("the initial data is there again: {services}"));
     Ok(())
 }

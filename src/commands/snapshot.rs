@@ -1,4 +1,4 @@
-//! `devenv snapshot`: saves the data of all services at one moment under a name, and restores it.
+//! `devenv snapshot`: saves the data of services at one moment under a name, and restores it.
 
 use crate::cli::{Global, Snapshot, SnapshotAction, Start};
 use crate::docker::{EngineError, EngineFault};
@@ -21,15 +21,16 @@ pub(crate) async fn run(
     let start = Start { timeout: snapshot.timeout, ..Start::with(&snapshot.manifests) };
     let state = EnvironmentState::open(global, files, &start, printer).await?;
     match &snapshot.action {
-        SnapshotAction::Save { name } => save(&state, name, &start, printer).await,
+        SnapshotAction::Save { name, services } => save(&state, name, services, &start, printer).await,
         SnapshotAction::List { json } => list(&state, *json, printer),
-        SnapshotAction::Restore { name, yes } => {
-            let found = state.named(name)?;
+        SnapshotAction::Restore { name, services, yes } => {
+            let mut found = state.named(name)?;
+            found.data = state.only(found.data, services, &format!("the snapshot {name}"))?;
             state.is_usable(&found)?;
-            let to = found.data.iter().map(|(service, volume)| (service.clone(), Some(volume.clone()))).collect();
+            let to = found.data.into_iter().map(|(service, volume)| (service, Some(volume))).collect();
             state.agree(&to, *yes, printer)?;
             state.restore(&to, &start, printer).await?;
-            printer.line(&format!("{name} is restored"));
+            printer.line(&format!("{name} is restored: {}", to.into_keys().collect::<Vec<_>>().join(", ")));
             Ok(())
         }
         SnapshotAction::Diff { a, b, json } => Box::pin(diff(&state, a, b.as_deref(), *json, &start, printer)).await,
@@ -119,7 +120,7 @@ async fn remove(state: &EnvironmentState, name: &str, yes: bool, printer: &Print
     let volumes = plan::unneeded(&found, &state.project.identity, &state.observed);
     let say = |text: &str| if yes { printer.line(text) } else { printer.always(text) };
     if volumes.is_empty() {
-        say(&format!("this deletes {name}; it frees no space, since the current data is layered on it"));
+        say(&format!("this deletes {name}; it frees no space, because other data needs the same volumes"));
     } else {
         say(&format!(
             "this deletes {name}, the data of {} as it was then",

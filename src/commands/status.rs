@@ -116,7 +116,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], status: &Status, pri
         printer.data(&format!("\ndata of branch {}{hint}\n", on.join(", ")))?;
     }
     if status.sizes {
-        let mut table = Table::new(["service", "volume", "own", "shared with others", "of"]);
+        let mut table = Table::new(["service", "volume", "own", "shared with others", "needed by"]);
         for size in &sizes {
             let needed_by = size.needed_by.join(", ");
             table.row([size.service.clone(), size.volume.clone(), bytes(size.own), bytes(size.shared), needed_by]);

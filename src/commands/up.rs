@@ -92,7 +92,7 @@ async fn reseed(project: &Project, start: &Starting<'_>, yes: bool) -> Result<()
         .map(|service| service.name.as_str())
         .collect();
     if seeded.is_empty() {
-        let diagnostic = Diagnostic::error("no-seeds", "no service has seeds to take again");
+        let diagnostic = Diagnostic::error("no-seeds", "no service has seeds, so `--reseed` has nothing to load");
         return Err(Failure::new(
             Exit::Usage,
             diagnostic.help("name them in services.local.yaml: `seeds: {db: [schema.sql]}`"),

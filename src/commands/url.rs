@@ -61,8 +61,8 @@ fn text_of(project: &Project, service: &DesiredService, admin: bool) -> Result<S
             })
         });
         service.admin.clone().or(of_broker).ok_or_else(|| {
-            let diagnostic = format!("{} has no administrator's login, only the app's", service.name);
-            failed(Diagnostic::error("no-administrator", diagnostic).help(format!("`devenv url {}`", service.name)))
+            let message = format!("{} has no administrator's login, only the app's", service.name);
+            failed(Diagnostic::error("no-administrator", message).help(format!("`devenv url {}`", service.name)))
         })?
     } else {
         service

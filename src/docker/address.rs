@@ -113,7 +113,7 @@ fn remote(host: &str, said_by: &str) -> Failure {
         format!("{said_by} names an engine on another machine: `{}`", shown(host)),
     )
     .because(
-        "services are published on 127.0.0.1 scope the engine's machine, where apps on this machine cannot reach them; \
+        "services are published on 127.0.0.1 of the engine's machine, where apps on this machine cannot reach them; \
              remote engines are not supported until devenv can tunnel to them",
     )
     .help("use an engine on this machine: `devenv --host unix:///var/run/docker.sock …`")

@@ -9,7 +9,7 @@ use crate::model::{
 };
 use std::collections::{BTreeMap, HashMap};
 
-/// The schema that this release writes. 0.1.0 wrote no number, which is 1, and no heads.
+/// The schema that this release writes. Earlier builds wrote no number, which is 1, and no heads.
 pub(super) const SCHEMA: u32 = 2;
 
 /// Labels by name.
@@ -151,7 +151,7 @@ pub(super) fn of_volume(scope: &Scope, role: &VolumeRole) -> Labels {
 
 /// The labels of a record that is written at `now`, in seconds since 1970.
 pub(super) fn of_record(record: &Record, now: i64) -> Labels {
-    // 0.1.0 named the environment of a record in a label of its own, so that no record is taken for a service's volume.
+    // Earlier builds named the environment of a record in a label of its own, so that no record is taken for a service's volume.
     let mut labels = Written(of_scope(&Scope { environment: String::new(), ..record.scope.clone() }));
     labels.say(label::WRITTEN, &now.to_string());
     labels.say(label::RECORD_OF, &record.scope.environment);

@@ -22,7 +22,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 const AT: &str = "/devenv-record";
 /// The file that a record keeps in its volume.
 const FILE: &str = "kept";
-/// Where 0.1.0 kept this file, in the container itself.
+/// Where an earlier build kept this file, in the container itself.
 const OLD_PATH: &str = "/devenv-kept";
 /// Larger than any kept file, in bytes.
 const MAX_SIZE: usize = 64 * 1024 * 1024;

@@ -86,7 +86,7 @@ fn disagreed<'a>(shares: &[Share<'a>]) -> BTreeSet<&'a str> {
 }
 
 /// A note for a command that names no app although apps disagree: lists the names that are excluded.
-pub(crate) fn excluded_names(stack: &Stack, files: &BTreeMap<String, Located<String>>) -> Option<Diagnostic> {
+pub(crate) fn names_without_value(stack: &Stack, files: &BTreeMap<String, Located<String>>) -> Option<Diagnostic> {
     let shares = shares(stack, files);
     let names: Vec<&str> = disagreed(&shares).into_iter().collect();
     let app = shares.iter().find(|share| share.app.is_some() && share.named.is_none())?.app?;
@@ -148,8 +148,8 @@ mod tests {
         let located = |path: &str| Located::new(path.to_owned(), origin.clone());
         let files = named.iter().map(|(app, path)| ((*app).to_owned(), located(path))).collect();
         let shown = |share: &Share<'_>| {
-            let scope = |variable: &&Variable| format!("{} of {}", variable.name, variable.app);
-            (share.app.unwrap_or("every app").to_owned(), share.variables.iter().map(scope).collect())
+            let labelled = |variable: &&Variable| format!("{} of {}", variable.name, variable.app);
+            (share.app.unwrap_or("every app").to_owned(), share.variables.iter().map(labelled).collect())
         };
         shares(&stack, &files).iter().map(shown).collect()
     }

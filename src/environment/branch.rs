@@ -34,7 +34,10 @@ pub(crate) async fn begin(
     let from = from.map(str::to_owned).or_else(|| of_main_worktree(&project.identity, &main?, &observed, printer));
     let Some(from) = from else { return Ok(true) };
     if plan::is_unfinished(&project.identity, &observed) {
-        printer.line("an earlier run was interrupted: this run continues with the data that the earlier run chose");
+        printer.line(&format!(
+            "an earlier run was interrupted: this run finishes it with the data that the earlier run chose, and does not \
+             use {from}"
+        ));
         return Ok(true);
     }
     let (source, observed) = source(project, engine, observed, &from, global, start, printer).await?;
@@ -121,7 +124,7 @@ fn has_no_data(identity: &Identity, observed: &Observed) -> Result<(), Failure> 
     }
     let diagnostic = Diagnostic::error("branch-data", "this environment has data of its own already")
         .because(format!("of {}", names.into_iter().collect::<Vec<_>>().join(", ")))
-        .help("nothing was changed; `devenv down --volumes` deletes it, then `--from` again");
+        .help("nothing was changed. To begin with other data, delete this data and its snapshots with `devenv down --volumes`, then run `devenv up` with `--from` again");
     Err(Failure::new(Exit::Usage, diagnostic))
 }
 
@@ -152,7 +155,7 @@ async fn taken_there(name: Option<&str>, global: &Global, start: &Start, printer
         return Ok(Source { environment, data: state.named(name)?.data });
     }
     let name = format!("branch-{}", SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs());
-    save(&state, &name, start, printer).await?;
+    save(&state, &name, &[], start, printer).await?;
     let observed = state.project.observe(&state.engine).await?;
     let all = plan::snapshots(&state.project.identity, &observed);
     let data = all.into_iter().find(|snapshot| snapshot.name == name).map(|snapshot| snapshot.data);

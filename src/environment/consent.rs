@@ -186,11 +186,11 @@ pub(crate) fn ask(
         return Ok(());
     }
     printer.always(&format!(
-        "{} asks for this, on your machine and with your rights:",
+        "{} wants to run or set the following, on your machine and with your rights:",
         one_line(&root.display().to_string())
     ));
     show(&requests, |line| printer.always(line));
-    match ui::ask(printer, "agree, now and whenever it is the same?") {
+    match ui::ask(printer, "agree, now and in later runs while the content stays the same?") {
         Answer::Yes => keep(trust, &requests, root),
         Answer::No => Err(refusal(&requests, "you did not agree")),
         Answer::Nobody => Err(refusal(&requests, "there is no terminal to ask on")),
@@ -217,12 +217,13 @@ pub(crate) fn lines(requests: &[HostRequest], trust: &Trust) -> Vec<String> {
     if requests.is_empty() {
         return Vec::new();
     }
-    let mut lines = vec![String::new(), "asks for, on this machine and with your rights".to_owned()];
+    let mut lines =
+        vec![String::new(), "this checkout wants to run or set, on this machine and with your rights:".to_owned()];
     show(requests, |line| lines.push(line.to_owned()));
     let open = requests.iter().filter(|request| !trust.has(&request.digest)).count();
     lines.push(match open {
         0 => "  you agreed to it".to_owned(),
-        _ if open == requests.len() => "  not before you agree to it: `devenv trust`".to_owned(),
+        _ if open == requests.len() => "  devenv does none of this before you agree: `devenv trust`".to_owned(),
         _ => format!("  you have not agreed to {open} of these: `devenv trust`"),
     });
     lines

@@ -162,9 +162,8 @@ pub(crate) fn write(project: &Project, ready: &Ready, main: &Main) -> Result<Wri
         written.notes.extend(group.rendered.notes);
         if let Some(mode) = done.corrected {
             let shown = group.file.shown();
-            let diagnostic =
-                format!("others could read `{}` (mode {mode:04o}), which holds passwords", shown.display());
-            written.notes.push(Diagnostic::warning("env-file-mode", diagnostic).help("its mode is 0600 now"));
+            let message = format!("others could read `{}` (mode {mode:04o}), which holds passwords", shown.display());
+            written.notes.push(Diagnostic::warning("env-file-mode", message).help("its mode is 0600 now"));
         }
         if let Some(app) = group.app {
             let names: Vec<&str> = group.rendered.entries.iter().map(|entry| entry.name.as_str()).collect();
@@ -195,15 +194,15 @@ pub(crate) fn groups(project: &Project, fields: &Fields, main: &Main) -> Result<
         rendered.entries.retain(|entry| !is_set_before(&entry.name));
         rendered.to_fill_in.retain(|name| !is_set_before(name));
         if !lifted.is_empty() {
-            let diagnostic = format!("moved below devenv's block, which is rewritten: {}", lifted.join(", "));
-            rendered.notes.push(Diagnostic::note("line-moved", diagnostic).help("fill in the values below the block"));
+            let message = format!("moved below devenv's block, which is rewritten: {}", lifted.join(", "));
+            rendered.notes.push(Diagnostic::note("line-moved", message).help("fill in the values below the block"));
         }
         let (block, _) = dotenv::render_block(&rendered.entries);
         let disarmed = dotenv::commented_out(&existing, &block);
         if !disarmed.is_empty() {
             let shown = file.shown();
-            let diagnostic = format!("`{}` lacks the line that ends devenv's block", shown.display());
-            let diagnostic = Diagnostic::warning("env-file-unclosed", diagnostic).because(format!(
+            let message = format!("`{}` lacks the line that ends devenv's block", shown.display());
+            let diagnostic = Diagnostic::warning("env-file-unclosed", message).because(format!(
                 "devenv cannot tell its own lines from yours, so these lines are comments now: {}",
                 disarmed.join(", ")
             ));

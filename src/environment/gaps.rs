@@ -39,7 +39,7 @@ pub(crate) fn gaps(reading: &Reading) -> Result<Gaps, Failure> {
         Ok(Some(history)) => {
             found.sections.push(Section {
                 code: "time",
-                title: "time: how far what is deployed lies behind".to_owned(),
+                title: "time: how many commits wait to be deployed, and for how long".to_owned(),
                 rows: time::gap(&history, now).rows(),
                 note: "the longer a change waits, the harder its mistakes are to find".to_owned(),
             });

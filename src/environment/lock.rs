@@ -51,10 +51,13 @@ pub(crate) async fn resolved(
 
 fn without_platforms(declared: &versions::Declared, why: &str) -> Diagnostic {
     let name = &declared.service.name;
-    Diagnostic::warning("lock-platforms", format!("{name} is locked by its digest alone, not by each platform's too"))
-        .at(&declared.service.version.origin, "declared here")
-        .because(format!("its registry does not give the content of the digest: {why}"))
-        .help(format!("`devenv update {name}` adds them where the registry answers"))
+    Diagnostic::warning(
+        "lock-platforms",
+        format!("{name} is locked by the digest of its image only, without a digest for each platform"),
+    )
+    .at(&declared.service.version.origin, "declared here")
+    .because(format!("its registry does not give the content of the digest: {why}"))
+    .help(format!("run `devenv update {name}` where the registry can be reached; it adds the missing digests"))
 }
 
 /// Locks the running images if the project has no lock yet; returns whether it did. This never changes an existing
@@ -165,7 +168,7 @@ fn has_platform(
     let diagnostic = Diagnostic::error("lock-platform", message)
         .at(&declared.service.version.origin, "declared here")
         .because(format!("the registry has {digest} for {}", platforms.join(", ")))
-        .help("choose a tag that is, or set `platform:` to one of these, which this engine then emulates");
+        .help("choose a tag that is made for this platform, or set `platform:` to one of these, which this engine then emulates");
     Err(Failure::new(Exit::Image, diagnostic))
 }
 
@@ -199,9 +202,9 @@ pub(crate) fn ensure_available(project: &Project, observed: &Observed) -> Result
             faults.push(
                 Diagnostic::error("lock-absent", format!("the image that services.lock has for {name} is not here"))
                     .at(&service.version.origin, "declared here")
-                    .because(format!("{image} was made on another engine, and no registry is known to have it"))
-                    .help("`devenv bundle save FILE` where it was made, then `devenv bundle load FILE` here")
-                    .help(format!("or make it here and `devenv update {name}`")),
+                    .because(format!("{image} was built on another engine, and no registry is known to have it"))
+                    .help("run `devenv bundle save FILE` on the machine where it was built, then `devenv bundle load FILE` here")
+                    .help(format!("or build the image here, then run `devenv update {name}`")),
             );
         }
     }

@@ -21,7 +21,10 @@ impl Page {
         match self.logins.as_slice() {
             [] => format!("management page of {service}: {url} (no login of an app may use it)"),
             logins => {
-                format!("management page of {service}: {url} as {}, by `devenv url {service}`", logins.join(", "))
+                let logins = logins.join(", ");
+                format!(
+                    "management page of {service}: {url} (login: {logins}; `devenv url {service}` shows the password)"
+                )
             }
         }
     }

@@ -21,8 +21,8 @@ pub(crate) fn variables_for(
     values(project, &ready.fields, user_lines, !project.identity.ephemeral, app)
 }
 
-/// The user's own lines for an app. Without an app, this prints which names are excluded. It fails if no app has that
-/// name.
+/// The user's own lines for an app. Without an app, this lists the variables that get no value because the apps
+/// disagree. It fails if no app has that name.
 pub(crate) fn lines(
     project: &Project,
     env: &env_files::Main,
@@ -32,7 +32,7 @@ pub(crate) fn lines(
     let (stack, files) = (&project.reading.stack, &project.reading.env_files);
     apps::of_app(stack, files, app)?;
     if app.is_none() {
-        printer.diagnostics(apps::excluded_names(stack, files).as_slice());
+        printer.diagnostics(apps::names_without_value(stack, files).as_slice());
     }
     env_files::lines_for(project, env, app)
 }

@@ -457,7 +457,7 @@ fn port_taken(taken: &plan::PortTaken, observed: &Observed) -> Diagnostic {
     let port = taken.port.value;
     let diagnostic = Diagnostic::error(
         "port-taken",
-        format!("port {port} on 127.0.0.1 is taken, and {} is to have it", taken.service),
+        format!("port {port} on 127.0.0.1 is in use by another program or container, and {} needs it", taken.service),
     )
     .at(&taken.port.origin, "set here");
     let container =

@@ -6,7 +6,7 @@ use super::checkout::{self, Opened, Wish};
 use super::clone_mode::find_clone_mode;
 use super::env_files;
 use super::flush::flush;
-use super::session::{Project, Purpose, strictness};
+use super::session::{Project, Purpose, strictness, unknown_service};
 use super::signals::{Signals, name_of};
 use super::starting::Starting;
 use super::tear_down::tear_down;
@@ -64,9 +64,12 @@ impl EnvironmentState {
         let project = project.cold(start.cold);
         let user_lines = env_files::Main::of(&project.reading, &project.choice)?.lines;
         if plan::is_unfinished(&project.identity, &observed) {
-            let diagnostic = Diagnostic::error("unfinished", "an earlier restore, reset or `up --from` did not finish")
-                .because("it was interrupted, or its services did not start")
-                .help("`devenv up` finishes it");
+            let diagnostic = Diagnostic::error(
+                "unfinished",
+                "an earlier restore, reset, `up --from`, `--reseed` or `--fresh` did not finish",
+            )
+            .because("it was interrupted, or its services did not start")
+            .help("run `devenv up`, which finishes it");
             return Err(Failure::new(Exit::Failed, diagnostic));
         }
         let Prepared { desired, observed, .. } = prepare(&project, &engine, start, &user_lines, Some(observed)).await?;
@@ -79,10 +82,32 @@ impl EnvironmentState {
             return Ok(found.clone());
         }
         let mut diagnostic = Diagnostic::error("unknown-snapshot", format!("no snapshot is called `{name}`"))
-            .help("`devenv snapshot list` shows those that there are");
+            .help("`devenv snapshot list` shows the existing snapshots");
         if let Some(near) = did_you_mean(name, all.iter().map(|snapshot| snapshot.name.as_str())) {
             diagnostic = diagnostic.help(format!("did you mean `{near}`?"));
         }
+        Err(Failure::new(Exit::Usage, diagnostic))
+    }
+
+    /// The data of these services, or all data if no service is named. Fails if a named service has no data in `holder`.
+    pub(crate) fn only(
+        &self,
+        data: BTreeMap<String, String>,
+        services: &[String],
+        holder: &str,
+    ) -> Result<BTreeMap<String, String>, Failure> {
+        let Some(missing) = services.iter().find(|service| !data.contains_key(*service)) else {
+            let is_wanted = |service: &String| services.is_empty() || services.contains(service);
+            return Ok(data.into_iter().filter(|(service, _)| is_wanted(service)).collect());
+        };
+        let declared = self.desired.services.iter().map(|service| service.name.as_str());
+        if !declared.clone().any(|service| service == missing) {
+            return Err(unknown_service(missing, declared));
+        }
+        let there = data.into_keys().collect::<Vec<_>>().join(", ");
+        let diagnostic = Diagnostic::error("no-data", format!("{holder} has no data of {missing}"))
+            .because("the service did not run yet, or its data is not in one volume")
+            .help(format!("there is data of: {there}"));
         Err(Failure::new(Exit::Usage, diagnostic))
     }
 
@@ -97,7 +122,7 @@ impl EnvironmentState {
             format!("the services that are declared now cannot read all data of {}", snapshot.name),
         )
         .because(format!(
-            "of another kind or major version, no longer declared, or excluded by services.local.yaml: {}",
+            "of another kind or major version, no longer declared, or excluded by `leave_out` in services.local.yaml: {}",
             unusable.join(", ")
         ))
         .help("put the declaration back, and try again; the snapshot is untouched");
@@ -144,14 +169,10 @@ impl EnvironmentState {
         image.cloned().ok_or_else(nothing_there)
     }
 
-    /// Stops every container of the environment cleanly, all at the same time.
-    async fn stop_all(&self) -> Result<(), Failure> {
-        let ours = self.ours().map(|container| self.engine.stop(&container.id, None));
-        try_join_all(ours).await.map(drop).map_err(EngineError::into_failure)
-    }
-
-    fn ours(&self) -> impl Iterator<Item = &Container> {
-        self.observed.containers_of(&self.project.identity.name)
+    /// Stops these containers cleanly, all at the same time.
+    async fn stop(&self, containers: &[&Container]) -> Result<(), Failure> {
+        let stopped = containers.iter().map(|container| self.engine.stop(&container.id, None));
+        try_join_all(stopped).await.map(drop).map_err(EngineError::into_failure)
     }
 
     /// Creates the upper volumes of the volumes that the services will have once this record exists.
@@ -189,7 +210,7 @@ pub(crate) fn token() -> String {
 pub(crate) fn agree_to_discard(going: &BTreeMap<&str, &String>, yes: bool, printer: &Printer) -> Result<(), Failure> {
     let say = |text: &str| if yes { printer.line(text) } else { printer.always(text) };
     let services: Vec<&str> = going.keys().copied().collect();
-    say(&format!("this discards the data that was written since then in: {}", services.join(", ")));
+    say(&format!("this discards the current data of: {}; snapshots are kept", services.join(", ")));
     if yes { Ok(()) } else { agreed(printer, "discard it?") }
 }
 
@@ -206,10 +227,12 @@ pub(crate) async fn write_reset_head(
     engine.write_record(&head, "").await.map(drop).map_err(EngineError::into_failure)
 }
 
-/// Saves a snapshot of all services. The servers flush their data and stop meanwhile, and are started again afterwards.
+/// Saves a snapshot of these services, or of all services if none is named. Their servers flush their data and stop
+/// meanwhile, and are started again afterwards. The other servers run on.
 pub(crate) async fn save(
     state: &EnvironmentState,
     name: &str,
+    only: &[String],
     start: &Start,
     printer: &Printer,
 ) -> Result<(), Failure> {
@@ -221,19 +244,23 @@ pub(crate) async fn save(
         return Err(Failure::new(Exit::Usage, diagnostic));
     }
     let data = plan::data(&state.desired, &state.observed);
-    let Some((_, volume)) = data.iter().next() else { return Err(nothing_there()) };
+    let Some(volume) = data.values().next().cloned() else { return Err(nothing_there()) };
+    let data = state.only(data, only, "this environment")?;
     let clone_mode = match state.project.clone_mode.or_else(|| plan::known_clone_mode(identity, &state.observed)) {
         Some(clone_mode) => clone_mode,
-        None => find_clone_mode(&state.engine, identity, &state.an_image()?, volume).await?,
+        None => find_clone_mode(&state.engine, identity, &state.an_image()?, &volume).await?,
     };
-    let running: Vec<&str> = state.ours().filter(|one| one.state == "running").map(Container::service).collect();
-    let services = state.desired.services.iter().filter(|service| running.contains(&service.name.as_str()));
+    let ours = state.observed.containers_of(&identity.name);
+    let running: Vec<&Container> =
+        ours.filter(|one| one.state == "running" && data.contains_key(one.service())).collect();
+    let is_running = |service: &&DesiredService| running.iter().any(|one| one.service() == service.name);
+    let services = state.desired.services.iter().filter(is_running);
     flush(services).await?;
     let record = plan::saving(name, clone_mode, &data, identity, &state.observed);
     // Create the new upper volumes while the servers stop. If this fails, they are created later, and that step reports
     // the fault.
     let ahead = async { if running.is_empty() { Ok(()) } else { state.make_upper_layers_ahead(&record).await } };
-    let (stopped, _) = join(state.stop_all(), ahead).await;
+    let (stopped, _) = join(state.stop(&running), ahead).await;
     stopped?;
     let written = state.write(&record).await;
     // Start the services again even if the snapshot could not be written: they ran before.
@@ -245,8 +272,11 @@ pub(crate) async fn save(
     printer.line(&format!("saved as {name}: {}", services.join(", ")));
     let names = state.desired.services.iter().map(|service| service.name.as_str());
     let others: Vec<&str> = names.filter(|service| !data.contains_key(*service)).collect();
-    if !others.is_empty() {
-        printer.line(&format!("not saved, since their data is not in one volume: {}", others.join(", ")));
+    if only.is_empty() && !others.is_empty() {
+        printer.line(&format!(
+            "not saved, because they have no data or keep it in several volumes: {}",
+            others.join(", ")
+        ));
     }
     Ok(())
 }

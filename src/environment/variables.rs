@@ -65,7 +65,7 @@ fn value_of(variable: &Variable, fields: &Fields) -> (EntryValue, Option<String>
         Value::Secret(source) => (EntryValue::Empty, Some(format!("{TO_FILL_IN}; production: {source}"))),
         Value::NotPassed | Value::Environment(_) => (EntryValue::Empty, None),
         Value::Unresolved(source) => {
-            (EntryValue::Empty, Some(format!("{TO_FILL_IN}; the manifest does not say it: {source}")))
+            (EntryValue::Empty, Some(format!("{TO_FILL_IN}; no value is known here: {source}")))
         }
     }
 }
@@ -83,9 +83,9 @@ fn own_line(variable: &Variable, value: &EntryValue, line: &UserLine, file: &Arc
     if !bound || same {
         return None;
     }
-    let diagnostic = format!("`{name}` is set by your own line, which wins; the server that it reaches was not proven");
+    let message = format!("`{name}` is set by your own line, which wins; the server that it reaches was not proven");
     Some(
-        Diagnostic::warning("own-line-unproven", diagnostic)
+        Diagnostic::warning("own-line-unproven", message)
             .at(&origin, "outside devenv's block")
             .and_at(&variable.origin, "production's value, which devenv binds to a local service")
             .help("remove the line to get the proven value"),

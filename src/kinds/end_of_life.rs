@@ -1,4 +1,4 @@
-//! The days until which projects fix the series of their servers.
+//! The last days on which projects publish fixes for the series of their servers.
 
 use super::Kind;
 

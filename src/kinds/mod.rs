@@ -243,7 +243,7 @@ pub struct Family {
     /// no data.
     #[serde(default)]
     pub data: Vec<(u64, String)>,
-    /// The administrator's login, if the image fixes its name. Otherwise devenv chooses the name.
+    /// The administrator's login, if the image decides its name. Otherwise devenv chooses the name.
     #[serde(default)]
     pub admin: Option<String>,
     /// The meanings of its variables in a manifest. `X_FILE` means the same as `X`.

@@ -135,11 +135,11 @@ pub struct Failure {
     pub exit: Exit,
     /// The messages, at least one.
     pub diagnostics: Vec<Diagnostic>,
-    /// What a caller may do about it.
+    /// Whether another plan may succeed.
     pub reason: Reason,
 }
 
-/// What a caller may do about a failure.
+/// The reason of a failure, as far as a caller decides by it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reason {
     /// Report it.

@@ -155,7 +155,7 @@ pub struct Data {
     pub version: String,
     /// The last port on which the service was published.
     pub port: Option<u16>,
-    /// The sequence number of the head for which the volume was created, from 1. (0.1.0 counted the volumes of the
+    /// The sequence number of the head for which the volume was created, from 1. (Earlier builds counted the volumes of the
     /// service.)
     pub generation: u64,
     /// The git branch of the data; empty if data does not follow branches.

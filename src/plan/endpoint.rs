@@ -144,7 +144,7 @@ mod tests {
             let other = Endpoint { password: Some(Secret::new("an/other")), ..endpoint() };
             let without = Endpoint { password: None, ..endpoint() };
             let [one, other, without] =
-                [&endpoint(), &other, &without].map(|scope| render_fields(kind, scope).unwrap());
+                [&endpoint(), &other, &without].map(|endpoint| render_fields(kind, endpoint).unwrap());
             for (name, field) in &one {
                 assert_eq!(field.secret, field.text != other[name].text, "{}.{name}", kind.name);
                 assert!(!without[name].secret, "{}.{name}", kind.name);

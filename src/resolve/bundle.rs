@@ -52,8 +52,8 @@ pub struct Bundled {
 }
 
 impl Head {
-    /// Makes the first entry for these images. Documents that are not text are not documents of an image, and are
-    /// excluded.
+    /// Makes the first entry for these images. Documents that are not text do not belong to an image, and are not
+    /// added.
     pub fn new(mut images: Vec<Bundled>, documents: BTreeMap<String, Vec<u8>>) -> Self {
         images.sort();
         let documents = documents.into_iter();

@@ -12,8 +12,8 @@ use std::time::Duration;
 /// If there are more names than this, the others are counted, not listed.
 const NAMES: usize = 8;
 
-/// `production  compose.prod.yaml (Compose) · 3 services, 2 apps not started, mail excluded`. `apps` does not count the
-/// excluded apps.
+/// `production  compose.prod.yaml (Compose) · 3 services, 2 apps not started, mail excluded by …`. `apps` does not count
+/// the excluded apps.
 pub fn production_line(
     layout: Layout,
     sources: &[Source],
@@ -31,7 +31,7 @@ pub fn production_line(
     }
     if !excluded.is_empty() {
         let names: Vec<String> = excluded.iter().map(|name| one_line(name)).collect();
-        let _ = write!(text, ", {} excluded", names.join(", "));
+        let _ = write!(text, ", {} excluded by `leave_out`", names.join(", "));
     }
     layout.line("production", &text)
 }
@@ -149,7 +149,7 @@ mod tests {
         let compose = [Source { path: "compose.prod.yaml".into(), format: "compose", title: "Compose" }];
         assert_eq!(
             production_line(layout, &compose, 3, 2, &BTreeSet::from(["mail".to_owned()])),
-            " production  compose.prod.yaml (Compose) · 3 services, 2 apps not started, mail excluded"
+            " production  compose.prod.yaml (Compose) · 3 services, 2 apps not started, mail excluded by `leave_out`"
         );
         let own = [Source { path: "services.yaml".into(), format: "services.yaml", title: "services.yaml" }];
         assert_eq!(production_line(layout, &own, 1, 0, &BTreeSet::new()), " production  services.yaml · 1 service");

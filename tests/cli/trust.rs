@@ -23,9 +23,11 @@ fn is_agreed(sandbox: &Sandbox) -> bool {
 fn a_command_is_shown_beforehand_and_agreed_to_exactly_as_it_is() {
     let sandbox = asking();
     let shown = sandbox.succeed(&["manifest"]).stdout;
-    for part in
-        ["db  services.local.yaml:3  sh seed.sh", "with migrate, seed.sh", "not before you agree to it: `devenv trust`"]
-    {
+    for part in [
+        "db  services.local.yaml:3  sh seed.sh",
+        "with migrate, seed.sh",
+        "devenv does none of this before you agree: `devenv trust`",
+    ] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
     let refused = sandbox.fail(2, &["trust"]).stderr;
@@ -46,7 +48,7 @@ fn a_command_is_shown_beforehand_and_agreed_to_exactly_as_it_is() {
         let before = std::fs::read_to_string(sandbox.path(path)).ok();
         sandbox.write(path, text);
         let asked = sandbox.succeed(&["manifest"]).stdout;
-        assert!(asked.contains("not before you agree"), "{path}: {asked}");
+        assert!(asked.contains("none of this before you agree"), "{path}: {asked}");
         match before {
             Some(before) => sandbox.write(path, &before),
             None => std::fs::remove_file(sandbox.path(path)).expect("it was written"),
@@ -74,7 +76,7 @@ fn another_checkout_with_the_same_command_is_another_question() {
         sandbox.write(&format!("../clone/{path}"), text);
     }
     let clone = sandbox.path("../clone").canonicalize().expect("the clone").display().to_string();
-    assert!(sandbox.succeed(&["-C", &clone, "manifest"]).stdout.contains("not before you agree"));
+    assert!(sandbox.succeed(&["-C", &clone, "manifest"]).stdout.contains("none of this before you agree"));
     assert!(is_agreed(&sandbox));
 }
 

@@ -203,7 +203,7 @@ fn services_without_apps_give_standard_names_and_each_has_a_url_and_its_manageme
 
     let status = project.succeed(&["status"]).stdout;
     let page = status.lines().find(|line| line.starts_with("management page of queue: http://127.0.0.1:"));
-    assert!(page.is_some_and(|line| line.contains("as shop, by `devenv url queue`")), "{status}");
+    assert!(page.is_some_and(|line| line.contains("(login: shop; `devenv url queue` shows the password)")), "{status}");
 }
 
 #[test]

@@ -148,6 +148,47 @@ fn a_snapshot_holds_every_service_and_restoring_it_brings_back_all_of_them() {
     }
 }
 
+#[test]
+fn a_command_that_names_services_saves_restores_and_resets_only_these() {
+    let project = Sandbox::new(&[("services.yaml", POSTGRES)]);
+    project.succeed(&["up"]);
+    write(&project, "one");
+    let started = |service: &str| {
+        let container = container(&project, ".", service);
+        docker(&["inspect", "--format", "{{.State.StartedAt}}", &container])
+    };
+    let cache = started("cache");
+    let saved = project.succeed(&["snapshot", "save", "first", "db"]);
+    assert!(saved.stderr.contains("saved as first: db\n"), "{}", saved.stderr);
+    assert_eq!(started("cache"), cache, "the other service runs on");
+    let listed = project.succeed(&["snapshot", "list", "--json"]).json();
+    assert_eq!(listed["snapshots"][0]["services"], serde_json::json!(["db"]));
+
+    write(&project, "two");
+    project.succeed(&["snapshot", "save", "second"]);
+    write(&project, "three");
+    // The snapshot contains one service, so only this service is restored, and only its data is named.
+    let refused = project.fail(2, &["snapshot", "restore", "first"]);
+    assert!(refused.stderr.contains("db") && !refused.stderr.contains("cache"), "{}", refused.stderr);
+    let cache = started("cache");
+    project.succeed(&["snapshot", "restore", "first", "--yes"]);
+    assert_eq!(read(&project), ("one".to_owned(), "three".to_owned()));
+    assert_eq!(started("cache"), cache);
+    project.succeed(&["snapshot", "restore", "second", "cache", "--yes"]);
+    assert_eq!(read(&project), ("one".to_owned(), "two".to_owned()));
+    project.succeed(&["reset", "cache", "--yes"]);
+    assert_eq!(read(&project), ("one".to_owned(), "nil".to_owned()));
+
+    // Both mistakes are named, with the names that would work.
+    let absent = project.fail(2, &["snapshot", "restore", "first", "cache", "--yes"]);
+    assert!(absent.stderr.contains("the snapshot first has no data of cache"), "{}", absent.stderr);
+    let unknown = project.fail(2, &["reset", "cash", "--yes"]);
+    assert!(unknown.stderr.contains("did you mean `cache`?"), "{}", unknown.stderr);
+    assert_eq!(read(&project), ("one".to_owned(), "nil".to_owned()));
+    project.succeed(&["down", "--volumes", "--yes"]);
+    assert_eq!(project.on_the_engine(), Vec::<String>::new());
+}
+
 /// Whether a run has reached a point.
 type Reached<'a> = Box<dyn Fn() -> bool + 'a>;
 
@@ -385,7 +426,12 @@ fn a_checkout_begins_with_another_s_data_and_neither_sees_what_the_other_writes(
         // The parent layers remain after the environment that made them was removed.
         run(&project, way, &["down", "-C", &branch]);
         let down = run(&project, way, &["down", "--volumes", "--yes"]);
-        assert_eq!(down.stderr.contains("kept, since another environment"), way == "overlay", "{}", down.stderr);
+        assert_eq!(
+            down.stderr.contains("kept, since the data of another environment"),
+            way == "overlay",
+            "{}",
+            down.stderr
+        );
         run(&project, way, &["gc"]);
         run(&project, way, &["up", "-C", &branch]);
         assert_eq!(in_branch(), both("four"));

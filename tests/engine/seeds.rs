@@ -405,7 +405,7 @@ fn manifest_and_plan_show_the_commands_for_this_machine_before_the_user_agreed()
         for part in [
             "db  services.local.yaml:3  sh seed.sh",
             "with data, seed.sh",
-            "not before you agree to it: `devenv trust`",
+            "devenv does none of this before you agree: `devenv trust`",
         ] {
             assert!(shown.contains(part), "{arguments:?} {part}: {shown}");
         }

@@ -278,7 +278,8 @@ fn exclude(names: &[Located<String>], stack: &mut Stack, expect: &mut Expect) {
         let Value::Bound { template, .. } = &variable.value else { continue };
         let gone = template.fields().map(|(service, _)| service).find(|service| asked.contains(*service));
         if let Some(service) = gone {
-            variable.value = Value::Unresolved(format!("{service}, which services.local.yaml excludes"));
+            variable.value =
+                Value::Unresolved(format!("{service} is not started here (`leave_out` in services.local.yaml)"));
         }
     }
     stack.left_out.append(&mut asked);

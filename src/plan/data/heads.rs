@@ -38,7 +38,7 @@ pub(super) fn heads(environment: &str, observed: &Observed) -> Vec<Head> {
 /// generation.
 type Best<'a> = ((bool, bool, u64), Vec<&'a Volume>);
 
-/// The heads of branches without a record: in environments of release 0.1.0, or after a user deleted the records by
+/// The heads of branches without a record: in environments of an earlier build, or after a user deleted the records by
 /// hand. Such a head names the volumes of each service's container, else the newest complete volumes of each service.
 fn implied(environment: &str, observed: &Observed, written: &[Head]) -> Vec<Head> {
     let named: BTreeSet<&String> = written.iter().flat_map(volumes_of).collect();

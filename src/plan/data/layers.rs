@@ -185,7 +185,7 @@ pub fn beginning_empty<'a>(stack: &'a Stack, desired: &Desired, observed: &Obser
 
 /// A warning for each service whose data was created from other seeds than the declared seeds, at the first seed.
 pub fn reseedable(stack: &Stack, desired: &Desired, observed: &Observed) -> Vec<Diagnostic> {
-    let mut diagnostic = Vec::new();
+    let mut diagnostics = Vec::new();
     for service in stack.services.iter().filter(|service| !service.seeds.is_empty()) {
         let wanted = desired.services.iter().find(|wanted| wanted.name == service.name);
         let volume = wanted.and_then(|wanted| wanted.volumes.first());
@@ -194,7 +194,7 @@ pub fn reseedable(stack: &Stack, desired: &Desired, observed: &Observed) -> Vec<
             && known.seeds != seed_of(service)
         {
             let message = format!("the seeds of {} changed after its data was created", service.name);
-            diagnostic.push(
+            diagnostics.push(
                 Diagnostic::warning("seeds-changed", message)
                     .at(&first.origin, "its seeds")
                     .because("the data is kept unchanged")
@@ -202,7 +202,7 @@ pub fn reseedable(stack: &Stack, desired: &Desired, observed: &Observed) -> Vec<
             );
         }
     }
-    diagnostic
+    diagnostics
 }
 
 /// The administrator's login that inherited data has. This login gets the environment's own password before anything

@@ -372,7 +372,7 @@ fn a_record_that_a_prune_removed_in_part_is_completed_with_the_volumes_that_it_p
     assert_eq!(pins, before);
     assert_eq!(snapshots(&identity(), &pruned)[0].name, "one", "the snapshot still exists");
 
-    // The records of release 0.1.0 had no volume.
+    // The records of an earlier build had no volume.
     observed.records.iter_mut().for_each(|one| one.has_volume = false);
     assert_eq!(unprotected(&identity(), &observed).len(), 3);
     let foreign = Identity::of_checkout("shop", Path::new("/other"), Key::from_bytes([8; 32]));

@@ -21,10 +21,10 @@ enum Command {
     Up,
     Down,
     Write,
-    Save(usize),
-    Restore(usize),
+    Save(usize, Services),
+    Restore(usize, Services),
     Remove(usize),
-    Reset,
+    Reset(Services),
     Switch(usize),
     Gc,
     /// Another checkout begins with a snapshot of this checkout.
@@ -32,6 +32,15 @@ enum Command {
     /// The other checkout's environment is deleted.
     CopyGone,
 }
+
+/// Which of the two services a command names.
+type Services = [bool; 2];
+
+const SERVICES: [&str; 2] = ["one", "two"];
+const ALL: Services = [true, true];
+
+/// The moment of each service's data. A `write` gives both services the same moment.
+type Moments = [u32; 2];
 
 /// The moment at which a command is killed.
 #[derive(Clone, Copy, Debug)]
@@ -441,10 +450,18 @@ impl Model {
         self.up(&identity)
     }
 
-    /// The moments of the data in the volumes of running services.
-    fn moments(&self, identity: &Identity) -> Vec<u32> {
-        let running = self.observed.containers_of(&identity.name).filter(|one| one.state == "running");
-        running.filter(|one| one.runs().is_some()).map(|one| self.held[&one.volumes[0]]).collect()
+    /// The moment of the data in the volume of each running service.
+    fn moments(&self, identity: &Identity) -> Moments {
+        SERVICES.map(|name| {
+            let container = self.observed.container(&identity.name, name).expect("every service has a container");
+            assert_eq!(container.state, "running", "{name}");
+            self.held[&container.volumes[0]]
+        })
+    }
+
+    /// The moment of each service's data in a snapshot; none for a service that the snapshot does not contain.
+    fn moments_in(&self, snapshot: &Snapshot) -> [Option<u32>; 2] {
+        SERVICES.map(|name| snapshot.data.get(name).map(|volume| self.held[volume]))
     }
 
     fn write(&mut self, identity: &Identity) {
@@ -468,14 +485,14 @@ impl Model {
 #[derive(Default)]
 struct Expected {
     /// The moments that the data of each branch may have.
-    of_branch: BTreeMap<usize, BTreeSet<u32>>,
+    of_branch: BTreeMap<usize, BTreeSet<Moments>>,
     /// The branches whose first `up` was interrupted: their data may have begun with another moment.
     begun: BTreeSet<usize>,
     /// The branches whose data may be in use: the branch of the last successful command, and the branches of all
     /// commands that were killed since then.
     used: BTreeSet<usize>,
-    /// The moments that the snapshot with this name may have, and whether the snapshot has to exist.
-    snapshots: BTreeMap<usize, (BTreeSet<u32>, bool)>,
+    /// The moments that the snapshot with this name may have, its services, and whether the snapshot has to exist.
+    snapshots: BTreeMap<usize, (BTreeSet<Moments>, Services, bool)>,
     is_up: bool,
 }
 
@@ -521,9 +538,9 @@ fn one(model: &mut Model, expected: &mut Expected, command: &Command, context: &
     };
     let may_be = |expected: &mut Expected| {
         let used = expected.used.iter().filter_map(|used| expected.of_branch.get(used));
-        let mut begins: BTreeSet<u32> = used.flatten().copied().collect();
+        let mut begins: BTreeSet<Moments> = used.flatten().copied().collect();
         if begins.is_empty() {
-            begins.insert(0);
+            begins.insert([0, 0]);
         }
         if expected.begun.contains(&branch) || !expected.of_branch.contains_key(&branch) {
             expected.of_branch.entry(branch).or_default().extend(begins);
@@ -539,7 +556,7 @@ fn one(model: &mut Model, expected: &mut Expected, command: &Command, context: &
         Command::Write => {
             if expected.is_up {
                 model.write(&shop);
-                expected.of_branch.insert(branch, BTreeSet::from([model.moment]));
+                expected.of_branch.insert(branch, BTreeSet::from([[model.moment; 2]]));
             }
         }
         Command::Down => {
@@ -551,45 +568,43 @@ fn one(model: &mut Model, expected: &mut Expected, command: &Command, context: &
             assert_ne!(ended, Err(End::Refused), "{context}");
             expected.is_up = false;
         }
-        Command::Save(name) => {
+        Command::Save(name, services) => {
             if !expected.is_up || snapshot_of(model, name).is_some() || is_unfinished(&shop, &model.observed) {
                 return;
             }
-            let ended = model.stop(&shop, |_| true).and_then(|()| {
-                let data = data(&model.desired(&shop, None), &model.observed);
+            let is_saved = |service: &str| names_of(services).any(|name| name == service);
+            let ended = model.stop(&shop, |one| is_saved(one.service())).and_then(|()| {
+                let mut data = data(&model.desired(&shop, None), &model.observed);
+                data.retain(|service, _| is_saved(service));
                 let record = saving(NAMES[*name], model.clone_mode, &data, &shop, &model.observed);
                 model.record(record)
             });
             let moments = expected.of_branch[&branch].clone();
-            expected.snapshots.insert(*name, (moments, ended.is_ok()));
+            expected.snapshots.insert(*name, (moments, *services, ended.is_ok()));
             let ended = ended.and_then(|()| model.up(&shop));
             after(model, expected, branch, &ended, context);
         }
-        Command::Restore(name) => {
-            let Some(found) = snapshot_of(model, name) else { return };
-            if is_unfinished(&shop, &model.observed) {
+        Command::Restore(name, services) => {
+            let Some(mut found) = snapshot_of(model, name) else { return };
+            found.data.retain(|service, _| names_of(services).any(|name| name == service));
+            if found.data.is_empty() || is_unfinished(&shop, &model.observed) {
                 return;
             }
             may_be(expected);
+            let restored = SERVICES.map(|service| found.data.contains_key(service));
             let to = found.data.into_iter().map(|(service, volume)| (service, Some(volume))).collect();
             let ended = model.restore(&to);
             let moments = expected.snapshots[name].0.clone();
-            match ended {
-                Ok(()) => drop(expected.of_branch.insert(branch, moments)),
-                Err(_) => expected.of_branch.entry(branch).or_default().extend(moments),
-            }
+            replaced(expected, branch, restored, &moments, ended.is_ok());
             after(model, expected, branch, &ended, context);
         }
-        Command::Reset => {
+        Command::Reset(services) => {
             if is_unfinished(&shop, &model.observed) || !expected.is_up {
                 return;
             }
-            let to = BTreeMap::from(["one", "two"].map(|name| (name.to_owned(), None)));
+            let to = names_of(services).map(|name| (name.to_owned(), None)).collect();
             let ended = model.restore(&to);
-            match ended {
-                Ok(()) => drop(expected.of_branch.insert(branch, BTreeSet::from([0]))),
-                Err(_) => drop(expected.of_branch.entry(branch).or_default().insert(0)),
-            }
+            replaced(expected, branch, *services, &BTreeSet::from([[0, 0]]), ended.is_ok());
             after(model, expected, branch, &ended, context);
         }
         Command::Remove(name) => {
@@ -609,7 +624,7 @@ fn one(model: &mut Model, expected: &mut Expected, command: &Command, context: &
             });
             match ended {
                 Ok(()) => drop(expected.snapshots.remove(name)),
-                Err(_) => drop(expected.snapshots.get_mut(name).map(|(_, has_to)| *has_to = false)),
+                Err(_) => drop(expected.snapshots.get_mut(name).map(|(_, _, has_to)| *has_to = false)),
             }
         }
         Command::Switch(to) => {
@@ -637,11 +652,10 @@ fn one(model: &mut Model, expected: &mut Expected, command: &Command, context: &
             if is_unfinished(&copy, &model.observed) || model.observed.data_of(&copy.name).next().is_some() {
                 assert_eq!(model.up(&copy), Ok(()), "{context}");
                 let moments = model.moments(&copy);
-                assert!(moments.len() == 2 && moments[0] == moments[1], "a mixture in a copy, {context}: {moments:?}");
-                assert!(
-                    expected.snapshots[name].0.contains(&moments[0]),
-                    "not the named snapshot, {context}: {moments:?}"
-                );
+                let (may_be, services, _) = &expected.snapshots[name];
+                // A service that the snapshot does not contain has its initial data.
+                let may_be: BTreeSet<Moments> = may_be.iter().map(|one| mixed(*services, *one, [0, 0])).collect();
+                assert!(may_be.contains(&moments), "not the named snapshot, {context}: {moments:?}, not of {may_be:?}");
                 model.write(&copy);
             }
         }
@@ -656,16 +670,34 @@ fn one(model: &mut Model, expected: &mut Expected, command: &Command, context: &
         }
     }
     // Every saved snapshot exists and is unchanged, in spite of all kills.
-    for (name, (moments, has_to)) in &expected.snapshots {
+    for (name, (may_be, services, has_to)) in &expected.snapshots {
         match snapshot_of(model, name) {
             Some(found) => {
-                let held: Vec<u32> = found.data.values().map(|volume| model.held[volume]).collect();
-                assert!(held.len() == 2 && held[0] == held[1], "a mixture in a snapshot, {context}: {held:?}");
-                assert!(moments.contains(&held[0]), "another moment in a snapshot, {context}: {held:?} of {moments:?}");
+                let held = model.moments_in(&found);
+                let is_it = |one: &Moments| [0, 1].map(|at| services[at].then_some(one[at])) == held;
+                assert!(may_be.iter().any(is_it), "other data in a snapshot, {context}: {held:?} of {may_be:?}");
             }
             None => assert!(!has_to, "a snapshot is lost, {context}"),
         }
     }
+}
+
+fn names_of(services: &Services) -> impl Iterator<Item = &'static str> {
+    let named = *services;
+    SERVICES.into_iter().zip(named).filter_map(|(name, is_named)| is_named.then_some(name))
+}
+
+/// The moments after these services got other data.
+fn mixed(services: Services, other: Moments, current: Moments) -> Moments {
+    [0, 1].map(|at| if services[at] { other[at] } else { current[at] })
+}
+
+/// Expects that these services have data of other moments. After a kill, all of them have it, or none.
+fn replaced(expected: &mut Expected, branch: usize, services: Services, others: &BTreeSet<Moments>, is_done: bool) {
+    let current = expected.of_branch.remove(&branch).unwrap_or_default();
+    let with = |one: &Moments| others.iter().map(|other| mixed(services, *other, *one)).collect::<Vec<_>>();
+    let then: BTreeSet<Moments> = current.iter().flat_map(with).collect();
+    expected.of_branch.insert(branch, if is_done { then } else { &current | &then });
 }
 
 fn after(model: &Model, expected: &mut Expected, branch: usize, ended: &Result<(), End>, context: &str) {
@@ -673,10 +705,9 @@ fn after(model: &Model, expected: &mut Expected, branch: usize, ended: &Result<(
     assert_ne!(*ended, Err(End::Refused), "it does not converge, {context}: {:#?}", model.refused);
     if ended.is_ok() {
         let moments = model.moments(&model.shop());
-        assert!(moments.len() == 2 && moments[0] == moments[1], "a mixture of moments, {context}: {moments:?}");
         let may_be = &expected.of_branch[&branch];
-        assert!(may_be.contains(&moments[0]), "data of another moment, {context}: {moments:?}, not of {may_be:?}");
-        expected.of_branch.insert(branch, BTreeSet::from([moments[0]]));
+        assert!(may_be.contains(&moments), "data of another moment, {context}: {moments:?}, not of {may_be:?}");
+        expected.of_branch.insert(branch, BTreeSet::from([moments]));
         expected.begun.remove(&branch);
         expected.used = BTreeSet::from([branch]);
     } else {
@@ -689,15 +720,20 @@ fn command() -> impl Strategy<Value = Command> {
         4 => Just(Command::Up),
         4 => Just(Command::Write),
         2 => Just(Command::Down),
-        3 => (0..NAMES.len()).prop_map(Command::Save),
-        3 => (0..NAMES.len()).prop_map(Command::Restore),
+        3 => (0..NAMES.len(), services()).prop_map(|(name, services)| Command::Save(name, services)),
+        3 => (0..NAMES.len(), services()).prop_map(|(name, services)| Command::Restore(name, services)),
         1 => (0..NAMES.len()).prop_map(Command::Remove),
-        1 => Just(Command::Reset),
+        1 => services().prop_map(Command::Reset),
         3 => (0..BRANCHES.len()).prop_map(Command::Switch),
         1 => Just(Command::Gc),
         2 => (0..NAMES.len()).prop_map(Command::Copy),
         1 => Just(Command::CopyGone),
     ]
+}
+
+/// Mostly all services, as most users do.
+fn services() -> impl Strategy<Value = Services> {
+    prop_oneof![3 => Just(ALL), 1 => Just([true, false]), 1 => Just([false, true])]
 }
 
 fn kill() -> impl Strategy<Value = Option<Kill>> {
@@ -756,9 +792,9 @@ fn a_new_branch_begins_with_data_of_one_moment_after_a_killed_switch() {
 #[test]
 fn a_new_branch_begins_with_the_data_that_was_used_last_although_a_pin_has_an_earlier_moment() {
     for kill in killed_anywhere() {
-        let ended_well = [Command::Up, Command::Down, Command::Up, Command::Save(1), Command::Write];
+        let ended_well = [Command::Up, Command::Down, Command::Up, Command::Save(1, ALL), Command::Write];
         let mut history: Vec<_> = ended_well.into_iter().map(|command| (command, None)).collect();
-        history.extend([(Command::Save(0), kill), (Command::Switch(1), None)]);
+        history.extend([(Command::Save(0, ALL), kill), (Command::Switch(1), None)]);
         run(&history, CloneMode::Copy, true);
     }
 }
@@ -770,10 +806,10 @@ fn a_pin_is_written_although_a_killed_run_left_two_pins() {
             (Command::Up, None),
             (Command::Down, None),
             (Command::Up, None),
-            (Command::Save(0), None),
+            (Command::Save(0, ALL), None),
             (Command::Down, kill),
             (Command::Up, None),
-            (Command::Save(1), None),
+            (Command::Save(1, ALL), None),
             (Command::Down, None),
         ];
         run(&history, CloneMode::Overlay, false);

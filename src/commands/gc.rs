@@ -1,6 +1,7 @@
 //! `devenv gc`: removes unused resources.
 
 use crate::cli::{Gc, Global};
+use crate::docker::EngineError;
 use crate::environment::agreement::agreed;
 use crate::environment::checkout::{self, Found};
 use crate::environment::cleanup::{measure, now};
@@ -21,14 +22,20 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], gc: &Gc, printer: &P
         Err(failure) if gc.branches => return Err(failure),
         Err(_) => None,
     };
-    let (found, locked) = if gc.branches && !gc.dry_run {
+    let pins_too_much = plan::pins_too_much(&found.identity, &found.observed);
+    let (found, locked) = if (gc.branches || pins_too_much) && !gc.dry_run {
         let (found, lock) = found.locked(printer).await?;
         (found, Some(lock))
     } else {
         (found, None)
     };
-    let Found { machine, engine, identity, observed, .. } = found;
+    let Found { machine, engine, identity, mut observed, .. } = found;
     let identity = Identity { branch, ..identity };
+    // A pin of an earlier moment may reference data that nothing needs any more. The new pin does not.
+    if pins_too_much && !gc.dry_run {
+        pin(&engine, &identity, &observed).await?;
+        observed = engine.observe(&[]).await.map_err(EngineError::into_failure)?;
+    }
     let held = |name: &str| !(locked.is_some() && name == identity.name) && is_held(&machine.folder, name);
     let mut plan = plan::garbage(&identity, &observed, &held, now());
     let gone = git::branches(&identity.root).map(|branches| plan::gone(&identity, &branches, &observed));
@@ -57,7 +64,7 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], gc: &Gc, printer: &P
         table.row([what, name.as_str(), &size, &step.cause]);
     }
     if !gc.dry_run {
-        if gc.branches && !gone.volumes.is_empty() {
+        if gc.branches && !gone.branches.is_empty() {
             let said = format!("this deletes the data of branches that are gone: {names}");
             if gc.yes {
                 printer.line(&said);

@@ -1,9 +1,10 @@
 //! `devenv snapshot`: saves the data of services at one moment under a name, and restores it.
 
 use crate::cli::{Global, Snapshot, SnapshotAction, Start};
-use crate::docker::{EngineError, EngineFault};
+use crate::docker::EngineError;
 use crate::environment::agreement::agreed;
 use crate::environment::snapshot::{EnvironmentState, save};
+use crate::environment::tear_down::pin;
 use crate::model::Failure;
 use crate::plan::{self};
 use crate::ui::{Printer, Table, age};
@@ -134,12 +135,17 @@ async fn remove(state: &EnvironmentState, name: &str, yes: bool, printer: &Print
     if let Some(record) = state.observed.records.iter().find(|one| one.record.name == found.record) {
         state.engine.remove_record(record).await.map_err(fault)?;
     }
+    // Write a pin that does not reference these volumes, in place of a pin that does.
+    let identity = &state.project.identity;
+    let volumes: BTreeSet<String> = volumes.into_iter().collect();
+    let is_pinned =
+        plan::pins(identity, &state.observed).any(|pin| pin.record.pins.iter().any(|name| volumes.contains(name)));
+    if is_pinned {
+        let rest = plan::without(&BTreeSet::from([found.record.as_str()]), &volumes, &state.observed);
+        pin(&state.engine, identity, &rest).await?;
+    }
     for volume in &volumes {
-        match state.engine.remove_volume(volume).await {
-            // A pin still references the volume; the volume is removed with the pin.
-            Err(error) if error.kind == EngineFault::Conflict => {}
-            removed => removed.map_err(fault)?,
-        }
+        state.engine.remove_volume(volume).await.map_err(fault)?;
     }
     printer.line(&format!("{name} is deleted"));
     Ok(())

@@ -88,7 +88,7 @@ async fn reseed(project: &Project, start: &Starting<'_>, yes: bool) -> Result<()
     let seeded: Vec<&str> = stack
         .services
         .iter()
-        .filter(|service| !service.seeds.is_empty())
+        .filter(|service| !service.seeds.is_empty() && project.is_about(&service.name))
         .map(|service| service.name.as_str())
         .collect();
     if seeded.is_empty() {

@@ -189,6 +189,7 @@ fn entries_text(entries: &[Entry]) -> String {
             "sequence": one.sequence,
             "volumes": one.volumes,
             "parent": one.parent,
+            "requested": one.requested,
         })
     };
     entries.iter().map(entry).collect::<serde_json::Value>().to_string()
@@ -203,7 +204,8 @@ fn entries_of(text: &str) -> Vec<Entry> {
         let parent = one["parent"].as_str().map(str::to_owned);
         let (service, kind, version) = (text("service"), text("kind"), text("version"));
         let sequence = one["sequence"].as_u64().unwrap_or_default();
-        Entry { service, kind, version, sequence, volumes: volumes.collect(), parent }
+        let requested = one["requested"].as_bool().unwrap_or_default();
+        Entry { service, kind, version, sequence, volumes: volumes.collect(), parent, requested }
     };
     let all: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
     all.as_array().into_iter().flatten().map(entry).collect()
@@ -477,8 +479,9 @@ mod tests {
             sequence: 6,
             volumes: vec!["a".to_owned()],
             parent: Some("b".to_owned()),
+            requested: true,
         };
-        let second = Entry { service: "mail".to_owned(), parent: None, ..entry.clone() };
+        let second = Entry { service: "mail".to_owned(), parent: None, requested: false, ..entry.clone() };
         let (entries, kept) = (vec![entry, second], vec!["c".to_owned(), "d".to_owned()]);
         let head = Head { branch: "m".to_owned(), sequence: 7, entries, kept };
         let all = [

@@ -1,7 +1,7 @@
 //! Records: facts about environments and bases that devenv writes to the engine. A record is written completely or not
 //! at all.
 //!
-//! A record consists of an empty volume and a container that is never started. The labels of the volume hold the facts,
+//! A head is an empty volume. Any other record consists of an empty volume and a container that is never started. The labels of the volume hold the facts,
 //! so that a prune of containers does not lose them. The container mounts that volume and pins others, so that a prune
 //! of volumes takes none of them (engines before 23 and Podman take every volume that no container mentions). One
 //! request creates both, the volume first.
@@ -35,6 +35,10 @@ impl Engine {
     /// for a record. While the services run, their containers tell the same as the head; after that, pins mention the
     /// head's volume. The name of a head follows from its content, so writing the same head twice changes nothing.
     pub async fn write_record(&self, record: &Record, image_id: &str) -> Result<String, EngineError> {
+        self.write(record, image_id, false).await
+    }
+
+    async fn write(&self, record: &Record, image_id: &str, is_repair: bool) -> Result<String, EngineError> {
         let labels = labels::of_record(record, now());
         if record.head().is_some() {
             return self.write_volume(&record.volume(), labels).await.map(|()| String::new());
@@ -52,7 +56,11 @@ impl Engine {
         match self.work(format!("create the container {}", record.name), made).await {
             Ok(made) => Ok(made.id),
             // The engine may have created the volume, whose labels would describe a record that was not written.
-            Err(error) if !matches!(error.kind, EngineFault::Conflict | EngineFault::Gone | EngineFault::TimedOut) => {
+            // A record that is repaired keeps its volume, which may be all that is left of it.
+            Err(error)
+                if !is_repair
+                    && !matches!(error.kind, EngineFault::Conflict | EngineFault::Gone | EngineFault::TimedOut) =>
+            {
                 self.remove_volume(&record.volume()).await?;
                 Err(error)
             }
@@ -63,7 +71,7 @@ impl Engine {
     /// Recreates the missing part of a record: its volume, or its container if a prune took it.
     pub async fn repair_record(&self, one: &ObservedRecord, image_id: &str) -> Result<(), EngineError> {
         if one.id.is_empty() {
-            return self.write_record(&one.record, image_id).await.map(drop);
+            return self.write(&one.record, image_id, true).await.map(drop);
         }
         self.write_volume(&one.record.volume(), labels::of_record(&one.record, one.created)).await
     }

@@ -118,10 +118,10 @@ fn of_main_worktree(identity: &Identity, main: &Path, observed: &Observed, print
 }
 
 fn has_no_data(identity: &Identity, observed: &Observed) -> Result<(), Failure> {
-    let names: BTreeSet<&str> = observed.data_of(&identity.name).map(|(_, data)| data.service.as_str()).collect();
-    if names.is_empty() {
+    if !plan::has_data(&identity.name, observed) {
         return Ok(());
     }
+    let names: BTreeSet<&str> = observed.data_of(&identity.name).map(|(_, data)| data.service.as_str()).collect();
     let diagnostic = Diagnostic::error("branch-data", "this environment has data of its own already")
         .because(format!("of {}", names.into_iter().collect::<Vec<_>>().join(", ")))
         .help("nothing was changed. To begin with other data, delete this data and its snapshots with `devenv down --volumes`, then run `devenv up` with `--from` again");

@@ -7,7 +7,7 @@ use crate::apply;
 use crate::cli::Start;
 use crate::docker::{Engine, EngineError};
 use crate::dotenv::UserLine;
-use crate::model::{CloneMode, Diagnostic, Event, Exit, Failure, ImageRef, Observed};
+use crate::model::{CloneMode, Diagnostic, Event, Exit, Failure, ImageRef, Observed, Record};
 use crate::plan::{self, Action, Desired, Phase, Plan, Progress, Situation};
 use crate::ui::{Layout, Reporter, ServiceRow, not_carried_out, production_line};
 use std::collections::BTreeMap;
@@ -32,10 +32,21 @@ pub(crate) async fn bring_up(
     // The project with the clone mode, once a phase found it out.
     let mut with_clone_mode: Option<Box<Project>> = None;
     let (mut progress, mut tries, mut view) = (Progress::default(), 0, None);
+    let (mut start, mut head) = (Box::new(starting.start.clone()), None::<Box<Record>>);
     let outcome = loop {
         let project = with_clone_mode.as_deref().unwrap_or(project);
         wait_for_ends(project, starting).await?;
-        let prepared = prepare(project, starting.engine, starting.start, user_lines, seen.take()).await?;
+        let observed = match seen.take() {
+            Some(observed) => observed,
+            None => project.observe(starting.engine).await?,
+        };
+        // Once the head of an earlier try is written, `--fresh` is carried out: another try must not discard that data.
+        let is_written = |head: &Record| observed.records.iter().any(|one| one.record.name == head.name);
+        if head.as_deref().is_some_and(is_written) {
+            start.fresh.clear();
+        }
+        let prepared = prepare(project, starting.engine, &start, user_lines, Some(observed)).await?;
+        head = prepared.desired.transition.head.clone().map(Box::new);
         let phase = phase(project, &prepared, progress);
         let view = match &view {
             Some(view) => view,

@@ -195,7 +195,8 @@ async fn remove_leftovers(
         .iter()
         .map(|container| &container.scope)
         .chain(observed.volumes.iter().map(|volume| &volume.scope))
-        .chain(observed.networks.iter().map(|network| &network.scope));
+        .chain(observed.networks.iter().map(|network| &network.scope))
+        .chain(observed.records.iter().map(|one| &one.record.scope));
     let left = all.filter(|scope| scope.ephemeral && scope.root == root && !scope.environment.is_empty());
     let names: BTreeSet<&String> = left.map(|scope| &scope.environment).collect();
     let mut removal = Plan::default();

@@ -157,7 +157,8 @@ impl EnvironmentState {
     }
 
     async fn write(&self, record: &Record) -> Result<(), Failure> {
-        let image = self.an_image()?.to_string();
+        // A head has no container, so it needs no image.
+        let image = if record.head().is_some() { String::new() } else { self.an_image()?.to_string() };
         let image = self.observed.images.get(&image).map_or("", |image| image.id.as_str());
         self.engine.write_record(record, image).await.map(drop).map_err(EngineError::into_failure)
     }

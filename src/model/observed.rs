@@ -261,9 +261,12 @@ pub struct Entry {
     /// The parent: the volume whose data the new volumes begin with. Used until the volumes exist. None for a base or
     /// an empty folder.
     pub parent: Option<String>,
+    /// Whether the user asked for this data: a restore, a reset or `up --from`. As long as its volumes do not exist, this
+    /// request is unfinished.
+    pub requested: bool,
 }
 
-/// A record as the engine has it. A record exists twice: as an empty volume, which a prune of containers does not
+/// A record as the engine has it. A record, except a head, exists twice: as an empty volume, which a prune of containers does not
 /// remove, and as a container that never starts and references volumes, so that a prune of volumes does not remove
 /// these volumes. Either is enough to read the record.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

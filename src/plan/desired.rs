@@ -21,7 +21,7 @@ pub fn desired(stack: &Stack, request: &Request<'_>) -> Result<Desired, Vec<Diag
         Some(with_marks(layered(wanted, from.as_deref(), service, request), request))
     });
     let services: Vec<DesiredService> = services.collect();
-    let transition = Transition::to(next.finish(), &services, identity, request.observed);
+    let transition = Transition::to(next.without_requests_for_others().finish(), &services, identity, request.observed);
     Ok(Desired { environment: identity.name.clone(), scope, services, taken, transition })
 }
 

@@ -1,10 +1,12 @@
 //! Plans the steps from the state of the engine to the desired state. Each step has a cause.
 
-use super::data::volumes::records_of;
+use super::data::heads::empty_heads;
+use super::data::reach::pending_layers_of_others;
+use super::data::volumes::{is_there, records_of};
 use super::service::joined;
 use super::{Desired, DesiredService, Identity};
 use crate::model::{
-    CloneMode, Container, ContainerSpec, Diagnostic, ImageRef, Observed, ObservedRecord, Record, Scope, Volume,
+    CloneMode, Container, ContainerSpec, Diagnostic, Entry, ImageRef, Observed, ObservedRecord, Record, Scope, Volume,
     VolumeRole, VolumeSpec, shell_words,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -149,7 +151,10 @@ impl Plan {
     /// The last steps of a transition are not included, because they wait for all services.
     #[must_use]
     pub fn of_services(&self, services: &[String]) -> Self {
-        let mut is_kept: Vec<bool> = self.steps.iter().map(|step| services.contains(&step.service)).collect();
+        // The head is written in any case: it says which branch's data is in use.
+        let is_head = |action: &Action| matches!(action, Action::Write { record, .. } if record.head().is_some());
+        let is_kept = |step: &Step| services.contains(&step.service) || is_head(&step.action);
+        let mut is_kept: Vec<bool> = self.steps.iter().map(is_kept).collect();
         // A step waits only for earlier steps.
         for index in (0..self.steps.len()).rev().filter(|index| is_kept[*index]).collect::<Vec<_>>() {
             self.keep_with_earlier(index, &mut is_kept);
@@ -260,6 +265,12 @@ pub fn teardown(identity: &Identity, observed: &Observed, volumes: bool) -> Plan
         let action = Action::Remove { id: one.id.clone(), name: one.record.name.clone(), grace: None };
         containers.push(plan.add("", action, "the environment goes down", Vec::new()));
     }
+    let shared = shared(identity, observed);
+    for head in if volumes { empty_heads(&shared, identity, observed) } else { Vec::new() } {
+        let action = Action::Write { record: Box::new(head), image: String::new() };
+        let cause = "data of another environment is layered on its data";
+        containers.push(plan.add("", action, cause, Vec::new()));
+    }
     for one in records {
         let action = Action::RemoveVolume { name: one.record.volume() };
         plan.add("", action, "the environment goes down", containers.clone());
@@ -268,7 +279,6 @@ pub fn teardown(identity: &Identity, observed: &Observed, volumes: bool) -> Plan
         let action = Action::RemoveNetwork { id: network.id.clone(), name: network.name.clone() };
         plan.add("", action, "the environment goes down", containers.clone());
     }
-    let shared = shared(identity, observed);
     let goes = |volume: &&Volume| volumes && is_ours(&volume.scope) && !shared.contains(&volume.name);
     for volume in observed.volumes.iter().filter(goes) {
         let action = Action::RemoveVolume { name: volume.name.clone() };
@@ -282,8 +292,9 @@ pub fn shared(identity: &Identity, observed: &Observed) -> BTreeSet<String> {
     let is_ours = |volume: &&Volume| volume.scope.environment == identity.name;
     // A copy does not need its parent any more.
     let others = observed.volumes.iter().filter(|volume| !is_ours(volume) && volume.is_overlay());
-    let below: BTreeSet<String> =
+    let mut below: BTreeSet<String> =
         others.flat_map(Volume::layers).map(|layer| crate::model::volume_of(layer).to_owned()).collect();
+    below.extend(pending_layers_of_others(identity, observed));
     let ours = observed.volumes.iter().filter(is_ours).map(|volume| volume.name.clone());
     ours.filter(|name| below.contains(name)).collect()
 }
@@ -355,6 +366,7 @@ fn plan_service(
         before_create.push(remove(plan, container, &why, after));
         cause = why;
     }
+    let removals: Vec<usize> = before_create.iter().copied().filter(|index| !after_pull.contains(index)).collect();
     for volume in &service.volumes {
         // A volume that the engine created by itself is replaced when the volume is created.
         let there = observed.volume(&volume.name).is_some_and(|known| known.role != VolumeRole::Helper);
@@ -381,6 +393,10 @@ fn plan_service(
             before = vec![plan.add(name, action, "its server ended before the data was complete", before)];
         } else if there {
             continue;
+        }
+        // A copy waits until no server writes to the data that is copied.
+        if volume.parent_spec.as_ref().is_some_and(|parent_spec| parent_spec.clone_mode == CloneMode::Copy) {
+            before.extend(&removals);
         }
         let cause = match &volume.parent_spec {
             Some(parent_spec) if parent_spec.layers.len() > 1 && parent_spec.clone_mode == CloneMode::Copy => {
@@ -476,13 +492,20 @@ fn old_data(
     if fresh.contains(&service.name) {
         return None;
     }
-    let ours = observed.data_of(&desired.environment).map(|(_, data)| data);
-    let ours = ours.filter(|data| data.service == service.name && data.kind == service.kind);
-    let olds: Vec<u64> = ours.filter_map(|data| data.version.parse().ok()).collect();
-    if olds.is_empty() || olds.contains(&major) {
+    // Other branches may have data of this major version: only the head of the current branch counts.
+    let head = desired.transition.head.as_ref()?.head()?;
+    let (own, others): (Vec<&Entry>, Vec<&Entry>) = head
+        .entries
+        .iter()
+        .filter(|entry| (&entry.service, &entry.kind) == (&service.name, &service.kind))
+        .partition(|entry| entry.version == major.to_string());
+    let begins_empty = own.iter().any(|entry| entry.sequence == head.sequence && entry.parent.is_none());
+    let has_data =
+        |entry: &&&Entry| entry.parent.is_some() || entry.volumes.iter().any(|name| is_there(name, observed));
+    let old: u64 = others.iter().filter(has_data).filter_map(|entry| entry.version.parse().ok()).max()?;
+    if !begins_empty {
         return None;
     }
-    let old = olds.into_iter().max()?;
     let (name, title) = (&service.name, &service.title);
     let (dump, load) = dump_and_load(service);
     Some(

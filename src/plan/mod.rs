@@ -28,9 +28,9 @@ pub use choice::{Choice, choices, choosing, chosen, environments_of, input_for, 
 pub use data::bases::{Base, base};
 pub use data::branches::{Gone, gone, has_own_data, left_branches, on_other_branches};
 pub use data::garbage::{garbage, stale};
-pub use data::heads::data_in_use;
+pub use data::heads::{data_in_use, has_data};
 pub use data::layers::{Extent, beginning_empty, extents, flattened, reseedable, unseeded};
-pub use data::pins::{pin, pins, unprotected};
+pub use data::pins::{pin, pins, pins_too_much, unprotected, without};
 pub use data::snapshots::{
     Snapshot, data, is_unfinished, records_of_project, restoring, saving, snapshots, unneeded, unusable,
 };

@@ -17,7 +17,8 @@ pub(super) fn container(environment: &str, service: &str) -> String {
 }
 
 /// The name of a volume with a service's data. `major` is set if other major versions cannot read the data. `part` is
-/// set if the image keeps its data in several folders. `generation` counts the volumes of the service.
+/// set if the image keeps its data in several folders. `generation` is the number of the
+/// head for which the volume is created.
 pub(super) fn volume(
     environment: &str,
     service: &str,

@@ -187,7 +187,7 @@ fn apps_that_disagree_stop_nobody_and_each_gets_its_own_values() {
     let neither = project.succeed(&["run", "--", "sh", "-c", said]);
     assert_eq!(neither.stdout, "info\n");
     assert!(
-        neither.stderr.contains("apps disagree about ROLE, URL") && neither.stderr.contains("--app web"),
+        neither.stderr.contains("apps have different values of ROLE, URL") && neither.stderr.contains("--app web"),
         "{neither:?}"
     );
     let one = project.succeed(&["env", "--app", "web", "--format", "json"]).json();

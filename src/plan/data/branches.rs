@@ -2,8 +2,9 @@
 
 use super::super::{Action, Identity, Plan};
 use super::heads::{head_of, heads, last_used, written};
+use super::pins::without;
 use super::reach::{Naming, freed};
-use crate::model::{Container, Observed, ObservedRecord, RecordKind};
+use crate::model::{Container, Observed, ObservedRecord};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The running containers of an environment that use data of a branch other than the current git branch.
@@ -73,18 +74,10 @@ impl Gone {
         all.map(|(one, _)| one)
     }
 
-    /// The state of the engine without this data. The volumes that need a pin are chosen from this state.
+    /// The state of the engine without this data.
     pub fn without(&self, identity: &Identity, observed: &Observed) -> Observed {
-        let heads: BTreeSet<&str> = self.heads(identity, observed).map(|one| one.record.name.as_str()).collect();
-        let mut rest = observed.clone();
-        rest.volumes.retain(|volume| !self.volumes.contains(&volume.name));
-        rest.records.retain(|one| !heads.contains(one.record.name.as_str()));
-        // The existing pins reference the removed volumes, so a new pin is needed in any case.
-        rest.records
-            .iter_mut()
-            .filter(|one| one.record.kind == RecordKind::Pin)
-            .for_each(|pin| pin.record.pins.clear());
-        rest
+        let heads = self.heads(identity, observed).map(|one| one.record.name.as_str()).collect();
+        without(&heads, &self.volumes, observed)
     }
 
     /// The steps that remove the data, once no pin references it. The heads are removed last, so that the next run can

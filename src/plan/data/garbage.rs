@@ -1,13 +1,12 @@
 //! Garbage: resources of this checkout that killed runs left behind, and this user's bases on which no environment is
 //! layered.
 //!
-//! Garbage never contains resources of an environment that could be started again.
+//! Garbage never contains a volume that a snapshot names or on which another volume is layered.
 
 use super::super::{Action, Identity, Plan, teardown};
 use super::bases::serves_making;
 use super::reach::needed;
-use super::volumes::is_abandoned;
-use super::volumes::is_layer;
+use super::volumes::{frozen, is_abandoned, is_layer};
 use crate::model::{BaseKey, Container, ContainerRole, Observed, Volume, VolumeRole};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,11 +59,13 @@ fn leftovers(asked: bool, identity: &Identity, observed: &Observed, is_held: &dy
     for (volume, removed) in unfinished {
         delete(&mut plan, volume, "the copy was interrupted", removed);
     }
+    let frozen = frozen(observed);
     for volume in
         observed.volumes.iter().filter(|volume| volume.scope.root == root && !is_held(&volume.scope.environment))
     {
         let is_left = volume.unproven() != "" && observed.volume(volume.unproven()).is_none();
-        let goes = is_left || asked && is_abandoned(volume, observed);
+        let is_frozen = frozen.contains(volume.name.as_str());
+        let goes = is_left || asked && is_abandoned(volume, observed) && !is_frozen;
         if !goes || is_gone(&volume.name) {
             continue;
         }
@@ -92,7 +93,23 @@ fn leftovers(asked: bool, identity: &Identity, observed: &Observed, is_held: &dy
         let after = (0..plan.steps.len()).collect();
         delete(&mut plan, &upper.name, "its overlay volume is gone", after);
     }
+    empty_heads(&mut plan, &root, observed, is_held);
     plan.with_volumes_last()
+}
+
+/// Removes heads that name nothing, of environments of which nothing else is left.
+fn empty_heads(plan: &mut Plan, root: &str, observed: &Observed, is_held: &dyn Fn(&str) -> bool) {
+    let gone: BTreeSet<String> = plan.names().map(str::to_owned).collect();
+    for one in observed.records.iter().filter(|one| one.record.scope.root == root) {
+        let environment = &one.record.scope.environment;
+        let is_empty = one.record.head().is_some_and(|head| head.entries.is_empty() && head.kept.is_empty());
+        let is_left = |volume: &Volume| volume.scope.environment == *environment && !gone.contains(&volume.name);
+        let is_in_use = observed.volumes.iter().any(is_left) || observed.containers_of(environment).next().is_some();
+        if is_empty && !is_in_use && !is_held(environment) && !gone.contains(&one.record.volume()) {
+            let after = (0..plan.steps.len()).collect();
+            plan.forget(one, "nothing is left of its environment", after);
+        }
+    }
 }
 
 /// Removes data of this folder's environments that no head and no snapshot needs. A killed run can leave such data

@@ -74,7 +74,7 @@ fn implied(environment: &str, observed: &Observed, written: &[Head]) -> Vec<Head
     for ([branch, service, kind, version], ((_, _, sequence), volumes)) in best {
         let volumes = volumes.iter().map(|volume| volume.name.clone()).collect();
         let (service, kind, version) = (service.to_owned(), kind.to_owned(), version.to_owned());
-        heads.entry(branch).or_default().push(Entry { service, kind, version, sequence, volumes, parent: None });
+        heads.entry(branch).or_default().push(Entry { service, kind, version, sequence, volumes, ..Entry::default() });
     }
     heads.into_iter().map(|(branch, entries)| Head { branch: branch.to_owned(), entries, ..Head::default() }).collect()
 }
@@ -128,6 +128,37 @@ pub fn data_in_use<'o>(identity: &Identity, observed: &'o Observed) -> BTreeMap<
     all
 }
 
+/// Whether a volume of any head of an environment exists.
+pub fn has_data(environment: &str, observed: &Observed) -> bool {
+    heads(environment, observed).iter().flat_map(volumes_of).any(|name| is_there(name, observed))
+}
+
+/// The number of the next head of an environment: greater than the number of every head, and of every volume.
+fn next_sequence(environment: &str, observed: &Observed) -> u64 {
+    let of_written = written(environment, observed).map(|(_, head)| head.sequence);
+    let of_volumes = observed.data_of(environment).map(|(_, data)| data.generation);
+    of_written.chain(of_volumes).max().unwrap_or_default() + 1
+}
+
+/// Heads without data, for an environment whose data is deleted while these volumes stay, because data of other
+/// environments is layered on them. Without such a head, the labels of the remaining volumes would imply a head, and the
+/// next volumes would get the names of volumes that remain in part.
+pub(in crate::plan) fn empty_heads(
+    remaining: &BTreeSet<String>,
+    identity: &Identity,
+    observed: &Observed,
+) -> Vec<Record> {
+    if remaining.is_empty() {
+        return Vec::new();
+    }
+    let sequence = next_sequence(&identity.name, observed);
+    let own = identity.branch.clone().unwrap_or_default();
+    let of_volumes = remaining.iter().filter_map(|name| Some(observed.volume(name)?.data()?.branch.clone()));
+    let branches: BTreeSet<String> = of_volumes.chain([own]).collect();
+    let head = |branch| record(Head { branch, sequence, ..Head::default() }, identity, observed);
+    branches.into_iter().map(head).collect()
+}
+
 /// The record of a head. The name is a hash of the content, so that two different heads never have the same name.
 pub(super) fn record(head: Head, identity: &Identity, observed: &Observed) -> Record {
     let text = format!("{head:?}");
@@ -149,6 +180,8 @@ pub(in crate::plan) struct NextHead<'a> {
     head: Head,
     /// Whether the next head differs from the current head.
     is_new: bool,
+    /// The services that got their volumes.
+    assigned: BTreeSet<String>,
 }
 
 impl<'a> NextHead<'a> {
@@ -159,10 +192,12 @@ impl<'a> NextHead<'a> {
         let environment = &identity.name;
         let last = last_used(environment, observed);
         let own = head_of(environment, identity.branch.as_deref(), observed);
-        let of_written = written(environment, observed).map(|(_, head)| head.sequence);
-        let of_volumes = observed.data_of(environment).map(|(_, data)| data.generation);
-        let sequence = of_written.chain(of_volumes).max().unwrap_or_default() + 1;
-        let mut next = Self { request, frozen: frozen(observed), head: Head::default(), is_new: false };
+        let sequence = next_sequence(environment, observed);
+        let mut next =
+            Self { request, frozen: frozen(observed), head: Head::default(), is_new: false, assigned: BTreeSet::new() };
+        // A run that was killed early leaves a head without data. A source takes the place of such a head.
+        let is_source_used = request.source.is_some() && !has_data(environment, observed);
+        let (own, last) = if is_source_used { (None, None) } else { (own, last) };
         match (own, last) {
             (Some(own), last) => {
                 // The head is written again under a new number, so that it becomes the head that was used last.
@@ -174,6 +209,8 @@ impl<'a> NextHead<'a> {
                 next.head.sequence = sequence;
                 next.head.branch = identity.branch.clone().unwrap_or_default();
                 next.head.entries = last.entries.iter().map(|entry| next.child_of(entry)).collect();
+                // The head of the time before `branch: git` is removed once a branch has a head.
+                next.head.kept = if last.branch.is_empty() { last.kept } else { Vec::new() };
                 next.is_new = true;
             }
             (None, None) => {
@@ -208,6 +245,7 @@ impl<'a> NextHead<'a> {
                 service: service.clone(),
                 kind: data.kind.clone(),
                 version: data.version.clone(),
+                requested: true,
                 ..Entry::default()
             };
             let entry = self.with_new_volumes(&entry, &[None], Some(parent.clone()));
@@ -232,7 +270,13 @@ impl<'a> NextHead<'a> {
         let [volume] = entry.volumes.as_slice() else { return entry.clone() };
         let is_there = is_there(volume, self.request.observed);
         let parent = if is_there { Some(volume.clone()) } else { entry.parent.clone() };
-        self.with_new_volumes(entry, &[None], parent)
+        Entry { requested: false, ..self.with_new_volumes(entry, &[None], parent) }
+    }
+
+    /// An entry of another branch for the same service with data in several volumes. All branches share these volumes.
+    fn shared_entry(&self, is_it: impl Fn(&Entry) -> bool, parts: usize) -> Option<Entry> {
+        let all = heads(&self.request.identity.name, self.request.observed);
+        all.into_iter().flat_map(|head| head.entries).find(|one| parts > 1 && one.volumes.len() == parts && is_it(one))
     }
 
     /// Assigns volumes to a service, and returns the entry that the head gets. `parts` numbers the volumes if the image
@@ -246,13 +290,22 @@ impl<'a> NextHead<'a> {
             version: version.to_owned(),
             ..Entry::default()
         };
+        self.assigned.insert(service.to_owned());
         let at = self.head.entries.iter().position(is_it);
         let known = at.map(|at| self.head.entries[at].clone());
         let observed = self.request.observed;
         let next = match &known {
-            None => self.with_new_volumes(&blank(), parts, None),
+            None => {
+                self.shared_entry(is_it, parts.len()).unwrap_or_else(|| self.with_new_volumes(&blank(), parts, None))
+            }
             Some(entry) if self.request.fresh.contains(service) => self.with_new_volumes(entry, parts, None),
             Some(entry) => match entry.volumes.as_slice() {
+                // Data in several volumes is not layered, and nothing may write to a frozen volume.
+                _ if entry.volumes.len() != parts.len()
+                    && entry.volumes.iter().any(|name| self.frozen.contains(name.as_str())) =>
+                {
+                    self.with_new_volumes(entry, parts, None)
+                }
                 _ if entry.volumes.len() != parts.len() => {
                     let more = self.with_new_volumes(entry, parts, None).volumes.into_iter().skip(entry.volumes.len());
                     let volumes = entry.volumes.iter().take(parts.len()).cloned().chain(more).collect();
@@ -313,6 +366,16 @@ impl<'a> NextHead<'a> {
             self.head.entries.push(next);
             self.is_new = true;
         }
+    }
+
+    /// Ends the requests for services that are not declared (any more): no run would create their volumes.
+    pub(in crate::plan) fn without_requests_for_others(mut self) -> Self {
+        let is_other = |entry: &&mut Entry| entry.requested && !self.assigned.contains(&entry.service);
+        for entry in self.head.entries.iter_mut().filter(is_other) {
+            entry.requested = false;
+            self.is_new = true;
+        }
+        self
     }
 
     /// The finished head; none if the current head stays.

@@ -7,8 +7,7 @@ use super::super::types::DesiredService;
 use super::super::{Identity, names};
 use super::heads::{head_of, written};
 use super::reach::needed;
-use super::volumes::known_clone_mode;
-use super::volumes::{records_of, with_layers};
+use super::volumes::{known_clone_mode, records_of, with_layers};
 use crate::model::{Observed, ObservedRecord, Record, RecordKind};
 use std::collections::BTreeSet;
 
@@ -21,7 +20,13 @@ pub fn pins<'o>(identity: &Identity, observed: &'o Observed) -> impl Iterator<It
 /// or if there is no volume to protect.
 pub fn pin(identity: &Identity, observed: &Observed) -> Option<Record> {
     let volumes = to_pin(identity, observed);
-    let covers = |one: &ObservedRecord| !one.id.is_empty() && volumes.iter().all(|name| one.record.pins.contains(name));
+    // A pin that names more keeps volumes that nothing needs.
+    let names_more = |one: &ObservedRecord| {
+        one.record.pins.iter().any(|name| !volumes.contains(name) && observed.volume(name).is_some())
+    };
+    let covers = |one: &ObservedRecord| {
+        !one.id.is_empty() && volumes.iter().all(|name| one.record.pins.contains(name)) && !names_more(one)
+    };
     let is_needed = !volumes.is_empty() && !pins(identity, observed).any(covers);
     is_needed.then(|| record(volumes, identity, observed))
 }
@@ -43,6 +48,25 @@ fn to_pin(identity: &Identity, observed: &Observed) -> BTreeSet<String> {
         volumes.extend(written(&identity.name, observed).map(|(one, _)| one.record.volume()));
     }
     volumes
+}
+
+/// The state of the engine without these records (by name) and volumes. The next pin is chosen from this state.
+pub fn without(records: &BTreeSet<&str>, volumes: &BTreeSet<String>, observed: &Observed) -> Observed {
+    let mut rest = observed.clone();
+    rest.volumes.retain(|volume| !volumes.contains(&volume.name));
+    rest.records.retain(|one| !records.contains(one.record.name.as_str()));
+    // The existing pins reference the removed volumes, so a new pin is needed in any case.
+    rest.records.iter_mut().filter(|one| one.record.kind == RecordKind::Pin).for_each(|pin| pin.record.pins.clear());
+    rest
+}
+
+/// Whether a pin of the environment keeps volumes that nothing needs.
+pub fn pins_too_much(identity: &Identity, observed: &Observed) -> bool {
+    let needed = needed(observed);
+    let named = pins(identity, observed).flat_map(|one| &one.record.pins);
+    named
+        .filter(|name| observed.volume(name).is_some_and(|one| one.scope.environment == identity.name))
+        .any(|name| !needed.contains(name))
 }
 
 fn record(volumes: BTreeSet<String>, identity: &Identity, observed: &Observed) -> Record {

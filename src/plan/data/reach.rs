@@ -1,4 +1,4 @@
-//! The volumes that are needed, and the volumes that are frozen: marked from the records, along the layers.
+//! The volumes that are needed: marked from the records, along the layers.
 
 use super::super::Identity;
 use super::heads::{heads, volumes_of, written};
@@ -59,6 +59,14 @@ fn needed_without(observed: &Observed, is_excluded: &dyn Fn(&Naming<'_>) -> bool
     let shown: Vec<String> = shown.filter(|name| !name.is_empty()).collect();
     all.extend(shown);
     all
+}
+
+/// The volumes that other environments' heads will begin with, and the layers of these volumes.
+pub(in crate::plan) fn pending_layers_of_others(identity: &Identity, observed: &Observed) -> Vec<String> {
+    let others = observed.records.iter().filter(|one| one.record.scope.environment != identity.name);
+    let heads = others.filter_map(|one| one.record.head());
+    let parents = heads.flat_map(|head| parents_of(head, observed));
+    parents.flat_map(|parent| with_layers(parent, observed)).collect()
 }
 
 /// The volumes of an environment that nothing needs once the excluded heads and snapshots are removed.

@@ -92,7 +92,7 @@ pub fn restoring(to: &BTreeMap<String, Option<String>>, desired: &Desired, reque
         let wanted = desired.services.iter().find(|one| one.name == *service)?.data()?;
         let (kind, version) = (wanted.kind.clone(), wanted.version.clone());
         let (service, parent) = (service.clone(), parent.clone());
-        Some(Entry { service, kind, version, parent, ..Entry::default() })
+        Some(Entry { service, kind, version, parent, requested: true, ..Entry::default() })
     };
     let targets: Vec<Entry> = to.iter().filter_map(target).collect();
     let mut next = NextHead::of(request);
@@ -102,21 +102,9 @@ pub fn restoring(to: &BTreeMap<String, Option<String>>, desired: &Desired, reque
 
 /// Whether a restore, a reset or an `up --from` was interrupted. The next `up` finishes this work.
 pub fn is_unfinished(identity: &Identity, observed: &Observed) -> bool {
-    let branch = identity.branch.as_deref();
-    let Some(head) = heads::head_of(&identity.name, branch, observed) else { return false };
-    let older = heads::written(&identity.name, observed).map(|(_, older)| older);
-    let before = older.filter(|older| older.branch == head.branch && older.sequence < head.sequence);
-    let before = before.max_by_key(|older| older.sequence).map(|older| older.entries.as_slice()).unwrap_or_default();
-    let is_pending = |name: &String| !is_there(name, observed);
-    head.entries.iter().filter(|entry| entry.volumes.iter().any(is_pending)).any(|entry| {
-        let is_it =
-            |one: &&Entry| (&one.service, &one.kind, &one.version) == (&entry.service, &entry.kind, &entry.version);
-        match (before.iter().find(is_it), &entry.parent) {
-            // A child of the service's earlier data continues with this data: that is no restore.
-            (Some(before), Some(parent)) => !before.volumes.contains(parent),
-            (before, parent) => before.is_some() || parent.is_some(),
-        }
-    })
+    let Some(head) = heads::head_of(&identity.name, identity.branch.as_deref(), observed) else { return false };
+    let is_pending = |entry: &Entry| entry.volumes.iter().any(|name| !is_there(name, observed));
+    head.entries.iter().any(|entry| entry.requested && is_pending(entry))
 }
 
 /// The services whose data in a snapshot has another kind or another major version than the declared service.

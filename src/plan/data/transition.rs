@@ -6,7 +6,7 @@ use super::super::{Action, Identity, Plan};
 use super::heads::{self, volumes_of, written};
 use super::pins::{pins, protecting};
 use super::reach::needed;
-use crate::model::{Container, Head, Observed, ObservedRecord, Record, VolumeSpec, upper_volume};
+use crate::model::{Container, Head, Observed, ObservedRecord, Record, VolumeSpec};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -25,21 +25,20 @@ impl Transition {
             return Self::default();
         };
         let older: Vec<ObservedRecord> = written(&identity.name, &then)
-            .filter(|(_, one)| one.branch == current.branch && **one != current)
+            // A head without a branch was written before data followed branches.
+            .filter(|(_, one)| (one.branch == current.branch || one.branch.is_empty()) && **one != current)
             .map(|(one, _)| one.clone())
             .collect();
+        let before = needed(&then);
         then.records.retain(|one| !older.contains(one));
         let wanted = services.iter().flat_map(|service| &service.volumes);
         let new: Vec<_> = wanted.filter(|one| then.volume(&one.name).is_none()).map(VolumeSpec::as_made).collect();
         then.volumes.extend(new);
         let needed = needed(&then);
+        let is_ours =
+            |name: &&String| observed.volume(name).is_some_and(|volume| volume.scope.environment == identity.name);
+        let discarded: Vec<String> = before.difference(&needed).filter(is_ours).cloned().collect();
         let named: BTreeSet<&String> = older.iter().filter_map(|one| one.record.head()).flat_map(volumes_of).collect();
-        let with_uppers = named.iter().flat_map(|name| [(*name).clone(), upper_volume(name)]);
-        let goes = |name: &String| {
-            observed.volume(name).is_some_and(|volume| volume.scope.environment == identity.name)
-                && !needed.contains(name)
-        };
-        let discarded: Vec<String> = with_uppers.filter(goes).collect();
         let is_copy = |one: &&Container| {
             let is_wanted =
                 || services.iter().flat_map(|service| &service.volumes).any(|volume| volume.name == one.fills());

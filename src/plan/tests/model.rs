@@ -19,6 +19,8 @@ const BRANCHES: [&str; 3] = ["main", "feature", "fix"];
 #[derive(Clone, Debug)]
 enum Command {
     Up,
+    /// `up SERVICE`.
+    UpOne(usize),
     Down,
     Write,
     Save(usize, Services),
@@ -31,6 +33,8 @@ enum Command {
     Copy(usize),
     /// The other checkout's environment is deleted.
     CopyGone,
+    /// `down --volumes`.
+    Delete,
 }
 
 /// Which of the two services a command names.
@@ -103,6 +107,8 @@ struct Model {
     /// The moment of the data that each volume holds.
     held: BTreeMap<String, u32>,
     moment: u32,
+    /// The upper volumes to which a server wrote.
+    written: BTreeSet<String>,
     ids: u32,
     kill: Option<Kill>,
     asked: usize,
@@ -118,7 +124,21 @@ impl Model {
         observed.images.insert(IMAGE.into(), LocalImage { id: "image".into(), ..LocalImage::default() });
         let (kinds, branch) = (Kinds::built_in().unwrap(), branches.then_some(0));
         let (held, late, kill) = (BTreeMap::new(), None, None);
-        Self { kinds, clone_mode, observed, held, moment: 0, ids: 0, kill, asked: 0, late, branch, refused: Vec::new() }
+        let written = BTreeSet::new();
+        Self {
+            kinds,
+            clone_mode,
+            observed,
+            held,
+            moment: 0,
+            written,
+            ids: 0,
+            kill,
+            asked: 0,
+            late,
+            branch,
+            refused: Vec::new(),
+        }
     }
 
     fn shop(&self) -> Identity {
@@ -203,6 +223,8 @@ impl Model {
                 }
             }
             Call::Upper(volume) => {
+                let upper = upper_volume(&volume.name);
+                assert!(!self.written.contains(&upper), "{upper} has data of an earlier volume");
                 let role = VolumeRole::Upper(volume.name.clone());
                 self.volume(Volume { name: upper_volume(&volume.name), scope: volume.scope.clone(), role }, 0);
             }
@@ -273,6 +295,7 @@ impl Model {
                     return Err(End::Refused);
                 }
                 self.observed.volumes.retain(|one| one.name != name);
+                self.written.remove(&name);
                 self.held.remove(&name);
                 self.observed.records.retain(|one| one.record.volume() != name || !one.id.is_empty());
             }
@@ -419,9 +442,14 @@ impl Model {
     }
 
     fn up(&mut self, identity: &Identity) -> Result<(), End> {
+        self.up_of(identity, None)
+    }
+
+    /// `up` of one service, or of all.
+    fn up_of(&mut self, identity: &Identity, only: Option<&str>) -> Result<(), End> {
         let mut outcome = Err(End::Refused);
         for _ in 0..6 {
-            outcome = self.try_up(identity);
+            outcome = self.try_up(identity, only);
             if outcome != Err(End::Refused) {
                 break;
             }
@@ -429,7 +457,7 @@ impl Model {
         outcome
     }
 
-    fn try_up(&mut self, identity: &Identity) -> Result<(), End> {
+    fn try_up(&mut self, identity: &Identity, only: Option<&str>) -> Result<(), End> {
         let observed = self.observed.clone();
         for one in unprotected(identity, &observed) {
             self.record(one.record)?;
@@ -439,6 +467,7 @@ impl Model {
         self.stop(identity, |one| others.contains(&one.id))?;
         let desired = self.desired(identity, None);
         let plan = diff(&desired, &self.observed, &BTreeSet::new()).unwrap();
+        let plan = only.map_or_else(|| plan.clone(), |only| plan.of_services(&[only.to_owned()]));
         self.carry_out_plan(&plan, Some(&desired))
     }
 
@@ -476,6 +505,9 @@ impl Model {
                 !layers.any(|layer| *layer == volume || *layer == format!("{}/upper", upper_volume(&volume))),
                 "{volume}"
             );
+            if self.observed.volume(&volume).is_some_and(Volume::is_overlay) {
+                self.written.insert(upper_volume(&volume));
+            }
             self.held.insert(volume, self.moment);
         }
     }
@@ -612,9 +644,14 @@ fn one(model: &mut Model, expected: &mut Expected, command: &Command, context: &
             if is_unfinished(&shop, &model.observed) {
                 return;
             }
-            let volumes = unneeded(&found, &shop, &model.observed);
+            let volumes: BTreeSet<String> = unneeded(&found, &shop, &model.observed).into_iter().collect();
             let record = model.observed.records.iter().find(|one| one.record.name == found.record).cloned().unwrap();
+            let observed = model.observed.clone();
+            let is_pinned = pins(&shop, &observed).any(|pin| pin.record.pins.iter().any(|name| volumes.contains(name)));
             let ended = model.forget(&record).and_then(|()| {
+                if is_pinned {
+                    model.pin(&shop, &plan::without(&BTreeSet::from([found.record.as_str()]), &volumes, &observed))?;
+                }
                 for volume in volumes {
                     if model.ask(Call::RemoveVolume(volume)) == Err(End::Killed) {
                         return Err(End::Killed);
@@ -635,8 +672,49 @@ fn one(model: &mut Model, expected: &mut Expected, command: &Command, context: &
             }
         }
         Command::Gc => {
-            let plan = garbage(&shop, &model.observed, &|_| false, 1_000_000);
-            let _ = model.carry_out_plan(&plan, None);
+            let is_killed = model.kill.is_some() || model.late.is_some();
+            let observed = model.observed.clone();
+            let pinned = if plan::pins_too_much(&shop, &observed) { model.pin(&shop, &observed) } else { Ok(()) };
+            let ended = pinned.and_then(|()| {
+                let plan = garbage(&shop, &model.observed, &|_| false, 1_000_000);
+                model.carry_out_plan(&plan, None)
+            });
+            if !is_killed {
+                assert_eq!(ended, Ok(()), "{context}: {:?}", model.refused);
+                let needed = crate::plan::data::reach::needed(&model.observed);
+                let of_containers: BTreeSet<&String> =
+                    model.observed.containers.iter().flat_map(|one| &one.volumes).collect();
+                let is_left = |one: &&Volume| !needed.contains(&one.name) && !of_containers.contains(&one.name);
+                let ours = model.observed.volumes.iter().filter(|one| one.scope.environment == shop.name);
+                let left: Vec<&String> = ours.filter(is_left).map(|one| &one.name).collect();
+                assert!(left.is_empty(), "volumes that nothing needs, {context}: {left:?}");
+            }
+        }
+        Command::UpOne(at) => {
+            may_be(expected);
+            let ended = model.up_of(&shop, Some(SERVICES[*at]));
+            assert_ne!(ended, Err(End::Refused), "{context}: {:?}", model.refused);
+            expected.is_up = false;
+            if ended.is_ok() {
+                let container = model.observed.container(&shop.name, SERVICES[*at]).expect("its container");
+                let moment = model.held[&container.volumes[0]];
+                let may_be = expected.of_branch.entry(branch).or_default();
+                may_be.retain(|one| one[*at] == moment);
+                assert!(!may_be.is_empty(), "data of another moment, {context}: {moment}");
+                expected.begun.remove(&branch);
+                expected.used = BTreeSet::from([branch]);
+            } else {
+                expected.used.insert(branch);
+            }
+        }
+        Command::Delete => {
+            for _ in 0..2 {
+                let plan = teardown(&shop, &model.observed, true).with_volumes_last();
+                if model.carry_out_plan(&plan, None) == Err(End::Killed) {
+                    (model.kill, model.asked) = (None, 0);
+                }
+            }
+            *expected = Expected::default();
         }
         Command::Copy(name) => {
             let copy = Model::copy();
@@ -668,6 +746,22 @@ fn one(model: &mut Model, expected: &mut Expected, command: &Command, context: &
                 }
             }
         }
+    }
+    // An older head is removed together with its volumes, in any order.
+    let mut current = model.observed.clone();
+    let place =
+        |one: &ObservedRecord| (one.record.scope.environment.clone(), one.record.head().map(|one| one.branch.clone()));
+    current.records.retain(|one| {
+        let newer = |other: &&ObservedRecord| {
+            place(other) == place(one)
+                && other.record.head().map(|one| one.sequence) > one.record.head().map(|one| one.sequence)
+        };
+        one.record.head().is_none() || !model.observed.records.iter().any(|other| newer(&other))
+    });
+    let needed = crate::plan::data::reach::needed(&current);
+    for volume in current.volumes.iter().filter(|volume| volume.is_overlay() && needed.contains(&volume.name)) {
+        let is_there = |layer: &String| model.observed.volume(volume_of(layer)).is_some();
+        assert!(volume.layers().iter().all(is_there), "a layer of {} is lost, {context}", volume.name);
     }
     // Every saved snapshot exists and is unchanged, in spite of all kills.
     for (name, (may_be, services, has_to)) in &expected.snapshots {
@@ -710,6 +804,7 @@ fn after(model: &Model, expected: &mut Expected, branch: usize, ended: &Result<(
         expected.of_branch.insert(branch, BTreeSet::from([moments]));
         expected.begun.remove(&branch);
         expected.used = BTreeSet::from([branch]);
+        assert!(!is_unfinished(&model.shop(), &model.observed), "a finished `up` leaves nothing to finish, {context}");
     } else {
         expected.used.insert(branch);
     }
@@ -726,6 +821,8 @@ fn command() -> impl Strategy<Value = Command> {
         1 => services().prop_map(Command::Reset),
         3 => (0..BRANCHES.len()).prop_map(Command::Switch),
         1 => Just(Command::Gc),
+        2 => (0..SERVICES.len()).prop_map(Command::UpOne),
+        1 => Just(Command::Delete),
         2 => (0..NAMES.len()).prop_map(Command::Copy),
         1 => Just(Command::CopyGone),
     ]

@@ -65,9 +65,15 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], up: &Up, printer: &P
         printer.line(&ready.layout.line("", &format!("your own lines win for {}", written.own_lines.join(", "))));
     }
     let others = ready.desired.services.iter().map(|service| service.name.as_str());
-    let others: Vec<&str> = others.filter(|name| !project.is_about(name)).collect();
-    if !others.is_empty() {
-        printer.line(&ready.layout.line("", &format!("not changed: {}", others.join(", "))));
+    let is_running =
+        |name: &&str| ready.before.container(&project.identity.name, name).is_some_and(|one| one.state == "running");
+    // After a switch to another branch, the servers of the other services were stopped.
+    let (running, stopped): (Vec<&str>, Vec<&str>) =
+        others.filter(|name| !project.is_about(name)).partition(is_running);
+    for (what, names) in [("not changed", running), ("not started", stopped)] {
+        if !names.is_empty() {
+            printer.line(&ready.layout.line("", &format!("{what}: {}", names.join(", "))));
+        }
     }
     if locked {
         let text = format!("{} written: commit it, so that everybody runs these images", lock_file::NAME);

@@ -1,5 +1,6 @@
 //! Tests that print plans and compare them with the expected lines. They need no engine.
 
+mod heads;
 mod images;
 mod layers;
 mod model;
@@ -43,12 +44,16 @@ fn decide(stack: &Stack, observed: &Observed) -> Desired {
 }
 
 fn decide_with(stack: &Stack, observed: &Observed, passwords: &BTreeMap<String, Secret>) -> Desired {
+    decide_as(&identity(), stack, observed, passwords)
+}
+
+fn decide_as(identity: &Identity, stack: &Stack, observed: &Observed, passwords: &BTreeMap<String, Secret>) -> Desired {
     let free = |_: IpAddr, _: u16| true;
-    let (kinds, identity) = (Kinds::built_in().unwrap(), identity());
+    let kinds = Kinds::built_in().unwrap();
     let fresh = BTreeSet::new();
     let request = Request {
         kinds: &kinds,
-        identity: &identity,
+        identity,
         observed,
         passwords,
         fresh: &fresh,

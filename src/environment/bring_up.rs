@@ -238,6 +238,7 @@ pub(crate) async fn prepare(
     let mut warnings = plan::platform_mismatches(&desired.services, &observed);
     warnings.extend(plan::flattened(&desired, &plan));
     warnings.extend(plan::reseedable(&project.reading.stack, &desired, &observed));
+    warnings.extend(plan::set_aside(&project.reading.stack, &desired, &observed));
     warnings.extend(moved_tags(project, engine, &observed, &plan).await);
     Ok(Prepared { observed, desired, plan, warnings })
 }

@@ -29,7 +29,7 @@ pub use data::bases::{Base, base};
 pub use data::branches::{Gone, gone, has_own_data, left_branches, on_other_branches};
 pub use data::garbage::{garbage, stale};
 pub use data::heads::{data_in_use, has_data};
-pub use data::layers::{Extent, beginning_empty, extents, flattened, reseedable, unseeded};
+pub use data::layers::{Extent, beginning_empty, extents, flattened, reseedable, set_aside, unseeded};
 pub use data::pins::{pin, pins, pins_too_much, unprotected, without};
 pub use data::snapshots::{
     Snapshot, data, is_unfinished, records_of_project, restoring, saving, snapshots, unneeded, unusable,

@@ -38,7 +38,7 @@ fn an_image_of_another_engine_comes_in_a_bundle_and_runs_as_locked() {
     // The other machine: neither the engine nor a registry has the image.
     docker(&["image", "rm", &image.0]);
     let refused = project.fail(5, &["up", "--locked"]);
-    for part in ["services.lock", "made on another engine", "devenv bundle load", "compose.yaml:2"] {
+    for part in ["services.lock", "built on another engine", "devenv bundle load", "compose.yaml:2"] {
         assert!(refused.stderr.contains(part), "{part}: {}", refused.stderr);
     }
     let loaded = project.succeed(&["bundle", "load", "images.tar"]);

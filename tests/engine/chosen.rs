@@ -281,7 +281,7 @@ fn some_services_are_brought_up_or_restarted_alone_and_the_others_left_as_they_a
          variables: {CACHE_URL: \"${cache.url}\", QUEUE_URL: \"${queue.url}\"}\n",
     )]);
     let outcome = project.succeed(&["up", "-d", "cache"]);
-    assert!(outcome.stderr.contains("not changed: queue"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("not started: queue"), "{}", outcome.stderr);
     assert_eq!(project.containers().into_keys().collect::<Vec<_>>(), ["cache"]);
     let env = project.env();
     project.succeed(&["up"]);

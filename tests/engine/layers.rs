@@ -113,7 +113,7 @@ fn a_snapshot_holds_every_service_and_restoring_it_brings_back_all_of_them() {
 
         // devenv says what it discards.
         let refused = project.fail(2, &["snapshot", "restore", "first"]);
-        assert!(refused.stderr.contains("discards") && refused.stderr.contains("in: cache, db"), "{}", refused.stderr);
+        assert!(refused.stderr.contains("discards") && refused.stderr.contains("of: cache, db"), "{}", refused.stderr);
         assert_eq!(read(&project), both("three"));
 
         run(&project, way, &["snapshot", "restore", "first", "--yes"]);
@@ -182,7 +182,7 @@ fn a_command_that_names_services_saves_restores_and_resets_only_these() {
     // Both mistakes are named, with the names that would work.
     let absent = project.fail(2, &["snapshot", "restore", "first", "cache", "--yes"]);
     assert!(absent.stderr.contains("the snapshot first has no data of cache"), "{}", absent.stderr);
-    let unknown = project.fail(2, &["reset", "cash", "--yes"]);
+    let unknown = project.fail(2, &["reset", "cach", "--yes"]);
     assert!(unknown.stderr.contains("did you mean `cache`?"), "{}", unknown.stderr);
     assert_eq!(read(&project), ("one".to_owned(), "nil".to_owned()));
     project.succeed(&["down", "--volumes", "--yes"]);

@@ -116,7 +116,7 @@ fn content_decides_and_data_that_is_there_is_kept_until_one_asks() {
     }
     assert_eq!(items(&url), "soap,towel,mine");
     let refused = project.fail(2, &["up", "--reseed"]);
-    assert!(refused.stderr.contains("discards") && refused.stderr.contains("in: db"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("discards") && refused.stderr.contains("of: db"), "{}", refused.stderr);
     assert_eq!(items(&url), "soap,towel,mine");
     project.succeed(&["up", "--reseed", "--yes"]);
     assert_eq!(items(&url), "soap,brush");

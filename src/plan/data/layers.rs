@@ -6,7 +6,7 @@ use super::super::{Action, Identity, Plan};
 use super::bases::{base, base_identity, seed_of, services_of_base};
 use super::heads::{data_in_use, heads, volumes_of};
 use super::snapshots::snapshots;
-use super::volumes::{is_incomplete, known_clone_mode, owner_of};
+use super::volumes::{is_abandoned, is_incomplete, known_clone_mode, owner_of};
 use crate::model::{
     CloneMode, Data, Diagnostic, Endpoint, ImageRef, Observed, Parent, ParentSpec, Protocol, Service, Stack, Volume,
     upper_volume, volume_of,
@@ -203,6 +203,30 @@ pub fn reseedable(stack: &Stack, desired: &Desired, observed: &Observed) -> Vec<
         }
     }
     diagnostics
+}
+
+/// A warning for each service that begins with another volume, because it is unknown whether the data of its first start
+/// is complete.
+pub fn set_aside(stack: &Stack, desired: &Desired, observed: &Observed) -> Vec<Diagnostic> {
+    let of_service = |service: &Service| {
+        let wanted = desired.services.iter().find(|wanted| wanted.name == service.name)?.volumes.first()?;
+        let branch = &wanted.data()?.branch;
+        let is_earlier = |data: &Data| data.service == service.name && data.branch == *branch;
+        let earlier = observed.data_of(&desired.environment).filter(|(_, data)| is_earlier(data));
+        let earlier = earlier.filter(|(volume, _)| is_abandoned(volume, observed));
+        let (old, _) = earlier.max_by_key(|(_, data)| data.generation)?;
+        if observed.volume(&wanted.name).is_some() {
+            return None;
+        }
+        let message = format!("{} begins with fresh data, because its first start did not finish", service.name);
+        Some(
+            Diagnostic::warning("data-unproven", message)
+                .at(&service.origin, "declared here")
+                .because(format!("the data of that start may be incomplete: the volume {} keeps it", old.name))
+                .help("`devenv gc` removes that volume"),
+        )
+    };
+    stack.services.iter().filter_map(of_service).collect()
 }
 
 /// The administrator's login that inherited data has. This login gets the environment's own password before anything

@@ -452,6 +452,9 @@ fn data_of_an_interrupted_initialisation_is_recreated_if_the_server_ended_and_ke
     observed.containers.clear();
     let lines = printed(&stack, &observed);
     assert!(lines[1].contains("volume ENV-db.v15.g2"), "{lines:?}");
+    let said = set_aside(&stack, &decide(&stack, &observed), &observed);
+    assert!(said.len() == 1 && said[0].notes[0].contains(&volume.name), "{said:?}");
+    assert_eq!(set_aside(&stack, &decide(&stack, &proven), &proven), []);
     assert!(!lines.iter().any(|line| line.contains("delete ENV-db")), "{lines:?}");
     let unasked = stale(&identity(), &observed, &|_| false, 1_000_000);
     assert_eq!(unasked.names().count(), 0, "an `up` of another environment of the folder keeps the volume too");

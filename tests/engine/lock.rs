@@ -160,7 +160,7 @@ fn where_only_the_engine_reaches_a_registry_the_digest_is_locked_and_the_rest_sa
     let registry = TinyRegistry::with_index("of engines only", Some(Trouble::EnginesOnly));
     let project = postgres_of(&registry);
     let told = project.succeed(&["lock"]);
-    for part in ["by its digest alone", "403", "compose.yaml:2", "devenv update db"] {
+    for part in ["by the digest of its image only", "403", "compose.yaml:2", "devenv update db"] {
         assert!(told.stderr.contains(part), "{part}: {}", told.stderr);
     }
     let lock = project.read("services.lock");

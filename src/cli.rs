@@ -507,6 +507,7 @@ pub enum SnapshotAction {
 }
 
 /// `devenv gc`.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 #[derive(Clone, Debug, Args)]
 pub struct Gc {
     /// Manifests.
@@ -516,10 +517,14 @@ pub struct Gc {
     #[arg(long)]
     pub dry_run: bool,
     /// Also remove the data of git branches that no longer exist (`branch: git`); asks first.
-    #[arg(long)]
+    #[arg(long, group = "data")]
     pub branches: bool,
+    /// Instead, remove every environment of this machine whose folder no longer exists, with its data; asks first. This
+    /// works in any folder.
+    #[arg(long, group = "data")]
+    pub folders: bool,
     /// Do not ask.
-    #[arg(short, long, requires = "branches")]
+    #[arg(short, long, requires = "data")]
     pub yes: bool,
 }
 

@@ -4,17 +4,21 @@ use crate::cli::{Gc, Global};
 use crate::docker::EngineError;
 use crate::environment::agreement::agreed;
 use crate::environment::checkout::{self, Found};
-use crate::environment::cleanup::{measure, now};
-use crate::environment::session::branch;
-use crate::environment::tear_down::{carry_out, pin};
-use crate::machine::{git, is_held};
+use crate::environment::cleanup::{measure, now, without_folder};
+use crate::environment::session::{Machine, branch, connect};
+use crate::environment::tear_down::{carry_out, pin, tear_down};
+use crate::machine::{CheckoutLock, git, is_held};
 use crate::model::Failure;
-use crate::plan::{self, Action, Identity};
+use crate::plan::{self, Action, Identity, Listed};
 use crate::ui::{Printer, Table, bytes};
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 /// Runs the command.
 pub(crate) async fn run(global: &Global, files: &[PathBuf], gc: &Gc, printer: &Printer) -> Result<(), Failure> {
+    if gc.folders {
+        return folders(global, gc, printer).await;
+    }
     let found = checkout::find(global, files).await?;
     // The current branch matters only for the removal of branches' data.
     let branch = match found.read(global, files).await {
@@ -45,6 +49,14 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], gc: &Gc, printer: &P
         plan.append(gone.removal(&identity, &observed), "its branch is gone");
     } else if !gone.volumes.is_empty() {
         printer.line(&format!("there is data of branches that are gone ({names}): `devenv gc --branches` removes it"));
+    }
+    let gone_folders = without_folder(&machine.key, &observed);
+    if !gone_folders.is_empty() {
+        let roots: BTreeSet<&str> = gone_folders.iter().map(|one| one.root.as_str()).collect();
+        let roots = roots.into_iter().collect::<Vec<_>>().join(", ");
+        printer.line(&format!(
+            "there are environments whose folder is gone ({roots}): `devenv gc --folders` removes them with their data"
+        ));
     }
     if plan.steps.is_empty() {
         let other = if gone.volumes.is_empty() { "" } else { "other " };
@@ -86,6 +98,61 @@ pub(crate) async fn run(global: &Global, files: &[PathBuf], gc: &Gc, printer: &P
         ));
     } else {
         printer.line(&format!("freed {total}"));
+    }
+    Ok(())
+}
+
+/// Removes the environments whose folder no longer exists, with their data.
+async fn folders(global: &Global, gc: &Gc, printer: &Printer) -> Result<(), Failure> {
+    let fault = EngineError::into_failure;
+    let machine = Machine::load()?;
+    let engine = connect(global).await?;
+    let observed = engine.observe(&[]).await.map_err(fault)?;
+    let known = |one: &Listed| Identity::of_labels(&one.name, Path::new(&one.root), &machine.key);
+    let gone: Vec<(Listed, Identity)> = without_folder(&machine.key, &observed)
+        .into_iter()
+        .filter_map(|one| known(&one).map(|identity| (one, identity)))
+        .collect();
+    let Some((_, first)) = gone.first() else {
+        return printer.data("nothing to remove: the folder of every environment exists\n");
+    };
+    let volumes_of = |identity: &Identity| -> Vec<String> {
+        let ours = observed.volumes.iter().filter(|volume| volume.scope.environment == identity.name);
+        ours.map(|volume| volume.name.clone()).collect()
+    };
+    let all: Vec<String> = gone.iter().flat_map(|(_, identity)| volumes_of(identity)).collect();
+    let sizes = measure(&engine, first, &observed, &all, printer).await;
+    let mut table = Table::new(["folder", "project", "services", "size"]);
+    for (one, identity) in &gone {
+        let services = one.services.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let size: u64 = volumes_of(identity).iter().filter_map(|name| sizes.get(name)).sum();
+        table.row([one.root.clone(), one.project.clone(), services, bytes(size)]);
+    }
+    printer.data(&table.render(printer))?;
+    if gc.dry_run {
+        printer.line("nothing was removed; `devenv gc --folders` without `--dry-run` removes these environments");
+        return Ok(());
+    }
+    let said = "this deletes these environments with their data and snapshots; a folder on a disk that is not mounted now \
+                counts as gone too";
+    if gc.yes {
+        printer.line(said);
+    } else {
+        printer.always(said);
+        agreed(printer, "delete them?")?;
+    }
+    for (one, identity) in &gone {
+        let _lock = CheckoutLock::acquire(&machine.folder, &identity.name, || {
+            printer.line("another devenv is changing this environment; waiting for it to end");
+        })?;
+        let observed = engine.observe(&[]).await.map_err(fault)?;
+        tear_down(&engine, identity, &observed, true).await?;
+        printer.line(&format!("removed the environment of {}", one.root));
+        let shared = plan::shared(identity, &observed);
+        if !shared.is_empty() {
+            let names = shared.into_iter().collect::<Vec<_>>().join(", ");
+            printer.line(&format!("kept, since the data of another environment is layered on it: {names}"));
+        }
     }
     Ok(())
 }

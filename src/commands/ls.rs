@@ -2,12 +2,12 @@
 
 use crate::cli::{Global, Ls};
 use crate::docker::EngineError;
+use crate::environment::cleanup::is_without_folder;
 use crate::environment::session::{Machine, connect};
-use crate::model::{Failure, shell_word};
+use crate::model::Failure;
 use crate::plan::{self, Listed};
 use crate::ui::{Printer, Table, age};
 use serde_json::json;
-use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Runs the command.
@@ -23,7 +23,7 @@ pub(crate) async fn run(global: &Global, ls: &Ls, printer: &Printer) -> Result<(
                 json!({
                     "environment": one.name, "folder": one.root, "project": one.project, "services": one.services,
                     "running": one.running, "created": one.since, "ephemeral": one.is_ephemeral, "ours": one.is_ours,
-                    "folder_is_gone": is_gone(one),
+                    "folder_is_gone": is_without_folder(one),
                 })
             })
             .collect();
@@ -40,19 +40,13 @@ pub(crate) async fn run(global: &Global, ls: &Ls, printer: &Printer) -> Result<(
         table.row([one.root.clone(), one.project.clone(), services, state(one), since.map(age).unwrap_or_default()]);
     }
     printer.data(&table.render(printer))?;
-    if let Some(gone) = all.iter().find(|one| is_gone(one)) {
-        let folder = shell_word(&gone.root);
-        printer.line(&format!(
-            "the folder of an environment was moved or deleted, but the environment and its data still exist. To remove \
-             both, run `mkdir -p {folder} && devenv -C {folder} down --volumes`"
-        ));
+    if all.iter().any(is_without_folder) {
+        printer.line(
+            "the folder of an environment was moved or deleted, but the environment and its data still exist: `devenv gc \
+             --folders` removes both",
+        );
     }
     Ok(())
-}
-
-/// Whether the environment's checkout no longer exists at its path.
-fn is_gone(one: &Listed) -> bool {
-    one.is_ours && !one.is_ephemeral && !Path::new(&one.root).exists()
 }
 
 fn state(one: &Listed) -> String {
@@ -61,7 +55,7 @@ fn state(one: &Listed) -> String {
         (running, all) if running == all => "running".to_owned(),
         (running, all) => format!("{running} of {all} run"),
     };
-    if is_gone(one) {
+    if is_without_folder(one) {
         state.push_str(", its folder is gone");
     }
     if one.is_ephemeral {

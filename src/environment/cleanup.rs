@@ -3,16 +3,28 @@
 use super::session::Project;
 use super::tear_down::carry_out;
 use crate::docker::Engine;
-use crate::machine::is_held;
+use crate::machine::{Key, is_held};
 use crate::model::{Diagnostic, Observed};
-use crate::plan::{self, Identity};
+use crate::plan::{self, Identity, Listed};
 use crate::ui::Printer;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(crate) fn now() -> i64 {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     i64::try_from(since_1970).unwrap_or(i64::MAX)
+}
+
+/// The environments of this user whose folder no longer exists. A folder that cannot be looked up counts as existing.
+pub(crate) fn without_folder(key: &Key, observed: &Observed) -> Vec<Listed> {
+    let mut all = plan::listed(key, observed);
+    all.retain(is_without_folder);
+    all
+}
+
+pub(crate) fn is_without_folder(one: &Listed) -> bool {
+    one.is_ours && !one.is_ephemeral && matches!(Path::new(&one.root).try_exists(), Ok(false))
 }
 
 /// The sizes in bytes of the data that these volumes hold themselves. If they cannot be measured, this prints a

@@ -321,3 +321,34 @@ fn down_reports_the_data_that_it_keeps_or_deletes() {
     let of = |needed_by: &str| sizes.lines().filter(|line| line.trim_end().ends_with(needed_by)).count();
     assert_eq!((of("snapshot first"), of("in use")), (2, 2), "{sizes}");
 }
+
+#[test]
+fn environments_of_deleted_folders_are_listed_and_removed_only_on_request() {
+    let manifest = "services:\n  cache: {kind: redis, version: \"7.0.15\"}\n";
+    let project = Sandbox::new(&[("services.yaml", manifest), ("../moved/services.yaml", manifest)]);
+    let folder = project.path("../moved").canonicalize().unwrap();
+    let moved = folder.to_str().unwrap();
+    project.succeed(&["up"]);
+    project.succeed(&["up", "-C", moved]);
+    assert!(!project.succeed(&["ls"]).stderr.contains("gc --folders"));
+    std::fs::remove_dir_all(&folder).unwrap();
+
+    assert!(project.succeed(&["ls"]).stderr.contains("`devenv gc --folders` removes both"));
+    let hint = project.succeed(&["gc"]);
+    assert!(hint.stderr.contains(moved) && hint.stderr.contains("`devenv gc --folders`"), "{hint:?}");
+    let shown = project.succeed(&["gc", "--folders", "--dry-run"]);
+    assert!(shown.stdout.contains(moved) && shown.stdout.contains("cache"), "{shown:?}");
+    let refused = project.fail(2, &["gc", "--folders"]);
+    assert!(refused.stderr.contains("with their data"), "{refused:?}");
+    let root = format!("label=dev.devenv.root={moved}");
+    let left = || docker(&["volume", "ls", "--quiet", "--filter", &root]);
+    assert!(!left().is_empty(), "nothing is removed without an agreement");
+
+    let removed = project.succeed(&["gc", "--folders", "--yes"]);
+    assert!(removed.stderr.contains(&format!("removed the environment of {moved}")), "{removed:?}");
+    assert_eq!(left(), "");
+    assert_eq!(docker(&["ps", "--all", "--quiet", "--filter", &root]), "");
+    assert_eq!(project.containers().into_keys().collect::<Vec<_>>(), ["cache"], "the other environment stays");
+    assert!(project.succeed(&["gc", "--folders", "--yes"]).stdout.contains("the folder of every environment exists"));
+    project.succeed(&["down", "--volumes", "--yes"]);
+}

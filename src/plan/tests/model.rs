@@ -711,10 +711,10 @@ fn one(model: &mut Model, expected: &mut Expected, command: &Command, context: &
             // A late request of the killed command can make the engine refuse a removal: the user repeats the command.
             for _ in 0..4 {
                 let plan = teardown(&shop, &model.observed, true).with_volumes_last();
-                match model.carry_out_plan(&plan, None) {
-                    Ok(()) => break,
-                    Err(_) => (model.kill, model.asked) = (None, 0),
+                if model.carry_out_plan(&plan, None) == Ok(()) {
+                    break;
                 }
+                (model.kill, model.asked) = (None, 0);
             }
             *expected = Expected::default();
         }
